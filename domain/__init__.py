@@ -1,0 +1,1 @@
+"""The rules and records of Spotter: no I/O, no clock, no randomness."""

@@ -1,0 +1,9 @@
+"""Commands: what clients may ask, as closed types parsed once at the edge."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The base of every command."""

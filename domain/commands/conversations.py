@@ -1,0 +1,98 @@
+"""Commands of ``/conversations`` and of its REST twins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from domain.commands import Command
+from domain.fields import ClientMessageId, Cursor, Id, IdempotencyKey, Instant, PageSize, Seq
+
+MAX_TEXT = 4000
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Attachments = Annotated[tuple[Id, ...], Meta(max_length=10)]
+# Long enough for a family joined by zero-width joiners with skin tones; no blanks, no control characters.
+Emoji = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
+
+
+class OpenConversation(Command, frozen=True, kw_only=True):
+    user_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class ListConversations(Command, frozen=True, kw_only=True):
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class MuteConversation(Command, frozen=True, kw_only=True):
+    """Without ``until`` it is muted until further notice; ``null`` unmutes."""
+
+    conversation_id: Id
+    until: Instant | msgspec.UnsetType | None = msgspec.UNSET
+    idempotency_key: IdempotencyKey | None = None
+
+
+class SendMessage(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    client_message_id: ClientMessageId
+    text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    image_urls: Attachments = ()
+    video_urls: Attachments = ()
+    pdf_urls: Attachments = ()
+    reply_to: Id | None = None
+
+
+class EditMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+    text: Text
+    idempotency_key: IdempotencyKey | None = None
+
+
+class DeleteMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+    idempotency_key: IdempotencyKey | None = None
+
+
+class ReactToMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+    emoji: Emoji
+    remove: bool = False
+    idempotency_key: IdempotencyKey | None = None
+
+
+class ListMessages(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    before_seq: Seq | None = None
+    limit: PageSize = 20
+
+
+class SearchMessages(Command, frozen=True, kw_only=True):
+    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    conversation_id: Id | None = None
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class MarkSeen(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    seq: Seq
+
+
+class MarkDelivered(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    seq: Seq
+
+
+class SetTyping(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    active: bool
+
+
+class Sync(Command, frozen=True, kw_only=True):
+    """``cursors``: the last ``seq`` received of each conversation the device knows."""
+
+    cursors: Annotated[dict[Id, Seq], Meta(max_length=10_000)] = {}
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100

@@ -1,0 +1,34 @@
+"""Field types that many commands share, with their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+# Python's "$" also matches before a final line feed; "\Z" does not.
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
+# Quotes, brackets, commas and the like never reach a mail header or an envelope.
+_MAILBOX = r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}"
+_LABEL = r"[^@\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{1,63}"
+Email = Annotated[
+    str, Meta(max_length=254, pattern=rf"^{_MAILBOX}@(?:{_LABEL}\.)+{_LABEL}\Z", description="an e-mail address")
+]
+Password = Annotated[str, Meta(min_length=10, max_length=128)]
+# What is typed at a login may be shorter than what a registration accepts; it is only compared.
+TypedPassword = Annotated[str, Meta(min_length=1, max_length=128)]
+SixDigits = Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*\Z")]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
+DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
+Token = Annotated[str, Meta(min_length=1, max_length=4096)]
+ClientMessageId = Annotated[
+    str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")
+]
+IdempotencyKey = Annotated[
+    str, Meta(pattern=r"^[\x20-\x7e]{1,255}\Z", description="1-255 printable ASCII characters")
+]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+PageSize = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
+Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]

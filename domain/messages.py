@@ -1,0 +1,238 @@
+"""Messages and the changes made to them; folding a change is one pure function, whatever the order of arrival."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from domain.errors import Code, DomainError, invalid, not_found
+from domain.instants import to_wire, to_wire_or_none
+
+Kind = Literal["text", "booking", "payment"]
+ChangeKind = Literal["edit", "delete", "reaction"]
+
+MAX_ATTACHMENTS = 10
+# One person's different emojis on one message; the list of reactions cannot grow without end.
+MAX_REACTIONS_PER_USER = 20
+
+
+class ReactionMark(msgspec.Struct, frozen=True):
+    """Whether one user's emoji is on a message, as of the change ``seq``; a removal is kept, switched off."""
+
+    emoji: str
+    user_id: str
+    seq: int
+    on: bool
+
+
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as the log holds it."""
+
+    id: str
+    conversation_id: str
+    sender_id: str
+    kind: Kind = "text"
+    seq: int = 0
+    client_message_id: str | None = None
+    text: str | None = None
+    image_urls: tuple[str, ...] = ()
+    video_urls: tuple[str, ...] = ()
+    pdf_urls: tuple[str, ...] = ()
+    reply_to: str | None = None
+    digest: bytes | None = None
+    marks: tuple[ReactionMark, ...] = ()
+    edit_seq: int = 0
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    version: int = 0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit, deletion or reaction: an entry of the log that names its target."""
+
+    id: str
+    conversation_id: str
+    sender_id: str
+    kind: ChangeKind
+    target: str
+    seq: int = 0
+    text: str | None = None
+    emoji: str | None = None
+    remove: bool = False
+    created_at: datetime
+
+
+class Reaction(msgspec.Struct, frozen=True, rename="camel"):
+    emoji: str
+    user_ids: tuple[str, ...]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message on the wire."""
+
+    id: str
+    conversation_id: str
+    sender_id: str
+    kind: Kind
+    seq: int
+    client_message_id: str | None
+    text: str | None
+    image_urls: tuple[str, ...]
+    video_urls: tuple[str, ...]
+    pdf_urls: tuple[str, ...]
+    seen: bool
+    reply_to: str | None
+    reactions: tuple[Reaction, ...]
+    edited_at: str | None
+    deleted_at: str | None
+    created_at: str
+    updated_at: str
+
+
+def to_message(record: MessageRecord, *, seen: bool) -> Message:
+    """The record as clients see it; ``seen``: the other side's watermark has reached it."""
+    return Message(
+        id=record.id,
+        conversation_id=record.conversation_id,
+        sender_id=record.sender_id,
+        kind=record.kind,
+        seq=record.seq,
+        client_message_id=record.client_message_id,
+        text=record.text,
+        image_urls=record.image_urls,
+        video_urls=record.video_urls,
+        pdf_urls=record.pdf_urls,
+        seen=seen,
+        reply_to=record.reply_to,
+        reactions=_reactions(record.marks) if record.marks else (),
+        edited_at=to_wire_or_none(record.edited_at),
+        deleted_at=to_wire_or_none(record.deleted_at),
+        created_at=to_wire(record.created_at),
+        updated_at=to_wire(record.updated_at),
+    )
+
+
+def _reactions(marks: tuple[ReactionMark, ...]) -> tuple[Reaction, ...]:
+    """Who reacted with what, in the order in which each emoji and each user came."""
+    users: dict[str, list[str]] = {}
+    for mark in sorted((mark for mark in marks if mark.on), key=lambda mark: mark.seq):
+        users.setdefault(mark.emoji, []).append(mark.user_id)
+    return tuple(Reaction(emoji, tuple(ids)) for emoji, ids in users.items())
+
+
+def body_digest(
+    text: str | None,
+    attachments: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
+    reply_to: str | None,
+) -> bytes:
+    """What a repeated ``clientMessageId`` is compared by, since the text itself may be edited later."""
+    if not reply_to and attachments == ((), (), ()):
+        return blake2b((text or "").encode(), digest_size=12).digest()
+    body = msgspec.json.encode((text, attachments, reply_to))
+    return blake2b(body, digest_size=12, person=b"with-files").digest()
+
+
+def check_body(text: str | None, attachments: int) -> None:
+    """A message says something; raises ``validation_failed``."""
+    if attachments > MAX_ATTACHMENTS:
+        raise invalid("imageUrls", f"at most {MAX_ATTACHMENTS} attachments a message")
+    if attachments == 0 and (text is None or not text.strip()):
+        raise invalid("text", "a message needs text or an attachment")
+
+
+def check_edit(record: MessageRecord, user_id: str) -> None:
+    """Only the author edits, only words, only while they stand."""
+    _check_own(record, user_id)
+    if record.deleted_at is not None:
+        raise DomainError(Code.CONFLICT, "The message was deleted.")
+
+
+def check_delete(record: MessageRecord, user_id: str) -> None:
+    _check_own(record, user_id)
+
+
+def check_reaction(record: MessageRecord, user_id: str, emoji: str, *, remove: bool) -> None:
+    if record.deleted_at is not None:
+        raise DomainError(Code.CONFLICT, "The message was deleted.")
+    mine = {mark.emoji for mark in record.marks if mark.user_id == user_id}
+    if not remove and emoji not in mine and len(mine) >= MAX_REACTIONS_PER_USER:
+        raise DomainError(Code.CONFLICT, f"At most {MAX_REACTIONS_PER_USER} different reactions a message.")
+
+
+def _check_own(record: MessageRecord, user_id: str) -> None:
+    if record.kind != "text":
+        raise DomainError(Code.FORBIDDEN, "Only text messages can be changed.")
+    if record.sender_id != user_id:
+        raise DomainError(Code.FORBIDDEN, "Only its author may change a message.")
+
+
+def changes_nothing(record: MessageRecord, change: Change) -> bool:
+    """Whether the target already is what the change would make it, so that no entry is needed."""
+    if change.kind == "delete":
+        return record.deleted_at is not None
+    if change.kind == "edit":
+        return record.text == change.text
+    on = any(m.on for m in record.marks if m.emoji == change.emoji and m.user_id == change.sender_id)
+    return on is not change.remove
+
+
+def fold(record: MessageRecord, change: Change) -> MessageRecord:
+    """The record after the change.
+
+    Folding is idempotent and its order does not matter: each aspect keeps the highest ``seq`` that set it,
+    and a deletion is final.
+    """
+    if record.deleted_at is not None:
+        return record
+    if change.kind == "delete":
+        return msgspec.structs.replace(
+            record,
+            text=None,
+            image_urls=(),
+            video_urls=(),
+            pdf_urls=(),
+            marks=(),
+            digest=None,
+            deleted_at=change.created_at,
+            updated_at=max(record.updated_at, change.created_at),
+        )
+    if change.kind == "edit":
+        return _fold_edit(record, change)
+    return _fold_reaction(record, change)
+
+
+def _fold_edit(record: MessageRecord, change: Change) -> MessageRecord:
+    if change.seq <= record.edit_seq:
+        return record
+    return msgspec.structs.replace(
+        record,
+        text=change.text,
+        edit_seq=change.seq,
+        edited_at=change.created_at,
+        updated_at=max(record.updated_at, change.created_at),
+    )
+
+
+def _fold_reaction(record: MessageRecord, change: Change) -> MessageRecord:
+    assert change.emoji is not None
+    kept: list[ReactionMark] = []
+    for mark in record.marks:
+        if mark.emoji != change.emoji or mark.user_id != change.sender_id:
+            kept.append(mark)
+        elif mark.seq >= change.seq:
+            return record
+    mark = ReactionMark(change.emoji, change.sender_id, change.seq, not change.remove)
+    return msgspec.structs.replace(
+        record, marks=(*kept, mark), updated_at=max(record.updated_at, change.created_at)
+    )
+
+
+def visible_or_not_found(record: MessageRecord | None) -> MessageRecord:
+    if record is None:
+        raise not_found("message")
+    return record

@@ -1,0 +1,8 @@
+"""The names of rooms, built in this one place."""
+
+from __future__ import annotations
+
+
+def user(user_id: str) -> str:
+    """Every device of one user."""
+    return f"user:{user_id}"

@@ -1,0 +1,86 @@
+"""Sessions: one per device signed in, and the rules of its refresh tokens.
+
+A session counts the refresh tokens it has given out. Token n is ``<session>.<n>.<proof>``, the proof a keyed hash
+over the session's nonce and n: nothing secret is stored, and a lost answer can be given again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+import msgspec
+
+from domain.accounts import User
+
+LIFETIME = timedelta(days=30)
+GRACE = timedelta(seconds=60)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """``password_changed_at`` is the user's when the session began: a later change ends the session."""
+
+    id: str
+    user_id: str
+    device: str | None
+    nonce: str
+    generation: int
+    rotated_at: datetime
+    password_changed_at: datetime | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: str
+    generation: int
+    proof: str
+
+
+class Step(Enum):
+    """What a refresh token that verifies is worth."""
+
+    ROTATE = auto()
+    REPEAT = auto()
+    REUSE = auto()
+
+
+def is_live(session: Session, user: User, now: datetime) -> bool:
+    """Whether the session still stands for its user."""
+    return (
+        session.revoked_at is None
+        and session.expires_at > now
+        and session.user_id == user.id
+        and session.password_changed_at == user.password_changed_at
+    )
+
+
+def refresh_step(session: Session, generation: int, now: datetime) -> Step:
+    """Rotate the current token, repeat the successor of the one just replaced, and tell a stolen one."""
+    if generation == session.generation:
+        return Step.ROTATE
+    if generation == session.generation - 1 and now - session.rotated_at <= GRACE:
+        return Step.REPEAT
+    return Step.REUSE
+
+
+def proof_text(session_id: str, nonce: str, generation: int) -> str:
+    """What the proof of a refresh token is computed over."""
+    return f"{session_id}|{nonce}|{generation}"
+
+
+def parse_refresh_token(token: str) -> RefreshToken | None:
+    """Its three parts, unverified; nothing when it has not their form."""
+    session_id, _, rest = token.partition(".")
+    generation, _, proof = rest.partition(".")
+    if not (_is_hex(session_id, 24) and _is_hex(proof, 64) and generation.isascii() and generation.isdigit()):
+        return None
+    if len(generation) > 9:
+        return None
+    return RefreshToken(session_id=session_id, generation=int(generation), proof=proof)
+
+
+def _is_hex(text: str, length: int) -> bool:
+    return len(text) == length and all(character in "0123456789abcdef" for character in text)

@@ -1,0 +1,1 @@
+"""One async function per command: load through the actor, decide, commit, publish."""

@@ -1,0 +1,1 @@
+"""Accounts: registering, signing in, and what keeps a device signed in."""

@@ -1,0 +1,65 @@
+"""Trade a refresh token for its successor; a stolen one ends the session."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+
+from domain.account_answers import Tokens
+from domain.accounts import User, require_may_sign_in, unauthenticated
+from domain.commands.auth import Refresh
+from domain.sessions import (
+    LIFETIME,
+    RefreshToken,
+    Session,
+    Step,
+    is_live,
+    parse_refresh_token,
+    proof_text,
+    refresh_step,
+)
+from handlers.actor import Visitor
+from handlers.auth.signing_in import present, tokens_of
+from handlers.context import Context
+
+
+async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Tokens:
+    """Raises ``unauthenticated`` for a token that is forged, spent, revoked or expired."""
+    now = present(context)
+    token, session = await _session_of(context, command.refresh_token)
+    user = await context.store.users.by_id(session.user_id)
+    if user is None or user.is_deleted or not is_live(session, user, now):
+        raise unauthenticated("The refresh token is no longer valid.")
+    require_may_sign_in(user)
+    step = refresh_step(session, token.generation, now)
+    if step is Step.REUSE:
+        await _end_family(context, session, now)
+        raise unauthenticated("The refresh token was used before; sign in again.")
+    if step is Step.ROTATE:
+        await _rotate(context, session, user, now)
+    return tokens_of(context, user, session, token.generation + 1, now)
+
+
+async def _session_of(context: Context, text: str) -> tuple[RefreshToken, Session]:
+    token = parse_refresh_token(text)
+    session = await context.store.sessions.by_id(token.session_id) if token else None
+    if token is None or session is None or token.generation > session.generation:
+        raise unauthenticated("The refresh token is not valid.")
+    proof = context.secrets.keyed_hash("refresh", proof_text(session.id, session.nonce, token.generation))
+    if not hmac.compare_digest(proof, token.proof):
+        raise unauthenticated("The refresh token is not valid.")
+    return token, session
+
+
+async def _rotate(context: Context, session: Session, user: User, now: datetime) -> None:
+    """Whoever loses the race used the same current token at the same time: the successor is the same."""
+    if await context.store.sessions.rotate(session, now, now + LIFETIME):
+        return
+    again = await context.store.sessions.by_id(session.id)
+    if again is None or not is_live(again, user, now):
+        raise unauthenticated("The refresh token is no longer valid.")
+
+
+async def _end_family(context: Context, session: Session, now: datetime) -> None:
+    if await context.store.sessions.revoke(session.user_id, session.id, "token_reuse", now):
+        context.sockets.cut(session.user_id, "token_reuse", session.id)

@@ -1,0 +1,25 @@
+"""What a handler is given: the store, and the ports that the composition root fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handlers.ports import Mailer, Passwords, Publisher, Secrets, Sockets, Tokens, Typing
+    from store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    store: Store
+    publisher: Publisher
+    passwords: Passwords
+    tokens: Tokens
+    secrets: Secrets
+    mailer: Mailer
+    sockets: Sockets
+    typing: Typing
+    clock: Callable[[], datetime]

@@ -1,0 +1,75 @@
+"""Opening, listing and muting conversations."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+
+import msgspec
+
+from domain.answers import ConversationAnswer, ConversationPage
+from domain.commands.conversations import ListConversations, MuteConversation, OpenConversation
+from domain.conversations import ConversationRecord, may_open
+from domain.errors import invalid, not_found
+from domain.instants import from_wire, whole_milliseconds
+from handlers import access, views
+from handlers.actor import Actor
+from handlers.context import Context
+
+# "Until further notice" is an instant, so that clients need one rule only.
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+async def open_conversation(context: Context, actor: Actor, command: OpenConversation) -> ConversationAnswer:
+    """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
+    if command.user_id == actor.user_id:
+        raise invalid("userId", "is yourself")
+    other = await context.store.people.reachable(command.user_id)
+    if other is None or not may_open(actor.role, other.role):
+        existing = await context.store.conversations.between(actor.user_id, command.user_id)
+        if existing is None:
+            raise not_found("user to talk to")
+        record = existing
+    else:
+        now = whole_milliseconds(context.clock())
+        record = await context.store.conversations.open(actor.user_id, command.user_id, now)
+    (conversation,) = await views.conversation_views(context, actor.user_id, [record])
+    return ConversationAnswer(conversation=conversation)
+
+
+async def list_conversations(context: Context, actor: Actor, command: ListConversations) -> ConversationPage:
+    """The actor's conversations, newest first."""
+    before = _decode_cursor(command.cursor) if command.cursor else None
+    records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
+    more = len(records) > command.limit
+    records = records[: command.limit]
+    items = await views.conversation_views(context, actor.user_id, records)
+    return ConversationPage(items=items, next_cursor=_encode_cursor(records[-1]) if more else None)
+
+
+async def mute_conversation(context: Context, actor: Actor, command: MuteConversation) -> None:
+    """Keep it from notifying: until an instant, without one until further notice, with ``null`` no longer."""
+    member = await access.membership(context, actor, command.conversation_id)
+    if command.until is msgspec.UNSET:
+        until: datetime | None = FOREVER
+    else:
+        until = None if command.until is None else from_wire(str(command.until), "until")
+    await context.store.conversations.mute(
+        member.participant_of(actor.user_id), until, whole_milliseconds(context.clock())
+    )
+
+
+def _encode_cursor(record: ConversationRecord) -> str:
+    at = int(record.updated_at.timestamp() * 1000)
+    return urlsafe_b64encode(f"{at}:{record.membership.conversation_id}".encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(":")
+        if len(last) != 24 or int(last, 16) < 0:
+            raise ValueError(last)
+        return datetime.fromtimestamp(int(at) / 1000, UTC), last
+    except (ValueError, binascii.Error, OverflowError, OSError):
+        raise invalid("cursor", "is not one that this list gave") from None

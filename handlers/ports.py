@@ -1,0 +1,70 @@
+"""The ports: what handlers ask of the outside, without knowing who answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from domain.accounts import User
+    from domain.conversations import Membership
+    from domain.events import Event
+    from domain.mails import Mail
+
+
+class Publisher(Protocol):
+    """The one door through which live events leave."""
+
+    def publish(self, event: Event, *rooms: str) -> None:
+        """Hand the event to every member of the rooms; never raises, never waits."""
+
+
+class Passwords(Protocol):
+    """argon2 in a bounded pool of threads."""
+
+    async def hash(self, password: str, salt: str | None = None) -> str:
+        """With a salt (32 hex digits) the same password gives the same hash."""
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        """Whether it fits; without a hash, false after the same work as with one."""
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it was made with other parameters than today's."""
+
+
+class Tokens(Protocol):
+    """Access tokens."""
+
+    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
+        """A signed access token and its lifetime in seconds."""
+
+
+class Secrets(Protocol):
+    """Randomness and keyed hashes."""
+
+    def six_digits(self) -> str: ...
+
+    def random(self) -> str:
+        """256 random bits, URL-safe."""
+
+    def keyed_hash(self, purpose: str, value: str) -> str:
+        """A hash that cannot be tried offline without the server's key."""
+
+
+class Mailer(Protocol):
+    def send(self, mail: Mail) -> None:
+        """Queue it; the answer of a command never waits for the mail server."""
+
+
+class Sockets(Protocol):
+    """The live connections."""
+
+    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+        """Close the user's sockets (of one session only, if named), telling them why."""
+
+
+class Typing(Protocol):
+    """Who is typing where, on this node; ends by itself."""
+
+    def set(self, member: Membership, user_id: str, *, active: bool) -> None: ...

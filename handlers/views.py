@@ -1,0 +1,119 @@
+"""Records assembled into what one participant sees: conversations with their people, messages with `seen`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from domain.conversations import UNREAD_CAP, Card, Conversation, ConversationRecord, Participant, ParticipantRecord
+from domain.instants import to_wire, to_wire_or_none
+from domain.messages import Message, MessageRecord, to_message
+from handlers.context import Context
+
+Participants = Mapping[str, Sequence[ParticipantRecord]]
+
+
+async def conversation_views(
+    context: Context, viewer_id: str, records: Sequence[ConversationRecord], heads: Mapping[str, int] | None = None
+) -> list[Conversation]:
+    """The conversations as the viewer sees them, heads and last messages taken from the log itself."""
+    if not records:
+        return []
+    ids = [record.membership.conversation_id for record in records]
+    people = {user_id for record in records for user_id in record.membership.user_ids}
+    participants, cards = await asyncio.gather(
+        context.store.conversations.participants(ids), context.store.people.cards(people)
+    )
+    if heads is None:
+        heads = await context.store.log.read.heads(ids)
+    lasts = await _last_messages(context, records, heads)
+    unread = await _unread(context, viewer_id, participants, heads)
+    return [
+        _view(viewer_id, record, participants, cards, heads, lasts, unread) for record in records
+    ]
+
+
+def _view(
+    viewer_id: str,
+    record: ConversationRecord,
+    participants: Participants,
+    cards: Mapping[str, Card],
+    heads: Mapping[str, int],
+    lasts: Mapping[str, MessageRecord],
+    unread: Mapping[str, int],
+) -> Conversation:
+    conversation_id = record.membership.conversation_id
+    people = participants.get(conversation_id, ())
+    last = lasts.get(conversation_id)
+    muted_until = next((p.muted_until for p in people if p.user_id == viewer_id), None)
+    return Conversation(
+        id=conversation_id,
+        participants=tuple(_participant(p, cards[p.user_id]) for p in people if p.user_id in cards),
+        last_message=None if last is None else seen_message(last, people),
+        head=heads[conversation_id],
+        unread=unread.get(conversation_id, 0),
+        muted_until=to_wire_or_none(muted_until),
+        created_at=to_wire(record.created_at),
+        updated_at=to_wire(max(record.updated_at, last.created_at) if last else record.updated_at),
+    )
+
+
+def _participant(record: ParticipantRecord, card: Card) -> Participant:
+    return Participant(
+        id=record.id,
+        user_id=record.user_id,
+        role=card.role,
+        profile_id=card.profile_id,
+        name=card.name,
+        profile_image=card.profile_image,
+        seen_seq=record.seen_seq,
+        delivered_seq=record.delivered_seq,
+    )
+
+
+def seen_message(record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
+    """A message with `seen` derived from the other side's watermark."""
+    seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
+    return to_message(record, seen=seen)
+
+
+async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> list[Message]:
+    participants = await context.store.conversations.participants({record.conversation_id for record in records})
+    return [seen_message(record, participants.get(record.conversation_id, ())) for record in records]
+
+
+async def _last_messages(
+    context: Context, records: Sequence[ConversationRecord], heads: Mapping[str, int]
+) -> dict[str, MessageRecord]:
+    """The projection names the last message; where it lags behind the log, the log is asked."""
+    read = context.store.log.read
+    named = {
+        record.last_message: record.membership.conversation_id
+        for record in records
+        if record.last_message is not None and record.head == heads[record.membership.conversation_id]
+    }
+    found = await read.messages(named)
+    lasts = {named[message_id]: message for message_id, message in found.items()}
+    behind = [i for i in heads if heads[i] > 0 and i not in lasts]
+    for conversation_id, newest in zip(
+        behind, await asyncio.gather(*(read.before(i, None, 1) for i in behind)), strict=True
+    ):
+        if newest:
+            lasts[conversation_id] = newest[0]
+    return lasts
+
+
+async def _unread(
+    context: Context, viewer_id: str, participants: Participants, heads: Mapping[str, int]
+) -> dict[str, int]:
+    """Counted only where the log goes on past what the viewer has seen."""
+    behind = [
+        (conversation_id, p.seen_seq)
+        for conversation_id, people in participants.items()
+        for p in people
+        if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
+    ]
+    counts = await asyncio.gather(
+        *(context.store.log.read.unread(i, viewer_id, seen, UNREAD_CAP) for i, seen in behind)
+    )
+    return {conversation_id: count for (conversation_id, _), count in zip(behind, counts, strict=True)}

@@ -1,0 +1,1 @@
+"""The REST surface: rows of method, path, command and handler."""

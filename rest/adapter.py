@@ -1,0 +1,65 @@
+"""The one adapter between HTTP and the handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from domain import wire
+from domain.accounts import unauthenticated
+from handlers.actor import Actor, Visitor
+from handlers.context import Context
+from rest.limits import Limiter, take
+from rest.requests import Parser
+from rest.route import Route
+
+Authenticate = Callable[[str, str], Awaitable[Actor]]
+ClientAddress = Callable[[str | None, str | None], str]
+HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the adapter is given by the root.
+
+    ``authenticate(token, address)`` answers the actor or raises; ``client_address(remote, x_forwarded_for)``
+    knows which proxies are ours.
+    """
+
+    context: Context
+    authenticate: Authenticate
+    limiter: Limiter
+    client_address: ClientAddress
+
+
+def http_handler(route: Route, services: Services) -> HttpHandler:
+    """The aiohttp handler of a row."""
+    parser = Parser(route)
+
+    async def handle(request: web.Request) -> web.Response:
+        caller = await caller_of(request, services, public=route.public)
+        await take(services.limiter, route.rate, caller)
+        command = await parser.parse(request)
+        email = getattr(command, "email", None)
+        if email is not None:
+            await take(services.limiter, route.rate, caller, email)
+        answer = await route.handler(services.context, caller, command)
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(status=route.success, body=wire.encode(answer), content_type="application/json")
+
+    return handle
+
+
+async def caller_of(request: web.Request, services: Services, *, public: bool) -> Actor | Visitor:
+    """Raises ``unauthenticated`` or ``token_expired`` where a token is needed."""
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
+    address = services.client_address(request.remote, forwarded)
+    if public:
+        return Visitor(address)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthenticated()
+    return await services.authenticate(token.strip(), address)

@@ -1,0 +1,46 @@
+"""Puts the REST surface onto an aiohttp application."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from aiohttp import web
+
+from rest.adapter import HttpHandler, Services, http_handler
+from rest.errors import error_middleware
+from rest.headers import Origins, header_signal, preflight_middleware
+from rest.openapi import document
+from rest.request_ids import request_id_middleware
+from rest.route import Route
+from rest.routes import ROWS
+
+
+def attach(
+    app: web.Application,
+    services: Services,
+    *,
+    allowed_origins: Collection[str],
+    secure: bool,
+    rows: Sequence[Route] = ROWS,
+    exempt: tuple[str, ...] = ("/socket.io/",),
+) -> None:
+    """Before the application starts. ``secure`` adds HSTS; paths under ``exempt`` keep their own headers and errors."""
+    origins = Origins(allowed_origins)
+    app.middlewares.extend([request_id_middleware, error_middleware(exempt), preflight_middleware(origins, exempt)])
+    app.on_response_prepare.append(header_signal(origins, secure=secure, exempt=exempt))
+    for row in rows:
+        handler = http_handler(row, services)
+        if row.method == "GET":
+            app.router.add_get(row.full_path, handler, allow_head=True)
+        else:
+            app.router.add_route(row.method, row.full_path, handler)
+    app.router.add_get("/openapi.json", _openapi(rows))
+
+
+def _openapi(rows: Sequence[Route]) -> HttpHandler:
+    body = document(rows)
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    return openapi

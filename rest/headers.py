@@ -1,0 +1,82 @@
+"""Headers of every answer: security, CORS, the request id."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from rest.request_ids import HEADER as REQUEST_ID
+from rest.request_ids import request_id_of
+
+Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    # A page of ours says its own; an answer in JSON needs nothing.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Server": "spotter",
+}
+_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {REQUEST_ID}"
+_EXPOSED = f"Retry-After, {REQUEST_ID}, Content-Range, Accept-Ranges"
+_PREFLIGHT_SECONDS = "600"
+
+
+class Origins:
+    """The origins that browsers may call from; ``*`` for any (development)."""
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def allows(self, origin: str) -> bool:
+        return "*" in self._allowed or origin.lower() in self._allowed
+
+
+def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) -> Signal:
+    """For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        if request.path.startswith(exempt):
+            return
+        for name, value in _ALWAYS.items():
+            response.headers.setdefault(name, value)
+        if secure:
+            response.headers.setdefault(*_TRANSPORT)
+        response.headers[REQUEST_ID] = request_id_of(request)
+        _add_cors(request, response, origins)
+
+    return add
+
+
+def preflight_middleware(origins: Origins, exempt: tuple[str, ...]) -> Middleware:
+    """Answers a browser's question before a request from another origin."""
+
+    @web.middleware
+    async def preflight(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        asked = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if not asked or request.path.startswith(exempt):
+            return await handler(request)
+        response = web.Response(status=204)
+        if origins.allows(request.headers.get(hdrs.ORIGIN, "")):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = _METHODS
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _ALLOWED
+            response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
+        return response
+
+    return preflight
+
+
+def _add_cors(request: web.Request, response: web.StreamResponse, origins: Origins) -> None:
+    response.headers.add(hdrs.VARY, "Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and origins.allows(origin):
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

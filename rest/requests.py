@@ -1,0 +1,137 @@
+"""From an HTTP request to a typed command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import BadHttpMessage
+from msgspec.inspect import ListType, SetType, UnionType, VarTupleType, type_info
+from msgspec.structs import FieldInfo
+
+from domain import wire
+from domain.commands import Command
+from domain.errors import Code, DomainError, invalid
+from domain.fields import IdempotencyKey
+from rest.route import Route
+
+MAX_BODY_BYTES = 256 * 1024
+BODY_SECONDS = 30
+KEY_FIELD = "idempotencyKey"
+KEY_HEADER = "Idempotency-Key"
+_PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
+
+
+class Nothing(Command, frozen=True, kw_only=True):
+    """What a route without a command takes."""
+
+
+class Parser:
+    """Builds the command of one route out of path, query, body and the idempotency header."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._command: type[msgspec.Struct] = route.command or Nothing
+        fields = {field.encode_name: field for field in msgspec.structs.fields(self._command)}
+        self._takes_key = fields.pop(KEY_FIELD, None) is not None
+        self._path = {name: fields.pop(route.path_names.get(name, name)) for name in _PARAMETER.findall(route.path)}
+        self._query = {} if route.has_body else fields
+
+    async def parse(self, request: web.Request) -> Any:
+        """The command, or None for a route without one. Raises what the caller did wrong."""
+        outside = self._from_path(request) | self._from_query(request) | self._key(request)
+        if not self._route.has_body:
+            command: Any = wire.convert(self._command, outside)
+        else:
+            command = self._with_body(outside, await read_body(request) or b"{}")
+        return None if self._route.command is None else command
+
+    def _with_body(self, outside: dict[str, Any], body: bytes) -> Any:
+        if not outside and not self._takes_key:
+            return wire.decode(self._command, body)
+        inside: dict[str, Any] = wire.decode(dict[str, Any], body)
+        if self._takes_key and KEY_FIELD in inside:
+            raise invalid(KEY_FIELD, f"belongs in the {KEY_HEADER} header")
+        for name in outside:
+            if name in inside:
+                raise invalid(name, "is already named by the path")
+        return wire.convert(self._command, {**inside, **outside})
+
+    def _from_path(self, request: web.Request) -> dict[str, Any]:
+        return {
+            field.encode_name: _typed(field, request.match_info[name]) for name, field in self._path.items()
+        }
+
+    def _from_query(self, request: web.Request) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name in request.query:
+            field = self._query.get(name)
+            if field is None:
+                raise invalid(name, "is not a known field")
+            texts = request.query.getall(name)
+            if _is_list(field):
+                values[name] = _typed(field, texts)
+            elif len(texts) > 1:
+                raise invalid(name, "may be given once")
+            else:
+                values[name] = _typed(field, texts[0])
+        return values
+
+    def _key(self, request: web.Request) -> dict[str, Any]:
+        key = request.headers.get(KEY_HEADER)
+        if key is None or self._route.method == "GET":
+            return {}
+        try:
+            wire.convert(IdempotencyKey, key)
+        except DomainError:
+            raise invalid(KEY_HEADER, "has to be 1-255 printable ASCII characters") from None
+        return {KEY_FIELD: key} if self._takes_key else {}
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The JSON body as bytes, empty when there is none; raises ``payload_too_large`` or ``unsupported_media``."""
+    if not request.body_exists:
+        return b""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+    except TimeoutError:
+        raise DomainError(Code.MALFORMED, "The body did not arrive in time.") from None
+    except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
+        raise DomainError(Code.MALFORMED, "The body could not be read.") from None
+    if body:
+        _require_json(request)
+    return bytes(body)
+
+
+def _require_json(request: web.Request) -> None:
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send JSON in UTF-8 as application/json.")
+
+
+def _typed(field: FieldInfo, text: str | list[str]) -> Any:
+    """Text of a path or query as the field's type; what does not fit is left to the whole command's check."""
+    try:
+        return msgspec.convert(text, field.type, strict=False)
+    except msgspec.ValidationError:
+        return text
+
+
+def _is_list(field: FieldInfo) -> bool:
+    info = type_info(field.type)
+    members = info.types if isinstance(info, UnionType) else (info,)
+    return any(isinstance(member, ListType | VarTupleType | SetType) for member in members)
+
+
+def _too_large() -> DomainError:
+    return DomainError(Code.PAYLOAD_TOO_LARGE, f"A body has at most {MAX_BODY_BYTES} bytes.")

@@ -1,0 +1,1 @@
+"""The running server: settings, gateway, fan-out, background work, and the root that wires them."""

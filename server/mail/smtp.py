@@ -1,0 +1,139 @@
+"""Mail over SMTP: a bounded queue, a few workers, retries with growing pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+import structlog
+from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from domain.mails import Mail
+from server.mail.message import address_of, to_message
+
+log = structlog.get_logger(__name__)
+
+_PORTS = {"smtp": 25, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpPlace:
+    """Where mail is handed in. ``smtp`` upgrades by STARTTLS when the server offers it, ``smtps`` is TLS at once."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_url(cls, url: str) -> SmtpPlace:
+        """``smtp[s]://[user:password@]host[:port]``; raises ValueError, without repeating the URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError("SMTP_URL has to be smtp://host or smtps://host")
+        return cls(
+            host=parts.hostname,
+            port=parts.port or _PORTS[parts.scheme],
+            tls=parts.scheme == "smtps",
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait."""
+
+    pauses: tuple[float, ...] = (1, 4, 15, 60, 180)
+    timeout: float = 20
+    drain: float = 8
+    queue: int = 1000
+    workers: int = 2
+
+
+class SmtpMailer:
+    def __init__(self, url: str, sender: str, patience: Patience | None = None) -> None:
+        self._place = SmtpPlace.from_url(url)
+        self._sender = address_of(sender)
+        self._patience = patience or Patience()
+        self._queue: asyncio.Queue[Mail] = asyncio.Queue(self._patience.queue)
+        self._stopping = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+
+    def send(self, mail: Mail) -> None:
+        """Queue it. When the queue is full the mail is dropped and said so: every code can be asked for again."""
+        try:
+            self._queue.put_nowait(mail)
+        except asyncio.QueueFull:
+            log.error("mail_dropped", reason="the queue is full")
+
+    async def start(self) -> None:
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._patience.workers)]
+
+    async def stop(self) -> None:
+        """Deliver what waits, for a while; from here on nothing pauses between tries."""
+        self._stopping.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._queue.join(), self._patience.drain)
+        if left := self._queue.qsize():
+            log.error("mail_dropped", reason="shutdown", count=left)
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            mail = await self._queue.get()
+            try:
+                await self._deliver(mail)
+            except Exception as error:
+                # Neither the recipient nor the code belongs in a log.
+                log.error("mail_failed", error=type(error).__name__)
+            finally:
+                self._queue.task_done()
+
+    async def _deliver(self, mail: Mail) -> None:
+        for pause in (*self._patience.pauses, None):
+            try:
+                await self._hand_in(mail)
+            except (SMTPException, OSError, TimeoutError) as error:
+                if pause is None or is_final(error):
+                    raise
+                log.warning("mail_retried", error=type(error).__name__, pause=pause)
+                await self._pause(pause)
+            else:
+                return
+
+    async def _hand_in(self, mail: Mail) -> None:
+        await aiosmtplib.send(
+            to_message(mail, self._sender),
+            sender=self._sender.addr_spec,
+            recipients=[mail.to],
+            hostname=self._place.host,
+            port=self._place.port,
+            use_tls=self._place.tls,
+            # None: upgrade when it is offered.
+            start_tls=False if self._place.tls else None,
+            username=self._place.username,
+            password=self._place.password,
+            timeout=self._patience.timeout,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            # The last tries of a shutdown: quickly, but not in a busy loop.
+            await asyncio.sleep(min(seconds, 0.5))
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether the server has said no for good (a 5xx answer)."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(is_final(one) for one in error.recipients)
+    return isinstance(error, SMTPResponseException) and error.code >= 500

@@ -1,0 +1,41 @@
+"""Randomness, and keyed hashes under one derived key a purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+# HS256 wants a key as long as its hash.
+MIN_SECRET_BYTES = 32
+
+
+class ServerSecrets:
+    """Derives everything from the signing secret; raises ValueError for a short one."""
+
+    def __init__(self, jwt_secret: str) -> None:
+        require_strong(jwt_secret)
+        self._root = jwt_secret.encode()
+        self._keys: dict[str, bytes] = {}
+
+    def six_digits(self) -> str:
+        return f"{secrets.randbelow(1_000_000):06d}"
+
+    def random(self) -> str:
+        return secrets.token_urlsafe(32)
+
+    def keyed_hash(self, purpose: str, value: str) -> str:
+        """HMAC-SHA256, 64 hex digits. ``purpose`` is a constant of ours, never input."""
+        return hmac.new(self._key(purpose), value.encode(), hashlib.sha256).hexdigest()
+
+    def _key(self, purpose: str) -> bytes:
+        key = self._keys.get(purpose)
+        if key is None:
+            key = hmac.new(self._root, b"spotter:" + purpose.encode(), hashlib.sha256).digest()
+            self._keys[purpose] = key
+        return key
+
+
+def require_strong(jwt_secret: str) -> None:
+    if len(jwt_secret.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"JWT_SECRET has to have at least {MIN_SECRET_BYTES} bytes")

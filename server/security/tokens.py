@@ -1,0 +1,103 @@
+"""Access tokens: JWTs under one fixed algorithm, every claim required."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import msgspec
+
+from domain.accounts import User, unauthenticated
+from domain.errors import Code, DomainError
+from server.security.keys import require_strong
+
+ALGORITHM = "HS256"
+LIFETIME = timedelta(seconds=900)
+ISSUER = "spotter"
+AUDIENCE = "spotter"
+TYPE = "access"
+MAX_LENGTH = 4096
+# Nodes' clocks differ a little; a token from further ahead was not made by one of ours.
+CLOCK_SKEW = timedelta(seconds=30)
+_REQUIRED = ["exp", "iat", "sub", "aud", "iss", "typ", "sid"]
+_ID = re.compile(r"[0-9a-f]{24}")
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: str
+    session_id: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class AccessTokens:
+    def __init__(self, jwt_secret: str) -> None:
+        require_strong(jwt_secret)
+        self._key = jwt_secret.encode()
+
+    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
+        """The signed token and its lifetime in seconds; ``iat`` and ``exp`` keep milliseconds."""
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "typ": TYPE,
+            "sub": user.id,
+            "sid": session_id,
+            "iat": _seconds(now),
+            "exp": _seconds(now + LIFETIME),
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM), int(LIFETIME.total_seconds())
+
+    def read(self, token: str, now: datetime) -> Claims:
+        """Raises ``token_expired``, or ``unauthenticated`` for everything else that is wrong with it."""
+        if len(token) > MAX_LENGTH:
+            raise _refused()
+        try:
+            # The times are checked below, against the clock we were given and to the millisecond.
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+            )
+        except (jwt.PyJWTError, UnicodeError, RecursionError):
+            raise _refused() from None
+        return _checked(claims, now)
+
+
+def _checked(claims: dict[str, Any], now: datetime) -> Claims:
+    user_id, session_id = claims["sub"], claims["sid"]
+    if claims["typ"] != TYPE or not _is_id(user_id) or not _is_id(session_id):
+        raise _refused()
+    issued_at, expires_at = _instant(claims["iat"]), _instant(claims["exp"])
+    if issued_at > now + CLOCK_SKEW:
+        raise _refused()
+    if expires_at <= now:
+        raise DomainError(Code.TOKEN_EXPIRED, "The access token has expired; refresh it.")
+    return Claims(user_id=user_id, session_id=session_id, issued_at=issued_at, expires_at=expires_at)
+
+
+def _seconds(instant: datetime) -> float:
+    return round(instant.timestamp(), 3)
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refused()
+    try:
+        return datetime.fromtimestamp(round(value * 1000) / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        raise _refused() from None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _refused() -> DomainError:
+    return unauthenticated("The access token is not valid.")

@@ -1,0 +1,120 @@
+"""What a deployment decides, read from the environment and in development from ``.env``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from server.setting_values import Reader, SettingsError
+from server.signing_key import is_weak, kept_key
+
+__all__ = ["Settings", "SettingsError", "load"]
+
+_URL_SCHEMES = {
+    "MONGO_URL": ("mongodb", "mongodb+srv"),
+    "REDIS_URL": ("redis", "rediss", "redis+sentinel", "redis+cluster", "rediss+cluster"),
+    "SMTP_URL": ("smtp", "smtps"),
+}
+_STRIPE_PREFIXES = {"STRIPE_SECRET_KEY": ("sk_", "rk_"), "STRIPE_PUBLISHABLE_KEY": ("pk_",)}
+_REQUIRED_IN_PRODUCTION = (
+    "JWT_SECRET",
+    "MONGO_URL",
+    "REDIS_URL",
+    "SMTP_URL",
+    "MAIL_FROM",
+    "ALLOWED_ORIGINS",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_PUBLISHABLE_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """None stands for the development's own: embedded servers, printed mail, the Stripe sandbox.
+
+    What is or may carry a secret stays out of ``repr``.
+    """
+
+    production: bool
+    host: str
+    port: int
+    workers: int
+    mongo_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    data_dir: Path
+    jwt_secret: str = field(repr=False)
+    allowed_origins: tuple[str, ...]
+    trusted_proxies: int
+    """How many proxies of ours stand before the server; that many entries of X-Forwarded-For are believed."""
+    rate_limit_scale: float
+    sandbox_port: int
+    stripe_secret_key: str | None = field(repr=False)
+    stripe_publishable_key: str | None
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    stripe_api_base: str | None
+    platform_fee_percent: Decimal
+    currency: str
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
+
+
+def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) -> Settings:
+    """The settings. Raises SettingsError with every problem; in development a missing signing key is made and kept."""
+    production = environ.get("ENVIRONMENT", "").strip() == "production"
+    read = Reader(environ if production else {**_from_file(dotenv_path), **environ})
+    if read.choice("ENVIRONMENT", ("development", "production"), "development") == "production" and not production:
+        read.refuse("ENVIRONMENT", "production has to be said in the environment; .env is for development")
+    if production:
+        _refuse_unfit(read)
+    data_dir = Path(read.text("DATA_DIR") or ".data").expanduser().absolute()
+    port = read.integer("PORT", 8080, 0, 65535)
+    settings = Settings(
+        production=production,
+        host=read.text("HOST") or ("0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - behind a proxy
+        port=port,
+        workers=read.integer("WORKERS", 1, 1, 256),
+        mongo_url=read.url("MONGO_URL", _URL_SCHEMES["MONGO_URL"]),
+        redis_url=read.url("REDIS_URL", _URL_SCHEMES["REDIS_URL"]),
+        data_dir=data_dir,
+        jwt_secret=read.text("JWT_SECRET") or "",
+        allowed_origins=read.origins("ALLOWED_ORIGINS") or (f"http://127.0.0.1:{port}", f"http://localhost:{port}"),
+        trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 16),
+        rate_limit_scale=read.positive("RATE_LIMIT_SCALE", 1.0),
+        sandbox_port=read.integer("SANDBOX_PORT", 8081, 0, 65535),
+        stripe_secret_key=read.text("STRIPE_SECRET_KEY"),
+        stripe_publishable_key=read.text("STRIPE_PUBLISHABLE_KEY"),
+        stripe_webhook_secrets=read.words("STRIPE_WEBHOOK_SECRETS"),
+        stripe_api_base=read.url("STRIPE_API_BASE", ("https",) if production else ("http", "https")),
+        platform_fee_percent=read.percent("PLATFORM_FEE_PERCENT", Decimal(10)),
+        currency=read.currency("CURRENCY", "usd"),
+        smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
+        mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
+    )
+    read.raise_problems()
+    return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))
+
+
+def _from_file(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+
+
+def _refuse_unfit(read: Reader) -> None:
+    for name in _REQUIRED_IN_PRODUCTION:
+        if not read.text(name):
+            read.refuse(name, "is required in production")
+    if (secret := read.text("JWT_SECRET")) and (weakness := is_weak(secret)):
+        read.refuse("JWT_SECRET", weakness)
+    if "*" in read.words("ALLOWED_ORIGINS"):
+        read.refuse("ALLOWED_ORIGINS", "must name the origins in production, not *")
+    if read.positive("RATE_LIMIT_SCALE", 1.0) != 1:
+        read.refuse("RATE_LIMIT_SCALE", "must be 1 in production")
+    for name, prefixes in _STRIPE_PREFIXES.items():
+        if (key := read.text(name)) and not key.startswith(prefixes):
+            read.refuse(name, f"must start with {' or '.join(prefixes)}")

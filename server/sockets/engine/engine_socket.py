@@ -1,0 +1,198 @@
+"""One client: what the gateway holds, sends through and is called with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from server.sockets.engine import frames, reasons
+from server.sockets.engine.link import NO_LINK
+from server.sockets.engine.polling_link import PollingLink
+
+if TYPE_CHECKING:
+    from server.sockets.engine.frames import Frame
+    from server.sockets.engine.link import Link
+    from server.sockets.engine.probe import Probe
+    from server.sockets.engine.server import EngineServer
+    from server.sockets.engine.websocket_link import WebSocketLink
+
+
+class EngineSocket:
+    """A session over whichever transport it uses now. Nothing here waits, except for python-socketio's ``send``."""
+
+    __slots__ = ("__weakref__", "_session", "context", "engine", "link", "opened", "paused", "probe", "remote_address", "sid")
+
+    def __init__(self, engine: EngineServer, sid: str, remote_address: str) -> None:
+        self.engine = engine
+        self.sid = sid
+        self.remote_address = remote_address
+        self.link: Link = PollingLink(engine.upkeep, self, engine.max_http_buffer_size)
+        self.probe: Probe | None = None
+        self.opened = False
+        self.paused = False
+        self.context: Any = None
+        self._session: dict[str, Any] | None = None
+
+    # --- what it is ---
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """python-socketio's per-client dictionary, made when first asked for."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        self._session = value
+
+    @property
+    def closed(self) -> bool:
+        return self.link is NO_LINK
+
+    @property
+    def connected(self) -> bool:
+        return self.link is not NO_LINK
+
+    @property
+    def upgraded(self) -> bool:
+        return self.link.name == "websocket"
+
+    @property
+    def transport_name(self) -> str:
+        """``polling``, ``websocket``, or nothing once it has ended."""
+        return self.link.name
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self.link.buffered
+
+    # --- sending ---
+
+    def send_text(self, packet: str | bytes) -> None:
+        """A text message; ``packet`` is what follows Engine.IO's packet type."""
+        self.link.send_text(packet.encode() if isinstance(packet, str) else packet)
+
+    def send_binary(self, data: bytes) -> None:
+        """A binary message."""
+        self.link.send_binary(data)
+
+    def send_frame(self, frame: Frame) -> None:
+        """A message that was encoded once for many sockets."""
+        self.link.send_frame(frame)
+
+    async def send(self, packet: Any) -> None:
+        """An ``engineio.packet.Packet``, as python-socketio sends it."""
+        data = packet.data
+        if packet.packet_type != 4:
+            self.link.send_packet(frames.packet(f"{packet.packet_type}{data or ''}".encode()))
+        elif isinstance(data, (bytes, bytearray)):
+            self.link.send_binary(bytes(data))
+        elif isinstance(data, (dict, list)):
+            self.send_text(json.dumps(data, separators=(",", ":")))
+        else:
+            self.send_text("" if data is None else str(data))
+
+    # --- backpressure on the client ---
+
+    def pause(self) -> None:
+        """Deliver and read nothing more until ``resume``."""
+        self.paused = True
+        self.link.pause_reading()
+
+    def resume(self) -> None:
+        """Deliver what waits, and go on reading."""
+        self.paused = False
+        self.link.resume_reading()
+
+    # --- ending ---
+
+    def close(self, reason: str = reasons.SERVER_DISCONNECT, code: int = 1000) -> None:
+        """End the session; what was sent before still reaches the client."""
+        link = self.link
+        if link is NO_LINK:
+            return
+        if isinstance(link, PollingLink) and not link.polled and link.buffered:
+            link.close(code)
+            self.engine.farewells.leave(self.sid, link.take())
+        else:
+            link.close(code)
+        self._ended(reason)
+
+    def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
+        """End the session at once, dropping what was not written yet."""
+        link = self.link
+        if link is not NO_LINK:
+            link.abort()
+            self._ended(reason)
+
+    def _ended(self, reason: str) -> None:
+        self.link = NO_LINK
+        if self.probe is not None:
+            self.probe.cancel()
+        self.engine.forget(self, reason)
+
+    # --- arriving: the owner of its link ---
+
+    def on_text(self, packet: str) -> None:
+        """A text packet, its type included."""
+        kind = packet[:1]
+        if kind == "4":
+            counters = self.engine.counters
+            counters.messages_in += 1
+            counters.bytes_in += len(packet)
+            self.engine.deliver(self, packet[1:])
+        elif kind == "3":
+            self.engine.heartbeat.pong(self)
+        elif kind == "1":
+            self._client_closed()
+        elif kind != "6":
+            self.engine.counters.bad_packets += 1
+            self.close(reasons.TRANSPORT_ERROR, 1002)
+
+    def on_binary(self, data: bytes) -> None:
+        """A binary message."""
+        counters = self.engine.counters
+        counters.messages_in += 1
+        counters.bytes_in += len(data)
+        self.engine.deliver(self, data)
+
+    def on_lost(self, reason: str) -> None:
+        """The link ended by itself."""
+        if self.link is not NO_LINK:
+            self._ended(reason)
+
+    def _client_closed(self) -> None:
+        link = self.link
+        if isinstance(link, PollingLink):
+            link.hang_up()
+            self._ended(reasons.CLIENT_DISCONNECT)
+        else:
+            self.close(reasons.CLIENT_DISCONNECT)
+
+    # --- the heartbeat ---
+
+    def ping(self) -> None:
+        self.link.send_packet(frames.PING)
+
+    def unanswered(self) -> None:
+        if self.upgraded:
+            self.close(reasons.PING_TIMEOUT)
+        else:
+            self.abort(reasons.PING_TIMEOUT)
+
+    # --- moving to a WebSocket ---
+
+    def move(self, link: WebSocketLink) -> None:
+        """Go on over ``link``, first with what no poll has fetched."""
+        old = self.link
+        assert isinstance(old, PollingLink)
+        self.link = link
+        link.owner = self
+        waiting = old.retire()
+        if self.paused:
+            link.pause_reading()
+        for frame in waiting:
+            if frame is not frames.NOOP:
+                self.link.send_packet(frame)

@@ -1,0 +1,187 @@
+"""The way to a client that polls: a bounded queue and at most one open poll."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from aiohttp import web
+
+from server.sockets.engine import frames, reasons
+from server.sockets.engine.frames import Frame
+from server.sockets.engine.link import Owner, Upkeep
+from server.sockets.engine.payload import SEPARATOR
+from server.sockets.engine.poll_guard import PollGuard
+
+
+class Overlap(Exception):
+    """A second poll while one is open."""
+
+
+class PollingLink:
+    """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
+
+    __slots__ = ("_gate", "_most", "_poll", "_queue", "_size", "_suspended", "_upkeep", "owner", "posting")
+
+    name: Final = "polling"
+
+    def __init__(self, upkeep: Upkeep, owner: Owner, most: int) -> None:
+        self.owner: Owner | None = owner
+        self.posting: asyncio.Transport | None = None
+        self._upkeep = upkeep
+        self._most = most
+        self._queue: deque[Frame] = deque()
+        self._size = 0
+        self._suspended = False
+        # What an open poll is answered with: a body, or None for what is queued by then.
+        self._poll: asyncio.Future[bytes | None] | None = None
+        self._gate: asyncio.Future[None] | None = None
+
+    # --- the way out ---
+
+    @property
+    def buffered(self) -> int:
+        return self._size
+
+    def send_text(self, payload: bytes) -> None:
+        self.send_frame(frames.text(payload))
+
+    def send_binary(self, payload: bytes) -> None:
+        self.send_frame(frames.binary(payload))
+
+    def send_frame(self, frame: Frame) -> None:
+        counters = self._upkeep.counters
+        counters.messages_out += 1
+        counters.bytes_out += len(frame.wire)
+        self.send_packet(frame)
+
+    def send_packet(self, frame: Frame) -> None:
+        self._queue.append(frame)
+        self._size += len(frame.wire)
+        if not self._suspended:
+            self._wake(None)
+        if self._size > self._upkeep.limits.buffered_bytes:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        self._upkeep.counters.aborted_slow += 1
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def _wake(self, body: bytes | None) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(body)
+
+    # --- polls ---
+
+    async def poll(self, request: web.Request) -> bytes:
+        """The body for a poll, when there is something to say."""
+        if self._poll is not None:
+            raise Overlap
+        if self._suspended:
+            return frames.NOOP.polled
+        if not self._queue:
+            body = await self._wait(request)
+            if body is not None:
+                return body
+        return self.take() or frames.NOOP.polled
+
+    async def _wait(self, request: web.Request) -> bytes | None:
+        poll = self._poll = asyncio.get_running_loop().create_future()
+        try:
+            with PollGuard(request, self._given_up):
+                return await poll
+        except asyncio.CancelledError:
+            self._given_up()
+            raise
+        finally:
+            self._poll = None
+
+    def _given_up(self) -> None:
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(reasons.TRANSPORT_CLOSE)
+
+    def take(self) -> bytes:
+        """As much of the queue as one body may hold."""
+        parts: list[bytes] = []
+        total = -1
+        while self._queue:
+            part = self._queue[0].polled
+            total += len(part) + 1
+            if parts and total > self._most:
+                break
+            parts.append(part)
+            self._size -= len(self._queue.popleft().wire)
+        return SEPARATOR.join(parts)
+
+    # --- moving to a WebSocket ---
+
+    def suspend(self) -> None:
+        """Answer polls with a noop from now on; what is sent waits for the new transport."""
+        self._suspended = True
+        self._wake(frames.NOOP.polled)
+
+    def unsuspend(self) -> None:
+        """Go on polling: the new transport failed."""
+        self._suspended = False
+        if self._queue:
+            self._wake(None)
+
+    def retire(self) -> deque[Frame]:
+        """What was not fetched; the link itself is done with."""
+        queue, self._queue, self._size = self._queue, deque(), 0
+        self.owner = None
+        self._wake(frames.NOOP.polled)
+        self.resume_reading()
+        return queue
+
+    # --- backpressure on the client ---
+
+    def pause_reading(self) -> None:
+        if self._gate is None:
+            self._gate = asyncio.get_running_loop().create_future()
+
+    def resume_reading(self) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None and not gate.done():
+            gate.set_result(None)
+
+    async def readable(self) -> None:
+        """Waits while reading is paused."""
+        while self._gate is not None:
+            await asyncio.shield(self._gate)
+
+    # --- the end ---
+
+    def close(self, code: int) -> None:
+        """Tell the open poll, if there is one; see ``farewell`` for when there is not."""
+        self._end(frames.CLOSE)
+
+    def hang_up(self) -> None:
+        """The client itself closed: an open poll is only released."""
+        self._queue.clear()
+        self._end(frames.NOOP)
+
+    def abort(self) -> None:
+        self._queue.clear()
+        self._end(frames.CLOSE)
+
+    def _end(self, last: Frame) -> None:
+        self.owner = None
+        self._suspended = False
+        self._queue.append(last)
+        self._size = 0
+        self._wake(None)
+        self.resume_reading()
+        if self.posting is not None:
+            self.posting.abort()
+
+    @property
+    def polled(self) -> bool:
+        """Whether a poll is open."""
+        return self._poll is not None

@@ -1,0 +1,59 @@
+"""From an aiohttp request to a WebSocket that needs neither request nor task."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, cast
+
+from aiohttp import web
+from aiohttp.http_websocket import WebSocketReader, WebSocketWriter
+
+from server.sockets.engine.link import Owner, Upkeep
+from server.sockets.engine.websocket_link import WebSocketLink
+
+_SMALL: Final = 1024
+
+
+class UpgradeResponse(web.WebSocketResponse):
+    """Answers the WebSocket handshake and leaves everything after it to ``WebSocketLink``."""
+
+    def __init__(self) -> None:
+        super().__init__(compress=False, max_msg_size=_SMALL)
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        self._writer = writer  # what marks the response as prepared; the reader is the link's own
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The connection outlives the response."""
+
+
+class _Tail:
+    """Takes what arrived behind the upgrade request before the link stood."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The link is told by the transport itself."""
+
+
+def take_over(request: web.Request, upkeep: Upkeep, owner: Owner, most: int) -> tuple[WebSocketLink, bytes]:
+    """The transport under a new link, and bytes that were read already, to be fed to it.
+
+    aiohttp's own protocol, its task, the request and its headers would cost about 10 KB for as long as the client
+    stays, so aiohttp is told that its connection is gone, and the transport goes on under the link.
+    """
+    transport, protocol = request.transport, request.protocol
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    tail = _Tail()
+    protocol.set_parser(cast(WebSocketReader, tail))
+    link = WebSocketLink(cast(asyncio.Transport, transport), upkeep, owner, most)
+    protocol.transport = None
+    transport.set_protocol(cast(asyncio.BaseProtocol, link))
+    protocol.connection_lost(None)
+    return link, tail.data

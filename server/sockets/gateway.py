@@ -1,0 +1,176 @@
+"""The Socket.IO gateway: python-socketio with our own transport, rooms and dispatch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import socketio
+
+from domain.errors import Code, DomainError
+from server.sockets import packets, replies
+from server.sockets.admission import Admission
+from server.sockets.clients import Client
+from server.sockets.dispatcher import Dispatcher
+from server.sockets.engine.engine_socket import EngineSocket
+from server.sockets.engine.server import EngineServer
+from server.sockets.packets import BadPacket, Packet
+from server.sockets.registry import Registry
+from server.sockets.rooms import Rooms
+
+# NOTES-stack.md, 10: whoever opens a socket and never connects a namespace is sent away.
+CONNECT_WITHIN_SECONDS = 10.0
+PING_INTERVAL_SECONDS = 20
+PING_TIMEOUT_SECONDS = 10
+MAX_PAYLOAD_BYTES = 1_000_000
+
+
+class Gateway(socketio.AsyncServer):  # type: ignore[misc]
+    """One dispatcher for all namespaces. python-socketio's own event path is replaced where NOTES-stack.md says why."""
+
+    def __init__(self, rooms: Rooms, namespaces: Sequence[str], origins: Sequence[str] | str) -> None:
+        super().__init__(
+            client_manager=rooms,
+            async_mode="aiohttp",
+            async_handlers=False,
+            namespaces=list(namespaces),
+            cors_allowed_origins=origins,
+            ping_interval=PING_INTERVAL_SECONDS,
+            ping_timeout=PING_TIMEOUT_SECONDS,
+            max_http_buffer_size=MAX_PAYLOAD_BYTES,
+            http_compression=False,
+            monitor_clients=False,
+            logger=False,
+            engineio_logger=False,
+        )
+        self._namespaces = frozenset(namespaces)
+        self.rooms_index = rooms
+        self.bad_packets = 0
+        self._clients: set[Client] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.eio.on_open = self._opened
+        self.eio.on_message = self._received
+        self.eio.on_close = self._closed
+
+    def serve(self, admission: Admission, dispatcher: Dispatcher, registry: Registry) -> None:
+        """Complete the gateway with what is built upon it."""
+        self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
+
+    def _engineio_server_class(self) -> type[EngineServer]:
+        return EngineServer
+
+    # --- the life of a socket ---
+
+    def _opened(self, socket: EngineSocket) -> None:
+        client = socket.context = Client(socket)
+        self._clients.add(client)
+        client.timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_SECONDS, self._reap, client)
+
+    def _reap(self, client: Client) -> None:
+        if not client.connections:
+            client.socket.close()
+
+    def _closed(self, socket: EngineSocket, reason: str) -> None:
+        client: Client = socket.context
+        client.stop_timer()
+        for connection in client.connections.values():
+            self.rooms_index.remove(connection.namespace, connection.sid)
+        client.connections.clear()
+        self._registry.remove(client)
+        self._clients.discard(client)
+
+    # --- what arrives ---
+
+    def _received(self, socket: EngineSocket, data: str | bytes) -> None:
+        client: Client = socket.context
+        try:
+            if isinstance(data, bytes):
+                self._attachment(client)
+            elif client.attachments_due:
+                raise BadPacket
+            else:
+                self._packet(client, packets.parse(data))
+        except BadPacket:
+            self.bad_packets += 1
+            socket.close()
+
+    def _packet(self, client: Client, packet: Packet) -> None:
+        kind, namespace = packet.kind, packet.namespace
+        if kind == packets.EVENT:
+            connection = client.connections.get(namespace)
+            if connection is not None:
+                self._dispatcher.dispatch(client, connection, packet.id, packet.payload)
+            else:
+                self._not_connected(client, packet)
+        elif kind == packets.CONNECT:
+            self._connect(client, namespace, packet.payload)
+        elif kind == packets.DISCONNECT:
+            self._leave(client, namespace)
+        elif kind in (packets.BINARY_EVENT, packets.BINARY_ACK):
+            self._binary(client, packet)
+        # An ACK answers nothing: the server asks for none.
+
+    def _not_connected(self, client: Client, packet: Packet) -> None:
+        if not client.connections and not client.admitting:
+            raise BadPacket
+        error = DomainError(Code.UNAUTHENTICATED, "Connect this namespace first.")
+        self._refuse(client, packet.namespace, packet.id, error)
+
+    def _connect(self, client: Client, namespace: str, auth: str) -> None:
+        if namespace not in self._namespaces:
+            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
+        elif namespace in client.connections or namespace in client.admitting:
+            raise BadPacket
+        else:
+            client.admitting.add(namespace)
+            self._spawn(self._admission.connect(client, namespace, auth))
+
+    def _leave(self, client: Client, namespace: str) -> None:
+        """The socket itself stays; without any namespace it is reaped."""
+        connection = client.connections.pop(namespace, None)
+        if connection is not None:
+            self.rooms_index.remove(namespace, connection.sid)
+        if not client.connections:
+            client.stop_timer()
+            client.expires_at = None
+            client.timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_SECONDS, self._reap, client)
+
+    def _binary(self, client: Client, packet: Packet) -> None:
+        if packet.namespace not in client.connections:
+            raise BadPacket
+        client.attachments_due = packet.attachments
+        if packet.kind == packets.BINARY_EVENT and packet.id is not None:
+            client.binary_ack = (packet.namespace, packet.id)
+        if packet.attachments == 0:
+            self._refuse_binary(client)
+
+    def _attachment(self, client: Client) -> None:
+        """Swallowed, so that the event it belongs to can be refused by an acknowledgement."""
+        if not client.attachments_due:
+            raise BadPacket
+        client.attachments_due -= 1
+        if not client.attachments_due:
+            self._refuse_binary(client)
+
+    def _refuse_binary(self, client: Client) -> None:
+        if client.binary_ack is not None:
+            (namespace, ack_id), client.binary_ack = client.binary_ack, None
+            error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
+            self._refuse(client, namespace, ack_id, error)
+
+    @staticmethod
+    def _refuse(client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
+        if ack_id is not None:
+            client.socket.send_text(replies.acknowledgement(namespace, ack_id, replies.failure(error)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- the end ---
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)

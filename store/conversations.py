@@ -1,0 +1,210 @@
+"""The Conversation and ConversationParticipant tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
+from store.database import Database, Document, Session
+from store.failures import repository
+from store.schema import CollectionSchema
+
+CONVERSATIONS = "conversations"
+PARTICIPANTS = "conversationParticipants"
+MAX_REMEMBERED = 100_000
+
+SCHEMAS = (
+    CollectionSchema(
+        CONVERSATIONS,
+        (
+            IndexModel([("pair", ASCENDING)], name="pair", unique=True),
+            IndexModel([("members", ASCENDING), ("updatedAt", DESCENDING), ("_id", DESCENDING)], name="newest"),
+            IndexModel([("updatedAt", DESCENDING)], name="updated"),
+        ),
+    ),
+    CollectionSchema(
+        PARTICIPANTS,
+        (
+            IndexModel([("conversationId", ASCENDING), ("userId", ASCENDING)], name="member", unique=True),
+            IndexModel([("userId", ASCENDING)], name="user"),
+        ),
+    ),
+)
+
+
+@repository
+class Conversations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._conversations = database.collection(CONVERSATIONS)
+        self._participants = database.collection(PARTICIPANTS)
+        self._memberships: OrderedDict[str, Membership] = OrderedDict()
+        self._loading: dict[str, asyncio.Future[Membership | None]] = {}
+
+    async def between(self, user_id: str, other_id: str) -> ConversationRecord | None:
+        """The pair's conversation, if there is one."""
+        found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)})
+        return _record(found) if found else None
+
+    async def open(self, user_id: str, other_id: str, now: datetime) -> ConversationRecord:
+        """The pair's conversation, made if there is none."""
+        found = await self.between(user_id, other_id)
+        if found is not None:
+            return found
+        document = _new_conversation(user_id, other_id, now)
+
+        async def insert(session: Session) -> None:
+            await self._conversations.insert_one(document, session=session)
+            await self._participants.insert_many(_new_participants(document), session=session)
+
+        try:
+            await self._database.transaction(insert)
+        except DuplicateKeyError:
+            found = await self.between(user_id, other_id)
+            if found is None:
+                raise
+            return found
+        return _record(document)
+
+    async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
+        """The conversation's members, if the user is one of them. Known ones are answered without a suspension."""
+        known = self._memberships.get(conversation_id)
+        if known is None:
+            known = await self._load(conversation_id)
+        return known if known is not None and user_id in known.user_ids else None
+
+    async def memberships(self, conversation_ids: Iterable[str], user_id: str) -> dict[str, Membership]:
+        """Those of the conversations in which the user takes part."""
+        wanted = set(conversation_ids)
+        unknown = [ObjectId(i) for i in wanted if i not in self._memberships]
+        if unknown:
+            async for document in self._conversations.find({"_id": {"$in": unknown}}, _MEMBERS_ONLY):
+                self._remember(_membership(document))
+        known = ((i, self._memberships.get(i)) for i in wanted)
+        return {i: m for i, m in known if m is not None and user_id in m.user_ids}
+
+    async def all_ids(self, user_id: str) -> list[str]:
+        """Every conversation of the user."""
+        cursor = self._conversations.find({"members": ObjectId(user_id)}, {"_id": 1})
+        return [str(document["_id"]) for document in await cursor.to_list(None)]
+
+    async def page(
+        self, user_id: str, before: tuple[datetime, str] | None, limit: int, leaving_out: Iterable[str] = ()
+    ) -> list[ConversationRecord]:
+        """The user's conversations, newest first, older than ``before`` (time and id of the last one seen)."""
+        query: Document = {"members": ObjectId(user_id)}
+        if before is not None:
+            at, last = before
+            query["$or"] = [{"updatedAt": {"$lt": at}}, {"updatedAt": at, "_id": {"$lt": ObjectId(last)}}]
+        left_out = [ObjectId(i) for i in leaving_out]
+        if left_out:
+            query["_id"] = {"$nin": left_out}
+        cursor = self._conversations.find(query).sort([("updatedAt", -1), ("_id", -1)]).limit(limit)
+        return [_record(document) for document in await cursor.to_list(None)]
+
+    async def records(self, conversation_ids: Iterable[str]) -> dict[str, ConversationRecord]:
+        ids = [ObjectId(i) for i in conversation_ids]
+        found = await self._conversations.find({"_id": {"$in": ids}}).to_list(None) if ids else []
+        return {str(document["_id"]): _record(document) for document in found}
+
+    async def participants(self, conversation_ids: Iterable[str]) -> dict[str, list[ParticipantRecord]]:
+        """The participants of each conversation, with their watermarks as they stand."""
+        ids = [ObjectId(i) for i in conversation_ids]
+        by_conversation: dict[str, list[ParticipantRecord]] = {}
+        if ids:
+            async for document in self._participants.find({"conversationId": {"$in": ids}}):
+                record = _participant(document)
+                by_conversation.setdefault(record.conversation_id, []).append(record)
+        return by_conversation
+
+    async def mute(self, participant_id: str, until: datetime | None, now: datetime) -> None:
+        await self._participants.update_one(
+            {"_id": ObjectId(participant_id)}, {"$set": {"mutedUntil": until, "updatedAt": now}}
+        )
+
+    async def _load(self, conversation_id: str) -> Membership | None:
+        """One look-up at a time for each conversation; those who wait wake in the order in which they came."""
+        loading = self._loading.get(conversation_id)
+        if loading is None:
+            loading = asyncio.ensure_future(self._find_membership(conversation_id))
+            self._loading[conversation_id] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(conversation_id, None))
+        return await asyncio.shield(loading)
+
+    async def _find_membership(self, conversation_id: str) -> Membership | None:
+        found = await self._conversations.find_one({"_id": ObjectId(conversation_id)}, _MEMBERS_ONLY)
+        return self._remember(_membership(found)) if found else None
+
+    def _remember(self, membership: Membership) -> Membership:
+        self._memberships[membership.conversation_id] = membership
+        if len(self._memberships) > MAX_REMEMBERED:
+            self._memberships.popitem(last=False)
+        return membership
+
+
+_MEMBERS_ONLY = {"members": 1, "participants": 1}
+
+
+def _new_conversation(user_id: str, other_id: str, now: datetime) -> Document:
+    return {
+        "_id": ObjectId(),
+        "participants": [ObjectId(), ObjectId()],
+        "members": [ObjectId(user_id), ObjectId(other_id)],
+        "pair": pair_key(user_id, other_id),
+        "lastMessage": None,
+        "lastSeq": 0,
+        "head": 0,
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+def _new_participants(conversation: Document) -> list[Document]:
+    return [
+        {
+            "_id": participant_id,
+            "conversationId": conversation["_id"],
+            "userId": user_id,
+            "seenSeq": 0,
+            "deliveredSeq": 0,
+            "mutedUntil": None,
+            "createdAt": conversation["createdAt"],
+            "updatedAt": conversation["createdAt"],
+        }
+        for participant_id, user_id in zip(conversation["participants"], conversation["members"], strict=True)
+    ]
+
+
+def _membership(document: Document) -> Membership:
+    first, second = (str(i) for i in document["members"])
+    one, other = (str(i) for i in document["participants"])
+    return Membership(str(document["_id"]), (first, second), (one, other))
+
+
+def _record(document: Document) -> ConversationRecord:
+    last = document.get("lastMessage")
+    return ConversationRecord(
+        membership=_membership(document),
+        head=document.get("head", 0),
+        last_message=None if last is None else str(last),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def _participant(document: Document) -> ParticipantRecord:
+    return ParticipantRecord(
+        id=str(document["_id"]),
+        conversation_id=str(document["conversationId"]),
+        user_id=str(document["userId"]),
+        seen_seq=document.get("seenSeq", 0),
+        delivered_seq=document.get("deliveredSeq", 0),
+        muted_until=document.get("mutedUntil"),
+    )

@@ -1,0 +1,1 @@
+"""The conversation log: an append-only, gapless sequence of entries a conversation."""

@@ -1,0 +1,59 @@
+"""Applying a change entry to the message it names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo.read_concern import ReadConcern
+
+from domain.messages import Change, MessageRecord, fold
+from store.database import Database, Document
+from store.log.documents import MESSAGES, change_record, changed_fields, message_record
+
+
+class Changes:
+    """Every step may be repeated, by any node: a crash between two of them is mended by doing all again."""
+
+    def __init__(self, database: Database) -> None:
+        self._messages = database.collection(MESSAGES)
+        # The update below is conditional on the version read, so it wants the newest state, not the safest.
+        self._newest = self._messages.with_options(read_concern=ReadConcern("local"))
+
+    async def settle(self, document: Document) -> MessageRecord:
+        """Fold the change into its target, then take its mark away; answers the target as it now stands."""
+        change = change_record(document)
+        target = await self._fold(change)
+        if target.deleted_at is not None:
+            await self._scrub(change.target)
+        await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": ""}})
+        return target
+
+    async def _fold(self, change: Change) -> MessageRecord:
+        while True:
+            found = await self._newest.find_one({"_id": ObjectId(change.target)})
+            assert found is not None, "a change names a message that its writer had read"
+            record = message_record(found)
+            changed = fold(record, change)
+            if changed is record:
+                return record
+            result = await self._messages.update_one(
+                {"_id": found["_id"], "version": record.version or {"$exists": False}}, changed_fields(changed)
+            )
+            if result.matched_count:
+                return changed
+            await asyncio.sleep(0)
+
+    async def _scrub(self, target: str) -> None:
+        """What was deleted must not survive in the log as the text of an earlier edit."""
+        await self._messages.update_many(
+            {"target": ObjectId(target), "change": "edit", "text": {"$exists": True}}, {"$unset": {"text": ""}}
+        )
+
+    async def unapplied(self, before: datetime, limit: int = 100) -> AsyncIterator[Document]:
+        """Change entries whose writer seems to have died before applying them."""
+        query = {"unapplied": True, "createdAt": {"$lt": before}}
+        async for document in self._messages.find(query).hint("unapplied").limit(limit):
+            yield document

@@ -1,0 +1,151 @@
+"""Entries as MongoDB holds them. A message and a change are both documents of ``messages``; a change has ``change``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from domain.messages import Change, MessageRecord, ReactionMark
+from store.database import Document
+from store.schema import CollectionSchema
+
+MESSAGES = "messages"
+
+SCHEMA = CollectionSchema(
+    MESSAGES,
+    (
+        # First made, so that an insert that violates both is reported as a repeat and not as a lost race.
+        IndexModel(
+            [("conversationId", ASCENDING), ("senderId", ASCENDING), ("clientMessageId", ASCENDING)],
+            name="repeat",
+            unique=True,
+            partialFilterExpression={"clientMessageId": {"$exists": True}},
+        ),
+        IndexModel([("conversationId", ASCENDING), ("seq", ASCENDING)], name="sequencer", unique=True),
+        IndexModel(
+            [("conversationId", ASCENDING), ("seq", ASCENDING)],
+            name="unapplied",
+            partialFilterExpression={"unapplied": True},
+        ),
+        IndexModel(
+            [("target", ASCENDING), ("seq", DESCENDING)],
+            name="target",
+            partialFilterExpression={"target": {"$exists": True}},
+        ),
+    ),
+)
+
+
+def message_document(record: MessageRecord) -> Document:
+    """A new message; what is empty is left out, since the log is mostly plain text."""
+    document: Document = {
+        "_id": ObjectId(record.id),
+        "conversationId": ObjectId(record.conversation_id),
+        "senderId": ObjectId(record.sender_id),
+        "seq": record.seq,
+        "kind": record.kind,
+        "text": record.text,
+        "createdAt": record.created_at,
+        "updatedAt": record.updated_at,
+    }
+    if record.client_message_id is not None:
+        document["clientMessageId"] = record.client_message_id
+    if record.digest is not None:
+        document["digest"] = record.digest
+    for field, ids in _attachments(record):
+        if ids:
+            document[field] = list(ids)
+    if record.reply_to is not None:
+        document["replyTo"] = ObjectId(record.reply_to)
+    return document
+
+
+def _attachments(record: MessageRecord) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return (("imageUrls", record.image_urls), ("videoUrls", record.video_urls), ("pdfUrls", record.pdf_urls))
+
+
+def message_record(document: Document) -> MessageRecord:
+    reply_to = document.get("replyTo")
+    return MessageRecord(
+        id=str(document["_id"]),
+        conversation_id=str(document["conversationId"]),
+        sender_id=str(document["senderId"]),
+        kind=document["kind"],
+        seq=document["seq"],
+        client_message_id=document.get("clientMessageId"),
+        text=document.get("text"),
+        image_urls=tuple(document.get("imageUrls", ())),
+        video_urls=tuple(document.get("videoUrls", ())),
+        pdf_urls=tuple(document.get("pdfUrls", ())),
+        reply_to=None if reply_to is None else str(reply_to),
+        digest=document.get("digest"),
+        marks=tuple(_mark(mark) for mark in document.get("reactions", ())),
+        edit_seq=document.get("editSeq", 0),
+        edited_at=document.get("editedAt"),
+        deleted_at=document.get("deletedAt"),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+        version=document.get("version", 0),
+    )
+
+
+def _mark(document: Document) -> ReactionMark:
+    return ReactionMark(document["emoji"], str(document["userId"]), document["seq"], document["on"])
+
+
+def changed_fields(record: MessageRecord) -> Document:
+    """What a change may have altered, as an update: ``$set`` and, for what is gone, ``$unset``."""
+    values: dict[str, Any] = {
+        "text": record.text,
+        "updatedAt": record.updated_at,
+        "version": record.version + 1,
+    }
+    gone: dict[str, str] = {}
+    if record.marks:
+        values["reactions"] = [
+            {"emoji": m.emoji, "userId": ObjectId(m.user_id), "seq": m.seq, "on": m.on} for m in record.marks
+        ]
+    else:
+        gone["reactions"] = ""
+    if record.edited_at is not None:
+        values["editSeq"], values["editedAt"] = record.edit_seq, record.edited_at
+    if record.deleted_at is not None:
+        values["deletedAt"] = record.deleted_at
+        gone |= {"imageUrls": "", "videoUrls": "", "pdfUrls": "", "digest": ""}
+    return {"$set": values, "$unset": gone} if gone else {"$set": values}
+
+
+def change_document(change: Change) -> Document:
+    """A new change, marked until it is applied to its target."""
+    document: Document = {
+        "_id": ObjectId(change.id),
+        "conversationId": ObjectId(change.conversation_id),
+        "senderId": ObjectId(change.sender_id),
+        "seq": change.seq,
+        "change": change.kind,
+        "target": ObjectId(change.target),
+        "unapplied": True,
+        "createdAt": change.created_at,
+    }
+    if change.kind == "edit":
+        document["text"] = change.text
+    elif change.kind == "reaction":
+        document["emoji"], document["remove"] = change.emoji, change.remove
+    return document
+
+
+def change_record(document: Document) -> Change:
+    return Change(
+        id=str(document["_id"]),
+        conversation_id=str(document["conversationId"]),
+        sender_id=str(document["senderId"]),
+        kind=document["change"],
+        target=str(document["target"]),
+        seq=document["seq"],
+        text=document.get("text"),
+        emoji=document.get("emoji"),
+        remove=document.get("remove", False),
+        created_at=document["createdAt"],
+    )

@@ -1,0 +1,110 @@
+"""The log as handlers see it: append entries, read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from bson import ObjectId
+
+from domain.errors import Code, DomainError
+from domain.messages import Change, MessageRecord
+from store.database import Database, Document
+from store.log.appender import Appended, Appender
+from store.log.changes import Changes
+from store.log.documents import change_document, message_document, message_record
+from store.log.projections import Projections
+from store.log.reader import LogReader
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedMessage:
+    record: MessageRecord
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedChange:
+    """A change's own place in the log, and its target as it now stands."""
+
+    seq: int
+    target: MessageRecord
+
+
+class Log:
+    def __init__(self, database: Database) -> None:
+        self.read = LogReader(database)
+        self.changes = Changes(database)
+        self.projections = Projections(database)
+        self.appender = Appender(database, self.changes.settle, self.projections.note)
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    def append_message(
+        self, record: MessageRecord, announce: Callable[[MessageRecord], None]
+    ) -> Awaitable[AppendedMessage]:
+        """Store a message under the next ``seq``; a repeat answers the first one.
+
+        Submitted at once; ``announce`` is called on commit, in the order of ``seq``, and not for a repeat.
+        Awaiting raises ``idempotency_conflict`` when the first had another body, ``unavailable`` when the
+        outcome is unknown.
+        """
+
+        def committed(appended: Appended) -> None:
+            announce(_numbered(record, appended.document))
+
+        return self._message(record, self.appender.append(message_document(record), committed))
+
+    def append_change(
+        self, change: Change, announce: Callable[[AppendedChange], None]
+    ) -> Awaitable[AppendedChange]:
+        """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``."""
+
+        def committed(appended: Appended) -> None:
+            announce(_applied(appended))
+
+        return self._change(self.appender.append(change_document(change), committed))
+
+    def known_head(self, conversation_id: str) -> int:
+        """The head as far as this process knows it without looking: a lower bound."""
+        return self.appender.known_head(ObjectId(conversation_id))
+
+    async def _message(self, record: MessageRecord, appending: Awaitable[Appended]) -> AppendedMessage:
+        appended = await appending
+        if appended.fresh:
+            return AppendedMessage(_numbered(record, appended.document), True)
+        stored = message_record(appended.document)
+        # A deleted message keeps no digest: its repeat is answered with what is left of it.
+        if stored.digest is not None and stored.digest != record.digest:
+            raise DomainError(
+                Code.IDEMPOTENCY_CONFLICT, "Another message was sent under this clientMessageId before."
+            )
+        return AppendedMessage(stored, False)
+
+    async def _change(self, appending: Awaitable[Appended]) -> AppendedChange:
+        return _applied(await appending)
+
+    async def redrive(self, now: datetime) -> int:
+        """Apply what dead nodes left unapplied; answers how many there were."""
+        count = 0
+        async for document in self.changes.unapplied(now - timedelta(seconds=30)):
+            await self.changes.settle(document)
+            count += 1
+        return count
+
+    async def drain(self) -> None:
+        await self.appender.drain()
+        await self.projections.flush()
+
+
+def _numbered(record: MessageRecord, document: Document) -> MessageRecord:
+    return msgspec.structs.replace(record, seq=document["seq"])
+
+
+def _applied(appended: Appended) -> AppendedChange:
+    assert appended.target is not None
+    return AppendedChange(appended.document["seq"], appended.target)

@@ -1,0 +1,113 @@
+"""What conversations show of their log: head, last message, time. Written behind, forward only."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import PyMongoError
+
+from store.database import Database, Document
+from store.log.documents import MESSAGES
+
+CONVERSATIONS = "conversations"
+# An idle server writes at once; a busy one gathers for this long.
+PAUSE_SECONDS = 0.1
+# Nodes write within PAUSE_SECONDS of a commit; what a dead one left is younger than this before the newest.
+REPAIR_WINDOW = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class _Latest:
+    head: int
+    message_seq: int = 0
+    message_id: ObjectId | None = None
+    at: datetime | None = None
+
+
+class Projections:
+    def __init__(self, database: Database) -> None:
+        self._conversations = database.collection(CONVERSATIONS)
+        self._messages = database.collection(MESSAGES)
+        self._latest: dict[ObjectId, _Latest] = {}
+        self._writer: asyncio.Task[None] | None = None
+
+    def note(self, entry: Document) -> None:
+        """An entry was committed."""
+        latest = self._latest.get(entry["conversationId"])
+        if latest is None:
+            latest = self._latest[entry["conversationId"]] = _Latest(entry["seq"])
+        _advance(latest, entry)
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write_behind())
+
+    async def flush(self) -> None:
+        """Return when all that was noted is written."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def _write_behind(self) -> None:
+        try:
+            while self._latest:
+                await self._write_once()
+                if self._latest:
+                    await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            self._writer = None
+
+    async def _write_once(self) -> None:
+        taken, self._latest = self._latest, {}
+        try:
+            await self._conversations.bulk_write([_update(i, latest) for i, latest in taken.items()], ordered=False)
+        except PyMongoError:
+            for conversation_id, latest in taken.items():
+                newer = self._latest.get(conversation_id)
+                self._latest[conversation_id] = _merged(latest, newer) if newer else latest
+            await asyncio.sleep(1)
+
+    async def repair(self) -> int:
+        """Bring the projections of recent entries up to date; answers how many conversations were looked at."""
+        newest = await self._conversations.find_one({}, sort=[("updatedAt", -1)], projection={"updatedAt": 1})
+        if newest is None:
+            return 0
+        since = ObjectId.from_datetime(newest["updatedAt"] - REPAIR_WINDOW)
+        wanted = {"conversationId": 1, "seq": 1, "change": 1, "createdAt": 1}
+        found: dict[ObjectId, _Latest] = {}
+        async for entry in self._messages.find({"_id": {"$gte": since}}, wanted):
+            latest = found.setdefault(entry["conversationId"], _Latest(entry["seq"]))
+            _advance(latest, entry)
+        if found:
+            await self._conversations.bulk_write([_update(i, latest) for i, latest in found.items()], ordered=False)
+        return len(found)
+
+
+def _advance(latest: _Latest, entry: Document) -> None:
+    latest.head = max(latest.head, entry["seq"])
+    if "change" not in entry and entry["seq"] > latest.message_seq:
+        latest.message_seq, latest.message_id = entry["seq"], entry["_id"]
+        latest.at = entry["createdAt"]
+
+
+def _merged(older: _Latest, newer: _Latest) -> _Latest:
+    if newer.message_id is None:
+        return _Latest(newer.head, older.message_seq, older.message_id, older.at)
+    return newer
+
+
+def _update(conversation_id: ObjectId, latest: _Latest) -> UpdateOne:
+    """Each field moves forward only, whichever node writes last."""
+    fields: dict[str, Any] = {"head": {"$max": ["$head", latest.head]}}
+    if latest.message_id is not None:
+        newer = {"$gt": [latest.message_seq, {"$ifNull": ["$lastSeq", 0]}]}
+        for name, value in (
+            ("lastMessage", latest.message_id),
+            ("lastSeq", latest.message_seq),
+            ("updatedAt", latest.at),
+        ):
+            fields[name] = {"$cond": [newer, value, f"${name}"]}
+    return UpdateOne({"_id": conversation_id}, [{"$set": fields}])
+

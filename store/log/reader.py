@@ -1,0 +1,134 @@
+"""Reading the log: always majority-committed, always with every change folded in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bson import ObjectId
+
+from domain.messages import Change, MessageRecord, fold
+from store.database import Database, Document
+from store.failures import repository
+from store.log.documents import MESSAGES, change_record, message_record
+from store.log.heads import Heads
+
+SEARCH_TIME_LIMIT_MS = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the log; ``change`` is None for a message, ``record`` the (target) message as it now stands."""
+
+    conversation_id: str
+    seq: int
+    change: Change | None
+    record: MessageRecord
+
+
+@repository
+class LogReader:
+    def __init__(self, database: Database) -> None:
+        self._messages = database.collection(MESSAGES)
+        self._heads = Heads(database)
+
+    async def heads(self, conversation_ids: Iterable[str]) -> dict[str, int]:
+        """The head of each conversation named, 0 where nothing was said yet."""
+        ids = list(conversation_ids)
+        heads = await self._heads.of([ObjectId(i) for i in ids]) if ids else {}
+        return {i: heads.get(ObjectId(i), 0) for i in ids}
+
+    async def message(self, message_id: str) -> MessageRecord | None:
+        found = await self._messages.find_one({"_id": ObjectId(message_id), "change": {"$exists": False}})
+        if found is None:
+            return None
+        (record,) = await self._folded([message_record(found)])
+        return record
+
+    async def messages(self, message_ids: Iterable[str]) -> dict[str, MessageRecord]:
+        ids = [ObjectId(i) for i in message_ids]
+        if not ids:
+            return {}
+        found = await self._messages.find({"_id": {"$in": ids}}).to_list(None)
+        records = await self._folded([message_record(document) for document in found])
+        return {record.id: record for record in records}
+
+    async def before(self, conversation_id: str, before_seq: int | None, limit: int) -> list[MessageRecord]:
+        """The ``limit`` messages before a ``seq`` (or the newest), ascending."""
+        query: Document = {"conversationId": ObjectId(conversation_id), "change": {"$exists": False}}
+        if before_seq is not None:
+            query["seq"] = {"$lt": before_seq}
+        found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
+        return await self._folded([message_record(document) for document in reversed(found)])
+
+    async def between(self, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Entry]:
+        """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``."""
+        past: list[Document] = []
+        for conversation_id, (start, end) in spans.items():
+            query = {"conversationId": ObjectId(conversation_id), "seq": {"$gt": start, "$lte": end}}
+            past += await self._messages.find(query).sort("seq", 1).limit(limit - len(past)).to_list(None)
+            if len(past) >= limit:
+                break
+        return await self._entries(past)
+
+    async def unread(self, conversation_id: str, user_id: str, seen_seq: int, cap: int) -> int:
+        """The other side's undeleted messages past ``seen_seq``, counted up to ``cap``."""
+        return await self._messages.count_documents(
+            {
+                "conversationId": ObjectId(conversation_id),
+                "seq": {"$gt": seen_seq},
+                "senderId": {"$ne": ObjectId(user_id)},
+                "change": {"$exists": False},
+                "deletedAt": {"$exists": False},
+            },
+            limit=cap,
+        )
+
+    async def search(
+        self, conversation_ids: Iterable[str], text: str, before: str | None, limit: int
+    ) -> list[MessageRecord]:
+        """Messages that contain ``text``, whatever its case; newest first, older than the message ``before``."""
+        query: Document = {
+            "conversationId": {"$in": [ObjectId(i) for i in conversation_ids]},
+            "text": {"$regex": re.escape(text), "$options": "i"},
+            "change": {"$exists": False},
+        }
+        if before is not None:
+            query["_id"] = {"$lt": ObjectId(before)}
+        cursor = self._messages.find(query).hint("sequencer").sort("_id", -1).limit(limit)
+        found = await cursor.max_time_ms(SEARCH_TIME_LIMIT_MS).to_list(None)
+        records = await self._folded([message_record(document) for document in found])
+        return [record for record in records if record.deleted_at is None]
+
+    async def _entries(self, documents: Sequence[Document]) -> list[Entry]:
+        changes = {document["_id"]: change_record(document) for document in documents if "change" in document}
+        own = [message_record(document) for document in documents if "change" not in document]
+        records = {record.id: record for record in await self._folded(own)}
+        missing = {change.target for change in changes.values()} - records.keys()
+        records |= await self.messages(missing)
+        entries = []
+        for document in documents:
+            change = changes.get(document["_id"])
+            record = records[change.target if change else str(document["_id"])]
+            entries.append(Entry(str(document["conversationId"]), document["seq"], change, record))
+        return entries
+
+    async def _folded(self, records: list[MessageRecord]) -> list[MessageRecord]:
+        """Fold in the changes that are committed but not applied yet."""
+        if not records:
+            return records
+        conversations = {ObjectId(record.conversation_id) for record in records}
+        query = {"conversationId": {"$in": list(conversations)}, "unapplied": True}
+        waiting = await self._messages.find(query).hint("unapplied").to_list(None)
+        by_target: dict[str, list[Change]] = {}
+        for document in waiting:
+            change = change_record(document)
+            by_target.setdefault(change.target, []).append(change)
+        return [_fold_all(record, by_target.get(record.id, ())) for record in records]
+
+
+def _fold_all(record: MessageRecord, changes: Iterable[Change]) -> MessageRecord:
+    for change in changes:
+        record = fold(record, change)
+    return record

@@ -1,0 +1,72 @@
+"""Who somebody is, as far as others may know: role, name, picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import get_args
+
+from bson import ObjectId
+
+from domain.accounts import Role
+from domain.conversations import Card
+from store.database import Database, Document
+from store.failures import repository
+
+# The collection that holds each role's profile.
+PROFILES: dict[str, str] = {
+    "client": "clients",
+    "trainer": "trainers",
+    "admin": "superadmins",
+    "superAdmin": "superadmins",
+}
+assert PROFILES.keys() == set(get_args(Role))
+
+
+@repository
+class People:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._users = database.collection("users")
+
+    async def reachable(self, user_id: str) -> Card | None:
+        """The user, if others may get in touch: verified, and neither blocked, erased nor paused."""
+        found = await self._users.find_one(
+            {
+                "_id": ObjectId(user_id),
+                "isVerified": True,
+                "isBlocked": {"$ne": True},
+                "isDeleted": {"$ne": True},
+                "isActive": {"$ne": False},
+            },
+            {"role": 1, "profileId": 1},
+        )
+        return (await self._cards([found]))[user_id] if found else None
+
+    async def cards(self, user_ids: Iterable[str]) -> dict[str, Card]:
+        ids = {ObjectId(i) for i in user_ids}
+        if not ids:
+            return {}
+        found = await self._users.find({"_id": {"$in": list(ids)}}, {"role": 1, "profileId": 1}).to_list(None)
+        return await self._cards(found)
+
+    async def _cards(self, users: list[Document]) -> dict[str, Card]:
+        by_collection: dict[str, list[ObjectId]] = {}
+        for user in users:
+            by_collection.setdefault(PROFILES[user["role"]], []).append(user["_id"])
+        profiles: dict[ObjectId, Document] = {}
+        for name, ids in by_collection.items():
+            query = {"user": {"$in": ids}}
+            wanted = {"user": 1, "name": 1, "profile_image": 1}
+            async for profile in self._database.collection(name).find(query, wanted):
+                profiles[profile["user"]] = profile
+        return {str(user["_id"]): _card(user, profiles.get(user["_id"], {})) for user in users}
+
+
+def _card(user: Document, profile: Document) -> Card:
+    return Card(
+        user_id=str(user["_id"]),
+        role=user["role"],
+        profile_id=str(user.get("profileId", "")),
+        name=profile.get("name", ""),
+        profile_image=profile.get("profile_image"),
+    )

@@ -1,0 +1,126 @@
+"""Sessions: one document a device signed in. A revoked one stays until it would have expired."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from domain.sessions import Session
+from store.database import Database, Document
+from store.database import Session as DatabaseSession
+from store.failures import repository
+from store.schema import CollectionSchema
+
+NAME = "sessions"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("userId", ASCENDING), ("_id", DESCENDING)], name="user"),
+            # Housekeeping only: whether a session has expired is asked of `expiresAt` itself.
+            IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0),
+            IndexModel(
+                [("revokedAt", ASCENDING)], name="revoked", partialFilterExpression={"revokedAt": {"$type": "date"}}
+            ),
+        ),
+    ),
+)
+
+
+@repository
+class Sessions:
+    def __init__(self, database: Database) -> None:
+        self._sessions = database.collection(NAME)
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    async def insert(self, new: Session, *, session: DatabaseSession | None = None) -> None:
+        await self._sessions.insert_one(_document(new), session=session)
+
+    async def by_id(self, session_id: str) -> Session | None:
+        document = await self._sessions.find_one({"_id": ObjectId(session_id)})
+        return document and _from(document)
+
+    async def live_of(
+        self, user_id: str, password_changed_at: datetime | None, now: datetime, *, before: str | None, limit: int
+    ) -> list[Session]:
+        """The newest first, those before ``before`` only."""
+        query: Document = {
+            "userId": ObjectId(user_id),
+            "revokedAt": None,
+            "expiresAt": {"$gt": now},
+            "passwordChangedAt": password_changed_at,
+        }
+        if before is not None:
+            query["_id"] = {"$lt": ObjectId(before)}
+        cursor = self._sessions.find(query).sort("_id", DESCENDING).limit(limit)
+        return [_from(document) async for document in cursor]
+
+    async def rotate(self, current: Session, now: datetime, expires_at: datetime) -> bool:
+        """To the next generation; false when another refresh or a revocation was faster."""
+        result = await self._sessions.update_one(
+            {"_id": ObjectId(current.id), "generation": current.generation, "revokedAt": None},
+            {
+                "$set": {"rotatedAt": now, "lastUsedAt": now, "expiresAt": expires_at},
+                "$inc": {"generation": 1},
+            },
+        )
+        return bool(result.matched_count)
+
+    async def revoke(self, user_id: str, session_id: str, reason: str, now: datetime) -> bool:
+        """False when the user has no such session that still stands."""
+        result = await self._sessions.update_one(
+            {"_id": ObjectId(session_id), "userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}},
+            {"$set": {"revokedAt": now, "revokedReason": reason}},
+        )
+        return bool(result.matched_count)
+
+    async def revoke_all(
+        self, user_id: str, reason: str, now: datetime, *, session: DatabaseSession | None = None
+    ) -> list[str]:
+        """Ids of the sessions that stood until now."""
+        standing: Document = {"userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}}
+        cursor = self._sessions.find(standing, {"_id": 1}, session=session)
+        ids = [document["_id"] async for document in cursor]
+        await self._sessions.update_many(
+            {"_id": {"$in": ids}, "revokedAt": None},
+            {"$set": {"revokedAt": now, "revokedReason": reason}},
+            session=session,
+        )
+        return [str(one) for one in ids]
+
+
+def _document(session: Session) -> Document:
+    return {
+        "_id": ObjectId(session.id),
+        "userId": ObjectId(session.user_id),
+        "device": session.device,
+        "nonce": session.nonce,
+        "generation": session.generation,
+        "rotatedAt": session.rotated_at,
+        "passwordChangedAt": session.password_changed_at,
+        "createdAt": session.created_at,
+        "lastUsedAt": session.last_used_at,
+        "expiresAt": session.expires_at,
+        "revokedAt": session.revoked_at,
+    }
+
+
+def _from(document: Document) -> Session:
+    return Session(
+        id=str(document["_id"]),
+        user_id=str(document["userId"]),
+        device=document["device"],
+        nonce=document["nonce"],
+        generation=document["generation"],
+        rotated_at=document["rotatedAt"],
+        password_changed_at=document["passwordChangedAt"],
+        created_at=document["createdAt"],
+        last_used_at=document["lastUsedAt"],
+        expires_at=document["expiresAt"],
+        revoked_at=document["revokedAt"],
+    )

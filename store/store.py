@@ -1,0 +1,33 @@
+"""Every part of the store, made once from one database."""
+
+from __future__ import annotations
+
+from store.conversations import SCHEMAS as CONVERSATION_SCHEMAS
+from store.conversations import Conversations
+from store.database import Database
+from store.log.documents import SCHEMA as LOG_SCHEMA
+from store.log.log import Log
+from store.people import People
+from store.schema import prepare
+from store.watermarks import Watermarks
+
+SCHEMAS = (LOG_SCHEMA, *CONVERSATION_SCHEMAS)
+
+
+class Store:
+    """Must be made inside the running event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.log = Log(database)
+        self.conversations = Conversations(database)
+        self.watermarks = Watermarks(database)
+        self.people = People(database)
+
+    async def prepare(self) -> None:
+        """Indexes first, then the projections that the last run may have left behind."""
+        await prepare(self.database, SCHEMAS)
+        await self.log.projections.repair()
+
+    async def drain(self) -> None:
+        await self.log.drain()

@@ -1,0 +1,131 @@
+"""How far each participant has received and read: forward only, written together.
+
+People's phones report two marks a message, so a write for each would cost more than the messages themselves;
+what arrives while a write is in flight goes in the next one, the highest mark of each participant once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import islice
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from domain.errors import unavailable
+from store.conversations import PARTICIPANTS
+from store.database import Database, Document
+from store.failures import repository, to_domain
+
+MAX_REMEMBERED = 100_000
+MAX_BATCH = 512
+BATCH_TIME_LIMIT_MS = 5_000
+
+
+@dataclass(slots=True)
+class Marks:
+    """``seen`` never passes ``delivered``: what was read was received."""
+
+    seen: int = 0
+    delivered: int = 0
+
+    def raised(self, other: Marks) -> Marks:
+        seen = max(self.seen, other.seen)
+        return Marks(seen, max(self.delivered, other.delivered, seen))
+
+
+@dataclass(slots=True)
+class _Waiting:
+    marks: Marks
+    written: asyncio.Future[None]
+
+
+@repository
+class Watermarks:
+    def __init__(self, database: Database) -> None:
+        self._db = database.db
+        self._participants = database.collection(PARTICIPANTS)
+        self._known: OrderedDict[str, Marks] = OrderedDict()
+        self._waiting: dict[str, _Waiting] = {}
+        self._writer: asyncio.Task[None] | None = None
+
+    async def raise_to(self, participant_id: str, marks: Marks) -> tuple[Marks, Marks]:
+        """Move the marks forward, durably; answers what was known before and what holds now.
+
+        Another node may have raised them further in the meantime: then both are lower bounds, and whoever is
+        told of them keeps the highest it heard.
+        """
+        before = self._known.get(participant_id) or await self._load(participant_id)
+        after = before.raised(marks)
+        if after != before:
+            await asyncio.shield(self._write(participant_id, after))
+            before = self._known.get(participant_id, before)
+            after = before.raised(marks)
+            self._remember(participant_id, after)
+        return before, after
+
+    async def _load(self, participant_id: str) -> Marks:
+        found = await self._participants.find_one(
+            {"_id": ObjectId(participant_id)}, {"seenSeq": 1, "deliveredSeq": 1}
+        )
+        marks = Marks(found.get("seenSeq", 0), found.get("deliveredSeq", 0)) if found else Marks()
+        self._remember(participant_id, marks)
+        return marks
+
+    def _remember(self, participant_id: str, marks: Marks) -> None:
+        self._known[participant_id] = marks
+        self._known.move_to_end(participant_id)
+        if len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _write(self, participant_id: str, marks: Marks) -> asyncio.Future[None]:
+        """Submit the marks; the future is that of the batch which carries them."""
+        waiting = self._waiting.get(participant_id)
+        if waiting is None:
+            waiting = self._waiting[participant_id] = _Waiting(marks, asyncio.get_running_loop().create_future())
+        else:
+            waiting.marks = waiting.marks.raised(marks)
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write_all())
+        return waiting.written
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = dict(islice(self._waiting.items(), MAX_BATCH))
+                for participant_id in batch:
+                    del self._waiting[participant_id]
+                await self._write_batch(batch)
+        finally:
+            self._writer = None
+
+    async def _write_batch(self, batch: dict[str, _Waiting]) -> None:
+        error: Exception | None = None
+        try:
+            reply = await self._db.command(
+                {
+                    "update": PARTICIPANTS,
+                    "updates": [_update(participant_id, waiting.marks) for participant_id, waiting in batch.items()],
+                    "ordered": False,
+                    "writeConcern": {"w": "majority", "j": True},
+                    "maxTimeMS": BATCH_TIME_LIMIT_MS,
+                }
+            )
+            if "writeErrors" in reply or "writeConcernError" in reply:
+                error = unavailable()
+        except PyMongoError as failure:
+            error = to_domain(failure) or failure
+        for waiting in batch.values():
+            if error is None:
+                waiting.written.set_result(None)
+            else:
+                waiting.written.set_exception(error)
+                # A reader that left must not make the loop complain.
+                waiting.written.exception()
+
+
+def _update(participant_id: str, marks: Marks) -> Document:
+    raised = {"seenSeq": marks.seen, "deliveredSeq": marks.delivered}
+    return {"q": {"_id": ObjectId(participant_id)}, "u": {"$max": raised, "$currentDate": {"updatedAt": True}}}

@@ -1,0 +1,72 @@
+"""Real servers for every test: those named by MONGO_URL and REDIS_URL, else embedded ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from server import embedded
+from store.database import Database
+
+# Apart from the data of `make run`, and shared by all test processes and all runs in this folder.
+TEST_DATA = Path(__file__).resolve().parents[1] / ".data" / "test"
+_LEFT_BEHIND_SECONDS = 6 * 3600
+_PREFIX = "spotter_test_"
+
+
+@pytest.fixture(scope="session")
+async def mongo_url() -> AsyncIterator[str]:
+    async with contextlib.AsyncExitStack() as stack:
+        url = os.environ.get("MONGO_URL")
+        if not url:
+            url = (await stack.enter_async_context(embedded.servers(TEST_DATA, redis=False))).mongo_url
+        assert url is not None
+        await _drop_left_behind(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def redis_url(worker_id: str) -> AsyncIterator[str]:
+    """Channels know no database numbers, so each test process has a server of its own, unless REDIS_URL names one."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = os.environ.get("REDIS_URL")
+        if not url:
+            data = TEST_DATA / f"redis-{worker_id}"
+            url = (await stack.enter_async_context(embedded.servers(data, mongo=False))).redis_url
+        assert url is not None
+        yield url
+
+
+@pytest.fixture
+async def database_url(mongo_url: str) -> AsyncIterator[str]:
+    """The URL of an empty database that only this test knows."""
+    name = f"{_PREFIX}{int(time.time())}_{uuid4().hex[:12]}"
+    base, mark, options = mongo_url.partition("?")
+    host, _, _ = base.removeprefix("mongodb://").partition("/")
+    yield f"mongodb://{host}/{name}{mark}{options}"
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+    async with client:
+        await client.drop_database(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    connection = Database(database_url)
+    yield connection
+    connection.close()
+
+
+async def _drop_left_behind(url: str) -> None:
+    """Databases of runs that were killed, long enough ago not to be somebody's who runs beside us."""
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
+    async with client:
+        for name in await client.list_database_names():
+            if name.startswith(_PREFIX) and int(name.split("_")[2]) < time.time() - _LEFT_BEHIND_SECONDS:
+                await client.drop_database(name)

@@ -1,0 +1,21 @@
+"""The fixtures hand out databases that can do what the store needs."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from store.database import Database, Session
+
+
+async def test_a_transaction_commits_in_a_database_of_its_own(database: Database) -> None:
+    async def write(session: Session) -> None:
+        await database.collection("notes").insert_one({"value": 1}, session=session)
+
+    await database.transaction(write)
+
+    assert await database.db.list_collection_names() == ["notes"]
+
+
+async def test_redis_answers(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        assert await client.ping()
