@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from store.conversations import SCHEMAS as CONVERSATION_SCHEMAS
+from store import conversations, profiles, sessions, users
+from store.accounts import Accounts
 from store.conversations import Conversations
 from store.database import Database
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.people import People
+from store.profiles import Profiles
 from store.schema import prepare
+from store.sessions import Sessions
+from store.users import Users
 from store.watermarks import Watermarks
 
-SCHEMAS = (LOG_SCHEMA, *CONVERSATION_SCHEMAS)
+SCHEMAS = (LOG_SCHEMA, *conversations.SCHEMAS, *users.SCHEMAS, *profiles.SCHEMAS, *sessions.SCHEMAS)
 
 
 class Store:
@@ -23,6 +27,10 @@ class Store:
         self.conversations = Conversations(database)
         self.watermarks = Watermarks(database)
         self.people = People(database)
+        self.users = Users(database)
+        self.profiles = Profiles(database)
+        self.sessions = Sessions(database)
+        self.accounts = Accounts(database, self.users, self.profiles, self.sessions)
 
     async def prepare(self) -> None:
         """Indexes first, then the projections that the last run may have left behind."""

@@ -40,7 +40,7 @@ def _read(path: Path) -> int | None:
 
 def _free_port() -> int:
     for _ in range(200):
-        port = random.randrange(_FIRST, _LAST)  # noqa: S311 - not a secret
+        port = random.randrange(_FIRST, _LAST)
         if is_free(port):
             return port
     raise OSError("no free loopback port was found")

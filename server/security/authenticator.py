@@ -9,7 +9,7 @@ from datetime import datetime
 from domain.accounts import require_may_sign_in, unauthenticated
 from domain.sessions import is_live
 from handlers.actor import Actor
-from server.security.tokens import AccessTokens
+from server.security.tokens import AccessTokens, Claims
 from store.sessions import Sessions
 from store.users import Users
 
@@ -24,6 +24,10 @@ class Authenticator:
         self._sessions = sessions
         self._tokens = tokens
         self._clock = clock
+
+    def claims(self, token: str) -> Claims:
+        """What the token itself says, checked by its signature alone; raises as ``authenticate`` does."""
+        return self._tokens.read(token, self._clock())
 
     async def authenticate(self, token: str, address: str) -> tuple[Actor, datetime]:
         """The actor, and when its token runs out.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import socketio
+from aiohttp import web
 
 from domain.errors import Code, DomainError
 from server.sockets import packets, replies
@@ -29,10 +30,16 @@ MAX_PAYLOAD_BYTES = 1_000_000
 class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     """One dispatcher for all namespaces. python-socketio's own event path is replaced where NOTES-stack.md says why."""
 
-    def __init__(self, rooms: Rooms, namespaces: Sequence[str], origins: Sequence[str] | str) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        namespaces: Sequence[str],
+        origins: Sequence[str] | str,
+        client_address: Callable[[web.Request], str],
+        max_sockets_per_address: int,
+    ) -> None:
         super().__init__(
             client_manager=rooms,
-            async_mode="aiohttp",
             async_handlers=False,
             namespaces=list(namespaces),
             cors_allowed_origins=origins,
@@ -43,6 +50,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             monitor_clients=False,
             logger=False,
             engineio_logger=False,
+            client_address=client_address,
+            max_sockets_per_address=max_sockets_per_address,
         )
         self._namespaces = frozenset(namespaces)
         self.rooms_index = rooms

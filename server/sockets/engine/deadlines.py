@@ -20,14 +20,14 @@ class Deadlines(Generic[T]):
     So ten thousand sockets need one event-loop timer, and starting or cancelling is a dictionary operation.
     """
 
-    __slots__ = ("_delay", "_due", "_expire", "_loop", "_timer")
+    __slots__ = ("_delay", "_due", "_emptied", "_expire", "_timer")
 
     def __init__(self, delay: float, expire: Callable[[T, float], None]) -> None:
         self._delay = delay
         self._expire = expire
         self._due: OrderedDict[T, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._emptied: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._due)
@@ -41,9 +41,7 @@ class Deadlines(Generic[T]):
 
     def start(self, item: T, since: float | None = None) -> None:
         """``item`` falls due one delay after ``since`` (now); started again, it waits anew."""
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self._due.pop(item, None)
         due = self._due[item] = (loop.time() if since is None else since) + self._delay
         if self._timer is None:
@@ -51,7 +49,16 @@ class Deadlines(Generic[T]):
 
     def cancel(self, item: T) -> bool:
         """Whether ``item`` was waiting; it is not any more."""
-        return self._due.pop(item, None) is not None
+        waited = self._due.pop(item, None) is not None
+        if self._emptied is not None and not self._due:
+            self._emptied.set()
+        return waited
+
+    async def emptied(self) -> None:
+        """Waits until nothing waits, because all of it was cancelled."""
+        self._emptied = asyncio.Event()
+        if self._due:
+            await self._emptied.wait()
 
     def stop(self) -> None:
         """Forget everything."""
@@ -61,8 +68,7 @@ class Deadlines(Generic[T]):
             self._timer = None
 
     def _run(self) -> None:
-        loop = self._loop
-        assert loop is not None
+        loop = asyncio.get_running_loop()
         self._timer = None
         now = loop.time() + _SLACK
         for _ in range(_AT_ONCE):

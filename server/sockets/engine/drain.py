@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from server.sockets.engine import reasons
@@ -33,7 +34,8 @@ async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
             sockets.pop().close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
         if sockets:
             await asyncio.sleep(_TICK)
-    while engine.upkeep.closing and loop.time() < started + deadline_seconds:
-        await asyncio.sleep(_TICK)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(started + deadline_seconds):
+            await engine.upkeep.closing.emptied()
     for link in engine.upkeep.closing.items():
         link.abort()

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 class EngineSocket:
     """A session over whichever transport it uses now. Nothing here waits, except for python-socketio's ``send``."""
 
-    __slots__ = ("__weakref__", "_session", "context", "engine", "link", "opened", "paused", "probe", "remote_address", "sid")
+    __slots__ = (
+        "__weakref__",
+        "_session",
+        "context",
+        "engine",
+        "link",
+        "opened",
+        "paused",
+        "probe",
+        "remote_address",
+        "sid",
+    )
 
     def __init__(self, engine: EngineServer, sid: str, remote_address: str) -> None:
         self.engine = engine
@@ -187,12 +198,9 @@ class EngineSocket:
     def move(self, link: WebSocketLink) -> None:
         """Go on over ``link``, first with what no poll has fetched."""
         old = self.link
-        assert isinstance(old, PollingLink)
         self.link = link
         link.owner = self
-        waiting = old.retire()
         if self.paused:
             link.pause_reading()
-        for frame in waiting:
-            if frame is not frames.NOOP:
-                self.link.send_packet(frame)
+        for frame in old.retire() if isinstance(old, PollingLink) else ():
+            self.link.send_packet(frame)

@@ -50,10 +50,9 @@ async def _greet(engine: EngineServer, socket: EngineSocket, request: web.Reques
 
 def _open_polling(engine: EngineServer, socket: EngineSocket) -> web.Response:
     link = socket.link
-    assert isinstance(link, PollingLink)
     first = opening_packet(engine, socket.sid, ["websocket"] if engine.upgradable else []).polled
     engine.start(socket)
-    waiting = link.take()
+    waiting = link.take() if isinstance(link, PollingLink) else b""
     return polling_http.text_response(first + SEPARATOR + waiting if waiting else first)
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 
 class PollGuard(asyncio.Protocol):
-    """Stands between a transport and aiohttp's protocol while a poll is open: aiohttp itself tells a handler nothing."""
+    """Stands between a transport and aiohttp's protocol while a poll is open; aiohttp tells a handler nothing."""
 
     __slots__ = ("_inner", "_lost", "_transport")
 
@@ -24,7 +24,9 @@ class PollGuard(asyncio.Protocol):
     def __enter__(self) -> None:
         self._transport.set_protocol(self)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._lost is not None:
             self._lost = None
             self._transport.set_protocol(self._inner)

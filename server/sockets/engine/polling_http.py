@@ -34,28 +34,35 @@ async def answer_poll(socket: EngineSocket, link: PollingLink, request: web.Requ
 
 
 async def answer_post(socket: EngineSocket, link: PollingLink, request: web.Request) -> web.Response:
-    """A POST: all of its packets are delivered, or none of them. A refused one ends the session: its packets are lost."""
+    """A POST: all of its packets are delivered, or none; a refused one ends the session, for its packets are lost."""
+    if link.posting:  # the order of two bodies at once is anybody's guess
+        socket.close(reasons.TRANSPORT_ERROR)
+        raise refusal.bad_request()
+    link.posting = True
     try:
-        packets = await _receive(socket, link, request)
+        await _deliver(socket, link, await _receive(socket, link, request))
     except refusal.Refusal:
         socket.close(reasons.TRANSPORT_ERROR)
         raise
+    finally:
+        link.posting = False
+    return text_response(b"ok")
+
+
+async def _deliver(socket: EngineSocket, link: PollingLink, packets: list[payload.Packet]) -> None:
     for packet in packets:
         await link.readable()
         if socket.closed:
-            break
+            return
         if isinstance(packet, str):
             socket.on_text(packet)
         else:
             socket.on_binary(packet)
-    return text_response(b"ok")
 
 
 async def _receive(socket: EngineSocket, link: PollingLink, request: web.Request) -> list[payload.Packet]:
     engine = socket.engine
     length = request.content_length
-    if link.posting is not None:  # the order of two bodies at once is anybody's guess
-        raise refusal.bad_request()
     if length is None:
         raise refusal.length_required()
     if length > engine.max_http_buffer_size:
@@ -71,7 +78,7 @@ async def _receive(socket: EngineSocket, link: PollingLink, request: web.Request
 
 
 async def _read_exactly(socket: EngineSocket, link: PollingLink, request: web.Request, length: int) -> bytes:
-    link.posting = request.transport
+    link.reading = request.transport
     try:
         return await request.content.readexactly(length)
     except asyncio.CancelledError:
@@ -81,4 +88,4 @@ async def _read_exactly(socket: EngineSocket, link: PollingLink, request: web.Re
         socket.abort(reasons.TRANSPORT_CLOSE)
         raise refusal.bad_request() from None
     finally:
-        link.posting = None
+        link.reading = None

@@ -22,13 +22,14 @@ class Overlap(Exception):
 class PollingLink:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_gate", "_most", "_poll", "_queue", "_size", "_suspended", "_upkeep", "owner", "posting")
+    __slots__ = ("_gate", "_most", "_poll", "_queue", "_size", "_suspended", "_upkeep", "owner", "posting", "reading")
 
     name: Final = "polling"
 
     def __init__(self, upkeep: Upkeep, owner: Owner, most: int) -> None:
         self.owner: Owner | None = owner
-        self.posting: asyncio.Transport | None = None
+        self.posting = False
+        self.reading: asyncio.Transport | None = None
         self._upkeep = upkeep
         self._most = most
         self._queue: deque[Frame] = deque()
@@ -90,7 +91,8 @@ class PollingLink:
         return self.take() or frames.NOOP.polled
 
     async def _wait(self, request: web.Request) -> bytes | None:
-        poll = self._poll = asyncio.get_running_loop().create_future()
+        poll: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._poll = poll
         try:
             with PollGuard(request, self._given_up):
                 return await poll
@@ -178,8 +180,8 @@ class PollingLink:
         self._size = 0
         self._wake(None)
         self.resume_reading()
-        if self.posting is not None:
-            self.posting.abort()
+        if self.reading is not None:
+            self.reading.abort()
 
     @property
     def polled(self) -> bool:

@@ -38,18 +38,18 @@ class Probe:
         self.fail()
 
     def _answer(self) -> None:
-        assert self.link is not None
         self._answered = True
-        self.link.send_packet(frames.PROBE_ANSWER)
+        if self.link is not None:
+            self.link.send_packet(frames.PROBE_ANSWER)
         if isinstance(self.socket.link, PollingLink):
             self.socket.link.suspend()
 
     def _succeed(self) -> None:
         socket, link = self.socket, self.link
-        assert link is not None
         self._leave()
-        socket.engine.counters.upgrades += 1
-        socket.move(link)
+        if link is not None:
+            socket.engine.counters.upgrades += 1
+            socket.move(link)
 
     def fail(self) -> None:
         """Give up the WebSocket and go on polling."""

@@ -52,7 +52,7 @@ def take_over(request: web.Request, upkeep: Upkeep, owner: Owner, most: int) -> 
         raise ConnectionResetError
     tail = _Tail()
     protocol.set_parser(cast(WebSocketReader, tail))
-    link = WebSocketLink(cast(asyncio.Transport, transport), upkeep, owner, most)
+    link = WebSocketLink(transport, upkeep, owner, most)
     protocol.transport = None
     transport.set_protocol(cast(asyncio.BaseProtocol, link))
     protocol.connection_lost(None)

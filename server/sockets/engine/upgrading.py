@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def probe_session(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
-    """Let the client try the WebSocket; one that is not wanted is accepted and closed, as the JavaScript server does."""
+    """Let the client try the WebSocket; one that is not wanted is accepted and closed, as clients expect it."""
     engine = socket.engine
     probe = Probe(socket)
     if engine.upgradable and socket.probe is None and not socket.upgraded:

@@ -1,0 +1,172 @@
+"""The composition root: every part of a node is made and wired here, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from aiohttp import web
+
+from domain.events import NAMESPACES as NAMESPACE_NAMES
+from handlers.context import Context
+from handlers.ports import Mailer
+from rest.adapter import Services
+from rest.build import attach as attach_rest
+from server.addresses import client_address
+from server.fanout.publisher import LocalPublisher
+from server.mail.printed import PrintedMailer
+from server.mail.smtp import SmtpMailer
+from server.observability import figures
+from server.observability.metrics import Metrics
+from server.operations import Operations
+from server.rates.limiter import MovingWindowLimiter
+from server.redis_health import RedisHealth
+from server.security.authenticator import Authenticator
+from server.security.keys import ServerSecrets
+from server.security.passwords import STANDARD, Argon2Passwords, Cost
+from server.security.tokens import AccessTokens
+from server.settings import Settings
+from server.sockets.admission import Admission, RenewToken
+from server.sockets.buckets import Buckets
+from server.sockets.dispatcher import Dispatcher, SocketRow
+from server.sockets.gateway import Gateway
+from server.sockets.namespaces import NAMESPACES
+from server.sockets.registry import Registry
+from server.sockets.rooms import Rooms
+from server.sockets.typing import TypingIndicators
+from store.database import Database
+from store.store import Store
+
+log = structlog.get_logger("node")
+
+SOCKETS_PER_USER = 20
+SOCKETS_PER_ADDRESS = 200
+DRAIN_SECONDS = 10.0
+_COMMANDS_SECONDS = 3.0
+_SOCKETS_SECONDS = 4.0
+_WRITES_SECONDS = 2.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Node:
+    """One process of the service. Make it inside the running loop, then ``start``, then ``stop``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mongo_url: str,
+        redis_url: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        password_cost: Cost = STANDARD,
+    ) -> None:
+        self.settings = settings
+        self.draining = False
+        self.database = Database(mongo_url)
+        self.store = Store(self.database)
+        self.redis = RedisHealth(redis_url)
+        self.passwords = Argon2Passwords(password_cost)
+        self.mailer: PrintedMailer | SmtpMailer = (
+            SmtpMailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else PrintedMailer()
+        )
+        self.tokens = AccessTokens(settings.jwt_secret)
+        self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
+        self._make_sockets(clock)
+        self.app = self._make_app()
+        self._runner: web.AppRunner | None = None
+
+    def _make_sockets(self, clock: Callable[[], datetime]) -> None:
+        settings, scale = self.settings, self.settings.rate_limit_scale
+        self.rooms = Rooms()
+        self.publisher = LocalPublisher(self.rooms)
+        self.typing = TypingIndicators(self.publisher)
+        self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
+        self.context = Context(
+            store=self.store,
+            publisher=self.publisher,
+            passwords=self.passwords,
+            tokens=self.tokens,
+            secrets=ServerSecrets(settings.jwt_secret),
+            mailer=self.mailer,
+            sockets=self.registry,
+            typing=self.typing,
+            clock=clock,
+        )
+        self.gateway = Gateway(
+            self.rooms,
+            NAMESPACE_NAMES,
+            origins="*" if "*" in settings.allowed_origins else list(settings.allowed_origins),
+            client_address=self._address_of,
+            max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
+        )
+        admission = Admission(self.authenticator, self.registry, self.rooms, clock, self.gateway.eio.generate_id)
+        own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
+        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, Buckets(scale))
+        self.gateway.serve(admission, self.dispatcher, self.registry)
+
+    def _make_app(self) -> web.Application:
+        metrics = Metrics()
+        metrics.add(figures.of_log(self.store.log))
+        metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry, self.publisher))
+        app = web.Application(client_max_size=self.settings_body_limit)
+        services = Services(
+            context=self.context,
+            authenticate=self.authenticator.actor,
+            limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
+            client_address=lambda remote, forwarded: client_address(
+                remote, forwarded, self.settings.trusted_proxies
+            ),
+        )
+        attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
+        Operations(self.database, self.redis, metrics, lambda: self.draining).attach(app)
+        self.gateway.attach(app)
+        return app
+
+    settings_body_limit = 1_000_000
+
+    def _address_of(self, request: web.Request) -> str:
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
+        return client_address(request.remote, forwarded, self.settings.trusted_proxies)
+
+    async def start(self) -> str:
+        """Prepare the database and listen; answers the URL."""
+        await self.store.prepare()
+        await self.mailer.start()
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=4096)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        host = self.settings.host if self.settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
+        self.draining = True
+        if self._runner is not None:
+            for site in tuple(self._runner.sites):
+                await site.stop()
+        for client in self.registry:
+            client.socket.pause()
+        await _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands")
+        await self.gateway.eio.drain(_SOCKETS_SECONDS)
+        await self.gateway.eio.shutdown()
+        await _within(_WRITES_SECONDS, self.store.drain(), "writes")
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.mailer.stop()
+        self.passwords.close()
+        await self.redis.close()
+        self.database.close()
+
+
+async def _within(seconds: float, work: asyncio.coroutines.Coroutine[None, None, None], what: str) -> None:
+    try:
+        await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        log.warning("drain ran out of time", what=what)

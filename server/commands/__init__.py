@@ -1,0 +1,1 @@
+"""One module a command of ``run.py``: NAME, HELP, add_arguments, run."""

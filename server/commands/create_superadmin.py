@@ -1,0 +1,43 @@
+"""``create-superadmin``: the first administrator of a deployment."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from domain.errors import DomainError
+from handlers.administrators import create_superadmin
+from server.app import utc_now
+from server.commands.servers import servers
+from server.security.passwords import Argon2Passwords
+from server.settings import Settings
+from store.database import Database
+from store.store import Store
+
+NAME = "create-superadmin"
+HELP = "Make a superAdmin account."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--email", required=True)
+    parser.add_argument("--password", required=True, help="10-128 characters")
+
+
+async def run(settings: Settings, options: argparse.Namespace) -> int:
+    async with servers(settings) as urls:
+        database = Database(urls.mongo)
+        passwords = Argon2Passwords()
+        try:
+            store = Store(database)
+            await store.prepare()
+            made = await create_superadmin(
+                store, passwords, utc_now, email=options.email, password=options.password
+            )
+        except DomainError as error:
+            print(error.message, file=sys.stderr)
+            return 1
+        finally:
+            passwords.close()
+            database.close()
+    print("superAdmin created" if made else "There is an account with this address already; nothing was changed.")
+    return 0 if made else 1

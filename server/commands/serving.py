@@ -1,0 +1,57 @@
+"""``serve``: run a node until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+
+import structlog
+
+from server.app import Node
+from server.commands.servers import servers
+from server.embedded import EmbeddedError
+from server.settings import Settings
+
+NAME = "serve"
+HELP = "Serve (the default)."
+
+log = structlog.get_logger("serve")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+async def run(settings: Settings, options: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with servers(settings) as urls:
+            return await _serve(settings, urls.mongo, urls.redis, stop)
+    except EmbeddedError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+async def _serve(settings: Settings, mongo_url: str, redis_url: str, stop: asyncio.Event) -> int:
+    node = Node(settings, mongo_url, redis_url)
+    try:
+        url = await node.start()
+    except OSError as error:
+        print(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT.", file=sys.stderr)
+        await node.stop()
+        return 1
+    # What start-up made stays; collecting it again and again costs a busy loop milliseconds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    print(f"Spotter serves at {url}", flush=True)
+    await stop.wait()
+    log.info("draining")
+    await node.stop()
+    return 0

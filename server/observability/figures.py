@@ -1,0 +1,57 @@
+"""What a node tells of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from server.fanout.publisher import LocalPublisher
+from server.observability.metrics import counter, gauge
+from server.sockets.dispatcher import Dispatcher
+from server.sockets.gateway import Gateway
+from server.sockets.registry import Registry
+from store.log.log import Log
+
+
+def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told, waiting = log.appender.counters, log.appender.waiting
+        yield counter("spotter_log_entries", "Entries appended by this node.", told.appended)
+        yield counter("spotter_log_batches", "Writes they were appended with.", told.batches)
+        yield counter("spotter_log_repeats", "Sends that were repeats of an earlier one.", told.repeats)
+        yield counter("spotter_log_lost_races", "Appends another node was faster with.", told.lost_races)
+        yield counter("spotter_log_unknown_outcomes", "Appends whose outcome had to be looked up.", told.unknown_outcomes)
+        yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
+
+    return figures
+
+
+def of_sockets(
+    gateway: Gateway, dispatcher: Dispatcher, registry: Registry, publisher: LocalPublisher
+) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        engine = gateway.eio.counters
+        yield gauge("spotter_sockets", "Open sockets.", len(gateway.eio.sockets))
+        yield gauge("spotter_connections", "Namespaces connected.", gateway.rooms_index.connections)
+        yield gauge("spotter_users", "Users with a socket here.", registry.users)
+        yield counter("spotter_handshakes", "Sockets opened.", engine.handshakes)
+        yield counter("spotter_bad_packets", "Packets that closed their socket.", engine.bad_packets + gateway.bad_packets)
+        yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
+        yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
+        yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
+        yield counter("spotter_events_published", "Live events published.", publisher.published)
+        yield counter("spotter_events_delivered", "Live events written to a socket.", publisher.delivered)
+        yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
+        yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dict(dispatcher.outcomes))
+
+    return figures
+
+
+def _by_label(
+    name: str, help_text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(list(key), value)
+    return family

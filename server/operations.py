@@ -1,0 +1,58 @@
+"""Routes for those who run the server: alive, ready, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from pymongo.errors import PyMongoError
+
+from domain import wire
+from domain.errors import DomainError
+from server.observability.metrics import Metrics
+from server.redis_health import RedisHealth
+from store.database import Database
+
+
+class Operations:
+    """``draining``: whether the node is on its way out."""
+
+    def __init__(
+        self, database: Database, redis: RedisHealth, metrics: Metrics, draining: Callable[[], bool]
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._metrics = metrics
+        self._draining = draining
+
+    def attach(self, app: web.Application) -> None:
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        app.router.add_get("/metrics", self.metrics)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process is alive."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """503 while MongoDB does not answer or the node drains; Redis is only told of."""
+        try:
+            await self._database.ping()
+            mongo = "up"
+        except (PyMongoError, DomainError):
+            mongo = "down"
+        draining = self._draining()
+        ready = mongo == "up" and not draining
+        body = {
+            "status": "ready" if ready else "draining" if draining else "unavailable",
+            "mongo": mongo,
+            "redis": await self._redis.state(),
+        }
+        return web.Response(
+            status=200 if ready else 503, body=wire.encode(body), content_type="application/json"
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )

@@ -1,0 +1,232 @@
+"""The REST surface of one test: served on a free port over a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import aiohttp
+from aiohttp import web
+
+from domain.mails import Mail
+from handlers.context import Context
+from rest.adapter import Services
+from rest.build import attach
+from server.addresses import client_address
+from server.rates.limiter import MovingWindowLimiter
+from server.security.authenticator import Authenticator
+from server.security.keys import ServerSecrets
+from server.security.passwords import CHEAP, Argon2Passwords
+from server.security.tokens import AccessTokens
+from store.accounts import Accounts
+from store.database import Database
+from store.profiles import SCHEMAS as PROFILE_SCHEMAS
+from store.profiles import Profiles
+from store.schema import prepare
+from store.sessions import SCHEMAS as SESSION_SCHEMAS
+from store.sessions import Sessions
+from store.users import SCHEMAS as USER_SCHEMAS
+from store.users import Users
+
+SECRET = "a key that only these tests know, long enough"
+ORIGIN = "https://app.example.com"
+PASSWORD = "correct horse battery"
+TRUSTED_PROXIES = 1
+
+
+class Clock:
+    """The time of day, moved ahead at will."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, **by: float) -> None:
+        self._ahead += timedelta(**by)
+
+
+class Mailbox:
+    """Keeps the mails; ``code`` waits for nothing because mail is queued before the answer."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> None:
+        self.mails.append(mail)
+
+    def to(self, email: str) -> list[Mail]:
+        return [mail for mail in self.mails if mail.to == email]
+
+    def code(self, email: str) -> str:
+        found = re.search(r"^(\d{6})$", self.to(email)[-1].text, re.MULTILINE)
+        assert found, self.to(email)[-1].text
+        return found[1]
+
+
+class CountedPasswords(Argon2Passwords):
+    """argon2 at a test's price, counting its uses."""
+
+    def __init__(self) -> None:
+        super().__init__(CHEAP)
+        self.uses = 0
+
+    async def hash(self, password: str, salt: str | None = None) -> str:
+        self.uses += 1
+        return await super().hash(password, salt)
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        self.uses += 1
+        return await super().verify(hashed, password)
+
+
+@dataclass
+class Cuts:
+    """The sockets that would have been closed: (user, reason, session)."""
+
+    made: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+        self.made.append((user_id, reason, session_id))
+
+
+class AccountStore:
+    """The parts of the store that accounts need."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.users = Users(database)
+        self.profiles = Profiles(database)
+        self.sessions = Sessions(database)
+        self.accounts = Accounts(database, self.users, self.profiles, self.sessions)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+    text: str
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+
+@dataclass
+class Surface:
+    url: str
+    http: aiohttp.ClientSession
+    database: Database
+    context: Context
+    clock: Clock
+    mail: Mailbox
+    passwords: CountedPasswords
+    cuts: Cuts
+    tokens: AccessTokens
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        address: str = "203.0.113.1",
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        sent = {"X-Forwarded-For": address, **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        content: dict[str, Any] = {"data": data} if data is not None else {}
+        if body is not None:
+            content = {"json": body}
+        async with self.http.request(method, self.url + path, headers=sent, **content) as response:
+            text = await response.text()
+            is_json = "json" in response.content_type
+            parsed = await response.json(content_type=None) if text and is_json else None
+            return Answer(response.status, parsed, response.headers.copy(), text)
+
+    async def post(self, path: str, body: Any = None, **how: Any) -> Answer:
+        return await self.call("POST", f"/v1{path}", body, **how)
+
+    async def get(self, path: str, **how: Any) -> Answer:
+        return await self.call("GET", f"/v1{path}", **how)
+
+    async def register(
+        self, email: str, password: str = PASSWORD, *, role: str = "client", name: str = "Ann", address: str = "203.0.113.1"
+    ) -> str:
+        """The code mailed."""
+        body = {"email": email, "password": password, "role": role, "name": name}
+        answer = await self.post("/auth/register", body, address=address)
+        assert (answer.status, answer.body) == (202, {"status": "verification_sent"}), answer.text
+        return self.mail.code(email)
+
+    async def verify(self, email: str, code: str) -> Answer:
+        return await self.post("/auth/verify", {"email": email, "code": code})
+
+    async def login(self, email: str, password: str = PASSWORD, **more: Any) -> Answer:
+        return await self.post("/auth/login", {"email": email, "password": password, **more})
+
+    async def sign_up(self, email: str = "ann@example.com", **how: Any) -> dict[str, Any]:
+        """Registered and verified; the tokens."""
+        answer = await self.verify(email, await self.register(email, **how))
+        assert answer.status == 200, answer.text
+        return cast(dict[str, Any], answer.body)
+
+    async def set_user(self, email: str, **fields: Any) -> None:
+        await self.database.collection("users").update_one({"email": email}, {"$set": fields})
+
+    async def user(self, email: str) -> dict[str, Any]:
+        found = await self.database.collection("users").find_one({"email": email})
+        assert found
+        return found
+
+
+@asynccontextmanager
+async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncIterator[Surface]:
+    await prepare(database, (*USER_SCHEMAS, *PROFILE_SCHEMAS, *SESSION_SCHEMAS))
+    store, clock, mail, cuts = AccountStore(database), Clock(), Mailbox(), Cuts()
+    passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
+    context = Context(
+        store=cast(Any, store),
+        publisher=cast(Any, None),
+        passwords=passwords,
+        tokens=tokens,
+        secrets=ServerSecrets(SECRET),
+        mailer=mail,
+        sockets=cuts,
+        typing=cast(Any, None),
+        clock=clock,
+    )
+    services = Services(
+        context=context,
+        authenticate=Authenticator(store.users, store.sessions, tokens, clock).actor,
+        limiter=MovingWindowLimiter(rate_limit_scale),
+        client_address=lambda remote, forwarded: client_address(remote, forwarded, TRUSTED_PROXIES),
+    )
+    app = web.Application()
+    attach(app, services, allowed_origins=[ORIGIN], secure=True)
+    async with _listening(app) as url, aiohttp.ClientSession() as http:
+        yield Surface(url, http, database, context, clock, mail, passwords, cuts, tokens)
+    await asyncio.to_thread(passwords.close)
+
+
+@asynccontextmanager
+async def _listening(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
