@@ -18,7 +18,9 @@ Password = Annotated[str, Meta(min_length=10, max_length=128)]
 # What is typed at a login may be shorter than what a registration accepts; it is only compared.
 TypedPassword = Annotated[str, Meta(min_length=1, max_length=128)]
 SixDigits = Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*\Z")]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")
+]
 TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
 DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]

@@ -16,11 +16,13 @@ from domain.instants import from_wire, whole_milliseconds
 from handlers import access, views
 from handlers.actor import Actor
 from handlers.context import Context
+from handlers.idempotent import idempotent
 
 # "Until further notice" is an instant, so that clients need one rule only.
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+@idempotent
 async def open_conversation(context: Context, actor: Actor, command: OpenConversation) -> ConversationAnswer:
     """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
     if command.user_id == actor.user_id:
@@ -48,6 +50,7 @@ async def list_conversations(context: Context, actor: Actor, command: ListConver
     return ConversationPage(items=items, next_cursor=_encode_cursor(records[-1]) if more else None)
 
 
+@idempotent
 async def mute_conversation(context: Context, actor: Actor, command: MuteConversation) -> None:
     """Keep it from notifying: until an instant, without one until further notice, with ``null`` no longer."""
     member = await access.membership(context, actor, command.conversation_id)

@@ -26,6 +26,7 @@ from domain.messages import (
 from handlers import access, introductions, views
 from handlers.actor import Actor
 from handlers.context import Context
+from handlers.idempotent import idempotent
 from store.log.log import AppendedChange
 
 
@@ -53,6 +54,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
     return MessageAnswer(message=to_message(appended.record, seen=False))
 
 
+@idempotent
 async def edit_message(context: Context, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message."""
     check_body(command.text, 0)
@@ -64,6 +66,7 @@ async def edit_message(context: Context, actor: Actor, command: EditMessage) -> 
     return await _change(context, actor, command.message_id, decide)
 
 
+@idempotent
 async def delete_message(context: Context, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
@@ -74,6 +77,7 @@ async def delete_message(context: Context, actor: Actor, command: DeleteMessage)
     return await _change(context, actor, command.message_id, decide)
 
 
+@idempotent
 async def react_to_message(context: Context, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 

@@ -19,7 +19,6 @@ _ALWAYS = {
     # A page of ours says its own; an answer in JSON needs nothing.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
-    "Server": "spotter",
 }
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -48,6 +47,7 @@ def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) ->
             response.headers.setdefault(name, value)
         if secure:
             response.headers.setdefault(*_TRANSPORT)
+        response.headers["Server"] = "spotter"
         response.headers[REQUEST_ID] = request_id_of(request)
         _add_cors(request, response, origins)
 

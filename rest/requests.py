@@ -36,13 +36,15 @@ class Parser:
         self._route = route
         self._command: type[msgspec.Struct] = route.command or Nothing
         fields = {field.encode_name: field for field in msgspec.structs.fields(self._command)}
-        self._takes_key = fields.pop(KEY_FIELD, None) is not None
+        key_field = fields.pop(KEY_FIELD, None)
+        self._takes_key = key_field is not None
+        self._needs_key = key_field is not None and key_field.required
         self._path = {name: fields.pop(route.path_names.get(name, name)) for name in _PARAMETER.findall(route.path)}
         self._query = {} if route.has_body else fields
 
     async def parse(self, request: web.Request) -> Any:
         """The command, or None for a route without one. Raises what the caller did wrong."""
-        outside = self._from_path(request) | self._from_query(request) | self._key(request)
+        outside = {**self._from_path(request), **self._from_query(request), **self._key(request)}
         if not self._route.has_body:
             command: Any = wire.convert(self._command, outside)
         else:
@@ -61,9 +63,7 @@ class Parser:
         return wire.convert(self._command, {**inside, **outside})
 
     def _from_path(self, request: web.Request) -> dict[str, Any]:
-        return {
-            field.encode_name: _typed(field, request.match_info[name]) for name, field in self._path.items()
-        }
+        return {field.encode_name: _typed(field, request.match_info[name]) for name, field in self._path.items()}
 
     def _from_query(self, request: web.Request) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -82,6 +82,8 @@ class Parser:
 
     def _key(self, request: web.Request) -> dict[str, Any]:
         key = request.headers.get(KEY_HEADER)
+        if key is None and self._needs_key:
+            raise invalid(KEY_HEADER, "is required")
         if key is None or self._route.method == "GET":
             return {}
         try:

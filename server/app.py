@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -11,10 +11,11 @@ from aiohttp import web
 
 from domain.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
-from handlers.ports import Mailer
+from handlers.redriving import redrive_changes
 from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server.addresses import client_address
+from server.background import Background
 from server.fanout.publisher import LocalPublisher
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import SmtpMailer
@@ -44,6 +45,8 @@ log = structlog.get_logger("node")
 SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 DRAIN_SECONDS = 10.0
+REDRIVE_SECONDS = 20.0
+BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 3.0
 _SOCKETS_SECONDS = 4.0
 _WRITES_SECONDS = 2.0
@@ -78,6 +81,7 @@ class Node:
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self._make_sockets(clock)
         self.app = self._make_app()
+        self.background = Background()
         self._runner: web.AppRunner | None = None
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
@@ -113,7 +117,7 @@ class Node:
         metrics = Metrics()
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry, self.publisher))
-        app = web.Application(client_max_size=self.settings_body_limit)
+        app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
             authenticate=self.authenticator.actor,
@@ -127,8 +131,6 @@ class Node:
         self.gateway.attach(app)
         return app
 
-    settings_body_limit = 1_000_000
-
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
         return client_address(request.remote, forwarded, self.settings.trusted_proxies)
@@ -137,6 +139,7 @@ class Node:
         """Prepare the database and listen; answers the URL."""
         await self.store.prepare()
         await self.mailer.start()
+        self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=4096)
@@ -151,6 +154,7 @@ class Node:
         if self._runner is not None:
             for site in tuple(self._runner.sites):
                 await site.stop()
+        await self.background.stop()
         for client in self.registry:
             client.socket.pause()
         await _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands")
@@ -165,7 +169,7 @@ class Node:
         self.database.close()
 
 
-async def _within(seconds: float, work: asyncio.coroutines.Coroutine[None, None, None], what: str) -> None:
+async def _within(seconds: float, work: Awaitable[None], what: str) -> None:
     try:
         await asyncio.wait_for(work, seconds)
     except TimeoutError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -20,7 +19,7 @@ class RedisHealth:
     async def state(self) -> Literal["up", "down"]:
         try:
             await self._redis.ping()
-        except (RedisError, OSError, asyncio.TimeoutError):
+        except (TimeoutError, RedisError, OSError):
             return "down"
         return "up"
 

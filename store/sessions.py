@@ -43,7 +43,7 @@ class Sessions:
 
     async def by_id(self, session_id: str) -> Session | None:
         document = await self._sessions.find_one({"_id": ObjectId(session_id)})
-        return document and _from(document)
+        return None if document is None else _from(document)
 
     async def live_of(
         self, user_id: str, password_changed_at: datetime | None, now: datetime, *, before: str | None, limit: int

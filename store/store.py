@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from store import conversations, profiles, sessions, users
+from store import conversations, idempotency, profiles, sessions, users
 from store.accounts import Accounts
 from store.conversations import Conversations
 from store.database import Database
+from store.idempotency import Idempotency
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.people import People
@@ -15,7 +16,14 @@ from store.sessions import Sessions
 from store.users import Users
 from store.watermarks import Watermarks
 
-SCHEMAS = (LOG_SCHEMA, *conversations.SCHEMAS, *users.SCHEMAS, *profiles.SCHEMAS, *sessions.SCHEMAS)
+SCHEMAS = (
+    LOG_SCHEMA,
+    *conversations.SCHEMAS,
+    *users.SCHEMAS,
+    *profiles.SCHEMAS,
+    *sessions.SCHEMAS,
+    *idempotency.SCHEMAS,
+)
 
 
 class Store:
@@ -30,6 +38,7 @@ class Store:
         self.users = Users(database)
         self.profiles = Profiles(database)
         self.sessions = Sessions(database)
+        self.idempotency = Idempotency(database)
         self.accounts = Accounts(database, self.users, self.profiles, self.sessions)
 
     async def prepare(self) -> None:

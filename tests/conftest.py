@@ -13,7 +13,10 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from server import embedded
+from server.app import utc_now
 from store.database import Database
+from tests.harness.nodes import Running, running_node
+from tests.harness.people import People
 
 # Apart from the data of `make run`, and shared by all test processes and all runs in this folder.
 TEST_DATA = Path(__file__).resolve().parents[1] / ".data" / "test"
@@ -70,3 +73,15 @@ async def _drop_left_behind(url: str) -> None:
         for name in await client.list_database_names():
             if name.startswith(_PREFIX) and int(name.split("_")[2]) < time.time() - _LEFT_BEHIND_SECONDS:
                 await client.drop_database(name)
+
+
+@pytest.fixture
+async def running(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A node of the test's own."""
+    async with running_node(database_url, redis_url, tmp_path) as node:
+        yield node
+
+
+@pytest.fixture
+def people(running: Running) -> People:
+    return People(running.node.store, running.node.tokens, utc_now)

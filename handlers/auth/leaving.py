@@ -51,7 +51,6 @@ def cut_each(context: Context, user_id: str, session_ids: list[str], reason: str
         context.sockets.cut(user_id, reason, session_id)
 
 
-
 def _device(session: Session, actor: Actor) -> Device:
     return Device(
         id=session.id,

@@ -114,7 +114,5 @@ ROWS = (
         command=commands.ListSessions,
         answer=answers.DevicePage,
     ),
-    Route(
-        "DELETE", "/auth/sessions/{id}", leaving.end_session, "Sign another device out", command=commands.EndSession
-    ),
+    Route("DELETE", "/auth/sessions/{id}", leaving.end_session, "Sign another device out", command=commands.EndSession),
 )

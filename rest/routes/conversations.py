@@ -10,7 +10,14 @@ from rest.route import Route
 _NAMES = {"id": "conversationId"}
 
 ROWS = (
-    Route("POST", "/sync", syncing.sync, "What happened past each cursor", command=commands.Sync, answer=answers.SyncAnswer),
+    Route(
+        "POST",
+        "/sync",
+        syncing.sync,
+        "What happened past each cursor",
+        command=commands.Sync,
+        answer=answers.SyncAnswer,
+    ),
     Route(
         "GET",
         "/conversations/{id}/messages",

@@ -138,8 +138,9 @@ def _somebody_serves(places: Places) -> bool:
 def _listener(places: Places) -> socket.socket:
     places.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    with short_address(places.socket) as address:
-        listener.bind(address)
+    # By a relative name, which fits into an address however deep the folder lies.
+    os.chdir(places.root)
+    listener.bind(places.socket.name)
     listener.listen(64)
     return listener
 

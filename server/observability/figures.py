@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
@@ -21,7 +22,7 @@ def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
         yield counter("spotter_log_batches", "Writes they were appended with.", told.batches)
         yield counter("spotter_log_repeats", "Sends that were repeats of an earlier one.", told.repeats)
         yield counter("spotter_log_lost_races", "Appends another node was faster with.", told.lost_races)
-        yield counter("spotter_log_unknown_outcomes", "Appends whose outcome had to be looked up.", told.unknown_outcomes)
+        yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", told.unknown_outcomes)
         yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
 
     return figures
@@ -36,20 +37,21 @@ def of_sockets(
         yield gauge("spotter_connections", "Namespaces connected.", gateway.rooms_index.connections)
         yield gauge("spotter_users", "Users with a socket here.", registry.users)
         yield counter("spotter_handshakes", "Sockets opened.", engine.handshakes)
-        yield counter("spotter_bad_packets", "Packets that closed their socket.", engine.bad_packets + gateway.bad_packets)
+        bad = engine.bad_packets + gateway.bad_packets
+        yield counter("spotter_bad_packets", "Packets that closed their socket.", bad)
         yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
         yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
         yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
         yield counter("spotter_events_published", "Live events published.", publisher.published)
         yield counter("spotter_events_delivered", "Live events written to a socket.", publisher.delivered)
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
-        yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dict(dispatcher.outcomes))
+        yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dispatcher.outcomes)
 
     return figures
 
 
 def _by_label(
-    name: str, help_text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], int]
+    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(name, help_text, labels=labels)
     for key, value in values.items():

@@ -17,9 +17,7 @@ from store.users import Users
 class Authenticator:
     """REST asks on every request, the sockets when a namespace is connected or a token renewed."""
 
-    def __init__(
-        self, users: Users, sessions: Sessions, tokens: AccessTokens, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, users: Users, sessions: Sessions, tokens: AccessTokens, clock: Callable[[], datetime]) -> None:
         self._users = users
         self._sessions = sessions
         self._tokens = tokens
@@ -36,9 +34,7 @@ class Authenticator:
         """
         now = self._clock()
         claims = self._tokens.read(token, now)
-        user, session = await asyncio.gather(
-            self._users.by_id(claims.user_id), self._sessions.by_id(claims.session_id)
-        )
+        user, session = await asyncio.gather(self._users.by_id(claims.user_id), self._sessions.by_id(claims.session_id))
         if user is None or session is None or user.is_deleted:
             raise unauthenticated()
         require_may_sign_in(user)

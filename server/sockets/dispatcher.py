@@ -49,7 +49,8 @@ class Dispatcher:
     ) -> None:
         self._context = context
         self._rows: dict[str, dict[str, Row | SocketRow]] = {
-            namespace: {row.event: row for row in (*own, *rows)} for namespace, rows in namespaces.items()
+            namespace: {**{row.event: row for row in own}, **{row.event: row for row in rows}}
+            for namespace, rows in namespaces.items()
         }
         self._buckets = buckets
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])

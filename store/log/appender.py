@@ -105,7 +105,8 @@ class Appender:
         """Submit an entry without its ``seq``; submissions of one conversation are stored in this order.
 
         ``announce`` is called for a fresh entry when it is committed, before the future is resolved and before
-        a later entry of the conversation is: whoever announces so announces in the order of ``seq``. The future raises ``unavailable`` when the outcome is still unknown after ``PATIENCE_SECONDS``.
+        a later entry of the conversation is: whoever announces so announces in the order of ``seq``. The
+        future raises ``unavailable`` when the outcome is still unknown after ``PATIENCE_SECONDS``.
         """
         future: asyncio.Future[Appended] = self._loop.create_future()
         if self._waiting >= MAX_WAITING:

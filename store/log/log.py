@@ -14,9 +14,12 @@ from domain.messages import Change, MessageRecord
 from store.database import Database, Document
 from store.log.appender import Appended, Appender
 from store.log.changes import Changes
-from store.log.documents import change_document, message_document, message_record
+from store.log.documents import change_document, change_record, message_document, message_record
 from store.log.projections import Projections
 from store.log.reader import LogReader
+
+# A node that lives applies its changes within the appender's patience.
+ABANDONED_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,13 @@ class Log:
     async def _change(self, appending: Awaitable[Appended]) -> AppendedChange:
         return _applied(await appending)
 
-    async def redrive(self, now: datetime) -> int:
-        """Apply what dead nodes left unapplied; answers how many there were."""
-        count = 0
-        async for document in self.changes.unapplied(now - timedelta(seconds=30)):
-            await self.changes.settle(document)
-            count += 1
-        return count
+    async def redrive(self, now: datetime) -> list[tuple[Change, AppendedChange]]:
+        """Apply what dead nodes left unapplied; answers the changes and what became of their targets."""
+        redriven = []
+        async for document in self.changes.unapplied(now - ABANDONED_AFTER):
+            target = await self.changes.settle(document)
+            redriven.append((change_record(document), AppendedChange(document["seq"], target)))
+        return redriven
 
     async def drain(self) -> None:
         await self.appender.drain()

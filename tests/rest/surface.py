@@ -23,20 +23,14 @@ from server.security.authenticator import Authenticator
 from server.security.keys import ServerSecrets
 from server.security.passwords import CHEAP, Argon2Passwords
 from server.security.tokens import AccessTokens
-from store.accounts import Accounts
 from store.database import Database
-from store.profiles import SCHEMAS as PROFILE_SCHEMAS
-from store.profiles import Profiles
-from store.schema import prepare
-from store.sessions import SCHEMAS as SESSION_SCHEMAS
-from store.sessions import Sessions
-from store.users import SCHEMAS as USER_SCHEMAS
-from store.users import Users
+from store.store import Store
 
 SECRET = "a key that only these tests know, long enough"
 ORIGIN = "https://app.example.com"
 PASSWORD = "correct horse battery"
 TRUSTED_PROXIES = 1
+HERE = "203.0.113.1"
 
 
 class Clock:
@@ -96,17 +90,6 @@ class Cuts:
         self.made.append((user_id, reason, session_id))
 
 
-class AccountStore:
-    """The parts of the store that accounts need."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.users = Users(database)
-        self.profiles = Profiles(database)
-        self.sessions = Sessions(database)
-        self.accounts = Accounts(database, self.users, self.profiles, self.sessions)
-
-
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -138,7 +121,7 @@ class Surface:
         body: Any = None,
         *,
         token: str | None = None,
-        address: str = "203.0.113.1",
+        address: str = HERE,
         headers: dict[str, str] | None = None,
         data: bytes | None = None,
     ) -> Answer:
@@ -161,7 +144,7 @@ class Surface:
         return await self.call("GET", f"/v1{path}", **how)
 
     async def register(
-        self, email: str, password: str = PASSWORD, *, role: str = "client", name: str = "Ann", address: str = "203.0.113.1"
+        self, email: str, password: str = PASSWORD, *, role: str = "client", name: str = "Ann", address: str = HERE
     ) -> str:
         """The code mailed."""
         body = {"email": email, "password": password, "role": role, "name": name}
@@ -192,11 +175,11 @@ class Surface:
 
 @asynccontextmanager
 async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncIterator[Surface]:
-    await prepare(database, (*USER_SCHEMAS, *PROFILE_SCHEMAS, *SESSION_SCHEMAS))
-    store, clock, mail, cuts = AccountStore(database), Clock(), Mailbox(), Cuts()
+    store, clock, mail, cuts = Store(database), Clock(), Mailbox(), Cuts()
+    await store.prepare()
     passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
     context = Context(
-        store=cast(Any, store),
+        store=store,
         publisher=cast(Any, None),
         passwords=passwords,
         tokens=tokens,
@@ -216,6 +199,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
     attach(app, services, allowed_origins=[ORIGIN], secure=True)
     async with _listening(app) as url, aiohttp.ClientSession() as http:
         yield Surface(url, http, database, context, clock, mail, passwords, cuts, tokens)
+    await store.drain()
     await asyncio.to_thread(passwords.close)
 
 

@@ -101,9 +101,7 @@ async def test_forged_tokens_are_refused_and_harm_nobody(surface: Surface) -> No
     assert (await refresh(surface, token)).status == 200
 
 
-@pytest.mark.parametrize(
-    ("field", "code"), [("isBlocked", "account_blocked"), ("isDeleted", "unauthenticated")]
-)
+@pytest.mark.parametrize(("field", "code"), [("isBlocked", "account_blocked"), ("isDeleted", "unauthenticated")])
 async def test_blocked_and_erased_users_get_no_tokens(surface: Surface, field: str, code: str) -> None:
     token = (await surface.sign_up())["refreshToken"]
     await surface.set_user(EMAIL, **{field: True})

@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 
 from domain.accounts import User
 from tests.rest.surface import PASSWORD, SECRET, Surface
@@ -132,7 +133,7 @@ async def test_tokens_that_are_not_quite_ours_are_refused(surface: Surface) -> N
         "a.b.c",
         f"{unsigned}.{body}.",
         f"{header}.{body}.{signature[:-4]}AAAA",
-        jwt.encode(altered(good), SECRET, algorithm="HS512"),
+        jwt.encode(altered(good), SECRET * 2, algorithm="HS512"),
         jwt.encode(altered(good), "another key that is long enough to be one", algorithm="HS256"),
         "é" * 10,
         "a" * 5000,
@@ -166,8 +167,6 @@ async def test_without_a_bearer_there_is_no_answer(surface: Surface, header: str
 
 async def test_a_password_hash_of_older_parameters_is_renewed_at_login(surface: Surface) -> None:
     await surface.sign_up()
-    from argon2 import PasswordHasher
-
     old = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(PASSWORD)
     await surface.set_user(EMAIL, password=old)
     assert (await surface.login(EMAIL)).status == 200

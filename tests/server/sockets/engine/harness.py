@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -12,6 +14,7 @@ from aiohttp import web
 from server.sockets.engine import EngineServer, EngineSocket
 
 WITHIN = 5.0
+MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Harness:
@@ -46,9 +49,9 @@ class Harness:
     async def start(self) -> None:
         app = web.Application()
         self.engine.attach(app)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.port: int = self._runner.addresses[0][1]
         self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN))
@@ -82,7 +85,8 @@ class Harness:
 
     async def websocket(self, sid: str | None = None, **options: Any) -> aiohttp.ClientWebSocketResponse:
         query = "EIO=4&transport=websocket" + (f"&sid={sid}" if sid else "")
-        return await self.http.ws_connect(self.url(query), **options)
+        websocket: aiohttp.ClientWebSocketResponse = await self.http.ws_connect(self.url(query), **options)
+        return websocket
 
     async def open_websocket(self, **options: Any) -> aiohttp.ClientWebSocketResponse:
         """A WebSocket past its OPEN packet."""
@@ -118,8 +122,15 @@ class Harness:
 
     async def poll_open(self, socket: EngineSocket) -> None:
         """Waits until the client's poll has reached the server."""
-        while not getattr(socket.link, "polled", True):
-            await asyncio.sleep(0)
+        await until(lambda: getattr(socket.link, "polled", True))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the event loop turn until something inside the server is so that no message tells of."""
+    deadline = time.monotonic() + WITHIN
+    for _ in iter(condition, True):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0)
 
 
 class Raw:

@@ -48,7 +48,9 @@ async def test_a_bad_query_is_refused(echo: Harness, query: str, code: int) -> N
     assert not echo.engine.sockets
 
 
-@pytest.mark.parametrize("query", ["transport=websocket", "EIO=abc&transport=websocket", "EIO=4", "EIO=4&transport=abc"])
+@pytest.mark.parametrize(
+    "query", ["transport=websocket", "EIO=abc&transport=websocket", "EIO=4", "EIO=4&transport=abc"]
+)
 async def test_a_websocket_with_a_bad_query_is_refused(echo: Harness, query: str) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await echo.http.ws_connect(echo.url(query))

@@ -1,0 +1,59 @@
+"""Two people talk: what each of their devices hears, and what an outsider does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness.devices import Refused, device
+from tests.harness.nodes import Running
+from tests.harness.people import People
+
+
+async def test_a_message_reaches_both_and_is_acknowledged(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+        message = await phone.send(conversation, "m1", "hello")
+        assert message["seq"] == 1
+        assert message["text"] == "hello"
+        (heard,) = await other.hear("message:new")
+        assert heard == {"conversationId": conversation, "seq": 1, "message": message}
+        assert phone.events("message:new") == [heard]
+        (introduced,) = other.events("conversation:new")
+        assert introduced["conversation"]["unread"] == 1
+        assert introduced["conversation"]["lastMessage"] == message
+
+
+async def test_an_outsider_hears_nothing_and_is_told_nothing(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    outsider = await people.make("trainer")
+    async with device(running.url, client) as phone, device(running.url, outsider) as stranger:
+        with pytest.raises(Refused, match="not_found"):
+            await stranger.send(conversation, "x")
+        await phone.send(conversation, "m1")
+        with pytest.raises(Refused, match="not_found"):
+            await stranger.do("message:list", {"conversationId": conversation})
+        assert stranger.heard == []
+
+
+async def test_edits_reactions_deletions_and_receipts(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+        message = await phone.send(conversation, "m1", "helo")
+        edited = (await phone.do("message:edit", {"messageId": message["id"], "text": "hello"}))["message"]
+        assert (edited["text"], edited["seq"]) == ("hello", 1)
+        reacted = (await other.do("message:react", {"messageId": message["id"], "emoji": "👍"}))["message"]
+        assert reacted["reactions"] == [{"emoji": "👍", "userIds": [trainer.id]}]
+        await other.do("conversation:seen", {"conversationId": conversation, "seq": 99})
+        (seen,) = await phone.hear("conversation:seen")
+        assert seen == {"conversationId": conversation, "userId": trainer.id, "seq": 3}
+        deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
+        assert (deleted["text"], deleted["reactions"], deleted["seen"]) == (None, [], True)
+        updates = await other.hear("message:updated", 3)
+        assert [(u["seq"], u["change"]) for u in updates] == [(2, "edit"), (3, "reaction"), (4, "delete")]
+        synced = await other.do("sync", {"cursors": {conversation: 0}})
+        (told,) = synced["conversations"]
+        assert [(e["seq"], e["change"]) for e in told["entries"]] == [
+            (1, "new"), (2, "edit"), (3, "reaction"), (4, "delete"),
+        ]
+        assert told["entries"][0]["message"]["text"] is None
+        assert told["cursor"] == told["conversation"]["head"] == 4

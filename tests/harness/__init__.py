@@ -1,0 +1,1 @@
+"""Real nodes, real people and real devices for tests."""

@@ -1,0 +1,40 @@
+"""A node in the test's own process, on a free port, with a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from server.app import Node, utc_now
+from server.security.passwords import CHEAP
+from server.settings import load
+
+SECRET = "tests-only-8f2b6c1d9e7a4053b1c2d3e4f5a60718"
+
+
+@dataclass(frozen=True)
+class Running:
+    node: Node
+    url: str
+
+
+@asynccontextmanager
+async def running_node(
+    mongo_url: str,
+    redis_url: str,
+    data_dir: Path,
+    clock: Callable[[], datetime] = utc_now,
+    **environ: str,
+) -> AsyncIterator[Running]:
+    """``environ``: settings by their names, over those of the tests (limits a thousand times looser)."""
+    settings = load(
+        {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMIT_SCALE": "1000", "DATA_DIR": str(data_dir), **environ}, None
+    )
+    node = Node(settings, mongo_url, redis_url, clock=clock, password_cost=CHEAP)
+    try:
+        yield Running(node, await node.start())
+    finally:
+        await node.stop()

@@ -1,0 +1,167 @@
+"""What is not a proper request is refused as what it is, and never reaches a query."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from rest.requests import MAX_BODY_BYTES
+from tests.rest.surface import PASSWORD, Answer, Surface
+
+GOOD: dict[str, Any] = {"email": "ann@example.com", "password": PASSWORD, "role": "client", "name": "Ann"}
+JSON = {"Content-Type": "application/json"}
+
+
+async def raw(surface: Surface, data: bytes, headers: dict[str, str] = JSON, path: str = "/auth/register") -> Answer:
+    return await surface.post(path, data=data, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": None}, "email"),
+        ({"email": {"$ne": None}}, "email"),
+        ({"email": ["ann@example.com"]}, "email"),
+        ({"email": 5}, "email"),
+        ({"email": "no address"}, "email"),
+        ({"email": "a@b@example.com"}, "email"),
+        ({"email": "ann@example.com\n"}, "email"),
+        ({"email": "ann@example.com\r\nBcc: x@example.com"}, "email"),
+        ({"email": "ann,bob@example.com"}, "email"),
+        ({"email": "ann@example"}, "email"),
+        ({"email": f"{'a' * 65}@example.com"}, "email"),
+        ({"email": "mi\u212ae@example.com"}, "email"),
+        ({"password": "short"}, "password"),
+        ({"password": "x" * 129}, "password"),
+        ({"role": "superAdmin"}, "role"),
+        ({"role": "admin"}, "role"),
+        ({"name": ""}, "name"),
+        ({"name": "  "}, "name"),
+        ({"name": "a\u0000b"}, "name"),
+        ({"name": "x" * 121}, "name"),
+        ({"isVerified": True}, "isVerified"),
+        ({"timeZone": 1}, "timeZone"),
+    ],
+)
+async def test_a_refused_field_is_named(surface: Surface, change: dict[str, Any], field: str) -> None:
+    answer = await surface.post("/auth/register", {**GOOD, **change})
+    assert (answer.status, answer.code) == (422, "validation_failed")
+    assert [error["field"] for error in answer.body["errors"]] == [field]
+    assert await surface.database.collection("users").count_documents({}) == 0
+
+
+@pytest.mark.parametrize("missing", ["email", "password", "role", "name"])
+async def test_a_missing_field_is_named(surface: Surface, missing: str) -> None:
+    answer = await surface.post("/auth/register", {name: value for name, value in GOOD.items() if name != missing})
+    assert answer.body["errors"] == [{"field": missing, "message": "is required"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", 422),
+        (b"{", 400),
+        (b"nonsense", 400),
+        (b"[]", 422),
+        (b"null", 422),
+        (b'"text"', 422),
+        (b'{"email": NaN}', 400),
+        (b'{"email": "\\ud800"}', 400),
+        (b'{"email": "\xff"}', 400),
+        (b'{"email": "a@example.com"', 400),
+        (b"\xef\xbb\xbf{}", 400),
+        (b"[" * 100_000, 422),
+        (b'{"unknown": ' + b"[" * 100_000, 422),
+    ],
+)
+async def test_what_is_no_object_of_ours_is_refused(surface: Surface, data: bytes, status: int) -> None:
+    answer = await raw(surface, data)
+    assert answer.status == status, answer.text
+    assert answer.code == ("malformed" if status == 400 else "validation_failed")
+
+
+async def test_deep_nesting_is_refused_where_the_body_is_read_as_a_whole(surface: Surface) -> None:
+    token = (await surface.sign_up())["accessToken"]
+    answer = await surface.post(
+        "/auth/logout", data=b'{"a":' * 50_000, headers={**JSON, "Authorization": f"Bearer {token}"}
+    )
+    assert answer.status in (400, 422)
+
+
+async def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(surface: Surface) -> None:
+    large = json.dumps({**GOOD, "name": "x" * MAX_BODY_BYTES}).encode()
+    assert (await raw(surface, large)).code == "payload_too_large"
+
+    async def chunks() -> Any:
+        for start in range(0, len(large), 16384):
+            yield large[start : start + 16384]
+
+    async with surface.http.post(surface.url + "/v1/auth/register", data=chunks(), headers=JSON) as response:
+        assert response.status == 413
+        assert (await response.json(content_type=None))["code"] == "payload_too_large"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "x"]
+)
+async def test_only_json_in_utf8_is_taken(surface: Surface, content_type: str) -> None:
+    answer = await raw(surface, json.dumps(GOOD).encode(), {"Content-Type": content_type})
+    assert (answer.status, answer.code) == (415, "unsupported_media")
+
+
+async def test_json_with_a_charset_is_taken(surface: Surface) -> None:
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    assert (await raw(surface, json.dumps(GOOD).encode(), headers)).status == 202
+
+
+async def test_a_command_without_fields_takes_no_body_or_an_empty_one(surface: Surface) -> None:
+    for data in (None, b"", b"{}"):
+        token = (await surface.sign_up(f"{len(surface.mail.mails)}@example.com"))["accessToken"]
+        how: dict[str, Any] = {} if data is None else {"data": data, "headers": JSON}
+        assert (await surface.post("/auth/logout", token=token, **how)).status == 204
+    token = (await surface.sign_up())["accessToken"]
+    assert (await surface.post("/auth/logout", {"everywhere": True}, token=token)).code == "validation_failed"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("?limit=0", "limit"), ("?limit=101", "limit"), ("?limit=x", "limit"), ("?limit=1&limit=2", "limit"),
+     ("?cursor=x", "cursor"), ("?other=1", "other"), ("?limit[$gt]=1", "limit[$gt]"), ("?cursor=%ff", "cursor")],
+)  # fmt: skip
+async def test_a_query_is_checked_like_a_body(surface: Surface, query: str, field: str) -> None:
+    token = (await surface.sign_up())["accessToken"]
+    answer = await surface.get(f"/auth/sessions{query}", token=token)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
+
+
+async def test_a_query_beside_a_body_is_refused(surface: Surface) -> None:
+    assert (await surface.post("/auth/register?debug=1", GOOD)).body["errors"][0]["field"] == "debug"
+
+
+@pytest.mark.parametrize("one", ["x", "%ff", "..%2f..", "0" * 25, "%00", "{}"])
+async def test_a_path_parameter_is_checked(surface: Surface, one: str) -> None:
+    token = (await surface.sign_up())["accessToken"]
+    answer = await surface.call("DELETE", f"/v1/auth/sessions/{one}", token=token)
+    assert answer.status in (404, 422)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "käse"])
+async def test_an_idempotency_key_has_to_be_printable_ascii(surface: Surface, key: str) -> None:
+    answer = await surface.post("/auth/register", GOOD, headers={"Idempotency-Key": key})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "Idempotency-Key")
+
+
+async def test_a_body_that_breaks_off_harms_nobody(surface: Surface) -> None:
+    host, port = surface.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    )
+    await writer.drain()
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert (await surface.post("/auth/register", GOOD)).status == 202

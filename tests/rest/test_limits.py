@@ -1,0 +1,62 @@
+"""Rate limits as a caller meets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rest.limits import network_of
+from tests.rest.surface import PASSWORD, Surface
+
+EMAIL = "ann@example.com"
+
+
+async def test_logins_from_one_address_for_one_account_are_limited(limited: Surface) -> None:
+    answers = [await limited.login(EMAIL, "not the password") for _ in range(11)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429]
+    refused = answers[-1]
+    assert refused.code == "rate_limited"
+    assert 0 < refused.body["retryAfterMs"] <= 60_000
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert int(refused.headers["Retry-After"]) * 1000 >= refused.body["retryAfterMs"]
+    assert (await limited.login("bob@example.com", "not the password")).status == 401
+    body = {"email": EMAIL, "password": "not the password"}
+    assert (await limited.post("/auth/login", body, address="198.51.100.7")).status == 401
+
+
+async def test_another_spelling_of_the_address_is_the_same_account(limited: Surface) -> None:
+    answers = [await limited.login(email, "not the password") for email in [EMAIL, "ANN@example.com"] * 6]
+    assert [answer.status for answer in answers].count(429) == 2
+
+
+async def test_a_refused_login_costs_no_argon2(limited: Surface) -> None:
+    for _ in range(12):
+        await limited.login(EMAIL, "not the password")
+    assert limited.passwords.uses == 10
+
+
+async def test_registrations_are_limited_by_email_and_by_address(limited: Surface) -> None:
+    async def register(email: str, address: str) -> int:
+        body = {"email": email, "password": PASSWORD, "role": "client", "name": "X"}
+        return (await limited.post("/auth/register", body, address=address)).status
+
+    assert [await register(EMAIL, f"198.51.100.{n}") for n in range(6)] == [202] * 5 + [429]
+    assert [await register(f"{n}@example.com", "192.0.2.1") for n in range(11)] == [202] * 10 + [429]
+
+
+async def test_guesses_of_a_code_are_limited_by_email(limited: Surface) -> None:
+    body = {"email": EMAIL, "code": "123456"}
+    statuses = [(await limited.post("/auth/verify", body, address=f"198.51.100.{n}")).status for n in range(21)]
+    assert statuses == [422] * 20 + [429]
+
+
+async def test_a_scale_multiplies_the_limits(surface: Surface) -> None:
+    statuses = {(await surface.login(EMAIL, "not the password")).status for _ in range(15)}
+    assert statuses == {401}
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("", ""), ("odd", "odd")],
+)
+def test_an_ipv6_network_is_one_caller(address: str, network: str) -> None:
+    assert network_of(address) == network

@@ -1,0 +1,186 @@
+"""Mail against a real SMTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from domain.mails import Mail, verification_code
+from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
+
+SENDER = "Spotter <no-reply@spotter.example>"
+QUICK = Patience(pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
+
+
+class Desk:
+    """Takes mail; ``replies`` are given before the first acceptance."""
+
+    def __init__(self, replies: list[str] | None = None) -> None:
+        self.replies = list(replies or [])
+        self.taken: asyncio.Queue[tuple[list[str], EmailMessage]] = asyncio.Queue()
+        self.tries = 0
+        self.tried = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.tries += 1
+        self.tried.set()
+        await self.open.wait()
+        if self.replies:
+            return self.replies.pop(0)
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.taken.put_nowait((envelope.rcpt_tos, message))
+        return "250 OK"
+
+
+@asynccontextmanager
+async def served(desk: Desk) -> AsyncIterator[int]:
+    loop = asyncio.get_running_loop()
+    made: Callable[[], Any] = lambda: SMTP(desk, enable_SMTPUTF8=True, loop=loop)  # noqa: E731
+    server = await loop.create_server(made, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def mailing(desk: Desk, patience: Patience = QUICK) -> AsyncIterator[SmtpMailer]:
+    async with served(desk) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, patience)
+        await mailer.start()
+        yield mailer
+        await mailer.stop()
+
+
+async def taken(desk: Desk) -> tuple[list[str], EmailMessage]:
+    async with asyncio.timeout(10):
+        return await desk.taken.get()
+
+
+async def test_the_plain_part_carries_the_code_alone_on_a_line() -> None:
+    desk = Desk()
+    async with mailing(desk) as mailer:
+        mailer.send(verification_code("ann@example.com", "012345"))
+        recipients, message = await taken(desk)
+    assert recipients == ["ann@example.com"]
+    assert (message["To"], message["From"]) == ("ann@example.com", SENDER)
+    assert "012345" in message.get_content().splitlines()
+
+
+async def test_a_mail_may_have_two_parts() -> None:
+    desk = Desk()
+    async with mailing(desk) as mailer:
+        mailer.send(Mail(to="ann@example.com", subject="Grüße", text="plain\n", html="<p>rich</p>"))
+        _, message = await taken(desk)
+    assert message["Subject"] == "Grüße"
+    plain, rich = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None and rich is not None
+    assert (plain.get_content().strip(), rich.get_content().strip()) == ("plain", "<p>rich</p>")
+
+
+async def test_an_address_beyond_ascii_is_delivered() -> None:
+    desk = Desk()
+    async with mailing(desk) as mailer:
+        mailer.send(verification_code("jos\u00e9@example.com", "012345"))
+        recipients, _ = await taken(desk)
+    assert recipients == ["jos\u00e9@example.com"]
+
+
+async def test_a_passing_refusal_is_tried_again() -> None:
+    desk = Desk(["451 later", "421 busy"])
+    async with mailing(desk) as mailer:
+        mailer.send(verification_code("ann@example.com", "012345"))
+        await taken(desk)
+    assert desk.tries == 3
+
+
+async def test_a_final_refusal_is_not_tried_again_and_the_next_mail_goes_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    desk = Desk(["554 no"])
+    async with mailing(desk) as mailer:
+        mailer.send(verification_code("bob@example.com", "543210"))
+        mailer.send(verification_code("ann@example.com", "012345"))
+        recipients, _ = await taken(desk)
+    assert len(recipients) == 1
+    assert desk.tries == 2
+    logged = capsys.readouterr().out
+    assert "mail_failed" in logged
+    assert not any(secret in logged for secret in ("bob@", "ann@", "543210", "012345"))
+
+
+async def test_a_server_that_is_away_is_waited_for() -> None:
+    desk = Desk()
+    async with served(desk) as port:
+        pass
+    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(0.05,) * 100, timeout=5))
+    await mailer.start()
+    mailer.send(verification_code("ann@example.com", "012345"))
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(desk), "127.0.0.1", port)
+    async with server:
+        await taken(desk)
+        await mailer.stop()
+
+
+async def test_sending_never_waits_and_a_full_queue_drops() -> None:
+    desk = Desk()
+    desk.open.clear()
+    async with mailing(desk, Patience(queue=2, workers=1, timeout=5, drain=5)) as mailer:
+        mailer.send(verification_code("0@example.com", "012345"))
+        await desk.tried.wait()
+        for n in range(1, 5):
+            mailer.send(verification_code(f"{n}@example.com", "012345"))
+        desk.open.set()
+        assert [(await taken(desk))[0] for _ in range(3)] == [[f"{n}@example.com"] for n in range(3)]
+    assert desk.taken.empty()
+
+
+async def test_what_waits_is_delivered_at_shutdown() -> None:
+    desk = Desk()
+    async with served(desk) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, QUICK)
+        await mailer.start()
+        for n in range(20):
+            mailer.send(verification_code(f"{n}@example.com", "012345"))
+        await mailer.stop()
+        assert desk.taken.qsize() == 20
+
+
+async def test_shutdown_does_not_wait_for_a_server_that_is_away() -> None:
+    async with served(Desk()) as port:
+        pass
+    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(60,) * 5, drain=0.2))
+    await mailer.start()
+    mailer.send(verification_code("ann@example.com", "012345"))
+    async with asyncio.timeout(5):
+        await mailer.stop()
+
+
+@pytest.mark.parametrize(
+    "to", ["ann@example.com\r\nBcc: x@example.com", "ann@example.com, x@example.com", "<x@example.com>", "Ann"]
+)
+async def test_headers_cannot_be_injected(to: str) -> None:
+    desk = Desk()
+    async with mailing(desk) as mailer:
+        mailer.send(Mail(to=to, subject="Hello", text="x\n"))
+        mailer.send(Mail(to="ann@example.com", subject="Hello\r\nBcc: x@example.com", text="x\n"))
+    assert desk.tries == 0
+
+
+def test_urls_are_read() -> None:
+    assert SmtpPlace.from_url("smtp://mail.example") == SmtpPlace("mail.example", 25, False)
+    assert SmtpPlace.from_url("smtps://u%40x:p%3Aw@mail.example:4465") == SmtpPlace(
+        "mail.example", 4465, True, "u@x", "p:w"
+    )
+    assert "p:w" not in repr(SmtpPlace("mail.example", 25, False, "u", "p:w"))
+    for url in ("http://mail.example", "smtp://", "mail.example"):
+        with pytest.raises(ValueError, match="SMTP_URL"):
+            SmtpPlace.from_url(url)

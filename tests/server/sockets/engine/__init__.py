@@ -1,0 +1,1 @@
+"""The Engine.IO layer over real sockets."""

@@ -1,0 +1,41 @@
+"""Moving windows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from server.rates.limiter import MovingWindowLimiter
+from server.rates.memory import MovingWindowMemory
+
+
+async def test_a_window_has_so_many_places_and_says_when_one_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter, start, now = MovingWindowLimiter(), time.time(), 0.0
+    monkeypatch.setattr(time, "time", lambda: start + now)
+    assert await limiter.wait_for("login", "ann", 2, 60) == 0
+    now = 10.0
+    assert await limiter.wait_for("login", "ann", 2, 60) == 0
+    now = 15.0
+    assert await limiter.wait_for("login", "ann", 2, 60) == pytest.approx(45)
+    assert await limiter.wait_for("login", "bob", 2, 60) == 0
+    assert await limiter.wait_for("other", "ann", 2, 60) == 0
+    now = 60.0
+    assert await limiter.wait_for("login", "ann", 2, 60) == 0
+    assert await limiter.wait_for("login", "ann", 2, 60) == pytest.approx(10)
+
+
+async def test_a_scale_multiplies() -> None:
+    limiter = MovingWindowLimiter(scale=2.5)
+    waits = await asyncio.gather(*(limiter.wait_for("login", "ann", 2, 60) for _ in range(6)))
+    assert [wait == 0 for wait in waits] == [True] * 5 + [False]
+
+
+async def test_windows_that_ran_empty_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, start = MovingWindowMemory(), time.time()
+    for n in range(100):
+        await memory.acquire_entry(f"user {n}", 5, 60)
+    monkeypatch.setattr(time, "time", lambda: start + 200)
+    await memory.acquire_entry("another", 5, 60)
+    assert await memory.reset() == 1
