@@ -18,7 +18,8 @@ from domain.errors import Code, DomainError, invalid
 from domain.fields import IdempotencyKey
 from rest.route import Route
 
-MAX_BODY_BYTES = 256 * 1024
+# A sync may name 10,000 conversations.
+MAX_BODY_BYTES = 512 * 1024
 BODY_SECONDS = 30
 KEY_FIELD = "idempotencyKey"
 KEY_HEADER = "Idempotency-Key"

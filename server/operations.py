@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aiohttp import web
-from pymongo.errors import PyMongoError
 
 from domain import wire
-from domain.errors import DomainError
 from server.observability.metrics import Metrics
 from server.redis_health import RedisHealth
 from store.database import Database
@@ -36,11 +34,7 @@ class Operations:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """503 while MongoDB does not answer or the node drains; Redis is only told of."""
-        try:
-            await self._database.ping()
-            mongo = "up"
-        except (PyMongoError, DomainError):
-            mongo = "down"
+        mongo = "up" if await self._database.answers() else "down"
         draining = self._draining()
         ready = mongo == "up" and not draining
         body = {

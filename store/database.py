@@ -31,6 +31,7 @@ SNAPSHOT = ReadConcern("snapshot")
 DEFAULT_NAME = "spotter"
 # NOTES-booking.md: retries of a transaction stop after 2 s.
 TRANSACTION_PATIENCE_SECONDS = 2.0
+PING_SECONDS = 2.0
 
 
 class Database:
@@ -60,9 +61,13 @@ class Database:
     def collection(self, name: str) -> Collection:
         return self.db[name]
 
-    async def ping(self) -> None:
-        """Raises when no primary answers."""
-        await self.db.command("ping", maxTimeMS=2000)
+    async def answers(self) -> bool:
+        """Whether there is a primary that answers now."""
+        try:
+            await asyncio.wait_for(self.db.command("ping"), PING_SECONDS)
+        except (PyMongoError, TimeoutError):
+            return False
+        return True
 
     async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
         """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts.

@@ -34,7 +34,9 @@ async def forgot_password(context: Context, visitor: Visitor, command: ForgotPas
     user = await context.store.users.set_reset_code(
         email, _code_hash(context, email, code), present(context), CODE_LIFETIME
     )
-    if user is not None:
+    if user is None:
+        await context.store.users.spend_a_write()
+    else:
         context.mailer.send(mails.reset_code(user.email, code))
     return Accepted(status="reset_sent")
 
@@ -44,7 +46,10 @@ async def verify_reset_code(context: Context, visitor: Visitor, command: VerifyR
     email = normalised_email(command.email)
     now = present(context)
     guess = await context.store.users.count_reset_try(email, now)
-    if guess is None or not hmac.compare_digest(guess.code, _code_hash(context, email, command.code)):
+    if guess is None:
+        await context.store.users.spend_a_write()
+        raise invalid_code()
+    if not hmac.compare_digest(guess.code, _code_hash(context, email, command.code)):
         raise invalid_code()
     token = context.secrets.random()
     hashed = context.secrets.keyed_hash("reset-token", token)

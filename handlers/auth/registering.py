@@ -43,6 +43,7 @@ async def register(context: Context, visitor: Visitor, command: Register) -> Acc
     if await _keep(context, email, registration, now):
         context.mailer.send(mails.verification_code(email, code))
     else:
+        await context.store.users.spend_a_write()
         context.mailer.send(mails.already_registered(email))
     return _ACCEPTED
 
@@ -54,6 +55,7 @@ async def resend_code(context: Context, visitor: Visitor, command: ResendCode) -
     for _ in range(_ROUNDS):
         known = await context.store.users.by_email(email)
         if known is None or known.user.is_verified or not known.registrations:
+            await context.store.users.spend_a_write()
             return _ACCEPTED
         code = context.secrets.six_digits()
         pending, target = resend(

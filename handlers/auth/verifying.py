@@ -23,6 +23,7 @@ async def verify(context: Context, visitor: Visitor, command: Verify) -> Tokens:
     guess = context.secrets.keyed_hash("verify-code", f"{email}|{command.code}")
     known = await context.store.users.count_try(email, now)
     if known is None:
+        await context.store.users.spend_a_write()
         raise invalid_code()
     matching = [one for one in open_to_guess(known.registrations, now) if hmac.compare_digest(one.code, guess)]
     if not matching:

@@ -1,0 +1,116 @@
+"""Acknowledged sends a second, and the server's CPU for each, over real MongoDB and Redis.
+
+Rounds alternate between the contestants, so that a slow minute of the machine hits all of them; the medians
+and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from bench.contestants import PEER, ROOT, Server, node, pinned, seed, spotter
+from server import embedded
+
+Figures = dict[str, Any]
+SHOWN = ("cpu_us", "acks_s", "ack_p50", "ack_p99", "del_p99")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=100, help="conversations, each of two sockets")
+    parser.add_argument("--inflight", type=int, default=2, help="sends a socket has under way")
+    parser.add_argument("--peer", action="store_true", help="measure the Node server beside ours")
+    return parser.parse_args()
+
+
+async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figures]]:
+    """The figures of every round, by contestant."""
+    mine, others = ("0", "1") if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else (None, None)
+    results: dict[str, list[Figures]] = {}
+    async with embedded.servers(data) as urls:
+        assert urls.mongo_url is not None
+        assert urls.redis_url is not None
+        environment = {
+            "MONGO_URL": urls.mongo_url,
+            "REDIS_URL": urls.redis_url,
+            "DATA_DIR": str(data),
+            "RATE_LIMIT_SCALE": "100000",
+        }
+        seats = data / "seats.json"
+        contestants: list[Callable[[], AbstractAsyncContextManager[Server]]] = [
+            lambda: spotter(free_port(), environment, seats, mine)
+        ]
+        if chosen.peer:
+            contestants += [
+                lambda: node(free_port(), environment, batch=False, processors=mine),
+                lambda: node(free_port(), environment, batch=True, processors=mine),
+            ]
+        for _ in range(chosen.rounds):
+            await seed(environment, chosen.pairs, seats)
+            for contestant in contestants:
+                async with contestant() as server:
+                    figures = await load(server, chosen, others)
+                results.setdefault(server.name, []).append(figures)
+                print(server.name, json.dumps({name: figures[name] for name in SHOWN}), flush=True)
+    return results
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+async def load(server: Server, chosen: argparse.Namespace, processors: str | None) -> Figures:
+    command = [
+        "node", str(PEER / "load.mjs"), "chat", "--port", str(server.port), "--pid", str(server.pid),
+        "--conns", str(2 * chosen.pairs), "--inflight", str(chosen.inflight), "--secs", str(chosen.seconds),
+        *server.arguments,
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *pinned(command, processors), cwd=PEER, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    figures: Figures = json.loads(out)
+    if figures["lost_acks"] or figures["lost_deliv"]:
+        raise SystemExit(f"{server.name} lost messages: {figures}")
+    return figures
+
+
+def report(results: dict[str, list[Figures]]) -> None:
+    base = statistics.median(figures["cpu_us"] for figures in results["spotter"])
+    print(f"\n{'median of rounds':<18}{'CPU us/message':>16}{'against ours':>14}{'acks/s':>9}{'ack p50 ms':>12}")
+    for name, rounds in results.items():
+        medians = {key: statistics.median(figures[key] for figures in rounds) for key in SHOWN}
+        print(
+            f"{name:<18}{medians['cpu_us']:>16.1f}{medians['cpu_us'] / base:>13.2f}x"
+            f"{medians['acks_s']:>9.0f}{medians['ack_p50']:>12.1f}"
+        )
+
+
+def main() -> None:
+    chosen = options()
+    if not shutil.which("node"):
+        raise SystemExit("The load generator needs Node.js 18 or later.")
+    if chosen.peer and not (PEER / "node_modules").is_dir():
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=PEER, check=True)
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as data:
+        report(asyncio.run(measure(chosen, Path(data))))
+
+
+if __name__ == "__main__":
+    main()
