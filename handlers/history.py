@@ -7,6 +7,7 @@ from domain.commands.conversations import ListMessages, SearchMessages
 from domain.errors import invalid
 from handlers import access, views
 from handlers.actor import Actor
+from handlers.budget import affordable, weight
 from handlers.context import Context
 
 
@@ -15,9 +16,9 @@ async def list_messages(context: Context, actor: Actor, command: ListMessages) -
     member = await access.membership(context, actor, command.conversation_id)
     read = context.store.log.read
     records = await read.before(member.conversation_id, command.before_seq, command.limit + 1)
-    has_more = len(records) > command.limit
-    messages = await views.seen_messages(context, records[-command.limit :])
-    return MessageList(messages=messages, has_more=has_more)
+    newest = affordable(reversed(records[-command.limit :]), weight)
+    messages = await views.seen_messages(context, newest[::-1])
+    return MessageList(messages=messages, has_more=len(records) > len(newest))
 
 
 async def search_messages(context: Context, actor: Actor, command: SearchMessages) -> MessagePage:
@@ -31,11 +32,10 @@ async def search_messages(context: Context, actor: Actor, command: SearchMessage
     else:
         ids = await context.store.conversations.all_ids(actor.user_id)
     records = await context.store.log.read.search(ids, query, before, command.limit + 1)
-    more = len(records) > command.limit
-    records = records[: command.limit]
+    page = affordable(records[: command.limit], weight)
     return MessagePage(
-        items=await views.seen_messages(context, records),
-        next_cursor=records[-1].id if more else None,
+        items=await views.seen_messages(context, page),
+        next_cursor=page[-1].id if len(records) > len(page) else None,
     )
 
 

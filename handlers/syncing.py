@@ -11,6 +11,7 @@ from domain.errors import Code, DomainError, FieldError
 from domain.messages import to_message
 from handlers import views
 from handlers.actor import Actor
+from handlers.budget import CONVERSATION_BYTES, MESSAGE_BYTES, affordable, weight
 from handlers.context import Context
 from store.log.reader import Entry
 
@@ -35,7 +36,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     heads = await context.store.log.read.heads(cursors)
     beyond = {i for i, cursor in cursors.items() if cursor > heads[i]}
     behind = {i: (cursor, heads[i]) for i, cursor in cursors.items() if cursor < heads[i]}
-    entries = await context.store.log.read.between(behind, command.limit)
+    entries = affordable(await context.store.log.read.between(behind, command.limit), _weight)
     records = await context.store.conversations.records(cursors)
     found = await views.conversation_views(
         context, actor.user_id, [records[i] for i in cursors if i in records], heads
@@ -83,8 +84,20 @@ def _entry(view: Conversation, entry: Entry) -> LogEntry:
 
 async def _unnamed(context: Context, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
-    found = await views.conversation_views(context, actor.user_id, records[:UNNAMED])
-    return [await _from_newest(context, view) for view in found], len(records) > UNNAMED
+    started: list[SyncedConversation] = []
+    for view in await views.conversation_views(context, actor.user_id, records[:UNNAMED]):
+        started.append(await _from_newest(context, view))
+    told = affordable(started, _weight_of_start)
+    return told, len(records) > len(told)
+
+
+def _weight(entry: Entry) -> int:
+    return weight(entry.record)
+
+
+def _weight_of_start(conversation: SyncedConversation) -> int:
+    texts = sum(len((entry.message.text or "").encode()) for entry in conversation.entries)
+    return CONVERSATION_BYTES + MESSAGE_BYTES * len(conversation.entries) + texts
 
 
 async def _from_newest(context: Context, view: Conversation) -> SyncedConversation:

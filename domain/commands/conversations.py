@@ -94,5 +94,5 @@ class SetTyping(Command, frozen=True, kw_only=True):
 class Sync(Command, frozen=True, kw_only=True):
     """``cursors``: the last ``seq`` received of each conversation the device knows."""
 
-    cursors: Annotated[dict[Id, Seq], Meta(max_length=10_000)] = msgspec.field(default_factory=dict)
+    cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)] = msgspec.field(default_factory=dict)
     limit: Annotated[int, Meta(ge=1, le=500)] = 100

@@ -110,6 +110,8 @@ async def test_forgotten_answers_the_same_for_unknown_addresses(surface: Surface
     unknown = await surface.post("/auth/forgot-password", {"email": "nobody@example.com"})
     assert (known.status, known.body) == (unknown.status, unknown.body) == (202, {"status": "reset_sent"})
     assert not surface.mail.to("nobody@example.com")
+    written = [one["writes"] async for one in surface.database.collection("decoys").find({})]
+    assert sum(written) == 1, "an unknown address has to cost a write too"
 
 
 async def test_of_twenty_guessed_reset_codes_five_count(surface: Surface) -> None:

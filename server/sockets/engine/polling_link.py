@@ -58,12 +58,14 @@ class PollingLink:
         self.send_packet(frame)
 
     def send_packet(self, frame: Frame) -> None:
+        # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
+        if self._size > self._upkeep.limits.buffered_bytes:
+            self._overflow()
+            return
         self._queue.append(frame)
         self._size += len(frame.wire)
         if not self._suspended:
             self._wake(None)
-        if self._size > self._upkeep.limits.buffered_bytes:
-            self._overflow()
 
     def _overflow(self) -> None:
         self._upkeep.counters.aborted_slow += 1

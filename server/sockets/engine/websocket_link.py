@@ -61,38 +61,30 @@ class WebSocketLink(WebSocketDataQueue):
         counters = self._upkeep.counters
         counters.messages_out += 1
         counters.bytes_out += len(payload)
-        self._transport.write(frames.text_wire(payload))
-        if self._clogged:
-            self._check_backlog()
+        self._write(frames.text_wire(payload))
 
     def send_binary(self, payload: bytes) -> None:
         counters = self._upkeep.counters
         counters.messages_out += 1
         counters.bytes_out += len(payload)
-        self._transport.write(frames.binary_wire(payload))
-        if self._clogged:
-            self._check_backlog()
+        self._write(frames.binary_wire(payload))
 
     def send_frame(self, frame: Frame) -> None:
         wire = frame.wire
         counters = self._upkeep.counters
         counters.messages_out += 1
         counters.bytes_out += len(wire)
-        self._transport.write(wire)
-        if self._clogged:
-            self._check_backlog()
+        self._write(wire)
 
     def send_packet(self, frame: Frame) -> None:
         self._write(frame.wire)
 
     def _write(self, wire: bytes) -> None:
-        self._transport.write(wire)
-        if self._clogged:
-            self._check_backlog()
-
-    def _check_backlog(self) -> None:
-        if self._transport.get_write_buffer_size() > self._upkeep.limits.buffered_bytes:
+        # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
+        if self._clogged and self._transport.get_write_buffer_size() > self._upkeep.limits.buffered_bytes:
             self.cut_slow()
+        else:
+            self._transport.write(wire)
 
     def cut_slow(self) -> None:
         """End a peer that does not take what it is sent."""

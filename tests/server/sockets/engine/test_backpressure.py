@@ -31,13 +31,26 @@ async def test_a_slow_reader_is_cut_by_size(serve: Harnesses) -> None:
     socket = await server.socket()
     sent = 0
     while not socket.closed:
-        assert socket.buffered <= 1_000_000
+        assert socket.buffered <= 1_000_000 + 50_100  # the cap, and the message that went past it
         socket.send_text("x" * 50_000)
         sent += 1
         await asyncio.sleep(0)
     assert await server.ended() == "transport error"
     assert server.engine.counters.aborted_slow == 1
     assert sent < 200  # the kernel's buffers take a few megabytes more
+    client.close()
+
+
+async def test_one_answer_larger_than_the_cap_is_no_backlog(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(buffered_bytes=10_000))
+    client = await deaf(server)
+    socket = await server.socket()
+    socket.send_text("x" * 8_000_000)
+    assert socket.buffered > 10_000
+    assert not socket.closed
+    await asyncio.sleep(0)
+    socket.send_text("one more, while nothing was read")
+    assert await server.ended() == "transport error"
     client.close()
 
 

@@ -1,0 +1,111 @@
+"""What a device holds that follows the contract: fed by live events, by ``sync``, or by both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domain.conversations import UNREAD_CAP
+from tests.harness.devices import Data
+
+
+@dataclass
+class Marks:
+    seen: int = 0
+    delivered: int = 0
+
+
+@dataclass
+class Held:
+    """One conversation as a device holds it."""
+
+    cursor: int = 0
+    messages: dict[str, Data] = field(default_factory=dict)
+    marks: dict[str, Marks] = field(default_factory=dict)
+
+    def put(self, message: Data) -> None:
+        self.messages[message["id"]] = message
+
+    def mark(self, user_id: str, *, seen: int = 0, delivered: int = 0) -> None:
+        marks = self.marks.setdefault(user_id, Marks())
+        marks.seen, marks.delivered = max(marks.seen, seen), max(marks.delivered, delivered, seen)
+
+    def seen(self, message: Data) -> bool:
+        """CONTRACT.md: the other side's mark has reached the message."""
+        sender = message["senderId"]
+        return any(marks.seen >= message["seq"] for user_id, marks in self.marks.items() if user_id != sender)
+
+
+class Replica:
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.conversations: dict[str, Held] = {}
+
+    @property
+    def cursors(self) -> dict[str, int]:
+        return {conversation_id: held.cursor for conversation_id, held in self.conversations.items()}
+
+    def hear(self, event: str, data: Data) -> None:
+        """A live event; an entry that is not the next one after those held is a fault of the server's."""
+        if event == "conversation:new":
+            self._know(data["conversation"])
+        elif event in ("message:new", "message:updated"):
+            held = self.conversations[data["conversationId"]]
+            if data["seq"] > held.cursor:
+                assert data["seq"] == held.cursor + 1, (event, data["seq"], held.cursor)
+                held.cursor = data["seq"]
+                held.put(data["message"])
+        elif event in ("conversation:seen", "conversation:delivered"):
+            mark = event.removeprefix("conversation:")
+            self.conversations[data["conversationId"]].mark(data["userId"], **{mark: data["seq"]})
+
+    def take(self, answer: Data) -> None:
+        """An answer of ``sync``."""
+        for told in answer["conversations"]:
+            conversation = told["conversation"]
+            if told.get("reset"):
+                self.conversations[conversation["id"]] = Held(cursor=told["cursor"])
+            held = self._know(conversation)
+            for entry in told["entries"]:
+                if not told.get("reset"):
+                    assert entry["seq"] == held.cursor + 1
+                    held.cursor = entry["seq"]
+                held.put(entry["message"])
+            assert held.cursor == told["cursor"]
+            if not told["hasMore"]:
+                assert held.cursor == conversation["head"]
+                self._agrees(held, conversation)
+
+    def _know(self, conversation: Data) -> Held:
+        held = self.conversations.setdefault(conversation["id"], Held())
+        for who in conversation["participants"]:
+            held.mark(who["userId"], seen=who["seenSeq"], delivered=who["deliveredSeq"])
+        return held
+
+    def _agrees(self, held: Held, conversation: Data) -> None:
+        """What the answer says of the conversation as a whole follows from its messages."""
+        last = max(held.messages.values(), key=lambda message: message["seq"], default=None)
+        assert conversation["lastMessage"] == (last and {**last, "seen": held.seen(last)})
+        mine = next(who for who in conversation["participants"] if who["userId"] == self.user_id)
+        unread = self.unread(conversation["id"], mine["seenSeq"])
+        assert conversation["unread"] >= unread if len(held.messages) >= 20 else conversation["unread"] == unread
+
+    def unread(self, conversation_id: str, seen_seq: int | None = None) -> int:
+        held = self.conversations[conversation_id]
+        past = held.marks.setdefault(self.user_id, Marks()).seen if seen_seq is None else seen_seq
+        theirs = (m for m in held.messages.values() if m["senderId"] != self.user_id and m["deletedAt"] is None)
+        return min(UNREAD_CAP, sum(message["seq"] > past for message in theirs))
+
+    def state(self) -> dict[str, object]:
+        """All of it, in a form that two replicas of one user can be compared by."""
+        return {
+            conversation_id: {
+                "head": held.cursor,
+                "unread": self.unread(conversation_id),
+                "marks": {user_id: (marks.seen, marks.delivered) for user_id, marks in held.marks.items()},
+                "messages": [
+                    {**message, "seen": held.seen(message)}
+                    for message in sorted(held.messages.values(), key=lambda message: message["seq"])
+                ],
+            }
+            for conversation_id, held in sorted(self.conversations.items())
+        }

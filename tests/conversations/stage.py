@@ -1,0 +1,109 @@
+"""A node without sockets: commands go to their handlers as the dispatcher would hand them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+from domain import rooms, wire
+from domain.errors import DomainError
+from domain.events import CONVERSATIONS, Event
+from handlers.actor import Actor
+from handlers.context import Context
+from server.app import utc_now
+from server.security.tokens import AccessTokens
+from server.sockets import replies
+from server.sockets.namespaces import NAMESPACES
+from server.sockets.typing import TypingIndicators
+from store.database import Database
+from store.store import Store
+from tests.harness.devices import Data, Refused
+from tests.harness.nodes import SECRET
+from tests.harness.people import People, Person
+
+_ROWS = {row.event: row for row in NAMESPACES[CONVERSATIONS]}
+
+
+class Recorder:
+    """A publisher that remembers what was said in which room, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, Data]] = []
+
+    def publish(self, event: Event, *rooms: str) -> None:
+        data = json.loads(wire.encode(event))
+        self.said += [(room, event.name, data) for room in rooms]
+
+    def to(self, person: Person, name: str | None = None) -> list[tuple[str, Data]]:
+        """What each device of the person heard."""
+        room = rooms.user(person.id)
+        return [(event, data) for to, event, data in self.said if to == room and name in (None, event)]
+
+    def events(self, person: Person, name: str) -> list[Data]:
+        return [data for _, data in self.to(person, name)]
+
+
+class Stage:
+    """Everything a node does for ``/conversations``; make several over one database to have several nodes."""
+
+    def __init__(
+        self, database: Database, recorder: Recorder | None = None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.store = Store(database)
+        self.recorder = recorder or Recorder()
+        self.typing = TypingIndicators(self.recorder)
+        self.people = People(self.store, AccessTokens(SECRET), clock)
+        nobody: Any = cast(Any, None)
+        self.context = Context(
+            store=self.store,
+            publisher=self.recorder,
+            passwords=nobody,
+            tokens=nobody,
+            secrets=nobody,
+            mailer=nobody,
+            sockets=nobody,
+            typing=self.typing,
+            clock=clock,
+        )
+
+    def device(self, person: Person) -> Caller:
+        return Caller(self, person)
+
+
+class Caller:
+    """One device of a person, whose commands start in the order in which they are given."""
+
+    def __init__(self, stage: Stage, person: Person) -> None:
+        self.stage = stage
+        self.person = person
+        self._actor = Actor(person.id, person.role, "0" * 24, person.session_id)
+
+    async def ask(self, event: str, data: object) -> Data:
+        """The whole acknowledgement of a command."""
+        row = _ROWS[event]
+        try:
+            command = wire.decode(row.command, json.dumps(data))
+            envelope = replies.success(await row.handler(self.stage.context, self._actor, command))
+        except DomainError as error:
+            envelope = replies.failure(error)
+        answer: Data = json.loads(envelope)
+        return answer
+
+    async def do(self, event: str, data: Data | None = None) -> Data:
+        """What a successful command answers; raises ``Refused``."""
+        answer = await self.ask(event, data or {})
+        if not answer["ok"]:
+            raise Refused(answer["error"])
+        found: Data = answer["data"]
+        return found
+
+    async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
+        """Send a message; answers it as stored."""
+        command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
+        message: Data = (await self.do("message:send", command))["message"]
+        return message
+
+    def heard(self, name: str) -> list[Data]:
+        return self.stage.recorder.events(self.person, name)

@@ -1,0 +1,50 @@
+"""What most of these tests start from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.app import utc_now
+from store.database import Database
+from tests.harness.nodes import Running, running_node
+from tests.harness.people import People
+from tests.server.sockets.world import World, world
+
+
+@pytest.fixture
+async def here(running: Running, people: People) -> AsyncIterator[World]:
+    """Two people in a conversation of one message."""
+    async with world(running, people) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def unchanged(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """The same for a whole module, whose tests leave it exactly as it was."""
+    data = tmp_path_factory.mktemp("node")
+    async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
+        people = People(running.node.store, running.node.tokens, utc_now)
+        async with world(running, people) as made:
+            before = await made.contents()
+            yield made
+            assert await made.contents() == before
+            await made.assert_silence()
+
+
+@asynccontextmanager
+async def _own_database(mongo_url: str) -> AsyncIterator[str]:
+    base, mark, options = mongo_url.partition("?")
+    host = base.removeprefix("mongodb://").partition("/")[0]
+    url = f"mongodb://{host}/spotter_test_{int(time.time())}_{uuid4().hex[:12]}{mark}{options}"
+    yield url
+    database = Database(url)
+    await database.client.drop_database(database.db.name)
+    database.close()

@@ -1,0 +1,20 @@
+"""Every command of every namespace, read from the rows themselves: a new row is tested without being told of."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.commands import Command
+from server.sockets.admission import RenewToken
+from server.sockets.namespaces import NAMESPACES
+
+Row = tuple[str, str, type[Command]]
+
+COMMANDS: tuple[Row, ...] = tuple(
+    (namespace, event, command)
+    for namespace, rows in NAMESPACES.items()
+    for event, command in [("auth:refresh", RenewToken), *((row.event, row.command) for row in rows)]
+)
+every_command = pytest.mark.parametrize(
+    ("namespace", "event", "command"), COMMANDS, ids=[f"{namespace} {event}" for namespace, event, _ in COMMANDS]
+)

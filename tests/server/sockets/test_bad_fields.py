@@ -1,0 +1,79 @@
+"""Whatever a field holds that it should not: refused by name, nothing done, and the socket works on."""
+
+from __future__ import annotations
+
+import json
+
+from domain.commands import Command
+from tests.server.sockets.rows import every_command
+from tests.server.sockets.spoilt import Spoilt, as_object, fields_of, fitting, spoilt
+from tests.server.sockets.world import World
+
+UNKNOWN = ("$where", "__proto__", "conversationid", "", "a.b", "é\\u0000")
+
+
+def assert_refused(answer: dict[str, object], codes: frozenset[str] | set[str], field: str | None = None) -> None:
+    assert answer["ok"] is False, answer
+    error = answer["error"]
+    assert isinstance(error, dict)
+    assert error["code"] in codes, error
+    assert error["message"]
+    if field is not None and error["code"] == "validation_failed":
+        assert error["errors"][0]["field"].split(".")[0].split("[")[0] == field, error
+
+
+@every_command
+async def test_a_value_that_does_not_fit(
+    unchanged: World, namespace: str, event: str, command: type[Command]
+) -> None:
+    good, before = fitting(command, unchanged.known), await unchanged.contents()
+    for field in fields_of(command):
+        name = field.encode_name
+        for bad in spoilt(field):
+            answer = await unchanged.speaker.ask(event, as_object({**good, name: bad.value}), namespace)
+            assert_refused(answer, bad.codes, named(name, bad))
+    assert await unchanged.contents() == before
+    assert unchanged.speaker.heard == []
+    await unchanged.assert_silence()
+
+
+def named(field: str, bad: Spoilt) -> str | None:
+    """What the error has to name. The keys of a dictionary have no path of their own."""
+    return None if bad.value.startswith("{") else field
+
+
+@every_command
+async def test_a_field_missing_or_unknown(
+    unchanged: World, namespace: str, event: str, command: type[Command]
+) -> None:
+    good, before = fitting(command, unchanged.known), await unchanged.contents()
+    for field in fields_of(command):
+        if field.required:
+            rest = {name: value for name, value in good.items() if name != field.encode_name}
+            answer = await unchanged.speaker.ask(event, as_object(rest), namespace)
+            assert_refused(answer, {"validation_failed"}, field.encode_name)
+            # Another one given twice does not make up for it.
+            for other, value in rest.items():
+                text = as_object(rest)[:-1] + f",{json.dumps(other)}:{value}}}"
+                assert_refused(await unchanged.speaker.ask(event, text, namespace), {"validation_failed"}, field.encode_name)
+    for unknown in UNKNOWN:
+        answer = await unchanged.speaker.ask(event, as_object(good)[:-1] + f',"{unknown}":{{"$ne":null}}}}', namespace)
+        assert_refused(answer, {"validation_failed"})
+    assert await unchanged.contents() == before
+    await unchanged.assert_silence()
+
+
+@every_command
+async def test_a_field_given_twice_is_refused_if_either_is_wrong(
+    unchanged: World, namespace: str, event: str, command: type[Command]
+) -> None:
+    good, before = fitting(command, unchanged.known), await unchanged.contents()
+    for field in fields_of(command):
+        name = field.encode_name
+        bad = next(spoilt(field))
+        rest = as_object({key: value for key, value in good.items() if key != name})[1:-1]
+        for first, second in ((good[name], bad.value), (bad.value, good[name])):
+            text = "{" + ",".join(filter(None, [f'"{name}":{first}', rest, f'"{name}":{second}'])) + "}"
+            assert_refused(await unchanged.speaker.ask(event, text, namespace), bad.codes, name)
+    assert await unchanged.contents() == before
+    await unchanged.assert_silence()

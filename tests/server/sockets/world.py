@@ -1,0 +1,71 @@
+"""Two people in a conversation, one of them misbehaving, the other listening, and everything that is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from domain.events import CONVERSATIONS, NAMESPACES
+from tests.harness.nodes import Running
+from tests.harness.people import People, Person
+from tests.server.sockets.raw import Raw, admitted
+
+Contents = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class World:
+    running: Running
+    client: Person
+    trainer: Person
+    speaker: Raw
+    listener: Raw
+    conversation: str
+    message: str
+    known: dict[str, str]
+    """JSON text for fields by their names: ids of what is really there, so that a bad command could do harm."""
+
+    async def contents(self) -> Contents:
+        """Every document there is, once nothing is being written any more."""
+        await self.running.node.store.drain()
+        database = self.running.node.database.db
+        names = await database.list_collection_names()
+        return {name: await database[name].find().sort("_id", 1).to_list(None) for name in sorted(names)}
+
+    async def assert_silence(self) -> None:
+        """The listener was told nothing so far: what it would have been told comes before an answer to it."""
+        for namespace in NAMESPACES:
+            assert await self.listener.is_usable(namespace)
+        assert self.listener.heard == []
+
+
+@asynccontextmanager
+async def world(running: Running, people: People) -> AsyncIterator[World]:
+    client, trainer, conversation = await people.pair()
+    async with (
+        admitted(running.url, client.token, *NAMESPACES) as speaker,
+        admitted(running.url, trainer.token, *NAMESPACES) as listener,
+    ):
+        first = {"conversationId": conversation, "clientMessageId": "first", "text": "hello"}
+        message = (await speaker.ask("message:send", json.dumps(first)))["data"]["message"]["id"]
+        await listener.until(f'2{CONVERSATIONS},["message:new"')
+        speaker.heard.clear()
+        listener.heard.clear()
+        known = {
+            "conversationId": json.dumps(conversation),
+            "messageId": json.dumps(message),
+            "replyTo": json.dumps(message),
+            "userId": json.dumps(trainer.id),
+            "clientMessageId": '"second"',
+            "idempotencyKey": '"once"',
+            "cursors": json.dumps({conversation: 0}),
+            "cursor": json.dumps("f" * 24),
+            "until": '"2030-01-01T00:00:00.000Z"',
+            "emoji": '"👍"',
+            "seq": "1",
+            "token": json.dumps(client.token),
+        }
+        yield World(running, client, trainer, speaker, listener, conversation, message, known)
