@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 
 from domain.commands import Command
+from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
 from tests.server.sockets.spoilt import Spoilt, as_object, fields_of, fitting, spoilt
 from tests.server.sockets.world import World
 
 UNKNOWN = ("$where", "__proto__", "conversationid", "", "a.b", "é\\u0000")
-
-
-def assert_refused(answer: dict[str, object], codes: frozenset[str] | set[str], field: str | None = None) -> None:
-    assert answer["ok"] is False, answer
-    error = answer["error"]
-    assert isinstance(error, dict)
-    assert error["code"] in codes, error
-    assert error["message"]
-    if field is not None and error["code"] == "validation_failed":
-        assert error["errors"][0]["field"].split(".")[0].split("[")[0] == field, error
 
 
 @every_command

@@ -1,0 +1,41 @@
+// Devices with the official JavaScript client, driven over stdin and stdout: one JSON object a line.
+//   in:  {id, do: "connect", device, url, token, transports} · {id, do: "emit", device, event, data} · {id, do: "close", device}
+//   out: {id, result} or {id, error} · {device, event, data} for what a device hears
+import { createInterface } from "node:readline";
+import { io } from "socket.io-client";
+
+const sockets = new Map();
+const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+
+const commands = {
+  connect({ device, url, token, transports }) {
+    return new Promise((resolve, reject) => {
+      const socket = io(`${url}/conversations`, { auth: { token }, transports, forceNew: true, reconnection: false });
+      sockets.set(device, socket);
+      socket.onAny((event, data) => say({ device, event, data }));
+      socket.once("connect_error", (error) => reject(new Error(error.data?.code ?? error.message)));
+      socket.once("connect", () => resolve({}));
+    });
+  },
+  emit({ device, event, data }) {
+    return sockets.get(device).timeout(15_000).emitWithAck(event, data);
+  },
+  transport({ device }) {
+    return Promise.resolve(sockets.get(device).io.engine.transport.name);
+  },
+  close({ device }) {
+    sockets.get(device).disconnect();
+    sockets.delete(device);
+    return Promise.resolve({});
+  },
+};
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const command = JSON.parse(line);
+    commands[command.do](command).then(
+      (result) => say({ id: command.id, result }),
+      (error) => say({ id: command.id, error: String(error.message ?? error) }),
+    );
+  })
+  .on("close", () => process.exit(0));

@@ -1,0 +1,136 @@
+"""Events whose arguments are not one object that JSON knows, and events that do not exist."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from domain.commands import Command
+from domain.events import NAMESPACES
+from tests.harness.nodes import Running
+from tests.harness.people import People
+from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.refusals import assert_refused
+from tests.server.sockets.rows import every_command
+from tests.server.sockets.spoilt import DEEP, NESTED, NUL, as_object, fields_of, fitting, takes_any_words
+from tests.server.sockets.world import World
+
+SHAPELESS = frozenset({"malformed"})
+INVALID = frozenset({"validation_failed"})
+BROKEN = SHAPELESS | INVALID
+
+NO_OBJECT = {
+    '"a string"': INVALID,
+    "7": INVALID,
+    "true": INVALID,
+    "null": INVALID,
+    "[]": INVALID,
+    '[{"conversationId":"x"}]': INVALID,
+    '{"$ne":null}': INVALID,
+    "NaN": SHAPELESS,
+    "Infinity": SHAPELESS,
+    "-Infinity": SHAPELESS,
+    '{"limit":NaN}': BROKEN,
+    "{": SHAPELESS,
+    '{"a" 1}': SHAPELESS,
+    "{'a':1}": SHAPELESS,
+    '{"a":1,}': BROKEN,
+    "undefined": SHAPELESS,
+    "9" * 5000: INVALID,
+    "1e400": INVALID,
+    r'"\ud800"': BROKEN,
+    r'{"\ud800":1}': BROKEN,
+    NESTED: BROKEN,
+    '{"a":' * DEEP + "1" + "}" * DEEP: BROKEN,
+}
+
+
+@every_command
+async def test_what_is_no_object(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+    before = await unchanged.contents()
+    for argument, codes in NO_OBJECT.items():
+        assert_refused(await unchanged.speaker.ask(event, argument, namespace), codes)
+    assert await unchanged.contents() == before
+    await unchanged.assert_silence()
+
+
+@every_command
+async def test_no_argument_or_several(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+    good, before = as_object(fitting(command, unchanged.known)), await unchanged.contents()
+    for arguments in ("", f",{good},{good}", f",{good},null", f',{good},"ack"', ",{}" * 100, f",null,{good}"):
+        answer = await unchanged.speaker.acknowledged(f'["{event}"{arguments}]', namespace)
+        assert_refused(answer, SHAPELESS)
+    for payload in (f'["{event}",{good}', f'["{event}",{good}]]', f'["{event}",{good}] {{}}', f'["{event}"{good}]'):
+        assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
+    assert await unchanged.contents() == before
+    await unchanged.assert_silence()
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+async def test_events_that_do_not_exist(unchanged: World, namespace: str) -> None:
+    unknown = ("nonsense", "", "message", "MESSAGE:SEND", "message:send ", "connect", "disconnect", "connect_error")
+    more = ("error", "newListener", "removeListener", "*", "__proto__", "message:new", "x" * 100_000, "é", "auth:expiring")
+    for name in unknown + more:
+        answer = await unchanged.speaker.acknowledged(json.dumps([name, {}]), namespace)
+        assert_refused(answer, {"unknown_event"})
+        assert len(answer["error"]["message"]) < 200
+    await unchanged.assert_silence()
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+async def test_event_names_that_are_no_strings(unchanged: World, namespace: str) -> None:
+    for payload in ("[]", "[7,{}]", "[null,{}]", "[{},{}]", "[[],{}]", r'["\ud800",{}]', "[true]", "[NaN,{}]", "[,{}]"):
+        assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
+    assert_refused(await unchanged.speaker.acknowledged(f"[{NESTED},{{}}]", namespace), SHAPELESS)
+    await unchanged.assert_silence()
+
+
+async def test_an_event_of_another_namespace_is_unknown(unchanged: World) -> None:
+    good = as_object({"conversationId": unchanged.known["conversationId"], "clientMessageId": '"x"', "text": '"hi"'})
+    for namespace in ("/presence", "/bookings"):
+        assert_refused(await unchanged.speaker.ask("message:send", good, namespace), {"unknown_event"})
+    await unchanged.assert_silence()
+
+
+async def test_without_an_acknowledgement_it_is_refused_in_silence(unchanged: World) -> None:
+    before = await unchanged.contents()
+    for payload in ('["nonsense",{}]', '["message:send",{}]', '["message:send"]', "[]", f"[{NESTED}]"):
+        await unchanged.speaker.send(f"2/conversations,{payload}")
+    assert await unchanged.speaker.is_usable()
+    assert unchanged.speaker.heard == []
+    assert await unchanged.contents() == before
+
+
+@every_command
+async def test_a_nul_in_free_words_is_no_crash(
+    here: World, request: pytest.FixtureRequest, namespace: str, event: str, command: type[Command]
+) -> None:
+    if event == "message:search":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="MongoDB takes no NUL in a regular expression"))
+    good = fitting(command, here.known)
+    for field in filter(takes_any_words, fields_of(command)):
+        answer = await here.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
+        assert answer["ok"] or answer["error"]["code"] in {"validation_failed", "unauthenticated"}, answer
+
+
+async def test_a_namespace_that_was_not_connected(running: Running, people: People) -> None:
+    person = await people.make()
+    async with raw_socket(running.url) as raw:
+        await raw.connect(person.token, "/presence")
+        answer = await raw.ask("conversation:list", "{}", "/conversations")
+        assert_refused(answer, {"unauthenticated"})
+        assert_refused(await raw.ask("x", "{}", "/nowhere"), {"unauthenticated"})
+        assert await raw.is_usable("/presence")
+
+
+async def test_while_connect_is_pending(running: Running, people: People) -> None:
+    client, _, conversation = await people.pair()
+    message = json.dumps({"conversationId": conversation, "clientMessageId": "early", "text": "hi"})
+    async with raw_socket(running.url) as raw:
+        # In one breath, so that the event is there before the token was checked.
+        await raw.send(f'0/conversations,{{"token":"{client.token}"}}')
+        early = await raw.submit(f'["message:send",{message}]')
+        assert_refused(await raw.answer_to(early), {"unauthenticated"})
+        assert "sid" in await raw.answer_to_connect()
+        assert (await raw.ask("message:send", message))["data"]["message"]["seq"] == 1
