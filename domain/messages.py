@@ -96,6 +96,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def to_message(record: MessageRecord, *, seen: bool) -> Message:
     """The record as clients see it; ``seen``: the other side's watermark has reached it."""
+    created_at = to_wire(record.created_at)
     return Message(
         id=record.id,
         conversation_id=record.conversation_id,
@@ -112,8 +113,8 @@ def to_message(record: MessageRecord, *, seen: bool) -> Message:
         reactions=_reactions(record.marks) if record.marks else (),
         edited_at=to_wire_or_none(record.edited_at),
         deleted_at=to_wire_or_none(record.deleted_at),
-        created_at=to_wire(record.created_at),
-        updated_at=to_wire(record.updated_at),
+        created_at=created_at,
+        updated_at=created_at if record.updated_at is record.created_at else to_wire(record.updated_at),
     )
 
 

@@ -14,6 +14,7 @@ from domain.instants import whole_milliseconds
 from domain.messages import (
     Change,
     ChangeKind,
+    Message,
     MessageRecord,
     body_digest,
     changes_nothing,
@@ -38,20 +39,21 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
         await _check_reply(context, member, command)
         introduction = await introductions.prepare(context, member)
 
-        def announce(record: MessageRecord) -> None:
+        def announce(record: MessageRecord) -> Message:
             message = to_message(record, seen=False)
             if message.seq == 1:
                 introductions.publish(context, introduction, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
+            return message
 
         appending = context.store.log.append_message(_record(context, actor, command), announce)
-    appended = await appending
-    if not appended.fresh:
-        (repeated,) = await views.seen_messages(context, [appended.record])
+    sent = await appending
+    if isinstance(sent, MessageRecord):
+        (repeated,) = await views.seen_messages(context, [sent])
         return MessageAnswer(message=repeated)
     context.typing.set(member, actor.user_id, active=False)
-    return MessageAnswer(message=to_message(appended.record, seen=False))
+    return MessageAnswer(message=sent)
 
 
 @idempotent

@@ -108,9 +108,12 @@ class Node:
             client_address=self._address_of,
             max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
         )
-        admission = Admission(self.authenticator, self.registry, self.rooms, clock, self.gateway.eio.generate_id)
+        buckets = Buckets(scale)
+        admission = Admission(
+            self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id
+        )
         own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
-        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, Buckets(scale))
+        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets)
         self.gateway.serve(admission, self.dispatcher, self.registry)
 
     def _make_app(self) -> web.Application:

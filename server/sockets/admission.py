@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from domain import rooms as room_names
 from domain import wire
@@ -18,13 +19,20 @@ from domain.events import AuthExpiring, SessionRevoked
 from domain.fields import Token
 from domain.instants import to_wire
 from handlers.actor import Actor
+from server.observability.crashes import crash
 from server.sockets import replies
+from server.sockets.buckets import Buckets
 from server.sockets.clients import Client, Connection
 from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
+from server.sockets.rows import Rate
+
+log = structlog.get_logger("sockets")
 
 # CONTRACT.md: the server asks for a new token one minute before the old one ends.
 ASK_BEFORE = timedelta(minutes=1)
+# Of one address: what is refused costs a signature check, and up to two look-ups.
+_CONNECTS = Rate(50, 1000)
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -57,46 +65,77 @@ class Admission:
         authenticator: Authenticator,
         registry: Registry,
         rooms: Rooms,
+        buckets: Buckets,
         clock: Callable[[], datetime],
         new_sid: Callable[[], str],
     ) -> None:
         self._authenticator = authenticator
         self._registry = registry
         self._rooms = rooms
+        self._buckets = buckets
         self._clock = clock
         self._new_sid = new_sid
 
-    async def connect(self, client: Client, namespace: str, auth: str) -> None:
+    def refusal(self, client: Client) -> DomainError | None:
+        """Why an address that connects namespaces without end has to wait."""
+        wait = self._buckets.take(("CONNECT", client.socket.remote_address), _CONNECTS)
+        if not wait:
+            return None
+        return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
+
+    async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or tell it why not."""
         try:
             token = wire.decode(Handshake, auth).token if auth else ""
             actor, expires_at = await self._authenticated(client, token)
         except DomainError as error:
-            code = Code.UNAUTHENTICATED if error.code in _SHAPELESS else error.code
-            client.socket.send_text(replies.refused(namespace, error.message, code))
-            return
+            self._end(client, namespace, attempt, error)
+        except Exception as error:
+            log.error("connecting failed", namespace=namespace, **crash(error))
+            self._end(client, namespace, attempt, DomainError(Code.INTERNAL, "Something went wrong on our side."))
+        else:
+            if self._end(client, namespace, attempt):
+                self._admit(client, namespace, actor, expires_at)
         finally:
-            client.admitting.discard(namespace)
-        if not client.socket.closed:
-            self._admit(client, namespace, actor, expires_at)
+            self._registry.release(client)
 
     async def renew(self, client: Client, command: RenewToken) -> None:
         """A new token of the same user for every namespace of the socket."""
-        actor, expires_at = await self._authenticated(client, command.token)
-        for connection in client.connections.values():
-            connection.actor = replace(actor, turn=client.turn)
-        client.expires_at = None
-        self._expire_at(client, expires_at)
+        try:
+            actor, expires_at = await self._authenticated(client, command.token)
+            if client.connections:
+                for connection in client.connections.values():
+                    connection.actor = replace(actor, turn=client.turn)
+                client.expires_at = None
+                self._expire_at(client, expires_at)
+        finally:
+            self._registry.release(client)
 
     async def _authenticated(self, client: Client, token: str) -> tuple[Actor, datetime]:
-        if not token:
+        """The caller releases the client again, admitted or not."""
+        if not token or client.socket.closed:
             raise DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}.")
         claims = self._authenticator.claims(token)
         if client.user_id is not None and client.user_id != claims.user_id:
             raise DomainError(Code.FORBIDDEN, "This connection belongs to another user.")
-        if not self._registry.add(client, claims.user_id, claims.session_id):
+        if not self._registry.add(client, claims.user_id):
             raise DomainError(Code.RATE_LIMITED, "Too many connections of one user.", retry_after_ms=10_000)
-        return await self._authenticator.authenticate(token, client.socket.remote_address)
+        client.checking.append(claims.session_id)
+        try:
+            return await self._authenticator.authenticate(token, client.socket.remote_address)
+        finally:
+            client.checking.remove(claims.session_id)
+
+    @staticmethod
+    def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:
+        """Whether the client still waits for this attempt; if so, it hears of an error."""
+        if client.admitting.get(namespace) is not attempt:
+            return False
+        del client.admitting[namespace]
+        if error is not None:
+            code = Code.UNAUTHENTICATED if error.code in _SHAPELESS else error.code
+            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
+        return True
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
         sid = self._new_sid()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Literal
 
 from domain.events import Event
 from handlers.actor import Actor
 from server.fanout.encoding import encode
 from server.sockets.engine.engine_socket import EngineSocket
+
+# Why a socket is not read for a while: too many commands at work, too many refused, the node is on its way out.
+Hold = Literal["busy", "flood", "drain"]
 
 
 class Connection:
@@ -26,13 +30,15 @@ class Client:
     """A socket: at most one user, in any of the namespaces."""
 
     __slots__ = (
+        "_holds",
         "admitting",
         "attachments_due",
         "binary_ack",
+        "checking",
         "connections",
         "expires_at",
         "in_flight",
-        "session_id",
+        "over_limit",
         "socket",
         "timer",
         "turn",
@@ -42,21 +48,43 @@ class Client:
     def __init__(self, socket: EngineSocket) -> None:
         self.socket = socket
         self.connections: dict[str, Connection] = {}
-        self.admitting: set[str] = set()
+        # Of each namespace that is being connected, the attempt that counts.
+        self.admitting: dict[str, object] = {}
         self.user_id: str | None = None
-        self.session_id: str | None = None
+        # Sessions whose tokens are being looked up.
+        self.checking: list[str] = []
         self.expires_at: datetime | None = None
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()
         self.in_flight = 0
+        self.over_limit = 0
         self.attachments_due = 0
         self.binary_ack: tuple[str, int] | None = None
+        self._holds: set[Hold] = set()
+
+    def belongs_to(self, session_id: str) -> bool:
+        """Whether the session is, or is about to be, one of those that this socket lives by."""
+        return session_id in self.checking or any(
+            connection.actor.session_id == session_id for connection in self.connections.values()
+        )
 
     def tell(self, event: Event) -> None:
         """Say it on each connected namespace."""
-        for namespace in self.connections:
+        # Copied: writing to a client that does not read may end it, and with it its connections.
+        for namespace in tuple(self.connections):
             self.socket.send_text(encode(event, namespace))
+
+    def hold(self, why: Hold) -> None:
+        """Read nothing more until every hold is released."""
+        self._holds.add(why)
+        self.socket.pause()
+
+    def release(self, why: Hold) -> None:
+        if why in self._holds:
+            self._holds.discard(why)
+            if not self._holds:
+                self.socket.resume()
 
     def stop_timer(self) -> None:
         if self.timer is not None:

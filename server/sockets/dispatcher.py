@@ -15,6 +15,7 @@ from domain import wire
 from domain.commands import Command
 from domain.errors import Code, DomainError
 from handlers.context import Context
+from server.observability.crashes import crash
 from server.sockets import replies
 from server.sockets.buckets import Buckets
 from server.sockets.clients import Client, Connection
@@ -27,6 +28,11 @@ MAX_IN_FLIGHT = 256
 RESUME_BELOW = 128
 # All devices behind one address together, whatever they ask.
 _ADDRESS = Rate(500, 2000)
+# So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
+MAX_OVER_LIMIT = 64
+FLOOD_PAUSE_SECONDS = 1.0
+# Stands for all that is no command, in limits and figures: clients choose its name.
+UNNAMED = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +65,60 @@ class Dispatcher:
 
     def dispatch(self, client: Client, connection: Connection, ack_id: int | None, payload: str) -> None:
         """Start the command in ``payload``; its acknowledgement follows. Commands start in order of arrival."""
-        event = "?"
         try:
             event, argument = self._split(payload)
             row = self._rows[connection.namespace].get(event)
             if row is None:
-                event = "?"
                 raise DomainError(Code.UNKNOWN_EVENT, "There is no such event in this namespace.")
-            self._limit(client, connection, row)
+        except DomainError as error:
+            self.refuse(client, connection.namespace, ack_id, error)
+            return
+        try:
+            self._limit(client, row.event, row.rate)
             command = wire.decode(row.command, argument)
         except DomainError as error:
-            self._count(event, error.code)
-            if ack_id is not None:
-                self._acknowledge(client, connection, ack_id, replies.failure(error))
+            self._answer_refused(client, connection.namespace, ack_id, row.event, error)
             return
         client.in_flight += 1
         if client.in_flight == MAX_IN_FLIGHT:
-            client.socket.pause()
+            client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
         task = asyncio.get_running_loop().create_task(self._run(client, connection, row, command, ack_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
+        """Answer what is no command of the namespace; it counts against the limits all the same."""
+        try:
+            self._limit(client, UNNAMED, ORDINARY)
+        except DomainError as limited:
+            error = limited
+        self._answer_refused(client, namespace, ack_id, UNNAMED, error)
+
+    def _answer_refused(
+        self, client: Client, namespace: str, ack_id: int | None, event: str, error: DomainError
+    ) -> None:
+        self._count(event, error.code)
+        if error.code is Code.RATE_LIMITED:
+            self._slow_down(client)
+        if ack_id is not None:
+            client.socket.send_text(replies.acknowledgement(namespace, ack_id, replies.failure(error)))
+
+    def _slow_down(self, client: Client) -> None:
+        client.over_limit += 1
+        if client.over_limit == MAX_OVER_LIMIT:
+            client.hold("flood")
+            asyncio.get_running_loop().call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
+
+    @staticmethod
+    def _forgive(client: Client) -> None:
+        client.over_limit = 0
+        client.release("flood")
+
     def _finished(self, client: Client) -> None:
         client.in_flight -= 1
-        if client.in_flight == RESUME_BELOW and client.socket.paused:
-            client.socket.resume()
+        if client.in_flight == RESUME_BELOW:
+            client.release("busy")
 
     async def drain(self) -> None:
         """Return when no command is at work any more."""
@@ -103,10 +137,9 @@ class Dispatcher:
             raise DomainError(Code.MALFORMED, "A command takes exactly one object.")
         return event, parts[1]
 
-    def _limit(self, client: Client, connection: Connection, row: Row | SocketRow) -> None:
-        wait = self._buckets.take((connection.actor.user_id, row.event), row.rate) or self._buckets.take(
-            client.socket.remote_address, _ADDRESS
-        )
+    def _limit(self, client: Client, event: str, rate: Rate) -> None:
+        address = client.socket.remote_address
+        wait = self._buckets.take((client.user_id, event), rate) or self._buckets.take(address, _ADDRESS)
         if wait:
             raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 
@@ -121,22 +154,19 @@ class Dispatcher:
             code, envelope = "ok", replies.success(result)
         except DomainError as error:
             code, envelope = error.code.value, replies.failure(error)
-        except Exception:
-            # The type and the place, never the command: it may be somebody's message.
-            log.exception("command failed", event_name=row.event)
+        except Exception as error:
+            # Never the command, nor the error's words: either may be somebody's message.
+            log.error("command failed", event_name=row.event, **crash(error))
             code, envelope = Code.INTERNAL.value, replies.failure(INTERNAL)
         finally:
             self._finished(client)
         self._count(row.event, code)
-        if ack_id is not None:
-            self._acknowledge(client, connection, ack_id, envelope)
+        # A namespace left and connected again counts its acknowledgements anew: this is not one of them.
+        if ack_id is not None and client.connections.get(connection.namespace) is connection:
+            client.socket.send_text(replies.acknowledgement(connection.namespace, ack_id, envelope))
 
     def _count(self, event: str, code: str) -> None:
         self.outcomes[event, code] += 1
-
-    @staticmethod
-    def _acknowledge(client: Client, connection: Connection, ack_id: int, envelope: bytes) -> None:
-        client.socket.send_text(replies.acknowledgement(connection.namespace, ack_id, envelope))
 
 
 INTERNAL = DomainError(Code.INTERNAL, "Something went wrong on our side.")

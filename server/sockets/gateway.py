@@ -56,6 +56,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self._namespaces = frozenset(namespaces)
         self.rooms_index = rooms
         self.bad_packets = 0
+        self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.eio.on_open = self._opened
@@ -74,9 +75,14 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _opened(self, socket: EngineSocket) -> None:
         client = socket.context = Client(socket)
         self._clients.add(client)
-        client.timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_SECONDS, self._reap, client)
+        self._reap_later(client)
 
-    def _reap(self, client: Client) -> None:
+    def _reap_later(self, client: Client) -> None:
+        client.stop_timer()
+        client.timer = asyncio.get_running_loop().call_later(self.connect_within, self._reap, client)
+
+    @staticmethod
+    def _reap(client: Client) -> None:
         if not client.connections:
             client.socket.close()
 
@@ -86,6 +92,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         for connection in client.connections.values():
             self.rooms_index.remove(connection.namespace, connection.sid)
         client.connections.clear()
+        client.admitting.clear()
         self._registry.remove(client)
         self._clients.discard(client)
 
@@ -124,26 +131,31 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         if not client.connections and not client.admitting:
             raise BadPacket
         error = DomainError(Code.UNAUTHENTICATED, "Connect this namespace first.")
-        self._refuse(client, packet.namespace, packet.id, error)
+        self._dispatcher.refuse(client, packet.namespace, packet.id, error)
 
     def _connect(self, client: Client, namespace: str, auth: str) -> None:
-        if namespace not in self._namespaces:
-            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
-        elif namespace in client.connections or namespace in client.admitting:
+        if namespace in client.connections or namespace in client.admitting:
             raise BadPacket
+        if (error := self._admission.refusal(client)) is not None:
+            text = replies.refused(namespace, error.message, error.code, error.retry_after_ms)
+            client.socket.send_text(text)
+        elif namespace not in self._namespaces:
+            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
         else:
-            client.admitting.add(namespace)
-            self._spawn(self._admission.connect(client, namespace, auth))
+            attempt = client.admitting[namespace] = object()
+            self._spawn(self._admission.connect(client, namespace, auth, attempt))
 
     def _leave(self, client: Client, namespace: str) -> None:
-        """The socket itself stays; without any namespace it is reaped."""
+        """The socket itself stays; without any namespace it is nobody's, and reaped."""
+        client.admitting.pop(namespace, None)
         connection = client.connections.pop(namespace, None)
-        if connection is not None:
-            self.rooms_index.remove(namespace, connection.sid)
+        if connection is None:
+            return
+        self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
-            client.stop_timer()
             client.expires_at = None
-            client.timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_SECONDS, self._reap, client)
+            self._registry.release(client)
+            self._reap_later(client)
 
     def _binary(self, client: Client, packet: Packet) -> None:
         if packet.namespace not in client.connections:
@@ -166,12 +178,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         if client.binary_ack is not None:
             (namespace, ack_id), client.binary_ack = client.binary_ack, None
             error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
-            self._refuse(client, namespace, ack_id, error)
-
-    @staticmethod
-    def _refuse(client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
-        if ack_id is not None:
-            client.socket.send_text(replies.acknowledgement(namespace, ack_id, replies.failure(error)))
+            self._dispatcher.refuse(client, namespace, ack_id, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -179,6 +186,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         task.add_done_callback(self._tasks.discard)
 
     # --- the end ---
+
+    def stop_reading(self) -> None:
+        """Take nothing new: no socket, no command."""
+        self.eio.draining = True
+        for client in self._clients:
+            client.hold("drain")
 
     @property
     def clients(self) -> int:

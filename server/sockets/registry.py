@@ -9,36 +9,42 @@ from server.sockets.clients import Client
 
 
 class Registry:
-    """``limit``: the most sockets one user may hold on this node."""
+    """``limit``: the most sockets one user may hold on this node. ``gone`` hears of users without any."""
 
     def __init__(self, limit: int, gone: Callable[[str], None]) -> None:
         self._limit = limit
         self._gone = gone
         self._of_user: dict[str, set[Client]] = {}
 
-    def add(self, client: Client, user_id: str, session_id: str) -> bool:
+    def add(self, client: Client, user_id: str) -> bool:
         """Before its token is checked, so that a revocation in between is not missed; false when over the limit."""
         clients = self._of_user.setdefault(user_id, set())
         if client not in clients and len(clients) >= self._limit:
             return False
         clients.add(client)
-        client.user_id, client.session_id = user_id, session_id
+        client.user_id = user_id
         return True
 
+    def release(self, client: Client) -> None:
+        """Forget a client that is in no namespace and whose token is not being checked."""
+        if not client.connections and not client.checking:
+            self.remove(client)
+
     def remove(self, client: Client) -> None:
-        if client.user_id is None:
+        user_id, client.user_id = client.user_id, None
+        if user_id is None:
             return
-        clients = self._of_user.get(client.user_id)
+        clients = self._of_user.get(user_id)
         if clients is not None:
             clients.discard(client)
             if not clients:
-                del self._of_user[client.user_id]
-                self._gone(client.user_id)
+                del self._of_user[user_id]
+                self._gone(user_id)
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
         """Close the user's sockets (of one session only, if named), telling them why."""
         for client in tuple(self._of_user.get(user_id, ())):
-            if session_id is None or client.session_id == session_id:
+            if session_id is None or client.belongs_to(session_id):
                 client.tell(SessionRevoked(reason=reason))
                 client.socket.close()
 

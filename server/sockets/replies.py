@@ -39,8 +39,9 @@ def connected(namespace: str, sid: str) -> bytes:
     return packets.prefix(packets.CONNECT, namespace) + b'{"sid":"' + sid.encode() + b'"}'
 
 
-class _Refusal(msgspec.Struct, frozen=True):
+class _Refusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     code: str
+    retry_after_ms: int | None = None
 
 
 class _ConnectError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,7 +49,7 @@ class _ConnectError(msgspec.Struct, frozen=True, omit_defaults=True):
     data: _Refusal | None = None
 
 
-def refused(namespace: str, message: str, code: str | None = None) -> bytes:
+def refused(namespace: str, message: str, code: str | None = None, retry_after_ms: int | None = None) -> bytes:
     """CONNECT_ERROR, which arrives as ``connect_error`` with ``data: {code}``."""
-    body = wire.encode(_ConnectError(message, None if code is None else _Refusal(code)))
+    body = wire.encode(_ConnectError(message, None if code is None else _Refusal(code, retry_after_ms)))
     return packets.prefix("4", namespace) + body

@@ -35,7 +35,8 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         self._joined[sid].add(room)
 
     def members(self, namespace: str, room: str) -> Collection[EngineSocket]:
-        return self._members.get((namespace, room), _NOBODY).values()
+        """A copy: writing to one that does not read may end it, and with it its membership."""
+        return tuple(self._members.get((namespace, room), _NOBODY).values())
 
     def leave(self, namespace: str, room: str, sid: str) -> None:
         members = self._members.get((namespace, room))

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 from bson import ObjectId
 
 from domain.errors import Code, DomainError
 from domain.messages import Change, MessageRecord
-from store.database import Database, Document
+from store.database import Database
 from store.log.appender import Appended, Appender
 from store.log.changes import Changes
 from store.log.documents import change_document, change_record, message_document, message_record
 from store.log.projections import Projections
 from store.log.reader import LogReader
 
+A = TypeVar("A")
+
 # A node that lives applies its changes within the appender's patience.
 ABANDONED_AFTER = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class AppendedMessage:
-    record: MessageRecord
-    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +45,21 @@ class Log:
         return str(ObjectId())
 
     def append_message(
-        self, record: MessageRecord, announce: Callable[[MessageRecord], None]
-    ) -> Awaitable[AppendedMessage]:
-        """Store a message under the next ``seq``; a repeat answers the first one.
+        self, record: MessageRecord, announce: Callable[[MessageRecord], A]
+    ) -> Awaitable[A | MessageRecord]:
+        """Store a message under the next ``seq``; submitted at once.
 
-        Submitted at once; ``announce`` is called on commit, in the order of ``seq``, and not for a repeat.
-        Awaiting raises ``idempotency_conflict`` when the first had another body, ``unavailable`` when the
-        outcome is unknown.
+        ``announce`` is called on commit, in the order of ``seq``; awaiting answers what it made of the stored
+        message. For a repeat it is not called, and the first message is answered instead. Raises
+        ``idempotency_conflict`` when that had another body, ``unavailable`` when the outcome is unknown.
         """
+        announced: list[A] = []
 
         def committed(appended: Appended) -> None:
-            announce(_numbered(record, appended.document))
+            announced.append(announce(msgspec.structs.replace(record, seq=appended.document["seq"])))
 
-        return self._message(record, self.appender.append(message_document(record), committed))
+        appending = self.appender.append(message_document(record), committed)
+        return self._message(record, appending, announced)
 
     def append_change(
         self, change: Change, announce: Callable[[AppendedChange], None]
@@ -76,17 +75,19 @@ class Log:
         """The head as far as this process knows it without looking: a lower bound."""
         return self.appender.known_head(ObjectId(conversation_id))
 
-    async def _message(self, record: MessageRecord, appending: Awaitable[Appended]) -> AppendedMessage:
+    async def _message(
+        self, record: MessageRecord, appending: Awaitable[Appended], announced: list[A]
+    ) -> A | MessageRecord:
         appended = await appending
         if appended.fresh:
-            return AppendedMessage(_numbered(record, appended.document), True)
-        stored = message_record(appended.document)
+            return announced[0]
+        first = message_record(appended.document)
         # A deleted message keeps no digest: its repeat is answered with what is left of it.
-        if stored.digest is not None and stored.digest != record.digest:
+        if first.digest is not None and first.digest != record.digest:
             raise DomainError(
                 Code.IDEMPOTENCY_CONFLICT, "Another message was sent under this clientMessageId before."
             )
-        return AppendedMessage(stored, False)
+        return first
 
     async def _change(self, appending: Awaitable[Appended]) -> AppendedChange:
         return _applied(await appending)
@@ -102,10 +103,6 @@ class Log:
     async def drain(self) -> None:
         await self.appender.drain()
         await self.projections.flush()
-
-
-def _numbered(record: MessageRecord, document: Document) -> MessageRecord:
-    return msgspec.structs.replace(record, seq=document["seq"])
 
 
 def _applied(appended: Appended) -> AppendedChange:
