@@ -44,12 +44,15 @@ log = structlog.get_logger("node")
 
 SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
+# What each part of the end may take before the process has to be gone; requests are given their time twice, to
+# finish and to be cancelled.
 DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
 BODY_LIMIT_BYTES = 1_000_000
-_COMMANDS_SECONDS = 3.0
-_SOCKETS_SECONDS = 4.0
-_WRITES_SECONDS = 2.0
+_COMMANDS_SECONDS = 2.5
+_SOCKETS_SECONDS = 3.5
+_REQUESTS_SECONDS = 0.75
+_WRITES_SECONDS = 1.5
 
 
 def utc_now() -> datetime:
@@ -143,7 +146,7 @@ class Node:
         await self.store.prepare()
         await self.mailer.start()
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=4096)
         await site.start()
@@ -154,19 +157,18 @@ class Node:
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
         self.draining = True
-        if self._runner is not None:
-            for site in tuple(self._runner.sites):
-                await site.stop()
+        self.gateway.stop_reading()
+        for site in tuple(self._runner.sites) if self._runner is not None else ():
+            await site.stop()
         await self.background.stop()
-        for client in self.registry:
-            client.socket.pause()
         await _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands")
-        await self.gateway.eio.drain(_SOCKETS_SECONDS)
+        await asyncio.gather(
+            self.gateway.eio.drain(_SOCKETS_SECONDS), _within(_SOCKETS_SECONDS, self.mailer.stop(), "mails")
+        )
         await self.gateway.eio.shutdown()
-        await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         if self._runner is not None:
             await self._runner.cleanup()
-        await self.mailer.stop()
+        await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.redis.close()
         self.database.close()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
+import threading
 
 import structlog
+from pymongo.errors import PyMongoError
 
-from server.app import Node
+from domain.errors import DomainError
+from server.app import DRAIN_SECONDS, Node
 from server.commands.servers import servers
 from server.embedded import EmbeddedError
+from server.observability.logging import log_loop_error
 from server.settings import Settings
 
 NAME = "serve"
@@ -30,6 +35,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(log_loop_error)
     try:
         async with servers(settings) as urls:
             return await _serve(settings, urls.mongo, urls.redis, stop)
@@ -42,8 +48,8 @@ async def _serve(settings: Settings, mongo_url: str, redis_url: str, stop: async
     node = Node(settings, mongo_url, redis_url)
     try:
         url = await node.start()
-    except OSError as error:
-        print(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT.", file=sys.stderr)
+    except (OSError, DomainError, PyMongoError) as error:
+        print(_reason(settings, error), file=sys.stderr)
         await node.stop()
         return 1
     # What start-up made stays; collecting it again and again costs a busy loop milliseconds.
@@ -53,5 +59,19 @@ async def _serve(settings: Settings, mongo_url: str, redis_url: str, stop: async
     print(f"Spotter serves at {url}", flush=True)
     await stop.wait()
     log.info("draining")
+    _end_for_certain()
     await node.stop()
     return 0
+
+
+def _reason(settings: Settings, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT."
+    return f"MongoDB does not answer or refuses ({type(error).__name__}). Look at MONGO_URL: it takes a replica set."
+
+
+def _end_for_certain() -> None:
+    """Whatever hangs, a thread of the driver's for one: the process is gone by then."""
+    timer = threading.Timer(DRAIN_SECONDS - 0.3, os._exit, (1,))
+    timer.daemon = True
+    timer.start()

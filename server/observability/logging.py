@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from server.observability.crashes import place
 
 
 def configure(*, production: bool, level: int = logging.INFO) -> None:
@@ -31,7 +36,7 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _without_words,
                 last,
             ],
         )
@@ -39,6 +44,25 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
     # The driver says at INFO and DEBUG what it sends, and what it sends are messages.
     for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_words(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """An exception by its kind and place: what it says may quote a message, a token or a document."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["place"] = place(error)
+    return event
+
+
+def log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's exception handler: asyncio's own prints the exception, words and all."""
+    logging.getLogger("asyncio").error("unhandled error in a task or callback", exc_info=context.get("exception"))

@@ -33,6 +33,7 @@ MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
 # Stands for all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
+_UNNAMED_RATE = Rate(50, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Dispatcher:
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
         try:
-            self._limit(client, UNNAMED, ORDINARY)
+            self._limit(client, UNNAMED, _UNNAMED_RATE)
         except DomainError as limited:
             error = limited
         self._answer_refused(client, namespace, ack_id, UNNAMED, error)
@@ -139,7 +140,8 @@ class Dispatcher:
 
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         address = client.socket.remote_address
-        wait = self._buckets.take((client.user_id, event), rate) or self._buckets.take(address, _ADDRESS)
+        who = client.user_id or address
+        wait = self._buckets.take((who, event), rate) or self._buckets.take(address, _ADDRESS)
         if wait:
             raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 

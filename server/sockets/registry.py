@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from domain.events import SessionRevoked
 from server.sockets.clients import Client
@@ -47,10 +47,6 @@ class Registry:
             if session_id is None or client.belongs_to(session_id):
                 client.tell(SessionRevoked(reason=reason))
                 client.socket.close()
-
-    def __iter__(self) -> Iterator[Client]:
-        for clients in tuple(self._of_user.values()):
-            yield from tuple(clients)
 
     @property
     def users(self) -> int:

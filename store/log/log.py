@@ -13,9 +13,10 @@ from bson import ObjectId
 from domain.errors import Code, DomainError
 from domain.messages import Change, MessageRecord
 from store.database import Database
-from store.log.appender import Appended, Appender
+from store.log.appender import Appender
 from store.log.changes import Changes
 from store.log.documents import change_document, change_record, message_document, message_record
+from store.log.lanes import Appended
 from store.log.projections import Projections
 from store.log.reader import LogReader
 

@@ -1,0 +1,53 @@
+"""Two writers that never pause share a conversation, or many, about evenly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import count
+
+import pytest
+
+from store.database import Database
+from store.log.log import Log
+from tests.store.writing import a_message, new_id, numbers, upto
+
+FAIR_SHARE = 0.3
+# Another process on the machine may favour one of the two for a while.
+TRIES = 3
+
+
+@pytest.mark.parametrize(("conversations", "total"), [(1, 200), (20, 2000)])
+async def test_each_of_two_saturating_writers_gets_its_share(
+    shared_database: Database, conversations: int, total: int
+) -> None:
+    shares = []
+    for _ in range(TRIES):
+        ids = [new_id() for _ in range(conversations)]
+        appended = await _saturate([Log(shared_database), Log(shared_database)], ids, total)
+        for conversation_id in ids:
+            found = await numbers(shared_database, conversation_id)
+            assert found == upto(len(found))
+        assert sum(appended.values()) >= total
+        shares.append(min(appended.values()) / sum(appended.values()))
+        if shares[-1] >= FAIR_SHARE:
+            return
+    pytest.fail(f"the smaller shares were {shares}")
+
+
+async def _saturate(logs: list[Log], conversation_ids: list[str], total: int) -> Counter[int]:
+    """Each log has two entries waiting in each conversation until ``total`` are appended; answers how many were whose."""
+    appended: Counter[int] = Counter({number: 0 for number in range(len(logs))})
+
+    async def write(number: int, conversation_id: str) -> None:
+        sender = new_id()
+        for key in count():
+            if sum(appended.values()) >= total:
+                return
+            await logs[number].append_message(a_message(conversation_id, sender, str(key)), lambda _: None)
+            appended[number] += 1
+
+    await asyncio.gather(
+        *(write(number, i) for number in range(len(logs)) for i in conversation_ids for _ in range(2))
+    )
+    return appended
