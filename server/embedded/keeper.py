@@ -10,10 +10,12 @@ Only the standard library is imported: a start of Spotter waits for this process
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -145,12 +147,21 @@ def _listener(places: Places) -> socket.socket:
     return listener
 
 
+def _allow_many_files() -> None:
+    """MongoDB aborts when it runs out of file descriptors, and the usual soft limit of 1024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 64_000 if hard == resource.RLIM_INFINITY else min(hard, 64_000)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     places = Places.under(Path(sys.argv[1]))
     # The program that started us waits for this parent only, and never has a child to bury.
     if os.fork():
         os._exit(0)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    _allow_many_files()
     if _take_lock(places):
         asyncio.run(Keeper(places).run(_listener(places)))
 

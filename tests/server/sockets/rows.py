@@ -10,10 +10,11 @@ from server.sockets.namespaces import NAMESPACES
 
 Row = tuple[str, str, type[Command]]
 
+OWN: tuple[str, type[Command]] = ("auth:refresh", RenewToken)
 COMMANDS: tuple[Row, ...] = tuple(
     (namespace, event, command)
     for namespace, rows in NAMESPACES.items()
-    for event, command in [("auth:refresh", RenewToken), *((row.event, row.command) for row in rows)]
+    for event, command in [OWN, *((row.event, row.command) for row in rows)]
 )
 every_command = pytest.mark.parametrize(
     ("namespace", "event", "command"), COMMANDS, ids=[f"{namespace} {event}" for namespace, event, _ in COMMANDS]

@@ -45,6 +45,11 @@ NO_OBJECT = {
     '{"a":' * DEEP + "1" + "}" * DEEP: BROKEN,
 }
 
+NO_EVENTS = (
+    *("nonsense", "", "message", "MESSAGE:SEND", "message:send ", "message:new", "auth:expiring", "x" * 100_000, "é"),
+    *("connect", "disconnect", "connect_error", "error", "newListener", "removeListener", "*", "__proto__"),
+)
+
 
 @every_command
 async def test_what_is_no_object(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
@@ -69,9 +74,7 @@ async def test_no_argument_or_several(unchanged: World, namespace: str, event: s
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
 async def test_events_that_do_not_exist(unchanged: World, namespace: str) -> None:
-    unknown = ("nonsense", "", "message", "MESSAGE:SEND", "message:send ", "connect", "disconnect", "connect_error")
-    more = ("error", "newListener", "removeListener", "*", "__proto__", "message:new", "x" * 100_000, "é", "auth:expiring")
-    for name in unknown + more:
+    for name in NO_EVENTS:
         answer = await unchanged.speaker.acknowledged(json.dumps([name, {}]), namespace)
         assert_refused(answer, {"unknown_event"})
         assert len(answer["error"]["message"]) < 200

@@ -46,9 +46,11 @@ async def test_a_field_missing_or_unknown(
             # Another one given twice does not make up for it.
             for other, value in rest.items():
                 text = as_object(rest)[:-1] + f",{json.dumps(other)}:{value}}}"
-                assert_refused(await unchanged.speaker.ask(event, text, namespace), {"validation_failed"}, field.encode_name)
+                answer = await unchanged.speaker.ask(event, text, namespace)
+                assert_refused(answer, {"validation_failed"}, field.encode_name)
     for unknown in UNKNOWN:
-        answer = await unchanged.speaker.ask(event, as_object(good)[:-1] + f',"{unknown}":{{"$ne":null}}}}', namespace)
+        text = as_object(good)[:-1] + f',"{unknown}":{{"$ne":null}}}}'
+        answer = await unchanged.speaker.ask(event, text, namespace)
         assert_refused(answer, {"validation_failed"})
     assert await unchanged.contents() == before
     await unchanged.assert_silence()
