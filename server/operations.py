@@ -38,7 +38,7 @@ class Operations:
         mongo, redis = await asyncio.gather(self._database.answers(), self._redis.state())
         draining = self._draining()
         ready = mongo and not draining
-        body = {
+        body: dict[str, str] = {
             "status": "ready" if ready else "draining" if draining else "unavailable",
             "mongo": "up" if mongo else "down",
             "redis": redis,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from bson import ObjectId
 
+from handlers.auth.registering import profile_of
 from tests.rest.surface import PASSWORD, Surface
 
 EMAIL = "ann@example.com"
@@ -186,3 +188,16 @@ async def test_a_time_zone_has_to_exist(surface: Surface, zone: str) -> None:
     body = {"email": EMAIL, "password": PASSWORD, "role": "trainer", "name": "T", "timeZone": zone}
     answer = await surface.post("/auth/register", body)
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "timeZone")
+
+
+async def test_a_code_that_was_replaced_while_it_was_checked_activates_nothing(surface: Surface) -> None:
+    await surface.register(EMAIL)
+    store, now = surface.context.store, surface.clock()
+    known = await store.users.by_email(EMAIL)
+    assert known is not None
+    (stale,) = known.registrations
+    await resend(surface, EMAIL, "203.0.113.1")
+    user = msgspec.structs.replace(known.user, is_verified=True, password=stale.password)
+    profile = profile_of(user, stale, now)
+    assert not await store.accounts.activate(user, user.role, stale, profile, user.profile_id)
+    assert (await surface.user(EMAIL))["isVerified"] is False

@@ -100,7 +100,8 @@ class Raw:
 async def raw_socket(url: str) -> AsyncIterator[Raw]:
     """A WebSocket past its OPEN packet, in no namespace yet."""
     address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
-    async with open_websocket(address, compression=None, max_size=None, ping_interval=None, close_timeout=5) as websocket:
+    plain: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 5}
+    async with open_websocket(address, **plain) as websocket:
         assert str(await websocket.recv()).startswith("0{")
         yield Raw(websocket)
 

@@ -1,0 +1,135 @@
+"""What no client library sends ends the socket at once, is counted, and troubles nobody else."""
+
+from __future__ import annotations
+
+import re
+
+import aiohttp
+import pytest
+
+from domain.events import NAMESPACES
+from tests.harness.nodes import Running
+from tests.harness.people import People
+from tests.server.sockets.raw import Raw, raw_socket
+from tests.server.sockets.refusals import assert_refused
+from tests.server.sockets.world import World
+
+ID = "1" * 17
+BAD = (
+    *("", "7", "9", "x", "abc", "é", "\x00"),
+    # Events that are no arrays, and malformed acknowledgement ids.
+    *("2{}", '2"x"', "2", "2null", "2/conversations,", "2/conversations,{}", "2/conversations,7"),
+    *('2abc["x",{}]', '2/conversations,1x["x",{}]', '2/conversations,-1["x",{}]', f'2/conversations,{ID}["x",{{}}]'),
+    # The server's own packets, and acknowledgements of nothing.
+    *('4/conversations,{"message":"x"}', "3/conversations,[]", "3/conversations,1{}", "3", "4"),
+    # CONNECT and DISCONNECT with what does not belong there.
+    *("0/conversations,[]", '0/conversations,"token"', "0/conversations,7", '0/presence,1{"token":"x"}'),
+    *("1/conversations,{}", "1/conversations,1", "1[]"),
+    # Binary packets without a count, or with one that no command could need.
+    *('5["x",{}]', '5-["x",{}]', '5x-["x",{}]', '511-["x",{}]', '599999999999-["x",{}]', '51-/conversations,{"a":1}'),
+    *('5٣-["x",{}]', '61-/conversations,[{"_placeholder":true,"num":0}]', '50-/nowhere,1["x",{}]'),
+)
+
+
+@pytest.mark.parametrize("packet", BAD, ids=[f"{n} {packet[:12]!a}" for n, packet in enumerate(BAD)])
+async def test_it_closes_the_socket(unchanged: World, packet: str) -> None:
+    gateway, before = unchanged.running.node.gateway, await unchanged.contents()
+    counted = gateway.bad_packets
+    async with raw_socket(unchanged.running.url) as raw:
+        assert "sid" in await raw.connect(unchanged.client.token)
+        await raw.send(packet)
+        assert await raw.closed() is not None
+        assert raw.heard == []
+    assert gateway.bad_packets == counted + 1
+    assert await unchanged.contents() == before
+    await unchanged.assert_silence()
+
+
+@pytest.mark.parametrize("frame", ["", "x", "9", "0", "5", "2probe", "7{}"])
+async def test_what_is_no_engine_packet_closes_it_too(unchanged: World, frame: str) -> None:
+    engine = unchanged.running.node.gateway.eio
+    counted = engine.counters.bad_packets
+    async with raw_socket(unchanged.running.url) as raw:
+        await raw.connect(unchanged.client.token)
+        await raw.websocket.send(frame)
+        assert await raw.closed() is not None
+    assert engine.counters.bad_packets == counted + 1
+
+
+async def test_garbage_and_events_before_connect_close_it(unchanged: World) -> None:
+    for packet in ("abc", '2/conversations,1["conversation:list",{}]', "3/conversations,1[]", '50-/presence,1["x",{}]'):
+        async with raw_socket(unchanged.running.url) as raw:
+            await raw.send(packet)
+            assert await raw.closed() is not None
+
+
+async def test_an_event_after_a_refusal_closes_it(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        assert "data" in await raw.connect("garbage")
+        await raw.submit('["conversation:list",{}]')
+        await raw.closed()
+
+
+async def test_connecting_a_namespace_twice_closes_it(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        assert "sid" in await raw.connect(unchanged.client.token)
+        await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
+        assert await raw.closed() is not None
+    async with raw_socket(unchanged.running.url) as raw:
+        for _ in range(2):
+            await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
+        assert await raw.closed() is not None
+
+
+async def test_an_unknown_namespace_is_refused_as_the_javascript_server_does(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        for packet, namespace in (("0/nowhere,", "/nowhere"), ("0/nowhere", "/nowhere"), ('0/x,{"token":"y"}', "/x")):
+            await raw.send(packet)
+            assert await raw.receive() == f'4{namespace},{{"message":"Invalid namespace"}}'
+        await raw.send("0")
+        assert await raw.receive() == '4{"message":"Invalid namespace"}'
+        assert "sid" in await raw.connect(unchanged.client.token)
+        assert await raw.is_usable()
+
+
+async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        for namespace in NAMESPACES:
+            await raw.connect(unchanged.client.token, namespace)
+        await raw.send("1/conversations,")
+        assert await raw.is_usable("/presence")
+        assert_refused(await raw.ask("conversation:list", "{}"), {"unauthenticated"})
+        assert "sid" in await raw.connect(unchanged.client.token)
+        assert (await raw.ask("conversation:list", "{}"))["ok"]
+
+
+async def test_bad_packets_show_in_the_figures(running: Running, people: People) -> None:
+    person = await people.make()
+    for packet in ("abc", "42{}"):
+        async with raw_socket(running.url) as raw:
+            await raw.connect(person.token)
+            await raw.send(packet)
+            await raw.closed()
+    async with aiohttp.ClientSession() as http, http.get(f"{running.url}/metrics") as response:
+        found = re.search(r"^spotter_bad_packets_total (\S+)$", await response.text(), re.MULTILINE)
+    assert found and float(found[1]) == 2
+
+
+async def test_acknowledgements_are_not_asked_for_and_ignored(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        await raw.connect(unchanged.client.token)
+        await raw.send('3/conversations,1[{"ok":true}]')
+        assert await raw.is_usable()
+
+
+async def test_the_longest_message_that_is_taken_and_one_byte_more(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        await raw.connect(unchanged.client.token)
+        start = '2/conversations,1["nonsense","'
+        room = 1_000_000 - len("4" + start + '"]')
+        await raw.send(start + "x" * room + '"]')
+        assert (await raw.until("3/conversations,1")).startswith('[{"ok":false')
+        await raw.send(start + "x" * (room + 1) + '"]')
+        assert await raw.closed() == 1009
+
+

@@ -1,0 +1,88 @@
+"""A handler that fails in a way nobody thought of: an answer, a log entry without anybody's words, and life goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from server.sockets.admission import Admission
+from tests.harness.nodes import Running
+from tests.harness.people import People
+from tests.server.sockets.raw import admitted, raw_socket
+from tests.server.sockets.refusals import assert_refused
+
+SECRET_WORDS = "meet me at the old mill"
+
+
+class Mishap(Exception):
+    """Nothing that the code expects; it quotes what it was about, as drivers do."""
+
+
+async def test_a_crash_is_acknowledged_and_told_without_words(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, trainer, conversation = await people.pair()
+
+    def fail(*args: object) -> None:
+        try:
+            raise KeyError(SECRET_WORDS)
+        except KeyError as error:
+            raise Mishap(f"cannot store {SECRET_WORDS}") from error
+
+    monkeypatch.setattr(running.node.store.log, "append_message", fail)
+    message = json.dumps({"conversationId": conversation, "clientMessageId": "m1", "text": SECRET_WORDS})
+    async with admitted(running.url, client.token) as raw, admitted(running.url, trainer.token) as other:
+        with structlog.testing.capture_logs() as logs:
+            answer = await raw.ask("message:send", message)
+        assert_refused(answer, {"internal"})
+        assert SECRET_WORDS not in json.dumps(answer)
+        (entry,) = logs
+        assert entry["log_level"] == "error"
+        assert entry["event_name"] == "message:send"
+        assert entry["error"] == "Mishap"
+        assert "KeyError" in entry["place"] and "in send_message" in entry["place"]
+        assert SECRET_WORDS not in repr(entry)
+        monkeypatch.undo()
+        assert (await raw.ask("message:send", message))["ok"]
+        await other.event("message:new")
+    assert running.node.dispatcher.outcomes["message:send", "internal"] == 1
+
+
+async def test_a_crash_while_connecting_is_a_refusal(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await people.make()
+
+    async def fail(token: str, address: str) -> None:
+        raise Mishap(token)
+
+    monkeypatch.setattr(running.node.authenticator, "authenticate", fail)
+    async with raw_socket(running.url) as raw:
+        with structlog.testing.capture_logs() as logs:
+            refusal = await raw.connect(person.token)
+        assert refusal["data"] == {"code": "internal"}
+        assert person.token not in repr(logs) and person.token not in repr(refusal)
+        assert len(logs) == 1
+        monkeypatch.undo()
+        assert "sid" in await raw.connect(person.token)
+
+
+async def test_a_crash_in_the_gateway_itself_ends_the_socket_only(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = await people.make()
+
+    def fail(self: Admission, client: object) -> None:
+        raise Mishap(SECRET_WORDS)
+
+    async with admitted(running.url, person.token) as bystander, raw_socket(running.url) as raw:
+        with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+            patched.setattr(Admission, "refusal", fail)
+            await raw.send('0/conversations,{"token":"x"}')
+            assert await raw.closed() == 1011
+        assert await bystander.is_usable()
+    assert "Mishap" in caplog.text
+    assert SECRET_WORDS not in caplog.text
