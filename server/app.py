@@ -18,7 +18,7 @@ from server.addresses import client_address
 from server.background import Background
 from server.fanout.publisher import LocalPublisher
 from server.mail.printed import PrintedMailer
-from server.mail.smtp import SmtpMailer
+from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
 from server.observability.metrics import Metrics
 from server.operations import Operations
@@ -78,7 +78,9 @@ class Node:
         self.redis = RedisHealth(redis_url)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else PrintedMailer()
+            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=_SOCKETS_SECONDS))
+            if settings.smtp_url
+            else PrintedMailer()
         )
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)

@@ -11,7 +11,6 @@ import sys
 import threading
 
 import structlog
-from pymongo.errors import PyMongoError
 
 from domain.errors import DomainError
 from server.app import DRAIN_SECONDS, Node
@@ -48,7 +47,7 @@ async def _serve(settings: Settings, mongo_url: str, redis_url: str, stop: async
     node = Node(settings, mongo_url, redis_url)
     try:
         url = await node.start()
-    except (OSError, DomainError, PyMongoError) as error:
+    except (OSError, DomainError) as error:
         print(_reason(settings, error), file=sys.stderr)
         await node.stop()
         return 1

@@ -125,7 +125,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._leave(client, namespace)
         elif kind in (packets.BINARY_EVENT, packets.BINARY_ACK):
             self._binary(client, packet)
-        # An ACK answers nothing: the server asks for none.
+        elif not client.connections and not client.admitting:
+            # An ACK answers nothing, for the server asks for none; but nobody sends one before anything else.
+            raise BadPacket
 
     def _not_connected(self, client: Client, packet: Packet) -> None:
         if not client.connections and not client.admitting:
