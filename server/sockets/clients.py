@@ -32,6 +32,7 @@ class Client:
     __slots__ = (
         "_holds",
         "admitting",
+        "asked",
         "attachments_due",
         "binary_ack",
         "checking",
@@ -54,6 +55,8 @@ class Client:
         # Sessions whose tokens are being looked up.
         self.checking: list[str] = []
         self.expires_at: datetime | None = None
+        # Whether it was told that its token is running out.
+        self.asked = False
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()

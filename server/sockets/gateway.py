@@ -155,7 +155,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             return
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
-            client.expires_at = None
+            client.expires_at, client.asked = None, False
             self._registry.release(client)
             self._reap_later(client)
 

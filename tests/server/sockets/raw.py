@@ -42,7 +42,11 @@ class Raw:
                     return frame[1:]
 
     async def until(self, start: str) -> str:
-        """What follows ``start`` in the next packet that begins with it; others are kept."""
+        """What follows ``start`` in the first packet that begins with it and was not asked for yet; others are kept."""
+        for at, packet in enumerate(self.heard):
+            if packet.startswith(start):
+                del self.heard[at]
+                return packet[len(start) :]
         while not (packet := await self.receive()).startswith(start):
             self.heard.append(packet)
         return packet[len(start) :]
