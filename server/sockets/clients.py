@@ -34,7 +34,7 @@ class Client:
         "admitting",
         "asked",
         "attachments_due",
-        "binary_ack",
+        "binary",
         "checking",
         "connections",
         "expires_at",
@@ -62,8 +62,9 @@ class Client:
         self.turn = asyncio.Lock()
         self.in_flight = 0
         self.over_limit = 0
+        # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0
-        self.binary_ack: tuple[str, int] | None = None
+        self.binary: tuple[str, int | None] = ("/", None)
         self._holds: set[Hold] = set()
 
     def belongs_to(self, session_id: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import socketio
@@ -163,8 +163,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         if packet.namespace not in client.connections:
             raise BadPacket
         client.attachments_due = packet.attachments
-        if packet.kind == packets.BINARY_EVENT and packet.id is not None:
-            client.binary_ack = (packet.namespace, packet.id)
+        client.binary = (packet.namespace, packet.id if packet.kind == packets.BINARY_EVENT else None)
         if packet.attachments == 0:
             self._refuse_binary(client)
 
@@ -177,10 +176,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._refuse_binary(client)
 
     def _refuse_binary(self, client: Client) -> None:
-        if client.binary_ack is not None:
-            (namespace, ack_id), client.binary_ack = client.binary_ack, None
-            error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
-            self._dispatcher.refuse(client, namespace, ack_id, error)
+        namespace, ack_id = client.binary
+        error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
+        self._dispatcher.refuse(client, namespace, ack_id, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -196,5 +194,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             client.hold("drain")
 
     @property
-    def clients(self) -> int:
-        return len(self._clients)
+    def clients(self) -> Collection[Client]:
+        """Everybody whose socket is open."""
+        return self._clients

@@ -14,7 +14,7 @@ from tests.store.writing import Sent, a_message, entries, keys, new_id, send, up
 
 
 @pytest.fixture
-def logs(shared_database: Database) -> list[Log]:
+async def logs(shared_database: Database) -> list[Log]:
     return [Log(shared_database) for _ in range(3)]
 
 

@@ -32,7 +32,7 @@ async def shared(
     data = tmp_path_factory.mktemp("node")
     async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
         yield running
-        await until(lambda: running.node.gateway.clients == 0)
+        await until(lambda: not running.node.gateway.clients)
         assert (running.node.registry.users, running.node.rooms.connections) == (0, 0)
 
 

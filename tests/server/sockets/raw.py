@@ -101,19 +101,21 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw_socket(url: str) -> AsyncIterator[Raw]:
-    """A WebSocket past its OPEN packet, in no namespace yet."""
-    address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+async def raw_socket(url: str, address: str | None = None) -> AsyncIterator[Raw]:
+    """A WebSocket past its OPEN packet, in no namespace yet; ``address`` is what a proxy would say of it."""
+    target = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
     plain: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 5}
-    async with open_websocket(address, **plain) as websocket:
+    if address is not None:
+        plain["additional_headers"] = {"X-Forwarded-For": address}
+    async with open_websocket(target, **plain) as websocket:
         assert str(await websocket.recv()).startswith("0{")
         yield Raw(websocket)
 
 
 @asynccontextmanager
-async def admitted(url: str, token: str, *namespaces: str) -> AsyncIterator[Raw]:
+async def admitted(url: str, token: str, *namespaces: str, address: str | None = None) -> AsyncIterator[Raw]:
     """Connected to namespaces (``/conversations`` when none is named)."""
-    async with raw_socket(url) as raw:
+    async with raw_socket(url, address) as raw:
         for namespace in namespaces or (CONVERSATIONS,):
             assert "sid" in await raw.connect(token, namespace)
         yield raw

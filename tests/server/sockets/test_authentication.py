@@ -87,7 +87,7 @@ AUTHS = ("", "{}", '{"token":null}', '{"token":7}', '{"token":{"$ne":null}}', '{
 @pytest.fixture
 async def case(shared: Running, crowd: People) -> AsyncIterator[Case]:
     yield Case(shared, crowd, await crowd.make())
-    await until(lambda: shared.node.gateway.clients == 0)
+    await until(lambda: not shared.node.gateway.clients)
 
 
 async def made(case: Case, make: Make) -> str:
