@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import uvloop
 
@@ -13,7 +14,7 @@ from server.commands import create_superadmin, seed_load, serving
 from server.observability import logging
 from server.settings import Settings, SettingsError, load
 
-Run = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+Run = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
