@@ -59,6 +59,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        # python-socketio's own would keep every client's request for ever: what takes it away again is replaced here.
+        self.eio.handlers.clear()
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
         self.eio.on_close = self._closed
