@@ -85,15 +85,18 @@ async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> l
 async def _last_messages(
     context: Context, records: Sequence[ConversationRecord], heads: Mapping[str, int]
 ) -> dict[str, MessageRecord]:
-    """The projection names the last message; where it lags behind the log, the log is asked."""
+    """The projection names the last message. Unless that is the log's last entry, the log is asked.
+
+    Not even a projection that knows the head will do: the head may be another node's, who knows of a change.
+    """
     read = context.store.log.read
     named = {
         record.last_message: record.membership.conversation_id
         for record in records
         if record.last_message is not None and record.head == heads[record.membership.conversation_id]
     }
-    found = await read.messages(named)
-    lasts = {named[message_id]: message for message_id, message in found.items()}
+    found = await read.messages(named, named.values())
+    lasts = {m.conversation_id: m for m in found.values() if m.seq == heads[m.conversation_id]}
     behind = [i for i in heads if heads[i] > 0 and i not in lasts]
     for conversation_id, newest in zip(
         behind, await asyncio.gather(*(read.before(i, None, 1) for i in behind)), strict=True

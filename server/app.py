@@ -50,9 +50,9 @@ DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
 BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
-_SOCKETS_SECONDS = 3.5
+_SOCKETS_SECONDS = 3.0
 _REQUESTS_SECONDS = 0.75
-_WRITES_SECONDS = 1.5
+_WRITES_SECONDS = 1.2
 
 
 def utc_now() -> datetime:
@@ -173,7 +173,8 @@ class Node:
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.redis.close()
-        self.database.close()
+        # The driver says goodbye to MongoDB, and waits for an answer.
+        await _within(_WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
 
 
 async def _within(seconds: float, work: Awaitable[None], what: str) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -13,31 +15,39 @@ from domain.events import NAMESPACES
 from server.sockets.clients import Client, Connection
 from server.sockets.engine.engine_socket import EngineSocket
 from tests.harness.nodes import Running
-from tests.harness.people import People
+from tests.harness.people import People, Person
 from tests.server.sockets.engine.harness import masked
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
 from tests.server.sockets.turning import until
-from tests.server.sockets.world import World
 
 COUNT = 1000
 AT_ONCE = 20
 TEXT = 1
 
-Visit = Callable[[World], Awaitable[None]]
+
+@dataclass(frozen=True)
+class Scene:
+    running: Running
+    people: People
+    client: Person
+    conversation: str
 
 
-async def politely(here: World) -> None:
+Visit = Callable[[Scene], Awaitable[None]]
+
+
+async def politely(here: Scene) -> None:
     async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
         assert await raw.is_usable()
 
 
-async def without_a_word(here: World) -> None:
+async def without_a_word(here: Scene) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         raw.websocket.transport.abort()
 
 
-async def by_the_protocol(here: World) -> None:
+async def by_the_protocol(here: Scene) -> None:
     async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
         for namespace in NAMESPACES:
             await raw.send(f"1{namespace},")
@@ -45,14 +55,14 @@ async def by_the_protocol(here: World) -> None:
         await raw.closed()
 
 
-async def in_one_breath(here: World) -> None:
+async def in_one_breath(here: Scene) -> None:
     """Connects, asks and closes before the server has looked at the token."""
     async with raw_socket(here.running.url) as raw:
         at_once(raw, f'40/conversations,{{"token":"{here.client.token}"}}', "1")
         await raw.closed()
 
 
-async def in_the_middle(here: World) -> None:
+async def in_the_middle(here: Scene) -> None:
     """Leaves with commands at work: typing, a renewal of the token, a list."""
     typing = json.dumps(["typing", {"conversationId": here.conversation, "active": True}])
     renewal = json.dumps(["auth:refresh", {"token": here.client.token}])
@@ -62,18 +72,30 @@ async def in_the_middle(here: World) -> None:
         await raw.closed()
 
 
-async def refused(here: World) -> None:
+async def refused(here: Scene) -> None:
     async with raw_socket(here.running.url) as raw:
         assert "data" in await raw.connect("garbage")
 
 
-async def cut(here: World) -> None:
-    async with admitted(here.running.url, here.trainer.token, *NAMESPACES) as raw:
-        here.running.node.registry.cut(here.trainer.id, "logout")
+async def cut(here: Scene) -> None:
+    phone = await here.people.another_device(here.client)
+    async with admitted(here.running.url, phone.token, *NAMESPACES) as raw:
+        here.running.node.registry.cut(phone.id, "logout", phone.session_id)
         await raw.closed()
 
 
-async def with_rubbish(here: World) -> None:
+async def without_ever_arriving(here: Scene) -> None:
+    """The connection is gone when the handshake is answered."""
+    target = urlsplit(here.running.url)
+    _, writer = await asyncio.open_connection(target.hostname, target.port)
+    head = f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {target.netloc}\r\n"
+    more = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    writer.write(f"{head}{more}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    await writer.drain()
+    writer.transport.abort()
+
+
+async def with_rubbish(here: Scene) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         await raw.send("2{}")
         await raw.closed()
@@ -81,7 +103,7 @@ async def with_rubbish(here: World) -> None:
 
 VISITS: tuple[Visit, ...] = (
     *(politely, without_a_word, by_the_protocol, in_one_breath),
-    *(in_the_middle, refused, cut, with_rubbish),
+    *(in_the_middle, refused, cut, without_ever_arriving, with_rubbish),
 )
 
 
@@ -91,8 +113,8 @@ def at_once(raw: Raw, *packets: str) -> None:
 
 
 async def test_a_thousand_visits(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    here = World(running, client, trainer, None, None, conversation, "", {})  # type: ignore[arg-type]
+    client, _, conversation = await people.pair()
+    here = Scene(running, people, client, conversation)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def visit(number: int) -> None:

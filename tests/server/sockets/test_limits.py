@@ -173,7 +173,10 @@ async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.Mon
         assert "sid" in await other.connect(person.token)
 
 
-@pytest.mark.parametrize("packet", ['2/conversations,["nonsense",{}]', '50-/conversations,["x"]', '2/presence,["x",{}]'])
+FLOODS = ('2/conversations,["nonsense",{}]', '50-/conversations,["x"]', '2/presence,["x",{}]')
+
+
+@pytest.mark.parametrize("packet", FLOODS)
 async def test_a_flood_is_read_slowly_and_troubles_nobody(limited: Limited, packet: str) -> None:
     """Each of them must be refused, and refusing costs something: who goes on and on is not read for a while."""
     person, other = await limited.people.make(), await limited.people.make()

@@ -107,7 +107,7 @@ async def test_split_around_every_seam(sender: Sender) -> None:
 async def test_byte_by_byte(sender: Sender) -> None:
     request = sender.request()
     head = request.index(b"\r\n\r\n") + 4
-    await sender.arrives(request[:head], *(request[at : at + 1] for at in range(head, head + 400)), request[head + 400 :])
+    await sender.arrives(*split(request, *range(head, head + 400)))
 
 
 @pytest.mark.soak

@@ -98,8 +98,8 @@ async def test_one_session_ends(account: Account, crowd: People, way: Way) -> No
 @pytest.mark.parametrize("way", [logout_all, change_password])
 async def test_all_sessions_end(account: Account, crowd: People, way: Way) -> None:
     first, second = await account.login(), await account.login()
-    stranger = (await crowd.make()).token
-    async with connected(account.running.url, first["accessToken"], second["accessToken"], stranger) as (one, two, other):
+    tokens = first["accessToken"], second["accessToken"], (await crowd.make()).token
+    async with connected(account.running.url, *tokens) as (one, two, other):
         reason = await way(account, first, second)
         await assert_cut(one, reason)
         await assert_cut(two, reason)

@@ -11,5 +11,5 @@ from tests.harness.devices import PATIENCE_SECONDS
 async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop turn until it is so."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
+        for _ in iter(condition, True):
             await asyncio.sleep(0)
