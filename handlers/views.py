@@ -99,7 +99,7 @@ async def _last_messages(
     lasts = {m.conversation_id: m for m in found.values() if m.seq == heads[m.conversation_id]}
     behind = [i for i in heads if heads[i] > 0 and i not in lasts]
     for conversation_id, newest in zip(
-        behind, await asyncio.gather(*(read.before(i, None, 1) for i in behind)), strict=True
+        behind, await asyncio.gather(*(read.before(i, heads[i] + 1, 1) for i in behind)), strict=True
     ):
         if newest:
             lasts[conversation_id] = newest[0]
@@ -111,12 +111,12 @@ async def _unread(
 ) -> dict[str, int]:
     """Counted only where the log goes on past what the viewer has seen."""
     behind = [
-        (conversation_id, p.seen_seq)
+        (conversation_id, (p.seen_seq, heads[conversation_id]))
         for conversation_id, people in participants.items()
         for p in people
         if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
     ]
     counts = await asyncio.gather(
-        *(context.store.log.read.unread(i, viewer_id, seen, UNREAD_CAP) for i, seen in behind)
+        *(context.store.log.read.unread(i, viewer_id, span, UNREAD_CAP) for i, span in behind)
     )
     return {conversation_id: count for (conversation_id, _), count in zip(behind, counts, strict=True)}

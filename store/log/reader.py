@@ -75,12 +75,12 @@ class LogReader:
                 break
         return await self._entries(past, waiting)
 
-    async def unread(self, conversation_id: str, user_id: str, seen_seq: int, cap: int) -> int:
-        """The other side's undeleted messages past ``seen_seq``, counted up to ``cap``."""
+    async def unread(self, conversation_id: str, user_id: str, span: tuple[int, int], cap: int) -> int:
+        """The other side's undeleted messages past the span's start, to its end, counted up to ``cap``."""
         return await self._messages.count_documents(
             {
                 "conversationId": ObjectId(conversation_id),
-                "seq": {"$gt": seen_seq},
+                "seq": {"$gt": span[0], "$lte": span[1]},
                 "senderId": {"$ne": ObjectId(user_id)},
                 "change": {"$exists": False},
                 "deletedAt": {"$exists": False},

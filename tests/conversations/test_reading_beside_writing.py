@@ -56,3 +56,20 @@ async def test_a_page_never_passes_a_change_by(shared_database: Database) -> Non
         (found,) = (await device.do("message:list", {"conversationId": conversation}))["messages"]
         assert _version(found) >= acknowledged
     await editing
+
+
+async def test_unread_and_last_message_are_those_of_the_head(shared_database: Database) -> None:
+    """A device counts on from there as it hears of what is past the head."""
+    writing, reading = Stage(shared_database), Stage(shared_database)
+    client, trainer, conversation = await writing.people.pair()
+    phone = writing.device(client)
+    sending = asyncio.gather(*(phone.send(conversation, str(number)) for number in range(EDITS)))
+
+    async def look(device: Caller) -> None:
+        while not sending.done():
+            (told,) = (await device.do("sync", {"cursors": {conversation: 0}}))["conversations"]
+            view = told["conversation"]
+            last = view["lastMessage"]["seq"] if view["lastMessage"] else 0
+            assert (view["unread"], last) == (view["head"], view["head"])
+
+    await asyncio.gather(sending, *(look(reading.device(trainer)) for _ in range(4)))
