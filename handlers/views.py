@@ -110,13 +110,10 @@ async def _unread(
     context: Context, viewer_id: str, participants: Participants, heads: Mapping[str, int]
 ) -> dict[str, int]:
     """Counted only where the log goes on past what the viewer has seen."""
-    behind = [
-        (conversation_id, (p.seen_seq, heads[conversation_id]))
+    behind = {
+        conversation_id: (p.seen_seq, heads[conversation_id])
         for conversation_id, people in participants.items()
         for p in people
         if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
-    ]
-    counts = await asyncio.gather(
-        *(context.store.log.read.unread(i, viewer_id, span, UNREAD_CAP) for i, span in behind)
-    )
-    return {conversation_id: count for (conversation_id, _), count in zip(behind, counts, strict=True)}
+    }
+    return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)

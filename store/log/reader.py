@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,18 +76,28 @@ class LogReader:
                 break
         return await self._entries(past, waiting)
 
-    async def unread(self, conversation_id: str, user_id: str, span: tuple[int, int], cap: int) -> int:
-        """The other side's undeleted messages past the span's start, to its end, counted up to ``cap``."""
-        return await self._messages.count_documents(
-            {
-                "conversationId": ObjectId(conversation_id),
-                "seq": {"$gt": span[0], "$lte": span[1]},
-                "senderId": {"$ne": ObjectId(user_id)},
-                "change": {"$exists": False},
-                "deletedAt": {"$exists": False},
-            },
-            limit=cap,
-        )
+    async def unread(self, spans: Mapping[str, tuple[int, int]], user_id: str, cap: int) -> dict[str, int]:
+        """The other side's undeleted messages past each span's start, to its end, counted up to ``cap``."""
+        if not spans:
+            return {}
+        waiting = await self._waiting(spans)
+        deleted = [ObjectId(i) for i, changes in waiting.items() if any(c.kind == "delete" for c in changes)]
+        counts = await asyncio.gather(*(self._count(i, span, user_id, deleted, cap) for i, span in spans.items()))
+        return dict(zip(spans, counts, strict=True))
+
+    async def _count(
+        self, conversation_id: str, span: tuple[int, int], user_id: str, leaving_out: list[ObjectId], cap: int
+    ) -> int:
+        query: Document = {
+            "conversationId": ObjectId(conversation_id),
+            "seq": {"$gt": span[0], "$lte": span[1]},
+            "senderId": {"$ne": ObjectId(user_id)},
+            "change": {"$exists": False},
+            "deletedAt": {"$exists": False},
+        }
+        if leaving_out:
+            query["_id"] = {"$nin": leaving_out}
+        return await self._messages.count_documents(query, limit=cap)
 
     async def search(
         self, conversation_ids: Iterable[str], text: str, before: str | None, limit: int

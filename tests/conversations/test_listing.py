@@ -11,8 +11,7 @@ from tests.conversations.stage import Caller, Stage
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
 
-# The millisecond in which a float of seconds is a hair below itself, times 1000.
-AWKWARD = datetime(2026, 11, 22, 9, 30, 0, 123000, UTC)
+START = datetime(2026, 11, 22, 9, 30, 0, 123000, UTC)
 
 
 async def _open(stage: Stage, trainer: Person, at: datetime) -> str:
@@ -37,24 +36,23 @@ async def _pages(caller: Caller, limit: int) -> list[str]:
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 async def test_pages_hold_each_conversation_once_newest_first(stage: Stage, limit: int) -> None:
     trainer = await stage.people.make("trainer")
-    times = [AWKWARD + timedelta(milliseconds=n // 2) for n in range(7)]
+    times = [START + timedelta(milliseconds=n // 2) for n in range(7)]
     opened = [(at, await _open(stage, trainer, at)) for at in times]
     expected = [conversation for _, conversation in sorted(opened, reverse=True)]
     assert await _pages(stage.device(trainer), limit) == expected
 
 
 async def test_every_millisecond_makes_a_cursor(stage: Stage) -> None:
-    """One page a conversation, at many times of day: no cursor may be off by one."""
+    """One page a conversation: no cursor may be off by one, as one that went through a float could be."""
     trainer = await stage.people.make("trainer")
-    start = AWKWARD.replace(microsecond=0)
-    times = [start + timedelta(milliseconds=37 * n + 1) for n in range(25)]
+    times = [START + timedelta(milliseconds=37 * n + 1) for n in range(25)]
     expected = [await _open(stage, trainer, at) for at in times][::-1]
     assert await _pages(stage.device(trainer), 1) == expected
 
 
 async def test_a_message_moves_its_conversation_to_the_top(stage: Stage) -> None:
     trainer = await stage.people.make("trainer")
-    first, second = [await _open(stage, trainer, AWKWARD + timedelta(seconds=n)) for n in range(2)]
+    first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
     caller = stage.device(trainer)
     assert await _pages(caller, 20) == [second, first]
     await caller.send(first, "m1")
@@ -67,7 +65,7 @@ async def test_a_message_moves_its_conversation_to_the_top(stage: Stage) -> None
 
 async def test_a_change_does_not_move_it(stage: Stage) -> None:
     trainer = await stage.people.make("trainer")
-    first, second = [await _open(stage, trainer, AWKWARD + timedelta(seconds=n)) for n in range(2)]
+    first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
     caller = stage.device(trainer)
     message = await caller.send(first, "m1")
     await caller.send(second, "m1")

@@ -40,7 +40,9 @@ async def test_whatever_its_case(stage: Stage, text: str, query: str) -> None:
     assert await _texts(other, query) == [text]
 
 
-@pytest.mark.parametrize("query", [".*", "a|b", "^a", "a$", "(", "[a-z]", "a{1}", "\\", "\\d", "a?", "+", "\x00", "a\x00"])
+@pytest.mark.parametrize(
+    "query", [".*", "a|b", "^a", "a$", "(", "[a-z]", "a{1}", "\\", "\\d", "a?", "+", "\x00", "a\x00"]
+)
 async def test_characters_of_patterns_mean_themselves(stage: Stage, query: str) -> None:
     caller, _, _, _ = await _pair(stage, "a", "b", "aa", f"<{query}>")
     assert await _texts(caller, query) == [f"<{query}>"]
@@ -87,7 +89,8 @@ async def test_pages_newest_first(stage: Stage, limit: int) -> None:
     found: list[str] = []
     cursor = None
     while True:
-        page = await caller.do("message:search", {"query": "ROW", "limit": limit} | ({"cursor": cursor} if cursor else {}))
+        more: Data = {"cursor": cursor} if cursor else {}
+        page = await caller.do("message:search", {"query": "ROW", "limit": limit, **more})
         assert len(page["items"]) <= limit
         found += [message["id"] for message in page["items"]]
         cursor = page["nextCursor"]

@@ -17,7 +17,7 @@ Data = dict[str, Any]
 PATIENCE_SECONDS = 60.0
 _ANSWER_WITHIN_SECONDS = 4.0
 # What a client tries again for; everything else is final.
-_AGAIN = frozenset({"unavailable", "rate_limited", "internal"})
+_AGAIN = frozenset({"unavailable", "rate_limited"})
 
 
 class Phone:
@@ -95,11 +95,11 @@ class Phone:
         self.acknowledged[key] = message
         return message
 
-    async def sync(self) -> list[Data]:
-        """Every entry of the conversation, by cursor alone."""
+    async def sync(self, since: int = 0) -> list[Data]:
+        """Every entry of the conversation past a cursor, by cursor alone."""
         entries: list[Data] = []
         while True:
-            cursor = entries[-1]["seq"] if entries else 0
+            cursor = entries[-1]["seq"] if entries else since
             answer = await self.ask("sync", {"cursors": {self.conversation: cursor}, "limit": 500})
             (found,) = answer["data"]["conversations"]
             entries += found["entries"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -124,6 +125,7 @@ async def test_those_who_answer_nothing_hold_nobody_up(server: Served, people: P
         await asyncio.gather(polling, return_exceptions=True)
 
 
+@pytest.mark.soak
 async def test_a_database_that_hangs_does_not_hold_it_up(
     tmp_path: Path, mongo_url: str, redis_url: str
 ) -> None:
@@ -144,8 +146,6 @@ async def test_a_database_that_hangs_does_not_hold_it_up(
 
 
 def signal_process(pid: int, number: signal.Signals) -> None:
-    import os
-
     os.kill(pid, number)
 
 

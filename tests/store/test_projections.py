@@ -14,11 +14,19 @@ from store.conversations import CONVERSATIONS
 from store.database import Database, Document
 from store.log.log import Log
 from store.store import Store
+from tests.conversations.databases import prepared_database
 from tests.conversations.stage import Stage
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, apply, now, write
 
 Pair = tuple[Person, Person, str]
+
+
+@pytest.fixture(scope="module")
+async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
+    """Without the half entries of other tests, which a start would stumble over."""
+    async with prepared_database(mongo_url) as database:
+        yield database
 
 
 @pytest.fixture

@@ -149,10 +149,7 @@ async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
     assert await redrive_changes(scene.stage.context) >= 2
-    told = [
-        [event for event in scene.device(person).heard("message:updated")]
-        for person in (scene.client, scene.trainer, stranger)
-    ]
+    told = [scene.device(person).heard("message:updated") for person in (scene.client, scene.trainer, stranger)]
     assert told[0] == told[1]
     assert told[2] == []
     assert [(event["seq"], event["change"]) for event in told[0]] == [(2, "edit"), (3, "reaction")]
