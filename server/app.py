@@ -130,9 +130,7 @@ class Node:
             context=self.context,
             authenticate=self.authenticator.actor,
             limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
-            client_address=lambda remote, forwarded: client_address(
-                remote, forwarded, self.settings.trusted_proxies
-            ),
+            client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         Operations(self.database, self.redis, metrics, lambda: self.draining).attach(app)

@@ -16,9 +16,7 @@ from store.database import Database
 class Operations:
     """``draining``: whether the node is on its way out."""
 
-    def __init__(
-        self, database: Database, redis: RedisHealth, metrics: Metrics, draining: Callable[[], bool]
-    ) -> None:
+    def __init__(self, database: Database, redis: RedisHealth, metrics: Metrics, draining: Callable[[], bool]) -> None:
         self._database = database
         self._redis = redis
         self._metrics = metrics
@@ -43,9 +41,7 @@ class Operations:
             "mongo": "up" if mongo else "down",
             "redis": redis,
         }
-        return web.Response(
-            status=200 if ready else 503, body=wire.encode(body), content_type="application/json"
-        )
+        return web.Response(status=200 if ready else 503, body=wire.encode(body), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(

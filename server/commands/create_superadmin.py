@@ -30,9 +30,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
         try:
             store = Store(database)
             await store.prepare()
-            made = await create_superadmin(
-                store, passwords, utc_now, email=options.email, password=options.password
-            )
+            made = await create_superadmin(store, passwords, utc_now, email=options.email, password=options.password)
         except DomainError as error:
             print(error.message, file=sys.stderr)
             return 1

@@ -50,9 +50,7 @@ def of_sockets(
     return figures
 
 
-def _by_label(
-    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]
-) -> CounterMetricFamily:
+def _by_label(name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, help_text, labels=labels)
     for key, value in values.items():
         family.add_metric(list(key), value)

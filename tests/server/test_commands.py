@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from tests.faults.served import run, serving
 from tests.harness.nodes import Running
