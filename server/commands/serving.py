@@ -14,8 +14,8 @@ import structlog
 
 from domain.errors import DomainError
 from server.app import DRAIN_SECONDS, Node
+from server.commands.reporting import reported
 from server.commands.servers import servers
-from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
 from server.settings import Settings
 
@@ -29,18 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None."""
 
 
+@reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(log_loop_error)
-    try:
-        async with servers(settings) as urls:
-            return await _serve(settings, urls.mongo, urls.redis, stop)
-    except EmbeddedError as error:
-        print(error, file=sys.stderr)
-        return 1
+    async with servers(settings) as urls:
+        return await _serve(settings, urls.mongo, urls.redis, stop)
 
 
 async def _serve(settings: Settings, mongo_url: str, redis_url: str, stop: asyncio.Event) -> int:
