@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Protocol, TypeVar
+from collections.abc import Callable
 
 from domain import rooms
 from domain.answers import MessageAnswer
@@ -31,42 +27,11 @@ from domain.messages import (
 from handlers import access, introductions, views
 from handlers.actor import Actor
 from handlers.context import Context
-from handlers.idempotent import idempotent
+from handlers.idempotent import idempotent_message
 from store.log.log import AppendedChange
 
 
-class KeyedChange(Protocol):
-    @property
-    def message_id(self) -> str: ...
-    @property
-    def idempotency_key(self) -> str | None: ...
-
-
-C = TypeVar("C", bound=KeyedChange)
-Handler = Callable[[Context, Actor, C], Awaitable[MessageAnswer]]
-
-
-def _once_a_key(change: Handler[C]) -> Handler[C]:
-    """A repeat is answered with the message as it stands: an answer that was kept would outlive a deletion."""
-
-    @idempotent
-    async def once(context: Context, actor: Actor, command: C) -> None:
-        await change(context, actor, command)
-
-    @functools.wraps(change)
-    async def answered(context: Context, actor: Actor, command: C) -> MessageAnswer:
-        if command.idempotency_key is None:
-            return await change(context, actor, command)
-        async with actor.turn:
-            # Nothing that came later on this socket may overtake while the key is looked up.
-            await once(context, replace(actor, turn=asyncio.Lock()), command)
-        _, record = await access.message(context, actor, command.message_id)
-        (message,) = await views.seen_messages(context, [record])
-        return MessageAnswer(message=message)
-
-    return answered
-
-
+@idempotent_message
 async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
     _check_body(command)
@@ -92,7 +57,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
     return MessageAnswer(message=sent)
 
 
-@_once_a_key
+@idempotent_message
 async def edit_message(context: Context, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message."""
     check_body(command.text, 0)
@@ -104,7 +69,7 @@ async def edit_message(context: Context, actor: Actor, command: EditMessage) -> 
     return await _change(context, actor, command.message_id, decide)
 
 
-@_once_a_key
+@idempotent_message
 async def delete_message(context: Context, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
@@ -115,7 +80,7 @@ async def delete_message(context: Context, actor: Actor, command: DeleteMessage)
     return await _change(context, actor, command.message_id, decide)
 
 
-@_once_a_key
+@idempotent_message
 async def react_to_message(context: Context, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 
