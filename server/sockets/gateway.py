@@ -11,7 +11,7 @@ from aiohttp import web
 
 from domain.errors import Code, DomainError
 from server.sockets import packets, replies
-from server.sockets.admission import Admission
+from server.sockets.admission import Admission, Attendance
 from server.sockets.clients import Client
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.engine.engine_socket import EngineSocket
@@ -59,13 +59,18 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        # python-socketio's own would keep each client's handshake, and forgets it only in an event that never comes.
+        self.eio.handlers.pop("connect")
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
         self.eio.on_close = self._closed
 
-    def serve(self, admission: Admission, dispatcher: Dispatcher, registry: Registry) -> None:
+    def serve(
+        self, admission: Admission, dispatcher: Dispatcher, registry: Registry, attendance: Attendance
+    ) -> None:
         """Complete the gateway with what is built upon it."""
         self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
+        self._attendance = attendance
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -90,8 +95,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         client: Client = socket.context
         client.stop_timer()
         for connection in client.connections.values():
+            self._attendance.left(client, connection)
             self.rooms_index.remove(connection.namespace, connection.sid)
         client.connections.clear()
+        self._attendance.gone(client)
         client.admitting.clear()
         self._registry.remove(client)
         self._clients.discard(client)
@@ -151,8 +158,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         connection = client.connections.pop(namespace, None)
         if connection is None:
             return
+        self._attendance.left(client, connection)
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
+            self._attendance.gone(client)
             client.expires_at = None
             self._registry.release(client)
             self._reap_later(client)
