@@ -9,6 +9,7 @@ PYTHON := .venv/bin/python
 # Processes that share the tests; 0 runs them in one, which a debugger needs.
 TEST_WORKERS ?= 2
 TESTS ?=
+BENCH ?=
 
 .PHONY: run test soak lint bench clean set-up set-up-js
 
@@ -26,7 +27,7 @@ lint: set-up
 	@$(PYTHON) -m mypy
 
 bench: set-up-js
-	@exec $(PYTHON) -m bench
+	@exec $(PYTHON) -m bench $(BENCH)
 
 # What the servers keep under .data stays.
 clean:

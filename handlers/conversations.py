@@ -71,7 +71,7 @@ def _encode_cursor(record: ConversationRecord) -> str:
 def _decode_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         at, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(":")
-        if len(last) != 24 or int(last, 16) < 0:
+        if len(last) != 24 or not set(last) <= set("0123456789abcdef"):
             raise ValueError(last)
         return datetime.fromtimestamp(int(at) / 1000, UTC), last
     except (ValueError, binascii.Error, OverflowError, OSError):

@@ -85,18 +85,21 @@ async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> l
 async def _last_messages(
     context: Context, records: Sequence[ConversationRecord], heads: Mapping[str, int]
 ) -> dict[str, MessageRecord]:
-    """The projection names the last message; where it lags behind the log, the log is asked."""
+    """The projection names the last message. Unless that is the log's last entry, the log is asked.
+
+    Not even a projection that knows the head will do: the head may be another node's, who knows of a change.
+    """
     read = context.store.log.read
     named = {
         record.last_message: record.membership.conversation_id
         for record in records
         if record.last_message is not None and record.head == heads[record.membership.conversation_id]
     }
-    found = await read.messages(named)
-    lasts = {named[message_id]: message for message_id, message in found.items()}
+    found = await read.messages(named, named.values())
+    lasts = {m.conversation_id: m for m in found.values() if m.seq == heads[m.conversation_id]}
     behind = [i for i in heads if heads[i] > 0 and i not in lasts]
     for conversation_id, newest in zip(
-        behind, await asyncio.gather(*(read.before(i, None, 1) for i in behind)), strict=True
+        behind, await asyncio.gather(*(read.before(i, heads[i] + 1, 1) for i in behind)), strict=True
     ):
         if newest:
             lasts[conversation_id] = newest[0]
@@ -107,13 +110,10 @@ async def _unread(
     context: Context, viewer_id: str, participants: Participants, heads: Mapping[str, int]
 ) -> dict[str, int]:
     """Counted only where the log goes on past what the viewer has seen."""
-    behind = [
-        (conversation_id, p.seen_seq)
+    behind = {
+        conversation_id: (p.seen_seq, heads[conversation_id])
         for conversation_id, people in participants.items()
         for p in people
         if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
-    ]
-    counts = await asyncio.gather(
-        *(context.store.log.read.unread(i, viewer_id, seen, UNREAD_CAP) for i, seen in behind)
-    )
-    return {conversation_id: count for (conversation_id, _), count in zip(behind, counts, strict=True)}
+    }
+    return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)

@@ -23,7 +23,7 @@ from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
 from server.mail.printed import PrintedMailer
-from server.mail.smtp import SmtpMailer
+from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
 from server.observability.metrics import Metrics
 from server.operations import Operations
@@ -62,9 +62,9 @@ DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
 BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
-_SOCKETS_SECONDS = 3.5
+_SOCKETS_SECONDS = 3.0
 _REQUESTS_SECONDS = 0.75
-_WRITES_SECONDS = 1.5
+_WRITES_SECONDS = 1.2
 _PRESENCE_SECONDS = 0.5
 
 
@@ -94,7 +94,9 @@ class Node:
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else PrintedMailer()
+            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=_SOCKETS_SECONDS))
+            if settings.smtp_url
+            else PrintedMailer()
         )
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
@@ -227,7 +229,8 @@ class Node:
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
         await self.filler.stop()
         await self.bus.stop()
-        self.database.close()
+        # The driver says goodbye to MongoDB, and waits for an answer.
+        await _within(_WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
 
 
 async def _within(seconds: float, work: Awaitable[None], what: str) -> None:

@@ -6,14 +6,14 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from server.observability import logging
 from server.settings import Settings, SettingsError, load
 from server.workers.orders import COMMAND as WORKER
 
-Run = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+Run = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 # No command is imported here: the parent of several workers stays as small as it can.
 

@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
+from domain.errors import unavailable
 from store.database import Database, Document, Session
 from store.failures import repository
 from store.schema import CollectionSchema
@@ -19,6 +20,7 @@ from store.schema import CollectionSchema
 CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"
 MAX_REMEMBERED = 100_000
+OPEN_PATIENCE_SECONDS = 2.0
 
 SCHEMAS = (
     CollectionSchema(
@@ -67,10 +69,7 @@ class Conversations:
         try:
             await self._database.transaction(insert)
         except DuplicateKeyError:
-            found = await self.between(user_id, other_id)
-            if found is None:
-                raise
-            return found
+            return await self._made_by_another(user_id, other_id)
         return _record(document)
 
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
@@ -83,12 +82,13 @@ class Conversations:
     async def memberships(self, conversation_ids: Iterable[str], user_id: str) -> dict[str, Membership]:
         """Those of the conversations in which the user takes part."""
         wanted = set(conversation_ids)
-        unknown = [ObjectId(i) for i in wanted if i not in self._memberships]
+        found = {i: self._memberships[i] for i in wanted if i in self._memberships}
+        unknown = [ObjectId(i) for i in wanted - found.keys()]
         if unknown:
             async for document in self._conversations.find({"_id": {"$in": unknown}}, _MEMBERS_ONLY):
-                self._remember(_membership(document))
-        known = ((i, self._memberships.get(i)) for i in wanted)
-        return {i: m for i, m in known if m is not None and user_id in m.user_ids}
+                member = self._remember(_membership(document))
+                found[member.conversation_id] = member
+        return {i: member for i, member in found.items() if user_id in member.user_ids}
 
     async def all_ids(self, user_id: str) -> list[str]:
         """Every conversation of the user."""
@@ -134,6 +134,16 @@ class Conversations:
         await self._participants.update_one(
             {"_id": ObjectId(participant_id)}, {"$set": {"mutedUntil": until, "updatedAt": now}}
         )
+
+    async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
+        """The conversation that was there first, as soon as a majority knows of it."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + OPEN_PATIENCE_SECONDS
+        while (found := await self.between(user_id, other_id)) is None:
+            if loop.time() > give_up:
+                raise unavailable()
+            await asyncio.sleep(0.01)
+        return found
 
     async def _load(self, conversation_id: str) -> Membership | None:
         """One look-up at a time for each conversation; those who wait wake in the order in which they came."""

@@ -6,6 +6,7 @@ from store import conversations, idempotency, profiles, revocations, sessions, u
 from store.accounts import Accounts
 from store.conversations import Conversations
 from store.database import Database
+from store.failures import repository
 from store.idempotency import Idempotency
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
@@ -29,6 +30,7 @@ SCHEMAS = (
 )
 
 
+@repository
 class Store:
     """Must be made inside the running event loop."""
 

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -15,13 +14,13 @@ from pymongo import AsyncMongoClient
 from server import embedded
 from server.app import utc_now
 from store.database import Database
+from tests.harness.databases import made_at, named, new_name
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People
 
 # Apart from the data of `make run`, and shared by all test processes and all runs in this folder.
 TEST_DATA = Path(__file__).resolve().parents[1] / ".data" / "test"
 _LEFT_BEHIND_SECONDS = 6 * 3600
-_PREFIX = "spotter_test_"
 
 
 @pytest.fixture(scope="session")
@@ -47,23 +46,26 @@ async def redis_url(worker_id: str) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-async def database_url(mongo_url: str) -> AsyncIterator[str]:
-    """The URL of an empty database that only this test knows."""
-    name = f"{_PREFIX}{int(time.time())}_{uuid4().hex[:12]}"
-    base, mark, options = mongo_url.partition("?")
-    host, _, _ = base.removeprefix("mongodb://").partition("/")
-    yield f"mongodb://{host}/{name}{mark}{options}"
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
+@pytest.fixture(scope="session")
+async def kept_database(mongo_url: str) -> AsyncIterator[Database]:
+    """The database of this test process."""
+    kept = Database(named(mongo_url, new_name()))
+    yield kept
+    await kept.client.drop_database(kept.db.name)
+    kept.close()
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    connection = Database(database_url)
-    yield connection
-    connection.close()
+async def database(kept_database: Database) -> AsyncIterator[Database]:
+    """Empty, with the indexes that earlier tests made; emptied afterwards."""
+    yield kept_database
+    for name in await kept_database.db.list_collection_names():
+        await kept_database.collection(name).delete_many({})
+
+
+@pytest.fixture
+def database_url(mongo_url: str, database: Database) -> str:
+    return named(mongo_url, database.db.name)
 
 
 async def _drop_left_behind(url: str) -> None:
@@ -71,7 +73,8 @@ async def _drop_left_behind(url: str) -> None:
     client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(url)
     async with client:
         for name in await client.list_database_names():
-            if name.startswith(_PREFIX) and int(name.split("_")[2]) < time.time() - _LEFT_BEHIND_SECONDS:
+            at = made_at(name)
+            if at is not None and at < time.time() - _LEFT_BEHIND_SECONDS:
                 await client.drop_database(name)
 
 

@@ -15,7 +15,6 @@ from server.app import DRAIN_SECONDS, Node
 from server.commands.servers import ServerUrls
 from server.settings import Settings
 from server.workers.neighbours import Neighbours
-from store.failures import DriverError
 
 log = structlog.get_logger("serve")
 
@@ -32,7 +31,7 @@ async def live(
     node = Node(settings, urls.mongo, urls.redis, neighbours=neighbours)
     try:
         url = await node.start()
-    except (OSError, DomainError, DriverError) as error:
+    except (OSError, DomainError) as error:
         cannot(_reason(settings, error))
         await node.stop()
         return 1

@@ -36,8 +36,21 @@ class Seat(msgspec.Struct):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--pairs", type=_positive, required=True)
+    parser.add_argument("--out", type=_writable, required=True, metavar="FILE")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("has to be a whole number from 1")
+    return int(text)
+
+
+def _writable(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError("has to be a file in a folder that exists")
+    return path
 
 
 async def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -50,8 +63,10 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
             seats = await seed(Store(database), AccessTokens(settings.jwt_secret), options.pairs, utc_now())
         finally:
             database.close()
+    # For its owner only, from the first byte: these tokens sign in.
+    options.out.unlink(missing_ok=True)
+    options.out.touch(0o600)
     options.out.write_bytes(wire.encode(seats))
-    options.out.chmod(0o600)
     print(f"{options.pairs} pairs in {options.out}")
     return 0
 

@@ -19,6 +19,7 @@ from domain.events import AuthExpiring, SessionRevoked
 from domain.fields import Token
 from domain.instants import to_wire
 from handlers.actor import Actor
+from server.fanout.encoding import encode
 from server.observability.crashes import crash
 from server.sockets import replies
 from server.sockets.buckets import Buckets
@@ -178,19 +179,24 @@ class Admission:
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
         client.socket.send_text(replies.connected(namespace, sid))
+        if client.asked and client.expires_at is not None and client.expires_at <= expires_at:
+            # The others were asked before this one was there.
+            client.socket.send_text(encode(_expiring(client.expires_at), namespace))
         self._expire_at(client, expires_at)
 
     def _expire_at(self, client: Client, expires_at: datetime) -> None:
         """The earliest of the namespaces' tokens counts."""
-        if client.expires_at is not None and client.expires_at <= expires_at:
+        if client.socket.closed or (client.expires_at is not None and client.expires_at <= expires_at):
             return
         client.expires_at = expires_at
+        client.asked = False
         client.stop_timer()
         self._after(client, expires_at - ASK_BEFORE, self._ask)
 
     def _ask(self, client: Client) -> None:
         assert client.expires_at is not None
-        client.tell(AuthExpiring(expires_at=to_wire(client.expires_at)))
+        client.asked = True
+        client.tell(_expiring(client.expires_at))
         self._after(client, client.expires_at, self._expired)
 
     def _expired(self, client: Client) -> None:
@@ -200,6 +206,10 @@ class Admission:
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:
         delay = max(0.0, (instant - self._clock()).total_seconds())
         client.timer = asyncio.get_running_loop().call_later(delay, then, client)
+
+
+def _expiring(at: datetime) -> AuthExpiring:
+    return AuthExpiring(expires_at=to_wire(at))
 
 
 # A handshake without a proper token is simply not authenticated, however it is malformed.

@@ -32,8 +32,9 @@ class Client:
     __slots__ = (
         "_holds",
         "admitting",
+        "asked",
         "attachments_due",
-        "binary_ack",
+        "binary",
         "checking",
         "connections",
         "expires_at",
@@ -54,13 +55,16 @@ class Client:
         # Sessions whose tokens are being looked up.
         self.checking: list[str] = []
         self.expires_at: datetime | None = None
+        # Whether it was told that its token is running out.
+        self.asked = False
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()
         self.in_flight = 0
         self.over_limit = 0
+        # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0
-        self.binary_ack: tuple[str, int] | None = None
+        self.binary: tuple[str, int | None] = ("/", None)
         self._holds: set[Hold] = set()
 
     def belongs_to(self, session_id: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import socketio
@@ -59,8 +59,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        # python-socketio's own would keep each client's handshake, and forgets it only in an event that never comes.
-        self.eio.handlers.pop("connect")
+        # python-socketio's own would keep every client's request for ever: what takes it away again is replaced here.
+        self.eio.handlers.clear()
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
         self.eio.on_close = self._closed
@@ -132,7 +132,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._leave(client, namespace)
         elif kind in (packets.BINARY_EVENT, packets.BINARY_ACK):
             self._binary(client, packet)
-        # An ACK answers nothing: the server asks for none.
+        elif not client.connections and not client.admitting:
+            # An ACK answers nothing, for the server asks for none; but nobody sends one before anything else.
+            raise BadPacket
 
     def _not_connected(self, client: Client, packet: Packet) -> None:
         if not client.connections and not client.admitting:
@@ -162,7 +164,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
             self._attendance.gone(client)
-            client.expires_at = None
+            client.expires_at, client.asked = None, False
             self._registry.release(client)
             self._reap_later(client)
 
@@ -170,8 +172,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         if packet.namespace not in client.connections:
             raise BadPacket
         client.attachments_due = packet.attachments
-        if packet.kind == packets.BINARY_EVENT and packet.id is not None:
-            client.binary_ack = (packet.namespace, packet.id)
+        client.binary = (packet.namespace, packet.id if packet.kind == packets.BINARY_EVENT else None)
         if packet.attachments == 0:
             self._refuse_binary(client)
 
@@ -184,10 +185,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._refuse_binary(client)
 
     def _refuse_binary(self, client: Client) -> None:
-        if client.binary_ack is not None:
-            (namespace, ack_id), client.binary_ack = client.binary_ack, None
-            error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
-            self._dispatcher.refuse(client, namespace, ack_id, error)
+        namespace, ack_id = client.binary
+        error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
+        self._dispatcher.refuse(client, namespace, ack_id, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -203,5 +203,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             client.hold("drain")
 
     @property
-    def clients(self) -> int:
-        return len(self._clients)
+    def clients(self) -> Collection[Client]:
+        """Everybody whose socket is open."""
+        return self._clients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 CONNECT: Final = "0"
@@ -13,8 +14,10 @@ BINARY_ACK: Final = "6"
 
 # NOTES-stack.md, 8: the stock parser lets a client announce 10^10 attachments. Commands take none at all.
 MAX_ATTACHMENTS: Final = 10
-_MAX_ID_DIGITS: Final = 16
-_DIGITS: Final = frozenset("0123456789")
+# Kind, announced attachments, namespace up to its comma, id, and the rest as JSON text.
+_PACKET: Final = re.compile(
+    r"(?P<kind>[0-6])(?:(?P<attachments>[0-9]{1,2})-)?(?:(?P<namespace>/[^,]*)(?:,|\Z))?(?P<id>[0-9]{1,16})?", re.ASCII
+)
 
 
 class BadPacket(Exception):
@@ -31,47 +34,31 @@ class Packet(NamedTuple):
 
 def parse(text: str) -> Packet:
     """The packet in a text message; its payload is left as JSON text. Raises ``BadPacket``."""
-    kind, at, attachments = text[:1], 1, 0
-    if kind in (BINARY_EVENT, BINARY_ACK) and kind:
-        attachments, at = _attachments(text)
-    namespace = "/"
-    if text.startswith("/", at):
-        comma = text.find(",", at)
-        if comma < 0:
-            comma = len(text)
-        namespace, at = text[at:comma], comma + 1
-    start = at
-    while text[at : at + 1] in _DIGITS and at - start <= _MAX_ID_DIGITS:
-        at += 1
-    packet = Packet(kind, namespace, int(text[start:at]) if at > start else None, attachments, text[at:])
-    _check(packet, at - start)
-    return packet
-
-
-def _attachments(text: str) -> tuple[int, int]:
-    dash = text.find("-", 1, 4)
-    count = text[1:dash] if dash > 1 else ""
-    if not count or not set(count) <= _DIGITS or int(count) > MAX_ATTACHMENTS:
+    head = _PACKET.match(text)
+    if head is None:
         raise BadPacket
-    return int(count), dash + 1
+    kind, attachments, namespace, ack_id = head.groups()
+    payload = text[head.end() :]
+    if not _fits(kind, ack_id is not None, payload[:1]) or (attachments is not None) is not (kind in _BINARY):
+        raise BadPacket
+    count = int(attachments) if attachments else 0
+    if count > MAX_ATTACHMENTS:
+        raise BadPacket
+    return Packet(kind, namespace or "/", None if ack_id is None else int(ack_id), count, payload)
 
 
-def _check(packet: Packet, id_digits: int) -> None:
-    if id_digits > _MAX_ID_DIGITS:
-        raise BadPacket
-    first = packet.payload[:1]
-    if packet.kind in (EVENT, BINARY_EVENT):
-        fits = first == "["
-    elif packet.kind in (ACK, BINARY_ACK):
-        fits = first == "[" and packet.id is not None
-    elif packet.kind == CONNECT:
-        fits = packet.id is None and first in ("", "{")
-    elif packet.kind == DISCONNECT:
-        fits = packet.id is None and not first
-    else:
-        fits = False
-    if not fits:
-        raise BadPacket
+_BINARY: Final = (BINARY_EVENT, BINARY_ACK)
+
+
+def _fits(kind: str, has_id: bool, first: str) -> bool:
+    """Whether a packet of this kind may have an id or lack one, and a payload that begins so."""
+    if kind in (EVENT, BINARY_EVENT):
+        return first == "["
+    if kind in (ACK, BINARY_ACK):
+        return first == "[" and has_id
+    if kind == CONNECT:
+        return not has_id and first in ("", "{")
+    return kind == DISCONNECT and not has_id and not first
 
 
 def prefix(kind: str, namespace: str) -> bytes:

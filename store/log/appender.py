@@ -22,6 +22,7 @@ from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.database import Database, Document
 from store.failures import is_transient
+from store.log.courtesy import Courtesy
 from store.log.documents import MESSAGES
 from store.log.heads import Heads
 from store.log.lanes import Announce, Appended, Lane, Lanes, Pending
@@ -63,6 +64,7 @@ class Appender:
         self._settle = settle
         self._committed = committed
         self._lanes = Lanes()
+        self._courtesy = Courtesy()
         self._ready: deque[Lane] = deque()
         self._headless: set[Lane] = set()
         self._in_flight = 0
@@ -116,12 +118,17 @@ class Appender:
             if not self._learning:
                 self._learning = True
                 self._spawn(self._learn())
+        elif pause := self._courtesy.pause_before(lane, self._loop.time()):
+            self._loop.call_later(pause, self._queue, lane)
         else:
-            self._ready.append(lane)
-            if not self._scheduled:
-                # Once an iteration of the loop: what arrived together is written together.
-                self._scheduled = True
-                self._loop.call_soon(self._flush)
+            self._queue(lane)
+
+    def _queue(self, lane: Lane) -> None:
+        self._ready.append(lane)
+        if not self._scheduled:
+            # Once an iteration of the loop: what arrived together is written together.
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
 
     async def _learn(self) -> None:
         """Read the heads of all lanes that need one, together, until none does."""
@@ -166,6 +173,7 @@ class Appender:
     async def _insert(self, documents: list[Document]) -> Document:
         """One unordered insert, as a plain command: cheaper than ``insert_many``, and it takes a time limit."""
         self.counters.batches += 1
+        started = self._loop.time()
         reply: Document = await self._db.command(
             {
                 "insert": MESSAGES,
@@ -175,6 +183,7 @@ class Appender:
                 "maxTimeMS": BATCH_TIME_LIMIT_MS,
             }
         )
+        self._courtesy.took(self._loop.time() - started)
         return reply
 
     def _take(self, batch: list[Lane], reply: Document) -> None:
@@ -213,6 +222,7 @@ class Appender:
     def _stored(self, lane: Lane) -> None:
         document = lane.waiting[0].document
         lane.head = document["seq"]
+        self._courtesy.wrote(lane, self._loop.time())
         self.counters.appended += 1
         if "change" in document:
             self._spawn(self._settle_change(lane, document))

@@ -45,12 +45,15 @@ class Lane:
     """One conversation: its head as far as known, and what waits, oldest first.
 
     ``busy`` while its oldest entry is queued, written or settled; ``losses`` counts that entry's failed tries.
+    ``in_a_row`` entries were written without a pause, the last of them at ``written_at`` (the loop's time).
     """
 
     id: ObjectId
     head: int | None = None
     busy: bool = False
     losses: int = 0
+    in_a_row: int = 0
+    written_at: float = 0.0
     waiting: deque[Pending] = field(default_factory=deque)
 
 

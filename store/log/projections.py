@@ -103,11 +103,9 @@ def _update(conversation_id: ObjectId, latest: _Latest) -> UpdateOne:
     fields: dict[str, Any] = {"head": {"$max": ["$head", latest.head]}}
     if latest.message_id is not None:
         newer = {"$gt": [latest.message_seq, {"$ifNull": ["$lastSeq", 0]}]}
-        for name, value in (
-            ("lastMessage", latest.message_id),
-            ("lastSeq", latest.message_seq),
-            ("updatedAt", latest.at),
-        ):
+        for name, value in (("lastMessage", latest.message_id), ("lastSeq", latest.message_seq)):
             fields[name] = {"$cond": [newer, value, f"${name}"]}
+        # Not by ``seq``: the clock of the node that wrote the newer message may be behind.
+        fields["updatedAt"] = {"$max": ["$updatedAt", latest.at]}
     return UpdateOne({"_id": conversation_id}, [{"$set": fields}])
 

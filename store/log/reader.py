@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
 SEARCH_TIME_LIMIT_MS = 3_000
+
+Waiting = Mapping[str, Sequence[Change]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +46,58 @@ class LogReader:
         found = await self._messages.find_one({"_id": ObjectId(message_id), "change": {"$exists": False}})
         if found is None:
             return None
-        (record,) = await self._folded([message_record(found)])
-        return record
+        record = message_record(found)
+        return _folded(record, await self._waiting([record.conversation_id]))
 
-    async def messages(self, message_ids: Iterable[str]) -> dict[str, MessageRecord]:
-        ids = [ObjectId(i) for i in message_ids]
-        if not ids:
-            return {}
-        found = await self._messages.find({"_id": {"$in": ids}}).to_list(None)
-        records = await self._folded([message_record(document) for document in found])
-        return {record.id: record for record in records}
+    async def messages(
+        self, message_ids: Iterable[str], conversation_ids: Iterable[str]
+    ) -> dict[str, MessageRecord]:
+        """Messages of these conversations, by their ids."""
+        ids = list(message_ids)
+        return await self._by_id(ids, await self._waiting(conversation_ids)) if ids else {}
 
     async def before(self, conversation_id: str, before_seq: int | None, limit: int) -> list[MessageRecord]:
         """The ``limit`` messages before a ``seq`` (or the newest), ascending."""
         query: Document = {"conversationId": ObjectId(conversation_id), "change": {"$exists": False}}
         if before_seq is not None:
             query["seq"] = {"$lt": before_seq}
+        waiting = await self._waiting([conversation_id])
         found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
-        return await self._folded([message_record(document) for document in reversed(found)])
+        return [_folded(message_record(document), waiting) for document in reversed(found)]
 
     async def between(self, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Entry]:
         """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``."""
         past: list[Document] = []
+        waiting = await self._waiting(spans)
         for conversation_id, (start, end) in spans.items():
             query = {"conversationId": ObjectId(conversation_id), "seq": {"$gt": start, "$lte": end}}
             past += await self._messages.find(query).sort("seq", 1).limit(limit - len(past)).to_list(None)
             if len(past) >= limit:
                 break
-        return await self._entries(past)
+        return await self._entries(past, waiting)
 
-    async def unread(self, conversation_id: str, user_id: str, seen_seq: int, cap: int) -> int:
-        """The other side's undeleted messages past ``seen_seq``, counted up to ``cap``."""
-        return await self._messages.count_documents(
-            {
-                "conversationId": ObjectId(conversation_id),
-                "seq": {"$gt": seen_seq},
-                "senderId": {"$ne": ObjectId(user_id)},
-                "change": {"$exists": False},
-                "deletedAt": {"$exists": False},
-            },
-            limit=cap,
-        )
+    async def unread(self, spans: Mapping[str, tuple[int, int]], user_id: str, cap: int) -> dict[str, int]:
+        """The other side's undeleted messages past each span's start, to its end, counted up to ``cap``."""
+        if not spans:
+            return {}
+        waiting = await self._waiting(spans)
+        deleted = [ObjectId(i) for i, changes in waiting.items() if any(c.kind == "delete" for c in changes)]
+        counts = await asyncio.gather(*(self._count(i, span, user_id, deleted, cap) for i, span in spans.items()))
+        return dict(zip(spans, counts, strict=True))
+
+    async def _count(
+        self, conversation_id: str, span: tuple[int, int], user_id: str, leaving_out: list[ObjectId], cap: int
+    ) -> int:
+        query: Document = {
+            "conversationId": ObjectId(conversation_id),
+            "seq": {"$gt": span[0], "$lte": span[1]},
+            "senderId": {"$ne": ObjectId(user_id)},
+            "change": {"$exists": False},
+            "deletedAt": {"$exists": False},
+        }
+        if leaving_out:
+            query["_id"] = {"$nin": leaving_out}
+        return await self._messages.count_documents(query, limit=cap)
 
     async def search(
         self, conversation_ids: Iterable[str], text: str, before: str | None, limit: int
@@ -91,22 +105,24 @@ class LogReader:
         """Messages that contain ``text``, whatever its case; newest first, older than the message ``before``."""
         query: Document = {
             "conversationId": {"$in": [ObjectId(i) for i in conversation_ids]},
-            "text": {"$regex": re.escape(text), "$options": "i"},
+            # The server takes no NUL inside a pattern.
+            "text": {"$regex": re.escape(text).replace("\0", r"\x00"), "$options": "i"},
             "change": {"$exists": False},
         }
         if before is not None:
             query["_id"] = {"$lt": ObjectId(before)}
         cursor = self._messages.find(query).hint("sequencer").sort("_id", -1).limit(limit)
         found = await cursor.max_time_ms(SEARCH_TIME_LIMIT_MS).to_list(None)
-        records = await self._folded([message_record(document) for document in found])
+        waiting = await self._waiting({str(document["conversationId"]) for document in found})
+        records = [_folded(message_record(document), waiting) for document in found]
         return [record for record in records if record.deleted_at is None]
 
-    async def _entries(self, documents: Sequence[Document]) -> list[Entry]:
+    async def _entries(self, documents: Sequence[Document], waiting: Waiting) -> list[Entry]:
         changes = {document["_id"]: change_record(document) for document in documents if "change" in document}
-        own = [message_record(document) for document in documents if "change" not in document]
-        records = {record.id: record for record in await self._folded(own)}
+        own = (message_record(document) for document in documents if "change" not in document)
+        records = {record.id: _folded(record, waiting) for record in own}
         missing = {change.target for change in changes.values()} - records.keys()
-        records |= await self.messages(missing)
+        records |= await self._by_id(missing, waiting)
         entries = []
         for document in documents:
             change = changes.get(document["_id"])
@@ -114,21 +130,26 @@ class LogReader:
             entries.append(Entry(str(document["conversationId"]), document["seq"], change, record))
         return entries
 
-    async def _folded(self, records: list[MessageRecord]) -> list[MessageRecord]:
-        """Fold in the changes that are committed but not applied yet."""
-        if not records:
-            return records
-        conversations = {ObjectId(record.conversation_id) for record in records}
-        query = {"conversationId": {"$in": list(conversations)}, "unapplied": True}
-        waiting = await self._messages.find(query).hint("unapplied").to_list(None)
-        by_target: dict[str, list[Change]] = {}
-        for document in waiting:
+    async def _by_id(self, message_ids: Iterable[str], waiting: Waiting) -> dict[str, MessageRecord]:
+        query = {"_id": {"$in": [ObjectId(i) for i in message_ids]}}
+        found = await self._messages.find(query).to_list(None)
+        return {str(document["_id"]): _folded(message_record(document), waiting) for document in found}
+
+    async def _waiting(self, conversation_ids: Iterable[str]) -> Waiting:
+        """The changes that are committed but not applied yet, by their targets.
+
+        Read before the targets: what is applied in between is then found twice, which does no harm, and
+        otherwise not at all.
+        """
+        query = {"conversationId": {"$in": [ObjectId(i) for i in conversation_ids]}, "unapplied": True}
+        waiting: dict[str, list[Change]] = {}
+        async for document in self._messages.find(query).hint("unapplied"):
             change = change_record(document)
-            by_target.setdefault(change.target, []).append(change)
-        return [_fold_all(record, by_target.get(record.id, ())) for record in records]
+            waiting.setdefault(change.target, []).append(change)
+        return waiting
 
 
-def _fold_all(record: MessageRecord, changes: Iterable[Change]) -> MessageRecord:
-    for change in changes:
+def _folded(record: MessageRecord, waiting: Waiting) -> MessageRecord:
+    for change in waiting.get(record.id, ()):
         record = fold(record, change)
     return record

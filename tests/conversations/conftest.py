@@ -11,8 +11,9 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from store.database import Database
-from tests.conversations.databases import named, new_name, prepared_database
+from tests.conversations.databases import prepared_database
 from tests.conversations.stage import Stage
+from tests.harness.databases import named, new_name
 from tests.harness.nodes import Running, running_node
 
 

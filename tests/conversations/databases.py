@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
 
 from store.database import Database
 from store.schema import prepare
 from store.store import SCHEMAS
-
-
-def named(mongo_url: str, name: str) -> str:
-    """The server's URL with another database."""
-    base, mark, options = mongo_url.partition("?")
-    host = base.removeprefix("mongodb://").partition("/")[0]
-    return f"mongodb://{host}/{name}{mark}{options}"
-
-
-def new_name() -> str:
-    # The prefix and the time let tests/conftest.py find what a killed run left behind.
-    return f"spotter_test_{int(time.time())}_{uuid4().hex[:12]}"
+from tests.harness.databases import named, new_name
 
 
 @asynccontextmanager

@@ -91,9 +91,9 @@ class Replica:
 
     def unread(self, conversation_id: str, seen_seq: int | None = None) -> int:
         held = self.conversations[conversation_id]
-        past = held.marks.setdefault(self.user_id, Marks()).seen if seen_seq is None else seen_seq
+        past: int = held.marks.setdefault(self.user_id, Marks()).seen if seen_seq is None else seen_seq
         theirs = (m for m in held.messages.values() if m["senderId"] != self.user_id and m["deletedAt"] is None)
-        return min(UNREAD_CAP, sum(message["seq"] > past for message in theirs))
+        return min(UNREAD_CAP, sum(int(message["seq"]) > past for message in theirs))
 
     def state(self) -> dict[str, object]:
         """All of it, in a form that two replicas of one user can be compared by."""

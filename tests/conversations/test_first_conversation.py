@@ -24,7 +24,7 @@ async def test_a_message_reaches_both_and_is_acknowledged(running: Running, peop
 
 
 async def test_an_outsider_hears_nothing_and_is_told_nothing(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
+    client, _, conversation = await people.pair()
     outsider = await people.make("trainer")
     async with device(running.url, client) as phone, device(running.url, outsider) as stranger:
         with pytest.raises(Refused, match="not_found"):

@@ -64,6 +64,6 @@ async def test_the_javascript_client(running: Running, people: People) -> None:
             devices.connect(running.url, outsider, UPGRADE),
         )
         await _check(conversation, [phone, tablet], [other], stranger)
-        transports = await asyncio.gather(phone.transport(), tablet.transport(), other.transport())
+        transports = [await each.transport() for each in (phone, tablet, other)]
         assert transports == ["websocket", "polling", "websocket"]
     await _check_store(running, conversation)

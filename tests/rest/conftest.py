@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from store.database import Database
-from tests.rest.databases import database, kept_database
 from tests.rest.surface import Surface, serve
-
-__all__ = ["database", "kept_database"]
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ FAIR_SHARE = 0.3
 TRIES = 3
 
 
+@pytest.mark.parametrize("waiting", [1, 3])
 @pytest.mark.parametrize(("conversations", "total"), [(1, 200), (20, 2000)])
 async def test_each_of_two_saturating_writers_gets_its_share(
-    shared_database: Database, conversations: int, total: int
+    shared_database: Database, conversations: int, total: int, waiting: int
 ) -> None:
     shares = []
     for _ in range(TRIES):
         ids = [new_id() for _ in range(conversations)]
-        appended = await _saturate([Log(shared_database), Log(shared_database)], ids, total)
+        appended = await _saturate([Log(shared_database), Log(shared_database)], ids, total, waiting)
         for conversation_id in ids:
             found = await numbers(shared_database, conversation_id)
             assert found == upto(len(found))
@@ -35,9 +36,10 @@ async def test_each_of_two_saturating_writers_gets_its_share(
     pytest.fail(f"the smaller shares were {shares}")
 
 
-async def _saturate(logs: list[Log], conversation_ids: list[str], total: int) -> Counter[int]:
-    """Each log has two entries waiting in each conversation until ``total`` are appended; answers how many were whose."""
-    appended: Counter[int] = Counter({number: 0 for number in range(len(logs))})
+async def _saturate(logs: list[Log], conversation_ids: list[str], total: int, waiting: int) -> Counter[int]:
+    """Each log has so many entries waiting in each conversation until ``total`` are appended; answers whose were how
+    many of them."""
+    appended: Counter[int] = Counter(dict.fromkeys(range(len(logs)), 0))
 
     async def write(number: int, conversation_id: str) -> None:
         sender = new_id()
@@ -48,6 +50,6 @@ async def _saturate(logs: list[Log], conversation_ids: list[str], total: int) ->
             appended[number] += 1
 
     await asyncio.gather(
-        *(write(number, i) for number in range(len(logs)) for i in conversation_ids for _ in range(2))
+        *(write(number, i) for number in range(len(logs)) for i in conversation_ids for _ in range(waiting))
     )
     return appended

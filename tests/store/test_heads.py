@@ -35,9 +35,9 @@ async def test_the_plan_skips_from_head_to_head(shared_database: Database, conve
         }
     )
     stages = [stage for stage in _stages(explained) if "stage" in stage]
-    assert "DISTINCT_SCAN" in {stage["stage"] for stage in stages}
+    skips = [stage for stage in stages if stage["stage"] == "DISTINCT_SCAN"]
     assert not {"SORT", "FETCH", "COLLSCAN"} & {stage["stage"] for stage in stages}
-    scanned = [stage["keysExamined"] for stage in stages if stage["stage"] == "DISTINCT_SCAN" and "keysExamined" in stage]
+    scanned = [skip["keysExamined"] for skip in skips if "keysExamined" in skip]
     assert scanned
     assert max(scanned) <= 3 * conversations
 

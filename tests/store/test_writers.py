@@ -14,7 +14,7 @@ from tests.store.writing import Sent, a_message, entries, keys, new_id, send, up
 
 
 @pytest.fixture
-def logs(shared_database: Database) -> list[Log]:
+async def logs(shared_database: Database) -> list[Log]:
     return [Log(shared_database) for _ in range(3)]
 
 
@@ -41,17 +41,16 @@ async def test_numbers_are_dense_and_each_sender_keeps_its_order(shared_database
 
 
 async def test_announcements_of_each_writer_come_in_order(logs: list[Log]) -> None:
-    conversation, announced = new_id(), defaultdict(list)
-    sending = [
-        log.append_message(
-            a_message(conversation, new_id(), str(number)), lambda record, log=log: announced[log].append(record.seq)
-        )
-        for number in range(20)
-        for log in logs
-    ]
-    await asyncio.gather(*sending)
-    assert all(seqs == sorted(seqs) for seqs in announced.values())
-    assert sorted(seq for seqs in announced.values() for seq in seqs) == upto(20 * len(logs))
+    conversation = new_id()
+    announced: list[list[int]] = [[] for _ in logs]
+
+    async def write(writer: int, key: str) -> None:
+        record = a_message(conversation, new_id(), key)
+        await logs[writer].append_message(record, lambda stored: announced[writer].append(stored.seq))
+
+    await asyncio.gather(*(write(writer, str(number)) for number in range(20) for writer in range(len(logs))))
+    assert all(seqs == sorted(seqs) for seqs in announced)
+    assert sorted(seq for seqs in announced for seq in seqs) == upto(20 * len(logs))
 
 
 async def test_repeats_to_several_writers_are_stored_once(shared_database: Database, logs: list[Log]) -> None:

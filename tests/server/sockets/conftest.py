@@ -13,6 +13,7 @@ from server.app import utc_now
 from store.database import Database
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People
+from tests.server.sockets.turning import until
 from tests.server.sockets.world import World, world
 
 
@@ -24,18 +25,31 @@ async def here(running: Running, people: People) -> AsyncIterator[World]:
 
 
 @pytest.fixture(scope="module")
-async def unchanged(
+async def shared(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[World]:
-    """The same for a whole module, whose tests leave it exactly as it was."""
+) -> AsyncIterator[Running]:
+    """One node for a whole module, whose tests make people of their own and leave nobody connected."""
     data = tmp_path_factory.mktemp("node")
     async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
-        people = People(running.node.store, running.node.tokens, utc_now)
-        async with world(running, people) as made:
-            before = await made.contents()
-            yield made
-            assert await made.contents() == before
-            await made.assert_silence()
+        yield running
+        await until(lambda: not running.node.gateway.clients)
+        assert (running.node.registry.users, running.node.rooms.connections) == (0, 0)
+
+
+@pytest.fixture(scope="module")
+def crowd(shared: Running) -> People:
+    """Makes people on the shared node."""
+    return People(shared.node.store, shared.node.tokens, utc_now)
+
+
+@pytest.fixture(scope="module")
+async def unchanged(shared: Running, crowd: People) -> AsyncIterator[World]:
+    """Two people in a conversation, for a module whose tests leave everything exactly as it was."""
+    async with world(shared, crowd) as made:
+        before = await made.contents()
+        yield made
+        assert await made.contents() == before
+        await made.assert_silence()
 
 
 @asynccontextmanager

@@ -42,7 +42,11 @@ class Raw:
                     return frame[1:]
 
     async def until(self, start: str) -> str:
-        """What follows ``start`` in the next packet that begins with it; others are kept."""
+        """What follows ``start`` in the first packet that begins with it and was not asked for yet; others are kept."""
+        for at, packet in enumerate(self.heard):
+            if packet.startswith(start):
+                del self.heard[at]
+                return packet[len(start) :]
         while not (packet := await self.receive()).startswith(start):
             self.heard.append(packet)
         return packet[len(start) :]
@@ -97,19 +101,21 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw_socket(url: str) -> AsyncIterator[Raw]:
-    """A WebSocket past its OPEN packet, in no namespace yet."""
-    address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+async def raw_socket(url: str, address: str | None = None) -> AsyncIterator[Raw]:
+    """A WebSocket past its OPEN packet, in no namespace yet; ``address`` is what a proxy would say of it."""
+    target = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
     plain: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 5}
-    async with open_websocket(address, **plain) as websocket:
+    if address is not None:
+        plain["additional_headers"] = {"X-Forwarded-For": address}
+    async with open_websocket(target, **plain) as websocket:
         assert str(await websocket.recv()).startswith("0{")
         yield Raw(websocket)
 
 
 @asynccontextmanager
-async def admitted(url: str, token: str, *namespaces: str) -> AsyncIterator[Raw]:
+async def admitted(url: str, token: str, *namespaces: str, address: str | None = None) -> AsyncIterator[Raw]:
     """Connected to namespaces (``/conversations`` when none is named)."""
-    async with raw_socket(url) as raw:
+    async with raw_socket(url, address) as raw:
         for namespace in namespaces or (CONVERSATIONS,):
             assert "sid" in await raw.connect(token, namespace)
         yield raw

@@ -80,7 +80,7 @@ async def test_a_stream_of_attachments_is_not_kept(unchanged: World) -> None:
             for _ in range(9):
                 await raw.websocket.send(chunk)
             # The heartbeat is answered in order, after the nine were taken.
-            await raw.websocket.ping()
+            await (await raw.websocket.ping())
             held, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -1,0 +1,115 @@
+"""``message:search``: one's own messages, by what they say, as it was typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+
+
+async def _texts(caller: Caller, query: str, **more: object) -> list[str]:
+    found = await caller.do("message:search", {"query": query, **more})
+    return [message["text"] for message in found["items"]]
+
+
+async def _pair(stage: Stage, *texts: str) -> tuple[Caller, Caller, str, list[Data]]:
+    client, trainer, conversation = await stage.people.pair()
+    caller = stage.device(client)
+    messages = [await caller.send(conversation, f"m{n}", text) for n, text in enumerate(texts)]
+    return caller, stage.device(trainer), conversation, messages
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("Leg Day at NINE", "leg day"),
+        ("Leg Day at NINE", "nine"),
+        ("Über den Fluß", "ÜBER"),
+        ("ПРИВЕТ", "привет"),
+        ("tomorrow 🏋️ at six", "🏋️"),
+        ("a  b", "a  b"),
+        ("#core & ~abs-1", "#CORE & ~abs-1"),
+        ("line one\nline two", "one\nline"),
+        ("nul\x00byte", "NUL\x00b"),
+    ],
+)
+async def test_whatever_its_case(stage: Stage, text: str, query: str) -> None:
+    caller, other, _, _ = await _pair(stage, text, "something else")
+    assert await _texts(caller, query) == [text]
+    assert await _texts(other, query) == [text]
+
+
+@pytest.mark.parametrize(
+    "query", [".*", "a|b", "^a", "a$", "(", "[a-z]", "a{1}", "\\", "\\d", "a?", "+", "\x00", "a\x00"]
+)
+async def test_characters_of_patterns_mean_themselves(stage: Stage, query: str) -> None:
+    caller, _, _, _ = await _pair(stage, "a", "b", "aa", f"<{query}>")
+    assert await _texts(caller, query) == [f"<{query}>"]
+
+
+async def test_an_edited_message_is_found_by_its_new_words_only(stage: Stage) -> None:
+    caller, _, _, (message,) = await _pair(stage, "squats")
+    await caller.do("message:edit", {"messageId": message["id"], "text": "lunges"})
+    assert await _texts(caller, "squats") == []
+    assert await _texts(caller, "lunges") == ["lunges"]
+
+
+async def test_a_deleted_message_is_not_found(stage: Stage) -> None:
+    caller, other, _, (message, _) = await _pair(stage, "push-ups", "pull-ups")
+    await caller.do("message:edit", {"messageId": message["id"], "text": "press-ups"})
+    await caller.do("message:delete", {"messageId": message["id"]})
+    for device in (caller, other):
+        assert await _texts(device, "ups") == ["pull-ups"]
+
+
+async def test_only_in_ones_own_conversations(stage: Stage) -> None:
+    caller, other, conversation, _ = await _pair(stage, "planks")
+    stranger, _, elsewhere, _ = await _pair(stage, "planks too")
+    assert await _texts(caller, "planks") == await _texts(other, "planks") == ["planks"]
+    assert await _texts(stranger, "planks") == ["planks too"]
+    assert await _texts(stranger, "planks", conversationId=elsewhere) == ["planks too"]
+    with pytest.raises(Refused, match="not_found"):
+        await _texts(stranger, "planks", conversationId=conversation)
+
+
+async def test_in_one_conversation_or_in_all(stage: Stage) -> None:
+    caller, _, conversation, _ = await _pair(stage, "run one")
+    trainer = await stage.people.make("trainer")
+    another = (await caller.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
+    await caller.send(another, "m", "run two")
+    assert await _texts(caller, "run") == ["run two", "run one"]
+    assert await _texts(caller, "run", conversationId=conversation) == ["run one"]
+    assert await _texts(caller, "run", conversationId=another) == ["run two"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 8])
+async def test_pages_newest_first(stage: Stage, limit: int) -> None:
+    caller, _, _, messages = await _pair(stage, *(f"row {n}" for n in range(7)))
+    found: list[str] = []
+    cursor = None
+    while True:
+        more: Data = {"cursor": cursor} if cursor else {}
+        page = await caller.do("message:search", {"query": "ROW", "limit": limit, **more})
+        assert len(page["items"]) <= limit
+        found += [message["id"] for message in page["items"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert found == [message["id"] for message in reversed(messages)]
+
+
+async def test_it_tells_what_was_seen(stage: Stage) -> None:
+    caller, other, conversation, _ = await _pair(stage, "burpees")
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
+    (message,) = (await caller.do("message:search", {"query": "burpees"}))["items"]
+    assert message["seen"]
+
+
+@pytest.mark.parametrize(
+    "command", [{"query": ""}, {"query": " \t"}, {"query": "x" * 201}, {"query": "x", "cursor": "nonsense"}, {}]
+)
+async def test_what_is_refused(stage: Stage, command: Data) -> None:
+    caller = stage.device(await stage.people.make("client"))
+    with pytest.raises(Refused, match="validation_failed"):
+        await caller.do("message:search", command)

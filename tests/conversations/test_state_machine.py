@@ -1,0 +1,378 @@
+"""Whatever two nodes, three people and all their devices do, every answer and event is what the model says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from domain import rooms
+from domain.instants import to_wire
+from store.database import Database
+from tests.conversations.model import Refusal, Said, Talk
+from tests.conversations.replica import Replica
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data
+from tests.harness.people import Person
+from tests.store.writing import entries, now
+
+ENTRY_EVENTS = ("message:new", "message:updated")
+PATIENCE_SECONDS = 60.0
+
+
+class World:
+    """A client with two trainers, on two nodes; one device of each listens, another only syncs."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.time = now()
+        self.numbers = count(1)
+        self.nodes = [self._node(), self._node()]
+        self.retired: list[Stage] = []
+        self.callers: dict[tuple[Stage, str], Caller] = {}
+        self.talks: list[Talk] = []
+        self.people: dict[str, Person] = {}
+
+    async def open(self) -> None:
+        make = self.nodes[0].people.make
+        client, *trainers = [await make("client"), await make("trainer"), await make("trainer")]
+        self.people = {person.id: person for person in (client, *trainers)}
+        for trainer in trainers:
+            opened = await self.caller(0, client.id).do("conversation:open", {"userId": trainer.id})
+            self.talks.append(Talk(opened["conversation"]["id"], (client.id, trainer.id), self.at))
+            self.time += timedelta(milliseconds=1)
+        self.listening = {user: Replica(user) for user in self.people}
+        self.syncing = {user: Replica(user) for user in self.people}
+        for user in self.people:
+            self.listening[user].take(await self.caller(0, user).do("sync"))
+
+    def _node(self) -> Stage:
+        return Stage(self.database, clock=self.clock)
+
+    def clock(self) -> datetime:
+        return self.time
+
+    @property
+    def at(self) -> str:
+        return to_wire(self.time)
+
+    def caller(self, node: int, user: str) -> Caller:
+        stage = self.nodes[node]
+        return self.callers.setdefault((stage, user), stage.device(self.people[user]))
+
+    def words(self) -> str:
+        return f"words {next(self.numbers)}"
+
+    # --- commands ---
+
+    async def send(self, node: int, talk: Talk, user: str, key: str, text: str, reply_to: str | None) -> None:
+        command = {"conversationId": talk.id, "clientMessageId": key, "text": text, "replyTo": reply_to}
+        await self._command(node, talk, user, "message:send", command, lambda: talk.send(user, key, text, reply_to, self.at))
+
+    async def change(self, node: int, talk: Talk, user: str, said: Said, event: str, rest: Data) -> None:
+        def decide() -> tuple[Said, bool]:
+            if event == "message:edit":
+                return said, talk.edit(user, said, rest["text"], self.at)
+            if event == "message:delete":
+                return said, talk.delete(user, said, self.at)
+            return said, talk.react(user, said, rest["emoji"], rest["remove"], self.at)
+
+        await self._command(node, talk, user, event, {"messageId": said.id, **rest}, decide)
+
+    async def _command(
+        self, node: int, talk: Talk, user: str, event: str, data: Data, decide: Callable[[], tuple[Said, bool]]
+    ) -> None:
+        answer = await self.caller(node, user).ask(event, data)
+        try:
+            said, fresh = decide()
+        except Refusal as refusal:
+            assert not answer["ok"], (event, answer, refusal.code)
+            assert answer["error"]["code"] == refusal.code
+            fresh = False
+        else:
+            assert answer["ok"], (event, answer)
+            said.id = said.id or answer["data"]["message"]["id"]
+            assert answer["data"]["message"] == talk.wire(said)
+        expected = _events(talk) if fresh else []
+        for member, heard in self._heard(talk, node).items():
+            assert [(name, event) for name, event in heard if name in ENTRY_EVENTS] == expected
+            introductions = [event["conversation"] for name, event in heard if name == "conversation:new"]
+            assert len(heard) == len(expected) + len(introductions)
+            assert len(introductions) == int(fresh and talk.head == 1)
+            for conversation in introductions:
+                talk.check_view(member, conversation)
+
+    async def mark(self, node: int, talk: Talk, user: str, kind: str, seq: int) -> None:
+        await self.caller(node, user).do(f"conversation:{kind}", {"conversationId": talk.id, "seq": seq})
+        moved = talk.mark(user, kind, seq)
+        for heard in self._heard(talk, node).values():
+            told = {name.removeprefix("conversation:"): event for name, event in heard}
+            assert len(told) == len(heard)
+            assert moved.keys() <= told.keys() <= {"seen", "delivered"}
+            for name, event in told.items():
+                # A node may not know yet how far another has raised a mark: then it tells a lower one.
+                assert (event["conversationId"], event["userId"]) == (talk.id, user)
+                assert event["seq"] == moved[name] if name in moved else event["seq"] <= getattr(talk.marks[user], name)
+
+    async def burst(self, talk: Talk, senders: list[tuple[int, int]], said: Said | None) -> None:
+        """Everything at once: what came first is learned from the events."""
+        sends, submitted = [], list[str]()
+        for node, side in senders:
+            submitted.append(f"key {next(self.numbers)}")
+            command = {"conversationId": talk.id, "clientMessageId": submitted[-1], "text": self.words()}
+            sends.append(self.caller(node, talk.members[side]).do("message:send", command))
+        if said is not None:
+            for node in (0, 1):
+                sends.append(
+                    self.caller(node, said.sender).do("message:edit", {"messageId": said.id, "text": self.words()})
+                )
+        await asyncio.gather(*sends)
+        self._learn(talk, said, len(sends))
+        for caller in set(senders):
+            own = [key for key, sender in zip(submitted, senders, strict=True) if sender == caller]
+            assert [m.key for m in talk.messages if m.key in own] == own
+
+    def _learn(self, talk: Talk, said: Said | None, expected: int) -> None:
+        start, told = talk.head, self._heard(talk, 0, 1)[talk.members[0]]
+        for name, event in told:
+            if name == "message:new":
+                message = event["message"]
+                fresh, _ = talk.send(message["senderId"], message["clientMessageId"], message["text"], None, self.at)
+                fresh.id = message["id"]
+            elif name == "message:updated":
+                assert said is not None
+                talk.edited(said, event["message"]["text"], self.at)
+        assert [event["seq"] for name, event in told if name in ENTRY_EVENTS] == [
+            *range(start + 1, start + expected + 1)
+        ]
+
+    def _heard(self, talk: Talk, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
+        """What the members heard since, in the order in which a device is told it."""
+        heard: dict[str, list[tuple[str, Data]]] = {member: [] for member in talk.members}
+        for node in nodes:
+            said, self.nodes[node].recorder.said = self.nodes[node].recorder.said, []
+            assert {room for room, _, _ in said} <= set(map(rooms.user, talk.members))
+            for member, events in heard.items():
+                own = [(name, event) for room, name, event in said if room == rooms.user(member)]
+                seqs = [event["seq"] for name, event in own if name in ENTRY_EVENTS]
+                assert seqs == sorted(seqs)
+                events += own
+        for member, events in heard.items():
+            if len(nodes) > 1:
+                events.sort(key=lambda named: int(named[1].get("seq", 0)))
+            for name, event in events:
+                self.listening[member].hear(name, event)
+        return heard
+
+    # --- reading ---
+
+    async def sync(self, node: int, user: str, back: list[int | None], limit: int) -> None:
+        """From anywhere: each conversation so far behind its head (beyond it if negative), or not named."""
+        mine = self._of(user)
+        cursors = {t.id: max(0, t.head - n) for t, n in zip(mine, back, strict=False) if n is not None}
+        answer = await self.caller(node, user).do("sync", {"cursors": cursors, "limit": limit})
+        told = {each["conversation"]["id"]: each for each in answer["conversations"]}
+        assert len(told) == len(answer["conversations"]) == len(mine)
+        counted = sum(talk.check_sync(user, told[talk.id], cursors.get(talk.id)) for talk in mine)
+        assert counted <= limit
+        assert counted == limit or not answer["hasMore"]
+        assert answer["hasMore"] is any(each["hasMore"] for each in told.values())
+
+    async def follow(self, node: int, user: str, limit: int) -> None:
+        """A device comes back and syncs until it has all."""
+        replica, more = self.syncing[user], True
+        while more:
+            answer = await self.caller(node, user).do("sync", {"cursors": replica.cursors, "limit": limit})
+            replica.take(answer)
+            more = answer["hasMore"]
+        for held in (replica, self.listening[user]):
+            state: Data = held.state()
+            assert state.keys() == {talk.id for talk in self._of(user)}
+            for talk in self._of(user):
+                talk.check_held(user, state[talk.id])
+
+    async def history(self, node: int, talk: Talk, user: str, limit: int) -> None:
+        found: list[Data] = []
+        more, command = True, {"conversationId": talk.id, "limit": limit}
+        while more:
+            before = {"beforeSeq": found[0]["seq"]} if found else {}
+            page = await self.caller(node, user).do("message:list", command | before)
+            assert len(page["messages"]) == limit or not page["hasMore"]
+            found, more = page["messages"] + found, page["hasMore"]
+        assert found == talk.newest(len(talk.messages)) if talk.messages else found == []
+
+    async def listing(self, node: int, user: str, limit: int) -> None:
+        """Each conversation is right at once; their order, once what is written behind is written."""
+        for each in (await self.caller(node, user).do("conversation:list"))["items"]:
+            next(talk for talk in self.talks if talk.id == each["id"]).check_view(user, each)
+        await self.settled()
+        items: list[Data] = []
+        page: Data = {"nextCursor": None}
+        while not items or page["nextCursor"]:
+            command = {"limit": limit} | ({"cursor": page["nextCursor"]} if items else {})
+            page = await self.caller(node, user).do("conversation:list", command)
+            items += page["items"]
+        newest = sorted(self._of(user), key=lambda talk: (talk.updated_at, talk.id), reverse=True)
+        assert [each["id"] for each in items] == [talk.id for talk in newest]
+
+    async def restart(self, node: int) -> None:
+        self.retired.append(self.nodes[node])
+        self.nodes[node] = self._node()
+        await self.nodes[node].store.log.projections.repair()
+
+    async def settled(self) -> None:
+        for stage in (*self.nodes, *self.retired):
+            await stage.store.drain()
+
+    async def check(self) -> None:
+        for talk in self.talks:
+            talk.check_log(await entries(self.database, talk.id))
+        for user in self.people:
+            await self.follow(0, user, 7)
+            await self.listing(1, user, 20)
+
+    def _of(self, user: str) -> list[Talk]:
+        return [talk for talk in self.talks if user in talk.members]
+
+
+def _events(talk: Talk) -> list[tuple[str, Data]]:
+    """What is told of the newest entry."""
+    (entry,) = talk.told(talk.head - 1, talk.head)
+    if entry["change"] == "new":
+        del entry["change"]
+    return [("message:updated" if "change" in entry else "message:new", {"conversationId": talk.id, **entry})]
+
+
+NODE, SIDE, TALK, PERSON = (st.integers(0, last) for last in (1, 1, 1, 2))
+PICK, LIMIT = st.integers(0, 30), st.sampled_from([1, 2, 3, 7, 100])
+
+
+class Conversations(RuleBasedStateMachine):
+    database: ClassVar[Database]
+    loop: ClassVar[asyncio.AbstractEventLoop]
+
+    def do(self, step: Coroutine[Any, Any, None]) -> None:
+        """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
+        asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+
+    @initialize()
+    def open(self) -> None:
+        async def make() -> None:
+            self.world = World(self.database)
+            await self.world.open()
+
+        self.do(make())
+
+    def tick(self, talk: int) -> Talk:
+        self.world.time += timedelta(milliseconds=1)
+        return self.world.talks[talk]
+
+    @rule(node=NODE, talk=TALK, side=SIDE, reply=st.none() | PICK)
+    def send(self, node: int, talk: int, side: int, reply: int | None) -> None:
+        in_talk = self.tick(talk)
+        to = None if reply is None or not in_talk.messages else _picked(in_talk, reply).id
+        words = self.world.words()
+        self.do(self.world.send(node, in_talk, in_talk.members[side], f"key of {words}", words, to))
+
+    @rule(node=NODE, talk=TALK, pick=PICK, same=st.booleans())
+    def repeat(self, node: int, talk: int, pick: int, same: bool) -> None:
+        in_talk = self.tick(talk)
+        if in_talk.messages:
+            said = _picked(in_talk, pick)
+            text = said.body[0] if same else self.world.words()
+            self.do(self.world.send(node, in_talk, said.sender, said.key, text, said.body[1]))
+
+    @rule(node=NODE, talk=TALK, pick=PICK, mine=st.integers(0, 4), same=st.integers(0, 4))
+    def edit(self, node: int, talk: int, pick: int, mine: int, same: int) -> None:
+        self.change(node, talk, pick, mine > 0, "message:edit", lambda s: (same == 0 and s.text) or self.world.words())
+
+    @rule(node=NODE, talk=TALK, pick=PICK, mine=st.integers(0, 4))
+    def delete(self, node: int, talk: int, pick: int, mine: int) -> None:
+        self.change(node, talk, pick, mine > 0, "message:delete", lambda _: None)
+
+    @rule(node=NODE, talk=TALK, pick=PICK, mine=st.booleans(), emoji=st.sampled_from("👍🎉"), remove=st.booleans())
+    def react(self, node: int, talk: int, pick: int, mine: bool, emoji: str, remove: bool) -> None:
+        self.change(node, talk, pick, mine, "message:react", lambda _: None, emoji=emoji, remove=remove)
+
+    def change(
+        self, node: int, talk: int, pick: int, mine: bool, event: str, text: Callable[[Said], str | None], **rest: object
+    ) -> None:
+        in_talk = self.tick(talk)
+        if in_talk.messages:
+            said = _picked(in_talk, pick)
+            user = said.sender if mine else in_talk.other(said.sender)
+            words = text(said)
+            data = rest if words is None else {"text": words, **rest}
+            self.do(self.world.change(node, in_talk, user, said, event, data))
+
+    @rule(node=NODE, talk=TALK, side=SIDE, kind=st.sampled_from(["seen", "delivered"]), back=st.integers(-3, 30))
+    def mark(self, node: int, talk: int, side: int, kind: str, back: int) -> None:
+        in_talk = self.tick(talk)
+        self.do(self.world.mark(node, in_talk, in_talk.members[side], kind, max(0, in_talk.head - back)))
+
+    @rule(talk=TALK, senders=st.lists(st.tuples(NODE, SIDE), min_size=2, max_size=6), pick=st.none() | PICK)
+    def burst(self, talk: int, senders: list[tuple[int, int]], pick: int | None) -> None:
+        in_talk = self.tick(talk)
+        said = None if pick is None or not in_talk.messages else _picked(in_talk, pick)
+        self.do(self.world.burst(in_talk, senders, None if said is None or said.deleted_at else said))
+
+    @rule(
+        node=NODE, person=PERSON, back=st.lists(st.none() | st.integers(-2, 30), min_size=2, max_size=2), limit=LIMIT
+    )
+    def sync(self, node: int, person: int, back: list[int | None], limit: int) -> None:
+        self.do(self.world.sync(node, [*self.world.people][person], back, limit))
+
+    @rule(node=NODE, person=PERSON, limit=LIMIT)
+    def follow(self, node: int, person: int, limit: int) -> None:
+        self.do(self.world.follow(node, [*self.world.people][person], limit))
+
+    @rule(node=NODE, talk=TALK, side=SIDE, limit=LIMIT)
+    def history(self, node: int, talk: int, side: int, limit: int) -> None:
+        in_talk = self.world.talks[talk]
+        self.do(self.world.history(node, in_talk, in_talk.members[side], limit))
+
+    @rule(node=NODE, person=PERSON, limit=LIMIT)
+    def listing(self, node: int, person: int, limit: int) -> None:
+        self.do(self.world.listing(node, [*self.world.people][person], limit))
+
+    @rule(node=NODE)
+    def restart(self, node: int) -> None:
+        self.do(self.world.restart(node))
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.do(self.world.check())
+
+
+def _picked(talk: Talk, number: int) -> Said:
+    """A message, counted from the newest."""
+    return talk.messages[-1 - number % len(talk.messages)]
+
+
+async def _run(database: Database, examples: int, steps: int, *, derandomize: bool) -> None:
+    bound = {"database": database, "loop": asyncio.get_running_loop()}
+    how = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        derandomize=derandomize,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    await asyncio.to_thread(run_state_machine_as_test, type("Bound", (Conversations,), bound), settings=how)
+
+
+async def test_every_answer_is_what_the_model_says(shared_database: Database) -> None:
+    await _run(shared_database, 30, 25, derandomize=True)
+
+
+@pytest.mark.soak
+async def test_every_answer_is_what_the_model_says_for_long(shared_database: Database) -> None:
+    await _run(shared_database, 400, 60, derandomize=False)

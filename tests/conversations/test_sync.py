@@ -1,0 +1,171 @@
+"""``sync``: what is told of conversations that were named, and of those that were not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domain.instants import whole_milliseconds
+from server.app import utc_now
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+
+
+async def _talks(stage: Stage, *messages: int) -> tuple[Caller, list[str]]:
+    """A trainer and conversations with so many messages of the clients each, ``1``, ``2``, …"""
+    trainer = await stage.people.make("trainer")
+    ids = []
+    for count in messages:
+        client = await stage.people.make("client")
+        opened = await stage.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
+        ids.append(opened.membership.conversation_id)
+        device = stage.device(client)
+        await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
+    await stage.store.drain()
+    return stage.device(trainer), ids
+
+
+def _texts(told: Data) -> list[str]:
+    return [entry["message"]["text"] for entry in told["entries"]]
+
+
+def _by_id(answer: Data) -> dict[str, Data]:
+    told = {each["conversation"]["id"]: each for each in answer["conversations"]}
+    assert len(told) == len(answer["conversations"])
+    return told
+
+
+async def test_pages_over_several_conversations(stage: Stage) -> None:
+    device, ids = await _talks(stage, 5, 7, 0, 4)
+    cursors, texts, rounds = dict.fromkeys(ids, 0), {i: list[str]() for i in ids}, 0
+    more = True
+    while more:
+        answer = await device.do("sync", {"cursors": cursors, "limit": 3})
+        told, rounds = _by_id(answer), rounds + 1
+        assert told.keys() == set(ids)
+        assert sum(len(each["entries"]) for each in told.values()) == 3 or not answer["hasMore"]
+        for i, each in told.items():
+            texts[i] += _texts(each)
+            assert each["hasMore"] is (each["cursor"] < each["conversation"]["head"])
+            assert [entry["seq"] for entry in each["entries"]] == [*range(cursors[i] + 1, each["cursor"] + 1)]
+        cursors, more = {i: each["cursor"] for i, each in told.items()}, answer["hasMore"]
+    assert [len(texts[i]) for i in ids] == [5, 7, 0, 4]
+    assert rounds == 6
+    assert all(texts[i] == [str(n) for n in range(1, len(texts[i]) + 1)] for i in ids)
+
+
+async def test_nothing_new_is_told_with_the_watermarks(stage: Stage) -> None:
+    device, (conversation,) = await _talks(stage, 2)
+    await device.do("conversation:seen", {"conversationId": conversation, "seq": 2})
+    answer = await device.do("sync", {"cursors": {conversation: 2}})
+    (told,) = answer["conversations"]
+    assert (told["entries"], told["cursor"], told["hasMore"], answer["hasMore"]) == ([], 2, False, False)
+    marks = {(who["userId"] == device.person.id): (who["seenSeq"], who["deliveredSeq"]) for who in _people(told)}
+    assert marks == {True: (2, 2), False: (0, 0)}
+
+
+def _people(told: Data) -> list[Data]:
+    people: list[Data] = told["conversation"]["participants"]
+    return people
+
+
+async def test_what_is_not_named_starts_with_its_newest_20(stage: Stage) -> None:
+    device, (long, short, silent) = await _talks(stage, 23, 3, 0)
+    answer = await device.do("sync", {"cursors": {}})
+    told = _by_id(answer)
+    assert _texts(told[long]) == [str(n) for n in range(4, 24)]
+    assert _texts(told[short]) == ["1", "2", "3"]
+    assert _texts(told[silent]) == []
+    assert all(each["reset"] is True for each in told.values())
+    assert [(told[i]["cursor"], told[i]["hasMore"]) for i in (long, short, silent)] == [
+        (23, False), (3, False), (0, False),
+    ]  # fmt: skip
+    assert answer["hasMore"] is False
+
+
+async def test_newest_messages_are_told_in_their_newest_state(stage: Stage) -> None:
+    """Changes are not among the 20, but in them; the cursor stands behind the changes."""
+    device, (conversation,) = await _talks(stage, 1)
+    for n in range(30):
+        await device.send(conversation, f"t{n}", f"t{n}")
+    (told,) = (await device.do("sync"))["conversations"]
+    last = told["entries"][-1]["message"]
+    await device.do("message:edit", {"messageId": last["id"], "text": "edited"})
+    await device.do("message:react", {"messageId": last["id"], "emoji": "👍"})
+    await device.do("message:delete", {"messageId": told["entries"][0]["message"]["id"]})
+    (told,) = (await device.do("sync"))["conversations"]
+    assert [entry["change"] for entry in told["entries"]] == ["new"] * 20
+    assert (told["cursor"], told["conversation"]["head"]) == (34, 34)
+    assert told["entries"][0]["message"]["text"] is None
+    assert told["entries"][-1]["message"]["text"] == "edited"
+    assert told["entries"][-1]["message"]["reactions"] == [{"emoji": "👍", "userIds": [device.person.id]}]
+
+
+async def test_named_and_unnamed_together(stage: Stage) -> None:
+    device, (named, unnamed) = await _talks(stage, 4, 2)
+    told = _by_id(await device.do("sync", {"cursors": {named: 3}}))
+    assert (_texts(told[named]), told[named].get("reset")) == (["4"], None)
+    assert (_texts(told[unnamed]), told[unnamed]["reset"]) == (["1", "2"], True)
+
+
+async def test_a_cursor_beyond_the_head_starts_over(stage: Stage) -> None:
+    device, (conversation, other) = await _talks(stage, 22, 1)
+    told = _by_id(await device.do("sync", {"cursors": {conversation: 23, other: 1}}))
+    assert told[conversation]["reset"] is True
+    assert (told[conversation]["cursor"], len(told[conversation]["entries"])) == (22, 20)
+    assert (told[other].get("reset"), told[other]["entries"]) == (None, [])
+
+
+async def test_more_than_a_hundred_that_are_not_named(stage: Stage) -> None:
+    trainer = await stage.people.make("trainer")
+    clients = [stage.store.users.new_id() for _ in range(130)]
+    at = whole_milliseconds(utc_now())
+    await asyncio.gather(*(stage.store.conversations.open(client, trainer.id, at) for client in clients))
+    device, cursors, sizes, more = stage.device(trainer), dict[str, int](), list[int](), True
+    while more:
+        answer = await device.do("sync", {"cursors": cursors})
+        fresh = [each for each in answer["conversations"] if each.get("reset")]
+        assert {each["conversation"]["id"] for each in answer["conversations"]} - cursors.keys() == {
+            each["conversation"]["id"] for each in fresh
+        }
+        sizes.append(len(fresh))
+        cursors |= {each["conversation"]["id"]: each["cursor"] for each in fresh}
+        more = answer["hasMore"]
+    assert sizes == [100, 30]
+    assert len(cursors) == 130
+
+
+async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
+    device, (mine,) = await _talks(stage, 1)
+    _, (foreign,) = await _talks(stage, 1)
+    for cursors in ({foreign: 0}, {mine: 0, foreign: 99}, {"f" * 24: 0}):
+        with pytest.raises(Refused, match="not_found") as refused:
+            await device.do("sync", {"cursors": cursors})
+        (error,) = refused.value.error["errors"]
+        assert error["field"] == f"cursors.{({*cursors} - {mine}).pop()}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"limit": 0}, {"limit": 501}, {"limit": "1"}, {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}},
+        {"cursors": []}, {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}}, {"since": 1},
+    ],
+)  # fmt: skip
+async def test_what_is_refused(stage: Stage, command: Data) -> None:
+    with pytest.raises(Refused, match="validation_failed"):
+        await stage.device(await stage.people.make("client")).do("sync", command)
+
+
+async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: Stage) -> None:
+    device, (conversation,) = await _talks(stage, 0)
+    words = "ж" * 4000
+    await asyncio.gather(*(device.send(conversation, f"m{n}", words) for n in range(90)))
+    cursor, told, answers = 0, 0, 0
+    while cursor < 90:
+        (each,) = (await device.do("sync", {"cursors": {conversation: cursor}, "limit": 500}))["conversations"]
+        assert 0 < sum(len(text.encode()) for text in _texts(each)) < 1_000_000
+        cursor, told, answers = each["cursor"], told + len(each["entries"]), answers + 1
+    assert told == 90
+    assert 1 < answers <= 3

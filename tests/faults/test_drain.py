@@ -1,0 +1,157 @@
+"""SIGTERM: what was taken is finished, everybody is sent away to reconnect, and the process is gone in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from server.app import DRAIN_SECONDS, utc_now
+from server.security.tokens import AccessTokens
+from store.database import Database
+from store.store import Store
+from tests.faults.phones import Phone, phone
+from tests.faults.served import Served, serving
+from tests.harness.nodes import SECRET
+from tests.harness.people import People
+from tests.server.sockets.polling import Poller
+from tests.server.sockets.raw import raw_socket
+
+PAIRS = 25
+
+
+@pytest.fixture
+async def people(database: Database) -> People:
+    store = Store(database)
+    await store.prepare()
+    return People(store, AccessTokens(SECRET), utc_now)
+
+
+@pytest.fixture
+async def server(tmp_path: Path, database_url: str, redis_url: str) -> AsyncIterator[Served]:
+    async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as served:
+        yield served
+
+
+async def pair(server: Served, people: People, number: int, stack: AsyncExitStack) -> tuple[Phone, Phone]:
+    client, trainer, conversation = await people.pair()
+    one = await stack.enter_async_context(phone(server.url, f"c{number}", client.token, conversation))
+    other = await stack.enter_async_context(phone(server.url, f"t{number}", trainer.token, conversation))
+    return one, other
+
+
+async def test_fifty_talking_phones_change_servers(server: Served, people: People) -> None:
+    async with AsyncExitStack() as stack:
+        pairs = await asyncio.gather(*(pair(server, people, number, stack) for number in range(PAIRS)))
+        phones = [one for two in pairs for one in two]
+        stop = asyncio.Event()
+        talking = [asyncio.create_task(talk(one, stop)) for one in phones]
+        await asyncio.gather(*(some(one, 3) for one in phones))
+        server.process.send_signal(signal.SIGTERM)
+        code, seconds = await server.terminate()
+        assert code == 0
+        assert seconds < DRAIN_SECONDS
+        following = await server.again()
+        try:
+            assert following.url == server.url
+            await asyncio.gather(*(one.connected(2) for one in phones))
+            stop.set()
+            await asyncio.gather(*talking)
+            assert {ending for one in phones for ending in one.endings} == {"transport error"}
+            for one, other in pairs:
+                await assert_all_there(one, other)
+        finally:
+            await following.terminate()
+
+
+async def talk(one: Phone, stop: asyncio.Event) -> None:
+    number = 0
+    while not stop.is_set():
+        await one.send(number)
+        number += 1
+
+
+async def some(one: Phone, count: int) -> None:
+    async with asyncio.timeout(30):
+        for _ in iter(lambda: len(one.acknowledged) >= count, True):
+            await asyncio.sleep(0.01)
+
+
+async def assert_all_there(one: Phone, other: Phone) -> None:
+    entries, same = await asyncio.gather(one.sync(), other.sync())
+    assert entries == same
+    assert [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
+    stored = {entry["message"]["clientMessageId"]: entry["message"]["id"] for entry in entries}
+    acknowledged = {**one.acknowledged, **other.acknowledged}
+    assert stored == {key: message["id"] for key, message in acknowledged.items()}
+    assert len(entries) == len(stored)
+
+
+async def test_a_client_that_only_polls_changes_servers(server: Served, people: People) -> None:
+    client, _, conversation = await people.pair()
+    async with phone(server.url, "p", client.token, conversation, ["polling"]) as poller:
+        await poller.send(1)
+        code, seconds = await server.terminate()
+        assert (code, seconds < DRAIN_SECONDS) == (0, True)
+        following = await server.again()
+        try:
+            await poller.connected(2)
+            await poller.send(2)
+            assert [entry["seq"] for entry in await poller.sync()] == [1, 2]
+        finally:
+            await following.terminate()
+
+
+async def test_those_who_answer_nothing_hold_nobody_up(server: Served, people: People) -> None:
+    """Sockets that were never connected, do not read, do not close; a poll that is open."""
+    person = await people.make()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        poller = await Poller.open(server.url, http)
+        await poller.connect(person.token)
+        polling = asyncio.create_task(poller.packet())
+        for _ in range(5):
+            idle = await stack.enter_async_context(raw_socket(server.url))
+            idle.websocket.transport.pause_reading()
+            stack.callback(idle.websocket.transport.abort)
+        code, seconds = await server.terminate()
+        assert (code, seconds < DRAIN_SECONDS) == (0, True)
+        await asyncio.gather(polling, return_exceptions=True)
+
+
+@pytest.mark.soak
+async def test_a_database_that_hangs_does_not_hold_it_up(
+    tmp_path: Path, mongo_url: str, redis_url: str
+) -> None:
+    """Started on a MongoDB of its own, which then answers nothing any more."""
+    async with serving(tmp_path, REDIS_URL=redis_url) as served:
+        pid = int((tmp_path / "embedded" / "mongod" / "mongod.lock").read_text())
+        async with aiohttp.ClientSession() as http:
+            signal_process(pid, signal.SIGSTOP)
+            try:
+                login = asyncio.create_task(try_login(http, served.url))
+                async with http.get(f"{served.url}/readyz") as response:
+                    assert response.status == 503
+                _, seconds = await served.terminate()
+            finally:
+                signal_process(pid, signal.SIGCONT)
+            assert seconds < DRAIN_SECONDS + 1
+            await login
+
+
+def signal_process(pid: int, number: signal.Signals) -> None:
+    os.kill(pid, number)
+
+
+async def try_login(http: aiohttp.ClientSession, url: str) -> None:
+    try:
+        async with http.post(f"{url}/v1/auth/login", json={"email": "a@example.com", "password": "x" * 10}):
+            pass
+    except aiohttp.ClientError:
+        pass

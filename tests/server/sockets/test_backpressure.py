@@ -1,0 +1,90 @@
+"""More commands at work than a socket may have: it is not read until some are done, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from server.sockets.dispatcher import MAX_IN_FLIGHT, RESUME_BELOW
+from tests.harness.nodes import Running
+from tests.harness.people import People
+from tests.server.sockets.gates import Gate
+from tests.server.sockets.polling import Poller
+from tests.server.sockets.raw import admitted
+from tests.server.sockets.turning import until
+
+COUNT = 2000
+LIST = '["conversation:list",{}]'
+
+
+async def test_a_websocket_is_not_read_meanwhile(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, other = await people.make(), await people.make()
+    node = running.node
+    async with admitted(running.url, person.token) as raw, admitted(running.url, other.token) as bystander:
+        (client,) = (c for c in node.gateway.clients if c.user_id == person.id)
+        gate = Gate(node.store.conversations.page)
+        with monkeypatch.context() as patched:
+            patched.setattr(node.store.conversations, "page", gate)
+            ids = [await raw.submit(LIST) for _ in range(COUNT)]
+            await until(lambda: client.socket.paused)
+            for _ in range(5):
+                assert await bystander.is_usable()
+            assert gate.calls == client.in_flight == MAX_IN_FLIGHT
+            assert raw.heard == []
+            gate.opened.set()
+            assert all([(await raw.answer_to(ack_id))["ok"] for ack_id in ids])
+        assert gate.calls == COUNT
+        assert client.in_flight == 0
+        assert not client.socket.paused
+        assert RESUME_BELOW < MAX_IN_FLIGHT
+
+
+async def test_a_poller_waits_for_its_post_to_be_taken(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await people.make()
+    node = running.node
+    async with aiohttp.ClientSession() as http:
+        poller = await Poller.open(running.url, http)
+        await poller.connect(person.token)
+        (client,) = node.gateway.clients
+        gate = Gate(node.store.conversations.page)
+        with monkeypatch.context() as patched:
+            patched.setattr(node.store.conversations, "page", gate)
+            posting = poller.post_soon(*(f"42/conversations,{n}{LIST}" for n in range(COUNT)))
+            await until(lambda: gate.calls >= MAX_IN_FLIGHT)
+            assert gate.calls == client.in_flight == MAX_IN_FLIGHT
+            assert client.socket.paused
+            assert not posting.done()
+            gate.opened.set()
+            acknowledged = [await poller.acknowledgement() for _ in range(COUNT)]
+        assert await posting == "ok"
+        assert sorted(ack_id for ack_id, _ in acknowledged) == list(range(COUNT))
+        assert all(answer["ok"] for _, answer in acknowledged)
+        await poller.close()
+
+
+async def test_one_that_leaves_in_the_middle_loses_only_the_answers(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, conversation = await people.pair()
+    node = running.node
+    gate = Gate(node.store.conversations.membership)
+    with monkeypatch.context() as patched:
+        patched.setattr(node.store.conversations, "membership", gate)
+        async with admitted(running.url, client.token) as raw:
+            for n in range(MAX_IN_FLIGHT):
+                command = {"conversationId": conversation, "clientMessageId": f"m{n}", "text": "x"}
+                await raw.submit(f'["message:send",{json.dumps(command)}]')
+            await gate.entered.wait()
+            (held,) = node.gateway.clients
+            await until(lambda: held.in_flight == MAX_IN_FLIGHT)
+            raw.websocket.transport.abort()
+        gate.opened.set()
+        await node.dispatcher.drain()
+    assert (await node.store.log.read.heads([conversation]))[conversation] == MAX_IN_FLIGHT
+    assert not node.gateway.clients

@@ -1,0 +1,162 @@
+"""A thousand clients that come and go in every way there is leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from domain.events import NAMESPACES
+from server.sockets.clients import Client, Connection
+from server.sockets.engine.engine_socket import EngineSocket
+from tests.harness.nodes import Running
+from tests.harness.people import People, Person
+from tests.server.sockets.engine.harness import masked
+from tests.server.sockets.polling import Poller
+from tests.server.sockets.raw import Raw, admitted, raw_socket
+from tests.server.sockets.turning import until
+
+COUNT = 1000
+AT_ONCE = 20
+TEXT = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    running: Running
+    people: People
+    client: Person
+    conversation: str
+
+
+Visit = Callable[[Scene], Awaitable[None]]
+
+
+async def politely(here: Scene) -> None:
+    async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
+        assert await raw.is_usable()
+
+
+async def without_a_word(here: Scene) -> None:
+    async with admitted(here.running.url, here.client.token) as raw:
+        raw.websocket.transport.abort()
+
+
+async def by_the_protocol(here: Scene) -> None:
+    async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
+        for namespace in NAMESPACES:
+            await raw.send(f"1{namespace},")
+        await raw.websocket.send("1")
+        await raw.closed()
+
+
+async def in_one_breath(here: Scene) -> None:
+    """Connects, asks and closes before the server has looked at the token."""
+    async with raw_socket(here.running.url) as raw:
+        at_once(raw, f'40/conversations,{{"token":"{here.client.token}"}}', "1")
+        await raw.closed()
+
+
+async def in_the_middle(here: Scene) -> None:
+    """Leaves with commands at work: typing, a renewal of the token, a list."""
+    typing = json.dumps(["typing", {"conversationId": here.conversation, "active": True}])
+    renewal = json.dumps(["auth:refresh", {"token": here.client.token}])
+    async with admitted(here.running.url, here.client.token) as raw:
+        asked = (f"42/conversations,{n}{packet}" for n, packet in enumerate([typing, renewal, '["sync",{}]']))
+        at_once(raw, *asked, "1")
+        await raw.closed()
+
+
+async def refused(here: Scene) -> None:
+    async with raw_socket(here.running.url) as raw:
+        assert "data" in await raw.connect("garbage")
+
+
+async def cut(here: Scene) -> None:
+    phone = await here.people.another_device(here.client)
+    async with admitted(here.running.url, phone.token, *NAMESPACES) as raw:
+        here.running.node.registry.cut(phone.id, "logout", phone.session_id)
+        await raw.closed()
+
+
+async def without_ever_arriving(here: Scene) -> None:
+    """The connection is gone when the handshake is answered."""
+    target = urlsplit(here.running.url)
+    _, writer = await asyncio.open_connection(target.hostname, target.port)
+    head = f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {target.netloc}\r\n"
+    more = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    writer.write(f"{head}{more}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    await writer.drain()
+    writer.transport.abort()
+
+
+async def with_rubbish(here: Scene) -> None:
+    async with admitted(here.running.url, here.client.token) as raw:
+        await raw.send("2{}")
+        await raw.closed()
+
+
+VISITS: tuple[Visit, ...] = (
+    *(politely, without_a_word, by_the_protocol, in_one_breath),
+    *(in_the_middle, refused, cut, without_ever_arriving, with_rubbish),
+)
+
+
+def at_once(raw: Raw, *packets: str) -> None:
+    """In one segment, so that the server finds all of them together."""
+    raw.websocket.transport.write(b"".join(masked(TEXT, packet.encode()) for packet in packets))
+
+
+async def test_a_thousand_visits(running: Running, people: People) -> None:
+    client, _, conversation = await people.pair()
+    here = Scene(running, people, client, conversation)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def visit(number: int) -> None:
+        async with places:
+            await VISITS[number % len(VISITS)](here)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(COUNT):
+            group.create_task(visit(number))
+    await assert_nothing_left(running)
+
+
+async def test_visitors_that_poll(running: Running, people: People) -> None:
+    person = await people.make()
+    async with aiohttp.ClientSession() as http:
+        for number in range(60):
+            poller = await Poller.open(running.url, http)
+            await poller.connect(person.token)
+            if number % 2:
+                await poller.close()
+            else:
+                running.node.registry.cut(person.id, "logout")
+    await assert_nothing_left(running)
+
+
+async def assert_nothing_left(running: Running) -> None:
+    node = running.node
+    gateway, engine, rooms = node.gateway, node.gateway.eio, node.rooms
+    await until(lambda: not gateway.clients and not engine.sockets)
+    await node.dispatcher.drain()
+    await until(lambda: not gateway._tasks)
+    assert node.registry.users == 0
+    assert rooms.connections == 0
+    assert not rooms._members and not rooms._joined and not rooms._engine_of
+    assert not any(rooms._by_engine.values())
+    assert not rooms.callbacks and not rooms.rooms and not rooms.eio_to_sid and not rooms.pending_disconnect
+    assert not node.typing._active
+    assert not engine._per_address
+    assert len(engine.heartbeat) == len(engine.probes) == 0
+    assert not gateway.environ
+    await until(lambda: len(engine.upkeep.closing) + len(engine.upkeep.clogged) == 0)
+    # Farewells are for pollers that were not polling; they are forgotten after a while.
+    assert len(engine.farewells._bodies) <= 30
+    gc.collect()
+    assert [thing for thing in gc.get_objects() if type(thing) in (Client, Connection, EngineSocket)] == []

@@ -1,0 +1,197 @@
+"""How much one user, one address, one socket may ask, and that nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from server.app import utc_now
+from server.sockets import admission, dispatcher
+from server.sockets.rows import ORDINARY, Rate
+from tests.harness.nodes import Running, running_node
+from tests.harness.people import People
+from tests.server.sockets.raw import Data, Raw, admitted, raw_socket
+from tests.server.sockets.refusals import assert_refused
+from tests.server.sockets.turning import until
+
+HERE, THERE = "203.0.113.1", "203.0.113.2"
+
+
+@dataclass
+class Limited:
+    """A node with the limits of production, or a multiple, behind a proxy."""
+
+    running: Running
+    people: People
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+
+async def serve(scale: str, mongo: str, redis: str, data: Path) -> AsyncIterator[Limited]:
+    async with running_node(mongo, redis, data, RATE_LIMIT_SCALE=scale, TRUSTED_PROXIES="1") as running:
+        yield Limited(running, People(running.node.store, running.node.tokens, utc_now))
+
+
+@pytest.fixture
+async def limited(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Limited]:
+    async for made in serve("1", database_url, redis_url, tmp_path):
+        yield made
+
+
+@pytest.fixture
+async def narrow(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Limited]:
+    """A tenth: two sockets a user, twenty an address."""
+    async for made in serve("0.1", database_url, redis_url, tmp_path):
+        yield made
+
+
+async def answers(raw: Raw, event: str, count: int) -> list[Data]:
+    ids = [await raw.submit(f'["{event}",{{}}]') for _ in range(count)]
+    return [await raw.answer_to(ack_id) for ack_id in ids]
+
+
+def ok(found: list[Data]) -> int:
+    return sum(answer["ok"] for answer in found)
+
+
+async def test_of_one_user_and_event(limited: Limited) -> None:
+    person, other = await limited.people.make(), await limited.people.make()
+    same = await limited.people.another_device(person)
+    async with (
+        admitted(limited.url, person.token) as raw,
+        admitted(limited.url, same.token) as second,
+        admitted(limited.url, other.token) as bystander,
+    ):
+        found = await answers(raw, "conversation:list", 60)
+        assert found[0]["ok"] and ORDINARY.burst <= ok(found) < 60
+        last = found[-1]
+        assert_refused(last, {"rate_limited"})
+        assert 1 <= last["error"]["retryAfterMs"] <= 1000 / ORDINARY.per_second
+        # Every device of the user is meant, but no other event, and nobody else.
+        assert_refused((await answers(second, "conversation:list", 5))[-1], {"rate_limited"})
+        assert (await answers(raw, "sync", 1))[0]["ok"]
+        assert ok(await answers(bystander, "conversation:list", 10)) == 10
+        # What it says is what it takes.
+        (refused,) = (await answers(raw, "conversation:list", 5))[-1:]
+        await asyncio.sleep(refused["error"]["retryAfterMs"] / 1000)
+        assert (await answers(raw, "conversation:list", 1))[0]["ok"]
+
+
+async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
+    person = await limited.people.make()
+    async with admitted(limited.url, person.token) as raw:
+        ids = [await raw.submit('["message:edit",{"$ne":null}]') for _ in range(60)]
+        codes = [(await raw.answer_to(ack_id))["error"]["code"] for ack_id in ids]
+        assert set(codes) == {"validation_failed", "rate_limited"}
+
+
+async def test_a_scale_multiplies(narrow: Limited) -> None:
+    person = await narrow.people.make()
+    async with admitted(narrow.url, person.token) as raw:
+        found = await answers(raw, "conversation:list", 20)
+        assert ORDINARY.burst / 10 <= ok(found) < 20
+        assert found[-1]["error"]["retryAfterMs"] > 1000 / ORDINARY.per_second
+
+
+async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 20))
+    async with AsyncExitStack() as stack:
+        neighbours = [
+            await stack.enter_async_context(
+                admitted(limited.url, (await limited.people.make()).token, address=f"198.51.100.9, {HERE}")
+            )
+            for _ in range(4)
+        ]
+        stranger = (await limited.people.make()).token
+        elsewhere = await stack.enter_async_context(admitted(limited.url, stranger, address=THERE))
+        found = [answer for raw in neighbours for answer in await answers(raw, "conversation:list", 10)]
+        assert 20 <= ok(found) <= 22
+        assert_refused(found[-1], {"rate_limited"})
+        assert ok(await answers(elsewhere, "conversation:list", 10)) == 10
+
+
+async def test_sockets_of_one_user(narrow: Limited) -> None:
+    person, other = await narrow.people.make(), await narrow.people.make()
+    async with admitted(narrow.url, person.token) as first, raw_socket(narrow.url) as third:
+        async with admitted(narrow.url, person.token):
+            refusal = await third.connect(person.token)
+            assert refusal["data"] == {"code": "rate_limited", "retryAfterMs": 10_000}
+            # One more namespace is not one more socket.
+            assert "sid" in await first.connect(person.token, "/presence")
+            async with admitted(narrow.url, other.token) as bystander:
+                assert await bystander.is_usable()
+        assert "sid" in await third.connect(person.token)
+
+
+async def test_sockets_that_are_refused_take_no_place(narrow: Limited) -> None:
+    person = await narrow.people.make()
+    ended = await narrow.people.another_device(person)
+    await narrow.running.node.store.sessions.revoke(person.id, ended.session_id, "logout", utc_now())
+    async with AsyncExitStack() as stack:
+        for _ in range(5):
+            raw = await stack.enter_async_context(raw_socket(narrow.url))
+            assert (await raw.connect(ended.token))["data"] == {"code": "unauthenticated"}
+        for _ in range(2):
+            await stack.enter_async_context(admitted(narrow.url, person.token))
+
+
+async def test_sockets_of_one_address(narrow: Limited) -> None:
+    polling = f"{narrow.url}/socket.io/?EIO=4&transport=polling"
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
+        for _ in range(19):
+            await stack.enter_async_context(raw_socket(narrow.url, HERE))
+        async with raw_socket(narrow.url, HERE), raw_socket(narrow.url, THERE):
+            with pytest.raises(InvalidStatus) as refused:
+                await stack.enter_async_context(raw_socket(narrow.url, HERE))
+            assert refused.value.response.status_code == 429
+            assert refused.value.response.headers["Retry-After"] == "10"
+            async with http.get(polling, headers={"X-Forwarded-For": f"192.0.2.1, {HERE}"}) as response:
+                assert response.status == 429
+        async with raw_socket(narrow.url, HERE):
+            pass
+
+
+async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_CONNECTS", Rate(0.1, 5))
+    person = await limited.people.make()
+    async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
+        for _ in range(5):
+            assert (await raw.connect("garbage"))["data"]["code"] == "unauthenticated"
+        for namespace in ("/conversations", "/nowhere"):
+            refusal = (await raw.connect("garbage", namespace))["data"]
+            assert refusal["code"] == "rate_limited"
+            assert 5000 < refusal["retryAfterMs"] <= 10_000
+        assert "sid" in await other.connect(person.token)
+
+
+FLOODS = ('2/conversations,["nonsense",{}]', '50-/conversations,["x"]', '2/presence,["x",{}]')
+
+
+@pytest.mark.parametrize("packet", FLOODS)
+async def test_a_flood_is_read_slowly_and_troubles_nobody(limited: Limited, packet: str) -> None:
+    """Each of them must be refused, and refusing costs something: who goes on and on is not read for a while."""
+    person, other = await limited.people.make(), await limited.people.make()
+    outcomes = limited.running.node.dispatcher.outcomes
+    async with admitted(limited.url, person.token) as raw, admitted(limited.url, other.token) as bystander:
+        flood = asyncio.create_task(many(raw, packet))
+        await until(lambda: outcomes["?", "rate_limited"] >= dispatcher.MAX_OVER_LIMIT)
+        before = sum(outcomes.values())
+        for _ in range(20):
+            assert await bystander.is_usable()
+        assert sum(outcomes.values()) - before < 20 + 2 * dispatcher.MAX_OVER_LIMIT
+        flood.cancel()
+        raw.websocket.transport.abort()
+
+
+async def many(raw: Raw, packet: str) -> None:
+    for _ in range(100_000):
+        await raw.send(packet)

@@ -1,0 +1,158 @@
+"""The polling transport with all that lies above it: long messages in any pieces, and a real client that only polls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.harness.devices import PATIENCE_SECONDS, Device, device
+from tests.harness.nodes import Running
+from tests.harness.people import People
+from tests.server.sockets.polling import Poller
+
+# One, two, three and four bytes each, up to the limit of 4,000 characters with room to spare.
+TEXT = ("aß€😀" * 975)[:3900]
+
+# Every request has more than these.
+LEAST_BYTES = 10_000
+
+
+@dataclass
+class Sender:
+    """Somebody who polls, and whose POSTs are written to TCP piece by piece."""
+
+    poller: Poller
+    conversation: str
+    running: Running
+    sent: int = 0
+
+    def request(self) -> bytes:
+        """A whole POST with the next message; they are all of the same length."""
+        self.sent += 1
+        message = {"conversationId": self.conversation, "clientMessageId": f"m{self.sent:07}", "text": TEXT}
+        event = json.dumps(["message:send", message], ensure_ascii=False)
+        body = f"42/conversations,{self.sent:07}{event}".encode()
+        target = urlsplit(self.poller.url)
+        head = (
+            f"POST {target.path}?{target.query} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+            f"Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    async def arrives(self, *pieces: bytes) -> None:
+        """Send a request in pieces, each of which the server has read before the next one leaves."""
+        target = urlsplit(self.poller.url)
+        reader, writer = await asyncio.open_connection(target.hostname, target.port)
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await self._taken(writer)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+        finally:
+            writer.close()
+        ack_id, answer = await self.poller.acknowledgement()
+        assert (ack_id, answer["ok"]) == (self.sent, True), answer
+        message = answer["data"]["message"]
+        assert (message["seq"], message["text"]) == (self.sent, TEXT)
+
+    async def _taken(self, writer: asyncio.StreamWriter) -> None:
+        """A few turns of the loop that both sides share: what was written is read in one of them."""
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def sender(running: Running, people: People) -> AsyncIterator[Sender]:
+    client, _, conversation = await people.pair()
+    async with aiohttp.ClientSession() as http:
+        poller = await Poller.open(running.url, http)
+        await poller.connect(client.token)
+        yield Sender(poller, conversation, running)
+        await poller.close()
+
+
+def split(data: bytes, *points: int) -> list[bytes]:
+    return [data[start:end] for start, end in pairwise((0, *points, len(data)))]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(points=st.lists(st.integers(1, LEAST_BYTES), min_size=1, max_size=12, unique=True).map(sorted))
+async def test_a_long_message_in_any_pieces_arrives_once(sender: Sender, points: list[int]) -> None:
+    request = sender.request()
+    assert len(request) > LEAST_BYTES
+    await sender.arrives(*split(request, *points))
+
+
+async def test_split_around_every_seam(sender: Sender) -> None:
+    """Before and after the end of the head, the first and the last bytes."""
+    request = sender.request()
+    seam, size = request.index(b"\r\n\r\n"), len(request)
+    await sender.arrives(request)
+    for point in (1, seam, seam + 2, seam + 4, seam + 5, seam + 6, size // 2, size - 2, size - 1):
+        await sender.arrives(*split(sender.request(), point))
+
+
+async def test_byte_by_byte(sender: Sender) -> None:
+    request = sender.request()
+    head = request.index(b"\r\n\r\n") + 4
+    await sender.arrives(*split(request, *range(head, head + 400)))
+
+
+@pytest.mark.soak
+async def test_split_at_every_byte(sender: Sender) -> None:
+    size = len(sender.request())
+    sender.sent = 0
+    for point in range(1, size):
+        await sender.arrives(*split(sender.request(), point))
+    heads = await sender.running.node.store.log.read.heads([sender.conversation])
+    assert heads[sender.conversation] == sender.sent == size - 1
+
+
+async def test_a_client_that_only_polls_converses(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with (
+        device(running.url, client, transports=["polling"]) as phone,
+        device(running.url, trainer, transports=["websocket"]) as other,
+    ):
+        assert phone.io.transport() == "polling"
+        sent = [await phone.send(conversation, f"a{n}", TEXT) for n in range(5)]
+        answered = [await other.send(conversation, f"b{n}", f"answer {n}") for n in range(5)]
+        heard = await phone.hear("message:new", 10)
+        assert [event["seq"] for event in heard] == list(range(1, 11))
+        assert [event["message"] for event in heard] == sent + answered
+        assert await other.hear("message:new", 10) == heard
+        await phone.do("conversation:seen", {"conversationId": conversation, "seq": 10})
+        assert (await other.hear("conversation:seen"))[0]["seq"] == 10
+        again = await asyncio.gather(*(phone.send(conversation, f"a{n}", TEXT) for n in range(5)))
+        assert [message["id"] for message in again] == [message["id"] for message in sent]
+
+
+async def test_a_client_that_moves_to_a_websocket_loses_nothing(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, trainer) as other:
+        sending = asyncio.create_task(send_all(other, conversation))
+        async with device(running.url, client, transports=["polling", "websocket"]) as phone:
+            assert phone.io.transport() == "websocket"
+            await phone.send(conversation, "mine", TEXT)
+            await sending
+            mine = (await phone.do("sync", {"cursors": {conversation: 0}, "limit": 500}))["conversations"][0]
+            assert [entry["seq"] for entry in mine["entries"]] == list(range(1, 102))
+            seqs = [event["seq"] for event in phone.events("message:new")]
+            assert seqs == list(range(seqs[0], 102))
+
+
+async def send_all(other: Device, conversation: str) -> None:
+    for n in range(100):
+        await other.send(conversation, f"t{n}", "x")

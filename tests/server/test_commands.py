@@ -1,0 +1,172 @@
+"""``run.py`` from outside: its commands, its exit codes, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.faults.served import run, serving
+from tests.harness.nodes import Running
+from tests.server.sockets.raw import admitted
+
+STRONG = "kJ8#vQz2!pL9wXr5@tN4mB7yH3sD6fG1"
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "JWT_SECRET": STRONG,
+    "MONGO_URL": "mongodb://127.0.0.1:1/spotter?replicaSet=rs0",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "MAIL_FROM": "Spotter <no-reply@example.com>",
+    "ALLOWED_ORIGINS": "https://app.example.com",
+    "STRIPE_SECRET_KEY": "sk_live_x",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_x",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_x",
+    "RATE_LIMIT_SCALE": "1",
+}
+EMAIL = "root@example.com"
+PASSWORD = "a long enough password"
+
+
+async def test_help_names_the_commands(tmp_path: Path) -> None:
+    code, out, _ = await run(tmp_path, "--help")
+    assert code == 0
+    for name in ("serve", "create-superadmin", "seed-load"):
+        assert name in out
+
+
+async def test_wrong_arguments(tmp_path: Path) -> None:
+    for arguments in (["nonsense"], ["create-superadmin", "--email", "a@example.com"]):
+        code, out, err = await run(tmp_path, *arguments)
+        assert (code, out) == (2, "")
+        assert "usage: run.py" in err
+
+
+async def test_production_refuses_what_is_weak(tmp_path: Path) -> None:
+    """tests/server/test_settings.py has each of them; here, that they stop the program."""
+    weak = {
+        "JWT_SECRET": "changeme-changeme-changeme-changeme",
+        "ALLOWED_ORIGINS": "*",
+        "RATE_LIMIT_SCALE": "1000",
+        "STRIPE_SECRET_KEY": "nonsense",
+    }
+    code, out, err = await run(tmp_path, **{**PRODUCTION, **weak})
+    assert (code, out) == (2, "")
+    for name in PRODUCTION:
+        assert (f"  {name}: " in err) == (name in weak)
+    assert "Traceback" not in err
+    assert "changeme" not in err and "nonsense" not in err
+
+
+async def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    code, _, err = await run(tmp_path, ENVIRONMENT="production", JWT_SECRET="", RATE_LIMIT_SCALE="5")
+    assert code == 2
+    for name in PRODUCTION.keys() - {"ENVIRONMENT"}:
+        assert f"  {name}: " in err
+
+
+async def test_a_wrong_setting_stops_the_start_in_development_too(tmp_path: Path) -> None:
+    code, _, err = await run(tmp_path, PORT="many")
+    assert code == 2
+    assert "  PORT: " in err
+
+
+async def test_create_superadmin(tmp_path: Path, running: Running, database_url: str, redis_url: str) -> None:
+    urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
+    arguments = ["create-superadmin", "--email", EMAIL, "--password", PASSWORD]
+    code, out, err = await run(tmp_path, *arguments, **urls)
+    assert (code, out) == (0, "superAdmin created\n"), err
+    user = await login(running, PASSWORD)
+    assert user["role"] == "superAdmin"
+    assert await running.node.database.db["superadmins"].count_documents({}) == 1
+    code, out, _ = await run(tmp_path, *arguments[:-1], "another password entirely", **urls)
+    assert code == 1
+    assert "nothing was changed" in out
+    assert (await login(running, PASSWORD))["id"] == user["id"]
+
+
+async def test_a_superadmin_that_cannot_be(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
+    for email, password, names in ((EMAIL, "short", "password"), ("nonsense", PASSWORD, "email")):
+        code, out, err = await run(tmp_path, "create-superadmin", "--email", email, "--password", password, **urls)
+        assert (code, out) == (1, "")
+        assert names in err
+        assert "Traceback" not in err and password not in err
+
+
+async def login(running: Running, password: str) -> dict[str, Any]:
+    body = {"email": EMAIL, "password": password}
+    async with aiohttp.ClientSession() as http, http.post(f"{running.url}/v1/auth/login", json=body) as response:
+        assert response.status == 200
+        found: dict[str, Any] = (await response.json())["user"]
+        return found
+
+
+async def test_seed_load(tmp_path: Path, running: Running, database_url: str, redis_url: str) -> None:
+    urls, file = {"MONGO_URL": database_url, "REDIS_URL": redis_url}, tmp_path / "seats.json"
+    for _ in range(2):
+        code, _, err = await run(tmp_path, "seed-load", "--pairs", "3", "--out", str(file), **urls)
+        assert code == 0, err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    seats = json.loads(file.read_text())
+    assert [set(seat) for seat in seats] == [{"auth", "room"}] * 6
+    clients, trainers = seats[:3], seats[3:]
+    assert [seat["room"] for seat in clients] == [seat["room"] for seat in trainers]
+    assert len({seat["room"] for seat in seats}) == 3
+    for number, (client, trainer) in enumerate(zip(clients, trainers, strict=True)):
+        async with (
+            admitted(running.url, client["auth"]["token"]) as one,
+            admitted(running.url, trainer["auth"]["token"]) as other,
+        ):
+            message = {"conversationId": client["room"], "clientMessageId": "m1", "text": f"load {number}"}
+            assert (await one.ask("message:send", json.dumps(message)))["ok"]
+            assert (await other.event("message:new"))["message"]["text"] == f"load {number}"
+    assert await running.node.database.db["conversations"].count_documents({}) == 6
+
+
+async def test_seed_load_is_for_development(tmp_path: Path) -> None:
+    code, _, err = await run(tmp_path, "seed-load", "--pairs", "1", "--out", str(tmp_path / "x"), **PRODUCTION)
+    assert code == 2
+    assert "development" in err
+    assert not (tmp_path / "x").exists()
+
+
+async def test_seed_load_with_nonsense(tmp_path: Path) -> None:
+    for pairs, out, names in (("-3", "x", "--pairs"), ("1", "no/x", "--out")):
+        code, _, err = await run(tmp_path, "seed-load", f"--pairs={pairs}", "--out", out)
+        assert code == 2
+        assert names in err and "Traceback" not in err
+
+
+async def test_without_mongodb_it_says_so(tmp_path: Path, redis_url: str) -> None:
+    url = "mongodb://user:hidden-word@127.0.0.1:1/spotter?replicaSet=rs0"
+    code, out, err = await run(tmp_path, MONGO_URL=url, REDIS_URL=redis_url)
+    assert (code, out) == (1, "")
+    assert "MONGO_URL" in err
+    assert "Traceback" not in err and "hidden-word" not in err
+
+
+async def test_with_its_port_taken_it_says_so(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    somebody = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with somebody:
+        port = str(somebody.sockets[0].getsockname()[1])
+        code, out, err = await run(tmp_path, PORT=port, MONGO_URL=database_url, REDIS_URL=redis_url)
+    assert (code, out) == (1, "")
+    assert port in err and "PORT" in err
+    assert "Traceback" not in err
+
+
+async def test_it_serves_and_ends_with_nothing_to_say(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as served:
+        async with aiohttp.ClientSession() as http, http.get(f"{served.url}/readyz") as response:
+            assert response.status == 200
+        code, seconds = await served.terminate()
+    assert code == 0
+    assert seconds < 5
+    assert served.printed.splitlines() == [f"Spotter serves at {served.url}"]
+    assert "error" not in served.logged.lower()

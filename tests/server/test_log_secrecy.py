@@ -1,0 +1,154 @@
+"""A whole life of an account and a conversation, good and bad: none of what was said or kept secret is in the logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.faults.served import Served, serving
+from tests.harness.devices import Device, Refused, device
+from tests.harness.people import Person
+from tests.server.mail.test_smtp import Desk, served
+from tests.server.sockets.raw import admitted, raw_socket
+from tests.server.test_commands import PRODUCTION
+
+WORDS = "the words of a message that nobody else may read"
+EDITED = "the words it was changed into"
+SEARCHED = "nobody else"
+PASSWORD, WRONG = "correct horse battery", "wrong horse battery"
+
+
+class Visit:
+    """Signs up, signs in, talks, and remembers every secret that came by."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.http = http
+        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG}
+
+    async def post(self, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self.http.post(f"{self.url}/v1/{path}", json=body, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text else {}
+
+    async def register(self, email: str, role: str) -> None:
+        body = {"email": email, "password": PASSWORD, "role": role, "name": "Somebody"}
+        assert (await self.post("auth/register", body))[0] == 202
+
+    async def verify(self, email: str, code: str) -> dict[str, Any]:
+        wrong = f"{(int(code) + 1) % 1_000_000:06}"
+        assert (await self.post("auth/verify", {"email": email, "code": wrong}))[0] == 422
+        status, tokens = await self.post("auth/verify", {"email": email, "code": code})
+        assert status == 200, tokens
+        self.keep(tokens, code, wrong)
+        return tokens
+
+    def keep(self, tokens: dict[str, Any], *more: str) -> None:
+        self.secrets |= {tokens["accessToken"], tokens["refreshToken"], *more}
+
+    async def sign_in(self, email: str) -> dict[str, Any]:
+        assert (await self.post("auth/login", {"email": email, "password": WRONG}))[0] == 401
+        _, tokens = await self.post("auth/login", {"email": email, "password": PASSWORD})
+        self.keep(tokens)
+        _, renewed = await self.post("auth/refresh", {"refreshToken": tokens["refreshToken"]})
+        self.keep(renewed)
+        await self.post("auth/refresh", {"refreshToken": tokens["refreshToken"] + "x"})
+        return renewed
+
+
+async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
+    first, second = person(one), person(two)
+    async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
+        conversation = (await phone.do("conversation:open", {"userId": second.id}))["conversation"]["id"]
+        message = await phone.send(conversation, "m1", WORDS)
+        await other.hear("message:new")
+        await phone.do("message:edit", {"messageId": message["id"], "text": EDITED})
+        await phone.do("message:search", {"query": SEARCHED})
+        await other.do("message:list", {"conversationId": conversation})
+        await misbehave(phone, conversation, message["id"])
+    async with admitted(url, first.token) as raw:
+        await raw.ask("message:send", f'{{"text": "{WORDS}", "conversationId": NaN}}')
+        await raw.send(f'2{{"{WORDS}": 1}}')
+        await raw.closed()
+    async with raw_socket(url) as raw:
+        await raw.connect(first.token[:-2])
+        await raw.send(f"4{WORDS}")
+        await raw.closed()
+
+
+async def misbehave(phone: Device, conversation: str, message: str) -> None:
+    for command in (
+        {"conversationId": conversation, "clientMessageId": "m1", "text": EDITED},
+        {"conversationId": conversation, "clientMessageId": "m2", "text": WORDS, WORDS: WORDS},
+        {"conversationId": WORDS, "clientMessageId": "m3", "text": WORDS},
+        {"conversationId": conversation, "clientMessageId": "m4", "text": WORDS, "replyTo": "f" * 24},
+    ):
+        with pytest.raises(Refused):
+            await phone.do("message:send", command)
+    await phone.ask(WORDS, {"text": WORDS})
+    await phone.ask("message:search", {"query": "\x00" + SEARCHED})
+    await phone.ask("auth:refresh", {"token": message})
+
+
+def person(tokens: dict[str, Any]) -> Person:
+    user = tokens["user"]
+    session_id = tokens["refreshToken"].partition(".")[0]
+    return Person(user["id"], user["role"], user["email"], tokens["accessToken"], session_id)
+
+
+@asynccontextmanager
+async def visit(server: Served) -> AsyncIterator[Visit]:
+    async with aiohttp.ClientSession() as http:
+        yield Visit(server.url, http)
+        code, _ = await server.terminate()
+        assert code == 0
+
+
+def assert_secret(log: str, secrets: set[str]) -> None:
+    assert log
+    found = {secret for secret in secrets if secret in log}
+    assert not found, log
+
+
+async def test_in_development(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """Mail is printed there, codes and all: on standard output, which is not the log."""
+    async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as server, visit(server) as guest:
+        tokens = []
+        for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
+            await guest.register(email, role)
+            mail = await server.prints(re.compile(rf"Mail to {email}: .*?^(\d{{6}})$", re.MULTILINE | re.DOTALL))
+            await guest.verify(email, mail[1])
+            tokens.append(await guest.sign_in(email))
+        await talk(server.url, *tokens)
+    assert_secret(server.logged, guest.secrets)
+
+
+async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    desk = Desk()
+    async with served(desk) as port:
+        settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
+        settings = {**PRODUCTION, **settings, "HOST": "127.0.0.1"}
+        async with serving(tmp_path, **settings) as server, visit(server) as guest:
+            tokens = []
+            for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
+                await guest.register(email, role)
+                _, mail = await asyncio.wait_for(desk.taken.get(), 20)
+                code = re.search(r"^(\d{6})\r?$", mail.get_content(), re.MULTILINE)
+                assert code
+                await guest.verify(email, code[1])
+                tokens.append(await guest.sign_in(email))
+            await talk(server.url, *tokens)
+    assert_secret(server.logged, guest.secrets)
+    # The printed lines too, since production prints no mail.
+    assert_secret(server.printed, guest.secrets)
+    for line in server.logged.splitlines():
+        assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()

@@ -1,0 +1,178 @@
+"""Alive, ready, metrics: what those who run the server see of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.faults.relay import Relay, relay
+from tests.harness.devices import Refused, device
+from tests.harness.nodes import Running, running_node
+from tests.harness.people import People
+from tests.server.sockets.gates import Gate
+from tests.server.sockets.raw import raw_socket
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A node whose ways to its servers can be cut."""
+
+    running: Running
+    mongo: Relay
+    redis: Relay
+    http: aiohttp.ClientSession
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(self.running.url + path) as response:
+            return response.status, await response.json()
+
+
+@asynccontextmanager
+async def through(url: str) -> AsyncIterator[Relay]:
+    target = urlsplit(url)
+    assert target.hostname and target.port
+    async with relay(target.hostname, target.port) as made:
+        yield made
+
+
+@pytest.fixture
+async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Behind]:
+    async with through(database_url) as mongo, through(redis_url) as redis, aiohttp.ClientSession() as http:
+        name = urlsplit(database_url).path
+        direct = f"mongodb://127.0.0.1:{mongo.port}{name}?directConnection=true"
+        async with running_node(direct, f"redis://127.0.0.1:{redis.port}/0", tmp_path) as running:
+            yield Behind(running, mongo, redis, http)
+
+
+async def test_ready_with_both(behind: Behind) -> None:
+    assert await behind.get("/healthz") == (200, {"status": "ok"})
+    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
+
+
+async def test_redis_is_only_told_of(behind: Behind) -> None:
+    await behind.redis.cut()
+    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "down"})
+    await behind.redis.mend()
+    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
+
+
+async def test_without_mongodb_it_is_alive_but_not_ready(behind: Behind) -> None:
+    await behind.mongo.cut()
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    assert await behind.get("/readyz") == (503, {"status": "unavailable", "mongo": "down", "redis": "up"})
+    assert loop.time() - asked < 4
+    assert await behind.get("/healthz") == (200, {"status": "ok"})
+    await behind.mongo.mend()
+    async with asyncio.timeout(15):
+        for _ in iter(lambda: None, 0):
+            if (await behind.get("/readyz"))[0] == 200:
+                break
+
+
+async def test_commands_say_unavailable_without_mongodb(behind: Behind) -> None:
+    node = behind.running.node
+    people = People(node.store, node.tokens, node.context.clock)
+    client, _, conversation = await people.pair()
+    late = await people.another_device(client)
+    async with device(behind.running.url, client) as phone:
+        await behind.mongo.cut()
+        async with raw_socket(behind.running.url) as raw:
+            answer, refusal = await asyncio.gather(phone.ask("conversation:list", {}), raw.connect(late.token))
+        assert answer["error"]["code"] == refusal["data"]["code"] == "unavailable"
+        assert answer["error"]["retryAfterMs"] == refusal["data"]["retryAfterMs"] > 0
+        await behind.mongo.mend()
+        async with asyncio.timeout(15):
+            for _ in iter(lambda: None, 0):
+                if (await phone.ask("conversation:list", {}))["ok"]:
+                    break
+        assert (await phone.send(conversation, "m1"))["seq"] == 1
+
+
+async def test_while_draining_it_is_not_ready(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a connection that stood before: new ones are not taken any more."""
+    person = await people.make()
+    gate = Gate(running.node.store.conversations.page)
+    monkeypatch.setattr(running.node.store.conversations, "page", gate)
+    async with aiohttp.ClientSession() as http, device(running.url, person) as phone:
+        async with http.get(f"{running.url}/readyz") as response:
+            assert response.status == 200
+            await response.read()
+        asking = asyncio.create_task(phone.do("conversation:list"))
+        await gate.entered.wait()
+        stopping = asyncio.create_task(running.node.stop())
+        await asyncio.sleep(0)
+        async with http.get(f"{running.url}/readyz") as response:
+            assert response.status == 503
+            assert (await response.json())["status"] == "draining"
+        async with http.get(f"{running.url}/socket.io/?EIO=4&transport=polling") as response:
+            assert response.status == 503
+        assert not stopping.done()
+        gate.opened.set()
+        # What was asked before the end is answered before the end.
+        assert (await asking)["items"] == []
+        await stopping
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(f"{running.url}/healthz")
+
+
+async def scrape(running: Running) -> dict[str, float]:
+    """Every sample, labels included in its name."""
+    async with aiohttp.ClientSession() as http, http.get(f"{running.url}/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        text = await response.text()
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        assert family.documentation
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            key = f"{sample.name}{{{labels}}}" if labels else sample.name
+            assert key not in samples
+            samples[key] = sample.value
+    return samples
+
+
+async def test_the_figures_tell_what_happened(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with (
+        device(running.url, client, ["/conversations", "/presence"]) as phone,
+        device(running.url, trainer) as other,
+    ):
+        for number in range(3):
+            await phone.send(conversation, f"m{number}")
+        await phone.send(conversation, "m0")
+        with pytest.raises(Refused):
+            await phone.send("0" * 24, "m9")
+        await phone.ask("made:up:by:a:client", {})
+        await other.hear("message:new", 3)
+        found = await scrape(running)
+    assert found["spotter_sockets"] == found["spotter_users"] == 2
+    assert found["spotter_connections"] == 3
+    assert found["spotter_handshakes_total"] == 2
+    assert found["spotter_log_entries_total"] == 3
+    assert found["spotter_log_repeats_total"] == 1
+    assert found["spotter_log_waiting"] == 0
+    assert found["spotter_commands_total{code=ok,event=message:send}"] == 4
+    assert found["spotter_commands_total{code=not_found,event=message:send}"] == 1
+    assert found["spotter_commands_total{code=unknown_event,event=?}"] == 1
+    assert found["spotter_events_published_total"] >= 4
+    assert found["spotter_events_delivered_total"] >= 8
+    assert found["spotter_received_bytes_total"] > 300
+    assert found["spotter_sent_bytes_total"] > 1000
+    assert found["process_resident_memory_bytes"] > 0
+    assert not any("made:up" in name or conversation in name or client.id in name for name in found)
+    after = await scrape(running)
+    assert after["spotter_sockets"] == after["spotter_users"] == after["spotter_connections"] == 0
+    assert sum(value for name, value in after.items() if name.startswith("spotter_closes_total")) == 2

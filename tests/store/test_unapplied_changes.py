@@ -1,0 +1,219 @@
+"""A change whose writer died between storing and applying it: every reader folds it in, any node applies it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from domain.messages import ChangeKind, MessageRecord
+from handlers.redriving import redrive_changes
+from store.database import Database, Document
+from store.log.documents import MESSAGES
+from store.log.log import ABANDONED_AFTER, Log
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+from tests.harness.people import Person
+from tests.store.writing import a_change, a_message, abandon, apply, entries, now, write
+
+LONG_AGO = ABANDONED_AFTER + timedelta(seconds=1)
+
+
+@dataclass
+class Scene:
+    """The client's message is entry 1; what is abandoned follows."""
+
+    stage: Stage
+    client: Person
+    trainer: Person
+    conversation: str
+    message: MessageRecord
+    head: int = 1
+
+    @property
+    def database(self) -> Database:
+        return self.stage.store.database
+
+    def device(self, person: Person) -> Caller:
+        return self.stage.device(person)
+
+    async def abandoned(
+        self, kind: ChangeKind, *, ago: timedelta = LONG_AGO, text: str | None = None, emoji: str | None = None
+    ) -> Document:
+        self.head += 1
+        by = self.trainer.id if kind == "reaction" else None
+        change = a_change(self.message, kind, seq=self.head, by=by, text=text, emoji=emoji, at=now() - ago)
+        return await abandon(self.database, change)
+
+    async def stored(self) -> list[Data]:
+        return await entries(self.database, self.conversation)
+
+
+@pytest.fixture
+async def scene(shared_database: Database) -> AsyncIterator[Scene]:
+    stage = Stage(shared_database)
+    client, trainer, conversation = await stage.people.pair()
+    message = await write(stage.store.log, a_message(conversation, client.id, "m", "first words"))
+    yield Scene(stage, client, trainer, conversation, message)
+    await stage.store.log.redrive(now() + LONG_AGO)
+    await stage.store.drain()
+
+
+async def _readings(scene: Scene) -> list[Data]:
+    """The message as each way of reading tells it."""
+    device, named = scene.device(scene.trainer), {"conversationId": scene.conversation}
+    (listed,) = (await device.do("message:list", named))["messages"]
+    (conversation,) = (await device.do("conversation:list"))["items"]
+    (start,) = (await device.do("sync"))["conversations"]
+    (synced,) = (await device.do("sync", {"cursors": {scene.conversation: 0}}))["conversations"]
+    assert [entry["seq"] for entry in synced["entries"]] == [*range(1, scene.head + 1)]
+    told = [listed, conversation["lastMessage"], *(entry["message"] for entry in start["entries"] + synced["entries"])]
+    told.append(await scene.device(scene.client).send(scene.conversation, "m", "first words"))
+    return told
+
+
+async def test_every_reading_folds_an_edit_in(scene: Scene) -> None:
+    await scene.abandoned("edit", text="second words")
+    await scene.abandoned("edit", text="third words")
+    assert [message["text"] for message in await _readings(scene)] == ["third words"] * 7
+
+
+async def test_every_reading_folds_a_reaction_in(scene: Scene) -> None:
+    await scene.abandoned("reaction", emoji="👍")
+    expected = [{"emoji": "👍", "userIds": [scene.trainer.id]}]
+    assert all(message["reactions"] == expected for message in await _readings(scene))
+
+
+async def test_every_reading_folds_a_deletion_in(scene: Scene) -> None:
+    await scene.abandoned("edit", text="second words")
+    await scene.abandoned("delete")
+    for message in await _readings(scene):
+        assert message["text"] is None
+        assert message["deletedAt"] is not None
+    device = scene.device(scene.trainer)
+    for words in ("first", "second"):
+        assert (await device.do("message:search", {"query": words}))["items"] == []
+
+
+async def test_a_deletion_is_not_counted_as_unread(scene: Scene) -> None:
+    await write(scene.stage.store.log, a_message(scene.conversation, scene.client.id, "other"))
+    scene.head += 1
+    await scene.abandoned("delete")
+    (conversation,) = (await scene.device(scene.trainer).do("conversation:list"))["items"]
+    assert conversation["unread"] == 1
+
+
+async def test_decisions_know_a_deletion(scene: Scene) -> None:
+    await scene.abandoned("delete")
+    named = {"messageId": scene.message.id}
+    with pytest.raises(Refused, match="conflict"):
+        await scene.device(scene.client).do("message:edit", {**named, "text": "again"})
+    with pytest.raises(Refused, match="conflict"):
+        await scene.device(scene.trainer).do("message:react", {**named, "emoji": "👍"})
+    again = (await scene.device(scene.client).do("message:delete", named))["message"]
+    assert again["deletedAt"] is not None
+    assert len(await scene.stored()) == scene.head
+
+
+async def test_decisions_know_an_edit(scene: Scene) -> None:
+    await scene.abandoned("edit", text="second words")
+    device, named = scene.device(scene.client), {"messageId": scene.message.id}
+    await device.do("message:edit", {**named, "text": "second words"})
+    assert len(await scene.stored()) == scene.head
+    await device.do("message:edit", {**named, "text": "first words"})
+    assert len(await scene.stored()) == scene.head + 1
+    assert await scene.stage.store.log.redrive(now()) != []
+    scene.head += 1
+    assert [message["text"] for message in await _readings(scene)] == ["first words"] * 7
+
+
+async def test_only_what_is_old_enough_is_applied(scene: Scene) -> None:
+    await scene.abandoned("edit", text="second words")
+    await scene.abandoned("reaction", emoji="👍", ago=ABANDONED_AFTER - timedelta(seconds=10))
+    redriven = await scene.stage.store.log.redrive(now())
+    mine = [(change.kind, applied) for change, applied in redriven if change.target == scene.message.id]
+    assert [(kind, applied.seq, applied.target.text) for kind, applied in mine] == [("edit", 2, "second words")]
+    message, edit, reaction = await scene.stored()
+    assert (message["text"], message["editSeq"]) == ("second words", 2)
+    assert "unapplied" not in edit
+    assert reaction["unapplied"] is True
+    assert "reactions" not in message
+
+
+async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
+    stranger = await scene.stage.people.make("trainer")
+    await scene.abandoned("edit", text="second words")
+    await scene.abandoned("reaction", emoji="👍")
+    assert await redrive_changes(scene.stage.context) >= 2
+    told = [scene.device(person).heard("message:updated") for person in (scene.client, scene.trainer, stranger)]
+    assert told[0] == told[1]
+    assert told[2] == []
+    assert [(event["seq"], event["change"]) for event in told[0]] == [(2, "edit"), (3, "reaction")]
+    assert told[0][-1]["message"] == (await _readings(scene))[0]
+    await redrive_changes(scene.stage.context)
+    assert len(scene.device(scene.client).heard("message:updated")) == 2
+
+
+async def test_two_nodes_may_apply_it_at_once(scene: Scene) -> None:
+    await scene.abandoned("edit", text="second words")
+    await scene.abandoned("reaction", emoji="👍")
+    await asyncio.gather(*(Log(scene.database).redrive(now()) for _ in range(4)))
+    stored = await scene.stored()
+    assert not any("unapplied" in document for document in stored)
+    assert stored[0]["text"] == "second words"
+    assert [mark["emoji"] for mark in stored[0]["reactions"]] == ["👍"]
+
+
+async def test_the_half_done_is_done_again(scene: Scene) -> None:
+    """The writer died after it had changed the message, and before it took the mark away."""
+    document = await scene.abandoned("edit", text="second words")
+    await Log(scene.database).changes.settle(document)
+    await scene.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$set": {"unapplied": True}})
+    before = (await scene.stored())[0]
+    await scene.stage.store.log.redrive(now())
+    after = await scene.stored()
+    assert after[0] == before
+    assert "unapplied" not in after[1]
+
+
+async def _words(scene: Scene) -> set[str]:
+    return {document["text"] for document in await scene.stored() if document.get("text")}
+
+
+async def test_deleted_words_survive_nowhere(scene: Scene) -> None:
+    log = scene.stage.store.log
+    for number in range(3):
+        await apply(log, a_change(scene.message, "edit", text=f"words {number}"))
+    assert await _words(scene) == {"words 0", "words 1", "words 2"}
+    await apply(log, a_change(scene.message, "delete"))
+    assert await _words(scene) == set()
+    raw = str(await scene.stored())
+    assert "words" not in raw
+    assert "digest" not in raw
+
+
+@pytest.mark.parametrize("order", [("edit", "delete"), ("delete", "edit")])
+async def test_abandoned_words_do_not_survive(scene: Scene, order: tuple[ChangeKind, ...]) -> None:
+    for kind in order:
+        await scene.abandoned(kind, text="late words")
+    await scene.stage.store.log.redrive(now())
+    assert await _words(scene) == set()
+
+
+async def test_words_of_edits_that_race_the_deletion_do_not_survive(scene: Scene) -> None:
+    """Each edit was decided on before the deletion; other nodes write them."""
+    for number in range(8):
+        logs = [Log(scene.database) for _ in range(3)]
+        message = await write(logs[0], a_message(scene.conversation, scene.client.id, f"race {number}", "raced words"))
+        racing = [apply(log, a_change(message, "edit", text="raced words")) for log in logs for _ in range(2)]
+        racing.insert(number % 6, apply(logs[number % 3], a_change(message, "delete")))
+        applied = await asyncio.gather(*racing)
+        assert any(each.target.deleted_at is not None for each in applied)
+        found = await scene.database.collection(MESSAGES).find_one({"_id": ObjectId(message.id)})
+        assert found is not None
+        assert found["deletedAt"] is not None
+    assert await _words(scene) == {"first words"}
