@@ -66,7 +66,7 @@ async def measure(counts: list[int], data: Path) -> None:
                     held, cpu, started = megabytes(pid), cpu_seconds(pid), time.monotonic()
                     for light in lights:
                         light.leave()
-                    while await open_sockets(http, node):
+                    while await open_sockets(http, node):  # noqa: ASYNC110 - another process's
                         await asyncio.sleep(0.02)
                     seconds, cpu = time.monotonic() - started, cpu_seconds(pid) - cpu
                 print(

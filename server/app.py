@@ -30,6 +30,7 @@ from server.operations import Operations
 from server.rates.limiter import MovingWindowLimiter
 from server.presence.attendance import Attendance
 from server.presence.audience import Connections
+from server.presence.figures import of_presence
 from server.presence.presence import Presence
 from server.redis_health import RedisHealth
 from server.revocation.cutter import Cutter
@@ -157,6 +158,7 @@ class Node:
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(of_presence(self.presence, self.audience))
         if self.neighbours is not None:
             metrics.add(of_neighbours(self.neighbours))
             self.neighbours.knowledge = metrics.render

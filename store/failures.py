@@ -19,9 +19,6 @@ from pymongo.errors import (
 
 from domain.errors import DomainError, unavailable
 
-# What a start may fail with, for those who may not know the driver.
-DriverError = PyMongoError
-
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)

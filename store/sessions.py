@@ -78,7 +78,7 @@ class Sessions:
         return [_from(document) async for document in cursor]
 
     async def revoke(
-        self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession
+        self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession | None = None
     ) -> bool:
         """False when the user has no such session that still stands. The announcement is the caller's."""
         result = await self._sessions.update_one(

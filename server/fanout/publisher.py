@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from domain.events import Event, MessageNew, MessageUpdated
@@ -10,12 +11,14 @@ from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
 from server.fanout.encoding import encode
 from server.fanout.feeds import EVERYONE, Feeds, channel
-from server.fanout.recent import Recent
+from server.fanout.recent import Heads, Recent
 from server.sockets.engine import frames
 
 # Conversations of which this process knows what it announced last.
 MAX_ANNOUNCED = 50_000
 _NEVER: Final = (-1, -1)
+# When Redis returns, nodes do not return to it in the same instant: whoever comes later hears the heads again.
+AGAIN_AFTER_SECONDS = (1.0, 2.5)
 
 
 class ClusterPublisher:
@@ -29,6 +32,7 @@ class ClusterPublisher:
         self._announced: dict[str, tuple[int, int]] = {}
         self.published = 0
         self.republished = 0
+        self._timers: list[asyncio.TimerHandle] = []
         bus.on_speaking(self._republish)
 
     def publish(self, event: Event, *rooms: str) -> None:
@@ -82,12 +86,25 @@ class ClusterPublisher:
         heads, rooms, overflown = self._recent.all()
         if overflown:
             self._bus.publish(EVERYONE, envelope.resync(self._origin))
-            return
-        self.republished += len(heads) + len(rooms)
+        message = envelope.resync(self._origin)
+        for room in rooms:
+            self._bus.publish(channel(room), message)
+        self._publish_heads(heads)
+        if heads:
+            self._again_at(AGAIN_AFTER_SECONDS)
+
+    def _again_at(self, delays: tuple[float, ...]) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers = [loop.call_later(delay, self._again) for delay in delays]
+
+    def _again(self) -> None:
+        self._publish_heads(self._recent.all().heads)
+
+    def _publish_heads(self, heads: Heads) -> None:
+        self.republished += len(heads)
         for conversation_id, (seq, told) in heads.items():
             message = envelope.head(self._origin, conversation_id, seq)
             for room in told:
                 self._bus.publish(channel(room), message)
-        message = envelope.resync(self._origin)
-        for room in rooms:
-            self._bus.publish(channel(room), message)

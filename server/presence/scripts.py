@@ -57,9 +57,7 @@ class Scripts:
         if not commands:
             return []
         pipeline = (
-            self._redis.pipeline()
-            if isinstance(self._redis, RedisCluster)
-            else self._redis.pipeline(transaction=False)
+            self._redis.pipeline() if isinstance(self._redis, RedisCluster) else self._redis.pipeline(transaction=False)
         )
         for command in commands:
             pipeline.execute_command(*command)

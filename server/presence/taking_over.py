@@ -22,7 +22,10 @@ class TakingOver:
         self.taken_over = 0
 
     async def of(self, dead: Mapping[str, int]) -> None:
-        """``dead``: who, and when the lease ran out. Raises one of ``UNREACHED``; whoever is left is taken over the next time, by anybody."""
+        """``dead``: who, and when the lease ran out.
+
+        Raises one of ``UNREACHED``; whoever is left is taken over the next time, by anybody.
+        """
         for incarnation, ran_out in dead.items():
             while await self._some_of(incarnation, ran_out):
                 pass
@@ -35,7 +38,9 @@ class TakingOver:
         if isinstance(members, BaseException):
             raise members
         user_ids = [member.decode() for member in members]
-        answers = await self._scripts.run_each(CHANGE, [self._call(user_id, incarnation, ran_out) for user_id in user_ids])
+        answers = await self._scripts.run_each(
+            CHANGE, [self._call(user_id, incarnation, ran_out) for user_id in user_ids]
+        )
         seen: dict[str, int] = {}
         for user_id, answer in zip(user_ids, answers, strict=True):
             if isinstance(answer, BaseException):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A killed node's users are seen leaving after ``lease_ms + margin_ms`` and one interval: 10 s of the 15 allowed."""
+    """Who is killed is seen leaving after ``lease_ms + margin_ms`` and one interval: 10 s of the 15 allowed."""
 
     lease_ms: int = 7_000
     # What the clocks of a cluster's nodes may differ by: writing stops this long before anybody may take over.

@@ -54,9 +54,7 @@ class Watched:
 class Watches:
     """``here`` is what a user's devices on this node say: nobody is told less of somebody who is here."""
 
-    def __init__(
-        self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]
-    ) -> None:
+    def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]) -> None:
         self._bus = bus
         self._reading = reading
         self._audience = audience
@@ -159,14 +157,15 @@ class Watches:
                 watched.loading = loading
 
     async def _load(self, new: dict[str, Watched]) -> None:
+        found: dict[str, View] = {}
         try:
-            await asyncio.gather(*(self._bus.subscribe(names.user(i), partial(self._heard, i)) for i in new))
-            found = await self._reading.of(tuple(new))
-        except UNREACHED:
-            found = {}  # Read again when Redis is back.
+            stand = await asyncio.gather(*(self._bus.subscribe(names.user(i), partial(self._heard, i)) for i in new))
+            # The others are read when their subscription stands: who asks should not wait for Redis.
+            found = await self._reading.of([i for i, stands in zip(new, stand, strict=True) if stands])
+        except UNREACHED as error:
+            log.info("presence is not read now", error=type(error).__name__)
         except Exception as error:
             log.error("reading presence failed", **crash(error))
-            found = {}
         for user_id, watched in new.items():
             watched.loading = None
             if user_id not in self._watched:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -66,7 +66,7 @@ class Attendance(Protocol):
 class Channels(Protocol):
     """What other nodes say to a room; entered before its members are told that they are connected."""
 
-    def enter(self, room: str) -> Awaitable[bool]: ...
+    def enter(self, room: str) -> asyncio.Future[bool]: ...
     def leave(self, room: str) -> None: ...
 
 
@@ -155,7 +155,8 @@ class Admission:
             entered.append(room_names.user(claims.user_id))
             listening = self._channels.enter(entered[0])
             authenticated = await self._authenticator.authenticate(token, client.socket.remote_address)
-            await listening
+            # Others may be waiting for the same.
+            await asyncio.shield(listening)
             return authenticated
         finally:
             client.checking.remove(claims.session_id)

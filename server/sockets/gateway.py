@@ -102,6 +102,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         client.admitting.clear()
         self._registry.remove(client)
         self._clients.discard(client)
+        # They refer to each other: apart, both are freed now and not some day by the collector.
+        socket.context = None
 
     # --- what arrives ---
 

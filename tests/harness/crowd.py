@@ -145,7 +145,7 @@ async def open_light(url: str, token: str, *namespaces: str) -> Light:
     place = urlsplit(url)
     loop = asyncio.get_running_loop()
     _, light = await loop.create_connection(
-        lambda: Light(place.netloc, token, namespaces or (CONVERSATIONS,)), place.hostname, place.port
+        lambda: Light(place.netloc, token, namespaces or (CONVERSATIONS,)), place.hostname or "", place.port or 80
     )
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

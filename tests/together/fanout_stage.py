@@ -100,7 +100,7 @@ class Chatter:
         """Wait for so many messages more."""
         goal = self._talk.head + more
         async with asyncio.timeout(30):
-            while self._talk.head < goal:  # noqa: ASYNC110
+            while self._talk.head < goal:
                 for task in self._tasks:
                     assert not task.done() or task.exception() is None
                 await asyncio.sleep(0.005)

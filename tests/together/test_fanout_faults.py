@@ -89,9 +89,9 @@ async def test_redis_frozen_while_people_talk(two: Stage, seconds: float) -> Non
     two.redis.freeze()
     try:
         began = perf_counter()
-        newcomer = await two.join(await two.people.another_device(talk.trainer), 0)
+        await two.join(await two.people.make(), 0)
         connected = perf_counter() - began
-        talk.devices.append(newcomer)
+        talk.devices.append(await two.join(await two.people.another_device(talk.trainer), 0))
         await chatter.said(50)
         await asyncio.sleep(max(0.0, seconds - (perf_counter() - began)))
     finally:

@@ -14,7 +14,7 @@ from domain.instants import whole_milliseconds
 from server.app import utc_now
 from server.presence.devices import Devices
 from tests.harness.devices import Refused, device
-from tests.together.presence_stage import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
+from tests.together.presence_stage import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
 
 
 @pytest.fixture
@@ -90,9 +90,11 @@ async def test_flapping_is_silent(two: Fleet) -> None:
 
 async def grace_over(devices: Devices) -> None:
     """Wait until no device that left counts any more."""
-    async with asyncio.timeout(15):
-        while devices.leaving:
-            await asyncio.sleep(0.05)
+
+    async def over() -> bool:
+        return not devices.leaving
+
+    await until(over)
 
 
 async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:

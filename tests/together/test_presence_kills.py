@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,7 +19,7 @@ from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.server.fanout.redis_servers import RedisServer, redis_server
-from tests.together.presence_stage import CHANGED, changes, say, sees, watch, watcher
+from tests.together.presence_stage import CHANGED, changes, say, sees, until, watch, watcher
 from tests.together.processes import Served, served
 
 # DESIGN.md: within 15 s of a kill -9; tests assert three times as much.
@@ -37,9 +36,11 @@ class Processes:
 
 async def durable(store: Store, person: Person) -> None:
     """Wait until it is stored when the person was last seen."""
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while (await store.presences.last_seen([person.id]))[person.id] is None:
-            await asyncio.sleep(0.05)
+
+    async def stored() -> object:
+        return (await store.presences.last_seen([person.id]))[person.id]
+
+    await until(stored, WITHIN_SECONDS)
 
 
 @pytest.fixture
@@ -47,9 +48,7 @@ async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncI
     """Three processes with a Redis that only they use."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(tmp_path / "redis"))
-        nodes = [
-            await stack.enter_async_context(served(database_url, redis.url, tmp_path / str(n))) for n in range(3)
-        ]
+        nodes = [await stack.enter_async_context(served(database_url, redis.url, tmp_path / str(n))) for n in range(3)]
         store = Store(database)
         yield Processes(nodes, People(store, AccessTokens(SECRET), utc_now), store, redis)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from domain.events import PRESENCE
 from server.presence import names
 from tests.harness.devices import Device, device
 from tests.server.fanout.redis_servers import RedisServer, redis_server
-from tests.together.presence_stage import Fleet, changes, fleet, say, sees, watch, watcher
+from tests.together.presence_stage import Fleet, changes, fleet, say, sees, until, watch, watcher
 
 
 @dataclass
@@ -37,12 +38,10 @@ async def nothing_ends(phone: Device, seconds: float) -> None:
     assert not phone.disconnected.is_set()
 
 
-async def registered(place: Place, *user_ids: str) -> None:
-    """Wait until Redis knows the users again."""
-    client = place.redis.client()
-    async with client, asyncio.timeout(15):
-        while not all([await client.hget(names.user(i), "s") for i in user_ids]):
-            await asyncio.sleep(0.05)
+async def registered(place: Place, user_id: str) -> None:
+    """Wait until Redis knows the user again."""
+    async with place.redis.client() as redis:
+        await until(lambda: redis.hget(names.user(user_id), "s"))
 
 
 async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
@@ -76,14 +75,48 @@ async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
                 "online", "online", "online", "offline",
             ]  # fmt: skip
             await place.redis.start()
+            began = time.monotonic()
             await sees(far, changing, "online", "away")
             await sees(far, coming, "online")
+            there_again = time.monotonic() - began
             await sees(far, leaving, "online", "offline")
+            print(f"true again after {there_again:.1f} s, of those who left {time.monotonic() - began:.1f} s")
         for phone in (near, far):
             await sees(phone, coming, "online", "offline")
             # Nobody who stayed was said to be gone in between.
             assert changes(phone, staying) == ["online"]
             assert changes(phone, changing) == ["online", "away"]
+
+
+async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> None:
+    client, trainer, _ = await place.nodes.people.pair()
+    here, _ = place.nodes.urls
+    node = place.nodes.nodes[0].node
+
+    async def is_watched() -> bool:
+        return node.presence.watches.users > 0
+
+    async def is_forgotten() -> bool:
+        async with place.redis.client() as redis:
+            channels = await redis.pubsub_channels("{presence*")
+        at_rest = not node.presence.registrar.pending and not node.presence.devices.users
+        return at_rest and not channels and not await is_watched()
+
+    async with watcher(here, trainer) as phone:
+        place.redis.freeze()
+        asking = asyncio.create_task(watch(phone, client))
+        await until(is_watched)
+        await phone.io.disconnect()
+        place.redis.thaw()
+        await asyncio.wait([asking])
+        assert asking.exception() is not None
+    await until(is_forgotten)
+    async with watcher(here, trainer, client) as again:
+        async with device(here, client, (PRESENCE,)):
+            await sees(again, client, "online")
+        await sees(again, client, "online", "offline")
+    await until(is_forgotten)
+    assert node.audience.watched == 0
 
 
 @pytest.mark.parametrize("what", ["emptied", "frozen", "restarted"])
@@ -92,6 +125,8 @@ async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
     here, there = place.nodes.urls
     async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
         await sees(seeing, client, "online")
+        # Each node has somebody whom the other watches: whichever is the first to be back, nobody takes over.
+        assert (await watch(phone, trainer))[trainer.id]["status"] == "online"
         if what == "emptied":
             async with place.redis.client() as redis:
                 await redis.flushall()
@@ -106,5 +141,6 @@ async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
         await nothing_ends(phone, 12.0)
         await registered(place, client.id)
         assert changes(seeing, client) == ["online"]
+        assert changes(phone, trainer) == []
         await say(phone, "away")
         await sees(seeing, client, "online", "away")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from domain.events import BOOKINGS, CONVERSATIONS, PRESENCE
+from handlers.auth.leaving import end
+from handlers.auth.signing_in import present
 from tests.harness.crowd import all_gone, crowd
 from tests.harness.people import Person
 from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
@@ -115,3 +120,48 @@ async def test_all_sessions_of_a_user_end_on_every_node(together: Fleet, act: Ac
             assert light.told("session:revoked") == [{"reason": reason}]
         for light in (*kept_here, *kept_there):
             assert await light.is_usable()
+
+
+async def test_a_thousand_at_once(database_url: str, tmp_path: Path) -> None:
+    """Sessions of a few people, on two nodes; nobody who was not meant is cut, everybody else in time."""
+    async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
+        persons = [await together.people.make() for _ in range(20)]
+        devices = [await together.people.another_device(persons[at % 20]) for at in range(1000)]
+        node = together.nodes[0].node
+        tokens = [device.token for device in devices]
+        async with (
+            crowd(together.nodes[0].url, tokens[:500]) as here,
+            crowd(together.nodes[1].url, tokens[500:]) as there,
+            crowd(together.nodes[1].url, [person.token for person in persons]) as kept,
+        ):
+            await asyncio.gather(
+                *(end(node.context, one.id, one.session_id, "logout", present(node.context)) for one in devices)
+            )
+            await all_gone([*here, *there], WITHIN_SECONDS)
+            assert all(light.told("session:revoked") == [{"reason": "logout"}] for light in there)
+            assert all(await asyncio.gather(*(light.is_usable() for light in kept)))
+
+
+async def test_a_socket_in_the_middle_of_its_upgrade(database_url: str, tmp_path: Path) -> None:
+    async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
+        person, running = await together.people.make(), together.nodes[1]
+        polling = f"{running.url}/socket.io/?EIO=4&transport=polling"
+        async with together.http.get(polling) as answer:
+            sid = json.loads((await answer.text())[1:])["sid"]
+        connect = f"40{CONVERSATIONS}," + json.dumps({"token": person.token})
+        async with together.http.post(f"{polling}&sid={sid}", data=connect) as answer:
+            assert answer.status == 200
+        async with together.http.get(f"{polling}&sid={sid}") as answer:
+            assert (await answer.text()).startswith(f"40{CONVERSATIONS},")
+        address = f"{running.url}/socket.io/?EIO=4&transport=websocket&sid={sid}"
+        async with together.http.ws_connect(address) as websocket:
+            await websocket.send_str("2probe")
+            assert await websocket.receive_str() == "3probe"
+            assert (await together.post(0, "/auth/logout", token=person.token)).status == 204
+            async with asyncio.timeout(WITHIN_SECONDS):
+                assert (await websocket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+            # Back to polling, as clients do, it finds what it was told.
+            async with together.http.get(f"{polling}&sid={sid}") as answer:
+                assert f'42{CONVERSATIONS},["session:revoked",{{"reason":"logout"}}]' in await answer.text()
+            assert len(running.node.gateway.eio.sockets) == 0
+            assert running.node.registry.users == 0

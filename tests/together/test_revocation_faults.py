@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from domain.instants import whole_milliseconds
 from domain.revocations import KEPT, Revocation
 from server.app import utc_now
 from server.security import tokens
-from server.sockets.registry import Registry
 from store import revocations as stored
 from store.revocations import Revocations
 from tests.harness.crowd import all_gone, crowd
+from tests.server.sockets.turning import until
 from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
 
 
@@ -107,7 +108,7 @@ async def kill_cursors(together: Fleet) -> int:
     """Those of the change streams over this test's rows; answers how many there were."""
     database = together.nodes[0].node.database
     mine = {"ns": f"{database.db.name}.{stored.NAME}", "cursor.cursorId": {"$exists": True}}
-    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": mine}]
+    stages: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": mine}]
     cursors = [one["cursor"]["cursorId"] async for one in database.client.admin.aggregate(stages)]
     if cursors:
         await database.db.command("killCursors", stored.NAME, cursors=cursors)
@@ -219,14 +220,9 @@ async def test_a_revocation_between_the_check_and_the_admission(database_url: st
         with pytest.raises(ConnectionRefusedError, match="closed"):
             await asyncio.wait_for(connecting, WITHIN_SECONDS)
         released.set()
-        await asyncio.wait_for(nobody(node.registry), WITHIN_SECONDS)
-        assert node.gateway.clients == 0
+        await until(lambda: not node.registry.users)
+        assert not node.gateway.eio.sockets
         assert node.rooms.connections == 0
-
-
-async def nobody(registry: Registry) -> None:
-    while registry.users:
-        await asyncio.sleep(0)
 
 
 async def test_rows_outlive_the_tokens_that_they_end(database_url: str, tmp_path: Path) -> None:

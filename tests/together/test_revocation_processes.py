@@ -1,4 +1,4 @@
-"""Revocations between real processes: with Redis killed, with a node frozen, between the workers of one port."""
+"""Revocations between real processes: Redis falls silent, a node is frozen, the workers of one port."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from redis.asyncio import Redis
 
 from server import embedded
 from server.app import utc_now
@@ -59,7 +60,7 @@ async def test_a_frozen_node_cuts_at_once_when_it_thaws(database_url: str, tmp_p
             assert await kept.is_usable()
 
 
-async def test_redis_is_killed_meanwhile(database_url: str, tmp_path: Path) -> None:
+async def test_redis_falls_silent_meanwhile(database_url: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack, embedded.servers(tmp_path / "redis", mongo=False) as urls:
         assert urls.redis_url is not None
         first, second, people = await stack.enter_async_context(two(database_url, urls.redis_url, tmp_path))
@@ -67,16 +68,14 @@ async def test_redis_is_killed_meanwhile(database_url: str, tmp_path: Path) -> N
         lights = await stack.enter_async_context(crowd(second.url, [person.token for person in persons]))
         await logout(first, persons[0])
         await all_gone([lights[0]], WITHIN_SECONDS)
-        await end_redis(urls.redis_url)
+        await freeze_redis(urls.redis_url)
         await logout(first, persons[1])
         await all_gone([lights[1]], WITHIN_SECONDS)
         assert await lights[2].is_usable()
 
 
-async def end_redis(url: str) -> None:
-    """Killed, its keeper would start it anew; told to leave, it stays away no longer than that takes either."""
-    from redis.asyncio import Redis
-
+async def freeze_redis(url: str) -> None:
+    """It accepts connections and answers nobody: worse than being gone, and its keeper does not start another."""
     async with Redis.from_url(url) as client:
         await client.execute_command("CLIENT", "PAUSE", "60000", "ALL")  # type: ignore[no-untyped-call]
 

@@ -183,3 +183,19 @@ async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:
     assert all(opened.values())
     given, taken = (sum(s.value for s in families[f"spotter_{name}"].samples) for name in ("handed_over", "adopted"))
     assert given == taken
+
+
+@pytest.mark.parametrize("transports", [POLLING, UPGRADE, WEBSOCKET], ids="+".join)
+async def test_what_one_worker_commits_is_heard_at_the_others(spotter: Spotter, transports: tuple[str, ...]) -> None:
+    client, trainer, conversation = await spotter.people.pair()
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(hopping_device(spotter.url, client, *transports))
+        there: dict[int, Device] = {}
+        while len(there) < spotter.workers:
+            phone = await stack.enter_async_context(device(spotter.url, trainer, transports=transports))
+            there.setdefault(worker_of(phone), phone)
+        for number in range(ROUNDS):
+            await here.send(conversation, f"across-{number}")
+        for phone in there.values():
+            heard = await phone.hear("message:new", ROUNDS)
+            assert [event["seq"] for event in heard] == [*range(1, ROUNDS + 1)]

@@ -10,7 +10,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.conversations.databases import named, new_name
+from tests.harness.databases import named, new_name
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 

@@ -11,7 +11,17 @@ class Heard:
     def __init__(self, grace_seconds: float) -> None:
         self.now = 0
         self.changes: list[tuple[str, int]] = []
-        self.devices = Devices(grace_seconds, lambda: self.now, lambda user, at: self.changes.append((user, at)))
+        self.devices = Devices(grace_seconds, lambda: self.now, self._hear)
+        self._changed = asyncio.Event()
+
+    def _hear(self, user_id: str, left_at: int) -> None:
+        self.changes.append((user_id, left_at))
+        self._changed.set()
+
+    async def told_of(self, count: int) -> None:
+        while len(self.changes) < count:
+            await self._changed.wait()
+            self._changed.clear()
 
 
 async def test_only_what_changes_for_others_is_told() -> None:
@@ -38,8 +48,7 @@ async def test_a_device_that_left_counts_until_the_grace_is_over() -> None:
     assert devices.status("u") == "online"
     heard.now = 9
     async with asyncio.timeout(5):
-        while devices.leaving:
-            await asyncio.sleep(0.01)
+        await heard.told_of(2)
     # It was seen when it left, not when the grace was over.
     assert heard.changes == [("u", 0), ("u", 7)]
     assert devices.status("u") is None

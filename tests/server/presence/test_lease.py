@@ -15,7 +15,6 @@ from server.presence.scripts import Call, Scripts
 from tests.server.presence.bare import BARE, Bare
 
 
-
 async def status(redis: Redis, user_id: str) -> str:
     return (await Reading(Scripts(redis)).of([user_id]))[user_id].status
 
