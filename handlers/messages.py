@@ -162,14 +162,13 @@ async def _change(
             return MessageAnswer(message=views.seen_message(record, participants))
 
         def announce(applied: AppendedChange) -> None:
+            # What was told as seen in the meantime must not be told as unseen again.
+            message = views.seen_message(applied.target, views.caught_up(context, participants))
             event = MessageUpdated(
-                conversation_id=record.conversation_id,
-                seq=applied.seq,
-                change=change.kind,
-                message=views.seen_message(applied.target, participants),
+                conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message
             )
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
 
         appending = context.store.log.append_change(change, announce)
     applied = await appending
-    return MessageAnswer(message=views.seen_message(applied.target, participants))
+    return MessageAnswer(message=views.seen_message(applied.target, views.caught_up(context, participants)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from domain.conversations import UNREAD_CAP, Card, Conversation, ConversationRecord, Participant, ParticipantRecord
 from domain.instants import to_wire, to_wire_or_none
 from domain.messages import Message, MessageRecord, to_message
@@ -75,6 +77,12 @@ def seen_message(record: MessageRecord, participants: Iterable[ParticipantRecord
     """A message with `seen` derived from the other side's watermark."""
     seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
     return to_message(record, seen=seen)
+
+
+def caught_up(context: Context, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
+    """The participants with what has been learned of their reading since they were loaded."""
+    known = context.store.watermarks.known
+    return [msgspec.structs.replace(p, seen_seq=max(p.seen_seq, known(p.id).seen)) for p in participants]
 
 
 async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> list[Message]:

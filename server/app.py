@@ -27,11 +27,11 @@ from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
 from server.observability.metrics import Metrics
 from server.operations import Operations
-from server.rates.limiter import MovingWindowLimiter
 from server.presence.attendance import Attendance
 from server.presence.audience import Connections
 from server.presence.figures import of_presence
 from server.presence.presence import Presence
+from server.rates.limiter import MovingWindowLimiter
 from server.redis_health import RedisHealth
 from server.revocation.cutter import Cutter
 from server.revocation.watch import RevocationWatch
@@ -167,9 +167,7 @@ class Node:
             context=self.context,
             authenticate=self.authenticator.actor,
             limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
-            client_address=lambda remote, forwarded: client_address(
-                remote, forwarded, self.settings.trusted_proxies
-            ),
+            client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         Operations(self.database, self.redis, lambda: self._exposition(metrics), lambda: self.draining).attach(app)

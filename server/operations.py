@@ -46,9 +46,7 @@ class Operations:
             "mongo": "up" if mongo else "down",
             "redis": redis,
         }
-        return web.Response(
-            status=200 if ready else 503, body=wire.encode(body), content_type="application/json"
-        )
+        return web.Response(status=200 if ready else 503, body=wire.encode(body), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(

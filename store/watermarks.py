@@ -66,6 +66,10 @@ class Watermarks:
             self._remember(participant_id, after)
         return before, after
 
+    def known(self, participant_id: str) -> Marks:
+        """The marks as far as this process knows them without looking: lower bounds."""
+        return self._known.get(participant_id) or Marks()
+
     async def _load(self, participant_id: str) -> Marks:
         found = await self._participants.find_one(
             {"_id": ObjectId(participant_id)}, {"seenSeq": 1, "deliveredSeq": 1}

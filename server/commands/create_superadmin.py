@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from domain.errors import DomainError
 from handlers.administrators import create_superadmin
 from server.app import utc_now
+from server.commands.reporting import reported
 from server.commands.servers import servers
 from server.security.passwords import Argon2Passwords
 from server.settings import Settings
@@ -23,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password", required=True, help="10-128 characters")
 
 
+@reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     async with servers(settings) as urls:
         database = Database(urls.mongo)
@@ -30,12 +30,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
         try:
             store = Store(database)
             await store.prepare()
-            made = await create_superadmin(
-                store, passwords, utc_now, email=options.email, password=options.password
-            )
-        except DomainError as error:
-            print(error.message, file=sys.stderr)
-            return 1
+            made = await create_superadmin(store, passwords, utc_now, email=options.email, password=options.password)
         finally:
             passwords.close()
             database.close()

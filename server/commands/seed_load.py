@@ -16,6 +16,7 @@ from domain.accounts import Role, User
 from domain.instants import whole_milliseconds
 from domain.sessions import LIFETIME, Session
 from server.app import utc_now
+from server.commands.reporting import reported
 from server.commands.servers import servers
 from server.security.tokens import AccessTokens
 from server.settings import Settings
@@ -53,6 +54,7 @@ def _writable(text: str) -> Path:
     return path
 
 
+@reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     if settings.production:
         print("seed-load is for development: it makes users with tokens in a file.", file=sys.stderr)

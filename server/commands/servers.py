@@ -22,9 +22,7 @@ async def servers(settings: Settings) -> AsyncIterator[ServerUrls]:
     if settings.mongo_url and settings.redis_url:
         yield ServerUrls(settings.mongo_url, settings.redis_url)
         return
-    async with embedded.servers(
-        settings.data_dir, mongo=not settings.mongo_url, redis=not settings.redis_url
-    ) as urls:
+    async with embedded.servers(settings.data_dir, mongo=not settings.mongo_url, redis=not settings.redis_url) as urls:
         mongo, redis = settings.mongo_url or urls.mongo_url, settings.redis_url or urls.redis_url
         assert mongo is not None
         assert redis is not None

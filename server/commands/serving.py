@@ -8,8 +8,8 @@ import signal
 import sys
 
 from server.commands.node_life import live
+from server.commands.reporting import reported
 from server.commands.servers import servers
-from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
 from server.settings import Settings
 
@@ -21,18 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None."""
 
 
+@reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(log_loop_error)
-    try:
-        async with servers(settings) as urls:
-            return await live(settings, urls, stop, _serves, _cannot)
-    except EmbeddedError as error:
-        print(error, file=sys.stderr)
-        return 1
+    async with servers(settings) as urls:
+        return await live(settings, urls, stop, _serves, _cannot)
 
 
 def _serves(url: str) -> None:

@@ -80,6 +80,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _opened(self, socket: EngineSocket) -> None:
         client = socket.context = Client(socket)
         self._clients.add(client)
+        if self.eio.draining:
+            client.hold("drain")
         self._reap_later(client)
 
     def _reap_later(self, client: Client) -> None:

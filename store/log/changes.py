@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import reduce
 
 from bson import ObjectId
 from pymongo.read_concern import ReadConcern
@@ -25,18 +26,29 @@ class Changes:
     async def settle(self, document: Document) -> MessageRecord:
         """Fold the change into its target, then take its mark away; answers the target as it now stands."""
         change = change_record(document)
-        target = await self._fold(change)
+        target = await self._fold(change.target, [*await self._earlier(change), change])
         if target.deleted_at is not None:
             await self._scrub(change.target)
         await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": ""}})
         return target
 
-    async def _fold(self, change: Change) -> MessageRecord:
+    async def _earlier(self, change: Change) -> list[Change]:
+        """What other nodes have stored and not applied yet: a message changes in the order of the log."""
+        query = {
+            "conversationId": ObjectId(change.conversation_id),
+            "seq": {"$lt": change.seq},
+            "unapplied": True,
+            "target": ObjectId(change.target),
+        }
+        found = await self._newest.find(query).hint("unapplied").sort("seq", 1).to_list(None)
+        return [change_record(document) for document in found]
+
+    async def _fold(self, target: str, changes: Sequence[Change]) -> MessageRecord:
         while True:
-            found = await self._newest.find_one({"_id": ObjectId(change.target)})
+            found = await self._newest.find_one({"_id": ObjectId(target)})
             assert found is not None, "a change names a message that its writer had read"
             record = message_record(found)
-            changed = fold(record, change)
+            changed = reduce(fold, changes, record)
             if changed is record:
                 return record
             result = await self._messages.update_one(

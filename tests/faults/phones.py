@@ -69,6 +69,12 @@ class Phone:
         async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
             await self._changed.wait_for(lambda: self.connects >= times and CONVERSATIONS in self.io.namespaces)
 
+    async def parted(self) -> str:
+        """Wait until it has lost its connection; answers what the library makes of it."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+            await self._changed.wait_for(lambda: self.endings)
+        return self.endings[-1]
+
     async def ask(self, event: str, command: Data) -> Data:
         """Ask until there is an answer that is final, through losses of the connection and of the answer."""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -68,7 +68,10 @@ class Talk:
 @asynccontextmanager
 async def talk(url: str, people: People) -> AsyncIterator[Talk]:
     client, trainer, conversation = await people.pair()
-    async with phone(url, "c", client.token, conversation) as one, phone(url, "t", trainer.token, conversation) as other:
+    async with (
+        phone(url, "c", client.token, conversation) as one,
+        phone(url, "t", trainer.token, conversation) as other,
+    ):
         made = Talk((one, other))
         yield made
         await made.ends()

@@ -93,12 +93,14 @@ async def assert_all_there(one: Phone, other: Phone) -> None:
     assert len(entries) == len(stored)
 
 
+@pytest.mark.xfail(strict=True, reason="a poll that is answered `close` makes python-socketio's client stay away")
 async def test_a_client_that_only_polls_changes_servers(server: Served, people: People) -> None:
     client, _, conversation = await people.pair()
     async with phone(server.url, "p", client.token, conversation, ["polling"]) as poller:
         await poller.send(1)
         code, seconds = await server.terminate()
         assert (code, seconds < DRAIN_SECONDS) == (0, True)
+        assert await poller.parted() == "transport error"
         following = await server.again()
         try:
             await poller.connected(2)
@@ -126,9 +128,7 @@ async def test_those_who_answer_nothing_hold_nobody_up(server: Served, people: P
 
 
 @pytest.mark.soak
-async def test_a_database_that_hangs_does_not_hold_it_up(
-    tmp_path: Path, mongo_url: str, redis_url: str
-) -> None:
+async def test_a_database_that_hangs_does_not_hold_it_up(tmp_path: Path, mongo_url: str, redis_url: str) -> None:
     """Started on a MongoDB of its own, which then answers nothing any more."""
     async with serving(tmp_path, REDIS_URL=redis_url) as served:
         pid = int((tmp_path / "embedded" / "mongod" / "mongod.lock").read_text())

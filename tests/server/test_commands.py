@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
+from server.app import DRAIN_SECONDS
 from tests.faults.served import run, serving
 from tests.harness.nodes import Running
 from tests.server.sockets.raw import admitted
@@ -144,11 +144,18 @@ async def test_seed_load_with_nonsense(tmp_path: Path) -> None:
 
 
 async def test_without_mongodb_it_says_so(tmp_path: Path, redis_url: str) -> None:
-    url = "mongodb://user:hidden-word@127.0.0.1:1/spotter?replicaSet=rs0"
-    code, out, err = await run(tmp_path, MONGO_URL=url, REDIS_URL=redis_url)
-    assert (code, out) == (1, "")
-    assert "MONGO_URL" in err
-    assert "Traceback" not in err and "hidden-word" not in err
+    urls = {"MONGO_URL": "mongodb://user:hidden-word@127.0.0.1:1/spotter?replicaSet=rs0", "REDIS_URL": redis_url}
+    ended = await asyncio.gather(
+        run(tmp_path, **urls),
+        run(tmp_path, "create-superadmin", "--email", EMAIL, "--password", PASSWORD, **urls),
+        run(tmp_path, "seed-load", "--pairs", "1", "--out", "seats.json", **urls),
+    )
+    for code, out, err in ended:
+        assert (code, out) == (1, "")
+        assert err
+        assert "Traceback" not in err and "hidden-word" not in err
+    assert "MONGO_URL" in ended[0][2]
+    assert not (tmp_path / "seats.json").exists()
 
 
 async def test_with_its_port_taken_it_says_so(tmp_path: Path, database_url: str, redis_url: str) -> None:
@@ -167,6 +174,6 @@ async def test_it_serves_and_ends_with_nothing_to_say(tmp_path: Path, database_u
             assert response.status == 200
         code, seconds = await served.terminate()
     assert code == 0
-    assert seconds < 5
+    assert seconds < DRAIN_SECONDS
     assert served.printed.splitlines() == [f"Spotter serves at {served.url}"]
     assert "error" not in served.logged.lower()

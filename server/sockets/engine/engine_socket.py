@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from server.sockets.engine import frames, reasons
@@ -126,7 +127,7 @@ class EngineSocket:
             return
         if isinstance(link, PollingLink) and not link.polled and link.buffered:
             link.close(code)
-            self.engine.farewells.leave(self.sid, link.take())
+            self.engine.farewells.leave(self.sid, link.take(sys.maxsize))
         else:
             link.close(code)
         self._ended(reason)

@@ -14,6 +14,9 @@ from server.sockets.engine.link import Owner, Upkeep
 from server.sockets.engine.payload import SEPARATOR
 from server.sockets.engine.poll_guard import PollGuard
 
+# python-engineio's client gives up on a body of more.
+_PACKETS_A_POLL: Final = 16
+
 
 class Overlap(Exception):
     """A second poll while one is open."""
@@ -110,11 +113,11 @@ class PollingLink:
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_CLOSE)
 
-    def take(self) -> bytes:
-        """As much of the queue as one body may hold."""
+    def take(self, most: int = _PACKETS_A_POLL) -> bytes:
+        """As much of the queue as one body may hold, and no more than so many packets."""
         parts: list[bytes] = []
         total = -1
-        while self._queue:
+        while self._queue and len(parts) < most:
             part = self._queue[0].polled
             total += len(part) + 1
             if parts and total > self._most:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,6 +20,19 @@ from tests.server.sockets.turning import until
 from tests.server.sockets.world import World, world
 
 
+@pytest.fixture(autouse=True, scope="module")
+async def nothing_fails_unseen() -> AsyncIterator[None]:
+    """No task or callback of a module ends in an error that nobody handles."""
+    loop = asyncio.get_running_loop()
+    unseen: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda loop, context: unseen.append(context))
+    yield
+    gc.collect()
+    await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    assert unseen == []
+
+
 @pytest.fixture
 async def here(running: Running, people: People) -> AsyncIterator[World]:
     """Two people in a conversation of one message."""
@@ -25,15 +41,14 @@ async def here(running: Running, people: People) -> AsyncIterator[World]:
 
 
 @pytest.fixture(scope="module")
-async def shared(
-    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Running]:
+async def shared(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """One node for a whole module, whose tests make people of their own and leave nobody connected."""
     data = tmp_path_factory.mktemp("node")
     async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
         yield running
         await until(lambda: not running.node.gateway.clients)
         assert (running.node.registry.users, running.node.rooms.connections) == (0, 0)
+        assert running.node.gateway.eio.counters.failed_handlers == 0
 
 
 @pytest.fixture(scope="module")

@@ -187,16 +187,20 @@ async def test_refusals_and_leavings_do_not_put_off_the_end(case: Case, monkeypa
 
 
 async def test_one_that_leaves_every_namespace_is_sent_away_too(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(case.running.node.gateway, "connect_within", 0.1)
     async with admitted(case.running.url, case.person.token, "/conversations", "/presence") as raw:
+        monkeypatch.setattr(case.running.node.gateway, "connect_within", 0.1)
         await raw.send("1/conversations,")
         assert await raw.is_usable("/presence")
         await raw.send("1/presence,")
         await raw.closed()
 
 
-async def test_one_that_is_connected_stays(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(case.running.node.gateway, "connect_within", 0.1)
-    async with admitted(case.running.url, case.person.token) as raw, raw_socket(case.running.url) as idle:
-        await idle.closed()
-        assert await raw.is_usable()
+async def test_one_that_is_connected_stays(case: Case) -> None:
+    async with raw_socket(case.running.url) as raw:
+        (client,) = case.running.node.gateway.clients
+        reaping = client.timer
+        assert reaping is not None and not reaping.cancelled()
+        await raw.connect(case.person.token)
+        assert reaping.cancelled()
+        # What comes next is the end of the token.
+        assert client.timer is not None and client.timer.when() > reaping.when() + 600

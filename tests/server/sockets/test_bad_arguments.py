@@ -10,6 +10,7 @@ from domain.commands import Command
 from domain.events import NAMESPACES
 from tests.harness.nodes import Running
 from tests.harness.people import People
+from tests.server.sockets.gates import Gate
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
@@ -106,9 +107,7 @@ async def test_without_an_acknowledgement_it_is_refused_in_silence(unchanged: Wo
 
 
 @every_command
-async def test_a_nul_in_free_words_is_no_crash(
-    here: World, namespace: str, event: str, command: type[Command]
-) -> None:
+async def test_a_nul_in_free_words_is_no_crash(here: World, namespace: str, event: str, command: type[Command]) -> None:
     good = fitting(command, here.known)
     for field in filter(takes_any_words, fields_of(command)):
         answer = await here.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
@@ -125,13 +124,15 @@ async def test_a_namespace_that_was_not_connected(running: Running, people: Peop
         assert await raw.is_usable("/presence")
 
 
-async def test_while_connect_is_pending(running: Running, people: People) -> None:
+async def test_while_connect_is_pending(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _, conversation = await people.pair()
     message = json.dumps({"conversationId": conversation, "clientMessageId": "early", "text": "hi"})
+    gate = Gate(running.node.authenticator.authenticate)
+    monkeypatch.setattr(running.node.authenticator, "authenticate", gate)
     async with raw_socket(running.url) as raw:
-        # In one breath, so that the event is there before the token was checked.
         await raw.send(f'0/conversations,{{"token":"{client.token}"}}')
-        early = await raw.submit(f'["message:send",{message}]')
-        assert_refused(await raw.answer_to(early), {"unauthenticated"})
+        await gate.entered.wait()
+        assert_refused(await raw.ask("message:send", message), {"unauthenticated"})
+        gate.opened.set()
         assert "sid" in await raw.answer_to_connect()
         assert (await raw.ask("message:send", message))["data"]["message"]["seq"] == 1

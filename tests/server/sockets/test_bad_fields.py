@@ -14,9 +14,7 @@ UNKNOWN = ("$where", "__proto__", "conversationid", "", "a.b", "é\\u0000")
 
 
 @every_command
-async def test_a_value_that_does_not_fit(
-    unchanged: World, namespace: str, event: str, command: type[Command]
-) -> None:
+async def test_a_value_that_does_not_fit(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
     good, before = fitting(command, unchanged.known), await unchanged.contents()
     for field in fields_of(command):
         name = field.encode_name
@@ -34,9 +32,7 @@ def named(field: str, bad: Spoilt) -> str | None:
 
 
 @every_command
-async def test_a_field_missing_or_unknown(
-    unchanged: World, namespace: str, event: str, command: type[Command]
-) -> None:
+async def test_a_field_missing_or_unknown(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
     good, before = fitting(command, unchanged.known), await unchanged.contents()
     for field in fields_of(command):
         if field.required:

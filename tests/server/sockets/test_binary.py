@@ -34,7 +34,7 @@ async def test_without_an_acknowledgement_it_is_swallowed(unchanged: World) -> N
         await raw.connect(unchanged.client.token)
         await raw.send(f'51-/conversations,["message:send",{PLACEHOLDER}]')
         await raw.websocket.send(b"x")
-        await raw.send(f'61-/conversations,3[{PLACEHOLDER}]')
+        await raw.send(f"61-/conversations,3[{PLACEHOLDER}]")
         await raw.websocket.send(b"x")
         assert await raw.is_usable()
         assert raw.heard == []

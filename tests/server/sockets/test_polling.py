@@ -139,6 +139,19 @@ async def test_a_client_that_only_polls_converses(running: Running, people: Peop
         assert [message["id"] for message in again] == [message["id"] for message in sent]
 
 
+async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: Running, people: People) -> None:
+    person = await people.make()
+    async with aiohttp.ClientSession() as http:
+        poller = await Poller.open(running.url, http)
+        await poller.connect(person.token)
+        running.node.registry.cut(person.id, "logout")
+        async with http.get(poller.url) as response:
+            said = '42/conversations,["session:revoked",{"reason":"logout"}]\x1e1'
+            assert (response.status, await response.text()) == (200, said)
+        async with http.get(poller.url) as response:
+            assert response.status == 400
+
+
 async def test_a_client_that_moves_to_a_websocket_loses_nothing(running: Running, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with device(running.url, trainer) as other:

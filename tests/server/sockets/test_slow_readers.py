@@ -30,9 +30,7 @@ async def deaf(raw: Raw) -> AsyncIterator[None]:
     raw.websocket.transport.abort()
 
 
-async def test_the_others_hear_everything(
-    running: Running, people: People, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_others_hear_everything(running: Running, people: People, caplog: pytest.LogCaptureFixture) -> None:
     client, trainer, conversation = await people.pair()
     counters = running.node.gateway.eio.counters
     async with (

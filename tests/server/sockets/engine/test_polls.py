@@ -121,3 +121,13 @@ async def test_a_client_that_does_not_fetch_is_cut(serve: Harnesses) -> None:
     assert await server.ended() == "transport error"
     assert server.engine.counters.aborted_slow == 1
     assert (await server.poll(sid))[0] == 400
+
+
+async def test_a_burst_comes_in_polls_that_stock_clients_can_read(echo: Harness) -> None:
+    sid = await echo.open_polling()
+    socket = await echo.socket()
+    for number in range(40):
+        socket.send_text(str(number))
+    bodies = [(await echo.poll(sid))[1].split(SEP) for _ in range(3)]
+    assert [len(body) for body in bodies] == [16, 16, 8]
+    assert [packet for body in bodies for packet in body] == [f"4{number}" for number in range(40)]

@@ -1,0 +1,104 @@
+"""``message:delete``: what was said is gone, from every answer and from the whole database."""
+
+from __future__ import annotations
+
+import bson
+import pytest
+
+from store.database import Database
+from store.store import Store
+from tests.conversations.stage import Stage
+from tests.harness.devices import Data, Refused
+
+SECRET = "unspeakable"
+
+
+async def _mentions(database: Database, words: str) -> list[str]:
+    """The collections that hold the words in whatever field and form."""
+    found = []
+    for name in await database.db.list_collection_names():
+        async for document in database.collection(name).find({}):
+            if words.encode() in bson.encode(document):
+                found.append(name)
+    return found
+
+
+async def test_words_are_gone_from_the_whole_database(database: Database) -> None:
+    """Also the words of edits, and those in answers kept for commands with an idempotency key."""
+    await Store(database).prepare()
+    stage = Stage(database)
+    client, trainer, conversation = await stage.people.pair()
+    phone, other = stage.device(client), stage.device(trainer)
+    message = await phone.send(conversation, "m", f"{SECRET} first")
+    named: Data = {"messageId": message["id"]}
+    await phone.do("message:edit", {**named, "text": f"{SECRET} second"})
+    await phone.do("message:edit", {**named, "text": f"{SECRET} third", "idempotencyKey": "edit"})
+    await other.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "react"})
+    await stage.store.drain()
+    assert "messages" in await _mentions(database, SECRET)
+    await phone.do("message:delete", {**named, "idempotencyKey": "delete"})
+    await stage.store.drain()
+    assert await _mentions(database, SECRET) == []
+
+
+async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Stage) -> None:
+    client, trainer, conversation = await stage.people.pair()
+    phone, other = stage.device(client), stage.device(trainer)
+    message = await phone.send(conversation, "m", "first")
+    edit: Data = {"messageId": message["id"], "text": "second", "idempotencyKey": "key"}
+    edited = (await phone.do("message:edit", edit))["message"]
+    assert edited["text"] == "second"
+    await phone.do("message:edit", {"messageId": message["id"], "text": "third"})
+    await phone.do("message:edit", edit)
+    (listed,) = (await other.do("message:list", {"conversationId": conversation}))["messages"]
+    assert listed["text"] == "third"
+    await phone.do("message:delete", {"messageId": message["id"]})
+    assert (await phone.do("message:edit", edit))["message"]["text"] is None
+    with pytest.raises(Refused, match="idempotency_conflict"):
+        await phone.do("message:edit", {**edit, "text": "other"})
+    assert len(other.heard("message:updated")) == 3
+
+
+async def test_what_is_left_of_it(stage: Stage) -> None:
+    client, trainer, conversation = await stage.people.pair()
+    phone, other = stage.device(client), stage.device(trainer)
+    message = await phone.send(conversation, "m", "words")
+    await other.do("message:react", {"messageId": message["id"], "emoji": "👍"})
+    deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
+    gone: Data = {"text": None, "imageUrls": [], "videoUrls": [], "pdfUrls": [], "reactions": []}
+    assert deleted.items() >= gone.items()
+    assert deleted["deletedAt"] == deleted["updatedAt"]
+    same = ("id", "conversationId", "senderId", "kind", "seq", "clientMessageId", "replyTo", "createdAt")
+    assert {name: deleted[name] for name in same} == {name: message[name] for name in same}
+    assert other.heard("message:updated")[-1] == {
+        "conversationId": conversation, "seq": 3, "change": "delete", "message": deleted,
+    }  # fmt: skip
+    (item,) = (await other.do("conversation:list"))["items"]
+    assert item["lastMessage"] == deleted
+
+
+async def test_again_is_no_further_entry(stage: Stage) -> None:
+    client, trainer, conversation = await stage.people.pair()
+    phone, other = stage.device(client), stage.device(trainer)
+    message = await phone.send(conversation, "m")
+    deleted = await phone.do("message:delete", {"messageId": message["id"]})
+    assert await phone.do("message:delete", {"messageId": message["id"]}) == deleted
+    assert len(other.heard("message:updated")) == 1
+
+
+async def test_only_by_its_author_and_nothing_afterwards(stage: Stage) -> None:
+    client, trainer, conversation = await stage.people.pair()
+    phone, other = stage.device(client), stage.device(trainer)
+    named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
+    for event, rest in (("message:delete", {}), ("message:edit", {"text": "x"})):
+        with pytest.raises(Refused, match="forbidden"):
+            await other.do(event, {**named, **rest})
+    await phone.do("message:delete", named)
+    for device, event, rest in (
+        (phone, "message:edit", {"text": "x"}),
+        (other, "message:react", {"emoji": "👍"}),
+        (phone, "message:react", {"emoji": "👍", "remove": True}),
+    ):
+        with pytest.raises(Refused, match="conflict"):
+            await device.do(event, {**named, **rest})
+    assert len(other.heard("message:updated")) == 1

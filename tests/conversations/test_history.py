@@ -1,0 +1,99 @@
+"""``message:list``: back through the messages, each in its newest state; and how many of them are unread."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+
+
+async def _talk(stage: Stage, messages: int) -> tuple[Caller, Caller, str]:
+    """So many messages of the client's, ``1``, ``2``, …"""
+    client, trainer, conversation = await stage.people.pair()
+    phone = stage.device(client)
+    await asyncio.gather(*(phone.send(conversation, str(n), str(n)) for n in range(1, messages + 1)))
+    return phone, stage.device(trainer), conversation
+
+
+async def _page(device: Caller, conversation: str, **command: int) -> tuple[list[str], bool]:
+    answer = await device.do("message:list", {"conversationId": conversation, **command})
+    seqs = [message["seq"] for message in answer["messages"]]
+    assert seqs == sorted(seqs)
+    return [message["text"] for message in answer["messages"]], answer["hasMore"]
+
+
+async def _unread(device: Caller) -> int:
+    (item,) = (await device.do("conversation:list"))["items"]
+    (told,) = (await device.do("sync"))["conversations"]
+    assert told["conversation"]["unread"] == item["unread"]
+    return int(item["unread"])
+
+
+async def test_pages_go_back_to_the_first(stage: Stage) -> None:
+    _, other, conversation = await _talk(stage, 7)
+    assert await _page(other, conversation, limit=3) == (["5", "6", "7"], True)
+    assert await _page(other, conversation, limit=3, beforeSeq=5) == (["2", "3", "4"], True)
+    assert await _page(other, conversation, limit=3, beforeSeq=2) == (["1"], False)
+    assert await _page(other, conversation, limit=7) == ([*"1234567"], False)
+    for before in (0, 1):
+        assert await _page(other, conversation, beforeSeq=before) == ([], False)
+    assert await _page(other, conversation, beforeSeq=2**53 - 1, limit=1) == (["7"], True)
+
+
+async def test_changes_take_a_number_and_no_place(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage, 3)
+    first, second, _ = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
+    for n in range(25):
+        await phone.do("message:edit", {"messageId": first["id"], "text": f"edit {n}"})
+    await phone.do("message:delete", {"messageId": second["id"]})
+    await phone.send(conversation, "4", "4")
+    answer = await other.do("message:list", {"conversationId": conversation, "limit": 4})
+    told = [(message["seq"], message["text"]) for message in answer["messages"]]
+    assert told == [(1, "edit 24"), (2, None), (3, "3"), (30, "4")]
+    assert answer["hasMore"] is False
+    assert await _page(other, conversation, limit=2, beforeSeq=30) == ([None, "3"], True)
+
+
+@pytest.mark.parametrize("command", [{"limit": 0}, {"limit": 101}, {"beforeSeq": -1}, {"beforeSeq": "1"}, {"after": 1}])
+async def test_what_is_refused(stage: Stage, command: Data) -> None:
+    phone, _, conversation = await _talk(stage, 1)
+    with pytest.raises(Refused, match="validation_failed"):
+        await phone.do("message:list", {"conversationId": conversation, **command})
+
+
+async def test_only_what_the_other_side_said_is_unread(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage, 5)
+    await other.send(conversation, "mine")
+    assert (await _unread(phone), await _unread(other)) == (1, 5)
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 2})
+    assert (await _unread(phone), await _unread(other)) == (1, 3)
+    await other.do("conversation:delivered", {"conversationId": conversation, "seq": 6})
+    assert await _unread(other) == 3
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 6})
+    assert await _unread(other) == 0
+
+
+async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage, 3)
+    first, second, third = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
+    await phone.do("message:edit", {"messageId": first["id"], "text": "edited"})
+    await phone.do("message:react", {"messageId": second["id"], "emoji": "👍"})
+    assert await _unread(other) == 3
+    await phone.do("message:delete", {"messageId": third["id"]})
+    assert await _unread(other) == 2
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
+    await phone.do("message:delete", {"messageId": first["id"]})
+    assert await _unread(other) == 1
+
+
+async def test_unread_counts_to_a_hundred(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage, 99)
+    assert await _unread(other) == 99
+    for key, unread in (("100", 100), ("101", 100)):
+        await phone.send(conversation, key)
+        assert await _unread(other) == unread
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 2})
+    assert await _unread(other) == 99

@@ -1,0 +1,76 @@
+"""``conversation:mute``: one's own affair, until an instant, until further notice, or no longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+
+FOREVER = "9999-12-31T00:00:00.000Z"
+
+
+async def _pair(stage: Stage) -> tuple[Caller, Caller, Data]:
+    client, trainer, conversation = await stage.people.pair()
+    return stage.device(client), stage.device(trainer), {"conversationId": conversation}
+
+
+async def _muted(device: Caller) -> str | None:
+    (item,) = (await device.do("conversation:list"))["items"]
+    (told,) = (await device.do("sync", {"cursors": {item["id"]: 0}}))["conversations"]
+    assert told["conversation"]["mutedUntil"] == item["mutedUntil"]
+    muted: str | None = item["mutedUntil"]
+    return muted
+
+
+async def test_until_further_notice_and_no_longer(stage: Stage) -> None:
+    phone, other, named = await _pair(stage)
+    assert await phone.do("conversation:mute", named) == {}
+    assert (await _muted(phone), await _muted(other)) == (FOREVER, None)
+    assert await phone.do("conversation:mute", {**named, "until": None}) == {}
+    assert (await _muted(phone), await _muted(other)) == (None, None)
+    assert stage.recorder.said == []
+
+
+@pytest.mark.parametrize(
+    ("until", "muted"),
+    [
+        ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"),
+        ("2026-12-24T18:00:00.123Z", "2026-12-24T18:00:00.123Z"),
+        ("2026-12-24T18:00:00+02:00", "2026-12-24T16:00:00.000Z"),
+        ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z"),
+    ],
+)
+async def test_until_an_instant(stage: Stage, until: str, muted: str) -> None:
+    phone, other, named = await _pair(stage)
+    await phone.do("conversation:mute", {**named, "until": until})
+    assert (await _muted(phone), await _muted(other)) == (muted, None)
+
+
+@pytest.mark.parametrize("until", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "2026-13-01T00:00:00Z", 7, {}])
+async def test_what_is_no_instant(stage: Stage, until: object) -> None:
+    phone, _, named = await _pair(stage)
+    with pytest.raises(Refused, match="validation_failed") as refused:
+        await phone.do("conversation:mute", {**named, "until": until})
+    assert [error["field"] for error in refused.value.error["errors"]] == ["until"]
+    assert await _muted(phone) is None
+
+
+async def test_messages_still_arrive(stage: Stage) -> None:
+    phone, other, named = await _pair(stage)
+    await phone.do("conversation:mute", named)
+    await other.send(named["conversationId"], "m")
+    assert len(phone.heard("message:new")) == 1
+    (item,) = (await phone.do("conversation:list"))["items"]
+    assert (item["unread"], item["mutedUntil"]) == (1, FOREVER)
+
+
+async def test_a_repeat_under_its_key_mutes_once(stage: Stage) -> None:
+    phone, _, named = await _pair(stage)
+    keyed = {**named, "idempotencyKey": "mute"}
+    assert await phone.do("conversation:mute", keyed) == {}
+    await phone.do("conversation:mute", {**named, "until": None})
+    assert await phone.do("conversation:mute", keyed) == {}
+    assert await _muted(phone) is None
+    with pytest.raises(Refused, match="idempotency_conflict"):
+        await phone.do("conversation:mute", {**keyed, "until": None})

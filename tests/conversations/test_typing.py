@@ -1,0 +1,134 @@
+"""``typing`` is told to the other side only, and ends: when told, with the message, by itself, with the socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import server.sockets.typing
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Device, device
+from tests.harness.nodes import Running
+from tests.harness.people import People, Person
+
+SHORT = 0.15
+
+
+async def _pair(stage: Stage) -> tuple[Caller, Caller, str]:
+    client, trainer, conversation = await stage.people.pair()
+    return stage.device(client), stage.device(trainer), conversation
+
+
+async def _type(typist: Caller | Device, conversation: str, active: bool = True) -> None:
+    assert await typist.do("typing", {"conversationId": conversation, "active": active}) == {}
+
+
+def _told(conversation: str, person: Person, *active: bool) -> list[Data]:
+    return [{"conversationId": conversation, "userId": person.id, "active": each} for each in active]
+
+
+async def test_the_other_side_is_told_of_each_change_once(stage: Stage) -> None:
+    phone, other, conversation = await _pair(stage)
+    for active in (True, True, True, False, False, True, False):
+        await _type(phone, conversation, active)
+    assert other.heard("typing") == _told(conversation, phone.person, True, False, True, False)
+    assert phone.heard("typing") == []
+
+
+async def test_both_may_type_at_once_and_elsewhere(stage: Stage) -> None:
+    phone, other, conversation = await _pair(stage)
+    trainer = await stage.people.make("trainer")
+    another = (await phone.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
+    await _type(phone, conversation)
+    await _type(other, conversation)
+    await _type(phone, another)
+    await _type(phone, conversation, active=False)
+    assert other.heard("typing") == _told(conversation, phone.person, True, False)
+    assert phone.heard("typing") == _told(conversation, other.person, True)
+    assert stage.recorder.events(trainer, "typing") == _told(another, phone.person, True)
+    for typist, where in ((other, conversation), (phone, another)):
+        await _type(typist, where, active=False)
+
+
+async def test_nothing_of_it_is_stored(stage: Stage) -> None:
+    phone, _, conversation = await _pair(stage)
+    before = await phone.do("conversation:list")
+    await _type(phone, conversation)
+    assert await phone.do("conversation:list") == before
+    await _type(phone, conversation, active=False)
+
+
+async def test_sending_the_message_ends_it(stage: Stage) -> None:
+    phone, other, conversation = await _pair(stage)
+    await _type(phone, conversation)
+    await phone.send(conversation, "m")
+    names = [name for name, _ in stage.recorder.to(other.person)]
+    assert names == ["typing", "conversation:new", "message:new", "typing"]
+    assert other.heard("typing") == _told(conversation, phone.person, True, False)
+    await phone.send(conversation, "n")
+    assert len(other.heard("typing")) == 2
+
+
+async def test_a_refused_message_does_not_end_it(stage: Stage) -> None:
+    phone, other, conversation = await _pair(stage)
+    await _type(phone, conversation)
+    await phone.ask("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": " "})
+    assert other.heard("typing") == _told(conversation, phone.person, True)
+    await _type(phone, conversation, active=False)
+
+
+def test_it_lasts_as_long_as_is_promised() -> None:
+    assert server.sockets.typing.ENDS_AFTER_SECONDS == 7
+
+
+async def test_it_ends_by_itself(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", SHORT)
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+        await _type(phone, conversation)
+        assert await other.hear("typing", 2) == _told(conversation, client, True, False)
+        assert phone.events("typing") == []
+
+
+async def test_typing_on_extends_it(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 4 * SHORT)
+    client, trainer, conversation = await people.pair()
+    loop = asyncio.get_running_loop()
+    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+        started = loop.time()
+        while loop.time() < started + 6 * SHORT:
+            await _type(phone, conversation)
+        await other.hear("typing", 2)
+        assert loop.time() >= started + 9 * SHORT
+        assert other.events("typing") == _told(conversation, client, True, False)
+
+
+async def test_it_ends_with_the_last_socket(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, trainer) as other:
+        async with device(running.url, client) as phone:
+            async with device(running.url, await people.another_device(client)):
+                await _type(phone, conversation)
+            # One device is gone, but not the last.
+            await other.do("conversation:list")
+            await phone.do("conversation:list")
+            assert other.events("typing") == _told(conversation, client, True)
+        assert await other.hear("typing", 2) == _told(conversation, client, True, False)
+    assert not running.node.typing._active
+
+
+async def test_an_outsider_hears_nothing(running: Running, people: People) -> None:
+    client, trainer, conversation = await people.pair()
+    outsider = await people.make("trainer")
+    async with (
+        device(running.url, client) as phone,
+        device(running.url, trainer) as other,
+        device(running.url, outsider) as stranger,
+    ):
+        await _type(phone, conversation)
+        await other.hear("typing")
+        await _type(phone, conversation, active=False)
+        await other.hear("typing", 2)
+        await stranger.do("conversation:list")
+        assert stranger.heard == phone.heard == []
