@@ -57,8 +57,11 @@ async def test_a_deposed_master_that_goes_on_answering_is_left(tmp_path: Path) -
         await asyncio.wait_for(deposed(), 20)
         watched.master.thaw()
         await until(lambda: "a" in restored.names and one.up)
-        async with watched.replica.client() as client:
-            assert dict(await client.pubsub_numsub("a")) == {"a": 1}
+        async with asyncio.timeout(PATIENCE_SECONDS), watched.replica.client() as client:
+            while dict(await client.pubsub_numsub("a")) != {"a": 1}:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        one.publish("a", b"x")
+        await ear.hear(1)
 
 
 async def test_cluster(tmp_path: Path) -> None:
