@@ -198,7 +198,6 @@ def fold(record: MessageRecord, change: Change) -> MessageRecord:
             video_urls=(),
             pdf_urls=(),
             marks=(),
-            digest=None,
             deleted_at=change.created_at,
             updated_at=max(record.updated_at, change.created_at),
         )

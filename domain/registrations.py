@@ -85,4 +85,5 @@ def require_time_zone(name: str) -> str:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Some systems list names that are no zones: what the host is set to, and a placeholder.
+    return frozenset(available_timezones()) - {"localtime", "Factory", "posixrules"}

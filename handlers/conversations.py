@@ -22,22 +22,27 @@ from handlers.idempotent import idempotent
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-@idempotent
 async def open_conversation(context: Context, actor: Actor, command: OpenConversation) -> ConversationAnswer:
     """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
+    await _make_sure_of(context, actor, command)
+    record = await context.store.conversations.between(actor.user_id, command.user_id)
+    if record is None:
+        raise not_found("user to talk to")
+    (conversation,) = await views.conversation_views(context, actor.user_id, [record])
+    return ConversationAnswer(conversation=conversation)
+
+
+@idempotent
+async def _make_sure_of(context: Context, actor: Actor, command: OpenConversation) -> None:
+    """Answers nothing: with a key its answer is kept, and may not keep the words of a last message."""
     if command.user_id == actor.user_id:
         raise invalid("userId", "is yourself")
     other = await context.store.people.reachable(command.user_id)
-    if other is None or not may_open(actor.role, other.role):
-        existing = await context.store.conversations.between(actor.user_id, command.user_id)
-        if existing is None:
-            raise not_found("user to talk to")
-        record = existing
-    else:
+    if other is not None and may_open(actor.role, other.role):
         now = whole_milliseconds(context.clock())
-        record = await context.store.conversations.open(actor.user_id, command.user_id, now)
-    (conversation,) = await views.conversation_views(context, actor.user_id, [record])
-    return ConversationAnswer(conversation=conversation)
+        await context.store.conversations.open(actor.user_id, command.user_id, now)
+    elif await context.store.conversations.between(actor.user_id, command.user_id) is None:
+        raise not_found("user to talk to")
 
 
 async def list_conversations(context: Context, actor: Actor, command: ListConversations) -> ConversationPage:

@@ -1,53 +1,100 @@
-"""Commands that may carry an idempotency key: a repeat answers what the first one was answered."""
+"""Commands with an idempotency key: a repeat answers what the first one was answered, and does nothing."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from domain import wire
-from domain.errors import Code, DomainError
+from domain.answers import MessageAnswer
+from domain.commands import Command
+from domain.errors import Code, DomainError, unavailable
 from domain.instants import whole_milliseconds
+from handlers import access, views
 from handlers.actor import Actor
 from handlers.context import Context
-from store.idempotency import FirstResult
+from store.idempotency import Scope
 
-
-class Keyed(Protocol):
-    @property
-    def idempotency_key(self) -> str | None: ...
-
-
-C = TypeVar("C", bound=Keyed)
+C = TypeVar("C", bound=Command)
 R = TypeVar("R")
+Handler = Callable[[Context, Actor, C], Awaitable[R]]
+
+# How long a repeat waits for a first one that is still at work.
+PATIENCE_SECONDS = 8.0
+_PAUSE_SECONDS = 0.05
 
 
-def idempotent(
-    handler: Callable[[Context, Actor, C], Awaitable[R]],
-) -> Callable[[Context, Actor, C], Awaitable[R | msgspec.Raw]]:
-    """For commands that set a state, so that two repeats at the very same moment do no harm either.
+class _Named(msgspec.Struct, frozen=True):
+    """What is kept of an answer that is a message: messages change, and what was deleted must not come back."""
 
-    Only successes are remembered. Raises ``idempotency_conflict`` when the key came with another body before.
+    id: str
+
+
+def idempotent(handler: Handler[C, R]) -> Handler[C, R | msgspec.Raw]:
+    """The first result itself is answered to a repeat.
+
+    Raises ``idempotency_conflict`` when the key came with another body before. Only successes are remembered.
     """
 
+    async def recall(context: Context, actor: Actor, kept: bytes) -> msgspec.Raw:
+        return msgspec.Raw(b"{}" if kept == b"null" else kept)
+
+    return _once(handler, wire.encode, recall)
+
+
+def idempotent_message(handler: Handler[C, MessageAnswer]) -> Handler[C, MessageAnswer]:
+    """For commands that answer a message: a repeat is answered with that message as it now stands."""
+
+    async def recall(context: Context, actor: Actor, kept: bytes) -> MessageAnswer:
+        _, record = await access.message(context, actor, wire.decode(_Named, kept).id)
+        (message,) = await views.seen_messages(context, [record])
+        return MessageAnswer(message=message)
+
+    return _once(handler, lambda answer: wire.encode(_Named(answer.message.id)), recall)
+
+
+def _once(
+    handler: Handler[C, R], keep: Callable[[R], bytes], recall: Callable[[Context, Actor, bytes], Awaitable[Any]]
+) -> Handler[C, Any]:
     @functools.wraps(handler)
-    async def once(context: Context, actor: Actor, command: C) -> R | msgspec.Raw:
-        key = command.idempotency_key
-        if key is None:
+    async def once(context: Context, actor: Actor, command: C) -> Any:
+        if command.idempotency_key is None:
             return await handler(context, actor, command)
-        kept, name = context.store.idempotency, type(command).__name__
-        digest = blake2b(wire.encode(command), digest_size=16).digest()
-        first = await kept.first(actor.user_id, name, key)
-        if first is None:
-            result = wire.encode(await handler(context, actor, command))
-            now = whole_milliseconds(context.clock())
-            first = await kept.remember(actor.user_id, name, key, FirstResult(digest, result), now)
-        if first.digest != digest:
-            raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
-        return msgspec.Raw(b"{}" if first.result == b"null" else first.result)
+        scope = Scope(actor.user_id, type(command).__name__, command.idempotency_key)
+        # Nothing that came later on this socket may overtake while the key is looked up.
+        async with actor.turn:
+            kept = await _claim(context, scope, blake2b(wire.encode(command), digest_size=16).digest())
+            if kept is not None:
+                return await recall(context, actor, kept)
+            try:
+                answer = await handler(context, replace(actor, turn=asyncio.Lock()), command)
+            except BaseException:
+                await asyncio.shield(context.store.idempotency.release(scope))
+                raise
+            await context.store.idempotency.keep(scope, keep(answer))
+            return answer
 
     return once
+
+
+async def _claim(context: Context, scope: Scope, digest: bytes) -> bytes | None:
+    """What is kept of the first result, or nothing when this is the first."""
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + PATIENCE_SECONDS
+    while loop.time() < give_up:
+        now = whole_milliseconds(context.clock())
+        earlier = await context.store.idempotency.claim(scope, digest, now)
+        if earlier is None:
+            return None
+        if earlier.digest != digest:
+            raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
+        if earlier.result is not None:
+            return earlier.result
+        await asyncio.sleep(_PAUSE_SECONDS)
+    raise unavailable("The first command under this key is still at work.")

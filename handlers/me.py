@@ -9,12 +9,14 @@ from domain.instants import to_wire
 from handlers.actor import Actor
 from handlers.auth.signing_in import present
 from handlers.context import Context
+from handlers.idempotent import idempotent
 
 
 async def get_me(context: Context, actor: Actor, command: None) -> Me:
     return _me(await context.store.users.by_id(actor.user_id))
 
 
+@idempotent
 async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
     """Pause or come back."""
     return _me(await context.store.users.set_active(actor.user_id, command.is_active, present(context)))

@@ -27,10 +27,11 @@ from domain.messages import (
 from handlers import access, introductions, views
 from handlers.actor import Actor
 from handlers.context import Context
-from handlers.idempotent import idempotent
+from handlers.idempotent import idempotent_message
 from store.log.log import AppendedChange
 
 
+@idempotent_message
 async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
     _check_body(command)
@@ -56,7 +57,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
     return MessageAnswer(message=sent)
 
 
-@idempotent
+@idempotent_message
 async def edit_message(context: Context, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message."""
     check_body(command.text, 0)
@@ -68,7 +69,7 @@ async def edit_message(context: Context, actor: Actor, command: EditMessage) -> 
     return await _change(context, actor, command.message_id, decide)
 
 
-@idempotent
+@idempotent_message
 async def delete_message(context: Context, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
@@ -79,7 +80,7 @@ async def delete_message(context: Context, actor: Actor, command: DeleteMessage)
     return await _change(context, actor, command.message_id, decide)
 
 
-@idempotent
+@idempotent_message
 async def react_to_message(context: Context, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 

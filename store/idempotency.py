@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from bson import ObjectId
@@ -20,39 +20,53 @@ SCHEMAS = (
         (IndexModel([("user", ASCENDING), ("command", ASCENDING), ("key", ASCENDING)], name="key", unique=True),),
     ),
 )
+# Whoever claimed a key and did not come back within this time has died.
+CLAIM_LASTS = timedelta(seconds=60)
 
 
-class FirstResult(msgspec.Struct, frozen=True):
-    """What the first command under a key asked (its digest) and was answered (JSON)."""
+class Scope(msgspec.Struct, frozen=True):
+    """Whose key it is, and for which command."""
+
+    user_id: str
+    command: str
+    key: str
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What another command under the key asked (its digest) and was answered; no result yet while it works."""
 
     digest: bytes
-    result: bytes
+    result: bytes | None
 
 
 @repository
 class Idempotency:
     def __init__(self, database: Database) -> None:
-        self._results = database.collection(NAME)
+        self._keys = database.collection(NAME)
 
-    async def first(self, user_id: str, command: str, key: str) -> FirstResult | None:
-        found = await self._results.find_one(_scope(user_id, command, key))
-        return FirstResult(found["digest"], found["result"]) if found else None
-
-    async def remember(self, user_id: str, command: str, key: str, first: FirstResult, now: datetime) -> FirstResult:
-        """Keep a result, unless there is one already: answers the one that is kept."""
+    async def claim(self, scope: Scope, digest: bytes, now: datetime) -> Earlier | None:
+        """Nothing when the key is the caller's to use: it then has to ``keep`` a result or to ``release``."""
+        wanted = _document(scope)
         try:
-            await self._results.insert_one(
-                {
-                    **_scope(user_id, command, key),
-                    "digest": first.digest,
-                    "result": first.result,
-                    "createdAt": now,
-                }
-            )
+            await self._keys.insert_one({**wanted, "digest": digest, "claimedAt": now, "createdAt": now})
         except DuplicateKeyError:
-            return await self.first(user_id, command, key) or first
-        return first
+            pass
+        else:
+            return None
+        abandoned = {**wanted, "digest": digest, "result": {"$exists": False}, "claimedAt": {"$lt": now - CLAIM_LASTS}}
+        if (await self._keys.update_one(abandoned, {"$set": {"claimedAt": now}})).matched_count:
+            return None
+        found = await self._keys.find_one(wanted)
+        # Released in between, or not committed by a majority yet: it counts as at work.
+        return Earlier(found["digest"], found.get("result")) if found else Earlier(digest, None)
+
+    async def keep(self, scope: Scope, result: bytes) -> None:
+        await self._keys.update_one(_document(scope), {"$set": {"result": result}, "$unset": {"claimedAt": ""}})
+
+    async def release(self, scope: Scope) -> None:
+        """Only successes are remembered."""
+        await self._keys.delete_one({**_document(scope), "result": {"$exists": False}})
 
 
-def _scope(user_id: str, command: str, key: str) -> Document:
-    return {"user": ObjectId(user_id), "command": command, "key": key}
+def _document(scope: Scope) -> Document:
+    return {"user": ObjectId(scope.user_id), "command": scope.command, "key": scope.key}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.fields import IdempotencyKey
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The base of every command."""
+    """The base of every command. On REST the key comes in the ``Idempotency-Key`` header."""
+
+    idempotency_key: IdempotencyKey | None = None

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from domain.commands import Command
-from domain.fields import ClientMessageId, Cursor, Id, IdempotencyKey, Instant, PageSize, Seq
+from domain.fields import ClientMessageId, Cursor, Id, Instant, PageSize, Seq
 
 MAX_TEXT = 4000
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
@@ -19,7 +19,6 @@ Emoji = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\s\x00-\x1
 
 class OpenConversation(Command, frozen=True, kw_only=True):
     user_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
 class ListConversations(Command, frozen=True, kw_only=True):
@@ -32,7 +31,6 @@ class MuteConversation(Command, frozen=True, kw_only=True):
 
     conversation_id: Id
     until: Instant | msgspec.UnsetType | None = msgspec.UNSET
-    idempotency_key: IdempotencyKey | None = None
 
 
 class SendMessage(Command, frozen=True, kw_only=True):
@@ -48,19 +46,16 @@ class SendMessage(Command, frozen=True, kw_only=True):
 class EditMessage(Command, frozen=True, kw_only=True):
     message_id: Id
     text: Text
-    idempotency_key: IdempotencyKey | None = None
 
 
 class DeleteMessage(Command, frozen=True, kw_only=True):
     message_id: Id
-    idempotency_key: IdempotencyKey | None = None
 
 
 class ReactToMessage(Command, frozen=True, kw_only=True):
     message_id: Id
     emoji: Emoji
     remove: bool = False
-    idempotency_key: IdempotencyKey | None = None
 
 
 class ListMessages(Command, frozen=True, kw_only=True):
@@ -94,5 +89,5 @@ class SetTyping(Command, frozen=True, kw_only=True):
 class Sync(Command, frozen=True, kw_only=True):
     """``cursors``: the last ``seq`` received of each conversation the device knows."""
 
-    cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)] = msgspec.field(default_factory=dict)
+    cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)]
     limit: Annotated[int, Meta(ge=1, le=500)] = 100

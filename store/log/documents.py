@@ -113,7 +113,7 @@ def changed_fields(record: MessageRecord) -> Document:
         values["editSeq"], values["editedAt"] = record.edit_seq, record.edited_at
     if record.deleted_at is not None:
         values["deletedAt"] = record.deleted_at
-        gone |= {"imageUrls": "", "videoUrls": "", "pdfUrls": "", "digest": ""}
+        gone |= {"imageUrls": "", "videoUrls": "", "pdfUrls": ""}
     return {"$set": values, "$unset": gone} if gone else {"$set": values}
 
 

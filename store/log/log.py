@@ -84,7 +84,6 @@ class Log:
             return announced[0]
         # As readers see it: a change of it may be stored and not applied yet.
         first = await self.read.message(str(appended.document["_id"])) or message_record(appended.document)
-        # A deleted message keeps no digest: its repeat is answered with what is left of it.
         if first.digest is not None and first.digest != record.digest:
             raise DomainError(
                 Code.IDEMPOTENCY_CONFLICT, "Another message was sent under this clientMessageId before."

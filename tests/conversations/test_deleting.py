@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import bson
 import pytest
 
@@ -34,6 +36,7 @@ async def test_words_are_gone_from_the_whole_database(database: Database) -> Non
     await phone.do("message:edit", {**named, "text": f"{SECRET} second"})
     await phone.do("message:edit", {**named, "text": f"{SECRET} third", "idempotencyKey": "edit"})
     await other.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "react"})
+    await other.do("conversation:open", {"userId": client.id, "idempotencyKey": "open"})
     await stage.store.drain()
     assert "messages" in await _mentions(database, SECRET)
     await phone.do("message:delete", {**named, "idempotencyKey": "delete"})
@@ -57,6 +60,19 @@ async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Stage) -> 
     with pytest.raises(Refused, match="idempotency_conflict"):
         await phone.do("message:edit", {**edit, "text": "other"})
     assert len(other.heard("message:updated")) == 3
+
+
+async def test_keyed_changes_keep_the_order_of_their_socket(stage: Stage) -> None:
+    client, _, conversation = await stage.people.pair()
+    phone = stage.device(client)
+    named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
+    for start in range(0, 40, 8):
+        keys = [{"idempotencyKey": f"key {n}"} if n % 2 else {} for n in range(start, start + 8)]
+        await asyncio.gather(
+            *(phone.do("message:edit", {**named, **key, "text": f"{n}"}) for n, key in enumerate(keys, start))
+        )
+        texts = [event["message"]["text"] for event in phone.heard("message:updated")]
+        assert texts == [f"{n}" for n in range(start + 8)]
 
 
 async def test_what_is_left_of_it(stage: Stage) -> None:
@@ -90,9 +106,10 @@ async def test_only_by_its_author_and_nothing_afterwards(stage: Stage) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
-    for event, rest in (("message:delete", {}), ("message:edit", {"text": "x"})):
-        with pytest.raises(Refused, match="forbidden"):
-            await other.do(event, {**named, **rest})
+    with pytest.raises(Refused, match="forbidden"):
+        await other.do("message:delete", named)
+    with pytest.raises(Refused, match="forbidden"):
+        await other.do("message:edit", {**named, "text": "x"})
     await phone.do("message:delete", named)
     for device, event, rest in (
         (phone, "message:edit", {"text": "x"}),

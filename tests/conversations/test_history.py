@@ -27,7 +27,7 @@ async def _page(device: Caller, conversation: str, **command: int) -> tuple[list
 
 async def _unread(device: Caller) -> int:
     (item,) = (await device.do("conversation:list"))["items"]
-    (told,) = (await device.do("sync"))["conversations"]
+    (told,) = (await device.do("sync", {"cursors": {}}))["conversations"]
     assert told["conversation"]["unread"] == item["unread"]
     return int(item["unread"])
 

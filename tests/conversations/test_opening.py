@@ -55,6 +55,19 @@ async def test_opening_again_answers_the_same(stage: Stage) -> None:
         assert (opened["id"], opened["unread"], opened["lastMessage"]["text"]) == (conversation, unread, "hello")
 
 
+async def test_a_repeat_under_its_key_answers_the_conversation_as_it_stands(stage: Stage) -> None:
+    client, trainer, conversation = await stage.people.pair()
+    phone = stage.device(client)
+    keyed = {"userId": trainer.id, "idempotencyKey": "open"}
+    assert (await phone.do("conversation:open", keyed))["conversation"]["head"] == 0
+    message = await phone.send(conversation, "m1")
+    assert (await phone.do("conversation:open", keyed))["conversation"]["lastMessage"] == message
+    other = await stage.people.make("trainer")
+    with pytest.raises(Refused, match="idempotency_conflict"):
+        await phone.do("conversation:open", {**keyed, "userId": other.id})
+    assert len((await phone.do("conversation:list"))["items"]) == 1
+
+
 async def test_from_both_sides_at_once_gives_one(shared_database: Database) -> None:
     nodes = [Stage(shared_database) for _ in range(3)]
     for _ in range(8):

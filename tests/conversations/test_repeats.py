@@ -62,12 +62,13 @@ async def test_after_an_edit_it_answers_the_message_as_it_stands(stage: Stage, a
             await device.send(conversation, "key", "new words")
 
 
-async def test_after_a_deletion_nothing_is_left_to_compare(stage: Stage, again: Stage) -> None:
+async def test_after_a_deletion_another_body_is_still_a_conflict(stage: Stage, again: Stage) -> None:
     phone, _, conversation, message = await _sent(stage)
     deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
     for device in (phone, again.device(phone.person)):
         assert await device.send(conversation, "key", "first words") == deleted
-        assert await device.send(conversation, "key", "whatever") == deleted
+        with pytest.raises(Refused, match="idempotency_conflict"):
+            await device.send(conversation, "key", "whatever")
 
 
 async def test_it_tells_reactions_and_what_was_seen(stage: Stage, again: Stage) -> None:

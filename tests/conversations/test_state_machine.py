@@ -51,7 +51,7 @@ class World:
         self.listening = {user: Replica(user) for user in self.people}
         self.syncing = {user: Replica(user) for user in self.people}
         for user in self.people:
-            self.listening[user].take(await self.caller(0, user).do("sync"))
+            self.listening[user].take(await self.caller(0, user).do("sync", {"cursors": {}}))
 
     def _node(self) -> Stage:
         return Stage(self.database, clock=self.clock)

@@ -89,12 +89,12 @@ async def test_newest_messages_are_told_in_their_newest_state(stage: Stage) -> N
     device, (conversation,) = await _talks(stage, 1)
     for n in range(30):
         await device.send(conversation, f"t{n}", f"t{n}")
-    (told,) = (await device.do("sync"))["conversations"]
+    (told,) = (await device.do("sync", {"cursors": {}}))["conversations"]
     last = told["entries"][-1]["message"]
     await device.do("message:edit", {"messageId": last["id"], "text": "edited"})
     await device.do("message:react", {"messageId": last["id"], "emoji": "👍"})
     await device.do("message:delete", {"messageId": told["entries"][0]["message"]["id"]})
-    (told,) = (await device.do("sync"))["conversations"]
+    (told,) = (await device.do("sync", {"cursors": {}}))["conversations"]
     assert [entry["change"] for entry in told["entries"]] == ["new"] * 20
     assert (told["cursor"], told["conversation"]["head"]) == (34, 34)
     assert told["entries"][0]["message"]["text"] is None
@@ -149,8 +149,9 @@ async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        {"limit": 0}, {"limit": 501}, {"limit": "1"}, {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}},
-        {"cursors": []}, {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}}, {"since": 1},
+        {"cursors": {}, "limit": 0}, {"cursors": {}, "limit": 501}, {"cursors": {}, "limit": "1"},
+        {"cursors": {}, "since": 1}, {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}}, {"cursors": []},
+        {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}}, {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
     ],
 )  # fmt: skip
 async def test_what_is_refused(stage: Stage, command: Data) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from store.database import Database
 from store.store import Store
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
+from tests.server.embedded.observed import Death
 
 
 def mongod_pid(data_dir: Path) -> int:
@@ -22,29 +22,11 @@ def mongod_pid(data_dir: Path) -> int:
     return int((data_dir / "embedded" / "mongod" / "mongod.lock").read_text(encoding="ascii"))
 
 
-def parent_of(pid: int) -> int:
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-    return int(after_name.split()[1])
-
-
-def kill(pid: int) -> None:
+async def kill(pid: int) -> None:
     """``kill -9``; returns when the process is gone."""
-    descriptor = os.pidfd_open(pid)
-    try:
-        os.kill(pid, signal.SIGKILL)
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        assert poll.poll(20_000), f"process {pid} did not end"
-    finally:
-        os.close(descriptor)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    end = Death(pid)
+    os.kill(pid, signal.SIGKILL)
+    await end.wait()
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ class Town:
         self.served = await self.served.again()
 
     async def kill_mongod(self) -> None:
-        await asyncio.to_thread(kill, mongod_pid(self.served.data_dir))
+        await kill(mongod_pid(self.served.data_dir))
 
 
 @pytest.fixture

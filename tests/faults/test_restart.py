@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.embedded import is_alive, kill, mongod_pid, parent_of, residents
+from tests.faults.embedded import kill, mongod_pid, residents
 from tests.faults.phones import phone
 from tests.faults.served import Served, serving
+from tests.server.embedded.observed import is_alive, parent_of
 
 SAID = 5
 
@@ -27,17 +28,15 @@ async def test_the_conversation_is_still_there(tmp_path: Path) -> None:
             for number in range(SAID):
                 await one.send(number)
         mongod = mongod_pid(tmp_path)
-        keeper = parent_of(mongod)
         assert (await served.terminate())[0] == 0
         assert not is_alive(mongod)
 
     async with serving(tmp_path) as served:
         await assert_said(served, trainer.token, conversation, SAID)
-        mongod = mongod_pid(tmp_path)
         # Power is lost: everything ends at once, and nobody says goodbye.
-        keeper = parent_of(mongod)
+        keeper = parent_of(mongod_pid(tmp_path))
         await served.kill()
-        kill(keeper)
+        await kill(keeper)
 
     async with serving(tmp_path) as served:
         await assert_said(served, client.token, conversation, SAID + 1)
