@@ -65,7 +65,7 @@ def of_fanout(
         yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", told.failures)
         yield counter("spotter_redis_reconnects", "Connections to Redis made again.", told.reconnects)
         yield counter("spotter_redis_garbage", "Messages from Redis that no node of this kind sends.", heard.garbage)
-        yield counter("spotter_republished", "Conversations told of again after an interruption.", publisher.republished)
+        yield counter("spotter_republished", "Conversations told of again.", publisher.republished)
         yield counter("spotter_entries_held", "Entries that came before their turn.", heard.held)
         yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", heard.gap_fills)
         yield counter("spotter_resyncs", "Sockets told to sync.", heard.resyncs)

@@ -67,7 +67,8 @@ async def in_the_middle(here: Scene) -> None:
     typing = json.dumps(["typing", {"conversationId": here.conversation, "active": True}])
     renewal = json.dumps(["auth:refresh", {"token": here.client.token}])
     async with admitted(here.running.url, here.client.token) as raw:
-        asked = (f"42/conversations,{n}{packet}" for n, packet in enumerate([typing, renewal, '["sync",{"cursors":{}}]']))
+        packets = [typing, renewal, '["sync",{"cursors":{}}]']
+        asked = (f"42/conversations,{n}{packet}" for n, packet in enumerate(packets))
         at_once(raw, *asked, "1")
         await raw.closed()
 
