@@ -60,6 +60,11 @@ def require_may_sign_in(user: User) -> None:
         raise DomainError(Code.ACCOUNT_BLOCKED, "This account is blocked.")
 
 
+def may_sign_in(user: User) -> bool:
+    """The same without telling why not."""
+    return user.is_verified and not user.is_deleted and not user.is_blocked
+
+
 def invalid_credentials() -> DomainError:
     return DomainError(Code.INVALID_CREDENTIALS, "The e-mail address or the password is wrong.")
 

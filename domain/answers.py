@@ -8,6 +8,7 @@ import msgspec
 
 from domain.conversations import Conversation
 from domain.messages import Message
+from domain.presence import PublicStatus
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,3 +59,15 @@ class SyncedConversation(Answer, frozen=True, kw_only=True):
 class SyncAnswer(Answer, frozen=True, kw_only=True):
     conversations: list[SyncedConversation]
     has_more: bool
+
+
+class Presence(Answer, frozen=True, kw_only=True):
+    """``last_seen_at`` is null for whoever is there now, and for whoever was never seen."""
+
+    user_id: str
+    status: PublicStatus
+    last_seen_at: str | None
+
+
+class PresenceList(Answer, frozen=True, kw_only=True):
+    presences: list[Presence]

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.conversations import Conversation
 from domain.messages import ChangeKind, Message
+from domain.presence import PublicStatus
 
 CONVERSATIONS = "/conversations"
 PRESENCE = "/presence"
@@ -79,3 +80,13 @@ class SessionRevoked(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "session:revoked"
     reason: str
+
+
+class PresenceChanged(Event, frozen=True, kw_only=True):
+    """``last_seen_at`` is null for whoever is there now."""
+
+    name: ClassVar[str] = "presence:changed"
+    namespace: ClassVar[str] = PRESENCE
+    user_id: str
+    status: PublicStatus
+    last_seen_at: str | None

@@ -33,3 +33,8 @@ def from_wire(text: str, field: str) -> datetime:
 def whole_milliseconds(instant: datetime) -> datetime:
     """Cut to the precision that MongoDB stores and the wire shows."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def from_milliseconds(milliseconds: int) -> datetime | None:
+    """Since 1970; 0 stands for unknown."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None

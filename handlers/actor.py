@@ -18,6 +18,8 @@ class Actor:
     profile_id: str
     session_id: str
     address: str = ""
+    # The socket's part in the namespace; nothing for a request.
+    connection: str = ""
     # Held from a command's arrival until it is submitted to the log, so that what one socket sends
     # enters the log in the order in which it arrived.
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock, compare=False, repr=False)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handlers.ports import Mailer, Passwords, Publisher, Secrets, Sockets, Tokens, Typing
+    from handlers.ports import Mailer, Passwords, Presence, Publisher, Secrets, Sockets, Tokens, Typing
     from store.store import Store
 
 
@@ -22,4 +22,5 @@ class Context:
     mailer: Mailer
     sockets: Sockets
     typing: Typing
+    presence: Presence
     clock: Callable[[], datetime]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from domain.accounts import User
     from domain.conversations import Membership
     from domain.events import Event
     from domain.mails import Mail
+    from domain.presence import Status, View
 
 
 class Publisher(Protocol):
@@ -61,10 +63,22 @@ class Sockets(Protocol):
     """The live connections."""
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
-        """Close the user's sockets (of one session only, if named), telling them why."""
+        """Close the user's sockets on this node (of one session only, if named), telling them why."""
 
 
 class Typing(Protocol):
     """Who is typing where, on this node; ends by itself."""
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None: ...
+
+
+class Presence(Protocol):
+    """Who is there, as the connections of this node are told."""
+
+    async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
+        """How they stand; the connection is told of every change after that. Raises when it watches too many."""
+
+    def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
+
+    async def set(self, connection: str, status: Status) -> None:
+        """What the device behind the connection says of its owner; returns when the others are being told."""

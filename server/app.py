@@ -16,14 +16,25 @@ from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server.addresses import client_address
 from server.background import Background
-from server.fanout.publisher import LocalPublisher
+from server.fanout.bus import Bus
+from server.fanout.delivery import Delivery
+from server.fanout.feeds import Feeds
+from server.fanout.filling import GapFiller
+from server.fanout.publisher import ClusterPublisher
+from server.fanout.recent import ROTATE_SECONDS
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
 from server.observability.metrics import Metrics
 from server.operations import Operations
+from server.presence.attendance import Attendance
+from server.presence.audience import Connections
+from server.presence.figures import of_presence
+from server.presence.presence import Presence
 from server.rates.limiter import MovingWindowLimiter
 from server.redis_health import RedisHealth
+from server.revocation.cutter import Cutter
+from server.revocation.watch import RevocationWatch
 from server.security.authenticator import Authenticator
 from server.security.keys import ServerSecrets
 from server.security.passwords import STANDARD, Argon2Passwords, Cost
@@ -37,6 +48,8 @@ from server.sockets.namespaces import NAMESPACES
 from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
 from server.sockets.typing import TypingIndicators
+from server.workers.exposition import merged, of_neighbours
+from server.workers.neighbours import Neighbours
 from store.database import Database
 from store.store import Store
 
@@ -53,6 +66,7 @@ _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
 _REQUESTS_SECONDS = 0.75
 _WRITES_SECONDS = 1.2
+_PRESENCE_SECONDS = 0.5
 
 
 def utc_now() -> datetime:
@@ -70,12 +84,15 @@ class Node:
         *,
         clock: Callable[[], datetime] = utc_now,
         password_cost: Cost = STANDARD,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.settings = settings
+        self.neighbours = neighbours
         self.draining = False
         self.database = Database(mongo_url)
         self.store = Store(self.database)
-        self.redis = RedisHealth(redis_url)
+        self.bus = Bus(redis_url)
+        self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
             SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=_SOCKETS_SECONDS))
@@ -85,6 +102,8 @@ class Node:
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self._make_sockets(clock)
+        cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
+        self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
         self.app = self._make_app()
         self.background = Background()
         self._runner: web.AppRunner | None = None
@@ -92,9 +111,17 @@ class Node:
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
         settings, scale = self.settings, self.settings.rate_limit_scale
         self.rooms = Rooms()
-        self.publisher = LocalPublisher(self.rooms)
+        self.delivery = Delivery(self.rooms)
+        self.filler = GapFiller(self.delivery, lambda: self.bus.up)
+        self.feeds = self.rooms.watch = Feeds(self.bus, self.delivery, self.filler, clock)
+        self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
+        self.audience = audience = Connections()
+        self.presence = Presence(
+            self.bus, audience, self.store.presences.raise_last_seen, lambda: int(clock().timestamp() * 1000)
+        )
+        attendance = Attendance(self.presence, audience)
         self.context = Context(
             store=self.store,
             publisher=self.publisher,
@@ -104,8 +131,10 @@ class Node:
             mailer=self.mailer,
             sockets=self.registry,
             typing=self.typing,
+            presence=self.presence,
             clock=clock,
         )
+        self.filler.serve(self.context)
         self.gateway = Gateway(
             self.rooms,
             NAMESPACE_NAMES,
@@ -113,18 +142,26 @@ class Node:
             client_address=self._address_of,
             max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
         )
+        if self.neighbours is not None:
+            self.gateway.eio.share(self.neighbours.mark, self.neighbours.elsewhere)
         buckets = Buckets(scale)
         admission = Admission(
-            self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id
+            self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
+            self.feeds,
         )
         own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
         self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets)
-        self.gateway.serve(admission, self.dispatcher, self.registry)
+        self.gateway.serve(admission, self.dispatcher, self.registry, attendance)
 
     def _make_app(self) -> web.Application:
         metrics = Metrics()
         metrics.add(figures.of_log(self.store.log))
-        metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry, self.publisher))
+        metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
+        metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(of_presence(self.presence, self.audience))
+        if self.neighbours is not None:
+            metrics.add(of_neighbours(self.neighbours))
+            self.neighbours.knowledge = metrics.render
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
@@ -133,9 +170,12 @@ class Node:
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
-        Operations(self.database, self.redis, metrics, lambda: self.draining).attach(app)
+        Operations(self.database, self.redis, lambda: self._exposition(metrics), lambda: self.draining).attach(app)
         self.gateway.attach(app)
         return app
+
+    async def _exposition(self, metrics: Metrics) -> bytes:
+        return metrics.render() if self.neighbours is None else merged(await self.neighbours.known())
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
@@ -145,10 +185,21 @@ class Node:
         """Prepare the database and listen; answers the URL."""
         await self.store.prepare()
         await self.mailer.start()
+        self.revocations.start()
+        await self.bus.start()
+        await self.feeds.start()
+        self.presence.start()
+        self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=4096)
+        together = self.neighbours is not None
+        site = web.TCPSite(
+            self._runner, self.settings.host, self.settings.port, backlog=4096, reuse_port=together or None
+        )
+        if self.neighbours is not None:
+            assert self._runner.server is not None
+            self.neighbours.open(self._runner.server)
         await site.start()
         port = self._runner.addresses[0][1]
         host = self.settings.host if self.settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
@@ -160,17 +211,24 @@ class Node:
         self.gateway.stop_reading()
         for site in tuple(self._runner.sites) if self._runner is not None else ():
             await site.stop()
-        await self.background.stop()
-        await _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands")
+        await asyncio.gather(
+            self.background.stop(),
+            self.revocations.stop(),
+            _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
+        )
         await asyncio.gather(
             self.gateway.eio.drain(_SOCKETS_SECONDS), _within(_SOCKETS_SECONDS, self.mailer.stop(), "mails")
         )
         await self.gateway.eio.shutdown()
+        if self.neighbours is not None:
+            self.neighbours.close()
         if self._runner is not None:
             await self._runner.cleanup()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
-        await self.redis.close()
+        await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
+        await self.filler.stop()
+        await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await _within(_WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
 

@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-import uvloop
-
-from server.commands import create_superadmin, seed_load, serving
 from server.observability import logging
 from server.settings import Settings, SettingsError, load
+from server.workers.orders import COMMAND as WORKER
 
 Run = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
+
+# No command is imported here: the parent of several workers stays as small as it can.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 failed, 2 wrong arguments or settings."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    is_worker = len(words) == 3 and words[0] == WORKER
+    serves = words in ([], ["serve"])
+    options = None if is_worker or serves else _parser().parse_args(words)
     try:
         settings = load(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     logging.configure(production=settings.production)
-    run: Run = options.run
+    if serves and settings.workers > 1:
+        return _supervise(settings)
+    return _run(_work(settings, int(words[2])) if is_worker else _command(settings, options))
+
+
+def _supervise(settings: Settings) -> int:
+    from server.commands import supervising
+
+    return asyncio.run(supervising.run(settings))
+
+
+async def _work(settings: Settings, descriptor: int) -> int:
+    from server.commands import working
+
+    return await working.run(settings, descriptor)
+
+
+async def _command(settings: Settings, options: argparse.Namespace | None) -> int:
+    chosen = options or _parser().parse_args([])
+    run: Run = chosen.run
+    return await run(settings, chosen)
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    import uvloop
+
     try:
-        return uvloop.run(run(settings, options))
+        return uvloop.run(work)
     except KeyboardInterrupt:
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
+    from server.commands import create_superadmin, seed_load, serving
+
     parser = argparse.ArgumentParser(prog="run.py", description="Without a command it serves.")
     parser.set_defaults(run=serving.run)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from domain import wire
-from server.observability.metrics import Metrics
 from server.redis_health import RedisHealth
 from store.database import Database
 
 
 class Operations:
-    """``draining``: whether the node is on its way out."""
+    """``metrics``: the page; ``draining``: whether the node is on its way out."""
 
-    def __init__(self, database: Database, redis: RedisHealth, metrics: Metrics, draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        redis: RedisHealth,
+        metrics: Callable[[], Awaitable[bytes]],
+        draining: Callable[[], bool],
+    ) -> None:
         self._database = database
         self._redis = redis
         self._metrics = metrics
@@ -45,5 +50,5 @@ class Operations:
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(
-            body=self._metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+            body=await self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

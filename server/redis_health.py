@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-ANSWER_WITHIN_SECONDS = 1.0
+from server.fanout.bus import Bus
 
 
 class RedisHealth:
-    def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(
-            url, socket_timeout=ANSWER_WITHIN_SECONDS, socket_connect_timeout=ANSWER_WITHIN_SECONDS
-        )
+    """Asked for anew each time: the bus itself may still be on its way back, or not yet know."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
     async def state(self) -> Literal["up", "down"]:
         try:
-            await self._redis.ping()
+            await self._bus.redis.ping()
         except (TimeoutError, RedisError, OSError):
             return "down"
         return "up"
-
-    async def close(self) -> None:
-        await self._redis.aclose()

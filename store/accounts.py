@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
 from domain.accounts import Role, User
+from domain.blocking import Block
 from domain.registrations import Registration
+from domain.revocations import Reason
 from domain.sessions import Session
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
 from store.profiles import NewProfile, Profiles
+from store.revocations import Revocations
 from store.sessions import Sessions
 from store.users import Users
 
 
 @repository
 class Accounts:
-    def __init__(self, database: Database, users: Users, profiles: Profiles, sessions: Sessions) -> None:
+    def __init__(
+        self, database: Database, users: Users, profiles: Profiles, sessions: Sessions, revocations: Revocations
+    ) -> None:
         self._database = database
         self._users = users
         self._profiles = profiles
         self._sessions = sessions
+        self._revocations = revocations
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -74,9 +80,64 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.set_password(user, password, changed_at, proof=proof, session=session):
                 return None
-            ended = await self._sessions.revoke_all(user.id, "password_changed", changed_at, session=session)
+            ended = await self._end_all(user.id, "password_changed", changed_at, session)
             if new is not None:
                 await self._sessions.insert(new, session=session)
             return ended
 
         return await self._database.transaction(body)
+
+    async def end_session(self, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
+        """False when the user has no such session that still stands."""
+
+        async def body(session: DatabaseSession) -> bool:
+            if not await self._sessions.revoke(user_id, session_id, reason, now, session=session):
+                return False
+            await self._revocations.add(user_id, session_id, reason, now, session=session)
+            return True
+
+        return await self._database.transaction(body)
+
+    async def end_all_sessions(self, user_id: str, reason: Reason, now: datetime) -> list[str]:
+        """Ids of the sessions that stood until now."""
+
+        async def body(session: DatabaseSession) -> list[str]:
+            return await self._end_all(user_id, reason, now, session)
+
+        return await self._database.transaction(body)
+
+    async def set_blocked(self, user_id: str, block: Block | None, now: datetime) -> list[str] | None:
+        """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
+
+        Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
+        """
+
+        async def body(session: DatabaseSession) -> list[str] | None:
+            if not await self._users.set_blocked(user_id, block, now, session=session):
+                return None
+            return await self._end_all(user_id, "blocked", now, session)
+
+        return await self._database.transaction(body)
+
+    async def erase(self, user: User, now: datetime) -> list[str] | None:
+        """Forget who the user was; ids of the sessions ended, nothing when it was erased meanwhile."""
+
+        async def body(session: DatabaseSession) -> list[str] | None:
+            if not await self._users.erase(user, now, session=session):
+                return None
+            await self._profiles.erase(user.role, user.profile_id, now, session=session)
+            return await self._end_all(user.id, "erased", now, session)
+
+        return await self._database.transaction(body)
+
+    async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
+        """Each session with its user."""
+        sessions = await self._sessions.by_ids(session_ids)
+        users = {user.id: user for user in await self._users.by_ids({one.user_id for one in sessions})}
+        return [(users[one.user_id], one) for one in sessions if one.user_id in users]
+
+    async def _end_all(self, user_id: str, reason: Reason, now: datetime, session: DatabaseSession) -> list[str]:
+        ended = await self._sessions.revoke_all(user_id, reason, now, session=session)
+        # Even when none stood: one may just be beginning, under what was true of the user until now.
+        await self._revocations.add(user_id, None, reason, now, session=session)
+        return ended

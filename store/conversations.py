@@ -95,6 +95,12 @@ class Conversations:
         cursor = self._conversations.find({"members": ObjectId(user_id)}, {"_id": 1})
         return [str(document["_id"]) for document in await cursor.to_list(None)]
 
+    async def partners(self, user_id: str, among: Iterable[str]) -> set[str]:
+        """Those with whom the user shares a conversation."""
+        by_pair = {pair_key(user_id, other_id): other_id for other_id in among if other_id != user_id}
+        cursor = self._conversations.find({"pair": {"$in": list(by_pair)}}, {"_id": 0, "pair": 1})
+        return {by_pair[document["pair"]] for document in await cursor.to_list(None)}
+
     async def page(
         self, user_id: str, before: tuple[datetime, str] | None, limit: int, leaving_out: Iterable[str] = ()
     ) -> list[ConversationRecord]:

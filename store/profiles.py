@@ -19,6 +19,8 @@ SCHEMAS = tuple(
     for name in sorted(set(PROFILES.values()))
 )
 
+ERASED_NAME = "Erased account"
+
 
 class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What a profile starts with; ``time_zone`` is kept for trainers."""
@@ -66,3 +68,12 @@ class Profiles:
         if role == "trainer":
             changes["timeZone"] = profile.time_zone
         await self._of(role).update_one({"_id": ObjectId(profile.id)}, {"$set": changes}, session=session)
+
+    async def erase(self, role: Role, profile_id: str, now: datetime, *, session: Session) -> None:
+        """What others hold of the person (a conversation, a booking) still needs a record, but no more than that."""
+        profiles = self._of(role)
+        found = await profiles.find_one({"_id": ObjectId(profile_id)}, session=session)
+        if found is not None:
+            kept: Document = {key: found[key] for key in ("_id", "user", "createdAt") if key in found}
+            nobody = kept | {"name": ERASED_NAME, "updatedAt": now}
+            await profiles.replace_one({"_id": found["_id"]}, nobody, session=session)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from domain.revocations import Reason
 from domain.sessions import Session
 from store.database import Database, Document
 from store.database import Session as DatabaseSession
@@ -71,18 +73,23 @@ class Sessions:
         )
         return bool(result.matched_count)
 
-    async def revoke(self, user_id: str, session_id: str, reason: str, now: datetime) -> bool:
-        """False when the user has no such session that still stands."""
+    async def by_ids(self, session_ids: Collection[str]) -> list[Session]:
+        cursor = self._sessions.find({"_id": {"$in": [ObjectId(one) for one in session_ids]}})
+        return [_from(document) async for document in cursor]
+
+    async def revoke(
+        self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession | None = None
+    ) -> bool:
+        """False when the user has no such session that still stands. The announcement is the caller's."""
         result = await self._sessions.update_one(
             {"_id": ObjectId(session_id), "userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}},
             {"$set": {"revokedAt": now, "revokedReason": reason}},
+            session=session,
         )
         return bool(result.matched_count)
 
-    async def revoke_all(
-        self, user_id: str, reason: str, now: datetime, *, session: DatabaseSession | None = None
-    ) -> list[str]:
-        """Ids of the sessions that stood until now."""
+    async def revoke_all(self, user_id: str, reason: Reason, now: datetime, *, session: DatabaseSession) -> list[str]:
+        """Ids of the sessions that stood until now. The announcement is the caller's."""
         standing: Document = {"userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}}
         cursor = self._sessions.find(standing, {"_id": 1}, session=session)
         ids = [document["_id"] async for document in cursor]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store import conversations, idempotency, profiles, sessions, users
+from store import conversations, idempotency, profiles, revocations, sessions, users
 from store.accounts import Accounts
 from store.conversations import Conversations
 from store.database import Database
@@ -11,7 +11,9 @@ from store.idempotency import Idempotency
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.people import People
+from store.presence import Presences
 from store.profiles import Profiles
+from store.revocations import Revocations
 from store.schema import prepare
 from store.sessions import Sessions
 from store.users import Users
@@ -23,6 +25,7 @@ SCHEMAS = (
     *users.SCHEMAS,
     *profiles.SCHEMAS,
     *sessions.SCHEMAS,
+    *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
 )
 
@@ -37,11 +40,13 @@ class Store:
         self.conversations = Conversations(database)
         self.watermarks = Watermarks(database)
         self.people = People(database)
+        self.presences = Presences(database)
         self.users = Users(database)
         self.profiles = Profiles(database)
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
-        self.accounts = Accounts(database, self.users, self.profiles, self.sessions)
+        self.revocations = Revocations(database)
+        self.accounts = Accounts(database, self.users, self.profiles, self.sessions, self.revocations)
 
     async def prepare(self) -> None:
         """Indexes first, then the projections that the last run may have left behind."""

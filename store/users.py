@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import User
+from domain.blocking import Block
 from domain.registrations import MAX_TRIES, Registration
 from store.database import Database, Session
 from store.failures import repository
@@ -47,6 +48,10 @@ class Users:
     async def by_id(self, user_id: str) -> User | None:
         document = await self._users.find_one({"_id": ObjectId(user_id)})
         return user_from(document)
+
+    async def by_ids(self, user_ids: Collection[str]) -> list[User]:
+        cursor = self._users.find({"_id": {"$in": [ObjectId(one) for one in user_ids]}})
+        return [user async for document in cursor if (user := user_from(document)) is not None]
 
     async def by_email(self, email: str) -> Known | None:
         """By the normalised address, erased users left out."""
@@ -136,6 +141,32 @@ class Users:
             return_document=ReturnDocument.AFTER,
         )
         return user_from(document)
+
+    async def set_blocked(self, user_id: str, block: Block | None, now: datetime, *, session: Session) -> bool:
+        """False when there is no such user any more."""
+        blocked: dict[str, Any] = {"isBlocked": block is not None, "updatedAt": now}
+        if block is not None:
+            blocked |= {"blockedBy": ObjectId(block.by), "blockedReason": block.reason, "blockedAt": now}
+        lifted = dict.fromkeys(("blockedBy", "blockedReason", "blockedAt"), "")
+        result = await self._users.update_one(
+            {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
+            {"$set": blocked} if block is not None else {"$set": blocked, "$unset": lifted},
+            session=session,
+        )
+        return bool(result.matched_count)
+
+    async def erase(self, user: User, now: datetime, *, session: Session) -> bool:
+        """Nothing is left that leads to a person; the address is free again. False when it was erased before."""
+        result = await self._users.update_one(
+            {"_id": ObjectId(user.id), "password": user.password, "isDeleted": {"$ne": True}},
+            {
+                # Addresses are unique, and this one nobody can register.
+                "$set": {"isDeleted": True, "isActive": False, "email": f"erased:{user.id}", "updatedAt": now},
+                "$unset": {"password": ""} | PENDING_FIELDS | RESET_FIELDS | RESET_TOKEN_FIELDS,
+            },
+            session=session,
+        )
+        return bool(result.matched_count)
 
     async def set_reset_code(self, email: str, code: str, now: datetime, lifetime: timedelta) -> User | None:
         """Replace the reset code of an address by a keyed hash; nobody's address answers nothing."""

@@ -48,6 +48,7 @@ class Watermarks:
         self._db = database.db
         self._participants = database.collection(PARTICIPANTS)
         self._known: OrderedDict[str, Marks] = OrderedDict()
+        self._loading: dict[str, asyncio.Future[Marks]] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -71,6 +72,20 @@ class Watermarks:
         return self._known.get(participant_id) or Marks()
 
     async def _load(self, participant_id: str) -> Marks:
+        """One look-up at a time for each: a second one would find a mark that is written and not told yet."""
+        loading = self._loading.get(participant_id)
+        if loading is None:
+            loading = self._loading[participant_id] = asyncio.ensure_future(self._find(participant_id))
+            loading.add_done_callback(lambda done: self._loaded(participant_id, done))
+        return await asyncio.shield(loading)
+
+    def _loaded(self, participant_id: str, loading: asyncio.Future[Marks]) -> None:
+        del self._loading[participant_id]
+        if not loading.cancelled():
+            # Those who waited for it may all have left.
+            loading.exception()
+
+    async def _find(self, participant_id: str) -> Marks:
         found = await self._participants.find_one(
             {"_id": ObjectId(participant_id)}, {"seenSeq": 1, "deliveredSeq": 1}
         )

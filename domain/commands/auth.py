@@ -67,6 +67,10 @@ class UpdateMe(Command, frozen=True, kw_only=True):
     is_active: bool
 
 
+class EraseMe(Command, frozen=True, kw_only=True):
+    password: fields.TypedPassword
+
+
 class CreateSuperAdmin(Command, frozen=True, kw_only=True):
     email: fields.Email
     password: fields.Password

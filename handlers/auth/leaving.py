@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from domain.account_answers import Device, DevicePage
 from domain.accounts import unauthenticated
 from domain.commands.auth import EndSession, ListSessions
 from domain.errors import not_found
 from domain.instants import to_wire
+from domain.revocations import Reason
 from domain.sessions import Session
 from handlers.actor import Actor
 from handlers.auth.signing_in import present
@@ -14,20 +17,18 @@ from handlers.context import Context
 
 
 async def logout(context: Context, actor: Actor, command: None) -> None:
-    if await context.store.sessions.revoke(actor.user_id, actor.session_id, "logout", present(context)):
-        context.sockets.cut(actor.user_id, "logout", actor.session_id)
+    await end(context, actor.user_id, actor.session_id, "logout", present(context))
 
 
 async def logout_all(context: Context, actor: Actor, command: None) -> None:
-    ended = await context.store.sessions.revoke_all(actor.user_id, "logout", present(context))
-    cut_each(context, actor.user_id, ended, "logout")
+    ended = await context.store.accounts.end_all_sessions(actor.user_id, "logout_all", present(context))
+    cut_each(context, actor.user_id, ended, "logout_all")
 
 
 async def end_session(context: Context, actor: Actor, command: EndSession) -> None:
     """Raises ``not_found`` for another's session and for one that has ended."""
-    if not await context.store.sessions.revoke(actor.user_id, command.id, "session_ended", present(context)):
+    if not await end(context, actor.user_id, command.id, "session_ended", present(context)):
         raise not_found("session")
-    context.sockets.cut(actor.user_id, "session_ended", command.id)
 
 
 async def list_sessions(context: Context, actor: Actor, command: ListSessions) -> DevicePage:
@@ -45,8 +46,16 @@ async def list_sessions(context: Context, actor: Actor, command: ListSessions) -
     )
 
 
-def cut_each(context: Context, user_id: str, session_ids: list[str], reason: str) -> None:
-    """One by one: a cut of everything could overtake the user's next session on another node."""
+async def end(context: Context, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
+    """False when the user has no such session that still stands."""
+    if not await context.store.accounts.end_session(user_id, session_id, reason, now):
+        return False
+    context.sockets.cut(user_id, reason, session_id)
+    return True
+
+
+def cut_each(context: Context, user_id: str, session_ids: list[str], reason: Reason) -> None:
+    """Here and at once; every node, this one included, hears of the user from the database as well."""
     for session_id in session_ids:
         context.sockets.cut(user_id, reason, session_id)
 

@@ -17,6 +17,7 @@ from domain.accounts import (
 )
 from domain.commands.auth import ChangePassword, ForgotPassword, ResetPassword, VerifyResetCode
 from domain.registrations import CODE_LIFETIME
+from domain.revocations import Reason
 from handlers.actor import Actor, Visitor
 from handlers.auth.leaving import cut_each
 from handlers.auth.signing_in import new_session, present, tokens_of
@@ -24,7 +25,7 @@ from handlers.context import Context
 
 # How long a reset token waits for the new password.
 RESET_TOKEN_LIFETIME = CODE_LIFETIME
-_REASON = "password_changed"
+_REASON: Reason = "password_changed"
 
 
 async def forgot_password(context: Context, visitor: Visitor, command: ForgotPassword) -> Accepted:

@@ -19,6 +19,7 @@ from domain.sessions import (
     refresh_step,
 )
 from handlers.actor import Visitor
+from handlers.auth.leaving import end
 from handlers.auth.signing_in import present, tokens_of
 from handlers.context import Context
 
@@ -28,12 +29,14 @@ async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Token
     now = present(context)
     token, session = await _session_of(context, command.refresh_token)
     user = await context.store.users.by_id(session.user_id)
-    if user is None or user.is_deleted or not is_live(session, user, now):
+    if user is None or user.is_deleted:
         raise unauthenticated("The refresh token is no longer valid.")
     require_may_sign_in(user)
+    if not is_live(session, user, now):
+        raise unauthenticated("The refresh token is no longer valid.")
     step = refresh_step(session, token.generation, now)
     if step is Step.REUSE:
-        await _end_family(context, session, now)
+        await end(context, session.user_id, session.id, "token_reuse", now)
         raise unauthenticated("The refresh token was used before; sign in again.")
     if step is Step.ROTATE:
         await _rotate(context, session, user, now)
@@ -59,7 +62,3 @@ async def _rotate(context: Context, session: Session, user: User, now: datetime)
     if again is None or not is_live(again, user, now):
         raise unauthenticated("The refresh token is no longer valid.")
 
-
-async def _end_family(context: Context, session: Session, now: datetime) -> None:
-    if await context.store.sessions.revoke(session.user_id, session.id, "token_reuse", now):
-        context.sockets.cut(session.user_id, "token_reuse", session.id)

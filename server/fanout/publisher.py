@@ -1,28 +1,110 @@
-"""The one door through which live events leave: encoded once, written to every member of the rooms."""
+"""The one door through which live events leave: encoded once, for the members here and for all other nodes."""
 
 from __future__ import annotations
 
-from domain.events import Event
+import asyncio
+from typing import Final
+
+from domain.events import Event, MessageNew, MessageUpdated
+from server.fanout import envelope
+from server.fanout.bus import Bus
+from server.fanout.delivery import Delivery
 from server.fanout.encoding import encode
+from server.fanout.feeds import EVERYONE, Feeds, channel
+from server.fanout.recent import Heads, Recent
 from server.sockets.engine import frames
-from server.sockets.rooms import Rooms
+
+# Conversations of which this process knows what it announced last.
+MAX_ANNOUNCED = 50_000
+_NEVER: Final = (-1, -1)
+# When Redis returns, nodes do not return to it in the same instant: whoever comes later hears the heads again.
+AGAIN_AFTER_SECONDS = (1.0, 2.5)
 
 
-class LocalPublisher:
-    """Delivers to the sockets of this process."""
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+class ClusterPublisher:
+    def __init__(self, bus: Bus, feeds: Feeds, delivery: Delivery) -> None:
+        self._bus = bus
+        self._feeds = feeds
+        self._delivery = delivery
+        self._origin = bytes.fromhex(bus.node)
+        self._recent = Recent()
+        # By conversation: the last entry announced here, and the bus's epoch in which it was.
+        self._announced: dict[str, tuple[int, int]] = {}
         self.published = 0
-        self.delivered = 0
+        self.republished = 0
+        self._timers: list[asyncio.TimerHandle] = []
+        bus.on_speaking(self._republish)
 
     def publish(self, event: Event, *rooms: str) -> None:
-        frame = None
         self.published += 1
+        packet = encode(event, event.namespace)
+        if isinstance(event, (MessageNew, MessageUpdated)):
+            message = self._entry(event.conversation_id, event.seq, packet, rooms)
+        else:
+            message = envelope.event(self._origin, packet)
+            frame = frames.text(packet)
+            self._recent.event(rooms)
+            for room in rooms:
+                self._delivery.deliver(event.namespace, room, frame)
         for room in rooms:
-            for socket in self._rooms.members(event.namespace, room):
-                if frame is None:
-                    frame = frames.text(encode(event, event.namespace))
-                socket.send_frame(frame)
-                self.delivered += 1
+            self._bus.publish(channel(room), message)
 
+    def _entry(self, conversation_id: str, seq: int, packet: bytes, rooms: tuple[str, ...]) -> bytes:
+        """Deliver an entry here; answers what to tell the others."""
+        announced, epoch = self._announced.get(conversation_id, _NEVER)
+        follows = announced == seq - 1
+        if announced < seq:
+            self._announce(conversation_id, seq)
+        self._recent.entry(conversation_id, seq, rooms)
+        frame = None
+        for room in rooms:
+            gate = self._feeds.gate(room)
+            if gate is not None:
+                if frame is None:
+                    frame = frames.text(packet)
+                gate.entry(conversation_id, seq, frame, follows)
+        chained = follows and epoch == self._bus.epoch
+        return envelope.entry(self._origin, conversation_id, seq, chained, packet)
+
+    def _announce(self, conversation_id: str, seq: int) -> None:
+        if len(self._announced) >= MAX_ANNOUNCED:
+            # Forgetting costs each conversation one look into the log.
+            self._announced.clear()
+        self._announced[conversation_id] = (seq, self._bus.epoch)
+
+    # --- after an interruption ---
+
+    async def turn(self) -> None:
+        """Called every few seconds, so that what has arrived can be forgotten."""
+        if self._bus.speaking:
+            self._recent.turn()
+        else:
+            self._recent.bound()
+
+    def _republish(self) -> None:
+        """Say how far each conversation got: whoever did not hear it looks into the log."""
+        heads, rooms, overflown = self._recent.all()
+        if overflown:
+            self._bus.publish(EVERYONE, envelope.resync(self._origin))
+        message = envelope.resync(self._origin)
+        for room in rooms:
+            self._bus.publish(channel(room), message)
+        self._publish_heads(heads)
+        if heads:
+            self._again_at(AGAIN_AFTER_SECONDS)
+
+    def _again_at(self, delays: tuple[float, ...]) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers = [loop.call_later(delay, self._again) for delay in delays]
+
+    def _again(self) -> None:
+        self._publish_heads(self._recent.all().heads)
+
+    def _publish_heads(self, heads: Heads) -> None:
+        self.republished += len(heads)
+        for conversation_id, (seq, told) in heads.items():
+            message = envelope.head(self._origin, conversation_id, seq)
+            for room in told:
+                self._bus.publish(channel(room), message)

@@ -7,7 +7,10 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from server.fanout.publisher import LocalPublisher
+from server.fanout.bus import Bus
+from server.fanout.delivery import Delivery
+from server.fanout.feeds import Feeds
+from server.fanout.publisher import ClusterPublisher
 from server.observability.metrics import counter, gauge
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.gateway import Gateway
@@ -29,7 +32,7 @@ def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
 
 
 def of_sockets(
-    gateway: Gateway, dispatcher: Dispatcher, registry: Registry, publisher: LocalPublisher
+    gateway: Gateway, dispatcher: Dispatcher, registry: Registry
 ) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
         engine = gateway.eio.counters
@@ -42,15 +45,37 @@ def of_sockets(
         yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
         yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
         yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
-        yield counter("spotter_events_published", "Live events published.", publisher.published)
-        yield counter("spotter_events_delivered", "Live events written to a socket.", publisher.delivered)
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
         yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dispatcher.outcomes)
 
     return figures
 
 
-def _by_label(name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> CounterMetricFamily:
+def of_fanout(
+    bus: Bus, feeds: Feeds, publisher: ClusterPublisher, delivery: Delivery
+) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told, heard = bus.counters, delivery.counters
+        yield counter("spotter_events_published", "Live events published.", publisher.published)
+        yield counter("spotter_events_delivered", "Live events written to a socket.", heard.delivered)
+        yield gauge("spotter_redis_up", "Whether Redis carries live events between nodes.", bus.up)
+        yield gauge("spotter_redis_channels", "Channels listened to.", bus.channels)
+        yield gauge("spotter_rooms", "Rooms with members here.", feeds.gates)
+        yield counter("spotter_redis_publishes", "Messages handed to Redis.", told.publishes)
+        yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", told.failures)
+        yield counter("spotter_redis_reconnects", "Connections to Redis made again.", told.reconnects)
+        yield counter("spotter_redis_garbage", "Messages from Redis that no node of this kind sends.", heard.garbage)
+        yield counter("spotter_republished", "Conversations told of again.", publisher.republished)
+        yield counter("spotter_entries_held", "Entries that came before their turn.", heard.held)
+        yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", heard.gap_fills)
+        yield counter("spotter_resyncs", "Sockets told to sync.", heard.resyncs)
+
+    return figures
+
+
+def _by_label(
+    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]
+) -> CounterMetricFamily:
     family = CounterMetricFamily(name, help_text, labels=labels)
     for key, value in values.items():
         family.add_metric(list(key), value)

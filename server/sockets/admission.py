@@ -55,6 +55,21 @@ class Claims(Protocol):
     def session_id(self) -> str: ...
 
 
+class Attendance(Protocol):
+    """Who keeps book of the devices that are here."""
+
+    def admitted(self, client: Client, connection: Connection) -> None: ...
+    def left(self, client: Client, connection: Connection) -> None: ...
+    def gone(self, client: Client) -> None: ...
+
+
+class Channels(Protocol):
+    """What other nodes say to a room; entered before its members are told that they are connected."""
+
+    def enter(self, room: str) -> asyncio.Future[bool]: ...
+    def leave(self, room: str) -> None: ...
+
+
 class Authenticator(Protocol):
     def claims(self, token: str) -> Claims: ...
     async def authenticate(self, token: str, address: str) -> tuple[Actor, datetime]: ...
@@ -69,6 +84,8 @@ class Admission:
         buckets: Buckets,
         clock: Callable[[], datetime],
         new_sid: Callable[[], str],
+        attendance: Attendance,
+        channels: Channels,
     ) -> None:
         self._authenticator = authenticator
         self._registry = registry
@@ -76,6 +93,8 @@ class Admission:
         self._buckets = buckets
         self._clock = clock
         self._new_sid = new_sid
+        self._attendance = attendance
+        self._channels = channels
 
     def refusal(self, client: Client) -> DomainError | None:
         """Why an address that connects namespaces without end has to wait."""
@@ -86,9 +105,10 @@ class Admission:
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or tell it why not."""
+        entered: list[str] = []
         try:
             token = wire.decode(Handshake, auth).token if auth else ""
-            actor, expires_at = await self._authenticated(client, token)
+            actor, expires_at = await self._authenticated(client, token, entered)
         except DomainError as error:
             self._end(client, namespace, attempt, error)
         except Exception as error:
@@ -98,6 +118,8 @@ class Admission:
             if self._end(client, namespace, attempt):
                 self._admit(client, namespace, actor, expires_at)
         finally:
+            for room in entered:
+                self._channels.leave(room)
             self._registry.release(client)
 
     async def renew(self, client: Client, command: RenewToken) -> None:
@@ -106,14 +128,19 @@ class Admission:
             actor, expires_at = await self._authenticated(client, command.token)
             if client.connections:
                 for connection in client.connections.values():
-                    connection.actor = replace(actor, turn=client.turn)
+                    connection.actor = replace(actor, turn=client.turn, connection=connection.sid)
                 client.expires_at = None
                 self._expire_at(client, expires_at)
         finally:
             self._registry.release(client)
 
-    async def _authenticated(self, client: Client, token: str) -> tuple[Actor, datetime]:
-        """The caller releases the client again, admitted or not."""
+    async def _authenticated(
+        self, client: Client, token: str, entered: list[str] | None = None
+    ) -> tuple[Actor, datetime]:
+        """The caller releases the client again, admitted or not, and leaves the rooms ``entered``.
+
+        When this returns, whatever is said to the user from now on reaches this node.
+        """
         if not token or client.socket.closed:
             raise DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}.")
         claims = self._authenticator.claims(token)
@@ -123,7 +150,14 @@ class Admission:
             raise DomainError(Code.RATE_LIMITED, "Too many connections of one user.", retry_after_ms=10_000)
         client.checking.append(claims.session_id)
         try:
-            return await self._authenticator.authenticate(token, client.socket.remote_address)
+            if entered is None:
+                return await self._authenticator.authenticate(token, client.socket.remote_address)
+            entered.append(room_names.user(claims.user_id))
+            listening = self._channels.enter(entered[0])
+            authenticated = await self._authenticator.authenticate(token, client.socket.remote_address)
+            # Others may be waiting for the same.
+            await asyncio.shield(listening)
+            return authenticated
         finally:
             client.checking.remove(claims.session_id)
 
@@ -140,7 +174,9 @@ class Admission:
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
         sid = self._new_sid()
-        client.connections[namespace] = Connection(namespace, sid, replace(actor, turn=client.turn))
+        actor = replace(actor, turn=client.turn, connection=sid)
+        connection = client.connections[namespace] = Connection(namespace, sid, actor)
+        self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
         client.socket.send_text(replies.connected(namespace, sid))

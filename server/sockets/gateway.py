@@ -11,7 +11,7 @@ from aiohttp import web
 
 from domain.errors import Code, DomainError
 from server.sockets import packets, replies
-from server.sockets.admission import Admission
+from server.sockets.admission import Admission, Attendance
 from server.sockets.clients import Client
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.engine.engine_socket import EngineSocket
@@ -65,9 +65,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.on_message = self._received
         self.eio.on_close = self._closed
 
-    def serve(self, admission: Admission, dispatcher: Dispatcher, registry: Registry) -> None:
+    def serve(
+        self, admission: Admission, dispatcher: Dispatcher, registry: Registry, attendance: Attendance
+    ) -> None:
         """Complete the gateway with what is built upon it."""
         self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
+        self._attendance = attendance
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -94,11 +97,15 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         client: Client = socket.context
         client.stop_timer()
         for connection in client.connections.values():
+            self._attendance.left(client, connection)
             self.rooms_index.remove(connection.namespace, connection.sid)
         client.connections.clear()
+        self._attendance.gone(client)
         client.admitting.clear()
         self._registry.remove(client)
         self._clients.discard(client)
+        # They refer to each other: apart, both are freed now and not some day by the collector.
+        socket.context = None
 
     # --- what arrives ---
 
@@ -157,8 +164,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         connection = client.connections.pop(namespace, None)
         if connection is None:
             return
+        self._attendance.left(client, connection)
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
+            self._attendance.gone(client)
             client.expires_at, client.asked = None, False
             self._registry.release(client)
             self._reap_later(client)

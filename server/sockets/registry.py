@@ -48,6 +48,17 @@ class Registry:
                 client.tell(SessionRevoked(reason=reason))
                 client.socket.close()
 
+    def sessions_of(self, user_id: str) -> set[str]:
+        """Those that the user's sockets live by, or are about to."""
+        found: set[str] = set()
+        for client in self._of_user.get(user_id, ()):
+            found.update(client.checking)
+            found.update(connection.actor.session_id for connection in client.connections.values())
+        return found
+
+    def user_ids(self) -> list[str]:
+        return list(self._of_user)
+
     @property
     def users(self) -> int:
         return len(self._of_user)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from socketio import AsyncManager
 
 from server.sockets.engine.engine_socket import EngineSocket
 
 _NOBODY: dict[str, EngineSocket] = {}
+
+
+class Watch(Protocol):
+    """Hears of each room's members coming and going."""
+
+    def enter(self, room: str) -> object: ...
+    def leave(self, room: str) -> None: ...
 
 
 class Rooms(AsyncManager):  # type: ignore[misc]
@@ -21,6 +28,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         self._joined: dict[str, set[str]] = {}
         self._by_engine: dict[str, dict[str, str]] = {}
         self._engine_of: dict[str, str] = {}
+        self.watch: Watch | None = None
 
     # --- ours ---
 
@@ -31,8 +39,13 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         self._joined[sid] = set()
 
     def join(self, namespace: str, room: str, sid: str, socket: EngineSocket) -> None:
+        joined = self._joined[sid]
+        if room in joined:
+            return
+        joined.add(room)
         self._members.setdefault((namespace, room), {})[sid] = socket
-        self._joined[sid].add(room)
+        if self.watch is not None:
+            self.watch.enter(room)
 
     def members(self, namespace: str, room: str) -> Collection[EngineSocket]:
         """A copy: writing to one that does not read may end it, and with it its membership."""
@@ -40,9 +53,13 @@ class Rooms(AsyncManager):  # type: ignore[misc]
 
     def leave(self, namespace: str, room: str, sid: str) -> None:
         members = self._members.get((namespace, room))
-        if members is not None and members.pop(sid, None) is not None and not members:
+        if members is None or members.pop(sid, None) is None:
+            return
+        if not members:
             del self._members[namespace, room]
-        self._joined.get(sid, set()).discard(room)
+        self._joined[sid].discard(room)
+        if self.watch is not None:
+            self.watch.leave(room)
 
     def remove(self, namespace: str, sid: str) -> None:
         """Forget a socket's part in a namespace."""

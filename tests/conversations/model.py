@@ -62,7 +62,7 @@ class Talk:
     def send(self, sender: str, key: str, text: str, reply_to: str | None, at: str) -> tuple[Said, bool]:
         first = next((said for said in self.messages if (said.sender, said.key) == (sender, key)), None)
         if first is not None:
-            if first.deleted_at is None and first.body != (text, reply_to):
+            if first.body != (text, reply_to):
                 raise Refusal(Code.IDEMPOTENCY_CONFLICT)
             return first, False
         said = Said(sender, key, (text, reply_to), self.head + 1, at, text=text, words=[text], updated_at=at)

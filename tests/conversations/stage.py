@@ -65,6 +65,7 @@ class Stage:
             mailer=nobody,
             sockets=nobody,
             typing=self.typing,
+            presence=nobody,
             clock=clock,
         )
 

@@ -151,7 +151,8 @@ async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
     [
         {"cursors": {}, "limit": 0}, {"cursors": {}, "limit": 501}, {"cursors": {}, "limit": "1"},
         {"cursors": {}, "since": 1}, {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}}, {"cursors": []},
-        {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}}, {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
+        {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}},
+        {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
     ],
 )  # fmt: skip
 async def test_what_is_refused(stage: Stage, command: Data) -> None:

@@ -68,9 +68,9 @@ class Device:
     def events(self, name: str) -> list[Data]:
         return [data for event, data in self.heard if event == name]
 
-    async def until(self, condition: Callable[[Device], bool]) -> None:
+    async def until(self, condition: Callable[[Device], bool], within: float = PATIENCE_SECONDS) -> None:
         """Wait until what was heard fulfils the condition."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+        async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: condition(self))
 
     async def hear(self, name: str, count: int = 1) -> list[Data]:

@@ -187,6 +187,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         mailer=mail,
         sockets=cuts,
         typing=cast(Any, None),
+        presence=cast(Any, None),
         clock=clock,
     )
     services = Services(

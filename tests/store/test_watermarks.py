@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
 
 import pytest
 from bson import ObjectId
@@ -53,15 +52,19 @@ async def test_a_node_that_is_behind_moves_nothing_back(shared_database: Databas
     assert await _stored(shared_database, participant) == Marks(9, 9)
 
 
-async def test_each_step_is_told_once(shared_database: Database, participant: str) -> None:
-    """Of those who raise at the same moment, the steps from before to after make one way up."""
-    marks = Watermarks(shared_database)
-    steps = await asyncio.gather(*(marks.raise_to(participant, Marks(seen=seq)) for seq in (3, 1, 5, 5, 2, 4, 8)))
-    moved = [(before.seen, after.seen) for before, after in steps if after.seen > before.seen]
-    assert moved[0][0] == 0
-    assert moved[-1][1] == 8
-    assert all(after == before for (_, after), (before, _) in pairwise(moved))
-    assert await _stored(shared_database, participant) == Marks(8, 8)
+@pytest.mark.parametrize("seqs", [(1, 1, 1, 1), (3, 1, 5, 5, 2, 4, 8), (2, 9)])
+async def test_each_step_is_told_once(shared_database: Database, seqs: tuple[int, ...]) -> None:
+    """Of those who raise at the same moment, the steps from before to after make one way up, without a gap."""
+    conversations = Conversations(shared_database)
+    for _ in range(12):
+        record = await conversations.open(new_id(), new_id(), now())
+        participant_id = record.membership.participant_ids[0]
+        marks = Watermarks(shared_database)
+        steps = await asyncio.gather(*(marks.raise_to(participant_id, Marks(seen=seq)) for seq in seqs))
+        moved = sorted((before.seen, after.seen) for before, after in steps if after.seen > before.seen)
+        assert [before for before, _ in moved] == [0, *(after for _, after in moved[:-1])]
+        assert moved[-1][1] == max(seqs)
+        assert marks.known(participant_id) == await _stored(shared_database, participant_id)
 
 
 async def test_what_waits_is_written_together(

@@ -38,6 +38,9 @@ async def _route(engine: EngineServer, request: web.Request) -> web.StreamRespon
         return await opening.open_session(engine, request, asked.transport)
     socket = engine.sockets.get(asked.sid)
     if socket is None:
+        response = await engine.elsewhere(request, asked.sid)
+        if response is not None:
+            return response
         return _last_words(engine, request, asked.sid)
     return await _continue(socket, request, asked)
 

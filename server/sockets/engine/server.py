@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import engineio
@@ -27,10 +27,17 @@ from server.sockets.engine.stock_events import StockEvents
 
 log = logging.getLogger(__name__)
 
+Elsewhere = Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
+
 
 def peer_address(request: web.Request) -> str:
     """The address at the other end of the connection."""
     return request.remote or ""
+
+
+async def nowhere(request: web.Request, sid: str) -> web.StreamResponse | None:
+    """Nobody else has sessions."""
+    return None
 
 
 class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
@@ -65,6 +72,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             clogged=Deadlines(self.limits.clogged_seconds, lambda link, due: link.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda link, due: link.abort()),
         )
+        self.mark = ""
+        self.elsewhere: Elsewhere = nowhere
         self._per_address: Counter[str] = Counter()
         self._stock = StockEvents(self)
         self.on_open: Callable[[EngineSocket], None] = self._stock.opened
@@ -85,6 +94,15 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     def upgradable(self) -> bool:
         """Whether polling clients may move to a WebSocket now."""
         return bool(self.allow_upgrades) and WEBSOCKET in self.transports and not self.draining
+
+    def share(self, mark: str, elsewhere: Elsewhere) -> None:
+        """Be one of several servers: ids end in ``mark``, and ``elsewhere`` may answer for ids that are not ours."""
+        self.mark, self.elsewhere = mark, elsewhere
+
+    def generate_id(self) -> str:
+        """A session id that nobody can guess."""
+        unguessable: str = super().generate_id()
+        return unguessable + self.mark
 
     # --- the life of sockets ---
 

@@ -68,7 +68,7 @@ async def reuse(account: Account, first: Tokens, second: Tokens) -> str:
 
 async def logout_all(account: Account, first: Tokens, second: Tokens) -> str:
     await account.post("logout-all", token=first["accessToken"], status=204)
-    return "logout"
+    return "logout_all"
 
 
 async def change_password(account: Account, first: Tokens, second: Tokens) -> str:

@@ -1,0 +1,88 @@
+"""Ten thousand sockets leave at once: what each costs the server, and whether its memory comes back.
+
+    python -m bench.leaving [--sockets 1000 10000 10000 10000]
+
+Each is in three namespaces. The server is a real process; its CPU time and memory are read from /proc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from bench.contestants import ROOT
+from domain.events import NAMESPACES
+from server import embedded
+from server.app import utc_now
+from server.security.tokens import AccessTokens
+from store.database import Database
+from store.store import Store
+from tests.harness.crowd import crowd
+from tests.harness.nodes import SECRET
+from tests.harness.people import People
+from tests.together.processes import Served, served
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def megabytes(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+async def open_sockets(http: aiohttp.ClientSession, node: Served) -> int:
+    async with http.get(f"{node.url}/metrics") as answer:
+        for line in (await answer.text()).splitlines():
+            if line.startswith("spotter_sockets "):
+                return int(float(line.split()[1]))
+    raise SystemExit("no figure for the sockets")
+
+
+async def measure(counts: list[int], data: Path) -> None:
+    async with embedded.servers(data) as urls, aiohttp.ClientSession() as http:
+        assert urls.mongo_url is not None
+        assert urls.redis_url is not None
+        async with served(urls.mongo_url, urls.redis_url, data / "node") as node:
+            database = Database(urls.mongo_url)
+            people = People(Store(database), AccessTokens(SECRET), utc_now)
+            persons = [await people.make() for _ in range(200)]
+            pid = node.process.pid
+            print(f"{'sockets':>8}{'seconds':>9}{'CPU us each':>13}{'MB before':>11}{'MB with':>9}{'MB after':>10}")
+            for count in counts:
+                tokens = [persons[at % len(persons)].token for at in range(count)]
+                before = megabytes(pid)
+                async with crowd(node.url, tokens, *NAMESPACES) as lights:
+                    held, cpu, started = megabytes(pid), cpu_seconds(pid), time.monotonic()
+                    for light in lights:
+                        light.leave()
+                    while await open_sockets(http, node):  # noqa: ASYNC110 - another process's
+                        await asyncio.sleep(0.02)
+                    seconds, cpu = time.monotonic() - started, cpu_seconds(pid) - cpu
+                print(
+                    f"{count:>8}{seconds:>9.2f}{cpu / count * 1e6:>13.0f}"
+                    f"{before:>11.1f}{held:>9.1f}{megabytes(pid):>10.1f}",
+                    flush=True,
+                )
+            database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.leaving", description=__doc__)
+    parser.add_argument("--sockets", type=int, nargs="+", default=[1000, 10_000, 10_000, 10_000])
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as data:
+        asyncio.run(measure(parser.parse_args().sockets, Path(data)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""Commands of the administrators."""
+
+from __future__ import annotations
+
+from domain import fields
+from domain.commands import Command
+
+
+class BlockUser(Command, frozen=True, kw_only=True):
+    id: fields.Id
+    reason: fields.Reason
+
+
+class UnblockUser(Command, frozen=True, kw_only=True):
+    id: fields.Id
+    reason: fields.Reason | None = None

@@ -1,0 +1,23 @@
+"""The end of an account, by its owner."""
+
+from __future__ import annotations
+
+from domain.accounts import invalid_credentials, unauthenticated
+from domain.commands.auth import EraseMe
+from handlers.actor import Actor
+from handlers.auth.leaving import cut_each
+from handlers.auth.signing_in import present
+from handlers.context import Context
+
+
+async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
+    """Raises ``invalid_credentials``. Anonymises the account and ends every session."""
+    user = await context.store.users.by_id(actor.user_id)
+    if user is None:
+        raise unauthenticated()
+    if not await context.passwords.verify(user.password, command.password):
+        raise invalid_credentials()
+    ended = await context.store.accounts.erase(user, present(context))
+    if ended is None:
+        raise invalid_credentials()
+    cut_each(context, user.id, ended, "erased")

@@ -1,0 +1,76 @@
+"""Entries that live delivery missed, as the events they would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain import rooms
+from domain.events import ConversationNew, MessageNew, MessageUpdated
+from handlers import views
+from handlers.context import Context
+from store.log.reader import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    conversation_id: str
+    seq: int
+    event: MessageNew | MessageUpdated
+
+
+async def missed(context: Context, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Missed]:
+    """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``."""
+    entries = await context.store.log.read.between(spans, limit)
+    messages = await views.seen_messages(context, [entry.record for entry in entries])
+    found = []
+    for entry, message in zip(entries, messages, strict=True):
+        event: MessageNew | MessageUpdated
+        if entry.change is None:
+            event = MessageNew(conversation_id=entry.conversation_id, seq=entry.seq, message=message)
+        else:
+            event = MessageUpdated(
+                conversation_id=entry.conversation_id, seq=entry.seq, change=entry.change.kind, message=message
+            )
+        found.append(Missed(entry.conversation_id, entry.seq, event))
+    return found
+
+
+async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, int]:
+    return await context.store.log.read.heads(conversation_ids)
+
+
+async def introductions(context: Context, conversation_id: str) -> dict[str, ConversationNew]:
+    """What each side's room is told before a conversation's first entry."""
+    records = list((await context.store.conversations.records([conversation_id])).values())
+    return {
+        rooms.user(user_id): ConversationNew(conversation=view)
+        for record in records
+        for user_id in record.membership.user_ids
+        for view in await views.conversation_views(context, user_id, [record])
+    }
+
+
+async def first_since(context: Context, conversation_id: str, before: int, since: datetime, limit: int) -> int:
+    """The lowest ``seq`` from which on all entries up to ``before`` were written at ``since`` or later.
+
+    ``before`` itself when the entry preceding it is older; at most ``limit`` entries are looked at.
+    """
+    entries = await context.store.log.read.between({conversation_id: (max(0, before - 1 - limit), before - 1)}, limit)
+    first = before
+    for entry in reversed(entries):
+        if entry.seq != first - 1 or _written_at(entry) < since:
+            break
+        first = entry.seq
+    return first
+
+
+async def written_at(context: Context, conversation_id: str, seq: int) -> datetime | None:
+    """When an entry was written, by its writer's clock."""
+    entries = await context.store.log.read.between({conversation_id: (seq - 1, seq)}, 1)
+    return _written_at(entries[0]) if entries else None
+
+
+def _written_at(entry: Entry) -> datetime:
+    return entry.record.created_at if entry.change is None else entry.change.created_at

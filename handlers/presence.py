@@ -1,0 +1,46 @@
+"""Who is there, for those who may know: oneself and whoever one shares a conversation with."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from domain import answers
+from domain.answers import PresenceList
+from domain.commands.presence import SetPresence, UnwatchPresence, WatchPresence
+from domain.instants import from_milliseconds, to_wire_or_none
+from domain.presence import NOWHERE, View
+from handlers.actor import Actor
+from handlers.context import Context
+
+
+async def watch(context: Context, actor: Actor, command: WatchPresence) -> PresenceList:
+    """Tell this connection of changes from now on; answers how things stand.
+
+    Whom one may not see is left out like one who does not exist: a list with one stale id still serves for the rest.
+    """
+    wanted = dict.fromkeys(command.user_ids)
+    partners, last_seen = await asyncio.gather(
+        context.store.conversations.partners(actor.user_id, wanted), context.store.presences.last_seen(wanted)
+    )
+    visible = [i for i in wanted if i in partners or i == actor.user_id]
+    # Whoever is erased is gone for good.
+    views = await context.presence.watch(actor.connection, [i for i in visible if i in last_seen])
+    presences = [_presence(i, views.get(i, NOWHERE), last_seen.get(i)) for i in visible]
+    return PresenceList(presences=presences)
+
+
+async def unwatch(context: Context, actor: Actor, command: UnwatchPresence) -> None:
+    context.presence.unwatch(actor.connection, command.user_ids)
+
+
+async def set_status(context: Context, actor: Actor, command: SetPresence) -> None:
+    """What the device that asks says; of several devices the most present counts."""
+    await context.presence.set(actor.connection, command.status)
+
+
+def _presence(user_id: str, view: View, stored: datetime | None) -> answers.Presence:
+    seen = None
+    if view.status == "offline":
+        seen = max(filter(None, (from_milliseconds(view.seen), stored)), default=None)
+    return answers.Presence(user_id=user_id, status=view.status, last_seen_at=to_wire_or_none(seen))

@@ -1,0 +1,177 @@
+"""A Redis cluster with sharded pub/sub: each channel lives on the master of its slot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import structlog
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.crc import key_slot
+from redis.exceptions import RedisError
+
+from server.fanout.address import Address
+from server.fanout.dialect import SHARDED
+from server.fanout.endpoint import Endpoint
+from server.fanout.link import Link
+from server.fanout.rerouting import Rerouting
+from server.fanout.single import TIME_LIMITS
+from server.observability.crashes import crash
+
+# Asked for when somebody says that a slot has moved, and now and then in case nobody does.
+_LOOK_EVERY_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
+_SLOTS = 16384
+
+log = structlog.get_logger("fanout")
+
+Host = tuple[str, int]
+
+
+class Cluster:
+    sharded = True
+
+    def __init__(self, address: Address, node: str, owner: Rerouting) -> None:
+        self._address = address
+        self._node = node
+        self._owner = owner
+        self._links: dict[Host, Link] = {}
+        self._slots: list[Link | None] = [None] * _SLOTS
+        self._known: list[Host] = list(address.hosts)
+        self._whole = False
+        # Something was refused for being in the wrong place, and is lost until the slots are known again.
+        self._unpublished = False
+        self._look = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._client = RedisCluster(
+            startup_nodes=[ClusterNode(*host) for host in address.hosts],
+            ssl=address.endpoint.tls is not None,
+            **TIME_LIMITS,
+            **_for_cluster(address.options),
+        )
+
+    @property
+    def client(self) -> RedisCluster:
+        return self._client
+
+    @property
+    def up(self) -> bool:
+        return self._whole and all(link.up for link in self._links.values())
+
+    @property
+    def speaking(self) -> bool:
+        return self._whole and all(link.speaking for link in self._links.values())
+
+    def route(self, channel: bytes) -> Link | None:
+        return self._slots[key_slot(channel)]
+
+    def misplaced(self, *, unpublished: bool) -> None:
+        self._unpublished = self._unpublished or unpublished
+        self._look.set()
+
+    async def start(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._follow())
+
+    async def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, *self._ending, return_exceptions=True)
+        await asyncio.gather(*(link.stop() for link in self._links.values()))
+        await self._client.aclose()
+
+    # --- following the cluster ---
+
+    async def _follow(self) -> None:
+        while True:
+            self._look.clear()
+            try:
+                ranges = await self._ask()
+                if ranges is not None:
+                    self._take(ranges)
+            except Exception as error:
+                # Whatever a server answers: following it must not end.
+                log.error("following the cluster failed", **crash(error))
+            await asyncio.sleep(_PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._look.wait()
+
+    async def _ask(self) -> list[tuple[int, int, Host]] | None:
+        """First and last slot and master of each range, from the first node that answers."""
+        for host in tuple(self._known):
+            where = {**TIME_LIMITS, **self._address.options, "host": host[0], "port": host[1], "db": 0}
+            pool = ConnectionPool(**where)
+            client = Redis(connection_pool=pool)
+            try:
+                client.set_response_callback("CLUSTER SLOTS", _as_it_came)
+                answer: Any = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+                return [(start, end, _master(master, host)) for start, end, master, *_ in answer]
+            except (OSError, TimeoutError, RedisError):
+                # Last next time: a node that is gone should not be waited for again and again.
+                self._known.remove(host)
+                self._known.append(host)
+            finally:
+                await client.aclose()
+                await pool.disconnect()
+        return None
+
+    def _take(self, ranges: list[tuple[int, int, Host]]) -> None:
+        masters: dict[int, Host] = {}
+        for start, end, host in ranges:
+            masters |= dict.fromkeys(range(start, end + 1), host)
+        gone = [
+            self._links.pop(host)
+            for host, link in tuple(self._links.items())
+            if masters.get(key_slot(link.canary_channel.encode())) != host
+        ]
+        fresh = set(masters.values()) - self._links.keys()
+        for host in fresh:
+            self._links[host] = self._new_link(host, masters)
+        self._slots = [self._links[masters[slot]] if slot in masters else None for slot in range(_SLOTS)]
+        self._whole = None not in self._slots
+        self._known += [host for host in self._links if host not in self._known]
+        for host in fresh:
+            self._links[host].start()
+        self._owner.rerouted()
+        for link in gone:
+            self._end(link)
+        if self._unpublished:
+            self._unpublished = False
+            self._owner.speaks_again()
+
+    def _new_link(self, host: Host, masters: Mapping[int, Host]) -> Link:
+        endpoint = self._address.endpoint.at(host)
+
+        async def locate() -> Endpoint:
+            return endpoint
+
+        return Link(locate, SHARDED, self._canary_channel(host, masters), self._owner)
+
+    def _canary_channel(self, host: Host, masters: Mapping[int, Host]) -> str:
+        """A name that lives on that master; a link whose canary has moved is made anew."""
+        names = (f"spotter:canary:{self._node}:{number}" for number in count())
+        return next(name for name in names if masters.get(key_slot(name.encode())) == host)
+
+    def _end(self, link: Link) -> None:
+        task = asyncio.get_running_loop().create_task(link.stop())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def _for_cluster(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in ("db", "connection_class")}
+
+
+def _as_it_came(response: Any, **_: Any) -> Any:
+    return response
+
+
+def _master(found: Sequence[Any], asked: Host) -> Host:
+    """A node may not know its own name; then it is the one that was asked."""
+    host = found[0].decode() if isinstance(found[0], bytes) else found[0]
+    return host or asked[0], int(found[1])

@@ -1,0 +1,82 @@
+"""What nodes tell each other: a finished Socket.IO packet, and what is needed to put it in its place."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from struct import error as StructError
+from typing import Final, NamedTuple
+
+from domain.events import NAMESPACES
+
+_VERSION: Final = 1
+_HEADER: Final = Struct("!B8sBBQ12s")
+_pack, _unpack, _SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
+_NOBODY: Final = bytes(12)
+_NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
+# Where the origin stands, so that one's own messages are known by a comparison.
+ORIGIN: Final = slice(1, 9)
+
+
+class Kind(IntEnum):
+    # The next entry of a conversation.
+    ENTRY = 1
+    # Anything without a number.
+    EVENT = 2
+    # A conversation has got this far; its entries may have been lost on the way.
+    HEAD = 3
+    # Something without a number may have been lost on the way.
+    RESYNC = 4
+
+
+class Garbage(Exception):
+    """Not an envelope of ours, or one of a newer kind."""
+
+
+class Envelope(NamedTuple):
+    """``chained``: the sender published the entry before this one too, earlier on the same connection."""
+
+    origin: bytes
+    kind: int
+    chained: bool
+    seq: int
+    conversation_id: str
+    namespace: str
+    packet: bytes
+
+
+def entry(origin: bytes, conversation_id: str, seq: int, chained: bool, packet: bytes) -> bytes:
+    return _pack(_VERSION, origin, 1, chained, seq, bytes.fromhex(conversation_id)) + packet
+
+
+def event(origin: bytes, packet: bytes) -> bytes:
+    return _pack(_VERSION, origin, 2, 0, 0, _NOBODY) + packet
+
+
+def head(origin: bytes, conversation_id: str, seq: int) -> bytes:
+    return _pack(_VERSION, origin, 3, 0, seq, bytes.fromhex(conversation_id))
+
+
+def resync(origin: bytes) -> bytes:
+    return _pack(_VERSION, origin, 4, 0, 0, _NOBODY)
+
+
+def read(payload: bytes) -> Envelope:
+    """Raises ``Garbage``."""
+    try:
+        version, origin, kind, chained, seq, conversation = _unpack(payload)
+    except StructError:
+        raise Garbage from None
+    if version != _VERSION or not 1 <= kind <= 4 or chained > 1:
+        raise Garbage
+    packet = payload[_SIZE:]
+    namespace = ""
+    if kind <= 2:
+        # "2/conversations,[...]": the packet names its namespace itself.
+        found = _NAMESPACES.get(packet[1 : packet.find(b",")])
+        if found is None or packet[:1] != b"2":
+            raise Garbage
+        namespace = found
+    elif packet:
+        raise Garbage
+    return Envelope(origin, kind, bool(chained), seq, conversation.hex(), namespace, packet)

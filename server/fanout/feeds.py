@@ -1,0 +1,147 @@
+"""The rooms with members here: one channel each, and a gate that keeps the order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime
+from functools import partial
+
+from server.fanout import envelope
+from server.fanout.bus import Bus
+from server.fanout.delivery import Delivery
+from server.fanout.envelope import Kind
+from server.fanout.filling import GapFiller
+from server.fanout.gate import Gate
+from server.sockets.engine import frames
+
+# People who reconnect, or walk from page to page, do not cost a subscription each time.
+LINGER_SECONDS = 5.0
+EVERYONE = "spotter:{everyone}"
+_PREFIX, _SUFFIX = "spotter:{", "}"
+
+
+def channel(room: str) -> str:
+    """In braces, so that a cluster keeps a room's channel and keys together."""
+    return f"spotter:{{{room}}}"
+
+
+class Feed:
+    """``users``: members, and those who are about to be."""
+
+    __slots__ = ("gate", "linger", "room", "subscribed", "users")
+
+    def __init__(self, room: str, gate: Gate, subscribed: asyncio.Future[bool]) -> None:
+        self.room = room
+        self.gate = gate
+        self.subscribed = subscribed
+        self.users = 0
+        self.linger: asyncio.TimerHandle | None = None
+
+
+class Feeds:
+    def __init__(
+        self,
+        bus: Bus,
+        delivery: Delivery,
+        filler: GapFiller,
+        clock: Callable[[], datetime],
+        linger: float = LINGER_SECONDS,
+    ) -> None:
+        self._bus = bus
+        self._delivery = delivery
+        self._filler = filler
+        self._clock = clock
+        self._linger = linger
+        self._origin = bytes.fromhex(bus.node)
+        self._feeds: dict[str, Feed] = {}
+        self._loop = asyncio.get_running_loop()
+        bus.on_restored(self._restored)
+
+    async def start(self) -> None:
+        await self._bus.subscribe(EVERYONE, self._everyone)
+
+    @property
+    def gates(self) -> int:
+        return len(self._feeds)
+
+    def gate(self, room: str) -> Gate | None:
+        feed = self._feeds.get(room)
+        return None if feed is None else feed.gate
+
+    # --- the life of a feed ---
+
+    def enter(self, room: str) -> asyncio.Future[bool]:
+        """Listen for as long as somebody has entered; ``leave`` as often.
+
+        Wait for the answer, a second at most, and the subscription stands; if it is false, members will hear
+        ``sync:required`` once it does.
+        """
+        feed = self._feeds.get(room)
+        if feed is None:
+            feed = self._feeds[room] = self._new_feed(room)
+        feed.users += 1
+        if feed.linger is not None:
+            feed.linger.cancel()
+            feed.linger = None
+        return feed.subscribed
+
+    def leave(self, room: str) -> None:
+        feed = self._feeds[room]
+        feed.users -= 1
+        if feed.users == 0:
+            feed.linger = self._loop.call_later(self._linger, self._drop, feed)
+
+    def _new_feed(self, room: str) -> Feed:
+        gate = Gate(room, self._clock(), self._delivery, self._filler)
+        name = channel(room)
+        receive = partial(self._received, gate)
+        return Feed(room, gate, self._loop.create_task(self._bus.subscribe(name, receive)))
+
+    def _drop(self, feed: Feed) -> None:
+        del self._feeds[feed.room]
+        feed.gate.close()
+        self._bus.unsubscribe(channel(feed.room))
+
+    # --- what arrives ---
+
+    def _received(self, gate: Gate, payload: bytes) -> None:
+        if payload[envelope.ORIGIN] == self._origin:
+            return
+        try:
+            told = envelope.read(payload)
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+            return
+        if told.kind == Kind.ENTRY:
+            gate.entry(told.conversation_id, told.seq, frames.text(told.packet), told.chained)
+        elif told.kind == Kind.EVENT:
+            self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
+        elif told.kind == Kind.HEAD:
+            gate.head(told.conversation_id, told.seq)
+        else:
+            gate.resync()
+
+    def _everyone(self, payload: bytes) -> None:
+        if payload[envelope.ORIGIN] == self._origin:
+            return
+        try:
+            envelope.read(payload)
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+            return
+        self._catch_up(tuple(self._feeds.values()))
+
+    def _restored(self, names: Collection[str]) -> None:
+        if EVERYONE in names and len(names) < len(self._feeds):
+            # On a cluster only this channel may have been deaf; what was said on it concerns all.
+            self._catch_up(tuple(self._feeds.values()))
+        else:
+            rooms = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
+            self._catch_up([feed for room in rooms if (feed := self._feeds.get(room)) is not None])
+
+    def _catch_up(self, feeds: Collection[Feed]) -> None:
+        """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
+        for feed in feeds:
+            feed.gate.resync()
+        self._filler.catch_up([feed.gate for feed in feeds])

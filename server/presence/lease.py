@@ -1,0 +1,72 @@
+"""A node's lease: it holds what it registered for as long as its name is alive in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from uuid import uuid4
+
+from server.presence import names
+from server.presence.lua import RENEW, RESIGN
+from server.presence.scripts import Call, Scripts
+from server.presence.timing import Timing
+
+_KEYS = (names.LEASES, names.DEAD, names.QUIET)
+# Of our earlier names only the latest can still be seen on somebody.
+_REMEMBERED = 16
+
+
+class Lease:
+    """``incarnation``: the node's name, another one after it was found dead; ``lost`` is called then."""
+
+    def __init__(self, scripts: Scripts, timing: Timing, lost: Callable[[], None]) -> None:
+        self._scripts = scripts
+        self._timing = timing
+        self._lost = lost
+        self._registered = False
+        self._turn = asyncio.Lock()
+        self._names: list[str] = []
+        self.deadline = 0
+        self._take_name()
+
+    @property
+    def incarnation(self) -> str:
+        return self._names[-1]
+
+    @property
+    def ours(self) -> frozenset[str]:
+        """All names this node went by."""
+        return frozenset(self._names)
+
+    async def renew(self) -> dict[str, int]:
+        """Keep the lease or take a new one; answers the dead whose users are to be taken over, with their deadlines.
+
+        Raises one of ``UNREACHED``.
+        """
+        async with self._turn:
+            held, dead = await self._renew(create=not self._registered)
+            if not held:
+                self._take_name()
+                _, dead = await self._renew(create=True)
+                self._registered = True
+                self._lost()
+            self._registered = True
+            return dead
+
+    async def resign(self) -> None:
+        """Leave: whoever has not turned up elsewhere after the grace is gone."""
+        if self._registered:
+            left_ms = int(self._timing.grace_seconds * 1000) - self._timing.margin_ms
+            await self._scripts.run(RESIGN, Call((names.LEASES,), (self.incarnation, left_ms)))
+
+    async def _renew(self, *, create: bool) -> tuple[bool, dict[str, int]]:
+        timing = self._timing
+        arguments = (self.incarnation, int(create), timing.lease_ms, timing.margin_ms, timing.quiet_after_ms)
+        held, deadline, dead = await self._scripts.run(RENEW, Call(_KEYS, arguments))
+        if held:
+            self.deadline = int(deadline)
+        return bool(held), {name.decode(): int(at) for name, at in zip(dead[::2], dead[1::2], strict=True)}
+
+    def _take_name(self) -> None:
+        self._names = [*self._names[1 - _REMEMBERED :], uuid4().hex]
+        self.deadline = 0

@@ -1,0 +1,181 @@
+"""Presence on this node: its devices, its lease, its watchers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from domain.presence import Status, View
+from server.observability.crashes import crash
+from server.presence import names
+from server.presence.devices import Devices
+from server.presence.last_seen import LastSeen, Write
+from server.presence.lease import Lease
+from server.presence.reading import Reading
+from server.presence.registrar import Registrar
+from server.presence.scripts import UNREACHED, Scripts
+from server.presence.taking_over import TakingOver
+from server.presence.timing import STANDARD, Timing
+from server.presence.watches import Audience, Bus, Watches
+
+log = structlog.get_logger("presence")
+
+
+class PresenceBus(Bus, Protocol):
+    @property
+    def redis(self) -> Redis | RedisCluster: ...
+    @property
+    def up(self) -> bool: ...
+    def on_restored(self, callback: Callable[[Collection[str]], None]) -> None: ...
+    def on_speaking(self, callback: Callable[[], None]) -> None: ...
+
+
+class Presence:
+    """Make it inside the running loop, then ``start``, then ``stop``."""
+
+    def __init__(
+        self,
+        bus: PresenceBus,
+        audience: Audience,
+        write_last_seen: Write,
+        clock_ms: Callable[[], int],
+        timing: Timing = STANDARD,
+    ) -> None:
+        self._timing = timing
+        self._scripts = Scripts(bus.redis)
+        self.last_seen = LastSeen(write_last_seen)
+        self.devices = Devices(timing.grace_seconds, clock_ms, self._changed)
+        self.watches = Watches(bus, Reading(self._scripts), audience, self.devices.status)
+        self.lease = Lease(self._scripts, timing, self._lost)
+        self.registrar = Registrar(
+            self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unreached, timing
+        )
+        self.taking_over = TakingOver(self._scripts, self.last_seen, self.watches.receive)
+        self._device_of: dict[str, Hashable] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sweep: asyncio.Task[None] | None = None
+        self._catch_up = asyncio.Event()
+        self._bus = bus
+        bus.on_restored(self._restored)
+        bus.on_speaking(self.registrar.try_again)
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        for work in (self._keep_lease(), self.registrar.run(), self._catching_up()):
+            self._tasks.append(loop.create_task(work))
+
+    async def stop(self) -> None:
+        """The others take over whoever does not turn up at another node."""
+        self.devices.stop()
+        tasks = [*self._tasks, *([self._sweep] if self._sweep else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self.lease.resign()
+            await self.last_seen.drain()
+        except UNREACHED:
+            log.info("the lease is left to run out")
+        finally:
+            await self.last_seen.stop()
+
+    # --- what the gateway tells ---
+
+    def connected(self, connection: str, device: Hashable, user_id: str) -> None:
+        """A device was admitted to a namespace."""
+        self._device_of[connection] = device
+        self.devices.connect(device, user_id)
+
+    def left(self, connection: str) -> None:
+        """A device left a namespace."""
+        self._device_of.pop(connection, None)
+        self.watches.leave(connection)
+
+    def disconnected(self, device: Hashable) -> None:
+        """A device is in no namespace any more."""
+        self.devices.disconnect(device)
+
+    # --- what commands ask ---
+
+    async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
+        return await self.watches.watch(connection, user_ids)
+
+    def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
+        self.watches.unwatch(connection, user_ids)
+
+    async def set(self, connection: str, status: Status) -> None:
+        """Returns when everybody is being told; with Redis down at once."""
+        device = self._device_of.get(connection)
+        user_id = self.devices.set(device, status) if device is not None else None
+        if user_id is not None and self._bus.up:
+            await self.registrar.in_line(user_id)
+
+    # --- inside ---
+
+    def _changed(self, user_id: str, left_at: int) -> None:
+        self.registrar.changed(user_id, left_at)
+        if self._bus.up:
+            self.watches.here_changed(user_id)
+        else:
+            self._unreached(user_id, left_at)
+
+    def _unreached(self, user_id: str, left_at: int) -> None:
+        self.watches.assume(user_id, self.lease.ours, left_at)
+
+    def _lost(self) -> None:
+        # A process that was frozen has yet to notice who left meanwhile.
+        asyncio.get_running_loop().call_later(self._timing.notice_seconds, self._register_again)
+        self._catch_up.set()
+
+    def _register_again(self) -> None:
+        """Those who are here, but not those whose departure the others have been told of already."""
+        self.devices.end_graces()
+        self.registrar.register_all_again()
+
+    def _restored(self, channels: Collection[str]) -> None:
+        self.registrar.try_again()
+        if any(map(names.is_users, channels)):
+            self._catch_up.set()
+
+    async def _keep_lease(self) -> None:
+        while True:
+            pause = self._timing.renew_seconds * random.uniform(0.8, 1.0)
+            try:
+                dead = await self.lease.renew()
+                if dead and (self._sweep is None or self._sweep.done()):
+                    self._sweep = asyncio.get_running_loop().create_task(self._take_over(dead))
+            except UNREACHED:
+                pause = self._timing.retry_seconds
+            except Exception as error:
+                log.error("renewing the lease failed", **crash(error))
+            await asyncio.sleep(pause)
+
+    async def _take_over(self, dead: dict[str, int]) -> None:
+        try:
+            await self.taking_over.of(dead)
+        except UNREACHED:
+            return  # The dead stay on the list.
+        except Exception as error:
+            log.error("taking over failed", **crash(error))
+
+    async def _catching_up(self) -> None:
+        """After an interruption: what Redis knows counts at once, what it has forgotten when all have registered."""
+        while True:
+            await self._catch_up.wait()
+            self._catch_up.clear()
+            try:
+                await self.lease.renew()
+                doubtful = await self.watches.read_again()
+                await asyncio.sleep(self._timing.settle_seconds)
+                await self.watches.settle(doubtful)
+            except UNREACHED:
+                await asyncio.sleep(self._timing.retry_seconds)
+                self._catch_up.set()
+            except Exception as error:
+                log.error("reading presence again failed", **crash(error))

@@ -1,0 +1,182 @@
+"""Brings Redis in line with the devices on this node: whoever is out of line waits here until that is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from domain.presence import Status, View, public
+from server.observability.crashes import crash
+from server.presence import names, views
+from server.presence.devices import Devices
+from server.presence.last_seen import LastSeen
+from server.presence.lease import Lease
+from server.presence.lua import CHANGE, ENTER
+from server.presence.scripts import UNREACHED, Call, Scripts
+from server.presence.timing import Timing
+
+log = structlog.get_logger("presence")
+
+MAX_BATCH = 256
+
+
+class Registrar:
+    """One worker, so that the changes of a user reach Redis in order.
+
+    ``told`` hears what became of a change, ``unreached`` of one that could not be told for now.
+    """
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        lease: Lease,
+        devices: Devices,
+        last_seen: LastSeen,
+        told: Callable[[str, View], None],
+        unreached: Callable[[str, int], None],
+        timing: Timing,
+    ) -> None:
+        self._scripts = scripts
+        self._lease = lease
+        self._devices = devices
+        self._last_seen = last_seen
+        self._told = told
+        self._unreached = unreached
+        self._retry_seconds = timing.retry_seconds
+        self._dirty: dict[str, int] = {}
+        # Those of the batch at work are in here as well.
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._to_forget: set[str] = set()
+        # What Redis holds of each user under which of our names.
+        self._written: dict[str, tuple[str, Status]] = {}
+        self._wake = asyncio.Event()
+
+    def changed(self, user_id: str, left_at: int) -> None:
+        self._dirty[user_id] = left_at
+        self._waiting.setdefault(user_id, [])
+        self._wake.set()
+
+    async def in_line(self, user_id: str) -> None:
+        """Return when Redis knows of the user's last change, or does not answer."""
+        waiting = self._waiting.get(user_id)
+        if waiting is not None:
+            waiting.append(asyncio.get_running_loop().create_future())
+            await waiting[-1]
+
+    def register_all_again(self) -> None:
+        """The lease was lost: nothing of what was written counts."""
+        for user_id in (*self._devices.users, *self._written):
+            self._dirty.setdefault(user_id, 0)
+        self._wake.set()
+
+    def try_again(self) -> None:
+        self._wake.set()
+
+    @property
+    def pending(self) -> int:
+        return len(self._dirty)
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.bring_in_line()
+            except UNREACHED:
+                asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
+            except Exception as error:
+                log.error("registering devices failed", **crash(error))
+                asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
+
+    async def bring_in_line(self) -> None:
+        """Return when nothing waits. Raises one of ``UNREACHED``; what is left waits on."""
+        while self._dirty or self._to_forget:
+            await self._forget()
+            batch = dict(islice(self._dirty.items(), MAX_BATCH))
+            for user_id in batch:
+                del self._dirty[user_id]
+            try:
+                await self._register(batch)
+            finally:
+                # Done ones were taken out of the batch.
+                for user_id, left_at in batch.items():
+                    self._dirty.setdefault(user_id, left_at)
+                    self._unreached(user_id, left_at)
+                    self._wake_waiting(user_id)
+
+    async def _register(self, batch: dict[str, int]) -> None:
+        if not batch:
+            return
+        lease, wanted = self._lease, {user_id: self._devices.status(user_id) for user_id in batch}
+        if lease.deadline == 0:
+            await lease.renew()
+        # Both now: a deadline belongs to the name it was given to.
+        incarnation, deadline = lease.incarnation, lease.deadline
+        entering = [u for u, status in wanted.items() if status and self._name_on(u) != incarnation]
+        if entering and not await self._enter(incarnation, entering):
+            await lease.renew()
+            return
+        calls = [
+            self._call(user_id, wanted[user_id], incarnation, deadline, left_at) for user_id, left_at in batch.items()
+        ]
+        answers = await self._scripts.run_each(CHANGE, calls)
+        for user_id, answer in zip(tuple(batch), answers, strict=True):
+            if isinstance(answer, bytes):
+                self._done(user_id, wanted[user_id], incarnation, batch.pop(user_id), views.from_message(answer))
+        await self._look_into(answers)
+
+    async def _look_into(self, answers: list[Any]) -> None:
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        if None in answers:
+            await self._lease.renew()
+
+    async def _enter(self, incarnation: str, user_ids: list[str]) -> bool:
+        call = Call((names.LEASES, names.held_by(incarnation)), (incarnation, *user_ids))
+        return bool(await self._scripts.run(ENTER, call))
+
+    def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> Call:
+        key, known = names.user(user_id), self._name_on(user_id)
+        dropped = known if known and known != incarnation else ""
+        publish = self._scripts.publish_command
+        arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish)
+        return Call((key,), arguments)
+
+    def _name_on(self, user_id: str) -> str | None:
+        known = self._written.get(user_id)
+        return None if known is None else known[0]
+
+    def _done(self, user_id: str, status: Status | None, incarnation: str, left_at: int, view: View) -> None:
+        before = self._written.pop(user_id, None)
+        if status is not None:
+            self._written[user_id] = (incarnation, status)
+        self._told(user_id, view)
+        if user_id not in self._dirty:
+            self._wake_waiting(user_id)
+        forget = self.forget_later if status is None else None
+        if view.status == "offline" and before is not None and public(before[1]) != "offline":
+            # Redis may have forgotten when; this node has not.
+            self._last_seen.note(user_id, max(view.seen, left_at), forget)
+        elif forget is not None:
+            forget(user_id)
+
+    def _wake_waiting(self, user_id: str) -> None:
+        for future in self._waiting.pop(user_id, ()):
+            if not future.done():
+                future.set_result(None)
+
+    def forget_later(self, user_id: str) -> None:
+        self._to_forget.add(user_id)
+        self._wake.set()
+
+    async def _forget(self) -> None:
+        """Here and not when it falls due: a user who is back must not be taken off the list after being put on it."""
+        gone = [user_id for user_id in self._to_forget if user_id not in self._written]
+        if gone:
+            await self._scripts.pipeline([("SREM", names.held_by(self._lease.incarnation), *gone)])
+        self._to_forget.clear()

@@ -1,0 +1,76 @@
+"""Taking over the users of nodes that are gone. Any number of survivors may do it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from domain.presence import View
+from server.presence import names, views
+from server.presence.last_seen import LastSeen
+from server.presence.lua import CHANGE
+from server.presence.scripts import Call, Scripts
+
+MAX_BATCH = 256
+
+
+class TakingOver:
+    def __init__(self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None]) -> None:
+        self._scripts = scripts
+        self._last_seen = last_seen
+        self._told = told
+        self.taken_over = 0
+
+    async def of(self, dead: Mapping[str, int]) -> None:
+        """``dead``: who, and when the lease ran out.
+
+        Raises one of ``UNREACHED``; whoever is left is taken over the next time, by anybody.
+        """
+        for incarnation, ran_out in dead.items():
+            while await self._some_of(incarnation, ran_out):
+                pass
+            await self._scripts.pipeline([("ZREM", names.DEAD, incarnation)])
+
+    async def _some_of(self, incarnation: str, ran_out: int) -> bool:
+        """A random part, so that survivors who work at once share the work."""
+        held_by = names.held_by(incarnation)
+        (members,) = await self._scripts.pipeline([("SRANDMEMBER", held_by, MAX_BATCH)])
+        if isinstance(members, BaseException):
+            raise members
+        user_ids = [member.decode() for member in members]
+        answers = await self._scripts.run_each(
+            CHANGE, [self._call(user_id, incarnation, ran_out) for user_id in user_ids]
+        )
+        seen: dict[str, int] = {}
+        for user_id, answer in zip(user_ids, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            view = views.from_message(answer)
+            self._told(user_id, view)
+            if view.status == "offline" and view.seen:
+                seen[user_id] = view.seen
+        # Off the list only when it is durable: a survivor may be killed as well.
+        await self._keep(seen)
+        if user_ids:
+            await self._scripts.pipeline([("SREM", held_by, *user_ids)])
+        self.taken_over += len(user_ids)
+        return bool(user_ids)
+
+    def _call(self, user_id: str, incarnation: str, ran_out: int) -> Call:
+        key = names.user(user_id)
+        return Call((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
+
+    async def _keep(self, seen: dict[str, int]) -> None:
+        if not seen:
+            return
+        durable = asyncio.Event()
+        waiting = set(seen)
+
+        def written(user_id: str) -> None:
+            waiting.discard(user_id)
+            if not waiting:
+                durable.set()
+
+        for user_id, at in seen.items():
+            self._last_seen.note(user_id, at, written)
+        await durable.wait()

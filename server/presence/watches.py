@@ -1,0 +1,194 @@
+"""Who on this node watches whom, and what they were told last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from domain.errors import Code, DomainError
+from domain.events import PresenceChanged
+from domain.instants import from_milliseconds, to_wire_or_none
+from domain.presence import NOWHERE, Status, View, assumed, most_present, public
+from server.observability.crashes import crash
+from server.presence import names, views
+from server.presence.reading import Reading
+from server.presence.scripts import UNREACHED
+
+log = structlog.get_logger("presence")
+
+MAX_WATCHED = 1_000
+
+
+class Bus(Protocol):
+    """Messages between nodes, by channel."""
+
+    async def subscribe(self, channel: str, receive: Callable[[bytes], None]) -> bool: ...
+    def unsubscribe(self, channel: str) -> None: ...
+
+
+class Audience(Protocol):
+    """The connections that watch somebody."""
+
+    def is_there(self, connection: str) -> bool: ...
+    def join(self, connection: str, user_id: str) -> None: ...
+    def leave(self, connection: str, user_id: str) -> None: ...
+    def tell(self, event: PresenceChanged) -> None: ...
+
+
+class Watched:
+    """``view``: what Redis said last. ``told``: what the watchers know."""
+
+    __slots__ = ("by", "loading", "told", "view")
+
+    def __init__(self) -> None:
+        self.view = NOWHERE
+        self.told = NOWHERE
+        self.by: set[str] = set()
+        self.loading: asyncio.Task[None] | None = None
+
+
+class Watches:
+    """``here`` is what a user's devices on this node say: nobody is told less of somebody who is here."""
+
+    def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]) -> None:
+        self._bus = bus
+        self._reading = reading
+        self._audience = audience
+        self._here = here
+        self._watched: dict[str, Watched] = {}
+        self._of: dict[str, set[str]] = {}
+
+    # --- what connections ask ---
+
+    async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
+        """Position first, state after: what is answered and what is told later leave no gap and do not overlap."""
+        if not self._audience.is_there(connection):
+            return dict.fromkeys(user_ids, NOWHERE)
+        self._reserve(connection, user_ids)
+        loading = {w.loading for i in user_ids if (w := self._watched[i]).loading is not None}
+        if loading:
+            await asyncio.wait(loading)
+        answers: dict[str, View] = {}
+        for user_id in user_ids:
+            watched = self._watched.get(user_id)
+            if watched is None or connection not in watched.by:
+                answers[user_id] = NOWHERE  # It went, or thought better of it.
+                continue
+            self._audience.join(connection, user_id)
+            answers[user_id] = watched.told
+        return answers
+
+    def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
+        mine = self._of.get(connection, set())
+        for user_id in mine.intersection(user_ids):
+            mine.discard(user_id)
+            self._audience.leave(connection, user_id)
+            self._release(connection, user_id)
+        if not mine:
+            self._of.pop(connection, None)
+
+    def leave(self, connection: str) -> None:
+        """The connection is gone."""
+        self.unwatch(connection, tuple(self._of.get(connection, ())))
+
+    @property
+    def users(self) -> int:
+        return len(self._watched)
+
+    # --- what is learned ---
+
+    def receive(self, user_id: str, view: View) -> None:
+        """The newest version holds, on whichever way it came."""
+        watched = self._watched.get(user_id)
+        if watched is not None and view.version > watched.view.version:
+            watched.view = view
+            self._tell(user_id, watched)
+
+    def here_changed(self, user_id: str) -> None:
+        if (watched := self._watched.get(user_id)) is not None:
+            self._tell(user_id, watched)
+
+    def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
+        """Redis does not hear of a change here: the watchers here shall."""
+        if (watched := self._watched.get(user_id)) is not None:
+            watched.view = assumed(watched.view, ours, self._here(user_id), left_at)
+            self._tell(user_id, watched)
+
+    async def read_again(self) -> list[str]:
+        """After an interruption; answers of whom Redis knows less than this node. Raises one of ``UNREACHED``."""
+        doubtful = []
+        for user_id, view in (await self._reading.of(tuple(self._watched))).items():
+            self.receive(user_id, view)
+            watched = self._watched.get(user_id)
+            if watched is not None and view.version < watched.view.version:
+                doubtful.append(user_id)
+        return doubtful
+
+    async def settle(self, doubtful: Sequence[str]) -> None:
+        """Everybody has registered again: what Redis says now holds, even if its versions started anew."""
+        before = {i: w.view for i in doubtful if (w := self._watched.get(i)) is not None}
+        for user_id, view in (await self._reading.of(tuple(before))).items():
+            watched = self._watched.get(user_id)
+            if watched is not None and watched.view is before[user_id]:
+                watched.view = view
+                self._tell(user_id, watched)
+
+    # --- inside ---
+
+    def _reserve(self, connection: str, user_ids: Sequence[str]) -> None:
+        mine = self._of.get(connection, set())
+        if len(mine.union(user_ids)) > MAX_WATCHED:
+            message = f"One connection watches at most {MAX_WATCHED} people; unwatch some first."
+            raise DomainError(Code.VALIDATION_FAILED, message)
+        new: dict[str, Watched] = {}
+        for user_id in user_ids:
+            watched = self._watched.get(user_id)
+            if watched is None:
+                watched = self._watched[user_id] = new[user_id] = Watched()
+            watched.by.add(connection)
+            self._of.setdefault(connection, set()).add(user_id)
+        if new:
+            loading = asyncio.get_running_loop().create_task(self._load(new))
+            for watched in new.values():
+                watched.loading = loading
+
+    async def _load(self, new: dict[str, Watched]) -> None:
+        found: dict[str, View] = {}
+        try:
+            stand = await asyncio.gather(*(self._bus.subscribe(names.user(i), partial(self._heard, i)) for i in new))
+            # The others are read when their subscription stands: who asks should not wait for Redis.
+            found = await self._reading.of([i for i, stands in zip(new, stand, strict=True) if stands])
+        except UNREACHED as error:
+            log.info("presence is not read now", error=type(error).__name__)
+        except Exception as error:
+            log.error("reading presence failed", **crash(error))
+        for user_id, watched in new.items():
+            watched.loading = None
+            if user_id not in self._watched:
+                self._bus.unsubscribe(names.user(user_id))
+            else:
+                self.receive(user_id, found.get(user_id, NOWHERE))
+                self.here_changed(user_id)
+
+    def _release(self, connection: str, user_id: str) -> None:
+        watched = self._watched[user_id]
+        watched.by.discard(connection)
+        if not watched.by:
+            del self._watched[user_id]
+            self._bus.unsubscribe(names.user(user_id))
+
+    def _heard(self, user_id: str, payload: bytes) -> None:
+        self.receive(user_id, views.from_message(payload))
+
+    def _tell(self, user_id: str, watched: Watched) -> None:
+        before, view = watched.told, watched.view
+        status = most_present(view.status, public(self._here(user_id)))
+        watched.told = View(version=view.version, status=status, seen=view.seen)
+        # Nobody has been told anything yet while it is being loaded.
+        if watched.loading is None and status != before.status:
+            seen = from_milliseconds(view.seen) if status == "offline" else None
+            self._audience.tell(PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen)))

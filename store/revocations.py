@@ -1,0 +1,97 @@
+"""Revocations: rows that every node follows, written in the transaction of the change that they announce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorChangeStream
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import OperationFailure
+
+from domain.errors import unavailable
+from domain.revocations import KEPT, Reason, Revocation
+from store.database import Collection, Database, Document
+from store.database import Session as DatabaseSession
+from store.failures import repository
+from store.schema import CollectionSchema
+
+NAME = "revocations"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        # Cleans up, and serves the polls.
+        (IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=int(KEPT.total_seconds())),),
+    ),
+)
+_INSERTS = [{"$match": {"operationType": "insert"}}]
+# How long one look into the stream waits for something to come, and with it the end of a node.
+_AWAIT_MS = 250
+# A token that no longer means anything, or lies further back than the server's memory: the polls fill the gap.
+_CANNOT_GO_ON = frozenset({260, 280, 286})
+
+
+@repository
+class Revocations:
+    def __init__(self, database: Database) -> None:
+        self._rows = database.collection(NAME)
+
+    async def add(
+        self, user_id: str, session_id: str | None, reason: Reason, at: datetime, *, session: DatabaseSession
+    ) -> None:
+        document: Document = {"_id": ObjectId(), "user": ObjectId(user_id), "reason": reason, "at": at}
+        if session_id is not None:
+            document["session"] = ObjectId(session_id)
+        await self._rows.insert_one(document, session=session)
+
+    async def since(self, at: datetime) -> list[Revocation]:
+        """Those of that instant and later, by the clocks of the nodes that wrote them."""
+        return [_from(document) async for document in self._rows.find({"at": {"$gte": at}}, batch_size=2000)]
+
+    def stream(self) -> RevocationStream:
+        return RevocationStream(self._rows)
+
+
+@repository
+class RevocationStream:
+    """A change stream over the rows. After an error it goes on behind the last row that it delivered."""
+
+    def __init__(self, rows: Collection) -> None:
+        self._rows = rows
+        self._stream: AsyncIOMotorChangeStream[Document] | None = None
+        self._token: Mapping[str, Any] | None = None
+
+    async def next(self) -> Revocation | None:
+        """The next row; nothing when none came for a while."""
+        if self._stream is None:
+            self._stream = self._rows.watch(_INSERTS, start_after=self._token, max_await_time_ms=_AWAIT_MS)
+        try:
+            change = await self._stream.try_next()
+        except BaseException as error:
+            self._stream = None
+            if isinstance(error, OperationFailure) and error.code in _CANNOT_GO_ON:
+                self._token = None
+            raise
+        self._token = self._stream.resume_token
+        if change is None and not cast(bool, self._stream.alive):
+            self._stream = None
+            raise unavailable("The stream has ended.")
+        return None if change is None else _from(change["fullDocument"])
+
+    async def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+
+
+def _from(document: Document) -> Revocation:
+    session_id = document.get("session")
+    return Revocation(
+        id=str(document["_id"]),
+        user_id=str(document["user"]),
+        session_id=None if session_id is None else str(session_id),
+        reason=document["reason"],
+        at=document["at"],
+    )

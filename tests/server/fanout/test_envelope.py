@@ -1,0 +1,58 @@
+"""What travels between nodes reads back as it was written, and nothing else reads at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.events import NAMESPACES
+from server.fanout import envelope
+from server.fanout.envelope import Garbage, Kind
+
+ORIGIN = bytes(range(8))
+ids = st.binary(min_size=12, max_size=12).map(bytes.hex)
+seqs = st.integers(1, 2**53)
+packets = st.tuples(st.sampled_from(NAMESPACES), st.text()).map(lambda p: f'2{p[0]},["x",{p[1]}]'.encode())
+
+
+@given(ids, seqs, st.booleans(), packets)
+def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) -> None:
+    payload = envelope.entry(ORIGIN, conversation_id, seq, chained, packet)
+    read = envelope.read(payload)
+    assert payload[envelope.ORIGIN] == ORIGIN == read.origin
+    assert (read.kind, read.conversation_id, read.seq, read.chained) == (Kind.ENTRY, conversation_id, seq, chained)
+    assert read.packet == packet
+    assert packet.startswith(f"2{read.namespace},".encode())
+
+
+@given(packets)
+def test_an_event(packet: bytes) -> None:
+    read = envelope.read(envelope.event(ORIGIN, packet))
+    assert (read.kind, read.packet) == (Kind.EVENT, packet)
+
+
+@given(ids, seqs)
+def test_a_head(conversation_id: str, seq: int) -> None:
+    read = envelope.read(envelope.head(ORIGIN, conversation_id, seq))
+    assert (read.kind, read.conversation_id, read.seq) == (Kind.HEAD, conversation_id, seq)
+
+
+def test_a_resync() -> None:
+    assert envelope.read(envelope.resync(ORIGIN)).kind == Kind.RESYNC
+
+
+@given(st.binary(max_size=200))
+def test_garbage(payload: bytes) -> None:
+    if payload[:1] != b"\x01" or not 1 <= int.from_bytes(payload[9:10], "big") <= 4:
+        with pytest.raises(Garbage):
+            envelope.read(payload)
+
+
+@given(st.binary(max_size=80), st.integers(0, 60))
+def test_a_spoilt_envelope_is_read_or_refused(noise: bytes, at: int) -> None:
+    payload = envelope.entry(ORIGIN, "a" * 24, 7, True, b'2/conversations,["message:new",{}]')
+    try:
+        envelope.read(payload[:at] + noise + payload[at + len(noise) :])
+    except Garbage:
+        return

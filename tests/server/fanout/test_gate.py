@@ -1,0 +1,180 @@
+"""The gate: whatever order entries arrive in, and however often, a room is given each once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.fanout.delivery import Delivery
+from server.fanout.gate import HOLD_SECONDS, UNKNOWN, Gate
+from server.sockets.engine import frames
+from server.sockets.engine.frames import Frame
+from server.sockets.rooms import Rooms
+
+TALK = "a" * 24
+
+
+class Written(Delivery):
+    """Remembers what a room was given."""
+
+    def __init__(self) -> None:
+        super().__init__(Rooms())
+        self.given: list[int] = []
+        self.resyncs = 0
+
+    def deliver(self, namespace: str, room: str, frame: Frame) -> None:
+        self.given.append(int(frame.polled[1:]))
+
+    def resync(self, room: str) -> None:
+        self.resyncs += 1
+
+
+class Asked:
+    """A filler that only remembers what it was asked for."""
+
+    def __init__(self, patient: bool = True) -> None:
+        self.patient = patient
+        self.fills = 0
+        self.places = 0
+        self.filled = asyncio.Event()
+
+    def fill(self, gate: Gate, conversation_id: str) -> None:
+        self.fills += 1
+        self.filled.set()
+
+    def place(self, gate: Gate, conversation_id: str) -> None:
+        self.places += 1
+
+
+class Room:
+    def __init__(self, patient: bool = True) -> None:
+        self.written, self.asked = Written(), Asked(patient)
+        self.gate = Gate("room", datetime.now(UTC), self.written, self.asked)
+
+    def entry(self, seq: int, certain: bool = False) -> None:
+        self.gate.entry(TALK, seq, frames.text(b"%d" % seq), certain)
+
+
+@pytest.fixture
+async def room() -> Room:
+    return Room()
+
+
+async def test_in_order_nothing_is_asked_for(room: Room) -> None:
+    for seq in range(1, 100):
+        room.entry(seq)
+    assert room.written.given == [*range(1, 100)]
+    assert (room.asked.fills, room.asked.places, room.written.counters.held) == (0, 0, 0)
+
+
+async def test_any_order_and_any_repetition(room: Room) -> None:
+    for seed in range(200):
+        room = Room()
+        order = [*range(1, 30)] * 3
+        random.Random(seed).shuffle(order)
+        for seq in order:
+            room.entry(seq)
+        assert room.written.given == [*range(1, 30)]
+        assert room.written.resyncs == 0
+        room.gate.close()
+
+
+async def test_one_that_is_early_is_fetched_after_a_while(room: Room) -> None:
+    room.entry(1)
+    room.entry(3)
+    assert room.written.given == [1]
+    async with asyncio.timeout(5 * HOLD_SECONDS):
+        await room.asked.filled.wait()
+    room.entry(2)
+    assert room.written.given == [1, 2, 3]
+
+
+async def test_without_redis_nothing_is_waited_for() -> None:
+    room = Room(patient=False)
+    room.entry(1)
+    room.entry(3)
+    assert room.asked.fills == 1
+
+
+async def test_the_first_of_an_old_conversation(room: Room) -> None:
+    room.entry(7, certain=True)
+    assert room.written.given == [7]
+    assert room.asked.places == 0
+
+
+async def test_the_first_of_an_old_conversation_whose_place_is_not_known(room: Room) -> None:
+    room.entry(8)
+    room.entry(7)
+    assert room.asked.places == 1
+    position = room.gate.position(TALK)
+    assert position is not None
+    assert (position.seq, position.lowest) == (UNKNOWN, 7)
+    room.gate.came_in(TALK, 6)
+    assert room.written.given == [7, 8]
+    room.entry(9)
+    assert room.written.given == [7, 8, 9]
+
+
+async def test_what_was_written_before_the_place_and_comes_after(room: Room) -> None:
+    """It cannot be put in order any more, so the members are told to ask; a repetition says nothing."""
+    room.entry(7, certain=True)
+    room.entry(7)
+    assert room.written.resyncs == 0
+    room.entry(6)
+    room.entry(5)
+    assert room.written.given == [7]
+    assert room.written.resyncs == 1
+
+
+async def test_a_head_that_was_heard_and_one_that_was_not(room: Room) -> None:
+    room.entry(1)
+    room.gate.head(TALK, 1)
+    assert room.asked.fills == 0
+    room.gate.head(TALK, 3)
+    assert room.asked.fills == 1
+    room.entry(2)
+    room.entry(3)
+    assert room.written.given == [1, 2, 3]
+    position = room.gate.position(TALK)
+    assert position is not None
+    assert (position.seq, position.target, position.held) == (3, 3, {})
+
+
+async def test_a_head_of_a_conversation_that_was_never_heard_of(room: Room) -> None:
+    room.gate.head(TALK, 4)
+    assert room.asked.places == 1
+    room.gate.came_in(TALK, 2)
+    assert room.asked.fills == 1
+    room.entry(3)
+    room.entry(4)
+    assert room.written.given == [3, 4]
+
+
+async def test_giving_up(room: Room) -> None:
+    room.entry(1)
+    room.entry(3)
+    room.entry(5)
+    room.gate.give_up(TALK)
+    assert room.written.given == [1, 3, 5]
+    assert room.written.resyncs == 1
+    room.entry(6)
+    assert room.written.given == [1, 3, 5, 6]
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.booleans()), max_size=60))
+async def test_never_out_of_order_never_twice(arrivals: list[tuple[int, bool, bool]]) -> None:
+    room = Room()
+    for seq, certain, is_head in arrivals:
+        if is_head:
+            room.gate.head(TALK, seq)
+        else:
+            room.entry(seq, certain)
+    given = room.written.given
+    assert given == sorted(set(given))
+    assert not given or given == [*range(given[0], given[-1] + 1)]
+    room.gate.close()

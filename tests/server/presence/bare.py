@@ -1,0 +1,67 @@
+"""Nodes without loops of their own: a test decides who does what when."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from domain.presence import Status, View
+from server.presence import names
+from server.presence.devices import Devices
+from server.presence.last_seen import LastSeen
+from server.presence.lease import Lease
+from server.presence.registrar import Registrar
+from server.presence.scripts import Scripts
+from server.presence.taking_over import TakingOver
+from server.presence.timing import Timing
+
+# Leases run out when a test says so; no clocks differ; a test that wants quiet asks for it.
+BARE = Timing(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13, grace_seconds=0.0)
+
+
+class Bare:
+    """``seen``: what would be in MongoDB, shared by the nodes that are given the same."""
+
+    def __init__(self, redis: Redis, timing: Timing = BARE, seen: dict[str, int] | None = None) -> None:
+        self.redis = redis
+        self.scripts = Scripts(redis)
+        self.seen = {} if seen is None else seen
+        self.told: list[tuple[str, View]] = []
+        self.last_seen = LastSeen(self._write)
+        self.devices = Devices(timing.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
+        self.lease = Lease(self.scripts, timing, lambda: self.registrar.register_all_again())
+        self.registrar = Registrar(
+            self.scripts, self.lease, self.devices, self.last_seen, self._hear, lambda user, at: None, timing
+        )
+        self.taking_over = TakingOver(self.scripts, self.last_seen, self._hear)
+
+    async def renew(self) -> None:
+        """What the lease's loop does once."""
+        await self.taking_over.of(await self.lease.renew())
+
+    async def bring_in_line(self) -> None:
+        """What the registrar's worker does when it is woken."""
+        await self.registrar.bring_in_line()
+        await self.last_seen.drain()
+        await self.registrar.bring_in_line()
+
+    def put(self, user_id: str, status: Status) -> None:
+        """The user's one device here says so."""
+        self.devices.connect(user_id, user_id)
+        self.devices.set(user_id, status)
+
+    def take(self, user_id: str) -> None:
+        """The user's device leaves, and the grace is over."""
+        self.devices.disconnect(user_id)
+        self.devices.end_graces()
+
+    async def lapse(self) -> None:
+        """The lease runs out, as for a node that is frozen or dead."""
+        await self.redis.zadd(names.LEASES, {self.lease.incarnation: 0}, xx=True)
+
+    async def _write(self, seen: object) -> None:
+        assert isinstance(seen, dict)
+        for user_id, at in seen.items():
+            self.seen[user_id] = max(at, self.seen.get(user_id, 0))
+
+    def _hear(self, user_id: str, view: View) -> None:
+        self.told.append((user_id, view))

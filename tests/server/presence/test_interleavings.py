@@ -1,0 +1,102 @@
+"""Whatever order nodes act, die, freeze and forget in: what was said last is true, and versions only rise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from domain.presence import View, combined, public
+from server.presence import names, views
+from server.presence.reading import Reading
+from server.presence.scripts import Scripts
+from tests.server.presence.bare import Bare
+
+NODES, USERS = 3, ("u1", "u2")
+_node, _user = st.integers(0, NODES - 1), st.sampled_from(USERS)
+_step = st.one_of(
+    st.tuples(st.just("put"), _node, _user, st.sampled_from(("online", "away", "invisible"))),
+    st.tuples(st.just("take"), _node, _user),
+    st.tuples(st.sampled_from(("align", "renew", "lapse", "kill")), _node),
+    st.tuples(st.just("flush")),
+)
+
+
+class Fleet:
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.seen: dict[str, int] = {}
+        self.nodes: list[Bare | None] = [Bare(redis, seen=self.seen) for _ in range(NODES)]
+
+    async def do(self, what: str, *rest: object) -> None:
+        if what == "flush":
+            await self.redis.flushall()
+            return
+        number = rest[0]
+        assert isinstance(number, int)
+        node = self.nodes[number]
+        if node is None:
+            # A killed one is started again by whatever is next asked of it.
+            node = self.nodes[number] = Bare(self.redis, seen=self.seen)
+        if what == "kill":
+            await node.lapse()
+            self.nodes[number] = None
+        elif what == "put":
+            node.put(*rest[1:])  # type: ignore[arg-type]
+        elif what == "take":
+            node.take(*rest[1:])  # type: ignore[arg-type]
+        else:
+            await {"align": node.bring_in_line, "renew": node.renew, "lapse": node.lapse}[what]()
+
+    async def come_to_rest(self) -> None:
+        """Everybody alive does what it has to do in time, in the order in which loops would."""
+        for _ in range(2):
+            for node in filter(None, self.nodes):
+                await node.renew()
+                await node.bring_in_line()
+
+    def truth(self, user_id: str) -> str:
+        here = [status for node in filter(None, self.nodes) if (status := node.devices.status(user_id))]
+        return public(combined(here))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_step, max_size=40))
+async def test_what_was_said_last_is_true(redis: Redis, steps: Sequence[tuple[object, ...]]) -> None:
+    await redis.flushall()
+    fleet = Fleet(redis)
+    async with redis.pubsub() as listener:
+        await listener.subscribe(*map(names.user, USERS), "end")
+        for step in steps:
+            await fleet.do(*step)  # type: ignore[arg-type]
+        await fleet.come_to_rest()
+        said = await heard(redis, listener)
+    for user_id in USERS:
+        now = (await Reading(Scripts(redis)).of([user_id]))[user_id]
+        assert now.status == fleet.truth(user_id)
+        live = {node.lease.incarnation for node in fleet.nodes if node and node.devices.status(user_id)}
+        assert now.holders == live
+        versions = [view.version for view in said[user_id]]
+        assert versions == sorted(set(versions)), "each version once, rising"
+        if said[user_id] and now.version:
+            assert said[user_id][-1] == now
+    assert await redis.zcard(names.DEAD) == 0
+
+
+async def heard(redis: Redis, listener: PubSub) -> dict[str, list[View]]:
+    """Everything published so far, by user."""
+    await redis.publish("end", b"")
+    said: dict[str, list[View]] = {user_id: [] for user_id in USERS}
+    async for message in listener.listen():
+        channel = message["channel"].decode()
+        if message["type"] == "message" and channel == "end":
+            break
+        with suppress(StopIteration):
+            if message["type"] == "message":
+                user_id = next(u for u in USERS if names.user(u) == channel)
+                said[user_id].append(views.from_message(message["data"]))
+    return said

@@ -1,0 +1,149 @@
+"""Who may take over whom, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from redis.asyncio import Redis
+
+from server.presence import names
+from server.presence.lua import CHANGE
+from server.presence.reading import Reading
+from server.presence.scripts import Call, Scripts
+from tests.server.presence.bare import BARE, Bare
+
+
+async def status(redis: Redis, user_id: str) -> str:
+    return (await Reading(Scripts(redis)).of([user_id]))[user_id].status
+
+
+async def test_the_users_of_a_lapsed_lease_are_taken_over_with_the_time_it_ran_out(redis: Redis) -> None:
+    one, other = Bare(redis), Bare(redis)
+    await one.renew()
+    one.put("u1", "online")
+    await one.bring_in_line()
+    ran_out = int(time.time() * 1000) - 5_000
+    await redis.zadd(names.LEASES, {one.lease.incarnation: ran_out})
+    await other.renew()
+    assert await status(redis, "u1") == "offline"
+    assert other.seen == {"u1": ran_out}
+    assert not await redis.exists(names.held_by(one.lease.incarnation))
+
+
+async def test_a_lease_that_ran_out_unnoticed_is_renewed(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    incarnation = node.lease.incarnation
+    await node.lapse()
+    await node.renew()
+    assert node.lease.incarnation == incarnation
+
+
+async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> None:
+    one, other = Bare(redis), Bare(redis)
+    await one.renew()
+    one.put("u1", "away")
+    await one.bring_in_line()
+    incarnation = one.lease.incarnation
+    await one.lapse()
+    await other.renew()
+    await one.renew()
+    assert one.lease.incarnation != incarnation
+    await one.bring_in_line()
+    assert await status(redis, "u1") == "away"
+    assert await redis.hkeys(names.user("u1")) != []
+    assert not await redis.hexists(names.user("u1"), f"n:{incarnation}")
+
+
+async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
+    timing = replace(BARE, quiet_after_ms=4_000)
+    one, other = Bare(redis, timing), Bare(redis, timing)
+    await one.renew()
+    one.put("u1", "online")
+    await one.bring_in_line()
+    await one.lapse()
+    # Nobody had renewed for longer than that: it was Redis that was away, not the others.
+    await redis.hset(names.QUIET, mapping={"last": int(time.time() * 1000) - 5_000, "until": 0})
+    await other.renew()
+    assert await status(redis, "u1") == "online"
+    assert await redis.zscore(names.LEASES, one.lease.incarnation) == 0
+    await redis.hset(names.QUIET, "until", 0)
+    await other.renew()
+    assert await status(redis, "u1") == "offline"
+
+
+async def test_a_write_that_was_long_on_its_way_is_refused(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    key = names.user("u1")
+    late = int(time.time() * 1000) - 1
+    arguments = (node.lease.incarnation, "online", late, "", 0, key, "PUBLISH")
+    answer = await node.scripts.run(CHANGE, Call((key,), arguments))
+    assert answer is None
+    assert not await redis.exists(key)
+
+
+async def test_the_forgotten_cannot_register(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    incarnation = node.lease.incarnation
+    await redis.delete(names.LEASES)
+    node.put("u1", "online")
+    await node.bring_in_line()
+    assert not await redis.exists(names.held_by(incarnation))
+    assert node.lease.incarnation != incarnation
+    assert await status(redis, "u1") == "online"
+
+
+async def test_survivors_share_the_work_and_do_it_once(redis: Redis) -> None:
+    dead, *survivors = [Bare(redis) for _ in range(4)]
+    await dead.renew()
+    users = [f"u{number}" for number in range(1_000)]
+    for user_id in users:
+        dead.put(user_id, "online")
+    await dead.bring_in_line()
+    await dead.lapse()
+    buried = await survivors[0].lease.renew()
+    await asyncio.gather(*(survivor.taking_over.of(buried) for survivor in survivors))
+    assert {await status(redis, user_id) for user_id in users} == {"offline"}
+    assert set().union(*(survivor.seen for survivor in survivors)) == set(users)
+    assert await redis.zcard(names.DEAD) == 0
+
+
+async def test_an_orderly_end_is_taken_over_after_the_grace(redis: Redis) -> None:
+    timing = replace(BARE, margin_ms=1_000, grace_seconds=3.0)
+    node = Bare(redis, timing)
+    await node.renew()
+    await node.lease.resign()
+    ends_at = await redis.zscore(names.LEASES, node.lease.incarnation)
+    assert ends_at is not None
+    assert abs(ends_at - time.time() * 1000 - 2_000) < 1_000
+
+
+async def test_what_was_registered_while_redis_forgot_is_replaced(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    node.put("u1", "online")
+    await node.bring_in_line()
+    # As if everything had been forgotten after the name was noted and before the user was registered.
+    await redis.delete(names.LEASES, names.held_by(node.lease.incarnation))
+    await node.renew()
+    await node.bring_in_line()
+    view = (await Reading(Scripts(redis)).of(["u1"]))["u1"]
+    assert view.holders == {node.lease.incarnation}
+
+
+async def test_who_is_back_before_the_departure_is_durable_stays_on_the_list(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    for there in (True, False, True):
+        if there:
+            node.put("u1", "online")
+        else:
+            node.take("u1")
+        await node.registrar.bring_in_line()
+    await node.last_seen.drain()
+    await node.registrar.bring_in_line()
+    assert await redis.smismember(names.held_by(node.lease.incarnation), ["u1"]) == [1]

@@ -1,0 +1,68 @@
+"""Real ``run.py`` processes that a test may kill and freeze."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.harness.nodes import SECRET
+
+_RUN = Path(__file__).resolve().parents[2] / "run.py"
+_SERVES_AT = "Spotter serves at "
+_START_WITHIN_SECONDS = 60.0
+
+
+class Served:
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    async def kill(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str) -> AsyncIterator[Served]:
+    """``environ``: settings by their names, over those of the tests. It is ended the hard way."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "PORT": "0",
+        "JWT_SECRET": SECRET,
+        "RATE_LIMIT_SCALE": "1000",
+        "DATA_DIR": str(data_dir),
+        "MONGO_URL": mongo_url,
+        "REDIS_URL": redis_url,
+        **environ,
+    }
+    with (data_dir / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(_RUN), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
+        )
+    try:
+        yield Served(process, await _url_of(process))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _url_of(process: Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(_START_WITHIN_SECONDS):
+        while line := (await process.stdout.readline()).decode():
+            if line.startswith(_SERVES_AT):
+                return line.removeprefix(_SERVES_AT).strip()
+    raise AssertionError("the process ended before it served")

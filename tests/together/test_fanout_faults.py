@@ -1,0 +1,112 @@
+"""Redis dies, freezes, forgets, hangs up: people go on talking, and in the end everybody has heard everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from tests.together.fanout_stage import Chatter, Stage, Talk, stage
+
+# DESIGN.md promises 3 s; tests allow three times as much.
+WHOLE_WITHIN_SECONDS = 9.0
+
+
+@pytest.fixture
+async def two(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(database_url, tmp_path) as made:
+        yield made
+
+
+async def whole_again(stage: Stage, chatter: Chatter, talk: Talk, what: str) -> None:
+    """From now on it takes less than 9 s until all have heard what was said until now, and what is said after."""
+    began = perf_counter()
+    said = talk.head
+    await asyncio.gather(
+        *(phone.until(lambda phone: bool(h := talk.heard(phone)) and h[-1] >= said) for phone in talk.devices)
+    )
+    took = perf_counter() - began
+    print(f"\n{what}: every device holds every entry {took:.2f} s later; slowest send {talk.slowest:.2f} s")
+    assert took < WHOLE_WITHIN_SECONDS
+    await stage.everything_stands()
+    await chatter.said(20)
+    await chatter.stop()
+    await talk.everyone_heard_everything()
+    assert talk.slowest < 5
+
+
+@pytest.mark.parametrize("down", [1.0, pytest.param(10.0, marks=pytest.mark.soak)])
+async def test_redis_killed_and_restarted_empty_while_people_talk(two: Stage, down: float) -> None:
+    talk = await two.talk()
+    chatter = Chatter(talk)
+    await chatter.said(20)
+    await two.redis.killed()
+    newcomer = await two.join(await two.people.another_device(talk.client), 1)
+    talk.devices.append(newcomer)
+    await chatter.said(50)
+    await asyncio.sleep(down)
+    await two.redis.start()
+    await whole_again(two, chatter, talk, f"down for {down:.0f} s")
+    for phone in talk.devices:
+        await phone.hear("sync:required")
+    assert (await newcomer.do("sync"))["conversations"]
+
+
+@pytest.mark.parametrize("kind", ["normal", "pubsub"])
+async def test_one_kind_of_connection_cut_while_people_talk(two: Stage, kind: str) -> None:
+    talk = await two.talk()
+    chatter = Chatter(talk, pause=0.002)
+    await chatter.said(20)
+    async with two.redis.client() as client:
+        for _ in range(5):
+            await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+            await chatter.said(20)
+    await whole_again(two, chatter, talk, f"{kind} connections cut")
+    assert all(running.node.bus.counters.reconnects > 0 for running in two.nodes)
+
+
+async def test_the_last_words_before_a_publisher_is_cut(two: Stage) -> None:
+    """Nothing follows that would show the gap: the heads are republished."""
+    talk = await two.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_heard_everything()
+    publisher = two.nodes[0].node.bus._topology.route(b"")._publisher  # type: ignore[union-attr]
+    publisher.abort()
+    await talk.say(talk.devices[0], "last")
+    began = perf_counter()
+    await talk.everyone_heard_everything()
+    print(f"\nthe last word arrived {perf_counter() - began:.2f} s later")
+
+
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(10.0, marks=pytest.mark.soak)])
+async def test_redis_frozen_while_people_talk(two: Stage, seconds: float) -> None:
+    talk = await two.talk()
+    chatter = Chatter(talk)
+    await chatter.said(20)
+    two.redis.freeze()
+    try:
+        began = perf_counter()
+        await two.join(await two.people.make(), 0)
+        connected = perf_counter() - began
+        talk.devices.append(await two.join(await two.people.another_device(talk.trainer), 0))
+        await chatter.said(50)
+        await asyncio.sleep(max(0.0, seconds - (perf_counter() - began)))
+    finally:
+        two.redis.thaw()
+    print(f"\nconnected in {connected:.2f} s while Redis was frozen")
+    assert connected < 4.5
+    await whole_again(two, chatter, talk, f"frozen for {seconds:.0f} s")
+
+
+async def test_a_conversation_that_begins_while_redis_is_down(two: Stage) -> None:
+    talk = await two.talk()
+    await two.redis.killed()
+    await talk.say(talk.devices[0], "unheard elsewhere")
+    await two.redis.start()
+    await talk.everyone_heard_everything()
+    for phone in talk.devices:
+        await phone.hear("conversation:new")
+        assert [name for name, _ in phone.heard if name != "sync:required"] == ["conversation:new", "message:new"]

@@ -1,0 +1,175 @@
+"""Presence over two nodes: devices, statuses, the grace, and who may see whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from bson import ObjectId
+
+from domain.events import CONVERSATIONS, PRESENCE
+from domain.instants import whole_milliseconds
+from server.app import utc_now
+from server.presence.devices import Devices
+from tests.harness.devices import Refused, device
+from tests.together.presence_stage import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
+
+
+@pytest.fixture
+async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet(database_url, redis_url, tmp_path) as nodes:
+        yield nodes
+
+
+async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with watcher(here, trainer) as near, watcher(there, trainer) as far:
+        nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
+        assert await watch(near, client) == await watch(far, client) == {client.id: nobody}
+        # Any namespace makes somebody present.
+        async with device(here, client, (CONVERSATIONS,)):
+            for phone in (near, far):
+                await sees(phone, client, "online")
+                assert phone.events(CHANGED)[0] == {"userId": client.id, "status": "online", "lastSeenAt": None}
+        for phone in (near, far):
+            await sees(phone, client, "online", "offline")
+            assert phone.events(CHANGED)[1]["lastSeenAt"] is not None
+        told = near.events(CHANGED)[1]
+        assert far.events(CHANGED)[1] == told
+        # The same is answered to whoever asks now, and is durable.
+        assert await watch(far, client) == {client.id: told}
+        await two.nodes[0].node.presence.last_seen.drain()
+        stored = await two.nodes[1].node.store.presences.last_seen([client.id])
+        assert stored[client.id] is not None
+
+
+async def test_the_most_present_device_counts(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, client, (PRESENCE,)) as laptop,
+    ):
+        for one in (phone, laptop):
+            await say(one, "online")
+        await sees(seeing, client, "online")
+        await say(phone, "away")
+        await say(phone, "invisible")
+        await say(laptop, "away")
+        await sees(seeing, client, "online", "away")
+        await say(laptop, "invisible")
+        await sees(seeing, client, "online", "away", "offline")
+        assert seeing.events(CHANGED)[-1]["lastSeenAt"] is not None
+        # What others see is what one sees of oneself.
+        assert (await watch(phone, client))[client.id]["status"] == "offline"
+        await say(phone, "away")
+        await sees(seeing, client, "online", "away", "offline", "away")
+        await say(laptop, "online")
+        await sees(seeing, client, "online", "away", "offline", "away", "online")
+
+
+async def test_flapping_is_silent(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with watcher(here, trainer, client) as seeing:
+        for url in (here, there, here):
+            async with device(url, client, (PRESENCE,)):
+                await sees(seeing, client, "online")
+        async with device(there, client, (PRESENCE,)) as back:
+            # Longer than the grace: what could be told has been.
+            for running in two.nodes:
+                await grace_over(running.node.presence.devices)
+            await watch(back, client)
+            assert changes(seeing, client) == ["online"]
+        await sees(seeing, client, "online", "offline")
+
+
+async def grace_over(devices: Devices) -> None:
+    """Wait until no device that left counts any more."""
+
+    async def over() -> bool:
+        return not devices.leaving
+
+    await until(over)
+
+
+async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with watcher(there, trainer, client) as seeing, device(there, client, (PRESENCE,)) as laptop:
+        async with device(here, client, (CONVERSATIONS,)):
+            await sees(seeing, client, "online")
+        await grace_over(two.nodes[0].node.presence.devices)
+        assert (await watch(laptop, client))[client.id]["status"] == "online"
+        assert changes(seeing, client) == ["online"]
+
+
+async def test_outsiders_learn_nothing(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    outsider = await two.people.make("trainer")
+    here, there = two.urls
+    nowhere = "f" * 24
+    async with watcher(here, outsider) as stranger, watcher(here, trainer, client) as seeing:
+        asked = {"userIds": [client.id, nowhere, outsider.id]}
+        answer = await stranger.do("presence:watch", asked, PRESENCE)
+        assert [presence["userId"] for presence in answer["presences"]] == [outsider.id]
+        async with device(there, client, (PRESENCE,)):
+            await sees(seeing, client, "online")
+        await sees(seeing, client, "online", "offline")
+        await watch(stranger, outsider)
+        assert stranger.events(CHANGED) == []
+    # A conversation made later opens eyes.
+    async with device(there, outsider, (CONVERSATIONS, PRESENCE)) as met:
+        other = await two.people.make("client")
+        assert await watch(met, other) == {}
+        await met.do("conversation:open", {"userId": other.id})
+        assert (await watch(met, other))[other.id]["status"] == "offline"
+        async with device(here, other, (PRESENCE,)):
+            await sees(met, other, "online")
+
+
+async def test_unwatching_and_leaving_forget_everything(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    node = two.nodes[0].node
+    async with watcher(here, trainer, client) as seeing, watcher(here, trainer, client, trainer) as other:
+        assert node.presence.watches.users == 2
+        await seeing.do("presence:unwatch", {"userIds": [client.id]}, PRESENCE)
+        async with device(there, client, (PRESENCE,)):
+            await sees(other, client, "online")
+            await watch(seeing, trainer)
+            assert changes(seeing, client) == []
+            await other.do("presence:unwatch", {"userIds": [client.id, trainer.id]}, PRESENCE)
+    async with watcher(here, trainer):
+        pass
+    async with watcher(here, trainer) as last:
+        await last.do("presence:set", {"status": "away"}, PRESENCE)
+        assert node.presence.watches.users == 0
+        assert node.audience.watched == 0
+
+
+async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> None:
+    trainer = await two.people.make("trainer")
+    clients = [f"{number:024x}" for number in range(1, 1002)]
+    store, now = two.nodes[0].node.store, whole_milliseconds(utc_now())
+    await store.database.collection("users").insert_many([{"_id": ObjectId(i), "email": i} for i in clients])
+    for start in range(0, 1001, 100):
+        batch = clients[start : start + 100]
+        await asyncio.gather(*(store.conversations.open(trainer.id, client, now) for client in batch))
+    async with watcher(two.urls[0], trainer) as phone:
+
+        async def ask(*user_ids: str) -> int:
+            answer = await phone.do("presence:watch", {"userIds": user_ids}, PRESENCE)
+            return len(answer["presences"])
+
+        for start in range(0, 1000, 200):
+            assert await ask(*clients[start : start + 200]) == 200
+        for too_many in (clients[:201], clients[1000:], []):
+            with pytest.raises(Refused, match="validation_failed"):
+                await ask(*too_many)
+        await phone.do("presence:unwatch", {"userIds": clients[:1]}, PRESENCE)
+        assert await ask(*clients[1000:]) == 1

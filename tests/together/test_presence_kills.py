@@ -1,0 +1,110 @@
+"""Processes that are killed and frozen: their people are seen leaving in time, by those entitled and nobody else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from domain.events import PRESENCE
+from server.app import utc_now
+from server.security.tokens import AccessTokens
+from store.database import Database
+from store.store import Store
+from tests.harness.devices import device
+from tests.harness.nodes import SECRET
+from tests.harness.people import People, Person
+from tests.server.fanout.redis_servers import RedisServer, redis_server
+from tests.together.presence_stage import CHANGED, changes, say, sees, until, watch, watcher
+from tests.together.processes import Served, served
+
+# DESIGN.md: within 15 s of a kill -9; tests assert three times as much.
+WITHIN_SECONDS = 45.0
+
+
+@dataclass
+class Processes:
+    nodes: list[Served]
+    people: People
+    store: Store
+    redis: RedisServer
+
+
+async def durable(store: Store, person: Person) -> None:
+    """Wait until it is stored when the person was last seen."""
+
+    async def stored() -> object:
+        return (await store.presences.last_seen([person.id]))[person.id]
+
+    await until(stored, WITHIN_SECONDS)
+
+
+@pytest.fixture
+async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
+    """Three processes with a Redis that only they use."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(redis_server(tmp_path / "redis"))
+        nodes = [await stack.enter_async_context(served(database_url, redis.url, tmp_path / str(n))) for n in range(3)]
+        store = Store(database)
+        yield Processes(nodes, People(store, AccessTokens(SECRET), utc_now), store, redis)
+
+
+async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes) -> None:
+    client, trainer, _ = await three.people.pair()
+    staying, friend, _ = await three.people.pair()
+    outsider = await three.people.make("trainer")
+    doomed, second, third = three.nodes
+    async with (
+        watcher(second.url, trainer, client) as near,
+        watcher(third.url, trainer, client) as far,
+        watcher(second.url, friend, staying) as friendly,
+        watcher(third.url, outsider, client, staying) as stranger,
+        device(third.url, staying, (PRESENCE,)),
+        device(doomed.url, staying, (PRESENCE,)),
+        device(doomed.url, client, (PRESENCE,)) as phone,
+    ):
+        await say(phone, "online")
+        for seeing in (near, far):
+            await sees(seeing, client, "online")
+        began = time.monotonic()
+        await doomed.kill()
+        for seeing in (near, far):
+            await sees(seeing, client, "online", "offline", within=WITHIN_SECONDS)
+        took = time.monotonic() - began
+        print(f"seen leaving after {took:.1f} s")
+        assert near.events(CHANGED)[-1]["lastSeenAt"] is not None
+        await durable(three.store, client)
+        # Another device elsewhere: nobody was told anything; nor was a stranger.
+        assert (await watch(friendly, staying))[staying.id]["status"] == "online"
+        assert changes(friendly, staying) == ["online"]
+        assert await watch(stranger, client, staying) == {}
+        assert stranger.events(CHANGED) == []
+        assert (await three.store.presences.last_seen([staying.id]))[staying.id] is None
+
+
+async def test_a_frozen_process_that_thaws_resurrects_nobody_wrongly(three: Processes) -> None:
+    leaving, trainer, _ = await three.people.pair()
+    staying, friend, _ = await three.people.pair()
+    frozen, second, _ = three.nodes
+    async with (
+        watcher(second.url, trainer, leaving) as seeing,
+        watcher(second.url, friend, staying) as friendly,
+        device(frozen.url, staying, (PRESENCE,)) as stays,
+    ):
+        async with device(frozen.url, leaving, (PRESENCE,)):
+            await sees(seeing, leaving, "online")
+            await sees(friendly, staying, "online")
+            frozen.freeze()
+            await sees(seeing, leaving, "online", "offline", within=WITHIN_SECONDS)
+            await sees(friendly, staying, "online", "offline", within=WITHIN_SECONDS)
+        frozen.thaw()
+        # Who is still there comes back, who left meanwhile does not.
+        await sees(friendly, staying, "online", "offline", "online", within=WITHIN_SECONDS)
+        await say(stays, "away")
+        await sees(friendly, staying, "online", "offline", "online", "away", within=WITHIN_SECONDS)
+        assert (await watch(seeing, leaving))[leaving.id]["status"] == "offline"
+        assert changes(seeing, leaving) == ["online", "offline"]

@@ -1,0 +1,146 @@
+"""Redis killed, emptied and frozen: nodes say what they know, and all is true again soon after its return."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from domain.events import PRESENCE
+from server.presence import names
+from tests.harness.devices import Device, device
+from tests.server.fanout.redis_servers import RedisServer, redis_server
+from tests.together.presence_stage import Fleet, changes, fleet, say, sees, until, watch, watcher
+
+
+@dataclass
+class Place:
+    nodes: Fleet
+    redis: RedisServer
+
+
+@pytest.fixture
+async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
+    """Two nodes with a Redis that only they use."""
+    async with redis_server(tmp_path / "redis") as redis, fleet(database_url, redis.url, tmp_path) as nodes:
+        yield Place(nodes, redis)
+
+
+async def nothing_ends(phone: Device, seconds: float) -> None:
+    """An interruption lasts, and no socket minds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(phone.disconnected.wait(), seconds)
+    assert not phone.disconnected.is_set()
+
+
+async def registered(place: Place, user_id: str) -> None:
+    """Wait until Redis knows the user again."""
+    async with place.redis.client() as redis:
+        await until(lambda: redis.hget(names.user(user_id), "s"))
+
+
+async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
+    people = place.nodes.people
+    here, there = place.nodes.urls
+    staying, trainer, _ = await people.pair()
+    leaving, changing, coming = [await people.make("client") for _ in range(3)]
+    store = place.nodes.nodes[0].node.store
+    for one in (leaving, changing, coming):
+        await store.conversations.open(one.id, trainer.id, place.nodes.nodes[0].node.context.clock())
+    async with (
+        watcher(here, trainer, staying, leaving, changing, coming) as near,
+        watcher(there, trainer, staying, leaving, changing, coming) as far,
+        device(here, staying, (PRESENCE,)),
+        device(here, changing, (PRESENCE,)) as changes_status,
+    ):
+        async with device(here, leaving, (PRESENCE,)) as leaves:
+            for phone in (near, far):
+                for one in (staying, leaving, changing):
+                    await sees(phone, one, "online")
+            await place.redis.killed()
+            await nothing_ends(leaves, 2.0)
+        async with device(here, coming, (PRESENCE,)):
+            await say(changes_status, "away")
+            # What this node knows itself it tells its own; the other holds what it knew last.
+            await sees(near, changing, "online", "away")
+            await sees(near, coming, "online")
+            await sees(near, leaving, "online", "offline")
+            told = await watch(far, staying, leaving, changing, coming)
+            assert [told[one.id]["status"] for one in (staying, leaving, changing, coming)] == [
+                "online", "online", "online", "offline",
+            ]  # fmt: skip
+            await place.redis.start()
+            began = time.monotonic()
+            await sees(far, changing, "online", "away")
+            await sees(far, coming, "online")
+            there_again = time.monotonic() - began
+            await sees(far, leaving, "online", "offline")
+            print(f"true again after {there_again:.1f} s, of those who left {time.monotonic() - began:.1f} s")
+        for phone in (near, far):
+            await sees(phone, coming, "online", "offline")
+            # Nobody who stayed was said to be gone in between.
+            assert changes(phone, staying) == ["online"]
+            assert changes(phone, changing) == ["online", "away"]
+
+
+async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> None:
+    client, trainer, _ = await place.nodes.people.pair()
+    here, _ = place.nodes.urls
+    node = place.nodes.nodes[0].node
+
+    async def is_watched() -> bool:
+        return node.presence.watches.users > 0
+
+    async def is_forgotten() -> bool:
+        async with place.redis.client() as redis:
+            channels = await redis.pubsub_channels("{presence*")
+        at_rest = not node.presence.registrar.pending and not node.presence.devices.users
+        return at_rest and not channels and not await is_watched()
+
+    async with watcher(here, trainer) as phone:
+        place.redis.freeze()
+        asking = asyncio.create_task(watch(phone, client))
+        await until(is_watched)
+        await phone.io.disconnect()
+        place.redis.thaw()
+        await asyncio.wait([asking])
+        assert asking.exception() is not None
+    await until(is_forgotten)
+    async with watcher(here, trainer, client) as again:
+        async with device(here, client, (PRESENCE,)):
+            await sees(again, client, "online")
+        await sees(again, client, "online", "offline")
+    await until(is_forgotten)
+    assert node.audience.watched == 0
+
+
+@pytest.mark.parametrize("what", ["emptied", "frozen", "restarted"])
+async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
+    client, trainer, _ = await place.nodes.people.pair()
+    here, there = place.nodes.urls
+    async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        # Each node has somebody whom the other watches: whichever is the first to be back, nobody takes over.
+        assert (await watch(phone, trainer))[trainer.id]["status"] == "online"
+        if what == "emptied":
+            async with place.redis.client() as redis:
+                await redis.flushall()
+        elif what == "frozen":
+            place.redis.freeze()
+            await nothing_ends(phone, 10.0)
+            place.redis.thaw()
+        else:
+            await place.redis.killed()
+            await place.redis.start()
+        # Longer than a lease: whoever would take over wrongly has done it.
+        await nothing_ends(phone, 12.0)
+        await registered(place, client.id)
+        assert changes(seeing, client) == ["online"]
+        assert changes(phone, trainer) == []
+        await say(phone, "away")
+        await sees(seeing, client, "online", "away")
