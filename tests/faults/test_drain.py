@@ -93,7 +93,6 @@ async def assert_all_there(one: Phone, other: Phone) -> None:
     assert len(entries) == len(stored)
 
 
-@pytest.mark.xfail(strict=True, reason="a poll that is answered `close` makes python-socketio's client stay away")
 async def test_a_client_that_only_polls_changes_servers(server: Served, people: People) -> None:
     client, _, conversation = await people.pair()
     async with phone(server.url, "p", client.token, conversation, ["polling"]) as poller:

@@ -7,14 +7,11 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from server.sockets.engine import reasons
-
 if TYPE_CHECKING:
     from server.sockets.engine.server import EngineServer
 
 _TICK: Final = 0.02
 _SPREAD: Final = 0.6
-_GOING_AWAY: Final = 1001
 
 
 async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
@@ -31,7 +28,7 @@ async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
     while sockets:
         share = (loop.time() - started + _TICK) / spread if spread > 0 else 1.0
         for _ in range(min(len(sockets), max(1, int(total * share) - (total - len(sockets))))):
-            sockets.pop().close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
+            sockets.pop().send_away()
         if sockets:
             await asyncio.sleep(_TICK)
     with suppress(TimeoutError):

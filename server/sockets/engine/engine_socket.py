@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from server.sockets.engine.server import EngineServer
     from server.sockets.engine.websocket_link import WebSocketLink
 
+_GOING_AWAY = 1001
+
 
 class EngineSocket:
     """A session over whichever transport it uses now. Nothing here waits, except for python-socketio's ``send``."""
@@ -131,6 +133,18 @@ class EngineSocket:
         else:
             link.close(code)
         self._ended(reason)
+
+    def send_away(self) -> None:
+        """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
+        link = self.link
+        if isinstance(link, PollingLink):
+            waits = not link.polled and link.buffered
+            link.release()
+            if waits:
+                self.engine.farewells.leave(self.sid, link.take())
+            self._ended(reasons.SERVER_DISCONNECT)
+        else:
+            self.close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
 
     def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
         """End the session at once, dropping what was not written yet."""

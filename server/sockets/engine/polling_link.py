@@ -174,6 +174,10 @@ class PollingLink:
         self._queue.clear()
         self._end(frames.NOOP)
 
+    def release(self) -> None:
+        """Answer the open poll; the next one will not know the session any more."""
+        self._end(frames.NOOP)
+
     def abort(self) -> None:
         self._queue.clear()
         self._end(frames.CLOSE)

@@ -59,6 +59,7 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
             "messageId": json.dumps(message),
             "replyTo": json.dumps(message),
             "userId": json.dumps(trainer.id),
+            "userIds": json.dumps([trainer.id]),
             "clientMessageId": '"second"',
             "idempotencyKey": '"once"',
             "cursors": json.dumps({conversation: 0}),

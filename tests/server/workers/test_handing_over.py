@@ -160,7 +160,7 @@ def test_nothing_is_left_behind(loop: NewLoop) -> None:
                 raw = await both.write(post(sid, large if number % 10 == 0 else b"4x"))
                 assert (await raw.response())[0] == 200
                 raw.close()
-                if number % 50 == 49:  # before too much waits to be fetched
+                if number % 10 == 9:  # before too much waits to be fetched, sixteen packets at a time
                     assert (await both.owner.poll(sid))[0] == 200
             assert both.owner.neighbours.adopted == 501
             await until(lambda: open_files() <= before)

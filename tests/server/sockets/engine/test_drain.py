@@ -16,7 +16,7 @@ async def test_everybody_is_told_and_nobody_new_is_let_in(echo: Harness) -> None
     websockets = [await echo.open_websocket() for _ in range(4)]
     codes = asyncio.gather(*(closing_code(websocket) for websocket in websockets))
     await asyncio.wait_for(echo.engine.drain(2), 1.5)
-    assert await poll == (200, "1")
+    assert await poll == (200, "6")
     assert await codes == [1001] * 4
     assert not echo.engine.sockets
     assert (await echo.get("EIO=4&transport=polling"))[0] == 503
