@@ -10,6 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from server.setting_values import Reader, SettingsError
+from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
 
 __all__ = ["Settings", "SettingsError", "load"]
@@ -71,6 +72,8 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         read.refuse("ENVIRONMENT", "production has to be said in the environment; .env is for development")
     if production:
         _refuse_unfit(read)
+    elif (secret := read.text("JWT_SECRET")) and len(secret.encode()) < LEAST_SECRET_BYTES:
+        read.refuse("JWT_SECRET", f"must have at least {LEAST_SECRET_BYTES} bytes; without it one is made and kept")
     data_dir = Path(read.text("DATA_DIR") or ".data").expanduser().absolute()
     port = read.integer("PORT", 8080, 0, 65535)
     settings = Settings(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.setting_values import SettingsError
 
-_LEAST_BYTES = 32
+LEAST_BYTES = 32
 _LEAST_DISTINCT = 8
 _PLACEHOLDERS = (
     "changeme",
@@ -40,8 +40,8 @@ _PLACEHOLDERS = (
 
 def is_weak(secret: str) -> str | None:
     """Why a key must not sign anything in production; None when nothing speaks against it."""
-    if len(secret.encode()) < _LEAST_BYTES:
-        return f"must have at least {_LEAST_BYTES} bytes"
+    if len(secret.encode()) < LEAST_BYTES:
+        return f"must have at least {LEAST_BYTES} bytes"
     if len(set(secret)) < _LEAST_DISTINCT or secret in (secret + secret)[1:-1] or _is_run(secret):
         return "is too regular; make a random one"
     if any(word in secret.lower() for word in _PLACEHOLDERS):
@@ -65,7 +65,7 @@ def kept_key(data_dir: Path) -> str:
         key = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise SettingsError([f"JWT_SECRET: is not set, and none can be kept in DATA_DIR: {error}"]) from None
-    if len(key) < _LEAST_BYTES:
+    if len(key) < LEAST_BYTES:
         raise SettingsError([f"JWT_SECRET: the one kept in {path} is damaged; remove that file"])
     return key
 

@@ -48,6 +48,8 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
     # The driver says at INFO and DEBUG what it sends, and what it sends are messages.
     for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # What our error middleware lets through are requests that are no HTTP: anybody can send those, as many as he likes.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def _without_words(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

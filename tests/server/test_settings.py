@@ -174,7 +174,7 @@ def test_the_generated_key_is_kept_for_its_owner_only(tmp_path: Path) -> None:
     assert development(tmp_path / "new" / "folder").jwt_secret == first.jwt_secret
     assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new" / "folder").iterdir()] == [0o600]
     assert development(tmp_path / "other").jwt_secret != first.jwt_secret
-    assert development(tmp_path / "new" / "folder", JWT_SECRET="given").jwt_secret == "given"
+    assert development(tmp_path / "new" / "folder", JWT_SECRET="g" * 32).jwt_secret == "g" * 32
 
 
 def test_programs_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
@@ -192,3 +192,7 @@ def test_a_damaged_key_is_reported(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert problems({"DATA_DIR": str(tmp_path / "file" / "data")}) == ["JWT_SECRET"]
+
+
+def test_a_signing_key_that_is_too_short_is_refused_in_development_too(tmp_path: Path) -> None:
+    assert problems({"DATA_DIR": str(tmp_path), "JWT_SECRET": "short"}) == ["JWT_SECRET"]

@@ -1,0 +1,115 @@
+"""``idempotencyKey``: a repeat is answered and does nothing, from any device and node, at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from store.database import Database
+from store.idempotency import CLAIM_LASTS, NAME
+from tests.conversations.stage import Caller, Stage
+from tests.harness.devices import Data, Refused
+from tests.store.writing import now
+
+
+async def _message(stage: Stage) -> tuple[Caller, Caller, Data]:
+    client, trainer, conversation = await stage.people.pair()
+    phone = stage.device(client)
+    return phone, stage.device(trainer), {"messageId": (await phone.send(conversation, "m"))["id"]}
+
+
+def _texts(device: Caller) -> list[str]:
+    return [event["message"]["text"] for event in device.heard("message:updated")]
+
+
+async def test_a_late_repeat_does_not_undo_what_came_after(stage: Stage) -> None:
+    phone, other, named = await _message(stage)
+    first: Data = {**named, "text": "one", "idempotencyKey": "1"}
+    await phone.do("message:edit", first)
+    await phone.do("message:edit", {**named, "text": "two", "idempotencyKey": "2"})
+    assert (await phone.do("message:edit", first))["message"]["text"] == "two"
+    assert _texts(other) == ["one", "two"]
+
+
+async def test_a_repeated_reaction_does_not_come_back(stage: Stage) -> None:
+    _, other, named = await _message(stage)
+    on: Data = {**named, "emoji": "👍", "idempotencyKey": "1"}
+    await other.do("message:react", on)
+    await other.do("message:react", {**named, "emoji": "👍", "remove": True})
+    assert (await other.do("message:react", on))["message"]["reactions"] == []
+
+
+async def test_at_the_same_moment_it_is_done_once(shared_database: Database) -> None:
+    stages = [Stage(shared_database) for _ in range(3)]
+    phone, other, named = await _message(stages[0])
+    devices = [stage.device(phone.person) for stage in stages for _ in range(3)]
+    for key in range(4):
+        command: Data = {**named, "text": f"words {key}", "idempotencyKey": f"{key}"}
+        answers = await asyncio.gather(*(device.do("message:edit", command) for device in devices))
+        assert {answer["message"]["text"] for answer in answers} == {f"words {key}"}
+    seqs = [event["seq"] for stage in stages for event in stage.device(other.person).heard("message:updated")]
+    assert sorted(seqs) == [2, 3, 4, 5]
+
+
+async def test_another_body_is_a_conflict(stage: Stage) -> None:
+    phone, other, named = await _message(stage)
+    await phone.do("message:edit", {**named, "text": "one", "idempotencyKey": "key"})
+    with pytest.raises(Refused, match="idempotency_conflict"):
+        await phone.do("message:edit", {**named, "text": "two", "idempotencyKey": "key"})
+    assert _texts(other) == ["one"]
+
+
+async def test_a_key_belongs_to_its_user_and_command(stage: Stage) -> None:
+    phone, other, named = await _message(stage)
+    for device in (phone, other):
+        answer = await device.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "key"})
+    assert answer["message"]["reactions"] == [{"emoji": "👍", "userIds": [phone.person.id, other.person.id]}]
+    await phone.do("message:edit", {**named, "text": "one", "idempotencyKey": "key"})
+    await phone.do("message:delete", {**named, "idempotencyKey": "key"})
+    assert _texts(other)[-2:] == ["one", None]
+
+
+async def test_only_successes_are_remembered(stage: Stage, shared_database: Database) -> None:
+    phone = stage.device(await stage.people.make("client"))
+    trainer = await stage.people.make("trainer", verified=False)
+    keyed: Data = {"userId": trainer.id, "idempotencyKey": "key"}
+    for _ in range(2):
+        with pytest.raises(Refused, match="not_found"):
+            await phone.do("conversation:open", keyed)
+    await shared_database.collection("users").update_one(
+        {"_id": ObjectId(trainer.id)}, {"$set": {"isVerified": True}}
+    )
+    assert (await phone.do("conversation:open", keyed))["conversation"]["head"] == 0
+
+
+async def test_a_first_one_that_died_is_replaced(stage: Stage, shared_database: Database) -> None:
+    """It had changed the message before it died: then there is nothing left to do."""
+    phone, other, named = await _message(stage)
+    command: Data = {**named, "text": "words", "idempotencyKey": "key"}
+    await phone.do("message:edit", command)
+    died = {"$set": {"claimedAt": now() - CLAIM_LASTS - timedelta(seconds=1)}, "$unset": {"result": ""}}
+    mine = {"user": ObjectId(phone.person.id), "key": "key"}
+    await shared_database.collection(NAME).update_one(mine, died)
+    assert (await phone.do("message:edit", command))["message"]["text"] == "words"
+    assert _texts(other) == ["words"]
+    await phone.do("message:edit", {**named, "text": "other words"})
+    assert (await phone.do("message:edit", command))["message"]["text"] == "other words"
+
+
+async def test_a_repeat_waits_for_a_first_one_that_is_at_work(stage: Stage, shared_database: Database) -> None:
+    phone, _, named = await _message(stage)
+    command: Data = {**named, "text": "words", "idempotencyKey": "key"}
+    await phone.do("message:edit", command)
+    mine = {"user": ObjectId(phone.person.id), "key": "key"}
+    keys = shared_database.collection(NAME)
+    found = await keys.find_one(mine)
+    assert found
+    await keys.update_one(mine, {"$set": {"claimedAt": now()}, "$unset": {"result": ""}})
+    repeated = asyncio.ensure_future(phone.do("message:edit", command))
+    done, _ = await asyncio.wait([repeated], timeout=0.2)
+    assert not done
+    await keys.update_one(mine, {"$set": {"result": found["result"]}, "$unset": {"claimedAt": ""}})
+    assert (await repeated)["message"]["text"] == "words"
