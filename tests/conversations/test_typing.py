@@ -92,15 +92,15 @@ async def test_it_ends_by_itself(running: Running, people: People, monkeypatch: 
 
 
 async def test_typing_on_extends_it(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 4 * SHORT)
+    monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 1.0)
     client, trainer, conversation = await people.pair()
     loop = asyncio.get_running_loop()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         started = loop.time()
-        while loop.time() < started + 6 * SHORT:
+        while loop.time() < started + 1.2:
             await _type(phone, conversation)
         await other.hear("typing", 2)
-        assert loop.time() >= started + 9 * SHORT
+        assert loop.time() >= started + 2.1
         assert other.events("typing") == _told(conversation, client, True, False)
 
 
