@@ -31,7 +31,8 @@ async def no_complaint() -> AsyncIterator[None]:
     """Whatever a background task raised and nobody read fails the test."""
     complaints: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    # Without an exception it is a client library that left something to the garbage collector.
+    loop.set_exception_handler(lambda _, context: complaints.append(context) if "exception" in context else None)
     yield
     loop.set_exception_handler(None)
     assert complaints == []
