@@ -185,8 +185,9 @@ def changes_nothing(record: MessageRecord, change: Change) -> bool:
 def fold(record: MessageRecord, change: Change) -> MessageRecord:
     """The record after the change.
 
-    Folding is idempotent and its order does not matter: each aspect keeps the highest ``seq`` that set it,
-    and a deletion is final.
+    Folding is idempotent: each aspect keeps the highest ``seq`` that set it, and a deletion is final. What was
+    said and reacted does not depend on the order; ``edited_at`` and ``updated_at`` around a deletion do, so the
+    store folds in the order of the log.
     """
     if record.deleted_at is not None:
         return record

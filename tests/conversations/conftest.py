@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -13,6 +11,7 @@ from pymongo import AsyncMongoClient
 from store.database import Database
 from tests.conversations.databases import prepared_database
 from tests.conversations.stage import Stage
+from tests.harness.complaints import no_complaints
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import Running, running_node
 
@@ -47,10 +46,5 @@ async def stage(shared_database: Database) -> AsyncIterator[Stage]:
 @pytest.fixture(autouse=True)
 async def no_complaint() -> AsyncIterator[None]:
     """Whatever a background task raised and nobody read fails the test."""
-    complaints: list[dict[str, Any]] = []
-    loop = asyncio.get_running_loop()
-    # Without an exception it is a client library that left something to the garbage collector.
-    loop.set_exception_handler(lambda _, context: complaints.append(context) if "exception" in context else None)
-    yield
-    loop.set_exception_handler(None)
-    assert complaints == []
+    with no_complaints():
+        yield

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from store.database import Database
 from store.log.log import Log
 from tests.conversations.databases import prepared_database
+from tests.harness.complaints import no_complaints
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +28,5 @@ async def log(shared_database: Database) -> AsyncIterator[Log]:
 @pytest.fixture(autouse=True)
 async def no_complaint() -> AsyncIterator[None]:
     """Whatever a background task raised and nobody read fails the test."""
-    complaints: list[dict[str, Any]] = []
-    loop = asyncio.get_running_loop()
-    # Without an exception it is a client library that left something to the garbage collector.
-    loop.set_exception_handler(lambda _, context: complaints.append(context) if "exception" in context else None)
-    yield
-    loop.set_exception_handler(None)
-    assert complaints == []
+    with no_complaints():
+        yield

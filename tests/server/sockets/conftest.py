@@ -7,13 +7,13 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from server.app import utc_now
 from store.database import Database
+from tests.harness.complaints import no_complaints
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People
 from tests.server.sockets.turning import until
@@ -23,15 +23,10 @@ from tests.server.sockets.world import World, world
 @pytest.fixture(autouse=True, scope="module")
 async def nothing_fails_unseen() -> AsyncIterator[None]:
     """No task or callback of a module ends in an error that nobody handles."""
-    loop = asyncio.get_running_loop()
-    unseen: list[dict[str, Any]] = []
-    # Without an exception it is a client library that left something to the garbage collector.
-    loop.set_exception_handler(lambda loop, context: unseen.append(context) if "exception" in context else None)
-    yield
-    gc.collect()
-    await asyncio.sleep(0)
-    loop.set_exception_handler(None)
-    assert unseen == []
+    with no_complaints():
+        yield
+        gc.collect()
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
