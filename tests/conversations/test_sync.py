@@ -22,7 +22,7 @@ async def _talks(stage: Stage, *messages: int) -> tuple[Caller, list[str]]:
         ids.append(opened.membership.conversation_id)
         device = stage.device(client)
         await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
-    await stage.store.drain()
+    await stage.settled()
     return stage.device(trainer), ids
 
 
