@@ -12,6 +12,7 @@ from aiohttp import web
 from domain.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
 from handlers.redriving import redrive_changes
+from handlers.unannounced import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server.addresses import client_address
@@ -119,7 +120,11 @@ class Node:
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = Connections()
         self.presence = Presence(
-            self.bus, audience, self.store.presences.raise_last_seen, lambda: int(clock().timestamp() * 1000)
+            self.bus,
+            audience,
+            self.store.presences.raise_last_seen,
+            lambda: int(clock().timestamp() * 1000),
+            lambda ran_out: announce_entries(self.context, datetime.fromtimestamp(ran_out / 1000, UTC)),
         )
         attendance = Attendance(self.presence, audience)
         self.context = Context(

@@ -229,7 +229,7 @@ class World:
     async def restart(self, node: int) -> None:
         self.retired.append(self.nodes[node])
         self.nodes[node] = self._node()
-        await self.nodes[node].store.log.projections.repair()
+        await self.nodes[node].store.log.projections.repair_recent()
 
     async def settled(self) -> None:
         for stage in (*self.nodes, *self.retired):
