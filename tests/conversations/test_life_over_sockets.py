@@ -34,7 +34,7 @@ class Phone:
         more = True
         while more:
             answer = await self.device.do("sync", {"cursors": self.replica.cursors, "limit": 50})
-            self.replica.take(answer)
+            self.replica.take(answer, quiet=False)
             more = answer["hasMore"]
         return self.device
 
