@@ -88,10 +88,10 @@ class Presence:
 
     # --- what the gateway tells ---
 
-    def connected(self, connection: str, device: Hashable, user_id: str) -> None:
-        """A device was admitted to a namespace."""
+    def connected(self, connection: str, device: Hashable, user_id: str, status: Status) -> None:
+        """A device was admitted to a namespace; ``status``: what it said of its owner the last time."""
         self._device_of[connection] = device
-        self.devices.connect(device, user_id)
+        self.devices.connect(device, user_id, status)
 
     def left(self, connection: str) -> None:
         """A device left a namespace."""
