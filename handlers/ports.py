@@ -82,3 +82,9 @@ class Presence(Protocol):
 
     async def set(self, connection: str, status: Status) -> None:
         """What the device behind the connection says of its owner; returns when the others are being told."""
+
+
+class FileUrls(Protocol):
+    """Where a file can be fetched without a header, for a while."""
+
+    def signed(self, file_id: str) -> str: ...

@@ -1,0 +1,36 @@
+"""When a trainer works: windows of the week in wall time, less the days and hours off."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+Day = Literal["Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Minutes since midnight, ``end`` up to 1440; an end at or before the start is on the next day."""
+
+    day: Day
+    start: int
+    end: int
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True):
+    """A TrainerAvailabilityException: the whole date, or minutes since midnight of it."""
+
+    date: date
+    start: int | None = None
+    end: int | None = None
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """``duration`` and ``pause`` (after each session) in minutes, multiples of 5 like every edge."""
+
+    time_zone: str
+    duration: int
+    pause: int
+    windows: tuple[Window, ...] = ()
+    absences: tuple[Absence, ...] = ()
