@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from store import conversations, idempotency, profiles, revocations, sessions, users
+from store import (
+    bookings,
+    client_claims,
+    conversations,
+    credits,
+    idempotency,
+    outbox,
+    profiles,
+    revocations,
+    sessions,
+    trials,
+    users,
+)
 from store.accounts import Accounts
+from store.bookings import Bookings
 from store.conversations import Conversations
+from store.credits import Credits
 from store.database import Database
 from store.failures import repository
 from store.idempotency import Idempotency
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
+from store.outbox import Outbox
 from store.people import People
 from store.presence import Presences
 from store.profiles import Profiles
+from store.reservations import Reservations
 from store.revocations import Revocations
 from store.schema import prepare
 from store.sessions import Sessions
@@ -27,6 +43,11 @@ SCHEMAS = (
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
+    *bookings.SCHEMAS,
+    *client_claims.SCHEMAS,
+    *credits.SCHEMAS,
+    *trials.SCHEMAS,
+    *outbox.SCHEMAS,
 )
 
 
@@ -46,6 +67,12 @@ class Store:
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
+        self.bookings = Bookings(database)
+        self.credits = Credits(database)
+        self.outbox = Outbox(database)
+        self.reservations = Reservations(
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
+        )
         self.accounts = Accounts(database, self.users, self.profiles, self.sessions, self.revocations)
 
     async def prepare(self) -> None:
