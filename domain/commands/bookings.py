@@ -1,0 +1,56 @@
+"""Commands of ``/bookings`` and of its REST twins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from domain.bookings import Status
+from domain.commands import Command
+from domain.fields import Cursor, Id, Instant, PageSize, Reason
+
+Note = Annotated[str, Meta(min_length=1, max_length=1000)]
+When = Annotated[str, Meta(max_length=40, description="an RFC 3339 instant, or a date (UTC; as an end inclusive)")]
+
+
+class CreateBooking(Command, frozen=True, kw_only=True):
+    """The server derives the end, the price and the policy."""
+
+    trainer_id: Id
+    starts_at: Instant
+    pay_with: Literal["credit", "trial", "card"]
+    note: Note | None = None
+
+
+class GetBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+
+
+class ListBookings(Command, frozen=True, kw_only=True):
+    """By start, the earliest first."""
+
+    status: Status | None = None
+    since: When | None = msgspec.field(name="from", default=None)
+    until: When | None = msgspec.field(name="to", default=None)
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class PreviewCancellation(Command, frozen=True, kw_only=True):
+    booking_id: Id
+
+
+class CancelBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+    reason: Reason | None = None
+
+
+class RescheduleBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+    starts_at: Instant
+
+
+class ReportNoShow(Command, frozen=True, kw_only=True):
+    booking_id: Id
