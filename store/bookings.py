@@ -10,6 +10,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from domain.bookings import OCCUPYING, UPCOMING, Booking, Status
+from domain.fields import Id
 from domain.slots import Busy
 from store.booking_documents import booking_document, booking_record
 from store.database import Database, Document, Session
@@ -48,7 +49,7 @@ class Place(msgspec.Struct, frozen=True):
     """Where a page of bookings ended."""
 
     starts_at: datetime
-    id: str
+    id: Id
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

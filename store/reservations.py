@@ -90,7 +90,9 @@ class Reservations:
             await self._trials.move(before or booking, booking, settlement.trial_limit, session=session)
         await self._outbox.add(change, session=session)
         if receipt is not None:
-            await self._idempotency.keep_within(receipt, msgspec.json.encode(booking), session=session)
+            # What people wrote is kept in the booking alone.
+            kept = msgspec.structs.replace(booking, note=None, reason=None)
+            await self._idempotency.keep_within(receipt, msgspec.json.encode(kept), session=session)
         return change
 
     async def _commit(self, body: Callable[[Session], Awaitable[T]]) -> T:
