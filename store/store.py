@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store import conversations, idempotency, profiles, revocations, sessions, users
+from store import conversations, idempotency, pricings, profiles, revocations, sessions, users
 from store.accounts import Accounts
 from store.conversations import Conversations
 from store.database import Database
@@ -12,6 +12,7 @@ from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.people import People
 from store.presence import Presences
+from store.pricings import Pricings
 from store.profiles import Profiles
 from store.revocations import Revocations
 from store.schema import prepare
@@ -24,6 +25,7 @@ SCHEMAS = (
     *conversations.SCHEMAS,
     *users.SCHEMAS,
     *profiles.SCHEMAS,
+    *pricings.SCHEMAS,
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
@@ -43,6 +45,7 @@ class Store:
         self.presences = Presences(database)
         self.users = Users(database)
         self.profiles = Profiles(database)
+        self.pricings = Pricings(database)
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
