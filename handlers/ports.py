@@ -58,6 +58,9 @@ class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
         """Queue it; the answer of a command never waits for the mail server."""
 
+    async def deliver(self, mail: Mail) -> bool:
+        """Hand it in now; false when a later try may succeed. For work that remembers what is still to be done."""
+
 
 class Sockets(Protocol):
     """The live connections."""

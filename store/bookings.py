@@ -147,12 +147,16 @@ class Bookings:
         return booking_record(found) if found else None
 
     async def remember_notices(
-        self, booking: Booking, given: Collection[str], due_at: datetime | None
+        self, booking: Booking, given: Collection[str], due_at: datetime | None, *, finished: bool
     ) -> None:
-        """Those given, and when the booking wants attention next, unless it was changed meanwhile."""
-        update: Document = {"$addToSet": {"reminded": {"$each": list(given)}}, "$unset": {"dueClaimedUntil": ""}}
+        """Those given, and when the booking wants attention next, unless it was changed meanwhile.
+
+        Unless ``finished`` the claim stands, and what is left is tried again when it has run out.
+        """
+        gone = ({"dueClaimedUntil": ""} if finished else {}) | ({"dueAt": ""} if due_at is None else {})
+        update: Document = {"$addToSet": {"reminded": {"$each": list(given)}}}
         if due_at is not None:
             update["$set"] = {"dueAt": due_at}
-        else:
-            update["$unset"]["dueAt"] = ""
+        if gone:
+            update["$unset"] = gone
         await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)

@@ -9,6 +9,7 @@ from store import (
     credits,
     idempotency,
     outbox,
+    pricings,
     profiles,
     revocations,
     sessions,
@@ -27,6 +28,7 @@ from store.log.log import Log
 from store.outbox import Outbox
 from store.people import People
 from store.presence import Presences
+from store.pricings import Pricings
 from store.profiles import Profiles
 from store.reservations import Reservations
 from store.revocations import Revocations
@@ -40,6 +42,7 @@ SCHEMAS = (
     *conversations.SCHEMAS,
     *users.SCHEMAS,
     *profiles.SCHEMAS,
+    *pricings.SCHEMAS,
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
@@ -64,6 +67,7 @@ class Store:
         self.presences = Presences(database)
         self.users = Users(database)
         self.profiles = Profiles(database)
+        self.pricings = Pricings(database)
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)

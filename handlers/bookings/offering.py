@@ -15,8 +15,9 @@ from handlers.context import Context
 async def offered_slot(
     context: Context, trainer_id: str, starts_at: str, now: datetime, *, moving: str | None = None
 ) -> tuple[Slot, Schedule]:
-    """The slot that begins at ``starts_at``; raises ``slot_unavailable`` or, if only a booking is in the way, ``slot_taken``.
+    """The slot that begins at ``starts_at``.
 
+    Raises ``slot_unavailable`` or, if only a booking is in the way, ``slot_taken``.
     ``moving``: the booking that is to be there, which is not in its own way.
     """
     start = from_wire(starts_at, "startsAt")

@@ -55,6 +55,10 @@ class Mailbox:
     def send(self, mail: Mail) -> None:
         self.mails.append(mail)
 
+    async def deliver(self, mail: Mail) -> bool:
+        self.send(mail)
+        return True
+
     def to(self, email: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.to == email]
 
