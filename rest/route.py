@@ -23,7 +23,7 @@ class Route:
     """``path`` lies under ``/v1``. The handler takes (context, Actor, command), a public one a Visitor.
 
     ``path_names`` maps a parameter of the path to the command's field where their names differ;
-    without ``answer`` the success is an empty 204.
+    without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here.
     """
 
     method: str
@@ -34,6 +34,7 @@ class Route:
     answer: Any = None
     status: int = 200
     public: bool = False
+    needs_key: bool = False
     rate: RateClass = GENERAL
     path_names: Mapping[str, str] = field(default_factory=dict)
 
