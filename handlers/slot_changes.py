@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -54,10 +53,10 @@ def _occupied(change: Change) -> Busy | None:
 
 
 async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]) -> None:
-    schedule = await context.store.availability.schedule(trainer_id)
+    now = whole_milliseconds(context.clock())
+    schedule = await context.store.availability.schedule(trainer_id, now)
     if schedule is None:
         return
-    now = whole_milliseconds(context.clock())
     touched = {slot for span in spans for slot in _overlapping(schedule, span)}
     nearby = [slot for slot in sorted(touched, key=_start) if slots.is_open(slot, schedule.time_zone, now)]
     if not nearby:

@@ -15,7 +15,8 @@ async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList
     # The position first, the state after: nothing falls in between.
     await context.slot_watches.watch(actor.connection, command.trainer_id)
     try:
-        return await list_slots(context, actor, ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until))
+        span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
+        return await list_slots(context, actor, span)
     except BaseException:
         context.slot_watches.unwatch(actor.connection, command.trainer_id)
         raise

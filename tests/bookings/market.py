@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from bson import ObjectId
 
 from domain.accounts import Role, User
 from domain.credits import CreditEntry, grant
@@ -129,17 +130,9 @@ class Market:
         assert answer.status == 200, answer.body
 
     async def pricing(self, trainer: Somebody, *, policy: str = "ALWAYS_FREE", trials: int = 0) -> None:
-        body = {
-            "freeTrial": trials > 0,
-            "weeklyTrialLimit": trials,
-            "cancelReshedulePolicy": policy,
-            "individualSessionPrice": 5000,
-            "isIndividualSesionAvailable": True,
-            "isFiveSessionAvailable": False,
-            "isTenSessionAvailable": False,
-        }
-        answer = await self.call("PUT", "/me/pricing", body, trainer)
-        assert answer.status == 200, answer.body
+        body = {"freeTrial": trials > 0, "weeklyTrialLimit": trials, "cancelReshedulePolicy": policy}
+        pricings = self.store.database.collection("pricings")
+        await pricings.update_one({"trainer": ObjectId(trainer.profile)}, {"$set": body}, upsert=True)
 
     # --- commands ---
 
@@ -152,7 +145,7 @@ class Market:
         *,
         key: str | None = None,
         node: int = 0,
-        **query: Any,
+        query: Data | None = None,
     ) -> Answer:
         headers = {}
         if who is not None:
@@ -221,7 +214,7 @@ class Market:
     async def slots(self, trainer: Somebody, first: datetime, last: datetime | None = None) -> list[str]:
         """The starts that are offered."""
         span = {"from": first.date().isoformat(), "to": (last or first).date().isoformat()}
-        answer = await self.call("GET", f"/trainers/{trainer.profile}/slots", **span)
+        answer = await self.call("GET", f"/trainers/{trainer.profile}/slots", query=span)
         assert answer.status == 200, answer.body
         return [slot["startsAt"] for slot in answer.body["slots"]]
 

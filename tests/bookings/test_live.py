@@ -70,7 +70,10 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
         shown = await screen.do("slots:watch", span, BOOKINGS)
         assert shown["timeZone"] == "UTC"
         assert len(shown["slots"]) == 24
-        nine, ten = ({"startsAt": to_wire(s), "endsAt": to_wire(s + timedelta(hours=1))} for s in (market.at(9), market.at(10)))
+        nine, ten = (
+            {"startsAt": to_wire(start), "endsAt": to_wire(start + timedelta(hours=1))}
+            for start in (market.at(9), market.at(10))
+        )
         assert nine in shown["slots"]
         booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
         await his.do("booking:create", wanted(elsewhere, market.at(12), "e"), BOOKINGS)
