@@ -40,8 +40,15 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"
 WallTime = Annotated[str, Meta(pattern=rf"^{_CLOCK}\Z", description="HH:MM, a multiple of 5 minutes")]
 EndTime = Annotated[str, Meta(pattern=rf"^(?:{_CLOCK}|24:00)\Z", description="the same, or 24:00")]
-Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="YYYY-MM-DD")]
-Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+Date = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", description="YYYY-MM-DD")]
+Instant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}{_TIME}\Z", max_length=40, description="RFC 3339, e.g. 2026-11-22T09:30:00.000Z")
+]
+DateOrInstant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}(?:{_TIME})?\Z", max_length=40, description="an instant, or a date in UTC")
+]
 
 
 def date_from_wire(text: str, field: str) -> date:
