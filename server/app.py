@@ -12,6 +12,7 @@ from aiohttp import web
 from domain.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.bookings import announcing, due
 from handlers.context import Context
+from handlers.files.sweeping import sweep
 from handlers.redriving import redrive_changes
 from rest.adapter import Services
 from rest.build import attach as attach_rest
@@ -23,6 +24,8 @@ from server.fanout.feeds import Feeds
 from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
+from server.files.picture_maker import PictureMaker
+from server.files.urls import SignedUrls
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
@@ -65,6 +68,7 @@ DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
 OUTBOX_SECONDS = 2.0
 DUE_SECONDS = 1.0
+SWEEP_SECONDS = 30.0
 BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
@@ -105,6 +109,8 @@ class Node:
         )
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
+        self.secrets = ServerSecrets(settings.jwt_secret)
+        self.pictures = PictureMaker()
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
@@ -131,12 +137,14 @@ class Node:
             publisher=self.publisher,
             passwords=self.passwords,
             tokens=self.tokens,
-            secrets=ServerSecrets(settings.jwt_secret),
+            secrets=self.secrets,
             mailer=self.mailer,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
             slot_watches=SlotWatches(self.rooms, self.feeds),
+            files=SignedUrls(self.secrets, clock),
+            pictures=self.pictures,
             clock=clock,
         )
         self.filler.serve(self.context)
@@ -197,6 +205,7 @@ class Node:
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
         self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
+        self.background.every(SWEEP_SECONDS, "sweep files", lambda: sweep(self.context))
         self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
         await self._runner.setup()
@@ -233,6 +242,7 @@ class Node:
             await self._runner.cleanup()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
+        await self.pictures.stop()
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
         await self.filler.stop()
         await self.bus.stop()

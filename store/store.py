@@ -8,6 +8,7 @@ from store import (
     client_claims,
     conversations,
     credits,
+    files,
     idempotency,
     outbox,
     pricings,
@@ -24,6 +25,7 @@ from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database
 from store.failures import repository
+from store.files import Files
 from store.idempotency import Idempotency
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
@@ -54,6 +56,7 @@ SCHEMAS = (
     *credits.SCHEMAS,
     *trials.SCHEMAS,
     *outbox.SCHEMAS,
+    *files.SCHEMAS,
 )
 
 
@@ -74,6 +77,7 @@ class Store:
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
+        self.files = Files(database)
         self.availability = Availability(database)
         self.bookings = Bookings(database)
         self.credits = Credits(database)

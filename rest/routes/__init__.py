@@ -8,6 +8,14 @@ name the module below. Path parameters, query (GET, DELETE) or body fill the com
 from __future__ import annotations
 
 from rest.route import Route
-from rest.routes import admin, auth, availability, bookings, conversations, me
+from rest.routes import admin, auth, availability, bookings, conversations, files, me
 
-ROWS: tuple[Route, ...] = (*auth.ROWS, *me.ROWS, *conversations.ROWS, *availability.ROWS, *bookings.ROWS, *admin.ROWS)
+ROWS: tuple[Route, ...] = (
+    *auth.ROWS,
+    *me.ROWS,
+    *conversations.ROWS,
+    *availability.ROWS,
+    *bookings.ROWS,
+    *files.ROWS,
+    *admin.ROWS,
+)

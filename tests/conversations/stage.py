@@ -13,6 +13,8 @@ from domain.events import CONVERSATIONS, Event
 from handlers.actor import Actor
 from handlers.context import Context
 from server.app import utc_now
+from server.files.urls import SignedUrls
+from server.security.keys import ServerSecrets
 from server.security.tokens import AccessTokens
 from server.sockets import replies
 from server.sockets.namespaces import NAMESPACES
@@ -67,6 +69,8 @@ class Stage:
             typing=self.typing,
             presence=nobody,
             slot_watches=nobody,
+            files=SignedUrls(ServerSecrets(SECRET), clock),
+            pictures=nobody,
             clock=clock,
         )
 

@@ -18,6 +18,7 @@ from handlers.context import Context
 from rest.adapter import Services
 from rest.build import attach
 from server.addresses import client_address
+from server.files.urls import SignedUrls
 from server.rates.limiter import MovingWindowLimiter
 from server.security.authenticator import Authenticator
 from server.security.keys import ServerSecrets
@@ -193,6 +194,8 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         typing=cast(Any, None),
         presence=cast(Any, None),
         slot_watches=cast(Any, None),
+        files=SignedUrls(ServerSecrets(SECRET), clock),
+        pictures=cast(Any, None),
         clock=clock,
     )
     services = Services(
