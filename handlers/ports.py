@@ -22,6 +22,9 @@ class Publisher(Protocol):
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""
 
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""
+
 
 class Passwords(Protocol):
     """argon2 in a bounded pool of threads."""

@@ -14,6 +14,7 @@ from handlers.bookings import announcing, due
 from handlers.context import Context
 from handlers.files.sweeping import sweep
 from handlers.redriving import redrive_changes
+from handlers.unannounced import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server.addresses import client_address
@@ -129,7 +130,11 @@ class Node:
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = Connections()
         self.presence = Presence(
-            self.bus, audience, self.store.presences.raise_last_seen, lambda: int(clock().timestamp() * 1000)
+            self.bus,
+            audience,
+            self.store.presences.raise_last_seen,
+            lambda: int(clock().timestamp() * 1000),
+            lambda ran_out: announce_entries(self.context, datetime.fromtimestamp(ran_out / 1000, UTC)),
         )
         attendance = Attendance(self.presence, audience)
         self.context = Context(

@@ -90,7 +90,7 @@ class Store:
     async def prepare(self) -> None:
         """Indexes first, then the projections that the last run may have left behind."""
         await prepare(self.database, SCHEMAS)
-        await self.log.projections.repair()
+        await self.log.projections.repair_recent()
 
     async def drain(self) -> None:
         await self.log.drain()
