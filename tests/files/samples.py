@@ -54,7 +54,8 @@ def box(name: bytes, data: bytes = b"") -> bytes:
 
 
 def mp4(size: int = 1000, brand: bytes = b"isom") -> bytes:
-    head = box(b"ftyp", brand + b"\0\0\x02\0" + brand + (b"iso2avc1mp41" if brand == b"isom" else b"")) + box(b"moov", b"\0" * 100)
+    compatible = b"iso2avc1mp41" if brand == b"isom" else b""
+    head = box(b"ftyp", brand + b"\0\0\x02\0" + brand + compatible) + box(b"moov", b"\0" * 100)
     return head + box(b"mdat", bytes(n % 251 for n in range(size)))
 
 

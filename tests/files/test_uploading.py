@@ -142,7 +142,7 @@ async def test_the_form_has_to_be_one_whole_file(shelf: Shelf) -> None:
         (b"", multipart, 400),
         (b"--xx--\r\n", multipart, 422),
         (b"garbage", multipart, 400),
-        (b"--xx\r\n", multipart, 400),
+        (b"--xx\r\n", multipart, 422),
         (b'--xx\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + samples.PDF, multipart, 400),
         (samples.PDF, {"Content-Type": "multipart/form-data"}, 400),
     ):
