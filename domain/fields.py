@@ -35,3 +35,20 @@ Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
 Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]
+_LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z"
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
+ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
+PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
+Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"[^\s]", description="text of several lines")]
+Phone = Annotated[
+    str, Meta(pattern=r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z", max_length=40, description="digits, with a + for abroad")
+]
+# No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
+Url = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x20\x7f/?#@\\<>\"^`{|}]+(?:[/?#][^\s\x00-\x20\x7f\\<>\"^`{|}]*)?\Z",
+        description="an http or https URL",
+    ),
+]

@@ -25,7 +25,7 @@ EDITABLE: dict[Role, frozenset[str]] = {
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A row of the role's table; what the role's table lacks stays at its default. Encoded, the names are the store's."""
+    """A row of the role's table; what that lacks stays at its default. Encoded, the names are the store's."""
 
     id: str
     user: str

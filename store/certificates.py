@@ -47,18 +47,15 @@ class Certificates:
         await self._certificates.insert_one(document, session=session)
 
     async def update(
-        self, trainer_id: str, certificate_id: str, values: Mapping[str, object], now: datetime, *, session: Session
-    ) -> tuple[Certificate, Certificate] | None:
-        """By stored names; the certificate as it was and as it is, nothing when the trainer has no such one."""
-        key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
-        before = await self._certificates.find_one(key, session=session)
-        after = await self._certificates.find_one_and_update(
-            key,
+        self, trainer_id: str, certificate_id: str, values: Mapping[str, object], now: datetime
+    ) -> Certificate | None:
+        """By stored names; nothing when the trainer has no such one."""
+        found = await self._certificates.find_one_and_update(
+            {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)},
             {"$set": {**values, "updatedAt": now}},
             return_document=ReturnDocument.AFTER,
-            session=session,
         )
-        return (_certificate(before), _certificate(after)) if before and after else None
+        return _certificate(found) if found else None
 
     async def delete(self, trainer_id: str, certificate_id: str, *, session: Session) -> Certificate | None:
         key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}

@@ -78,6 +78,11 @@ class Listings:
         found = self._listings.find({"_id": {"$in": ids}, "terms": EVERYBODY}, _SHOWN) if ids else None
         return {str(one["_id"]): _listed(one) for one in await found.to_list(None)} if found is not None else {}
 
+    async def rating_of(self, trainer_id: str) -> Listed:
+        """Of any trainer, hidden ones included."""
+        found = await self._listings.find_one({"_id": ObjectId(trainer_id)}, _SHOWN)
+        return _listed(found) if found else Listed(trainer_id=trainer_id, rating_average=None, rating_count=0)
+
     async def refresh(self, trainer_id: str, *, session: Session) -> None:
         """Derive the listing anew from what this transaction sees."""
         await self._write(trainer_id, 0, 0, session)
