@@ -59,7 +59,7 @@ class CertificateAnswer(Answer, frozen=True, kw_only=True):
     id: str
     trainer_id: str
     certificate_name: str
-    certificate_document: str | None | msgspec.UnsetType = msgspec.UNSET
+    certificate_document: str | msgspec.UnsetType | None = msgspec.UNSET
     about_you: str | None
     created_at: str
     updated_at: str

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from msgspec import Meta
+
+from domain.errors import invalid
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
@@ -34,15 +37,19 @@ IdempotencyKey = Annotated[
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"
+WallTime = Annotated[str, Meta(pattern=rf"^{_CLOCK}\Z", description="HH:MM, a multiple of 5 minutes")]
+EndTime = Annotated[str, Meta(pattern=rf"^(?:{_CLOCK}|24:00)\Z", description="the same, or 24:00")]
+Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="YYYY-MM-DD")]
 Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]
+_LINES = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
+_PHONE = r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z"
 _LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z"
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
 ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
-Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"[^\s]", description="text of several lines")]
-Phone = Annotated[
-    str, Meta(pattern=r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z", max_length=40, description="digits, with a + for abroad")
-]
+Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
+Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
 # No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
 Url = Annotated[
     str,
@@ -52,3 +59,15 @@ Url = Annotated[
         description="an http or https URL",
     ),
 ]
+
+
+def date_from_wire(text: str, field: str) -> date:
+    """The date that a client named; raises ``validation_failed`` for one that no calendar has."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise invalid(field, "is not a date") from None
+    # What lies within reach of arithmetic on either side.
+    if not 1970 <= day.year <= 9998:
+        raise invalid(field, "is out of range")
+    return day

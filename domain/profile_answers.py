@@ -18,21 +18,21 @@ class OwnProfile(Answer, frozen=True, kw_only=True):
     email: str | None
     phone: str | None
     profile_image: str | None = msgspec.field(name="profile_image")
-    address: str | None | UnsetType = UNSET
-    city: str | None | UnsetType = UNSET
-    postal_code: str | None | UnsetType = UNSET
-    zip_code: str | None | UnsetType = UNSET
-    country: str | None | UnsetType = UNSET
+    address: str | UnsetType | None = UNSET
+    city: str | UnsetType | None = UNSET
+    postal_code: str | UnsetType | None = UNSET
+    zip_code: str | UnsetType | None = UNSET
+    country: str | UnsetType | None = UNSET
     service_images: tuple[str, ...] | UnsetType = msgspec.field(name="service_images", default=UNSET)
-    years_of_experience: int | None | UnsetType = UNSET
-    studio_name: str | None | UnsetType = UNSET
-    studio_address: str | None | UnsetType = UNSET
-    studio_city: str | None | UnsetType = UNSET
-    studio_zip_code: str | None | UnsetType = UNSET
-    studio_country: str | None | UnsetType = UNSET
-    instagram_url: str | None | UnsetType = UNSET
-    website_url: str | None | UnsetType = UNSET
-    time_zone: str | None | UnsetType = UNSET
+    years_of_experience: int | UnsetType | None = UNSET
+    studio_name: str | UnsetType | None = UNSET
+    studio_address: str | UnsetType | None = UNSET
+    studio_city: str | UnsetType | None = UNSET
+    studio_zip_code: str | UnsetType | None = UNSET
+    studio_country: str | UnsetType | None = UNSET
+    instagram_url: str | UnsetType | None = UNSET
+    website_url: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType | None = UNSET
     certificates: tuple[str, ...] | UnsetType = UNSET
     specialization: tuple[str, ...] | UnsetType = UNSET
     specializations: tuple[SpecializationAnswer, ...] | UnsetType = UNSET

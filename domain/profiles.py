@@ -16,7 +16,7 @@ _TRAINER = _ADMINISTRATOR | _ADDRESS | {
     "studioCountry", "instagramUrl", "websiteUrl",
 }  # fmt: skip
 
-# By wire name. Addresses of e-mail, roles, what belongs to Stripe and lists with routes of their own are not among them.
+# By wire name. The address, the role, what Stripe owns and lists with routes of their own are not among them.
 EDITABLE: dict[Role, frozenset[str]] = {
     "client": _CLIENT,
     "trainer": _TRAINER,

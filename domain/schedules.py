@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 Day = Literal["Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+DAYS: tuple[Day, ...] = get_args(Day)
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,3 +35,13 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     pause: int
     windows: tuple[Window, ...] = ()
     absences: tuple[Absence, ...] = ()
+
+
+def minutes_of(wall_time: str) -> int:
+    """``HH:MM`` as minutes since midnight; ``24:00`` is 1440."""
+    hours, _, minutes = wall_time.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def time_of(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -87,6 +87,15 @@ class Presence(Protocol):
         """What the device behind the connection says of its owner; returns when the others are being told."""
 
 
+class SlotWatches(Protocol):
+    """Whose slots the connections of this node watch."""
+
+    async def watch(self, connection: str, trainer_id: str) -> None:
+        """When this returns the connection hears of every change. Raises ``conflict`` when it watches too many."""
+
+    def unwatch(self, connection: str, trainer_id: str) -> None: ...
+
+
 class FileUrls(Protocol):
     """Where a file can be fetched without a header, for a while."""
 

@@ -100,7 +100,8 @@ class _Writer:
             ]
         if KEY_FIELD in properties:
             schema = _ecma(properties[KEY_FIELD])
-            found.append({"name": KEY_HEADER, "in": "header", "required": KEY_FIELD in required, "schema": schema})
+            needed = row.needs_key or KEY_FIELD in required
+            found.append({"name": KEY_HEADER, "in": "header", "required": needed, "schema": schema})
         return found
 
     def _body(self, command: type[msgspec.Struct], elsewhere: set[str], fields: Schema) -> Schema:

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from domain.events import NAMESPACES as NAMESPACE_NAMES
+from handlers.bookings import announcing, due
 from handlers.context import Context
 from handlers.redriving import redrive_changes
 from rest.adapter import Services
@@ -47,6 +48,7 @@ from server.sockets.gateway import Gateway
 from server.sockets.namespaces import NAMESPACES
 from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
+from server.sockets.slot_watches import SlotWatches
 from server.sockets.typing import TypingIndicators
 from server.workers.exposition import merged, of_neighbours
 from server.workers.neighbours import Neighbours
@@ -61,6 +63,8 @@ SOCKETS_PER_ADDRESS = 200
 # finish and to be cancelled.
 DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
+OUTBOX_SECONDS = 2.0
+DUE_SECONDS = 1.0
 BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
@@ -132,6 +136,7 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
+            slot_watches=SlotWatches(self.rooms, self.feeds),
             clock=clock,
         )
         self.filler.serve(self.context)
@@ -191,6 +196,8 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
+        self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
+        self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
         await self._runner.setup()
         together = self.neighbours is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from store import (
+    availability,
     bookings,
     bookmarks,
     categories,
@@ -23,6 +24,7 @@ from store import (
     users,
 )
 from store.accounts import Accounts
+from store.availability import Availability
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
 from store.catalogue import Catalogue
@@ -66,6 +68,7 @@ SCHEMAS = (
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
+    *availability.SCHEMAS,
     *bookings.SCHEMAS,
     *client_claims.SCHEMAS,
     *credits.SCHEMAS,
@@ -108,6 +111,7 @@ class Store:
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
+        self.availability = Availability(database)
         self.bookings = Bookings(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from domain.bookings import Status
 from domain.commands import Command
-from domain.fields import Cursor, Id, Instant, PageSize, Reason
+from domain.fields import Cursor, Date, Id, Instant, PageSize, Reason
 
 Note = Annotated[str, Meta(min_length=1, max_length=1000)]
 When = Annotated[str, Meta(max_length=40, description="an RFC 3339 instant, or a date (UTC; as an end inclusive)")]
@@ -50,6 +50,18 @@ class CancelBooking(Command, frozen=True, kw_only=True):
 class RescheduleBooking(Command, frozen=True, kw_only=True):
     booking_id: Id
     starts_at: Instant
+
+
+class WatchSlots(Command, frozen=True, kw_only=True):
+    """Dates in the trainer's zone, inclusive; watching another span of the same trainer replaces the first."""
+
+    trainer_id: Id
+    since: Date = msgspec.field(name="from")
+    until: Date = msgspec.field(name="to")
+
+
+class UnwatchSlots(Command, frozen=True, kw_only=True):
+    trainer_id: Id
 
 
 class ReportNoShow(Command, frozen=True, kw_only=True):

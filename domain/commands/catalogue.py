@@ -102,7 +102,7 @@ class ListReviews(Command, frozen=True, kw_only=True):
 class UpdateReview(Command, frozen=True, kw_only=True):
     id: fields.Id
     rating: Stars | UnsetType = UNSET
-    comment: fields.Paragraphs | None | UnsetType = UNSET
+    comment: fields.Paragraphs | UnsetType | None = UNSET
 
 
 class DeleteReview(Command, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from domain import fields
 from domain.commands import Command
 from domain.pricing import CancellationPolicy
 
-
 Images = Annotated[tuple[fields.Id, ...], Meta(max_length=20)]
 # Stripe charges no less and no more.
 Price = Annotated[int, Meta(ge=50, le=99_999_999, description="in minor units")]
@@ -23,22 +22,22 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
     """Each role has fields of its own (``domain.profiles.EDITABLE``); another's is as unknown as any."""
 
     name: fields.Name | UnsetType = UNSET
-    phone: fields.Phone | None | UnsetType = UNSET
-    profile_image: fields.Id | None | UnsetType = msgspec.field(name="profile_image", default=UNSET)
-    address: fields.Line | None | UnsetType = UNSET
-    city: fields.ShortLine | None | UnsetType = UNSET
-    postal_code: fields.PostalCode | None | UnsetType = UNSET
-    zip_code: fields.PostalCode | None | UnsetType = UNSET
-    country: fields.ShortLine | None | UnsetType = UNSET
-    service_images: Images | None | UnsetType = msgspec.field(name="service_images", default=UNSET)
-    years_of_experience: Annotated[int, Meta(ge=0, le=80)] | None | UnsetType = UNSET
-    studio_name: fields.ShortLine | None | UnsetType = UNSET
-    studio_address: fields.Line | None | UnsetType = UNSET
-    studio_city: fields.ShortLine | None | UnsetType = UNSET
-    studio_zip_code: fields.PostalCode | None | UnsetType = UNSET
-    studio_country: fields.ShortLine | None | UnsetType = UNSET
-    instagram_url: fields.Url | None | UnsetType = UNSET
-    website_url: fields.Url | None | UnsetType = UNSET
+    phone: fields.Phone | UnsetType | None = UNSET
+    profile_image: fields.Id | UnsetType | None = msgspec.field(name="profile_image", default=UNSET)
+    address: fields.Line | UnsetType | None = UNSET
+    city: fields.ShortLine | UnsetType | None = UNSET
+    postal_code: fields.PostalCode | UnsetType | None = UNSET
+    zip_code: fields.PostalCode | UnsetType | None = UNSET
+    country: fields.ShortLine | UnsetType | None = UNSET
+    service_images: Images | UnsetType | None = msgspec.field(name="service_images", default=UNSET)
+    years_of_experience: Annotated[int, Meta(ge=0, le=80)] | UnsetType | None = UNSET
+    studio_name: fields.ShortLine | UnsetType | None = UNSET
+    studio_address: fields.Line | UnsetType | None = UNSET
+    studio_city: fields.ShortLine | UnsetType | None = UNSET
+    studio_zip_code: fields.PostalCode | UnsetType | None = UNSET
+    studio_country: fields.ShortLine | UnsetType | None = UNSET
+    instagram_url: fields.Url | UnsetType | None = UNSET
+    website_url: fields.Url | UnsetType | None = UNSET
 
 
 class OfferedCategory(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -82,8 +81,8 @@ class AddCertificate(Command, frozen=True, kw_only=True):
 class UpdateCertificate(Command, frozen=True, kw_only=True):
     id: fields.Id
     certificate_name: fields.ShortLine | UnsetType = UNSET
-    certificate_document: fields.Id | None | UnsetType = UNSET
-    about_you: fields.Paragraphs | None | UnsetType = UNSET
+    certificate_document: fields.Id | UnsetType | None = UNSET
+    about_you: fields.Paragraphs | UnsetType | None = UNSET
 
 
 class DeleteCertificate(Command, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -13,7 +14,7 @@ from domain.booking_events import OF_ACTION, BookingEvent, CreditChanged
 from domain.events import MessageNew
 from domain.instants import whole_milliseconds
 from domain.messages import Message, MessageRecord, effect_key, to_message
-from handlers import introductions
+from handlers import introductions, slot_changes
 from handlers.bookings import views
 from handlers.context import Context
 
@@ -25,7 +26,7 @@ _CLAIM_LASTS = timedelta(seconds=30)
 async def settle(context: Context, booking_id: str) -> None:
     """Bring the log up to date with a booking; whatever another node left behind comes first."""
     for change in await context.store.outbox.of_booking(booking_id):
-        await _append(context, change)
+        await asyncio.gather(_append(context, change), slot_changes.after_booking(context, change))
         await context.store.outbox.done(change)
 
 

@@ -21,7 +21,7 @@ async def offered_slot(
     ``moving``: the booking that is to be there, which is not in its own way.
     """
     start = from_wire(starts_at, "startsAt")
-    schedule = await context.store.availability.schedule(trainer_id)
+    schedule = await context.store.availability.schedule(trainer_id, now)
     slot = slots.at(schedule, start) if schedule is not None else None
     if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
         raise not_offered()

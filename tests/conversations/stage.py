@@ -66,6 +66,7 @@ class Stage:
             sockets=nobody,
             typing=self.typing,
             presence=nobody,
+            slot_watches=nobody,
             clock=clock,
         )
 

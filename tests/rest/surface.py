@@ -192,6 +192,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         sockets=cuts,
         typing=cast(Any, None),
         presence=cast(Any, None),
+        slot_watches=cast(Any, None),
         clock=clock,
     )
     services = Services(
