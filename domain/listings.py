@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from domain.pricing import Pricing
+from domain.schedules import Day
 from domain.words import beginnings, plain, words
 
 Sort = Literal["rating", "price", "newest"]
@@ -27,7 +28,7 @@ _NO_PRICE = 10**10 - 1
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a trainer can be searched for. ``texts``: found by their words."""
+    """What of a trainer can be searched for. ``texts``: found by their words; ``days``: on which the trainer works."""
 
     trainer_id: str
     created_at: datetime
@@ -36,6 +37,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     countries: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     sub_categories: tuple[str, ...] = ()
+    days: tuple[Day, ...] = ()
     pricing: Pricing
     rating_sum: int = 0
     rating_count: int = 0
@@ -90,6 +92,7 @@ def _terms(offer: Offer) -> Iterable[str]:
     yield from map(of_category, offer.categories)
     yield from dict.fromkeys(map(of_sub_category, offer.sub_categories))
     yield with_trial(offer.pricing.free_trial)
+    yield from map(working_on, dict.fromkeys(offer.days))
 
 
 # --- what a search asks for ---
@@ -123,6 +126,10 @@ def of_sub_category(sub_category_id: str) -> str:
 
 def with_trial(free: bool) -> str:
     return f"trial:{'yes' if free else 'no'}"
+
+
+def working_on(day: Day) -> str:
+    return f"day:{day}"
 
 
 def saying(word: str, categories: Iterable[str], sub_categories: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -14,6 +15,9 @@ from domain.schedules import Absence, Schedule, Window, minutes_of
 from store.database import SNAPSHOT, Database, Document, Session
 from store.failures import repository
 from store.schema import CollectionSchema
+
+if TYPE_CHECKING:
+    from store.listings import Listings
 
 WEEKS = "trainerAvailabilities"
 DAYS = "availabilities"
@@ -35,8 +39,9 @@ SCHEMAS = (
 
 @repository
 class Availability:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, listings: Listings) -> None:
         self._database = database
+        self._listings = listings
         self._weeks = database.collection(WEEKS)
         self._days = database.collection(DAYS)
         self._exceptions = database.collection(EXCEPTIONS)
@@ -109,6 +114,7 @@ class Availability:
             await self._trainers.update_one(
                 {"_id": trainer}, {"$set": {"timeZone": week.time_zone, "updatedAt": now}}, session=session
             )
+            await self._listings.refresh(trainer_id, session=session)
 
         await self._database.transaction(body)
 
@@ -149,12 +155,13 @@ def _schedule(document: Document) -> Schedule:
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
         pause=document["breakBetweenSessionMins"],
-        windows=_windows(document["days"]),
+        windows=windows(document["days"]),
         absences=tuple(_exception(one).absence for one in document["exceptions"]),
     )
 
 
-def _windows(days: Sequence[Document]) -> tuple[Window, ...]:
+def windows(days: Sequence[Document]) -> tuple[Window, ...]:
+    """Those in which the trainer works."""
     return tuple(_week_day(day).window for day in days if day["isAvailable"])
 
 

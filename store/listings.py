@@ -26,7 +26,8 @@ from domain.listings import (
     rated_from,
 )
 from domain.pricing import Pricing
-from store import pricings, specializations, users
+from domain.schedules import days_of
+from store import availability, pricings, specializations, users
 from store.database import Database, Document, Session
 from store.failures import repository
 from store.people import PROFILES, REACHABLE
@@ -66,9 +67,11 @@ class Listings:
         self._users = database.collection(users.NAME)
         self._pricings = database.collection(pricings.NAME)
         self._specializations = database.collection(specializations.NAME)
+        self._days = database.collection(availability.DAYS)
 
     async def page(self, wanted: Wanted, limit: int) -> list[Listed]:
         field, way = _ORDERS[wanted.sort]
+        # Without the hint the planner may take another order's index and sort what it finds there.
         found = self._listings.find(_query(wanted), _SHOWN).sort(field, way).hint(field).limit(limit)
         return [_listed(one, field) for one in await found.to_list(None)]
 
@@ -138,10 +141,12 @@ class Listings:
         trainer = ObjectId(offer.trainer_id)
         pricing = await self._pricings.find_one({"trainer": trainer}, session=session)
         offered = await self._specializations.find({"trainer": trainer}, session=session).to_list(None)
+        days = await self._days.find({"trainer": trainer}, session=session).to_list(None)
         return msgspec.structs.replace(
             offer,
             pricing=offer.pricing if pricing is None else pricings.pricing_from(pricing),
             categories=tuple(str(one["sessionCategory"]) for one in offered),
+            days=tuple(day for window in availability.windows(days) for day in days_of(window)),
             sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
         )
 

@@ -96,6 +96,7 @@ class Store:
         self.certificates = Certificates(database)
         self.bookmarks = Bookmarks(database)
         self.listings = Listings(database)
+        self.availability = Availability(database, self.listings)
         self.reviews = Reviews(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(
@@ -111,7 +112,6 @@ class Store:
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
-        self.availability = Availability(database)
         self.bookings = Bookings(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)

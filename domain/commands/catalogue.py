@@ -17,7 +17,8 @@ class SearchTrainers(Command, frozen=True, kw_only=True):
     """Every filter given has to fit. ``q``: words, or their beginnings, of names, studios, cities and categories.
 
     ``maxPrice`` (minor units) is compared with the price of a single session, for those who sell none with that of a
-    session in their cheapest pack. ``availableOn``: a date in the trainer's zone with a free slot.
+    session in their cheapest pack. ``availableOn``: a date in the trainer's zone with a free slot; a page may then be
+    shorter than asked for, or empty, with a ``nextCursor`` to go on from.
     """
 
     q: Annotated[str, Meta(max_length=200)] | None = None
@@ -28,6 +29,7 @@ class SearchTrainers(Command, frozen=True, kw_only=True):
     min_rating: Annotated[float, Meta(ge=0, le=5)] | None = None
     max_price: Annotated[int, Meta(ge=0, le=99_999_999)] | None = None
     free_trial: bool | None = None
+    available_on: fields.Date | None = None
     sort: Sort = "rating"
     cursor: fields.Cursor | None = None
     limit: fields.PageSize = 20

@@ -9,12 +9,15 @@ import msgspec
 from domain import listings
 from domain.catalogue_answers import TrainerPage
 from domain.commands.catalogue import SearchTrainers
+from domain.fields import date_from_wire
 from domain.listings import Position, Sort, Wanted
 from domain.pages import decode_cursor, encode_cursor, not_from_here
 from domain.words import words
 from handlers.actor import Visitor
 from handlers.catalogue.cards import cards
+from handlers.catalogue.free_days import free_on
 from handlers.context import Context
+from store.listings import Listed
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -33,10 +36,18 @@ async def search_trainers(context: Context, visitor: Visitor, command: SearchTra
         sort=command.sort,
         after=_after(command),
     )
-    found = await context.store.listings.page(wanted, command.limit + 1)
-    more, found = len(found) > command.limit, found[: command.limit]
-    place = _Place(command.sort, found[-1].position) if more else None
-    return TrainerPage(items=await cards(context, found), next_cursor=encode_cursor(place) if place else None)
+    if command.available_on is None:
+        found, end = await _page(context, wanted, command.limit)
+    else:
+        found, end = await free_on(context, wanted, date_from_wire(command.available_on, "availableOn"), command.limit)
+    place = None if end is None else encode_cursor(_Place(command.sort, end))
+    return TrainerPage(items=await cards(context, found), next_cursor=place)
+
+
+async def _page(context: Context, wanted: Wanted, limit: int) -> tuple[list[Listed], Position | None]:
+    """The trainers, and where the next page goes on, if there is one."""
+    found = await context.store.listings.page(wanted, limit + 1)
+    return found[:limit], found[limit - 1].position if len(found) > limit else None
 
 
 def _after(command: SearchTrainers) -> Position | None:
