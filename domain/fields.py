@@ -40,24 +40,14 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"
 WallTime = Annotated[str, Meta(pattern=rf"^{_CLOCK}\Z", description="HH:MM, a multiple of 5 minutes")]
 EndTime = Annotated[str, Meta(pattern=rf"^(?:{_CLOCK}|24:00)\Z", description="the same, or 24:00")]
-Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="YYYY-MM-DD")]
-Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]
-_LINES = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
-_PHONE = r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z"
-_LINE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z"
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
-ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
-PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
-Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
-Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
-# No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
-Url = Annotated[
-    str,
-    Meta(
-        max_length=500,
-        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x20\x7f/?#@\\<>\"^`{|}]+(?:[/?#][^\s\x00-\x20\x7f\\<>\"^`{|}]*)?\Z",
-        description="an http or https URL",
-    ),
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+Date = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", description="YYYY-MM-DD")]
+Instant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}{_TIME}\Z", max_length=40, description="RFC 3339, e.g. 2026-11-22T09:30:00.000Z")
+]
+DateOrInstant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}(?:{_TIME})?\Z", max_length=40, description="an instant, or a date in UTC")
 ]
 
 

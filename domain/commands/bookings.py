@@ -9,10 +9,9 @@ from msgspec import Meta
 
 from domain.bookings import Status
 from domain.commands import Command
-from domain.fields import Cursor, Date, Id, Instant, PageSize, Reason
+from domain.fields import Cursor, Date, DateOrInstant, Id, Instant, PageSize, Reason
 
 Note = Annotated[str, Meta(min_length=1, max_length=1000)]
-When = Annotated[str, Meta(max_length=40, description="an RFC 3339 instant, or a date (UTC; as an end inclusive)")]
 
 
 class CreateBooking(Command, frozen=True, kw_only=True):
@@ -29,11 +28,11 @@ class GetBooking(Command, frozen=True, kw_only=True):
 
 
 class ListBookings(Command, frozen=True, kw_only=True):
-    """By start, the earliest first."""
+    """By start, the earliest first; a date as the end is inclusive."""
 
     status: Status | None = None
-    since: When | None = msgspec.field(name="from", default=None)
-    until: When | None = msgspec.field(name="to", default=None)
+    since: DateOrInstant | None = msgspec.field(name="from", default=None)
+    until: DateOrInstant | None = msgspec.field(name="to", default=None)
     cursor: Cursor | None = None
     limit: PageSize = 20
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from domain import fields
+from domain import fields, text_fields
 from domain.commands import Command
 from domain.listings import Sort
 
@@ -24,8 +24,8 @@ class SearchTrainers(Command, frozen=True, kw_only=True):
     q: Annotated[str, Meta(max_length=200)] | None = None
     category: fields.Id | None = None
     sub_category: fields.Id | None = None
-    city: fields.ShortLine | None = None
-    country: fields.ShortLine | None = None
+    city: text_fields.ShortLine | None = None
+    country: text_fields.ShortLine | None = None
     min_rating: Annotated[float, Meta(ge=0, le=5)] | None = None
     max_price: Annotated[int, Meta(ge=0, le=99_999_999)] | None = None
     free_trial: bool | None = None
@@ -92,7 +92,7 @@ class ListBookmarks(Command, frozen=True, kw_only=True):
 class AddReview(Command, frozen=True, kw_only=True):
     booking_id: fields.Id
     rating: Stars
-    comment: fields.Paragraphs | None = None
+    comment: text_fields.Paragraphs | None = None
 
 
 class ListReviews(Command, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class ListReviews(Command, frozen=True, kw_only=True):
 class UpdateReview(Command, frozen=True, kw_only=True):
     id: fields.Id
     rating: Stars | UnsetType = UNSET
-    comment: fields.Paragraphs | UnsetType | None = UNSET
+    comment: text_fields.Paragraphs | UnsetType | None = UNSET
 
 
 class DeleteReview(Command, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -99,7 +99,15 @@ class Town:
 
     async def booking(self, client: Resident, trainer: Resident, status: Status = "completed") -> str:
         """The id of a session that is over."""
-        start = whole_milliseconds(self.surface.clock()) - timedelta(days=2)
+        start = whole_milliseconds(self.surface.clock()) - timedelta(days=2, hours=2 * next(self._numbers))
+        return await self._book(client, trainer, start, status)
+
+    async def occupy(self, trainer: Resident, day: date, hour: int) -> None:
+        """Somebody's session of an hour, in UTC."""
+        start = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+        await self._book(await self.make("client"), trainer, start, "confirmed")
+
+    async def _book(self, client: Resident, trainer: Resident, start: datetime, status: Status) -> str:
         booking = Booking(
             id=self.store.bookings.new_id(),
             trainer_id=trainer.id,
@@ -107,8 +115,8 @@ class Town:
             trainer_user_id=trainer.person.id,
             client_user_id=client.person.id,
             conversation_id=self.store.bookings.new_id(),
-            starts_at=start + timedelta(hours=next(self._numbers)),
-            ends_at=start + timedelta(hours=next(self._numbers)),
+            starts_at=start,
+            ends_at=start + timedelta(hours=1),
             time_zone="UTC",
             pause=0,
             cancellation_policy="ALWAYS_FREE",
