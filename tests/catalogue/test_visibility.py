@@ -50,18 +50,15 @@ async def test_only_a_verified_trainer_shows(town: Town) -> None:
 
 
 async def test_a_reset_password_verifies_too(town: Town) -> None:
-    """It proves the mailbox as the code would have done."""
+    """It proves the mailbox as the first code would have done."""
     email = f"{town.mark}@example.com"
     await town.surface.register(email, role="trainer", name=f"Nadia {town.mark}")
     await town.surface.post("/auth/forgot-password", {"email": email})
     code = town.surface.mail.code(email)
-    token = (await town.surface.post("/auth/verify-reset-code", {"email": email, "code": code})).body
-    if token is not None and "resetToken" in token:
-        body = {"resetToken": token["resetToken"], "password": "another good password"}
-        assert (await town.surface.post("/auth/reset-password", body)).status == 204
-    user = await town.surface.user(email)
-    found = (await town.get(f"/trainers?q={town.mark}")).body["items"]
-    assert len(found) == int(user["isVerified"])
+    traded = (await town.surface.post("/auth/verify-reset-code", {"email": email, "code": code})).body
+    body = {"resetToken": traded["resetToken"], "password": "another good password"}
+    assert (await town.surface.post("/auth/reset-password", body)).status == 204
+    assert len((await town.get(f"/trainers?q={town.mark}")).body["items"]) == 1
 
 
 async def test_who_becomes_a_client_is_no_trainer(town: Town) -> None:
