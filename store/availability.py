@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -51,22 +51,27 @@ class Availability:
 
     async def schedule(self, trainer_id: str, now: datetime) -> Schedule | None:
         """What the rules of slots work on; nothing for a trainer who has not said when."""
+        return (await self.schedules([trainer_id], now)).get(trainer_id)
+
+    async def schedules(self, trainer_ids: Collection[str], now: datetime) -> dict[str, Schedule]:
+        """Of each trainer who has said when."""
         since = (now - _BEFORE).date().isoformat()
-        trainer = ObjectId(trainer_id)
         found = await self._at_one_moment.aggregate(
             [
-                {"$match": {"trainer": trainer}},
+                {"$match": {"trainer": {"$in": [ObjectId(one) for one in trainer_ids]}}},
                 {"$lookup": {"from": DAYS, "localField": "trainer", "foreignField": "trainer", "as": "days"}},
                 {
                     "$lookup": {
                         "from": EXCEPTIONS,
-                        "pipeline": [{"$match": {"trainer": trainer, "date": {"$gte": since}}}],
+                        "localField": "trainer",
+                        "foreignField": "trainer",
+                        "pipeline": [{"$match": {"date": {"$gte": since}}}],
                         "as": "exceptions",
                     }
                 },
             ]
-        ).to_list(1)
-        return _schedule(found[0]) if found else None
+        ).to_list(None)
+        return {str(one["trainer"]): _schedule(one) for one in found}
 
     async def time_zone(self, trainer_id: str) -> str | None:
         """Nothing when there is no such trainer."""

@@ -117,7 +117,7 @@ class Listings:
         before = await self._listings.find_one(key, {"ratingSum": 1, "ratingCount": 1}, session=session) or {}
         total, count = before.get("ratingSum", 0) + stars, before.get("ratingCount", 0) + reviews
         offer, visible = await self._offer(trainer_id, total, count, session)
-        changes = _fields(listing_of(offer, visible=visible)) | {"ratingSum": total, "ratingCount": count}
+        changes = listing_fields(listing_of(offer, visible=visible)) | {"ratingSum": total, "ratingCount": count}
         await self._listings.update_one(key, {"$set": changes, "$inc": {"revision": 1}}, upsert=True, session=session)
 
     async def _offer(self, trainer_id: str, total: int, count: int, session: Session) -> tuple[Offer, bool]:
@@ -179,7 +179,7 @@ def _texts(document: Document, *names: str) -> tuple[str, ...]:
     return tuple(document[name] for name in names if document.get(name))
 
 
-def _fields(listing: Listing) -> Document:
+def listing_fields(listing: Listing) -> Document:
     return {
         "terms": list(listing.terms),
         "price": listing.price,

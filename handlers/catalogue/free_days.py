@@ -1,8 +1,7 @@
-"""Trainers with a free slot on a day: those who work on that weekday, looked at one by one."""
+"""Trainers with a free slot on a day: those who work on that weekday, looked at in batches."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -12,12 +11,12 @@ from domain.listings import Position, Wanted, working_on
 from domain.schedules import weekday
 from domain.slots import HORIZON_DAYS
 from handlers.context import Context
-from handlers.slots import free_slots
+from handlers.slots import free_among
 from store.listings import Listed
 
 # Schedules that are worked out for one answer: what is then still missing is for the next page.
 MOST_LOOKED_AT = 300
-AT_ONCE = 25
+AT_ONCE = 50
 
 
 async def free_on(
@@ -32,9 +31,9 @@ async def free_on(
     for _ in range(MOST_LOOKED_AT // AT_ONCE):
         found = await context.store.listings.page(wanted, AT_ONCE + 1)
         batch = found[:AT_ONCE]
-        have = await asyncio.gather(*(_has_time(context, one.trainer_id, day, now) for one in batch))
-        for one, has_time in zip(batch, have, strict=True):
-            if has_time:
+        have_time = await free_among(context, [one.trainer_id for one in batch], day, now)
+        for one in batch:
+            if one.trainer_id in have_time:
                 free.append(one)
                 if len(free) == limit:
                     return free, one.position if one is not found[-1] else None
@@ -48,8 +47,3 @@ def _within_reach(day: date, now: datetime) -> bool:
     """Whether any zone offers slots on that day; it may be tomorrow somewhere, or still yesterday."""
     today = now.date()
     return today - timedelta(days=1) <= day <= today + timedelta(days=HORIZON_DAYS + 1)
-
-
-async def _has_time(context: Context, trainer_id: str, day: date, now: datetime) -> bool:
-    schedule = await context.store.availability.schedule(trainer_id, now)
-    return schedule is not None and bool(await free_slots(context, trainer_id, schedule, day, day, now))
