@@ -16,6 +16,7 @@ from domain.sessions import Session
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
+from store.idempotency import Idempotency
 from store.listings import Listings
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
@@ -35,6 +36,7 @@ class Accounts:
         revocations: Revocations,
         offers: Offers,
         listings: Listings,
+        idempotency: Idempotency,
     ) -> None:
         self._database = database
         self._users = users
@@ -43,6 +45,7 @@ class Accounts:
         self._revocations = revocations
         self._offers = offers
         self._listings = listings
+        self._idempotency = idempotency
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -154,6 +157,7 @@ class Accounts:
             if not await self._users.erase(user, now, session=session):
                 return None
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
+            await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user.role, user.profile_id, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)

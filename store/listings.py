@@ -46,6 +46,8 @@ SCHEMAS = (
         tuple(IndexModel([("terms", ASCENDING), (field, way)], name=field) for field, way in _ORDERS.values()),
     ),
 )
+# A search whose words hardly anybody shares may walk far; it may not walk for ever.
+_PATIENCE_MS = 3000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,7 +75,7 @@ class Listings:
         field, way = _ORDERS[wanted.sort]
         # Without the hint the planner may take another order's index and sort what it finds there.
         found = self._listings.find(_query(wanted), _SHOWN).sort(field, way).hint(field).limit(limit)
-        return [_listed(one, field) for one in await found.to_list(None)]
+        return [_listed(one, field) for one in await found.max_time_ms(_PATIENCE_MS).to_list(None)]
 
     async def of(self, trainer_ids: Collection[str]) -> dict[str, Listed]:
         """Those of the trainers who may be found."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from domain.accounts import Role
+from domain.accounts import Role, unauthenticated
 from domain.catalogue import Category, Certificate, Specialization, SubCategory, require_known
 from domain.pricing import Pricing
 from domain.profiles import Profile
@@ -19,7 +19,7 @@ from store.failures import repository
 from store.listings import Listings
 from store.people import PROFILES
 from store.pricings import Pricings
-from store.profiles import Profiles
+from store.profiles import NOT_ERASED, Profiles
 from store.specializations import Specializations
 
 # More would make a profile's page long and serve nobody.
@@ -49,21 +49,19 @@ class Offers:
         self._bookmarks = bookmarks
         self._listings = listings
 
-    async def update_profile(
-        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime
-    ) -> Profile | None:
-        """By stored names. Answers the profile as it was before."""
+    async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
+        """By stored names."""
 
-        async def body(session: Session) -> Profile | None:
-            before = await self._profiles.update(role, profile_id, values, now, session=session)
+        async def body(session: Session) -> None:
+            await self._update(role, profile_id, values, now, session)
             if role == "trainer":
                 await self._listings.refresh(profile_id, session=session)
-            return before
 
-        return await self._database.transaction(body)
+        await self._database.transaction(body)
 
     async def set_pricing(self, pricing: Pricing, now: datetime) -> None:
         async def body(session: Session) -> None:
+            await self._update("trainer", pricing.trainer_id, {}, now, session)
             await self._pricings.put(pricing, now, session=session)
             await self._listings.refresh(pricing.trainer_id, session=session)
 
@@ -82,12 +80,8 @@ class Offers:
             require_known(offered, categories, subs)
             await self._categories.touch(category_ids, sub_ids, session=session)
             await self._specializations.replace(trainer_id, offered, now, session=session)
-            ids = [ObjectId(one.id) for one in offered]
-            await self._trainers.update_one(
-                {"_id": ObjectId(trainer_id)},
-                {"$set": {"specialization": ids, "updatedAt": now}},
-                session=session,
-            )
+            ids = tuple(ObjectId(one.id) for one in offered)
+            await self._update("trainer", trainer_id, {"specialization": ids}, now, session)
             await self._listings.refresh(trainer_id, session=session)
             return categories, subs
 
@@ -100,6 +94,7 @@ class Offers:
             result = await self._trainers.update_one(
                 {
                     "_id": ObjectId(certificate.trainer_id),
+                    **NOT_ERASED,
                     f"certificates.{MAX_CERTIFICATES - 1}": {"$exists": False},
                 },
                 {
@@ -134,3 +129,12 @@ class Offers:
             await self._pricings.delete(profile_id, session=session)
             await self._specializations.delete(profile_id, session=session)
             await self._certificates.delete_all(profile_id, session=session)
+
+    async def _update(
+        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: Session
+    ) -> Profile:
+        """The profile as it was before; raises ``unauthenticated`` when it was erased meanwhile."""
+        before = await self._profiles.update(role, profile_id, values, now, session=session)
+        if before is None:
+            raise unauthenticated()
+        return before

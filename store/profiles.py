@@ -24,6 +24,8 @@ SCHEMAS = tuple(
 )
 
 ERASED_NAME = "Erased account"
+# An erased profile stays erased, whatever its owner had under way.
+NOT_ERASED: Document = {"email": {"$exists": True}}
 
 
 class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,10 @@ class Profiles:
         if cleared:
             changes["$unset"] = cleared
         before = await self._of(role).find_one_and_update(
-            {"_id": ObjectId(profile_id)}, changes, return_document=ReturnDocument.BEFORE, session=session
+            {"_id": ObjectId(profile_id), **NOT_ERASED},
+            changes,
+            return_document=ReturnDocument.BEFORE,
+            session=session,
         )
         return profile_from(before) if before else None
 

@@ -119,7 +119,14 @@ class Store:
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )
         self.accounts = Accounts(
-            database, self.users, self.profiles, self.sessions, self.revocations, self.offers, self.listings
+            database,
+            self.users,
+            self.profiles,
+            self.sessions,
+            self.revocations,
+            self.offers,
+            self.listings,
+            self.idempotency,
         )
 
     async def prepare(self) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from domain import listings
 from domain.catalogue_answers import TrainerPage
 from domain.commands.catalogue import SearchTrainers
+from domain.errors import invalid
 from domain.fields import date_from_wire
 from domain.listings import Position, Sort, Wanted
 from domain.pages import decode_cursor, encode_cursor, not_from_here
@@ -18,6 +19,8 @@ from handlers.catalogue.cards import cards
 from handlers.catalogue.free_days import free_on
 from handlers.context import Context
 from store.listings import Listed
+
+MOST_WORDS = 10
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -78,6 +81,8 @@ async def _spoken(context: Context, text: str) -> list[tuple[str, ...]]:
     if not text.strip():
         return []
     spoken = words(text)
+    if len(spoken) > MOST_WORDS:
+        raise invalid("q", f"has more than {MOST_WORDS} words")
     if not spoken:
         # Signs only: no word of anybody's.
         return [()]

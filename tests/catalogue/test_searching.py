@@ -171,7 +171,8 @@ async def test_a_full_last_page_ends_the_list(town: Town) -> None:
 @pytest.mark.parametrize(
     "query",
     ["sort=name", "minRating=6", "minRating=x", "maxPrice=-1", "maxPrice=1.5", "category=x", "freeTrial=maybe",
-     "cursor=x", "limit=0", "q[$ne]=1", "city=", "availableOn=tomorrow", "availableOn=2026-02-30", "rating=5"],
+     "cursor=x", "limit=0", "q=a+b+c+d+e+f+g+h+i+j+k",
+     "q[$ne]=1", "city=", "availableOn=tomorrow", "availableOn=2026-02-30", "rating=5"],
 )  # fmt: skip
 async def test_what_is_no_search_is_refused(town: Town, query: str) -> None:
     answer = await town.get(f"/trainers?{query}")

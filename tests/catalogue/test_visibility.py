@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from domain.catalogue import Specialization
+from domain.errors import Code, DomainError
+from domain.instants import whole_milliseconds
+from domain.pricing import Pricing
 from tests.catalogue.town import Resident, Town
 from tests.rest.surface import PASSWORD
 
@@ -83,7 +87,8 @@ async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: Town
         me = Resident(town, await town.person(email, token), profile_id)
         await town.review(trainer, 5, me, comment="Great")
         await town.done(me.put(f"/me/bookmarks/{trainer.id}"))
-        await town.done(me.patch("/me/profile", {"address": "Street 1", "phone": "123456"}))
+        key = {"Idempotency-Key": "k"}
+        await town.done(me.patch("/me/profile", {"address": f"Street {town.mark}"}, headers=key))
     else:
         me = Resident(town, await town.person(email, token), profile_id)
         category, subs = await town.category("Sub")
@@ -94,7 +99,8 @@ async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: Town
         await town.done(client.put(f"/me/bookmarks/{profile_id}"))
         await town.review(me, 3, client)
     await town.done(me.post("/me/erase", {"password": PASSWORD}))
-    assert await town.surface.context.store.bookmarks.page(profile_id, None, 10) == []
+    assert await town.store.bookmarks.page(profile_id, None, 10) == []
+    assert f"Street {town.mark}" not in str([one async for one in db.collection("idempotency").find()])
     if role == "client":
         (review,) = (await town.get(f"/trainers/{trainer.id}/reviews")).body["items"]
         assert (review["author"], review["comment"]) == ({"name": "Erased account", "profile_image": None}, "Great")
@@ -107,3 +113,27 @@ async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: Town
         for name in ("pricings", "specializations", "trainerCertificates", "bookmarks"):
             texts = [str(one) async for one in db.collection(name).find()]
             assert not [text for text in texts if profile_id in text]
+
+
+async def test_what_was_under_way_when_an_account_was_erased_changes_nothing(town: Town) -> None:
+    email = f"{town.mark}@example.com"
+    tokens = await town.surface.sign_up(email, role="trainer", name="Nadia")
+    trainer = Resident(town, await town.person(email, tokens["accessToken"]), tokens["user"]["profileId"])
+    category, _ = await town.category()
+    await town.done(trainer.post("/me/erase", {"password": PASSWORD}))
+    offers, now = town.store.offers, whole_milliseconds(town.surface.clock())
+    late = Specialization(
+        id=town.store.specializations.new_id(), trainer_id=trainer.id, category_id=category, sub_category_ids=()
+    )
+    for commit in (
+        offers.update_profile("trainer", trainer.id, {"address": "Street 1"}, now),
+        offers.set_pricing(Pricing(trainer_id=trainer.id), now),
+        offers.set_specializations(trainer.id, [late], now),
+    ):
+        with pytest.raises(DomainError) as refused:
+            await commit
+        assert refused.value.code == Code.UNAUTHENTICATED
+    profile = await town.store.profiles.by_id("trainer", trainer.id)
+    assert profile is not None
+    assert (profile.name, profile.address, profile.specialization) == ("Erased account", None, ())
+    await town.done((await town.make("admin")).delete(f"/admin/categories/{category}"))
