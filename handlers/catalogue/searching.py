@@ -34,7 +34,8 @@ async def search_trainers(context: Context, visitor: Visitor, command: SearchTra
     """A trainer comes once however many others come or go meanwhile; one whose own place changes may move past."""
     wanted = Wanted(
         terms=(*_terms(command), *await _spoken(context, command.q or "")),
-        min_rating=command.min_rating,
+        # Who has no review yet stands at 0 stars, and is left out by any more.
+        min_rating=command.min_rating or None,
         max_price=command.max_price,
         sort=command.sort,
         after=_after(command),

@@ -137,6 +137,16 @@ async def test_the_price_is_that_of_one_session(town: Town) -> None:
     assert await town.found("maxPrice=99999999&sort=price") == [packs.id, single.id]
 
 
+async def test_whoever_has_no_review_stands_at_no_stars(town: Town) -> None:
+    new, known = await town.trainer(), await town.trainer()
+    await town.review(known, 1)
+    for query in ("", "minRating=0", "minRating=0&sort=rating"):
+        assert await town.found(query) == [known.id, new.id]
+    for stars in ("0.1", "1", "1.0"):
+        assert await town.found(f"minRating={stars}") == [known.id]
+    assert await town.found("minRating=1.01") == []
+
+
 @pytest.mark.parametrize("sort", ["rating", "price", "newest"])
 async def test_pages_miss_nobody_and_repeat_nobody_while_others_come(town: Town, sort: str) -> None:
     # Many of the same rank, where a cursor without the id would lose its place.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from domain.catalogue import Specialization
@@ -34,6 +36,18 @@ async def test_a_pause_hides_and_ends(town: Town) -> None:
     await town.done(trainer.patch("/me", {"isActive": True}))
     assert await _shows(town, trainer)
     assert await town.found("city=elsewhere") == [trainer.id]
+
+
+async def test_coming_back_while_moving_house_forgets_neither(town: Town) -> None:
+    """The move changes nothing of a hidden listing, and yet the return has to see it."""
+    trainer = await town.trainer()
+    for number in range(12):
+        await town.done(trainer.patch("/me", {"isActive": False}))
+        await asyncio.gather(
+            town.done(trainer.patch("/me", {"isActive": True})),
+            town.done(trainer.patch("/me/profile", {"city": f"Place {number}"})),
+        )
+        assert await town.found(f"city=place+{number}") == [trainer.id]
 
 
 async def test_a_block_hides_and_ends(town: Town) -> None:
