@@ -76,6 +76,8 @@ class _Writer:
         }
         if not row.public:
             operation["security"] = [{_BEARER: []}]
+        elif row.knows_callers:
+            operation["security"] = [{}, {_BEARER: []}]
         if row.has_body and row.command is not None:
             operation["requestBody"] = self._body(row.command, {*names.values(), KEY_FIELD}, fields)
         if row.consumes is not None:

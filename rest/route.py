@@ -28,7 +28,8 @@ class Route:
     """``path`` lies under ``/v1``. The handler takes (context, Actor, command), a public one a Visitor.
 
     ``path_names`` maps a parameter of the path to the command's field where their names differ;
-    without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here.
+    without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here. A public
+    row that ``knows_callers`` shows more to some of those who send a token: its handler takes either.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
     the one of JSON.
     """
@@ -41,6 +42,7 @@ class Route:
     answer: Any = None
     status: int = 200
     public: bool = False
+    knows_callers: bool = False
     needs_key: bool = False
     rate: RateClass = GENERAL
     adapter: Adapter | None = None
