@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from msgspec import Meta
+
+from domain.errors import invalid
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
@@ -34,4 +37,27 @@ IdempotencyKey = Annotated[
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
-Instant = Annotated[str, Meta(description="RFC 3339 in UTC, e.g. 2026-11-22T09:30:00.000Z")]
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"
+WallTime = Annotated[str, Meta(pattern=rf"^{_CLOCK}\Z", description="HH:MM, a multiple of 5 minutes")]
+EndTime = Annotated[str, Meta(pattern=rf"^(?:{_CLOCK}|24:00)\Z", description="the same, or 24:00")]
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+Date = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", description="YYYY-MM-DD")]
+Instant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}{_TIME}\Z", max_length=40, description="RFC 3339, e.g. 2026-11-22T09:30:00.000Z")
+]
+DateOrInstant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}(?:{_TIME})?\Z", max_length=40, description="an instant, or a date in UTC")
+]
+
+
+def date_from_wire(text: str, field: str) -> date:
+    """The date that a client named; raises ``validation_failed`` for one that no calendar has."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise invalid(field, "is not a date") from None
+    # What lies within reach of arithmetic on either side.
+    if not 1970 <= day.year <= 9998:
+        raise invalid(field, "is out of range")
+    return day

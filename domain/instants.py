@@ -19,7 +19,7 @@ def to_wire_or_none(instant: datetime | None) -> str | None:
 def from_wire(text: str, field: str) -> datetime:
     """The instant a client named; raises ``validation_failed`` for ``field``."""
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text.upper())
     except ValueError:
         raise invalid(field, "is not an RFC 3339 instant") from None
     if instant.tzinfo is None or "T" not in text.upper():

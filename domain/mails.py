@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.bookings import Booking, wall_times
+
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """``to`` is one address; ``text`` is the plain part, ``html`` an optional twin."""
@@ -65,6 +67,18 @@ def password_changed(to: str) -> Mail:
             "Your password was changed and every device was signed out.\n\n"
             "If it was not you, reset it at once with “Forgot password”.\n"
         ),
+    )
+
+
+def session_reminder(to: str, booking: Booking, other: str, hours: int) -> Mail:
+    """``other``: whom the recipient meets."""
+    wall = wall_times(booking)
+    when = f"{wall.date}, {wall.start_time}-{wall.end_time} ({booking.time_zone})"
+    soon = "tomorrow" if hours == 24 else "in an hour"
+    return Mail(
+        to=to,
+        subject=f"Your session {soon}",
+        text=f"Your session with {' '.join(other.split())} begins {soon}:\n\n{when}\n",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.booking_entries import BookingEntry, BookingNote, to_entry
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.instants import to_wire, to_wire_or_none
 
@@ -42,6 +43,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     video_urls: tuple[str, ...] = ()
     pdf_urls: tuple[str, ...] = ()
     reply_to: str | None = None
+    booking: BookingNote | None = None
     digest: bytes | None = None
     marks: tuple[ReactionMark, ...] = ()
     edit_seq: int = 0
@@ -73,7 +75,7 @@ class Reaction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message on the wire."""
+    """A message on the wire; ``booking`` is there with the kind of that name."""
 
     id: str
     conversation_id: str
@@ -92,6 +94,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deleted_at: str | None
     created_at: str
     updated_at: str
+    booking: BookingEntry | msgspec.UnsetType = msgspec.UNSET
 
 
 def to_message(record: MessageRecord, *, seen: bool) -> Message:
@@ -103,7 +106,7 @@ def to_message(record: MessageRecord, *, seen: bool) -> Message:
         sender_id=record.sender_id,
         kind=record.kind,
         seq=record.seq,
-        client_message_id=record.client_message_id,
+        client_message_id=record.client_message_id if record.kind == "text" else None,
         text=record.text,
         image_urls=record.image_urls,
         video_urls=record.video_urls,
@@ -115,6 +118,7 @@ def to_message(record: MessageRecord, *, seen: bool) -> Message:
         deleted_at=to_wire_or_none(record.deleted_at),
         created_at=created_at,
         updated_at=created_at if record.updated_at is record.created_at else to_wire(record.updated_at),
+        booking=msgspec.UNSET if record.booking is None else to_entry(record.booking),
     )
 
 
@@ -124,6 +128,11 @@ def _reactions(marks: tuple[ReactionMark, ...]) -> tuple[Reaction, ...]:
     for mark in sorted((mark for mark in marks if mark.on), key=lambda mark: mark.seq):
         users.setdefault(mark.emoji, []).append(mark.user_id)
     return tuple(Reaction(emoji, tuple(ids)) for emoji, ids in users.items())
+
+
+def effect_key(effect: str) -> str:
+    """The ``clientMessageId`` of what the server itself appends: no client can send one that begins like it."""
+    return f"\x1f{effect}"
 
 
 def body_digest(

@@ -6,3 +6,8 @@ from __future__ import annotations
 def user(user_id: str) -> str:
     """Every device of one user."""
     return f"user:{user_id}"
+
+
+def slots(trainer_id: str) -> str:
+    """Whoever watches a trainer's slots."""
+    return f"slots:{trainer_id}"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from domain.accounts import Role
 from domain.conversations import Membership
-from domain.errors import not_found
+from domain.errors import Code, DomainError, not_found
 from domain.messages import MessageRecord
 from handlers.actor import Actor
 from handlers.context import Context
+
+
+def require_role(actor: Actor, *allowed: Role) -> None:
+    """Raises ``forbidden`` for an actor of another role."""
+    if actor.role not in allowed:
+        raise DomainError(Code.FORBIDDEN, f"Only for the roles {', '.join(sorted(allowed))}.")
 
 
 async def membership(context: Context, actor: Actor, conversation_id: str) -> Membership:

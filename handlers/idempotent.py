@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from domain.instants import whole_milliseconds
 from handlers import access, views
 from handlers.actor import Actor
 from handlers.context import Context
-from store.idempotency import Scope
+from store.idempotency import CLAIM_LASTS, Receipt, Scope
 
 C = TypeVar("C", bound=Command)
 R = TypeVar("R")
@@ -66,32 +67,47 @@ def _once(
     async def once(context: Context, actor: Actor, command: C) -> Any:
         if command.idempotency_key is None:
             return await handler(context, actor, command)
-        scope = Scope(actor.user_id, type(command).__name__, command.idempotency_key)
         # Nothing that came later on this socket may overtake while the key is looked up.
         async with actor.turn:
-            kept = await _claim(context, scope, blake2b(wire.encode(command), digest_size=16).digest())
-            if kept is not None:
-                return await recall(context, actor, kept)
+            claimed = await claim(context, scope_of(actor, command), digest_of(command))
+            if isinstance(claimed, bytes):
+                return await recall(context, actor, claimed)
             try:
                 answer = await handler(context, replace(actor, turn=asyncio.Lock()), command)
             except BaseException:
-                await asyncio.shield(context.store.idempotency.release(scope))
+                await asyncio.shield(context.store.idempotency.release(claimed.scope))
                 raise
-            await context.store.idempotency.keep(scope, keep(answer))
+            await context.store.idempotency.keep(claimed.scope, keep(answer))
             return answer
 
     return once
 
 
-async def _claim(context: Context, scope: Scope, digest: bytes) -> bytes | None:
-    """What is kept of the first result, or nothing when this is the first."""
+def scope_of(actor: Actor, command: Command) -> Scope:
+    """The key's scope is the user and the command."""
+    assert command.idempotency_key is not None
+    return Scope(actor.user_id, type(command).__name__, command.idempotency_key)
+
+
+def digest_of(command: Command) -> bytes:
+    """What a repeat's body is compared by."""
+    return blake2b(wire.encode(command), digest_size=16).digest()
+
+
+async def claim(
+    context: Context, scope: Scope, digest: bytes, lasting: timedelta = CLAIM_LASTS
+) -> bytes | Receipt:
+    """What is kept of the first result, or the claim when this is the first.
+
+    Raises ``idempotency_conflict``, or ``unavailable`` while the first is still at work.
+    """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE_SECONDS
     while loop.time() < give_up:
         now = whole_milliseconds(context.clock())
-        earlier = await context.store.idempotency.claim(scope, digest, now)
+        earlier = await context.store.idempotency.claim(scope, digest, now, lasting)
         if earlier is None:
-            return None
+            return Receipt(scope, now)
         if earlier.digest != digest:
             raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
         if earlier.result is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime
 
     from domain.accounts import User
@@ -61,6 +62,9 @@ class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
         """Queue it; the answer of a command never waits for the mail server."""
 
+    async def deliver(self, mail: Mail) -> bool:
+        """Hand it in now; false when a later try may succeed. For work that remembers what is still to be done."""
+
 
 class Sockets(Protocol):
     """The live connections."""
@@ -85,3 +89,44 @@ class Presence(Protocol):
 
     async def set(self, connection: str, status: Status) -> None:
         """What the device behind the connection says of its owner; returns when the others are being told."""
+
+
+class SlotWatches(Protocol):
+    """Whose slots the connections of this node watch."""
+
+    async def watch(self, connection: str, trainer_id: str) -> None:
+        """When this returns the connection hears of every change. Raises ``conflict`` when it watches too many."""
+
+    def unwatch(self, connection: str, trainer_id: str) -> None: ...
+
+
+class FileUrls(Protocol):
+    """Where a file can be fetched without a header, for a while."""
+
+    def signed(self, file_id: str) -> str: ...
+
+    def verifies(self, file_id: str, expires: int, signature: str) -> bool:
+        """Whether a URL is ours and still good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as it is stored; pixels."""
+
+    content_type: str
+    width: int
+    height: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    image: Picture
+    thumbnail: Picture
+
+
+class PictureMaker(Protocol):
+    """Decodes and encodes images, in a process of its own."""
+
+    async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
+        """Raises ``unsupported_media`` for what is no whole image, or too large a one to decode."""

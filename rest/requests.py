@@ -39,7 +39,7 @@ class Parser:
         fields = {field.encode_name: field for field in msgspec.structs.fields(self._command)}
         key_field = fields.pop(KEY_FIELD, None)
         self._takes_key = key_field is not None
-        self._needs_key = key_field is not None and key_field.required
+        self._needs_key = key_field is not None and (route.needs_key or key_field.required)
         self._path = {name: fields.pop(route.path_names.get(name, name)) for name in _PARAMETER.findall(route.path)}
         self._query = {} if route.has_body else fields
 

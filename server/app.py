@@ -10,7 +10,9 @@ import structlog
 from aiohttp import web
 
 from domain.events import NAMESPACES as NAMESPACE_NAMES
+from handlers.bookings import announcing, due
 from handlers.context import Context
+from handlers.files.sweeping import sweep
 from handlers.redriving import redrive_changes
 from handlers.unannounced import announce_entries
 from rest.adapter import Services
@@ -23,6 +25,8 @@ from server.fanout.feeds import Feeds
 from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
+from server.files.picture_maker import PictureMaker
+from server.files.urls import SignedUrls
 from server.http.connections import Connections as HttpConnections
 from server.http.server import Runner
 from server.mail.printed import PrintedMailer
@@ -50,6 +54,7 @@ from server.sockets.gateway import Gateway
 from server.sockets.namespaces import NAMESPACES
 from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
+from server.sockets.slot_watches import SlotWatches
 from server.sockets.typing import TypingIndicators
 from server.workers.exposition import merged, of_neighbours
 from server.workers.neighbours import Neighbours
@@ -66,6 +71,9 @@ CONNECTIONS_PER_ADDRESS = 600
 # finish and to be cancelled.
 DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
+OUTBOX_SECONDS = 2.0
+DUE_SECONDS = 1.0
+SWEEP_SECONDS = 30.0
 BODY_LIMIT_BYTES = 1_000_000
 _KEEP_ALIVE_SECONDS = 75.0
 _COMMANDS_SECONDS = 2.5
@@ -107,6 +115,8 @@ class Node:
         )
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
+        self.secrets = ServerSecrets(settings.jwt_secret)
+        self.pictures = PictureMaker()
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
@@ -140,11 +150,14 @@ class Node:
             publisher=self.publisher,
             passwords=self.passwords,
             tokens=self.tokens,
-            secrets=ServerSecrets(settings.jwt_secret),
+            secrets=self.secrets,
             mailer=self.mailer,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
+            slot_watches=SlotWatches(self.rooms, self.feeds),
+            files=SignedUrls(self.secrets, clock),
+            pictures=self.pictures,
             clock=clock,
         )
         self.filler.serve(self.context)
@@ -205,6 +218,9 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
+        self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
+        self.background.every(SWEEP_SECONDS, "sweep files", lambda: sweep(self.context))
+        self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
         self._runner = Runner(
             self.app,
             self.http,
@@ -247,6 +263,7 @@ class Node:
         self.http.stop()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
+        await self.pictures.stop()
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
         await self.filler.stop()
         await self.bus.stop()

@@ -72,6 +72,15 @@ class Conversations:
             return await self._made_by_another(user_id, other_id)
         return _record(document)
 
+    async def open_within(self, user_id: str, other_id: str, now: datetime, *, session: Session) -> str:
+        """The same inside another transaction, which is tried again when somebody else opens it; answers its id."""
+        found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)}, {"_id": 1}, session=session)
+        if found is None:
+            found = _new_conversation(user_id, other_id, now)
+            await self._conversations.insert_one(found, session=session)
+            await self._participants.insert_many(_new_participants(found), session=session)
+        return str(found["_id"])
+
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
         """The conversation's members, if the user is one of them. Known ones are answered without a suspension."""
         known = self._memberships.get(conversation_id)

@@ -9,7 +9,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from store.database import Database, Document
+from domain.errors import unavailable
+from store.database import Database, Document, Session
 from store.failures import repository
 from store.schema import CollectionSchema
 
@@ -32,6 +33,13 @@ class Scope(msgspec.Struct, frozen=True):
     key: str
 
 
+class Receipt(msgspec.Struct, frozen=True):
+    """A claim that is the caller's, to be kept within the commit of what it is for."""
+
+    scope: Scope
+    claimed_at: datetime
+
+
 class Earlier(msgspec.Struct, frozen=True):
     """What another command under the key asked (its digest) and was answered; no result yet while it works."""
 
@@ -44,8 +52,13 @@ class Idempotency:
     def __init__(self, database: Database) -> None:
         self._keys = database.collection(NAME)
 
-    async def claim(self, scope: Scope, digest: bytes, now: datetime) -> Earlier | None:
-        """Nothing when the key is the caller's to use: it then has to ``keep`` a result or to ``release``."""
+    async def claim(
+        self, scope: Scope, digest: bytes, now: datetime, lasting: timedelta = CLAIM_LASTS
+    ) -> Earlier | None:
+        """Nothing when the key is the caller's to use: it then has to ``keep`` a result or to ``release``.
+
+        A claim made before ``lasting`` counts as abandoned.
+        """
         wanted = _document(scope)
         try:
             await self._keys.insert_one({**wanted, "digest": digest, "claimedAt": now, "createdAt": now})
@@ -53,7 +66,7 @@ class Idempotency:
             pass
         else:
             return None
-        abandoned = {**wanted, "digest": digest, "result": {"$exists": False}, "claimedAt": {"$lt": now - CLAIM_LASTS}}
+        abandoned = {**wanted, "digest": digest, "result": {"$exists": False}, "claimedAt": {"$lt": now - lasting}}
         if (await self._keys.update_one(abandoned, {"$set": {"claimedAt": now}})).matched_count:
             return None
         found = await self._keys.find_one(wanted)
@@ -63,9 +76,23 @@ class Idempotency:
     async def keep(self, scope: Scope, result: bytes) -> None:
         await self._keys.update_one(_document(scope), {"$set": {"result": result}, "$unset": {"claimedAt": ""}})
 
+    async def keep_within(self, receipt: Receipt, result: bytes, *, session: Session) -> None:
+        """Keep a result in the commit that it tells of; ``unavailable`` when the claim was taken over meanwhile."""
+        kept = await self._keys.update_one(
+            {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}},
+            {"$set": {"result": result}, "$unset": {"claimedAt": ""}},
+            session=session,
+        )
+        if not kept.matched_count:
+            raise unavailable("The same command is at work under this key.")
+
     async def release(self, scope: Scope) -> None:
         """Only successes are remembered."""
         await self._keys.delete_one({**_document(scope), "result": {"$exists": False}})
+
+    async def forget(self, user_id: str, *, session: Session) -> None:
+        """Of an erased user, whose first results say what the profile said."""
+        await self._keys.delete_many({"user": ObjectId(user_id)}, session=session)
 
 
 def _document(scope: Scope) -> Document:

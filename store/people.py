@@ -21,6 +21,14 @@ PROFILES: dict[str, str] = {
 }
 assert PROFILES.keys() == set(get_args(Role))
 
+# Of a user whom others may find and get in touch with.
+REACHABLE: Document = {
+    "isVerified": True,
+    "isBlocked": {"$ne": True},
+    "isDeleted": {"$ne": True},
+    "isActive": {"$ne": False},
+}
+
 
 @repository
 class People:
@@ -30,17 +38,27 @@ class People:
 
     async def reachable(self, user_id: str) -> Card | None:
         """The user, if others may get in touch: verified, and neither blocked, erased nor paused."""
-        found = await self._users.find_one(
-            {
-                "_id": ObjectId(user_id),
-                "isVerified": True,
-                "isBlocked": {"$ne": True},
-                "isDeleted": {"$ne": True},
-                "isActive": {"$ne": False},
-            },
-            {"role": 1, "profileId": 1},
-        )
+        found = await self._users.find_one({"_id": ObjectId(user_id), **REACHABLE}, {"role": 1, "profileId": 1})
         return (await self._cards([found]))[user_id] if found else None
+
+    async def profile(self, role: Role, profile_id: str) -> Card | None:
+        """The person behind a profile of that role, whatever the state of the account."""
+        return await self._behind(role, profile_id, {})
+
+    async def reachable_profile(self, role: Role, profile_id: str) -> Card | None:
+        """The same, if others may get in touch."""
+        return await self._behind(role, profile_id, REACHABLE)
+
+    async def _behind(self, role: Role, profile_id: str, state: Document) -> Card | None:
+        profiles = self._database.collection(PROFILES[role])
+        profile = await profiles.find_one(
+            {"_id": ObjectId(profile_id)}, {"user": 1, "name": 1, "profile_image": 1}
+        )
+        if profile is None:
+            return None
+        # Administrators of both roles have their profiles in one collection.
+        user = await self._users.find_one({"_id": profile["user"], "role": role, **state}, {"role": 1, "profileId": 1})
+        return None if user is None else _card(user, profile)
 
     async def cards(self, user_ids: Iterable[str]) -> dict[str, Card]:
         ids = {ObjectId(i) for i in user_ids}

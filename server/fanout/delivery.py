@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.events import CONVERSATIONS, SyncRequired
+from domain.events import BOOKINGS, CONVERSATIONS, SyncRequired
 from server.fanout.encoding import encode
 from server.sockets.engine import frames
 from server.sockets.engine.frames import Frame
 from server.sockets.rooms import Rooms
 
-_SYNC_REQUIRED = frames.text(encode(SyncRequired(), CONVERSATIONS))
+# What is live in a namespace may have been missed: whoever is connected asks again.
+_SYNC_REQUIRED = {name: frames.text(encode(SyncRequired(), name)) for name in (CONVERSATIONS, BOOKINGS)}
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class Delivery:
 
     def resync(self, room: str) -> None:
         """Whoever is in the room has to ask what it missed."""
-        members = self._members(CONVERSATIONS, room)
-        self.counters.resyncs += len(members)
-        for socket in members:
-            socket.send_frame(_SYNC_REQUIRED)
+        for namespace, frame in _SYNC_REQUIRED.items():
+            members = self._members(namespace, room)
+            self.counters.resyncs += len(members)
+            for socket in members:
+                socket.send_frame(frame)

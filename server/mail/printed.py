@@ -17,6 +17,10 @@ class PrintedMailer:
         self._out.write(f"{rule}\nMail to {mail.to}: {mail.subject}\n\n{mail.text}{rule}\n")
         self._out.flush()
 
+    async def deliver(self, mail: Mail) -> bool:
+        self.send(mail)
+        return True
+
     async def start(self) -> None:
         """Nothing to start."""
 

@@ -71,6 +71,15 @@ class SmtpMailer:
         except asyncio.QueueFull:
             log.error("mail_dropped", reason="the queue is full")
 
+    async def deliver(self, mail: Mail) -> bool:
+        """One try, past the queue. What the server refuses for good is not worth another."""
+        try:
+            await self._hand_in(mail)
+        except (SMTPException, OSError, TimeoutError) as error:
+            log.warning("mail_failed", error=type(error).__name__, final=is_final(error))
+            return is_final(error)
+        return True
+
     async def start(self) -> None:
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._patience.workers)]
 

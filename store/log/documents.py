@@ -7,6 +7,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from domain.booking_entries import BookingNote
 from domain.messages import Change, MessageRecord, ReactionMark
 from store.database import Document
 from store.schema import CollectionSchema
@@ -59,7 +60,29 @@ def message_document(record: MessageRecord) -> Document:
             document[field] = list(ids)
     if record.reply_to is not None:
         document["replyTo"] = ObjectId(record.reply_to)
+    if record.booking is not None:
+        document["booking"] = _note_document(record.booking)
     return document
+
+
+def _note_document(note: BookingNote) -> Document:
+    return {
+        "id": ObjectId(note.id),
+        "action": note.action,
+        "startsAt": note.starts_at,
+        "endsAt": note.ends_at,
+        "status": note.status,
+    }
+
+
+def _note(document: Document) -> BookingNote:
+    return BookingNote(
+        id=str(document["id"]),
+        action=document["action"],
+        starts_at=document["startsAt"],
+        ends_at=document["endsAt"],
+        status=document["status"],
+    )
 
 
 def _attachments(record: MessageRecord) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -80,6 +103,7 @@ def message_record(document: Document) -> MessageRecord:
         video_urls=tuple(document.get("videoUrls", ())),
         pdf_urls=tuple(document.get("pdfUrls", ())),
         reply_to=None if reply_to is None else str(reply_to),
+        booking=_note(document["booking"]) if "booking" in document else None,
         digest=document.get("digest"),
         marks=tuple(_mark(mark) for mark in document.get("reactions", ())),
         edit_seq=document.get("editSeq", 0),

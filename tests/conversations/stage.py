@@ -15,6 +15,8 @@ from domain.events import CONVERSATIONS, Event
 from handlers.actor import Actor
 from handlers.context import Context
 from server.app import utc_now
+from server.files.urls import SignedUrls
+from server.security.keys import ServerSecrets
 from server.security.tokens import AccessTokens
 from server.sockets import replies
 from server.sockets.namespaces import NAMESPACES
@@ -125,6 +127,9 @@ class NodeStage(Stage):
             sockets=nobody,
             typing=self.typing,
             presence=nobody,
+            slot_watches=nobody,
+            files=SignedUrls(ServerSecrets(SECRET), clock),
+            pictures=nobody,
             clock=clock,
         )
 

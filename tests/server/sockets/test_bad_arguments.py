@@ -111,7 +111,7 @@ async def test_a_nul_in_free_words_is_no_crash(here: World, namespace: str, even
     good = fitting(command, here.known)
     for field in filter(takes_any_words, fields_of(command)):
         answer = await here.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
-        assert answer["ok"] or answer["error"]["code"] in {"validation_failed", "unauthenticated"}, answer
+        assert answer["ok"] or answer["error"]["code"] != "internal", answer
 
 
 async def test_a_namespace_that_was_not_connected(running: Running, people: People) -> None:

@@ -52,6 +52,8 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
         first = {"conversationId": conversation, "clientMessageId": "first", "text": "hello"}
         message = (await speaker.ask("message:send", json.dumps(first)))["data"]["message"]["id"]
         await listener.until(f'2{CONVERSATIONS},["message:new"')
+        trainer_user = await running.node.store.users.by_id(trainer.id)
+        trainer_id = trainer_user.profile_id if trainer_user else ""
         speaker.heard.clear()
         listener.heard.clear()
         known = {
@@ -67,6 +69,11 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
             "until": '"2030-01-01T00:00:00.000Z"',
             "emoji": '"👍"',
             "seq": "1",
+            "trainerId": json.dumps(trainer_id),
+            "bookingId": json.dumps("b" * 24),
+            "startsAt": '"2030-01-01T00:00:00.000Z"',
+            "from": '"2030-01-01"',
+            "to": '"2030-01-01"',
             "token": json.dumps(client.token),
         }
         yield World(running, client, trainer, speaker, listener, conversation, message, known)

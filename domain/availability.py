@@ -1,0 +1,85 @@
+"""What a trainer says of its week, and what of that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import pairwise
+
+import msgspec
+
+from domain.errors import invalid
+from domain.schedules import DAYS, Absence, Day, Window, minutes_of, time_of
+
+_DAY_MINUTES = 24 * 60
+
+
+class WeekDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of Availability: one window of a day of the week, in wall time."""
+
+    day: Day
+    start_time: str
+    end_time: str
+    is_available: bool = True
+
+    @property
+    def window(self) -> Window:
+        return Window(day=self.day, start=minutes_of(self.start_time), end=minutes_of(self.end_time))
+
+
+class Week(msgspec.Struct, frozen=True, kw_only=True):
+    """A TrainerAvailability with its rows; minutes."""
+
+    time_zone: str
+    duration: int
+    pause: int
+    days: tuple[WeekDay, ...] = ()
+
+
+class AbsenceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of TrainerAvailabilityException."""
+
+    id: str
+    absence: Absence
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def start_time(self) -> str | None:
+        return None if self.absence.start is None else time_of(self.absence.start)
+
+    @property
+    def end_time(self) -> str | None:
+        return None if self.absence.end is None else time_of(self.absence.end)
+
+
+def check_week(week: Week) -> None:
+    """Windows that are worked do not overlap, neither on a day nor over its midnight; ``validation_failed``."""
+    spans = sorted(_spans(week.days))
+    last = max(spans, default=None, key=lambda span: span[1])
+    if last is not None and last[1] > 7 * _DAY_MINUTES:
+        # The night from the last day of the week to the first.
+        spans.insert(0, (last[0] - 7 * _DAY_MINUTES, last[1] - 7 * _DAY_MINUTES, last[2]))
+    for (_, end, _), (start, _, number) in pairwise(spans):
+        if start < end:
+            raise invalid(f"days[{number}]", "overlaps another window")
+
+
+def check_absence(absence: Absence, today: date, farthest: date) -> None:
+    """Raises ``validation_failed`` for one that is over, or for half a pair of times."""
+    if (absence.start is None) != (absence.end is None):
+        raise invalid("endTime" if absence.end is None else "startTime", "is needed as well: both or neither")
+    if not today <= absence.date <= farthest:
+        raise invalid("date", "has to lie ahead, at most two years")
+
+
+def _spans(days: Sequence[WeekDay]) -> list[tuple[int, int, int]]:
+    """Start and end in minutes of the week, with the number of the window."""
+    found = []
+    for number, day in enumerate(days):
+        if day.is_available:
+            window, midnight = day.window, DAYS.index(day.day) * _DAY_MINUTES
+            end = window.end if window.end > window.start else window.end + _DAY_MINUTES
+            found.append((midnight + window.start, midnight + end, number))
+    return found

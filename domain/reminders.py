@@ -1,0 +1,64 @@
+"""When both parties are reminded of a booking, and when a booking wants attention next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from domain.bookings import COMPLETION_GRACE, Booking
+
+Channel = Literal["event", "mail:client", "mail:trainer"]
+CHANNELS: tuple[Channel, ...] = ("event", "mail:client", "mail:trainer")
+# How long before the start, the first one first.
+BEFORE = (timedelta(hours=24), timedelta(hours=1))
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One reminder by one channel; ``name`` is how the booking remembers that it was given."""
+
+    hours: int
+    channel: Channel
+
+    @property
+    def name(self) -> str:
+        return f"{self.hours}h:{self.channel}"
+
+
+def due_notices(booking: Booking, now: datetime) -> tuple[Notice, ...]:
+    """What is to be given now. One that is overdue when the next is due is not given any more."""
+    return tuple(
+        notice
+        for begin, end, notices in _spans(booking)
+        if begin <= now < end
+        for notice in notices
+        if notice.name not in booking.reminded
+    )
+
+
+def next_due(booking: Booking, now: datetime) -> datetime | None:
+    """The instant from which on the booking wants attention; nothing for one that is over."""
+    if booking.status == "held":
+        return booking.held_until
+    if booking.status != "confirmed":
+        return None
+    wanted = [
+        begin
+        for begin, end, notices in _spans(booking)
+        if end > now and any(notice.name not in booking.reminded for notice in notices)
+    ]
+    return min(wanted, default=booking.ends_at + COMPLETION_GRACE)
+
+
+def _spans(booking: Booking) -> Iterator[tuple[datetime, datetime, tuple[Notice, ...]]]:
+    """From when to when each reminder makes sense; one that was due before the time was agreed on does not."""
+    if booking.status != "confirmed":
+        return
+    ends = [*(booking.starts_at - before for before in BEFORE[1:]), booking.starts_at]
+    for before, end in zip(BEFORE, ends, strict=True):
+        begin = booking.starts_at - before
+        if begin > booking.arranged_at:
+            hours = before // timedelta(hours=1)
+            yield begin, end, tuple(Notice(hours, channel) for channel in CHANNELS)

@@ -1,0 +1,126 @@
+"""A trainer says when it works."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from domain import fields
+from domain.availability import AbsenceRecord, Week, WeekDay, check_absence, check_week
+from domain.availability_answers import (
+    AvailabilityAnswer,
+    ExceptionAnswer,
+    ExceptionPage,
+    availability_answer,
+    exception_answer,
+)
+from domain.commands.availability import AddException, ListExceptions, RemoveException, SetAvailability
+from domain.errors import not_found
+from domain.instants import whole_milliseconds
+from domain.pages import decode_cursor, encode_cursor
+from domain.registrations import require_time_zone
+from domain.schedules import Absence, minutes_of
+from handlers import slot_changes
+from handlers.access import require_role
+from handlers.actor import Actor
+from handlers.context import Context
+from handlers.idempotent import idempotent
+from handlers.slots import all_free_slots
+
+T = TypeVar("T")
+# How far ahead a day off can be planned.
+_FARTHEST = timedelta(days=731)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where a page of exceptions ended."""
+
+    date: fields.Date
+    id: fields.Id
+
+
+async def get_availability(context: Context, actor: Actor, command: None) -> AvailabilityAnswer:
+    require_role(actor, "trainer")
+    week = await context.store.availability.week(actor.profile_id)
+    if week is not None:
+        return availability_answer(week)
+    zone = await context.store.availability.time_zone(actor.profile_id) or "UTC"
+    return AvailabilityAnswer(
+        time_zone=zone, session_duration_in_mins=None, break_between_session_mins=None, days=[]
+    )
+
+
+@idempotent
+async def set_availability(context: Context, actor: Actor, command: SetAvailability) -> AvailabilityAnswer:
+    """Replace the whole week; bookings stay as they are."""
+    require_role(actor, "trainer")
+    week = Week(
+        time_zone=require_time_zone(command.time_zone),
+        duration=command.session_duration_in_mins,
+        pause=command.break_between_session_mins,
+        days=tuple(
+            WeekDay(day=d.day, start_time=d.start_time, end_time=d.end_time, is_available=d.is_available)
+            for d in command.days
+        ),
+    )
+    check_week(week)
+    now = whole_milliseconds(context.clock())
+    await _changing(context, actor, lambda: context.store.availability.replace_week(actor.profile_id, week, now))
+    return availability_answer(week)
+
+
+async def list_exceptions(context: Context, actor: Actor, command: ListExceptions) -> ExceptionPage:
+    """By date, those that are over included."""
+    require_role(actor, "trainer")
+    after = decode_cursor(_Place, command.cursor) if command.cursor else None
+    place = (after.date, after.id) if after else None
+    found = await context.store.availability.exceptions(actor.profile_id, place, command.limit + 1)
+    page = found[: command.limit]
+    more = len(found) > command.limit
+    return ExceptionPage(
+        items=[exception_answer(one) for one in page],
+        next_cursor=encode_cursor(_Place(page[-1].absence.date.isoformat(), page[-1].id)) if more else None,
+    )
+
+
+@idempotent
+async def add_exception(context: Context, actor: Actor, command: AddException) -> ExceptionAnswer:
+    """A day or some hours off; bookings stay as they are."""
+    require_role(actor, "trainer")
+    now = whole_milliseconds(context.clock())
+    zone = await context.store.availability.time_zone(actor.profile_id) or "UTC"
+    today = now.astimezone(ZoneInfo(zone)).date()
+    absence = Absence(
+        date=fields.date_from_wire(command.date, "date"),
+        start=None if command.start_time is None else minutes_of(command.start_time),
+        end=None if command.end_time is None else minutes_of(command.end_time),
+    )
+    check_absence(absence, today, today + _FARTHEST)
+    record = AbsenceRecord(
+        id=context.store.availability.new_id(), absence=absence, reason=command.reason, created_at=now, updated_at=now
+    )
+    await _changing(context, actor, lambda: context.store.availability.add_exception(actor.profile_id, record, today))
+    return exception_answer(record)
+
+
+async def remove_exception(context: Context, actor: Actor, command: RemoveException) -> None:
+    require_role(actor, "trainer")
+    if not await _changing(
+        context, actor, lambda: context.store.availability.remove_exception(actor.profile_id, command.id)
+    ):
+        raise not_found("exception")
+
+
+async def _changing(context: Context, actor: Actor, commit: Callable[[], Awaitable[T]]) -> T:
+    """Commit, and tell whoever watches the slots what came and went."""
+    now = whole_milliseconds(context.clock())
+    before = await all_free_slots(context, actor.profile_id, now)
+    result = await commit()
+    slot_changes.after_schedule(
+        context, actor.profile_id, before, await all_free_slots(context, actor.profile_id, now)
+    )
+    return result

@@ -1,0 +1,97 @@
+"""What time does to bookings: reminders, completions, holds that run out. Any node may do it, each thing once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from domain import mails, rooms
+from domain.accounts import may_sign_in
+from domain.booking_changes import NOTHING, Change, Settlement, on_completion
+from domain.booking_events import BookingReminder
+from domain.bookings import COMPLETION_GRACE, Booking
+from domain.instants import whole_milliseconds
+from domain.reminders import Notice, due_notices, next_due
+from handlers.bookings import announcing, views
+from handlers.bookings.altering import next_version
+from handlers.context import Context
+
+log = structlog.get_logger("due work")
+
+# Longer than the mail server may take; a node that dies in between is followed by another after this time, and
+# what could not be given is tried again.
+_CLAIM_LASTS = timedelta(seconds=60)
+_AT_ONCE = 16
+
+
+async def work(context: Context) -> int:
+    """Do all that is due; answers how many bookings that concerned."""
+    count = 0
+    while claimed := await _claimed(context):
+        await asyncio.gather(*(_attend(context, booking) for booking in claimed))
+        count += len(claimed)
+    return count
+
+
+async def _claimed(context: Context) -> list[Booking]:
+    claimed: list[Booking] = []
+    while len(claimed) < _AT_ONCE:
+        booking = await context.store.bookings.claim_due(whole_milliseconds(context.clock()), _CLAIM_LASTS)
+        if booking is None:
+            break
+        claimed.append(booking)
+    return claimed
+
+
+async def _attend(context: Context, booking: Booking) -> None:
+    now = whole_milliseconds(context.clock())
+    try:
+        ended = _ended(booking, now)
+        if ended is None:
+            await _remind(context, booking, now)
+        elif await context.store.reservations.alter(booking, *ended, now, None) is not None:
+            await announcing.settle(context, booking.id)
+    except Exception as error:
+        # The others go on; this one is taken up again when its claim has run out.
+        log.warning("due work failed", booking=booking.id, error=type(error).__name__)
+
+
+def _ended(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
+    """What became of a booking whose time is over; in the trainer's name, as nobody did it."""
+    if booking.status == "confirmed" and now >= booking.ends_at + COMPLETION_GRACE:
+        completed = next_version(booking, now, status="completed")
+        change = Change(booking=completed, action="completed", by=None, sender_id=booking.trainer_user_id)
+        return change, on_completion(booking, now)
+    if booking.status == "held" and booking.held_until is not None and now >= booking.held_until:
+        expired = next_version(booking, now, status="expired", held_until=None)
+        change = Change(
+            booking=expired, action="expired", by=None, sender_id=booking.trainer_user_id, was=booking.busy
+        )
+        return change, NOTHING
+    return None
+
+
+async def _remind(context: Context, booking: Booking, now: datetime) -> None:
+    due = due_notices(booking, now)
+    given = [notice.name for notice in due if await _give(context, booking, notice)]
+    reminded = msgspec.structs.replace(booking, reminded=(*booking.reminded, *given))
+    await context.store.bookings.remember_notices(
+        booking, given, next_due(reminded, now), finished=len(given) == len(due)
+    )
+
+
+async def _give(context: Context, booking: Booking, notice: Notice) -> bool:
+    """Whether it was given; if not, it stays due."""
+    if notice.channel == "event":
+        event = BookingReminder(booking=await views.booking_view(context, booking))
+        context.publisher.publish(event, *map(rooms.user, booking.user_ids))
+        return True
+    own, other = booking.user_ids if notice.channel == "mail:client" else reversed(booking.user_ids)
+    user = await context.store.users.by_id(own)
+    if user is None or not may_sign_in(user):
+        return True
+    cards = await context.store.people.cards([other])
+    return await context.mailer.deliver(mails.session_reminder(user.email, booking, cards[other].name, notice.hours))

@@ -1,0 +1,26 @@
+"""A phone that shows a trainer's free slots, live."""
+
+from __future__ import annotations
+
+from domain.commands.availability import ListSlots
+from domain.commands.bookings import UnwatchSlots, WatchSlots
+from domain.slot_answers import SlotList
+from handlers.actor import Actor
+from handlers.context import Context
+from handlers.slots import list_slots
+
+
+async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList:
+    """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
+    # The position first, the state after: nothing falls in between.
+    await context.slot_watches.watch(actor.connection, command.trainer_id)
+    try:
+        span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
+        return await list_slots(context, actor, span)
+    except BaseException:
+        context.slot_watches.unwatch(actor.connection, command.trainer_id)
+        raise
+
+
+async def unwatch(context: Context, actor: Actor, command: UnwatchSlots) -> None:
+    context.slot_watches.unwatch(actor.connection, command.trainer_id)

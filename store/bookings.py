@@ -1,0 +1,177 @@
+"""The Booking table. A trainer's time is exclusive by a unique index over the 5-minute claims of each booking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import msgspec
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+
+from domain.bookings import OCCUPYING, UPCOMING, Booking, Status
+from domain.fields import Id
+from domain.slots import Busy
+from store.booking_documents import booking_document, booking_record
+from store.database import Database, Document, Session
+from store.failures import repository
+from store.schema import CollectionSchema
+
+NAME = "bookings"
+CLAIMS_INDEX = "trainerClaims"
+# Longer than any session with its pause: how far before a span a booking may begin that reaches into it.
+LONGEST = timedelta(days=1)
+_LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
+
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel(
+                [("trainer", ASCENDING), ("claims", ASCENDING)],
+                name=CLAIMS_INDEX,
+                unique=True,
+                partialFilterExpression={"claims": {"$exists": True}},
+            ),
+            IndexModel([("trainer", ASCENDING), *_LISTED], name="ofTrainer"),
+            IndexModel([("client", ASCENDING), *_LISTED], name="ofClient"),
+            IndexModel([*_LISTED], name="all"),
+            IndexModel(
+                [("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$exists": True}}
+            ),
+            IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
+        ),
+    ),
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a page of bookings ended."""
+
+    starts_at: datetime
+    id: Id
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bookings a list is of: of a trainer, a client or, with neither, of everybody."""
+
+    trainer_id: str | None = None
+    client_id: str | None = None
+    status: Status | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@repository
+class Bookings:
+    def __init__(self, database: Database) -> None:
+        self._bookings = database.collection(NAME)
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    async def by_id(self, booking_id: str) -> Booking | None:
+        found = await self._bookings.find_one({"_id": ObjectId(booking_id)})
+        return booking_record(found) if found else None
+
+    async def busy(self, trainer_id: str, start: datetime, end: datetime, *, but: str | None = None) -> list[Busy]:
+        """The trainer's time that is taken and may touch [start, end), by its start; ``but``: of other bookings."""
+        query: Document = {
+            "trainer": ObjectId(trainer_id),
+            "startsAt": {"$gt": start - LONGEST, "$lt": end + LONGEST},
+            "status": {"$in": list(OCCUPYING)},
+        }
+        if but is not None:
+            query["_id"] = {"$ne": ObjectId(but)}
+        wanted = {"_id": 0, "startsAt": 1, "endsAt": 1, "breakInMins": 1}
+        found = await self._bookings.find(query, wanted).sort("startsAt", ASCENDING).to_list(None)
+        return [Busy(one["startsAt"], one["endsAt"], one["breakInMins"]) for one in found]
+
+    async def busy_among(self, trainer_ids: Collection[str], start: datetime, end: datetime) -> dict[str, list[Busy]]:
+        """The same of each trainer who has any."""
+        query: Document = {
+            "trainer": {"$in": [ObjectId(one) for one in trainer_ids]},
+            "startsAt": {"$gt": start - LONGEST, "$lt": end + LONGEST},
+            "status": {"$in": list(OCCUPYING)},
+        }
+        wanted = {"_id": 0, "trainer": 1, "startsAt": 1, "endsAt": 1, "breakInMins": 1}
+        order = [("trainer", ASCENDING), ("startsAt", ASCENDING)]
+        busy: dict[str, list[Busy]] = {}
+        for one in await self._bookings.find(query, wanted).sort(order).to_list(None):
+            taken = Busy(one["startsAt"], one["endsAt"], one["breakInMins"])
+            busy.setdefault(str(one["trainer"]), []).append(taken)
+        return busy
+
+    async def page(self, wanted: Wanted, after: Place | None, limit: int) -> list[Booking]:
+        """By start, the earliest first; ``until`` is exclusive."""
+        query: Document = {}
+        for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
+            if profile_id is not None:
+                query[name] = ObjectId(profile_id)
+        if wanted.status is not None:
+            query["status"] = wanted.status
+        starts: Document = {}
+        if wanted.since is not None:
+            starts["$gte"] = wanted.since
+        if wanted.until is not None:
+            starts["$lt"] = wanted.until
+        if starts:
+            query["startsAt"] = starts
+        if after is not None:
+            query["$or"] = [
+                {"startsAt": {"$gt": after.starts_at}},
+                {"startsAt": after.starts_at, "_id": {"$gt": ObjectId(after.id)}},
+            ]
+        found = await self._bookings.find(query).sort(list(_LISTED)).limit(limit).to_list(None)
+        return [booking_record(one) for one in found]
+
+    async def upcoming_of(self, user_id: str) -> list[Booking]:
+        """What a user, of either side, still has before it."""
+        query: Document = {
+            "$or": [{"clientUser": ObjectId(user_id)}, {"trainerUser": ObjectId(user_id)}],
+            "status": {"$in": list(UPCOMING)},
+        }
+        return [booking_record(one) for one in await self._bookings.find(query).to_list(None)]
+
+    async def insert(self, booking: Booking, now: datetime, *, session: Session) -> None:
+        """Raises ``DuplicateKeyError`` when the time is taken."""
+        await self._bookings.insert_one(booking_document(booking, now), session=session)
+
+    async def replace(self, booking: Booking, now: datetime, *, session: Session) -> bool:
+        """The next version in place of the one before it; false when that has changed. Raises as ``insert``."""
+        result = await self._bookings.replace_one(
+            {"_id": ObjectId(booking.id), "version": booking.version - 1}, booking_document(booking, now),
+            session=session,
+        )
+        return bool(result.matched_count)
+
+    # --- due work ---
+
+    async def claim_due(self, now: datetime, lasting: timedelta) -> Booking | None:
+        """One booking that wants attention, for this node alone for a while."""
+        found = await self._bookings.find_one_and_update(
+            {
+                "dueAt": {"$lte": now},
+                "$or": [{"dueClaimedUntil": {"$exists": False}}, {"dueClaimedUntil": {"$lte": now}}],
+            },
+            {"$set": {"dueClaimedUntil": now + lasting}},
+            sort=[("dueAt", ASCENDING)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return booking_record(found) if found else None
+
+    async def remember_notices(
+        self, booking: Booking, given: Collection[str], due_at: datetime | None, *, finished: bool
+    ) -> None:
+        """Those given, and when the booking wants attention next, unless it was changed meanwhile.
+
+        Unless ``finished`` the claim stands, and what is left is tried again when it has run out.
+        """
+        gone = ({"dueClaimedUntil": ""} if finished else {}) | ({"dueAt": ""} if due_at is None else {})
+        update: Document = {"$addToSet": {"reminded": {"$each": list(given)}}}
+        if due_at is not None:
+            update["$set"] = {"dueAt": due_at}
+        if gone:
+            update["$unset"] = gone
+        await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)

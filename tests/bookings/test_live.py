@@ -1,0 +1,126 @@
+"""What both phones and the watchers hear, on the other node, and who hears nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.events import BOOKINGS, CONVERSATIONS
+from domain.instants import to_wire
+from tests.bookings.market import Market, Somebody
+from tests.harness.devices import Device, Refused, device
+from tests.harness.people import Person
+
+
+@asynccontextmanager
+async def phone(market: Market, who: Somebody, node: int = 0) -> AsyncIterator[Device]:
+    person = Person(who.id, who.person.role, who.person.email, await market.token(who), who.person.session_id)
+    async with device(market.urls[node], person, (BOOKINGS, CONVERSATIONS)) as found:
+        yield found
+
+
+def wanted(trainer: Somebody, start: datetime, key: str = "k") -> dict[str, Any]:
+    return {"trainerId": trainer.profile, "startsAt": to_wire(start), "payWith": "credit", "idempotencyKey": key}
+
+
+async def test_both_parties_hear_of_every_change_and_nobody_else(market: Market) -> None:
+    trainer = await market.trainer()
+    client, stranger = await market.client(trainer, credits=2), await market.client(trainer)
+    async with (
+        phone(market, client) as his,
+        phone(market, trainer, 1) as hers,
+        phone(market, stranger, 1) as other,
+    ):
+        booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
+        assert await hers.hear("booking:created") == [{"booking": booking, "by": "client"}]
+        assert await his.hear("booking:created") == [{"booking": booking, "by": "client"}]
+        assert await his.hear("credit:changed") == [
+            {"trainerId": trainer.profile, "amountOfCredit": 1, "version": 2}
+        ]
+        (new,) = await hers.hear("message:new")
+        assert (new["seq"], new["message"]["kind"], new["message"]["booking"]["action"]) == (1, "booking", "created")
+        assert new["message"]["clientMessageId"] is None
+        (opened,) = await hers.hear("conversation:new")
+        assert opened["conversation"]["id"] == booking["conversationId"]
+        moved = await hers.do(
+            "booking:reschedule", {"bookingId": booking["id"], "startsAt": to_wire(market.at(11))}, BOOKINGS
+        )
+        assert (await his.hear("booking:rescheduled")) == [{"booking": moved, "by": "trainer"}]
+        gone = await his.do("booking:cancel", {"bookingId": booking["id"], "reason": "ill"}, BOOKINGS)
+        assert (await hers.hear("booking:cancelled")) == [{"booking": gone, "by": "client"}]
+        assert [one["amountOfCredit"] for one in await his.hear("credit:changed", 2)] == [1, 2]
+        assert [m["seq"] for m in await hers.hear("message:new", 3)] == [1, 2, 3]
+        assert await his.do("booking:list", {}, BOOKINGS) == {"items": [gone], "nextCursor": None}
+        # What the stranger would have heard was said before this.
+        await other.do("booking:list", {}, BOOKINGS)
+        assert other.heard == []
+        assert hers.events("credit:changed") == []
+
+
+async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None:
+    trainer, elsewhere = await market.trainer(), await market.trainer()
+    client, watcher = await market.client(trainer, elsewhere), await market.somebody("client")
+    day = market.at(0).date().isoformat()
+    async with phone(market, watcher, 1) as screen, phone(market, client) as his:
+        span = {"trainerId": trainer.profile, "from": day, "to": day}
+        shown = await screen.do("slots:watch", span, BOOKINGS)
+        assert shown["timeZone"] == "UTC"
+        assert len(shown["slots"]) == 24
+        nine, ten = (
+            {"startsAt": to_wire(start), "endsAt": to_wire(start + timedelta(hours=1))}
+            for start in (market.at(9), market.at(10))
+        )
+        assert nine in shown["slots"]
+        booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
+        await his.do("booking:create", wanted(elsewhere, market.at(12), "e"), BOOKINGS)
+        await his.do(
+            "booking:reschedule", {"bookingId": booking["id"], "startsAt": to_wire(market.at(10))}, BOOKINGS
+        )
+        await his.do("booking:cancel", {"bookingId": booking["id"]}, BOOKINGS)
+        assert await screen.hear("slots:changed", 3) == [
+            {"trainerId": trainer.profile, "added": [], "removed": [nine]},
+            {"trainerId": trainer.profile, "added": [nine], "removed": [ten]},
+            {"trainerId": trainer.profile, "added": [ten], "removed": []},
+        ]
+        await market.call("POST", "/me/availability/exceptions", {"date": day}, trainer)
+        changed = (await screen.hear("slots:changed", 4))[3]
+        assert (changed["added"], len(changed["removed"])) == ([], 24)
+        await screen.do("slots:unwatch", {"trainerId": trainer.profile}, BOOKINGS)
+        await his.do("booking:create", wanted(trainer, market.at(9, days=2), "n"), BOOKINGS)
+        await screen.do("booking:list", {}, BOOKINGS)
+        assert len(screen.events("slots:changed")) == 4
+        assert {event for event, _ in screen.heard} == {"slots:changed"}
+
+
+async def test_what_cannot_be_watched(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.somebody("client")
+    day = market.at(0).date().isoformat()
+    async with phone(market, client) as screen:
+        for span, code in (
+            ({"trainerId": "0" * 24, "from": day, "to": day}, "not_found"),
+            ({"trainerId": trainer.profile, "from": day, "to": "2020-01-01"}, "validation_failed"),
+            ({"trainerId": trainer.profile, "from": day}, "validation_failed"),
+            ({"trainerId": trainer.profile, "from": "yesterday", "to": day}, "validation_failed"),
+        ):
+            with pytest.raises(Refused) as refused:
+                await screen.do("slots:watch", span, BOOKINGS)
+            assert refused.value.code == code
+        await market.booked(await market.client(trainer), trainer, market.at(9))
+        await screen.do("booking:list", {}, BOOKINGS)
+        assert screen.heard == []
+
+
+async def test_the_same_key_on_both_surfaces_is_one_booking(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    first = await market.booked(client, trainer, market.at(9), key="both")
+    async with phone(market, client, 1) as his:
+        assert await his.do("booking:create", wanted(trainer, market.at(9), "both"), BOOKINGS) == first
+        with pytest.raises(Refused) as refused:
+            await his.do("booking:create", wanted(trainer, market.at(10), "both"), BOOKINGS)
+        assert refused.value.code == "idempotency_conflict"

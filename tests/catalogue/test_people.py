@@ -1,0 +1,48 @@
+"""The person behind a profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from tests.catalogue.town import Town
+
+
+@pytest.mark.parametrize("role", ["client", "trainer", "admin", "superAdmin"])
+async def test_a_profile_leads_to_its_person(town: Town, role: Any) -> None:
+    somebody = await town.make(role, name="Ann")
+    for found in (
+        await town.store.people.profile(role, somebody.id),
+        await town.store.people.reachable_profile(role, somebody.id),
+    ):
+        assert found is not None
+        assert (found.user_id, found.profile_id, found.role, found.name) == (
+            somebody.person.id, somebody.id, role, "Ann",
+        )  # fmt: skip
+
+
+async def test_a_profile_of_another_role_is_nobody(town: Town) -> None:
+    client, admin = await town.make("client"), await town.make("admin")
+    assert await town.store.people.profile("trainer", client.id) is None
+    assert await town.store.people.profile("superAdmin", admin.id) is None
+    assert await town.store.people.profile("client", client.person.id) is None
+
+
+@pytest.mark.parametrize(
+    "state", [{"isActive": False}, {"isBlocked": True}, {"isDeleted": True}, {"isVerified": False}]
+)
+async def test_whoever_is_away_is_known_but_not_reachable(town: Town, state: dict[str, bool]) -> None:
+    trainer = await town.make("trainer")
+    users = town.surface.database.collection("users")
+    await users.update_one({"_id": ObjectId(trainer.person.id)}, {"$set": state})
+    assert await town.store.people.reachable_profile("trainer", trainer.id) is None
+    assert await town.store.people.profile("trainer", trainer.id) is not None
+
+
+async def test_a_trainer_who_said_nothing_sells_nothing(town: Town) -> None:
+    trainer = await town.make("trainer")
+    pricing = await town.store.pricings.of(trainer.id)
+    assert pricing.trainer_id == trainer.id
+    assert not (pricing.free_trial or pricing.is_individual_session_available)
