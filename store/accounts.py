@@ -158,7 +158,7 @@ class Accounts:
                 return None
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
-            await self._offers.forget(user.role, user.profile_id, session=session)
+            await self._offers.forget(user, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 

@@ -131,12 +131,12 @@ class Files:
 
     async def release(self, use: FileUse, now: datetime, *, but: tuple[str, ...] = ()) -> None:
         """Nothing of that name uses any file any more, but those named."""
-        query: Document = {"uses": {"$elemMatch": _named(use)}}
+        query: Document = {"uses": {"$elemMatch": named_use(use)}}
         if but:
             query["_id"] = {"$nin": [ObjectId(i) for i in but]}
         await self._files.update_many(
             query,
-            {"$pull": {"uses": _named(use)}, "$set": {"checkAt": now, "released": True}},
+            {"$pull": {"uses": named_use(use)}, "$set": {"checkAt": now, "released": True}},
         )
 
     async def release_owner(self, owner_id: str, now: datetime) -> None:
@@ -147,7 +147,7 @@ class Files:
 
     async def recheck(self, use: FileUse, at: datetime) -> None:
         """Look at the files of a use again: it is about to end."""
-        await self._files.update_many({"uses": {"$elemMatch": _named(use)}}, {"$set": {"checkAt": at}})
+        await self._files.update_many({"uses": {"$elemMatch": named_use(use)}}, {"$set": {"checkAt": at}})
 
     # --- sweeping ---
 
@@ -170,7 +170,7 @@ class Files:
         if gone:
             await self._files.update_one(
                 {"_id": _id},
-                {"$pull": {"uses": {"$or": [_named(use) for use in gone]}}, "$set": {"released": True}},
+                {"$pull": {"uses": {"$or": [named_use(use) for use in gone]}}, "$set": {"released": True}},
             )
         unused: Document = {"_id": _id, "state": "ready", "uses": []}
         over = {"$or": [{"released": True}, {"createdAt": {"$lte": now - UNUSED_KEPT}}]}
@@ -240,12 +240,12 @@ def _record(document: Document) -> StoredFile:
     )
 
 
-def _named(use: FileUse) -> Document:
+def named_use(use: FileUse) -> Document:
     return {"kind": use.kind, "id": ObjectId(use.id)}
 
 
 def _use_document(use: FileUse) -> Document:
-    document = _named(use)
+    document = named_use(use)
     if use.conversation_id is not None:
         document["conversation"] = ObjectId(use.conversation_id)
     return document

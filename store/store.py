@@ -35,6 +35,7 @@ from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database
 from store.failures import repository
+from store.file_fields import FileFields
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
@@ -96,7 +97,8 @@ class Store:
         self.pricings = Pricings(database)
         self.categories = Categories(database)
         self.specializations = Specializations(database)
-        self.certificates = Certificates(database)
+        file_fields = FileFields(database)
+        self.certificates = Certificates(database, file_fields)
         self.bookmarks = Bookmarks(database)
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
@@ -111,6 +113,7 @@ class Store:
             self.certificates,
             self.bookmarks,
             self.listings,
+            file_fields,
         )
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)

@@ -30,6 +30,7 @@ ROWS = (
         command=OpenFile,
         answer=bytes,
         public=True,
+        knows_callers=True,
         rate=limits.DOWNLOAD,
         adapter=download_handler,
         produces="application/octet-stream",
