@@ -58,7 +58,7 @@ async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]
     if schedule is None:
         return
     touched = {slot for span in spans for slot in _overlapping(schedule, span)}
-    nearby = [slot for slot in sorted(touched, key=_start) if slots.is_open(slot, schedule.time_zone, now)]
+    nearby = slots.only_open(sorted(touched, key=_start), schedule.time_zone, now)
     if not nearby:
         return
     busy = await context.store.bookings.busy(trainer_id, nearby[0].starts_at, nearby[-1].ends_at)

@@ -34,7 +34,7 @@ async def free_slots(
     context: Context, trainer_id: str, schedule: Schedule, first: date, last: date, now: datetime
 ) -> list[Slot]:
     """What lies ahead of ``now`` on those dates and is not booked."""
-    offered = [slot for slot in slots.offered(schedule, first, last) if slots.is_open(slot, schedule.time_zone, now)]
+    offered = slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now)
     if not offered:
         return []
     busy = await context.store.bookings.busy(trainer_id, offered[0].starts_at, offered[-1].ends_at)
