@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+
+from domain.errors import invalid
 
 CancellationPolicy = Literal["ALWAYS_FREE", "UPTO12HR", "UPTO24HR"]
 
@@ -33,3 +35,17 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
     is_five_session_available: bool = False
     ten_session_price: int | None = None
     is_ten_session_available: bool = False
+    updated_at: datetime | None = None
+
+
+def require_sound(pricing: Pricing) -> None:
+    """What is offered has a price, and a trial a weekly limit; raises ``validation_failed``."""
+    for offered, price, field in (
+        (pricing.is_individual_session_available, pricing.individual_session_price, "individualSessionPrice"),
+        (pricing.is_five_session_available, pricing.five_session_price, "fiveSessionPrice"),
+        (pricing.is_ten_session_available, pricing.ten_session_price, "tenSessionPrice"),
+    ):
+        if offered and price is None:
+            raise invalid(field, "is required where it is offered")
+    if pricing.free_trial and pricing.weekly_trial_limit < 1:
+        raise invalid("weeklyTrialLimit", "has to be at least 1 where there is a free trial")

@@ -45,3 +45,15 @@ def minutes_of(wall_time: str) -> int:
 
 def time_of(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def days_of(window: Window) -> tuple[Day, ...]:
+    """The days on which a session of this window may begin: two where it runs past midnight."""
+    if window.end > window.start or window.end == 0:
+        return (window.day,)
+    return (window.day, DAYS[(DAYS.index(window.day) + 1) % len(DAYS)])
+
+
+def weekday(day: date) -> Day:
+    """The name of a date's day."""
+    return DAYS[(day.weekday() + 2) % len(DAYS)]

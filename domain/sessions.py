@@ -12,13 +12,17 @@ from enum import Enum, auto
 import msgspec
 
 from domain.accounts import User
+from domain.presence import Status
 
 LIFETIME = timedelta(days=30)
 GRACE = timedelta(seconds=60)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """``password_changed_at`` is the user's when the session began: a later change ends the session."""
+    """``password_changed_at`` is the user's when the session began: a later change ends the session.
+
+    ``presence``: what the device said of its owner last.
+    """
 
     id: str
     user_id: str
@@ -31,6 +35,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    presence: Status = "online"
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):

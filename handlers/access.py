@@ -13,7 +13,7 @@ from handlers.context import Context
 def require_role(actor: Actor, *allowed: Role) -> None:
     """Raises ``forbidden`` for an actor of another role."""
     if actor.role not in allowed:
-        raise DomainError(Code.FORBIDDEN, f"Only a {' or a '.join(allowed)} may do this.")
+        raise DomainError(Code.FORBIDDEN, f"Only for the roles {', '.join(sorted(allowed))}.")
 
 
 async def membership(context: Context, actor: Actor, conversation_id: str) -> Membership:

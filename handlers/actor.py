@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from domain.accounts import ADMINISTRATORS, Role
+from domain.presence import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Actor:
     profile_id: str
     session_id: str
     address: str = ""
+    # What the device said of its owner before this connection or request.
+    presence: Status = "online"
     # The socket's part in the namespace; nothing for a request.
     connection: str = ""
     # Held from a command's arrival until it is submitted to the log, so that what one socket sends

@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handlers.ports import Mailer, Passwords, Presence, Publisher, Secrets, SlotWatches, Sockets, Tokens, Typing
+    from handlers.ports import (
+        FileUrls,
+        Mailer,
+        Passwords,
+        PictureMaker,
+        Presence,
+        Publisher,
+        Secrets,
+        SlotWatches,
+        Sockets,
+        Tokens,
+        Typing,
+    )
     from store.store import Store
 
 
@@ -24,4 +36,6 @@ class Context:
     typing: Typing
     presence: Presence
     slot_watches: SlotWatches
+    files: FileUrls
+    pictures: PictureMaker
     clock: Callable[[], datetime]

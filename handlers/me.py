@@ -19,7 +19,10 @@ async def get_me(context: Context, actor: Actor, command: None) -> Me:
 @idempotent
 async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
     """Pause or come back."""
-    return _me(await context.store.users.set_active(actor.user_id, command.is_active, present(context)))
+    user = await context.store.users.by_id(actor.user_id)
+    if user is not None:
+        user = await context.store.accounts.set_active(user, command.is_active, present(context))
+    return _me(user)
 
 
 def _me(user: User | None) -> Me:

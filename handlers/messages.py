@@ -22,9 +22,8 @@ from domain.messages import (
     check_delete,
     check_edit,
     check_reaction,
-    to_message,
 )
-from handlers import access, introductions, views
+from handlers import access, attachments, introductions, views
 from handlers.actor import Actor
 from handlers.context import Context
 from handlers.idempotent import idempotent_message
@@ -34,23 +33,26 @@ from store.log.log import AppendedChange
 @idempotent_message
 async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
-    _check_body(command)
+    check_body(command.text, attachments.count(command))
+    record = _record(context, actor, command)
     async with actor.turn:
         member = await access.membership(context, actor, command.conversation_id)
         await _check_reply(context, member, command)
+        await attachments.claim(context, actor, record)
         introduction = await introductions.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
-            message = to_message(record, seen=False)
+            message = views.message_view(context, record, seen=False)
             if message.seq == 1:
                 introductions.publish(context, introduction, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message
 
-        appending = context.store.log.append_message(_record(context, actor, command), announce)
+        appending = context.store.log.append_message(record, announce)
     sent = await appending
     if isinstance(sent, MessageRecord):
+        await attachments.release(context, record)
         (repeated,) = await views.seen_messages(context, [sent])
         return MessageAnswer(message=repeated)
     context.typing.set(member, actor.user_id, active=False)
@@ -91,17 +93,6 @@ async def react_to_message(context: Context, actor: Actor, command: ReactToMessa
     return await _change(context, actor, command.message_id, decide)
 
 
-def _check_body(command: SendMessage) -> None:
-    for name, ids in (
-        ("imageUrls", command.image_urls),
-        ("videoUrls", command.video_urls),
-        ("pdfUrls", command.pdf_urls),
-    ):
-        if ids:
-            raise invalid(f"{name}[0]", "is not a file that the sender uploaded")
-    check_body(command.text, 0)
-
-
 async def _check_reply(context: Context, member: Membership, command: SendMessage) -> None:
     if command.reply_to is None:
         return
@@ -112,15 +103,18 @@ async def _check_reply(context: Context, member: Membership, command: SendMessag
 
 def _record(context: Context, actor: Actor, command: SendMessage) -> MessageRecord:
     now = whole_milliseconds(context.clock())
-    attachments = (command.image_urls, command.video_urls, command.pdf_urls)
+    files = (command.image_urls, command.video_urls, command.pdf_urls)
     return MessageRecord(
         id=context.store.log.new_id(),
         conversation_id=command.conversation_id,
         sender_id=actor.user_id,
         client_message_id=command.client_message_id,
         text=command.text or None,
+        image_urls=command.image_urls,
+        video_urls=command.video_urls,
+        pdf_urls=command.pdf_urls,
         reply_to=command.reply_to,
-        digest=body_digest(command.text or None, attachments, command.reply_to),
+        digest=body_digest(command.text or None, files, command.reply_to),
         created_at=now,
         updated_at=now,
     )
@@ -160,11 +154,13 @@ async def _change(
             record.conversation_id
         ]
         if changes_nothing(record, change):
-            return MessageAnswer(message=views.seen_message(record, participants))
+            return MessageAnswer(message=views.seen_message(context, record, participants))
+        if change.kind == "delete":
+            await attachments.doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
             # What was told as seen in the meantime must not be told as unseen again.
-            message = views.seen_message(applied.target, views.caught_up(context, participants))
+            message = views.seen_message(context, applied.target, views.caught_up(context, participants))
             event = MessageUpdated(
                 conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message
             )
@@ -172,4 +168,4 @@ async def _change(
 
         appending = context.store.log.append_change(change, announce)
     applied = await appending
-    return MessageAnswer(message=views.seen_message(applied.target, views.caught_up(context, participants)))
+    return MessageAnswer(message=views.seen_message(context, applied.target, views.caught_up(context, participants)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime
 
     from domain.accounts import User
@@ -20,6 +21,9 @@ class Publisher(Protocol):
 
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""
+
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""
 
 
 class Passwords(Protocol):
@@ -100,3 +104,29 @@ class FileUrls(Protocol):
     """Where a file can be fetched without a header, for a while."""
 
     def signed(self, file_id: str) -> str: ...
+
+    def verifies(self, file_id: str, expires: int, signature: str) -> bool:
+        """Whether a URL is ours and still good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as it is stored; pixels."""
+
+    content_type: str
+    width: int
+    height: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    image: Picture
+    thumbnail: Picture
+
+
+class PictureMaker(Protocol):
+    """Decodes and encodes images, in a process of its own."""
+
+    async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
+        """Raises ``unsupported_media`` for what is no whole image, or too large a one to decode."""

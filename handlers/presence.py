@@ -35,8 +35,14 @@ async def unwatch(context: Context, actor: Actor, command: UnwatchPresence) -> N
 
 
 async def set_status(context: Context, actor: Actor, command: SetPresence) -> None:
-    """What the device that asks says; of several devices the most present counts."""
-    await context.presence.set(actor.connection, command.status)
+    """What the device that asks says; of several devices the most present counts.
+
+    Kept with its session as well, so that nobody sees a flash of somebody invisible who reconnects.
+    """
+    # One after the other: what is said last has to be what is kept.
+    async with actor.turn:
+        await context.presence.set(actor.connection, command.status)
+        await context.store.sessions.set_presence(actor.session_id, command.status)
 
 
 def _presence(user_id: str, view: View, stored: datetime | None) -> answers.Presence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -34,11 +35,27 @@ async def free_slots(
     context: Context, trainer_id: str, schedule: Schedule, first: date, last: date, now: datetime
 ) -> list[Slot]:
     """What lies ahead of ``now`` on those dates and is not booked."""
-    offered = slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now)
+    offered = _open_slots(schedule, first, last, now)
     if not offered:
         return []
     busy = await context.store.bookings.busy(trainer_id, offered[0].starts_at, offered[-1].ends_at)
     return slots.free(offered, schedule.pause, busy)
+
+
+async def free_among(context: Context, trainer_ids: Collection[str], day: date, now: datetime) -> set[str]:
+    """Those of the trainers who have a free slot on that date of theirs."""
+    schedules = await context.store.availability.schedules(trainer_ids, now)
+    offered = {i: found for i, schedule in schedules.items() if (found := _open_slots(schedule, day, day, now))}
+    if not offered:
+        return set()
+    start = min(found[0].starts_at for found in offered.values())
+    end = max(found[-1].ends_at for found in offered.values())
+    busy = await context.store.bookings.busy_among(offered.keys(), start, end)
+    return {i for i, found in offered.items() if slots.free(found, schedules[i].pause, busy.get(i, ()))}
+
+
+def _open_slots(schedule: Schedule, first: date, last: date, now: datetime) -> list[Slot]:
+    return slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now)
 
 
 async def all_free_slots(context: Context, trainer_id: str, now: datetime) -> list[Slot]:

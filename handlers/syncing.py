@@ -8,7 +8,6 @@ from domain.answers import LogEntry, SyncAnswer, SyncedConversation
 from domain.commands.conversations import Sync
 from domain.conversations import Conversation
 from domain.errors import Code, DomainError, FieldError
-from domain.messages import to_message
 from handlers import views
 from handlers.actor import Actor
 from handlers.budget import CONVERSATION_BYTES, MESSAGE_BYTES, affordable, weight
@@ -47,7 +46,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     return [
         await _from_newest(context, view)
         if view.id in beyond
-        else _continued(view, cursors[view.id], by_conversation.get(view.id, ()))
+        else _continued(context, view, cursors[view.id], by_conversation.get(view.id, ()))
         for view in found
     ]
 
@@ -63,22 +62,22 @@ async def _check_named(context: Context, actor: Actor, cursors: Mapping[str, int
         )
 
 
-def _continued(view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
+def _continued(context: Context, view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
     reached = entries[-1].seq if entries else cursor
     return SyncedConversation(
         conversation=view,
-        entries=[_entry(view, entry) for entry in entries],
+        entries=[_entry(context, view, entry) for entry in entries],
         cursor=reached,
         has_more=reached < view.head,
     )
 
 
-def _entry(view: Conversation, entry: Entry) -> LogEntry:
+def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:
     seen = any(p.user_id != entry.record.sender_id and p.seen_seq >= entry.record.seq for p in view.participants)
     return LogEntry(
         seq=entry.seq,
         change=entry.change.kind if entry.change else "new",
-        message=to_message(entry.record, seen=seen),
+        message=views.message_view(context, entry.record, seen=seen),
     )
 
 
@@ -103,5 +102,5 @@ def _weight_of_start(conversation: SyncedConversation) -> int:
 async def _from_newest(context: Context, view: Conversation) -> SyncedConversation:
     """Start over: the newest messages, and the cursor at the head that the view was made with."""
     records = await context.store.log.read.before(view.id, view.head + 1, FIRST_MESSAGES)
-    entries = [_entry(view, Entry(view.id, record.seq, None, record)) for record in records]
+    entries = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
     return SyncedConversation(conversation=view, entries=entries, cursor=view.head, has_more=False, reset=True)

@@ -11,6 +11,7 @@ from domain.conversations import UNREAD_CAP, Card, Conversation, ConversationRec
 from domain.instants import to_wire, to_wire_or_none
 from domain.messages import Message, MessageRecord, to_message
 from handlers.context import Context
+from handlers.files.views import url_or_none
 
 Participants = Mapping[str, Sequence[ParticipantRecord]]
 
@@ -31,11 +32,12 @@ async def conversation_views(
     lasts = await _last_messages(context, records, heads)
     unread = await _unread(context, viewer_id, participants, heads)
     return [
-        _view(viewer_id, record, participants, cards, heads, lasts, unread) for record in records
+        _view(context, viewer_id, record, participants, cards, heads, lasts, unread) for record in records
     ]
 
 
 def _view(
+    context: Context,
     viewer_id: str,
     record: ConversationRecord,
     participants: Participants,
@@ -50,8 +52,8 @@ def _view(
     muted_until = next((p.muted_until for p in people if p.user_id == viewer_id), None)
     return Conversation(
         id=conversation_id,
-        participants=tuple(_participant(p, cards[p.user_id]) for p in people if p.user_id in cards),
-        last_message=None if last is None else seen_message(last, people),
+        participants=tuple(_participant(context, p, cards[p.user_id]) for p in people if p.user_id in cards),
+        last_message=None if last is None else seen_message(context, last, people),
         head=heads[conversation_id],
         unread=unread.get(conversation_id, 0),
         muted_until=to_wire_or_none(muted_until),
@@ -60,23 +62,37 @@ def _view(
     )
 
 
-def _participant(record: ParticipantRecord, card: Card) -> Participant:
+def _participant(context: Context, record: ParticipantRecord, card: Card) -> Participant:
     return Participant(
         id=record.id,
         user_id=record.user_id,
         role=card.role,
         profile_id=card.profile_id,
         name=card.name,
-        profile_image=card.profile_image,
+        profile_image=url_or_none(context, card.profile_image),
         seen_seq=record.seen_seq,
         delivered_seq=record.delivered_seq,
     )
 
 
-def seen_message(record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
+def seen_message(context: Context, record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
     """A message with `seen` derived from the other side's watermark."""
     seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
-    return to_message(record, seen=seen)
+    return message_view(context, record, seen=seen)
+
+
+def message_view(context: Context, record: MessageRecord, *, seen: bool) -> Message:
+    """The record on the wire, its files as URLs."""
+    message = to_message(record, seen=seen)
+    if not (record.image_urls or record.video_urls or record.pdf_urls):
+        return message
+    signed = context.files.signed
+    return msgspec.structs.replace(
+        message,
+        image_urls=tuple(map(signed, record.image_urls)),
+        video_urls=tuple(map(signed, record.video_urls)),
+        pdf_urls=tuple(map(signed, record.pdf_urls)),
+    )
 
 
 def caught_up(context: Context, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
@@ -87,7 +103,7 @@ def caught_up(context: Context, participants: Iterable[ParticipantRecord]) -> li
 
 async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> list[Message]:
     participants = await context.store.conversations.participants({record.conversation_id for record in records})
-    return [seen_message(record, participants.get(record.conversation_id, ())) for record in records]
+    return [seen_message(context, record, participants.get(record.conversation_id, ())) for record in records]
 
 
 async def _last_messages(

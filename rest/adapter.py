@@ -39,14 +39,16 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
     parser = Parser(route)
 
     async def handle(request: web.Request) -> web.Response:
-        caller = await caller_of(request, services, public=route.public)
+        anybody = route.public and not (route.knows_callers and "Authorization" in request.headers)
+        caller = await caller_of(request, services, public=anybody)
         await take(services.limiter, route.rate, caller)
         command = await parser.parse(request)
         email = getattr(command, "email", None)
         if email is not None:
             await take(services.limiter, route.rate, caller, email)
         answer = await route.handler(services.context, caller, command)
-        if answer is None:
+        # A repeat under an idempotency key answers an object where the first answered nothing.
+        if answer is None or route.answer is None:
             return web.Response(status=204)
         return web.Response(status=route.success, body=wire.encode(answer), content_type="application/json")
 

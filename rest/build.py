@@ -29,7 +29,7 @@ def attach(
     app.middlewares.extend([request_id_middleware, error_middleware(exempt), preflight_middleware(origins, exempt)])
     app.on_response_prepare.append(header_signal(origins, secure=secure, exempt=exempt))
     for row in rows:
-        handler = http_handler(row, services)
+        handler = (row.adapter or http_handler)(row, services)
         if row.method == "GET":
             app.router.add_get(row.full_path, handler, allow_head=True)
         else:

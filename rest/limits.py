@@ -41,6 +41,9 @@ class RateClass:
 
 
 _MINUTE, _HOUR = 60, 3600
+UPLOAD = RateClass("upload", (Limit(60, _MINUTE, "caller"),))
+# A page of pictures is fetched at once.
+DOWNLOAD = RateClass("download", (Limit(3000, _MINUTE, "caller"),))
 GENERAL = RateClass("general", (Limit(600, _MINUTE, "caller"),))
 REGISTER = RateClass("register", (Limit(10, _HOUR, "address"), Limit(5, _HOUR, "email")))
 VERIFY = RateClass("verify", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "email")))

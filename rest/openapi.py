@@ -18,6 +18,11 @@ Schema = dict[str, Any]
 _PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
 _REFERENCE = "#/components/schemas/{name}"
 _BEARER = "bearer"
+_ONE_FILE: Schema = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    "required": ["file"],
+}
 _PROBLEMS = {
     400: "Not valid JSON",
     401: "No token, or not a good one",
@@ -71,8 +76,12 @@ class _Writer:
         }
         if not row.public:
             operation["security"] = [{_BEARER: []}]
+        elif row.knows_callers:
+            operation["security"] = [{}, {_BEARER: []}]
         if row.has_body and row.command is not None:
             operation["requestBody"] = self._body(row.command, {*names.values(), KEY_FIELD}, fields)
+        if row.consumes is not None:
+            operation["requestBody"] = {"required": True, "content": {row.consumes: {"schema": _ONE_FILE}}}
         return operation
 
     def problem(self, description: str) -> Schema:
@@ -112,7 +121,9 @@ class _Writer:
 
     def _responses(self, row: Route) -> Schema:
         success: Schema = {"description": row.summary}
-        if row.answer is not None:
+        if row.produces is not None:
+            success["content"] = {row.produces: {}}
+        elif row.answer is not None:
             success["content"] = {"application/json": {"schema": self._schemas[row.answer]}}
         responses: Schema = {str(row.success): success}
         for status, description in _PROBLEMS.items():
@@ -129,7 +140,7 @@ def _may_answer(row: Route, status: int) -> bool:
 
 
 def _types(rows: Sequence[Route]) -> list[Any]:
-    wanted = [Problem, *(row.command for row in rows), *(row.answer for row in rows)]
+    wanted = [Problem, *(row.command for row in rows), *(row.answer for row in rows if row.produces is None)]
     return [kind for kind in dict.fromkeys(wanted) if kind is not None]
 
 

@@ -12,7 +12,9 @@ from aiohttp import web
 from domain.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.bookings import announcing, due
 from handlers.context import Context
+from handlers.files.sweeping import sweep
 from handlers.redriving import redrive_changes
+from handlers.unannounced import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server.addresses import client_address
@@ -23,6 +25,8 @@ from server.fanout.feeds import Feeds
 from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
+from server.files.picture_maker import PictureMaker
+from server.files.urls import SignedUrls
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
@@ -65,6 +69,7 @@ DRAIN_SECONDS = 10.0
 REDRIVE_SECONDS = 20.0
 OUTBOX_SECONDS = 2.0
 DUE_SECONDS = 1.0
+SWEEP_SECONDS = 30.0
 BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
@@ -105,6 +110,8 @@ class Node:
         )
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
+        self.secrets = ServerSecrets(settings.jwt_secret)
+        self.pictures = PictureMaker()
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
@@ -123,7 +130,11 @@ class Node:
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = Connections()
         self.presence = Presence(
-            self.bus, audience, self.store.presences.raise_last_seen, lambda: int(clock().timestamp() * 1000)
+            self.bus,
+            audience,
+            self.store.presences.raise_last_seen,
+            lambda: int(clock().timestamp() * 1000),
+            lambda ran_out: announce_entries(self.context, datetime.fromtimestamp(ran_out / 1000, UTC)),
         )
         attendance = Attendance(self.presence, audience)
         self.context = Context(
@@ -131,12 +142,14 @@ class Node:
             publisher=self.publisher,
             passwords=self.passwords,
             tokens=self.tokens,
-            secrets=ServerSecrets(settings.jwt_secret),
+            secrets=self.secrets,
             mailer=self.mailer,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
             slot_watches=SlotWatches(self.rooms, self.feeds),
+            files=SignedUrls(self.secrets, clock),
+            pictures=self.pictures,
             clock=clock,
         )
         self.filler.serve(self.context)
@@ -197,6 +210,7 @@ class Node:
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
         self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
+        self.background.every(SWEEP_SECONDS, "sweep files", lambda: sweep(self.context))
         self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
         await self._runner.setup()
@@ -233,6 +247,7 @@ class Node:
             await self._runner.cleanup()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
+        await self.pictures.stop()
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
         await self.filler.stop()
         await self.bus.stop()

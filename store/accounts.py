@@ -16,6 +16,9 @@ from domain.sessions import Session
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
+from store.idempotency import Idempotency
+from store.listings import Listings
+from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.revocations import Revocations
 from store.sessions import Sessions
@@ -25,13 +28,24 @@ from store.users import Users
 @repository
 class Accounts:
     def __init__(
-        self, database: Database, users: Users, profiles: Profiles, sessions: Sessions, revocations: Revocations
+        self,
+        database: Database,
+        users: Users,
+        profiles: Profiles,
+        sessions: Sessions,
+        revocations: Revocations,
+        offers: Offers,
+        listings: Listings,
+        idempotency: Idempotency,
     ) -> None:
         self._database = database
         self._users = users
         self._profiles = profiles
         self._sessions = sessions
         self._revocations = revocations
+        self._offers = offers
+        self._listings = listings
+        self._idempotency = idempotency
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -39,6 +53,7 @@ class Accounts:
         async def body(session: DatabaseSession) -> None:
             await self._users.insert(user, pending, session=session)
             await self._profiles.insert(user.role, profile, session=session)
+            await self._list(user.role, user.profile_id, session)
 
         try:
             await self._database.transaction(body)
@@ -59,6 +74,9 @@ class Accounts:
             else:
                 await self._profiles.delete(former_role, former_profile_id, session=session)
                 await self._profiles.insert(user.role, profile, session=session)
+                if former_role == "trainer":
+                    await self._listings.delete(former_profile_id, session=session)
+            await self._list(user.role, user.profile_id, session)
             return True
 
         return await self._database.transaction(body)
@@ -80,6 +98,8 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.set_password(user, password, changed_at, proof=proof, session=session):
                 return None
+            # A reset proves the mailbox, as the first code would have done.
+            await self._list(user.role, user.profile_id, session)
             ended = await self._end_all(user.id, "password_changed", changed_at, session)
             if new is not None:
                 await self._sessions.insert(new, session=session)
@@ -106,16 +126,27 @@ class Accounts:
 
         return await self._database.transaction(body)
 
-    async def set_blocked(self, user_id: str, block: Block | None, now: datetime) -> list[str] | None:
+    async def set_active(self, user: User, active: bool, now: datetime) -> User | None:
+        """The user paused or back; nothing when it was erased meanwhile."""
+
+        async def body(session: DatabaseSession) -> User | None:
+            changed = await self._users.set_active(user.id, active, now, session=session)
+            await self._list(user.role, user.profile_id, session)
+            return changed
+
+        return await self._database.transaction(body)
+
+    async def set_blocked(self, user: User, block: Block | None, now: datetime) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
         """
 
         async def body(session: DatabaseSession) -> list[str] | None:
-            if not await self._users.set_blocked(user_id, block, now, session=session):
+            if not await self._users.set_blocked(user.id, block, now, session=session):
                 return None
-            return await self._end_all(user_id, "blocked", now, session)
+            await self._list(user.role, user.profile_id, session)
+            return await self._end_all(user.id, "blocked", now, session)
 
         return await self._database.transaction(body)
 
@@ -126,6 +157,9 @@ class Accounts:
             if not await self._users.erase(user, now, session=session):
                 return None
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
+            await self._idempotency.forget(user.id, session=session)
+            await self._offers.forget(user.role, user.profile_id, session=session)
+            await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 
         return await self._database.transaction(body)
@@ -135,6 +169,11 @@ class Accounts:
         sessions = await self._sessions.by_ids(session_ids)
         users = {user.id: user for user in await self._users.by_ids({one.user_id for one in sessions})}
         return [(users[one.user_id], one) for one in sessions if one.user_id in users]
+
+    async def _list(self, role: Role, profile_id: str, session: DatabaseSession) -> None:
+        """Trainers come and go in search with the state of their accounts."""
+        if role == "trainer":
+            await self._listings.refresh(profile_id, session=session)
 
     async def _end_all(self, user_id: str, reason: Reason, now: datetime, session: DatabaseSession) -> list[str]:
         ended = await self._sessions.revoke_all(user_id, reason, now, session=session)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -14,6 +15,9 @@ from domain.schedules import Absence, Schedule, Window, minutes_of
 from store.database import SNAPSHOT, Database, Document, Session
 from store.failures import repository
 from store.schema import CollectionSchema
+
+if TYPE_CHECKING:
+    from store.listings import Listings
 
 WEEKS = "trainerAvailabilities"
 DAYS = "availabilities"
@@ -35,8 +39,9 @@ SCHEMAS = (
 
 @repository
 class Availability:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, listings: Listings) -> None:
         self._database = database
+        self._listings = listings
         self._weeks = database.collection(WEEKS)
         self._days = database.collection(DAYS)
         self._exceptions = database.collection(EXCEPTIONS)
@@ -46,22 +51,27 @@ class Availability:
 
     async def schedule(self, trainer_id: str, now: datetime) -> Schedule | None:
         """What the rules of slots work on; nothing for a trainer who has not said when."""
+        return (await self.schedules([trainer_id], now)).get(trainer_id)
+
+    async def schedules(self, trainer_ids: Collection[str], now: datetime) -> dict[str, Schedule]:
+        """Of each trainer who has said when."""
         since = (now - _BEFORE).date().isoformat()
-        trainer = ObjectId(trainer_id)
         found = await self._at_one_moment.aggregate(
             [
-                {"$match": {"trainer": trainer}},
+                {"$match": {"trainer": {"$in": [ObjectId(one) for one in trainer_ids]}}},
                 {"$lookup": {"from": DAYS, "localField": "trainer", "foreignField": "trainer", "as": "days"}},
                 {
                     "$lookup": {
                         "from": EXCEPTIONS,
-                        "pipeline": [{"$match": {"trainer": trainer, "date": {"$gte": since}}}],
+                        "localField": "trainer",
+                        "foreignField": "trainer",
+                        "pipeline": [{"$match": {"date": {"$gte": since}}}],
                         "as": "exceptions",
                     }
                 },
             ]
-        ).to_list(1)
-        return _schedule(found[0]) if found else None
+        ).to_list(None)
+        return {str(one["trainer"]): _schedule(one) for one in found}
 
     async def time_zone(self, trainer_id: str) -> str | None:
         """Nothing when there is no such trainer."""
@@ -109,6 +119,7 @@ class Availability:
             await self._trainers.update_one(
                 {"_id": trainer}, {"$set": {"timeZone": week.time_zone, "updatedAt": now}}, session=session
             )
+            await self._listings.refresh(trainer_id, session=session)
 
         await self._database.transaction(body)
 
@@ -149,12 +160,13 @@ def _schedule(document: Document) -> Schedule:
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
         pause=document["breakBetweenSessionMins"],
-        windows=_windows(document["days"]),
+        windows=windows(document["days"]),
         absences=tuple(_exception(one).absence for one in document["exceptions"]),
     )
 
 
-def _windows(days: Sequence[Document]) -> tuple[Window, ...]:
+def windows(days: Sequence[Document]) -> tuple[Window, ...]:
+    """Those in which the trainer works."""
     return tuple(_week_day(day).window for day in days if day["isAvailable"])
 
 

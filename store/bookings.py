@@ -88,6 +88,21 @@ class Bookings:
         found = await self._bookings.find(query, wanted).sort("startsAt", ASCENDING).to_list(None)
         return [Busy(one["startsAt"], one["endsAt"], one["breakInMins"]) for one in found]
 
+    async def busy_among(self, trainer_ids: Collection[str], start: datetime, end: datetime) -> dict[str, list[Busy]]:
+        """The same of each trainer who has any."""
+        query: Document = {
+            "trainer": {"$in": [ObjectId(one) for one in trainer_ids]},
+            "startsAt": {"$gt": start - LONGEST, "$lt": end + LONGEST},
+            "status": {"$in": list(OCCUPYING)},
+        }
+        wanted = {"_id": 0, "trainer": 1, "startsAt": 1, "endsAt": 1, "breakInMins": 1}
+        order = [("trainer", ASCENDING), ("startsAt", ASCENDING)]
+        busy: dict[str, list[Busy]] = {}
+        for one in await self._bookings.find(query, wanted).sort(order).to_list(None):
+            taken = Busy(one["startsAt"], one["endsAt"], one["breakInMins"])
+            busy.setdefault(str(one["trainer"]), []).append(taken)
+        return busy
+
     async def page(self, wanted: Wanted, after: Place | None, limit: int) -> list[Booking]:
         """By start, the earliest first; ``until`` is exclusive."""
         query: Document = {}

@@ -90,6 +90,10 @@ class Idempotency:
         """Only successes are remembered."""
         await self._keys.delete_one({**_document(scope), "result": {"$exists": False}})
 
+    async def forget(self, user_id: str, *, session: Session) -> None:
+        """Of an erased user, whose first results say what the profile said."""
+        await self._keys.delete_many({"user": ObjectId(user_id)}, session=session)
+
 
 def _document(scope: Scope) -> Document:
     return {"user": ObjectId(scope.user_id), "command": scope.command, "key": scope.key}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.pricing import Pricing
-from store.database import Database, Document
+from store.database import Database, Document, Session
 from store.failures import repository
 from store.schema import CollectionSchema
 
@@ -28,7 +29,7 @@ FIELDS: dict[str, str] = {
     "ten_session_price": "tenSessionPrice",
     "is_ten_session_available": "isTenSessionAvailable",
 }
-assert {"trainer_id", *FIELDS} == set(Pricing.__struct_fields__)
+assert {"trainer_id", "updated_at", *FIELDS} == set(Pricing.__struct_fields__)
 
 
 @repository
@@ -41,7 +42,25 @@ class Pricings:
         found = await self._pricings.find_one({"trainer": ObjectId(trainer_id)})
         return Pricing(trainer_id=trainer_id) if found is None else pricing_from(found)
 
+    async def of_many(self, trainer_ids: Collection[str]) -> dict[str, Pricing]:
+        """Of each trainer; those who said nothing are in it too."""
+        query = {"trainer": {"$in": [ObjectId(one) for one in trainer_ids]}}
+        found = [pricing_from(one) for one in await self._pricings.find(query).to_list(None)]
+        return {one: Pricing(trainer_id=one) for one in trainer_ids} | {one.trainer_id: one for one in found}
+
+    async def put(self, pricing: Pricing, now: datetime, *, session: Session) -> None:
+        values: Document = {field: getattr(pricing, name) for name, field in FIELDS.items()}
+        await self._pricings.update_one(
+            {"trainer": ObjectId(pricing.trainer_id)},
+            {"$set": {**values, "updatedAt": now}, "$setOnInsert": {"createdAt": now}},
+            upsert=True,
+            session=session,
+        )
+
+    async def delete(self, trainer_id: str, *, session: Session) -> None:
+        await self._pricings.delete_one({"trainer": ObjectId(trainer_id)}, session=session)
+
 
 def pricing_from(document: Document) -> Pricing:
     stored: dict[str, Any] = {name: document[field] for name, field in FIELDS.items() if field in document}
-    return msgspec.structs.replace(Pricing(trainer_id=str(document["trainer"])), **stored)
+    return Pricing(trainer_id=str(document["trainer"]), updated_at=document.get("updatedAt"), **stored)

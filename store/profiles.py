@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Several
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import Role
+from domain.profiles import Profile
 from store.database import Collection, Database, Document, Session
 from store.failures import repository
 from store.people import PROFILES
+from store.profile_documents import profile_from
 from store.schema import CollectionSchema
 
 SCHEMAS = tuple(
@@ -20,6 +24,8 @@ SCHEMAS = tuple(
 )
 
 ERASED_NAME = "Erased account"
+# An erased profile stays erased, whatever its owner had under way.
+NOT_ERASED: Document = {"email": {"$exists": True}}
 
 
 class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +46,32 @@ class Profiles:
 
     def _of(self, role: Role) -> Collection:
         return self._database.collection(PROFILES[role])
+
+    async def by_id(self, role: Role, profile_id: str) -> Profile | None:
+        found = await self._of(role).find_one({"_id": ObjectId(profile_id)})
+        return profile_from(found) if found else None
+
+    async def by_ids(self, role: Role, profile_ids: Several[str]) -> dict[str, Profile]:
+        ids = [ObjectId(one) for one in profile_ids]
+        found = await self._of(role).find({"_id": {"$in": ids}}).to_list(None) if ids else []
+        return {profile.id: profile for profile in map(profile_from, found)}
+
+    async def update(
+        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, *, session: Session
+    ) -> Profile | None:
+        """By stored names; a value of nothing takes the field away. Answers the profile as it was before."""
+        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        changes: Document = {"$set": {"updatedAt": now} | {k: v for k, v in kept.items() if v is not None}}
+        cleared = {name: "" for name, value in kept.items() if value is None}
+        if cleared:
+            changes["$unset"] = cleared
+        before = await self._of(role).find_one_and_update(
+            {"_id": ObjectId(profile_id), **NOT_ERASED},
+            changes,
+            return_document=ReturnDocument.BEFORE,
+            session=session,
+        )
+        return profile_from(before) if before else None
 
     async def insert(self, role: Role, profile: NewProfile, *, session: Session) -> None:
         document: Document = {

@@ -8,6 +8,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from domain.presence import Status
 from domain.revocations import Reason
 from domain.sessions import Session
 from store.database import Database, Document
@@ -77,6 +78,10 @@ class Sessions:
         cursor = self._sessions.find({"_id": {"$in": [ObjectId(one) for one in session_ids]}})
         return [_from(document) async for document in cursor]
 
+    async def set_presence(self, session_id: str, status: Status) -> None:
+        """What its device says of its owner, for the next time that it connects."""
+        await self._sessions.update_one({"_id": ObjectId(session_id)}, {"$set": {"presence": status}})
+
     async def revoke(
         self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession | None = None
     ) -> bool:
@@ -130,4 +135,5 @@ def _from(document: Document) -> Session:
         last_used_at=document["lastUsedAt"],
         expires_at=document["expiresAt"],
         revoked_at=document["revokedAt"],
+        presence=document.get("presence", "online"),
     )

@@ -5,37 +5,53 @@ from __future__ import annotations
 from store import (
     availability,
     bookings,
+    bookmarks,
+    categories,
+    certificates,
     client_claims,
     conversations,
     credits,
+    files,
     idempotency,
+    listings,
     outbox,
     pricings,
     profiles,
+    reviews,
     revocations,
     sessions,
+    specializations,
     trials,
     users,
 )
 from store.accounts import Accounts
 from store.availability import Availability
 from store.bookings import Bookings
+from store.bookmarks import Bookmarks
+from store.catalogue import Catalogue
+from store.categories import Categories
+from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database
 from store.failures import repository
+from store.files import Files
 from store.idempotency import Idempotency
+from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
+from store.offers import Offers
 from store.outbox import Outbox
 from store.people import People
 from store.presence import Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.reservations import Reservations
+from store.reviews import Reviews
 from store.revocations import Revocations
 from store.schema import prepare
 from store.sessions import Sessions
+from store.specializations import Specializations
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -45,6 +61,12 @@ SCHEMAS = (
     *users.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
+    *categories.SCHEMAS,
+    *specializations.SCHEMAS,
+    *certificates.SCHEMAS,
+    *listings.SCHEMAS,
+    *bookmarks.SCHEMAS,
+    *reviews.SCHEMAS,
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
@@ -54,6 +76,7 @@ SCHEMAS = (
     *credits.SCHEMAS,
     *trials.SCHEMAS,
     *outbox.SCHEMAS,
+    *files.SCHEMAS,
 )
 
 
@@ -71,22 +94,50 @@ class Store:
         self.users = Users(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
+        self.categories = Categories(database)
+        self.specializations = Specializations(database)
+        self.certificates = Certificates(database)
+        self.bookmarks = Bookmarks(database)
+        self.listings = Listings(database)
+        self.availability = Availability(database, self.listings)
+        self.reviews = Reviews(database, self.listings)
+        self.catalogue = Catalogue(database, self.categories, self.specializations)
+        self.offers = Offers(
+            database,
+            self.profiles,
+            self.pricings,
+            self.categories,
+            self.specializations,
+            self.certificates,
+            self.bookmarks,
+            self.listings,
+        )
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
-        self.availability = Availability(database)
+        self.files = Files(database)
         self.bookings = Bookings(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
         self.reservations = Reservations(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )
-        self.accounts = Accounts(database, self.users, self.profiles, self.sessions, self.revocations)
+        self.accounts = Accounts(
+            database,
+            self.users,
+            self.profiles,
+            self.sessions,
+            self.revocations,
+            self.offers,
+            self.listings,
+            self.idempotency,
+        )
 
     async def prepare(self) -> None:
         """Indexes first, then the projections that the last run may have left behind."""
         await prepare(self.database, SCHEMAS)
-        await self.log.projections.repair()
+        await self.log.projections.repair_recent()
+        await self.listings.repair()
 
     async def drain(self) -> None:
         await self.log.drain()

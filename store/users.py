@@ -134,11 +134,12 @@ class Users:
         """The same password under newer parameters; no change of the password."""
         await self._users.update_one({"_id": ObjectId(user_id), "password": old}, {"$set": {"password": new}})
 
-    async def set_active(self, user_id: str, active: bool, now: datetime) -> User | None:
+    async def set_active(self, user_id: str, active: bool, now: datetime, *, session: Session) -> User | None:
         document = await self._users.find_one_and_update(
             {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
             {"$set": {"isActive": active, "updatedAt": now}},
             return_document=ReturnDocument.AFTER,
+            session=session,
         )
         return user_from(document)
 

@@ -22,6 +22,6 @@ class UnwatchPresence(Command, frozen=True, kw_only=True):
 
 
 class SetPresence(Command, frozen=True, kw_only=True):
-    """What this device says of its owner, until it disconnects."""
+    """What this device says of its owner, until it says otherwise or its session ends."""
 
     status: Status

@@ -26,7 +26,7 @@ async def _set(context: Context, actor: Actor, user_id: str, block: Block | None
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return
-    ended = await context.store.accounts.set_blocked(target.id, block, present(context))
+    ended = await context.store.accounts.set_blocked(target, block, present(context))
     if ended is None:
         raise not_found("user")
     cut_each(context, target.id, ended, "blocked")

@@ -8,6 +8,7 @@ from domain.booking_answers import BookingAnswer, PartyCard, booking_answer
 from domain.bookings import Booking
 from domain.conversations import Card
 from handlers.context import Context
+from handlers.files.views import url_or_none
 
 
 async def booking_view(context: Context, booking: Booking) -> BookingAnswer:
@@ -22,4 +23,5 @@ async def booking_views(context: Context, bookings: Sequence[Booking]) -> list[B
 
 
 def _card(context: Context, card: Card) -> PartyCard:
-    return PartyCard(id=card.profile_id, user_id=card.user_id, name=card.name, profile_image=card.profile_image)
+    picture = url_or_none(context, card.profile_image)
+    return PartyCard(id=card.profile_id, user_id=card.user_id, name=card.name, profile_image=picture)

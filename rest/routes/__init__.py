@@ -8,6 +8,28 @@ name the module below. Path parameters, query (GET, DELETE) or body fill the com
 from __future__ import annotations
 
 from rest.route import Route
-from rest.routes import admin, auth, availability, bookings, conversations, me
+from rest.routes import (
+    admin,
+    admin_categories,
+    auth,
+    availability,
+    bookings,
+    catalogue,
+    conversations,
+    files,
+    me,
+    profiles,
+)
 
-ROWS: tuple[Route, ...] = (*auth.ROWS, *me.ROWS, *conversations.ROWS, *availability.ROWS, *bookings.ROWS, *admin.ROWS)
+ROWS: tuple[Route, ...] = (
+    *auth.ROWS,
+    *me.ROWS,
+    *profiles.ROWS,
+    *catalogue.ROWS,
+    *conversations.ROWS,
+    *availability.ROWS,
+    *bookings.ROWS,
+    *files.ROWS,
+    *admin.ROWS,
+    *admin_categories.ROWS,
+)

@@ -49,6 +49,15 @@ class ClusterPublisher:
         for room in rooms:
             self._bus.publish(channel(room), message)
 
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        """Whoever has not heard of it, here or elsewhere, looks into the log."""
+        message = envelope.head(self._origin, conversation_id, seq)
+        for room in rooms:
+            gate = self._feeds.gate(room)
+            if gate is not None:
+                gate.head(conversation_id, seq)
+            self._bus.publish(channel(room), message)
+
     def _entry(self, conversation_id: str, seq: int, packet: bytes, rooms: tuple[str, ...]) -> bytes:
         """Deliver an entry here; answers what to tell the others."""
         announced, epoch = self._announced.get(conversation_id, _NEVER)

@@ -17,7 +17,7 @@ class Attendance:
         """Before it joins any room."""
         if connection.namespace == PRESENCE:
             self._audience.connected(connection.sid, client.socket)
-        self._presence.connected(connection.sid, client, connection.actor.user_id)
+        self._presence.connected(connection.sid, client, connection.actor.user_id, connection.actor.presence)
 
     def left(self, client: Client, connection: Connection) -> None:
         """Before it is taken out of its rooms."""

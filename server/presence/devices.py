@@ -22,13 +22,13 @@ class Devices:
         self._user_of: dict[Hashable, str] = {}
         self._leaving: dict[_Left, asyncio.TimerHandle] = {}
 
-    def connect(self, device: Hashable, user_id: str) -> None:
-        """It is online until it says otherwise; a known device goes on as it was."""
+    def connect(self, device: Hashable, user_id: str, status: Status = "online") -> None:
+        """It has this status until it says otherwise; a known device goes on as it was."""
         if self._user_of.get(device) == user_id:
             return
         self.disconnect(device)
         self._user_of[device] = user_id
-        self._put(user_id, device, "online")
+        self._put(user_id, device, status)
 
     def set(self, device: Hashable, status: Status) -> str | None:
         """Whose device it is."""

@@ -20,7 +20,7 @@ from server.presence.lease import Lease
 from server.presence.reading import Reading
 from server.presence.registrar import Registrar
 from server.presence.scripts import UNREACHED, Scripts
-from server.presence.taking_over import TakingOver
+from server.presence.taking_over import Inherit, TakingOver
 from server.presence.timing import STANDARD, Timing
 from server.presence.watches import Audience, Bus, Watches
 
@@ -45,6 +45,7 @@ class Presence:
         audience: Audience,
         write_last_seen: Write,
         clock_ms: Callable[[], int],
+        inherit: Inherit,
         timing: Timing = STANDARD,
     ) -> None:
         self._timing = timing
@@ -56,7 +57,7 @@ class Presence:
         self.registrar = Registrar(
             self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unreached, timing
         )
-        self.taking_over = TakingOver(self._scripts, self.last_seen, self.watches.receive)
+        self.taking_over = TakingOver(self._scripts, self.last_seen, self.watches.receive, inherit)
         self._device_of: dict[str, Hashable] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._sweep: asyncio.Task[None] | None = None
@@ -87,10 +88,10 @@ class Presence:
 
     # --- what the gateway tells ---
 
-    def connected(self, connection: str, device: Hashable, user_id: str) -> None:
-        """A device was admitted to a namespace."""
+    def connected(self, connection: str, device: Hashable, user_id: str, status: Status) -> None:
+        """A device was admitted to a namespace; ``status``: what it said of its owner the last time."""
         self._device_of[connection] = device
-        self.devices.connect(device, user_id)
+        self.devices.connect(device, user_id, status)
 
     def left(self, connection: str) -> None:
         """A device left a namespace."""

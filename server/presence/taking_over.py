@@ -1,9 +1,9 @@
-"""Taking over the users of nodes that are gone. Any number of survivors may do it at once."""
+"""Taking over what nodes leave that are gone. Any number of survivors may do it at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from domain.presence import View
 from server.presence import names, views
@@ -12,23 +12,31 @@ from server.presence.lua import CHANGE
 from server.presence.scripts import Call, Scripts
 
 MAX_BATCH = 256
+# Told when the lease of a dead node ran out, in milliseconds.
+Inherit = Callable[[int], Awaitable[object]]
 
 
 class TakingOver:
-    def __init__(self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None]) -> None:
+    """``inherit`` looks after whatever else than users a dead node left."""
+
+    def __init__(
+        self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None], inherit: Inherit
+    ) -> None:
         self._scripts = scripts
         self._last_seen = last_seen
         self._told = told
+        self._inherit = inherit
         self.taken_over = 0
 
     async def of(self, dead: Mapping[str, int]) -> None:
         """``dead``: who, and when the lease ran out.
 
-        Raises one of ``UNREACHED``; whoever is left is taken over the next time, by anybody.
+        Raises one of ``UNREACHED``, or what ``inherit`` does; what is left is taken over the next time, by anybody.
         """
         for incarnation, ran_out in dead.items():
             while await self._some_of(incarnation, ran_out):
                 pass
+            await self._inherit(ran_out)
             await self._scripts.pipeline([("ZREM", names.DEAD, incarnation)])
 
     async def _some_of(self, incarnation: str, ran_out: int) -> bool:

@@ -47,6 +47,7 @@ class Authenticator:
             profile_id=user.profile_id,
             session_id=session.id,
             address=address,
+            presence=session.presence,
         )
         return actor, claims.expires_at
 

@@ -69,20 +69,42 @@ class Projections:
                 self._latest[conversation_id] = _merged(latest, newer) if newer else latest
             await asyncio.sleep(1)
 
-    async def repair(self) -> int:
-        """Bring the projections of recent entries up to date; answers how many conversations were looked at."""
+    async def repair_recent(self) -> None:
+        """At a start: of whatever the last run may have left behind."""
         newest = await self._conversations.find_one({}, sort=[("updatedAt", -1)], projection={"updatedAt": 1})
-        if newest is None:
-            return 0
-        since = ObjectId.from_datetime(newest["updatedAt"] - REPAIR_WINDOW)
-        wanted = {"conversationId": 1, "seq": 1, "change": 1, "createdAt": 1}
+        if newest is not None:
+            await self.repair(newest["updatedAt"] - REPAIR_WINDOW, None)
+
+    async def repair(self, since: datetime, until: datetime | None) -> dict[str, int]:
+        """Bring the projections of the entries of that time up to date; answers how far their conversations got."""
+        within = {"$gte": ObjectId.from_datetime(since)}
+        if until is not None:
+            within["$lt"] = ObjectId.from_datetime(until)
         found: dict[ObjectId, _Latest] = {}
-        async for entry in self._messages.find({"_id": {"$gte": since}}, wanted):
-            latest = found.setdefault(entry["conversationId"], _Latest(entry["seq"]))
-            _advance(latest, entry)
+        async for group in self._messages.aggregate([{"$match": {"_id": within}}, _LATEST]):
+            message = group["message"] or {}
+            found[group["_id"]] = _Latest(group["head"], message.get("seq", 0), message.get("id"), message.get("at"))
         if found:
             await self._conversations.bulk_write([_update(i, latest) for i, latest in found.items()], ordered=False)
-        return len(found)
+        return {str(conversation_id): latest.head for conversation_id, latest in found.items()}
+
+
+# Of each conversation. A comparison of documents is one of their first fields, and of nothing with one is lost.
+_LATEST: Document = {
+    "$group": {
+        "_id": "$conversationId",
+        "head": {"$max": "$seq"},
+        "message": {
+            "$max": {
+                "$cond": [
+                    {"$eq": [{"$type": "$change"}, "missing"]},
+                    {"seq": "$seq", "id": "$_id", "at": "$createdAt"},
+                    None,
+                ]
+            }
+        },
+    }
+}
 
 
 def _advance(latest: _Latest, entry: Document) -> None:

@@ -1,33 +1,48 @@
-"""One node and one database for the whole folder: each test brings people of its own."""
+"""One database and one node for the whole folder: each test brings people of its own.
+
+Tests of ``stage`` and ``service`` run here and, the same tests, over two real processes: by the way as two workers of
+one ``run.py`` over the transports in turn, and as a soak also as two ``run.py`` and over each transport.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pymongo import AsyncMongoClient
 
 from store.database import Database
 from tests.conversations.databases import prepared_database
-from tests.conversations.stage import Stage
+from tests.conversations.spread_stage import spread_stage
+from tests.conversations.stage import NodeStage, Stage
 from tests.harness.complaints import no_complaints
-from tests.harness.databases import named, new_name
+from tests.harness.databases import named
 from tests.harness.nodes import Running, running_node
+from tests.harness.service import OneNode, Service
+from tests.together.spread import Deployment, Kind, Spread, deployed
+
+POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
+KINDS: tuple[Kind, ...] = ("workers", "programs")
 
 
-@pytest.fixture(scope="session")
-async def running(
-    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Running]:
-    """A node that all tests here share."""
-    name = new_name()
-    data_dir: Path = tmp_path_factory.mktemp("node")
-    async with running_node(named(mongo_url, name), redis_url, data_dir) as node:
-        yield node
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
+@dataclass(frozen=True)
+class Spreading:
+    kind: Kind
+    transports: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        return f"2_{self.kind}_over_{'all' if len(self.transports) > 1 else '+'.join(self.transports[0])}"
+
+
+_IN_TURN = Spreading("workers", (WEBSOCKET, POLLING, UPGRADE))
+_MATRIX = [Spreading(kind, (transports,)) for kind in KINDS for transports in (POLLING, UPGRADE, WEBSOCKET)]
+EVERYWHERE = [
+    pytest.param(None, id="here"),
+    pytest.param(_IN_TURN, id=str(_IN_TURN)),
+    *(pytest.param(spreading, id=str(spreading), marks=pytest.mark.soak) for spreading in _MATRIX),
+]
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +51,65 @@ async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture
-async def stage(shared_database: Database) -> AsyncIterator[Stage]:
-    stage = Stage(shared_database)
-    yield stage
-    await stage.store.drain()
+@pytest.fixture(scope="session")
+async def running(
+    mongo_url: str, redis_url: str, shared_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """A node that all tests here share."""
+    data_dir: Path = tmp_path_factory.mktemp("node")
+    async with running_node(named(mongo_url, shared_database.db.name), redis_url, data_dir) as node:
+        yield node
+
+
+class Deployments:
+    """Two processes of each kind, started when a test first asks for them."""
+
+    def __init__(self, stack: AsyncExitStack, mongo_url: str, redis_url: str, folder: Path) -> None:
+        self._stack = stack
+        self._urls = mongo_url, redis_url
+        self._folder = folder
+        self._started: dict[Kind, Deployment] = {}
+
+    async def of(self, kind: Kind) -> Deployment:
+        if kind not in self._started:
+            folder = self._folder / kind
+            folder.mkdir()
+            self._started[kind] = await self._stack.enter_async_context(deployed(kind, *self._urls, folder))
+        return self._started[kind]
+
+
+@pytest.fixture(scope="session")
+async def deployments(
+    mongo_url: str, redis_url: str, shared_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployments]:
+    async with AsyncExitStack() as stack:
+        url = named(mongo_url, shared_database.db.name)
+        yield Deployments(stack, url, redis_url, tmp_path_factory.mktemp("spread"))
+
+
+@pytest.fixture(params=EVERYWHERE)
+async def stage(
+    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, redis_url: str
+) -> AsyncIterator[Stage]:
+    spreading: Spreading | None = request.param
+    if spreading is None:
+        here = NodeStage(shared_database)
+        yield here
+        await here.settled()
+        return
+    deployment = await deployments.of(spreading.kind)
+    async with spread_stage(shared_database, redis_url, deployment, spreading.transports) as there:
+        yield there
+
+
+@pytest.fixture(params=EVERYWHERE)
+async def service(
+    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, running: Running
+) -> Service:
+    spreading: Spreading | None = request.param
+    if spreading is None:
+        return OneNode(running)
+    return Spread(shared_database, await deployments.of(spreading.kind), spreading.transports)
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
-"""A node without sockets: commands go to their handlers as the dispatcher would hand them over."""
+"""People and their devices, for tests that mind neither sockets nor the number of nodes; and a node without sockets,
+where commands go to their handlers as the dispatcher would hand them over."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
@@ -13,6 +15,8 @@ from domain.events import CONVERSATIONS, Event
 from handlers.actor import Actor
 from handlers.context import Context
 from server.app import utc_now
+from server.files.urls import SignedUrls
+from server.security.keys import ServerSecrets
 from server.security.tokens import AccessTokens
 from server.sockets import replies
 from server.sockets.namespaces import NAMESPACES
@@ -36,6 +40,9 @@ class Recorder:
         data = json.loads(wire.encode(event))
         self.said += [(room, event.name, data) for room in rooms]
 
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        """Without gates everybody has heard everything."""
+
     def to(self, person: Person, name: str | None = None) -> list[tuple[str, Data]]:
         """What each device of the person heard."""
         room = rooms.user(person.id)
@@ -45,12 +52,66 @@ class Recorder:
         return [data for _, data in self.to(person, name)]
 
 
-class Stage:
+Heard = tuple[str, Data]
+
+
+class Caller(ABC):
+    """One device of a person, whose commands start in the order in which they are given."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+
+    @abstractmethod
+    async def ask(self, event: str, data: object) -> Data:
+        """The whole acknowledgement of a command."""
+
+    @abstractmethod
+    async def told(self) -> list[Heard]:
+        """What every device of the person has heard, once all that was said has arrived; in order."""
+
+    async def do(self, event: str, data: Data | None = None) -> Data:
+        """What a successful command answers; raises ``Refused``."""
+        answer = await self.ask(event, data or {})
+        if not answer["ok"]:
+            raise Refused(answer["error"])
+        found: Data = answer["data"]
+        return found
+
+    async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
+        """Send a message; answers it as stored."""
+        command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
+        message: Data = (await self.do("message:send", command))["message"]
+        return message
+
+    async def heard(self, name: str) -> list[Data]:
+        return [data for event, data in await self.told() if event == name]
+
+
+class Stage(ABC):
+    """A service with people. ``store``: a view of its database."""
+
+    store: Store
+    people: People
+
+    @abstractmethod
+    def device(self, person: Person) -> Caller: ...
+
+    @abstractmethod
+    def another(self) -> Stage:
+        """The same people at another node."""
+
+    @abstractmethod
+    async def settled(self) -> None:
+        """Return when what is written behind is written."""
+
+
+class NodeStage(Stage):
     """Everything a node does for ``/conversations``; make several over one database to have several nodes."""
 
     def __init__(
         self, database: Database, recorder: Recorder | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
+        self.database = database
         self.store = Store(database)
         self.recorder = recorder or Recorder()
         self.typing = TypingIndicators(self.recorder)
@@ -67,23 +128,28 @@ class Stage:
             typing=self.typing,
             presence=nobody,
             slot_watches=nobody,
+            files=SignedUrls(ServerSecrets(SECRET), clock),
+            pictures=nobody,
             clock=clock,
         )
 
-    def device(self, person: Person) -> Caller:
-        return Caller(self, person)
+    def device(self, person: Person) -> NodeCaller:
+        return NodeCaller(self, person)
+
+    def another(self) -> NodeStage:
+        return NodeStage(self.database, self.recorder, self.context.clock)
+
+    async def settled(self) -> None:
+        await self.store.drain()
 
 
-class Caller:
-    """One device of a person, whose commands start in the order in which they are given."""
-
-    def __init__(self, stage: Stage, person: Person) -> None:
+class NodeCaller(Caller):
+    def __init__(self, stage: NodeStage, person: Person) -> None:
+        super().__init__(person)
         self.stage = stage
-        self.person = person
         self._actor = Actor(person.id, person.role, "0" * 24, person.session_id)
 
     async def ask(self, event: str, data: object) -> Data:
-        """The whole acknowledgement of a command."""
         row = _ROWS[event]
         try:
             command = wire.decode(row.command, json.dumps(data))
@@ -93,19 +159,5 @@ class Caller:
         answer: Data = json.loads(envelope)
         return answer
 
-    async def do(self, event: str, data: Data | None = None) -> Data:
-        """What a successful command answers; raises ``Refused``."""
-        answer = await self.ask(event, data or {})
-        if not answer["ok"]:
-            raise Refused(answer["error"])
-        found: Data = answer["data"]
-        return found
-
-    async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
-        """Send a message; answers it as stored."""
-        command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
-        message: Data = (await self.do("message:send", command))["message"]
-        return message
-
-    def heard(self, name: str) -> list[Data]:
-        return self.stage.recorder.events(self.person, name)
+    async def told(self) -> list[Heard]:
+        return self.stage.recorder.to(self.person)

@@ -28,7 +28,7 @@ async def _pair(stage: Stage) -> tuple[Caller, Caller, str]:
 async def test_any_words_come_back_as_they_were(stage: Stage, text: str) -> None:
     phone, other, conversation = await _pair(stage)
     assert (await phone.send(conversation, "m", text))["text"] == text
-    assert [event["message"]["text"] for event in other.heard("message:new")] == [text]
+    assert [event["message"]["text"] for event in (await other.heard("message:new"))] == [text]
     (listed,) = (await other.do("message:list", {"conversationId": conversation}))["messages"]
     assert listed["text"] == text
     edited = (await phone.do("message:edit", {"messageId": listed["id"], "text": text + "!"[len(text) // 4000 :]}))
@@ -46,8 +46,8 @@ async def test_what_is_refused(stage: Stage, text: object, event: str) -> None:
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do(event, {**target, "text": text})
     assert [error["field"] for error in refused.value.error["errors"]] == ["text"]
-    assert len(other.heard("message:new")) == 1
-    assert other.heard("message:updated") == []
+    assert len(await other.heard("message:new")) == 1
+    assert await other.heard("message:updated") == []
 
 
 async def test_a_message_without_anything_is_refused(stage: Stage) -> None:
@@ -64,7 +64,7 @@ async def test_attachments_are_refused_until_there_are_files(stage: Stage, field
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do("message:send", command)
     assert [error["field"] for error in refused.value.error["errors"]] == [f"{field}[0]"]
-    assert other.heard("message:new") == []
+    assert await other.heard("message:new") == []
     sent = await phone.do("message:send", command | {field: [], "text": "words"})
     assert sent["message"][field] == []
 
@@ -114,7 +114,7 @@ _ANY_WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_s
 async def test_whatever_is_typed(stage: Stage, text: str) -> None:
     phone, other, conversation = await _pair(stage)
     message = await phone.send(conversation, "m", text)
-    assert message["text"] == other.heard("message:new")[0]["message"]["text"] == text
+    assert message["text"] == (await other.heard("message:new"))[0]["message"]["text"] == text
     assert await phone.send(conversation, "m", text) == message
     found = (await other.do("message:search", {"query": text.strip()[:20]}))["items"]
     assert [each["id"] for each in found] == [message["id"]]

@@ -9,7 +9,7 @@ import pytest
 
 from store.database import Database
 from store.store import Store
-from tests.conversations.stage import Stage
+from tests.conversations.stage import NodeStage, Stage
 from tests.harness.devices import Data, Refused
 
 SECRET = "unspeakable"
@@ -28,7 +28,7 @@ async def _mentions(database: Database, words: str) -> list[str]:
 async def test_words_are_gone_from_the_whole_database(database: Database) -> None:
     """Also the words of edits, and those in answers kept for commands with an idempotency key."""
     await Store(database).prepare()
-    stage = Stage(database)
+    stage = NodeStage(database)
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m", f"{SECRET} first")
@@ -37,10 +37,10 @@ async def test_words_are_gone_from_the_whole_database(database: Database) -> Non
     await phone.do("message:edit", {**named, "text": f"{SECRET} third", "idempotencyKey": "edit"})
     await other.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "react"})
     await other.do("conversation:open", {"userId": client.id, "idempotencyKey": "open"})
-    await stage.store.drain()
+    await stage.settled()
     assert "messages" in await _mentions(database, SECRET)
     await phone.do("message:delete", {**named, "idempotencyKey": "delete"})
-    await stage.store.drain()
+    await stage.settled()
     assert await _mentions(database, SECRET) == []
 
 
@@ -59,7 +59,7 @@ async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Stage) -> 
     assert (await phone.do("message:edit", edit))["message"]["text"] is None
     with pytest.raises(Refused, match="idempotency_conflict"):
         await phone.do("message:edit", {**edit, "text": "other"})
-    assert len(other.heard("message:updated")) == 3
+    assert len(await other.heard("message:updated")) == 3
 
 
 async def test_keyed_changes_keep_the_order_of_their_socket(stage: Stage) -> None:
@@ -71,7 +71,7 @@ async def test_keyed_changes_keep_the_order_of_their_socket(stage: Stage) -> Non
         await asyncio.gather(
             *(phone.do("message:edit", {**named, **key, "text": f"{n}"}) for n, key in enumerate(keys, start))
         )
-        texts = [event["message"]["text"] for event in phone.heard("message:updated")]
+        texts = [event["message"]["text"] for event in (await phone.heard("message:updated"))]
         assert texts == [f"{n}" for n in range(start + 8)]
 
 
@@ -86,7 +86,7 @@ async def test_what_is_left_of_it(stage: Stage) -> None:
     assert deleted["deletedAt"] == deleted["updatedAt"]
     same = ("id", "conversationId", "senderId", "kind", "seq", "clientMessageId", "replyTo", "createdAt")
     assert {name: deleted[name] for name in same} == {name: message[name] for name in same}
-    assert other.heard("message:updated")[-1] == {
+    assert (await other.heard("message:updated"))[-1] == {
         "conversationId": conversation, "seq": 3, "change": "delete", "message": deleted,
     }  # fmt: skip
     (item,) = (await other.do("conversation:list"))["items"]
@@ -99,7 +99,7 @@ async def test_again_is_no_further_entry(stage: Stage) -> None:
     message = await phone.send(conversation, "m")
     deleted = await phone.do("message:delete", {"messageId": message["id"]})
     assert await phone.do("message:delete", {"messageId": message["id"]}) == deleted
-    assert len(other.heard("message:updated")) == 1
+    assert len(await other.heard("message:updated")) == 1
 
 
 async def test_only_by_its_author_and_nothing_afterwards(stage: Stage) -> None:
@@ -118,4 +118,4 @@ async def test_only_by_its_author_and_nothing_afterwards(stage: Stage) -> None:
     ):
         with pytest.raises(Refused, match="conflict"):
             await device.do(event, {**named, **rest})
-    assert len(other.heard("message:updated")) == 1
+    assert len(await other.heard("message:updated")) == 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness.devices import Refused, device
-from tests.harness.nodes import Running
-from tests.harness.people import People
+from tests.harness.devices import Refused
+from tests.harness.service import Service
 
 
-async def test_a_message_reaches_both_and_is_acknowledged(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+async def test_a_message_reaches_both_and_is_acknowledged(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    async with service.device(client) as phone, service.device(trainer) as other:
         message = await phone.send(conversation, "m1", "hello")
         assert message["seq"] == 1
         assert message["text"] == "hello"
@@ -23,10 +22,10 @@ async def test_a_message_reaches_both_and_is_acknowledged(running: Running, peop
         assert introduced["conversation"]["lastMessage"] == message
 
 
-async def test_an_outsider_hears_nothing_and_is_told_nothing(running: Running, people: People) -> None:
-    client, _, conversation = await people.pair()
-    outsider = await people.make("trainer")
-    async with device(running.url, client) as phone, device(running.url, outsider) as stranger:
+async def test_an_outsider_hears_nothing_and_is_told_nothing(service: Service) -> None:
+    client, _, conversation = await service.people.pair()
+    outsider = await service.people.make("trainer")
+    async with service.device(client) as phone, service.device(outsider) as stranger:
         with pytest.raises(Refused, match="not_found"):
             await stranger.send(conversation, "x")
         await phone.send(conversation, "m1")
@@ -35,9 +34,9 @@ async def test_an_outsider_hears_nothing_and_is_told_nothing(running: Running, p
         assert stranger.heard == []
 
 
-async def test_edits_reactions_deletions_and_receipts(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+async def test_edits_reactions_deletions_and_receipts(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    async with service.device(client) as phone, service.device(trainer) as other:
         message = await phone.send(conversation, "m1", "helo")
         edited = (await phone.do("message:edit", {"messageId": message["id"], "text": "hello"}))["message"]
         assert (edited["text"], edited["seq"]) == ("hello", 1)

@@ -7,21 +7,20 @@ import asyncio
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Stage
-from tests.harness.devices import Data
+from tests.conversations.stage import Heard, NodeStage, Stage
 from tests.harness.people import Person
 
 
-def _told(stages: list[Stage], person: Person) -> list[tuple[str, Data]]:
-    """What the nodes told the person of new messages and conversations."""
+async def _told(stage: Stage, person: Person) -> list[Heard]:
+    """What the person was told of new messages and conversations."""
     wanted = ("conversation:new", "message:new")
-    return [each for stage in stages for each in stage.recorder.to(person) if each[0] in wanted]
+    return [each for each in await stage.device(person).told() if each[0] in wanted]
 
 
 async def test_nobody_is_told_of_a_conversation_without_words(stage: Stage) -> None:
     client, trainer = await stage.people.make("client"), await stage.people.make("trainer")
     await stage.device(client).do("conversation:open", {"userId": trainer.id})
-    assert stage.recorder.said == []
+    assert await _told(stage, client) == await _told(stage, trainer) == []
     (item,) = (await stage.device(trainer).do("conversation:list"))["items"]
     assert (item["head"], item["lastMessage"]) == (0, None)
 
@@ -30,7 +29,7 @@ async def test_it_shows_each_side_its_own_view(stage: Stage) -> None:
     client, trainer, conversation = await stage.people.pair()
     message = await stage.device(client).send(conversation, "m")
     for person, unread in ((client, 0), (trainer, 1)):
-        (introduced, first) = _told([stage], person)
+        (introduced, first) = await _told(stage, person)
         told = introduced[1]["conversation"]
         assert (told["id"], told["head"], told["unread"], told["lastMessage"]) == (conversation, 1, unread, message)
         assert {who["userId"]: (who["seenSeq"], who["name"] != "") for who in told["participants"]} == {
@@ -43,20 +42,20 @@ async def test_it_shows_each_side_its_own_view(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
-async def test_once_however_many_begin_at_the_same_moment(shared_database: Database, nodes: int) -> None:
+async def test_once_however_many_begin_at_the_same_moment(stage: Stage, nodes: int) -> None:
     for _ in range(5):
-        stages = [Stage(shared_database) for _ in range(nodes)]
-        client, trainer, conversation = await stages[0].people.pair()
+        stages = [stage, stage.another(), stage.another()][:nodes]
+        client, trainer, conversation = await stage.people.pair()
         await asyncio.gather(
             *(
-                stage.device(person).send(conversation, f"{number} {key}")
-                for number, stage in enumerate(stages)
+                each.device(person).send(conversation, f"{number} {key}")
+                for number, each in enumerate(stages)
                 for person in (client, trainer)
                 for key in range(3)
             )
         )
         for person in (client, trainer):
-            told = _told(stages, person)
+            told = await _told(stage, person)
             assert sorted(data["seq"] for name, data in told if name == "message:new") == [*range(1, 6 * nodes + 1)]
             (introduced,) = (data["conversation"] for name, data in told if name == "conversation:new")
             assert introduced["lastMessage"]["seq"] == introduced["head"] == 1
@@ -65,11 +64,11 @@ async def test_once_however_many_begin_at_the_same_moment(shared_database: Datab
             assert told[place + 1][1]["seq"] == 1
 
 
-async def test_not_again_after_a_restart_or_a_change(stage: Stage, shared_database: Database) -> None:
+async def test_not_again_after_a_restart_or_a_change(shared_database: Database) -> None:
+    stage, again = NodeStage(shared_database), NodeStage(shared_database)
     client, trainer, conversation = await stage.people.pair()
     message = await stage.device(client).send(conversation, "m")
     await stage.device(client).do("message:delete", {"messageId": message["id"]})
-    again = Stage(shared_database)
     await again.device(trainer).send(conversation, "n")
-    assert [name for name, _ in _told([again], client)] == ["message:new"]
-    assert len(stage.device(trainer).heard("conversation:new")) == 1
+    assert [name for name, _ in await _told(again, client)] == ["message:new"]
+    assert len(await stage.device(trainer).heard("conversation:new")) == 1

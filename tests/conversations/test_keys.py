@@ -21,8 +21,8 @@ async def _message(stage: Stage) -> tuple[Caller, Caller, Data]:
     return phone, stage.device(trainer), {"messageId": (await phone.send(conversation, "m"))["id"]}
 
 
-def _texts(device: Caller) -> list[str]:
-    return [event["message"]["text"] for event in device.heard("message:updated")]
+async def _texts(device: Caller) -> list[str]:
+    return [event["message"]["text"] for event in await device.heard("message:updated")]
 
 
 async def test_a_late_repeat_does_not_undo_what_came_after(stage: Stage) -> None:
@@ -31,7 +31,7 @@ async def test_a_late_repeat_does_not_undo_what_came_after(stage: Stage) -> None
     await phone.do("message:edit", first)
     await phone.do("message:edit", {**named, "text": "two", "idempotencyKey": "2"})
     assert (await phone.do("message:edit", first))["message"]["text"] == "two"
-    assert _texts(other) == ["one", "two"]
+    assert await _texts(other) == ["one", "two"]
 
 
 async def test_a_repeated_reaction_does_not_come_back(stage: Stage) -> None:
@@ -42,15 +42,15 @@ async def test_a_repeated_reaction_does_not_come_back(stage: Stage) -> None:
     assert (await other.do("message:react", on))["message"]["reactions"] == []
 
 
-async def test_at_the_same_moment_it_is_done_once(shared_database: Database) -> None:
-    stages = [Stage(shared_database) for _ in range(3)]
-    phone, other, named = await _message(stages[0])
-    devices = [stage.device(phone.person) for stage in stages for _ in range(3)]
+async def test_at_the_same_moment_it_is_done_once(stage: Stage) -> None:
+    stages = [stage, stage.another(), stage.another()]
+    phone, other, named = await _message(stage)
+    devices = [each.device(phone.person) for each in stages for _ in range(3)]
     for key in range(4):
         command: Data = {**named, "text": f"words {key}", "idempotencyKey": f"{key}"}
         answers = await asyncio.gather(*(device.do("message:edit", command) for device in devices))
         assert {answer["message"]["text"] for answer in answers} == {f"words {key}"}
-    seqs = [event["seq"] for stage in stages for event in stage.device(other.person).heard("message:updated")]
+    seqs = [event["seq"] for event in await other.heard("message:updated")]
     assert sorted(seqs) == [2, 3, 4, 5]
 
 
@@ -59,7 +59,7 @@ async def test_another_body_is_a_conflict(stage: Stage) -> None:
     await phone.do("message:edit", {**named, "text": "one", "idempotencyKey": "key"})
     with pytest.raises(Refused, match="idempotency_conflict"):
         await phone.do("message:edit", {**named, "text": "two", "idempotencyKey": "key"})
-    assert _texts(other) == ["one"]
+    assert await _texts(other) == ["one"]
 
 
 async def test_a_key_belongs_to_its_user_and_command(stage: Stage) -> None:
@@ -69,7 +69,7 @@ async def test_a_key_belongs_to_its_user_and_command(stage: Stage) -> None:
     assert answer["message"]["reactions"] == [{"emoji": "👍", "userIds": [phone.person.id, other.person.id]}]
     await phone.do("message:edit", {**named, "text": "one", "idempotencyKey": "key"})
     await phone.do("message:delete", {**named, "idempotencyKey": "key"})
-    assert _texts(other)[-2:] == ["one", None]
+    assert (await _texts(other))[-2:] == ["one", None]
 
 
 async def test_only_successes_are_remembered(stage: Stage, shared_database: Database) -> None:
@@ -94,7 +94,7 @@ async def test_a_first_one_that_died_is_replaced(stage: Stage, shared_database: 
     mine = {"user": ObjectId(phone.person.id), "key": "key"}
     await shared_database.collection(NAME).update_one(mine, died)
     assert (await phone.do("message:edit", command))["message"]["text"] == "words"
-    assert _texts(other) == ["words"]
+    assert await _texts(other) == ["words"]
     await phone.do("message:edit", {**named, "text": "other words"})
     assert (await phone.do("message:edit", command))["message"]["text"] == "other words"
 

@@ -11,9 +11,10 @@ import pytest
 from store.database import Database
 from tests.conversations.life import Life
 from tests.conversations.replica import Replica
-from tests.harness.devices import Device, device
-from tests.harness.nodes import Running, running_node
+from tests.harness.devices import Device
+from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
+from tests.harness.service import OneNode, Service
 
 TRANSPORTS = (("websocket",), ("polling",), ("polling", "websocket"))
 
@@ -27,23 +28,27 @@ class Phone:
         self.replica = Replica(person.id)
         self.device: Device
 
-    async def connect(self, url: str, stack: AsyncExitStack) -> Device:
+    async def connect(self, service: Service, stack: AsyncExitStack) -> Device:
         """Live events first, then what was missed: nothing falls in between."""
-        self.device = await stack.enter_async_context(device(url, self.person, transports=self._transports))
+        self.device = await stack.enter_async_context(service.device(self.person, transports=self._transports))
         more = True
         while more:
             answer = await self.device.do("sync", {"cursors": self.replica.cursors, "limit": 50})
-            self.replica.take(answer)
+            self.replica.take(answer, quiet=False)
             more = answer["hasMore"]
         return self.device
 
-    async def settle(self) -> dict[str, object]:
-        """What it holds when all that was said before has arrived."""
+    async def settle(self, head: int) -> dict[str, object]:
+        """What it holds when all that was said before has arrived, the entries up to the head and its own answers."""
         await self.device.do("conversation:list")
-        for event, data in self.device.heard:
-            self.replica.hear(event, data)
-        self.device.heard.clear()
+        await self.device.until(lambda device: self._hears(device, head))
         return self.replica.state()
+
+    def _hears(self, device: Device, head: int) -> bool:
+        for event, data in device.heard:
+            self.replica.hear(event, data)
+        device.heard.clear()
+        return max(self.replica.cursors.values()) >= head
 
 
 async def _phones(people: People, person: Person) -> list[Phone]:
@@ -55,27 +60,27 @@ async def _all_agree(phones: list[Phone]) -> None:
         mine = [phone for phone in phones if phone.person.id == person_id]
         fresh = Replica(person_id)
         fresh.take(await mine[0].device.do("sync", {"cursors": {}}))
-        states = [await phone.settle() for phone in mine]
+        states = [await phone.settle(max(fresh.cursors.values())) for phone in mine]
         assert all(state == states[0] for state in states)
         assert fresh.cursors == mine[0].replica.cursors
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_an_absence(running: Running, people: People, seed: int) -> None:
-    client, trainer, conversation = await people.pair()
-    phones = [*await _phones(people, client), *await _phones(people, trainer)]
+async def test_an_absence(service: Service, seed: int) -> None:
+    client, trainer, conversation = await service.people.pair()
+    phones = [*await _phones(service.people, client), *await _phones(service.people, trainer)]
     async with AsyncExitStack() as stack:
         for phone in phones[1:]:
-            await phone.connect(running.url, stack)
+            await phone.connect(service, stack)
         life = Life({conversation: (phones[1].device, phones[3].device)}, seed)
         await life.go_on(10)
         async with AsyncExitStack() as briefly:
-            await phones[0].connect(running.url, briefly)
+            await phones[0].connect(service, briefly)
             await life.go_on(40)
-            await phones[0].settle()
+            await phones[0].settle(0)
         await life.go_on(60)
         returning = asyncio.ensure_future(life.go_on(60, at_once=10))
-        await phones[0].connect(running.url, stack)
+        await phones[0].connect(service, stack)
         await returning
         await _all_agree(phones)
 
@@ -86,16 +91,13 @@ async def test_a_restart(database: Database, database_url: str, redis_url: str, 
     for start in range(3):
         async with running_node(database_url, redis_url, tmp_path) as node, AsyncExitStack() as stack:
             if not phones:
-                client, trainer, conversation = await _people(node).pair()
-                phones = [*await _phones(_people(node), client), *await _phones(_people(node), trainer)]
+                people = OneNode(node).people
+                client, trainer, conversation = await people.pair()
+                phones = [*await _phones(people, client), *await _phones(people, trainer)]
             for phone in phones:
-                await phone.connect(node.url, stack)
+                await phone.connect(OneNode(node), stack)
             await _all_agree(phones)
             life = Life({conversation: (phones[start].device, phones[3 + start].device)}, start)
             life._number = 1000 * start
             await life.go_on(40)
             await _all_agree(phones)
-
-
-def _people(running: Running) -> People:
-    return People(running.node.store, running.node.tokens, running.node.context.clock)

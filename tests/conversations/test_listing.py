@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.stage import Caller, NodeStage, Stage
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
 
@@ -56,7 +56,7 @@ async def test_a_message_moves_its_conversation_to_the_top(stage: Stage) -> None
     caller = stage.device(trainer)
     assert await _pages(caller, 20) == [second, first]
     await caller.send(first, "m1")
-    await stage.store.drain()
+    await stage.settled()
     assert await _pages(caller, 20) == [first, second]
     (top,) = (await caller.do("conversation:list", {"limit": 1}))["items"]
     assert (top["lastMessage"]["text"], top["head"]) == ("hello", 1)
@@ -70,7 +70,7 @@ async def test_a_change_does_not_move_it(stage: Stage) -> None:
     message = await caller.send(first, "m1")
     await caller.send(second, "m1")
     await caller.do("message:edit", {"messageId": message["id"], "text": "other words"})
-    await stage.store.drain()
+    await stage.settled()
     items = (await caller.do("conversation:list"))["items"]
     assert [item["id"] for item in items] == [second, first]
     assert (items[1]["head"], items[1]["lastMessage"]["text"]) == (2, "other words")
@@ -78,7 +78,7 @@ async def test_a_change_does_not_move_it(stage: Stage) -> None:
 
 async def test_the_last_message_is_right_while_its_own_node_has_not_said_so(shared_database: Database) -> None:
     """One node stores a message and dies; another stores a reaction and writes the head behind."""
-    dying, living = Stage(shared_database), Stage(shared_database)
+    dying, living = NodeStage(shared_database), NodeStage(shared_database)
     client, trainer, conversation = await dying.people.pair()
     await living.device(client).send(conversation, "m1", "the first")
     await living.store.drain()

@@ -8,10 +8,9 @@ from random import Random
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Caller, Stage
-from tests.harness.devices import Data, Refused, device
-from tests.harness.nodes import Running
-from tests.harness.people import People
+from tests.conversations.stage import Caller, NodeStage, Stage
+from tests.harness.devices import Data, Refused
+from tests.harness.service import Service
 
 MESSAGES = 5
 
@@ -29,12 +28,12 @@ async def _mark(device: Caller, conversation: str, kind: str, seq: int) -> None:
     assert await device.do(f"conversation:{kind}", {"conversationId": conversation, "seq": seq}) == {}
 
 
-def _told(device: Caller) -> list[tuple[str, int]]:
+async def _told(device: Caller) -> list[tuple[str, int]]:
     """The receipts that a device heard."""
     receipts = ("conversation:seen", "conversation:delivered")
     return [
         (name.removeprefix("conversation:"), data["seq"])
-        for name, data in device.stage.recorder.to(device.person)
+        for name, data in await device.told()
         if name in receipts
     ]
 
@@ -65,7 +64,7 @@ async def test_forward_only_and_no_further_than_the_head(
     phone, other, conversation = await _talk(stage)
     for kind, seq in steps:
         await _mark(other, conversation, kind, seq)
-    assert _told(phone) == _told(other) == told
+    assert await _told(phone) == await _told(other) == told
     assert await _marks(phone, other) == await _marks(other, other) == marks
     assert await _marks(phone, phone) == (0, 0)
 
@@ -75,7 +74,7 @@ async def test_a_receipt_names_its_reader(stage: Stage) -> None:
     await _mark(other, conversation, "seen", 2)
     expected = {"conversationId": conversation, "userId": other.person.id, "seq": 2}
     for name in ("conversation:seen", "conversation:delivered"):
-        assert phone.heard(name) == other.heard(name) == [expected]
+        assert await phone.heard(name) == await other.heard(name) == [expected]
 
 
 async def test_seen_messages_say_so_to_both(stage: Stage) -> None:
@@ -88,10 +87,9 @@ async def test_seen_messages_say_so_to_both(stage: Stage) -> None:
         assert [message["seen"] for message in listed] == [True, True, True, False, False]
 
 
-async def test_marks_of_two_nodes_add_up(shared_database: Database) -> None:
-    one, two = Stage(shared_database), Stage(shared_database)
-    phone, other, conversation = await _talk(one)
-    elsewhere = two.device(other.person)
+async def test_marks_of_two_nodes_add_up(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage)
+    elsewhere = stage.another().device(other.person)
     await _mark(other, conversation, "seen", 1)
     await _mark(elsewhere, conversation, "seen", 4)
     await _mark(other, conversation, "seen", 2)
@@ -101,7 +99,7 @@ async def test_marks_of_two_nodes_add_up(shared_database: Database) -> None:
 
 
 async def test_many_at_once_end_at_the_highest(shared_database: Database) -> None:
-    stages = [Stage(shared_database) for _ in range(2)]
+    stages = [NodeStage(shared_database) for _ in range(2)]
     phone, other, conversation = await _talk(stages[0])
     devices = [stage.device(other.person) for stage in stages for _ in range(3)]
     marking = [
@@ -112,28 +110,47 @@ async def test_many_at_once_end_at_the_highest(shared_database: Database) -> Non
     ]
     await asyncio.gather(*marking)
     assert await _marks(phone, other) == (5, 5)
-    told = [_told(stage.device(phone.person)) for stage in stages]
+    told = [await _told(stage.device(phone.person)) for stage in stages]
     for kind in ("seen", "delivered"):
         ways = [[seq for name, seq in each if name == kind] for each in told]
         assert all(way == sorted(set(way)) for way in ways)
         assert max(seq for way in ways for seq in way) == 5
 
 
-async def test_every_device_of_both_hears_of_it_and_no_outsider(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    outsider = await people.make("client")
+async def test_every_device_hears_of_the_highest(stage: Stage) -> None:
+    phone, other, conversation = await _talk(stage)
+    devices = [each.device(other.person) for each in (stage, stage.another()) for _ in range(3)]
+    marking = [
+        _mark(device, conversation, kind, seq)
+        for seq in (4, 2, 5, 1, 3)
+        for device in devices
+        for kind in ("delivered", "seen")
+    ]
+    await asyncio.gather(*marking)
+    assert await _marks(phone, other) == await _marks(other, other) == (5, 5)
+    for each in (phone, other):
+        told = await _told(each)
+        assert {kind: max(seq for name, seq in told if name == kind) for kind in ("seen", "delivered")} == {
+            "seen": 5,
+            "delivered": 5,
+        }
+
+
+async def test_every_device_of_both_hears_of_it_and_no_outsider(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    outsider = await service.people.make("client")
     async with (
-        device(running.url, client) as phone,
-        device(running.url, trainer) as other,
-        device(running.url, await people.another_device(trainer)) as tablet,
-        device(running.url, outsider) as stranger,
+        service.device(client) as phone,
+        service.device(trainer) as other,
+        service.device(await service.people.another_device(trainer)) as tablet,
+        service.device(outsider) as stranger,
     ):
         await phone.send(conversation, "m")
         await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
         expected: list[Data] = [{"conversationId": conversation, "userId": trainer.id, "seq": 1}]
         for each in (phone, other, tablet):
             assert await each.hear("conversation:seen") == expected
-            assert each.events("conversation:delivered") == expected
+            assert await each.hear("conversation:delivered") == expected
         await stranger.do("conversation:list")
         assert stranger.heard == []
 
@@ -153,7 +170,7 @@ async def test_a_change_tells_what_was_seen_while_it_was_made(stage: Stage) -> N
     Random(1).shuffle(steps)
     await asyncio.gather(*steps)
     seen = 0
-    for name, data in stage.recorder.to(phone.person):
+    for name, data in await phone.told():
         if name == "conversation:seen":
             seen = data["seq"]
         elif name == "message:updated":

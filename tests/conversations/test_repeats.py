@@ -6,15 +6,14 @@ import asyncio
 
 import pytest
 
-from store.database import Database
 from tests.conversations.stage import Caller, Stage
 from tests.harness.devices import Data, Refused
 
 
 @pytest.fixture
-async def again(shared_database: Database) -> Stage:
+async def again(stage: Stage) -> Stage:
     """Another node, or the same one after a restart."""
-    return Stage(shared_database)
+    return stage.another()
 
 
 async def _sent(stage: Stage, text: str = "first words") -> tuple[Caller, Caller, str, Data]:
@@ -27,8 +26,7 @@ async def test_it_answers_the_first_and_announces_nothing(stage: Stage, again: S
     phone, other, conversation, message = await _sent(stage)
     for device in (phone, stage.device(phone.person), again.device(phone.person)):
         assert await device.send(conversation, "key", "first words") == message
-    assert len(other.heard("message:new")) == len(other.heard("conversation:new")) == 1
-    assert again.recorder.said == []
+    assert len(await other.heard("message:new")) == len(await other.heard("conversation:new")) == 1
     assert (await other.do("sync", {"cursors": {conversation: 0}}))["conversations"][0]["cursor"] == 1
 
 
@@ -39,7 +37,7 @@ async def test_another_body_is_a_conflict(stage: Stage, again: Stage, text: str)
         with pytest.raises(Refused, match="idempotency_conflict"):
             await device.send(conversation, "key", text)
     assert await phone.send(conversation, "key", "first words") == message
-    assert len(other.heard("message:new")) == 1
+    assert len(await other.heard("message:new")) == 1
 
 
 async def test_another_reply_is_another_body(stage: Stage) -> None:
@@ -99,7 +97,7 @@ async def test_many_at_the_same_moment(stage: Stage, again: Stage, nodes: int) -
         messages = await asyncio.gather(*(device.send(conversation, f"key {key}") for device in devices))
         assert all(message == messages[0] for message in messages)
         assert messages[0]["seq"] == key + 1
-    heard = [event["seq"] for each in stages for event in each.recorder.events(trainer, "message:new")]
+    heard = [event["seq"] for event in await stage.device(trainer).heard("message:new")]
     assert sorted(heard) == [1, 2, 3, 4, 5, 6]
 
 

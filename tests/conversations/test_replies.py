@@ -22,7 +22,7 @@ async def test_a_reply_names_its_message_to_both(stage: Stage) -> None:
     for device in (other, phone):
         reply = await _reply(device, conversation, message["id"])
         assert reply["replyTo"] == message["id"]
-        assert phone.heard("message:new")[-1]["message"] == reply
+        assert (await phone.heard("message:new"))[-1]["message"] == reply
     listed = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     assert [each["replyTo"] for each in listed] == [None, message["id"], message["id"]]
 
@@ -45,10 +45,10 @@ async def test_what_is_not_a_message_of_the_conversation(stage: Stage) -> None:
     assert edit.change
     another = (await phone.do("conversation:open", {"userId": (await stage.people.make("trainer")).id}))["conversation"]
     elsewhere = await phone.send(another["id"], "m")
-    before = len(other.heard("message:new"))
+    before = len(await other.heard("message:new"))
     for to in (elsewhere["id"], edit.change.id, str(ObjectId()), conversation, "x", 7, {"$ne": None}):
         with pytest.raises(Refused, match="validation_failed") as refused:
             await _reply(phone, conversation, to)
         assert [error["field"] for error in refused.value.error["errors"]] == ["replyTo"]
-    assert len(other.heard("message:new")) == before
+    assert len(await other.heard("message:new")) == before
     assert len(await log.between({conversation: (0, 10)}, 10)) == 2

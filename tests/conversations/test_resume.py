@@ -22,19 +22,19 @@ class Office:
     talks: dict[str, tuple[Caller, Caller]]
     stayed: Replica
 
-    def fork(self) -> Replica:
+    async def fork(self) -> Replica:
         """A device that has been told all that was said so far, and leaves."""
         away = Replica(self.trainer.id)
-        listen(self.device, away)
+        await listen(self.device, away)
         return away
 
-    def catch_up(self) -> None:
+    async def catch_up(self) -> None:
         self.stayed = Replica(self.trainer.id)
-        listen(self.device, self.stayed)
+        await listen(self.device, self.stayed)
 
 
-def listen(device: Caller, replica: Replica) -> None:
-    for event, data in device.stage.recorder.to(device.person):
+async def listen(device: Caller, replica: Replica) -> None:
+    for event, data in await device.told():
         replica.hear(event, data)
 
 
@@ -73,10 +73,10 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
 async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None:
     life = Life(office.talks, seed=changes)
     await life.go_on(20)
-    away = office.fork()
+    away = await office.fork()
     cursors = away.cursors
     await life.go_on(changes)
-    office.catch_up()
+    await office.catch_up()
     told = await come_back(office.device, away, limit)
     assert away.state() == office.stayed.state()
     assert told == sum(office.stayed.cursors[i] - cursor for i, cursor in cursors.items())
@@ -85,11 +85,11 @@ async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None
 async def test_in_several_absences(office: Office) -> None:
     """Each time with what had been told so far, live and by sync."""
     life = Life(office.talks, seed=4)
-    away = office.fork()
+    away = await office.fork()
     for absence in range(4):
         await life.go_on(25)
         await come_back(office.device, away, limit=10)
-        office.catch_up()
+        await office.catch_up()
         assert away.state() == office.stayed.state(), absence
 
 
@@ -99,14 +99,14 @@ async def test_live_events_that_sync_has_told_already_do_no_harm(office: Office)
     away = Replica(office.trainer.id)
     await come_back(office.device, away, limit=500)
     state = away.state()
-    listen(office.device, away)
+    await listen(office.device, away)
     assert away.state() == state
 
 
 async def test_a_new_device_holds_the_newest_of_the_same(office: Office) -> None:
     life = Life(office.talks, seed=6)
     await life.go_on(200)
-    office.catch_up()
+    await office.catch_up()
     fresh = Replica(office.trainer.id)
     fresh.take(await office.device.do("sync", {"cursors": {}}))
     assert fresh.cursors == office.stayed.cursors

@@ -18,7 +18,7 @@ from domain.instants import to_wire
 from store.database import Database
 from tests.conversations.model import Refusal, Said, Talk
 from tests.conversations.replica import Replica
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.stage import Caller, NodeStage
 from tests.harness.devices import Data
 from tests.harness.people import Person
 from tests.store.writing import entries, now
@@ -35,8 +35,8 @@ class World:
         self.time = now()
         self.numbers = count(1)
         self.nodes = [self._node(), self._node()]
-        self.retired: list[Stage] = []
-        self.callers: dict[tuple[Stage, str], Caller] = {}
+        self.retired: list[NodeStage] = []
+        self.callers: dict[tuple[NodeStage, str], Caller] = {}
         self.talks: list[Talk] = []
         self.people: dict[str, Person] = {}
 
@@ -53,8 +53,8 @@ class World:
         for user in self.people:
             self.listening[user].take(await self.caller(0, user).do("sync", {"cursors": {}}))
 
-    def _node(self) -> Stage:
-        return Stage(self.database, clock=self.clock)
+    def _node(self) -> NodeStage:
+        return NodeStage(self.database, clock=self.clock)
 
     def clock(self) -> datetime:
         return self.time
@@ -229,7 +229,7 @@ class World:
     async def restart(self, node: int) -> None:
         self.retired.append(self.nodes[node])
         self.nodes[node] = self._node()
-        await self.nodes[node].store.log.projections.repair()
+        await self.nodes[node].store.log.projections.repair_recent()
 
     async def settled(self) -> None:
         for stage in (*self.nodes, *self.retired):

@@ -22,7 +22,7 @@ async def _talks(stage: Stage, *messages: int) -> tuple[Caller, list[str]]:
         ids.append(opened.membership.conversation_id)
         device = stage.device(client)
         await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
-    await stage.store.drain()
+    await stage.settled()
     return stage.device(trainer), ids
 
 
@@ -163,7 +163,9 @@ async def test_what_is_refused(stage: Stage, command: Data) -> None:
 async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: Stage) -> None:
     device, (conversation,) = await _talks(stage, 0)
     words = "ж" * 4000
-    await asyncio.gather(*(device.send(conversation, f"m{n}", words) for n in range(90)))
+    for start in range(0, 90, 15):
+        # More at once and a Python client that polls would exceed the size of a body, of which it takes no notice.
+        await asyncio.gather(*(device.send(conversation, f"m{n}", words) for n in range(start, start + 15)))
     cursor, told, answers = 0, 0, 0
     while cursor < 90:
         (each,) = (await device.do("sync", {"cursors": {conversation: cursor}, "limit": 500}))["conversations"]

@@ -8,9 +8,7 @@ import pytest
 
 from tests.conversations.exchange import MESSAGES, Phone, carry_out, check_heard, check_outsider, plan
 from tests.conversations.js_devices import js_devices
-from tests.harness.devices import device
-from tests.harness.nodes import Running
-from tests.harness.people import People
+from tests.harness.service import Service
 
 WEBSOCKET, POLLING, UPGRADE = ("websocket",), ("polling",), ("polling", "websocket")
 
@@ -23,9 +21,9 @@ async def _check(conversation: str, client: list[Phone], trainer: list[Phone], o
     await check_outsider(conversation, messages[0]["id"], outsider)
 
 
-async def _check_store(running: Running, conversation: str) -> None:
+async def _check_store(service: Service, conversation: str) -> None:
     """Nothing but the messages was stored, and no number is missing."""
-    entries = await running.node.store.log.read.between({conversation: (0, 10_000)}, 1000)
+    entries = await service.store.log.read.between({conversation: (0, 10_000)}, 1000)
     assert [entry.seq for entry in entries] == [*range(1, MESSAGES + 1)]
     assert all(entry.change is None for entry in entries)
 
@@ -35,35 +33,34 @@ async def _check_store(running: Running, conversation: str) -> None:
     [(WEBSOCKET, POLLING, UPGRADE), (POLLING, UPGRADE, WEBSOCKET), (UPGRADE, WEBSOCKET, POLLING)],
 )
 async def test_the_python_client(
-    running: Running,
-    people: People,
+    service: Service,
     phone_over: tuple[str, ...],
     tablet_over: tuple[str, ...],
     other_over: tuple[str, ...],
 ) -> None:
-    client, trainer, conversation = await people.pair()
-    outsider = await people.make("client")
+    client, trainer, conversation = await service.people.pair()
+    outsider = await service.people.make("client")
     async with (
-        device(running.url, client, transports=phone_over) as phone,
-        device(running.url, await people.another_device(client), transports=tablet_over) as tablet,
-        device(running.url, trainer, transports=other_over) as other,
-        device(running.url, outsider) as stranger,
+        service.device(client, transports=phone_over) as phone,
+        service.device(await service.people.another_device(client), transports=tablet_over) as tablet,
+        service.device(trainer, transports=other_over) as other,
+        service.device(outsider) as stranger,
     ):
         await _check(conversation, [phone, tablet], [other], stranger)
-    await _check_store(running, conversation)
+    await _check_store(service, conversation)
 
 
-async def test_the_javascript_client(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    outsider = await people.make("trainer")
+async def test_the_javascript_client(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    outsider = await service.people.make("trainer")
     async with js_devices() as devices:
         phone, tablet, other, stranger = await asyncio.gather(
-            devices.connect(running.url, client, WEBSOCKET),
-            devices.connect(running.url, await people.another_device(client), POLLING),
-            devices.connect(running.url, trainer, UPGRADE),
-            devices.connect(running.url, outsider, UPGRADE),
+            devices.connect(service.url, client, WEBSOCKET),
+            devices.connect(service.url, await service.people.another_device(client), POLLING),
+            devices.connect(service.url, trainer, UPGRADE),
+            devices.connect(service.url, outsider, UPGRADE),
         )
         await _check(conversation, [phone, tablet], [other], stranger)
         transports = [await each.transport() for each in (phone, tablet, other)]
         assert transports == ["websocket", "polling", "websocket"]
-    await _check_store(running, conversation)
+    await _check_store(service, conversation)

@@ -11,6 +11,7 @@ from tests.conversations.stage import Caller, Stage
 from tests.harness.devices import Data, Device, device
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
+from tests.harness.service import Service
 
 SHORT = 0.15
 
@@ -32,8 +33,8 @@ async def test_the_other_side_is_told_of_each_change_once(stage: Stage) -> None:
     phone, other, conversation = await _pair(stage)
     for active in (True, True, True, False, False, True, False):
         await _type(phone, conversation, active)
-    assert other.heard("typing") == _told(conversation, phone.person, True, False, True, False)
-    assert phone.heard("typing") == []
+    assert await other.heard("typing") == _told(conversation, phone.person, True, False, True, False)
+    assert await phone.heard("typing") == []
 
 
 async def test_both_may_type_at_once_and_elsewhere(stage: Stage) -> None:
@@ -44,9 +45,9 @@ async def test_both_may_type_at_once_and_elsewhere(stage: Stage) -> None:
     await _type(other, conversation)
     await _type(phone, another)
     await _type(phone, conversation, active=False)
-    assert other.heard("typing") == _told(conversation, phone.person, True, False)
-    assert phone.heard("typing") == _told(conversation, other.person, True)
-    assert stage.recorder.events(trainer, "typing") == _told(another, phone.person, True)
+    assert await other.heard("typing") == _told(conversation, phone.person, True, False)
+    assert await phone.heard("typing") == _told(conversation, other.person, True)
+    assert await stage.device(trainer).heard("typing") == _told(another, phone.person, True)
     for typist, where in ((other, conversation), (phone, another)):
         await _type(typist, where, active=False)
 
@@ -63,18 +64,18 @@ async def test_sending_the_message_ends_it(stage: Stage) -> None:
     phone, other, conversation = await _pair(stage)
     await _type(phone, conversation)
     await phone.send(conversation, "m")
-    names = [name for name, _ in stage.recorder.to(other.person)]
+    names = [name for name, _ in await other.told()]
     assert names == ["typing", "conversation:new", "message:new", "typing"]
-    assert other.heard("typing") == _told(conversation, phone.person, True, False)
+    assert await other.heard("typing") == _told(conversation, phone.person, True, False)
     await phone.send(conversation, "n")
-    assert len(other.heard("typing")) == 2
+    assert len(await other.heard("typing")) == 2
 
 
 async def test_a_refused_message_does_not_end_it(stage: Stage) -> None:
     phone, other, conversation = await _pair(stage)
     await _type(phone, conversation)
     await phone.ask("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": " "})
-    assert other.heard("typing") == _told(conversation, phone.person, True)
+    assert await other.heard("typing") == _told(conversation, phone.person, True)
     await _type(phone, conversation, active=False)
 
 
@@ -118,13 +119,13 @@ async def test_it_ends_with_the_last_socket(running: Running, people: People) ->
     assert not running.node.typing._active
 
 
-async def test_an_outsider_hears_nothing(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    outsider = await people.make("trainer")
+async def test_an_outsider_hears_nothing(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    outsider = await service.people.make("trainer")
     async with (
-        device(running.url, client) as phone,
-        device(running.url, trainer) as other,
-        device(running.url, outsider) as stranger,
+        service.device(client) as phone,
+        service.device(trainer) as other,
+        service.device(outsider) as stranger,
     ):
         await _type(phone, conversation)
         await other.hear("typing")

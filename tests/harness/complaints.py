@@ -19,4 +19,4 @@ def no_complaints() -> Iterator[None]:
         yield
     finally:
         loop.set_exception_handler(None)
-    assert complaints == []
+    assert complaints == [], complaints

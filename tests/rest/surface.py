@@ -13,11 +13,13 @@ from typing import Any, cast
 import aiohttp
 from aiohttp import web
 
+from domain.events import Event
 from domain.mails import Mail
 from handlers.context import Context
 from rest.adapter import Services
 from rest.build import attach
 from server.addresses import client_address
+from server.files.urls import SignedUrls
 from server.rates.limiter import MovingWindowLimiter
 from server.security.authenticator import Authenticator
 from server.security.keys import ServerSecrets
@@ -92,6 +94,16 @@ class Cuts:
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
         self.made.append((user_id, reason, session_id))
+
+
+class Unheard:
+    """Events of a server without sockets."""
+
+    def publish(self, event: Event, *rooms: str) -> None:
+        pass
+
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -184,7 +196,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
     passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
     context = Context(
         store=store,
-        publisher=cast(Any, None),
+        publisher=Unheard(),
         passwords=passwords,
         tokens=tokens,
         secrets=ServerSecrets(SECRET),
@@ -193,6 +205,8 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         typing=cast(Any, None),
         presence=cast(Any, None),
         slot_watches=cast(Any, None),
+        files=SignedUrls(ServerSecrets(SECRET), clock),
+        pictures=cast(Any, None),
         clock=clock,
     )
     services = Services(

@@ -15,7 +15,7 @@ from handlers.redriving import redrive_changes
 from store.database import Database, Document
 from store.log.documents import MESSAGES
 from store.log.log import ABANDONED_AFTER, Log
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.stage import Caller, NodeStage
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, abandon, apply, entries, now, write
@@ -27,7 +27,7 @@ LONG_AGO = ABANDONED_AFTER + timedelta(seconds=1)
 class Scene:
     """The client's message is entry 1; what is abandoned follows."""
 
-    stage: Stage
+    stage: NodeStage
     client: Person
     trainer: Person
     conversation: str
@@ -55,7 +55,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(shared_database: Database) -> AsyncIterator[Scene]:
-    stage = Stage(shared_database)
+    stage = NodeStage(shared_database)
     client, trainer, conversation = await stage.people.pair()
     message = await write(stage.store.log, a_message(conversation, client.id, "m", "first words"))
     yield Scene(stage, client, trainer, conversation, message)
@@ -149,13 +149,13 @@ async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
     assert await redrive_changes(scene.stage.context) >= 2
-    told = [scene.device(person).heard("message:updated") for person in (scene.client, scene.trainer, stranger)]
+    told = [await scene.device(person).heard("message:updated") for person in (scene.client, scene.trainer, stranger)]
     assert told[0] == told[1]
     assert told[2] == []
     assert [(event["seq"], event["change"]) for event in told[0]] == [(2, "edit"), (3, "reaction")]
     assert told[0][-1]["message"] == (await _readings(scene))[0]
     await redrive_changes(scene.stage.context)
-    assert len(scene.device(scene.client).heard("message:updated")) == 2
+    assert len(await scene.device(scene.client).heard("message:updated")) == 2
 
 
 async def test_two_nodes_may_apply_it_at_once(scene: Scene) -> None:

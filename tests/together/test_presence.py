@@ -88,6 +88,63 @@ async def test_flapping_is_silent(two: Fleet) -> None:
         await sees(seeing, client, "online", "offline")
 
 
+@pytest.mark.parametrize("status", ["invisible", "away"])
+async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None:
+    """It is the session's: nobody sees a flash of somebody who is invisible, whichever node they come back to."""
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    seen = ["online", "offline"] if status == "invisible" else ["online", "away"]
+    async with watcher(here, trainer, client) as near, watcher(there, trainer, client) as far:
+        async with device(here, client, (CONVERSATIONS, PRESENCE)) as phone:
+            await say(phone, "online")
+            await say(phone, status)
+        # At once, and when nobody remembers the earlier connection.
+        for url in (there, here):
+            async with device(url, client, (CONVERSATIONS, PRESENCE)) as back:
+                for running in two.nodes:
+                    await grace_over(running.node.presence.devices)
+                    await running.node.presence.registrar.in_line(client.id)
+                await watch(back, client)
+                for seeing in (near, far):
+                    await watch(seeing, client)
+                    assert changes(seeing, client) == seen
+        async with device(here, client, (PRESENCE,)) as back:
+            await say(back, "online")
+            for seeing in (near, far):
+                await seeing.until(lambda seeing: changes(seeing, client)[-1] == "online")
+        await near.until(lambda near: changes(near, client)[-1] == "offline")
+        async with device(there, client, (PRESENCE,)):
+            await near.until(lambda near: changes(near, client)[-1] == "online")
+
+
+async def test_a_status_is_that_of_one_session(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with watcher(there, trainer, client) as seeing:
+        async with device(here, client, (PRESENCE,)) as phone:
+            await say(phone, "invisible")
+        async with device(here, await two.people.another_device(client), (PRESENCE,)):
+            await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
+
+
+async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:
+    """Who may see somebody may do so for as long as there is somebody: a shared conversation does not end."""
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with watcher(there, trainer, client) as seeing, watcher(here, client, trainer) as erased:
+        await sees(seeing, client, "online")
+        store = two.nodes[1].node.store
+        user = await store.users.by_id(client.id)
+        assert user is not None
+        await store.accounts.erase(user, whole_milliseconds(utc_now()))
+        await erased.disconnected.wait()
+        await sees(seeing, client, "online", "offline")
+        nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
+        async with watcher(here, trainer) as asking:
+            assert await watch(asking, client) == {client.id: nobody}
+        assert two.nodes[0].node.presence.watches.users == 0
+
+
 async def grace_over(devices: Devices) -> None:
     """Wait until no device that left counts any more."""
 

@@ -11,6 +11,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http_websocket import WebSocketReader
 
 from server.sockets.engine import frames, reasons
+from server.sockets.engine.masking import Masking
 
 if TYPE_CHECKING:
     from server.sockets.engine.frames import Frame
@@ -32,7 +33,7 @@ class WebSocketLink(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_open", "_transport", "_upkeep", "data_received", "owner")
+    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_transport", "_upkeep", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -49,7 +50,8 @@ class WebSocketLink(WebSocketDataQueue):
         self._open = True
         # The reader refuses a message as large as its limit; what was announced must fit.
         reader = WebSocketReader(self, most + 1, False, True)
-        self.data_received: Callable[[bytes], object] = reader.feed_data
+        self._read: Callable[[bytes], object] = reader.feed_data
+        self._masked = Masking().holds
 
     # --- the way out ---
 
@@ -181,6 +183,12 @@ class WebSocketLink(WebSocketDataQueue):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport was taken over when it was already connected."""
 
+    def data_received(self, data: bytes) -> None:
+        if self._masked(data):
+            self._read(data)
+        elif self._open:
+            self.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame without a mask"))
+
     def eof_received(self) -> None:
         """Returning nothing lets the transport close itself."""
 
@@ -197,5 +205,5 @@ class WebSocketLink(WebSocketDataQueue):
         self._held = None
         self._upkeep.clogged.cancel(self)
         self._upkeep.closing.cancel(self)
-        self.data_received = _deaf  # the reader refers back to us: let both go at once
+        self._read = _deaf  # the reader refers back to us: let both go at once
         self._lose(reasons.TRANSPORT_CLOSE)

@@ -26,13 +26,14 @@ class Bare:
         self.scripts = Scripts(redis)
         self.seen = {} if seen is None else seen
         self.told: list[tuple[str, View]] = []
+        self.inherited: list[int] = []
         self.last_seen = LastSeen(self._write)
         self.devices = Devices(timing.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
         self.lease = Lease(self.scripts, timing, lambda: self.registrar.register_all_again())
         self.registrar = Registrar(
             self.scripts, self.lease, self.devices, self.last_seen, self._hear, lambda user, at: None, timing
         )
-        self.taking_over = TakingOver(self.scripts, self.last_seen, self._hear)
+        self.taking_over = TakingOver(self.scripts, self.last_seen, self._hear, self._inherit)
 
     async def renew(self) -> None:
         """What the lease's loop does once."""
@@ -62,6 +63,9 @@ class Bare:
         assert isinstance(seen, dict)
         for user_id, at in seen.items():
             self.seen[user_id] = max(at, self.seen.get(user_id, 0))
+
+    async def _inherit(self, ran_out: int) -> None:
+        self.inherited.append(ran_out)
 
     def _hear(self, user_id: str, view: View) -> None:
         self.told.append((user_id, view))

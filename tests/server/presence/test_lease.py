@@ -29,6 +29,7 @@ async def test_the_users_of_a_lapsed_lease_are_taken_over_with_the_time_it_ran_o
     await other.renew()
     assert await status(redis, "u1") == "offline"
     assert other.seen == {"u1": ran_out}
+    assert other.inherited == [ran_out]
     assert not await redis.exists(names.held_by(one.lease.incarnation))
 
 

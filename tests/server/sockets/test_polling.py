@@ -1,4 +1,4 @@
-"""The polling transport with all that lies above it: long messages in any pieces, and a real client that only polls."""
+"""The polling transport with all that lies above it: long messages in any pieces, and a poller that is cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness.devices import PATIENCE_SECONDS, Device, device
+from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
 from tests.harness.people import People
 from tests.server.sockets.polling import Poller
@@ -120,25 +120,6 @@ async def test_split_at_every_byte(sender: Sender) -> None:
     assert heads[sender.conversation] == sender.sent == size - 1
 
 
-async def test_a_client_that_only_polls_converses(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    async with (
-        device(running.url, client, transports=["polling"]) as phone,
-        device(running.url, trainer, transports=["websocket"]) as other,
-    ):
-        assert phone.io.transport() == "polling"
-        sent = [await phone.send(conversation, f"a{n}", TEXT) for n in range(5)]
-        answered = [await other.send(conversation, f"b{n}", f"answer {n}") for n in range(5)]
-        heard = await phone.hear("message:new", 10)
-        assert [event["seq"] for event in heard] == list(range(1, 11))
-        assert [event["message"] for event in heard] == sent + answered
-        assert await other.hear("message:new", 10) == heard
-        await phone.do("conversation:seen", {"conversationId": conversation, "seq": 10})
-        assert (await other.hear("conversation:seen"))[0]["seq"] == 10
-        again = await asyncio.gather(*(phone.send(conversation, f"a{n}", TEXT) for n in range(5)))
-        assert [message["id"] for message in again] == [message["id"] for message in sent]
-
-
 async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: Running, people: People) -> None:
     person = await people.make()
     async with aiohttp.ClientSession() as http:
@@ -150,22 +131,3 @@ async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: Running,
             assert (response.status, await response.text()) == (200, said)
         async with http.get(poller.url) as response:
             assert response.status == 400
-
-
-async def test_a_client_that_moves_to_a_websocket_loses_nothing(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    async with device(running.url, trainer) as other:
-        sending = asyncio.create_task(send_all(other, conversation))
-        async with device(running.url, client, transports=["polling", "websocket"]) as phone:
-            assert phone.io.transport() == "websocket"
-            await phone.send(conversation, "mine", TEXT)
-            await sending
-            mine = (await phone.do("sync", {"cursors": {conversation: 0}, "limit": 500}))["conversations"][0]
-            assert [entry["seq"] for entry in mine["entries"]] == list(range(1, 102))
-            seqs = [event["seq"] for event in phone.events("message:new")]
-            assert seqs == list(range(seqs[0], 102))
-
-
-async def send_all(other: Device, conversation: str) -> None:
-    for n in range(100):
-        await other.send(conversation, f"t{n}", "x")

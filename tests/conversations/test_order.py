@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 
 from domain.events import CONVERSATIONS
-from tests.harness.devices import device
-from tests.harness.nodes import Running
-from tests.harness.people import People
+from tests.harness.service import Service
 from tests.server.sockets.raw import Raw, admitted
 
 COUNT = 200
@@ -18,24 +16,24 @@ async def submit(raw: Raw, conversation: str, n: int, **more: object) -> int:
     return await raw.submit(f'["message:send",{json.dumps(command)}]')
 
 
-async def texts(running: Running, conversation: str) -> list[str | None]:
-    return [record.text for record in await running.node.store.log.read.before(conversation, None, COUNT * 2)]
+async def texts(service: Service, conversation: str) -> list[str | None]:
+    return [record.text for record in await service.store.log.read.before(conversation, None, COUNT * 2)]
 
 
-async def test_two_hundred_without_waiting(running: Running, people: People) -> None:
-    client, trainer, conversation = await people.pair()
-    async with admitted(running.url, client.token) as raw, device(running.url, trainer) as other:
+async def test_two_hundred_without_waiting(service: Service) -> None:
+    client, trainer, conversation = await service.people.pair()
+    async with admitted(service.url, client.token) as raw, service.device(trainer) as other:
         ids = [await submit(raw, conversation, n) for n in range(COUNT)]
         acknowledged = [(await raw.answer_to(ack_id))["data"]["message"] for ack_id in ids]
         assert [message["seq"] for message in acknowledged] == list(range(1, COUNT + 1))
         heard = await other.hear("message:new", COUNT)
         assert [event["message"]["text"] for event in heard] == [f"number {n}" for n in range(COUNT)]
-    assert await texts(running, conversation) == [f"number {n}" for n in range(COUNT)]
+    assert await texts(service, conversation) == [f"number {n}" for n in range(COUNT)]
 
 
-async def test_replies_that_have_to_be_looked_up_keep_their_place(running: Running, people: People) -> None:
-    client, _, conversation = await people.pair()
-    async with admitted(running.url, client.token) as raw:
+async def test_replies_that_have_to_be_looked_up_keep_their_place(service: Service) -> None:
+    client, _, conversation = await service.people.pair()
+    async with admitted(service.url, client.token) as raw:
         first = (await raw.answer_to(await submit(raw, conversation, 0)))["data"]["message"]["id"]
         # Every third is a reply: the handler asks the database before it can submit it.
         ids = [
@@ -44,12 +42,12 @@ async def test_replies_that_have_to_be_looked_up_keep_their_place(running: Runni
         found = [(await raw.answer_to(ack_id))["data"]["message"] for ack_id in ids]
     assert [(m["seq"], m["text"]) for m in found] == [(n + 1, f"number {n}") for n in range(1, COUNT)]
     assert [m["replyTo"] for m in found] == [first if n % 3 == 0 else None for n in range(1, COUNT)]
-    assert await texts(running, conversation) == [f"number {n}" for n in range(COUNT)]
+    assert await texts(service, conversation) == [f"number {n}" for n in range(COUNT)]
 
 
-async def test_edits_follow_what_they_were_sent_after(running: Running, people: People) -> None:
-    client, _, conversation = await people.pair()
-    async with admitted(running.url, client.token) as raw:
+async def test_edits_follow_what_they_were_sent_after(service: Service) -> None:
+    client, _, conversation = await service.people.pair()
+    async with admitted(service.url, client.token) as raw:
         message = (await raw.answer_to(await submit(raw, conversation, 0)))["data"]["message"]["id"]
         ids = []
         for n in range(1, 41):
@@ -62,9 +60,9 @@ async def test_edits_follow_what_they_were_sent_after(running: Running, people: 
     assert answers[-1]["text"] == "edit 40"
 
 
-async def test_what_is_refused_holds_nobody_up(running: Running, people: People) -> None:
-    client, _, conversation = await people.pair()
-    async with admitted(running.url, client.token) as raw:
+async def test_what_is_refused_holds_nobody_up(service: Service) -> None:
+    client, _, conversation = await service.people.pair()
+    async with admitted(service.url, client.token) as raw:
         ids = []
         for n in range(50):
             ids.append(await submit(raw, conversation, n))
@@ -77,9 +75,9 @@ async def test_what_is_refused_holds_nobody_up(running: Running, people: People)
         assert {answer["error"]["code"] for answer in broken} == {"validation_failed"}
 
 
-async def test_the_senders_own_event_precedes_its_acknowledgement(running: Running, people: People) -> None:
-    client, _, conversation = await people.pair()
-    async with admitted(running.url, client.token) as raw:
+async def test_the_senders_own_event_precedes_its_acknowledgement(service: Service) -> None:
+    client, _, conversation = await service.people.pair()
+    async with admitted(service.url, client.token) as raw:
         ids = [await submit(raw, conversation, n) for n in range(50)]
         packets = [await raw.receive() for _ in range(101)]
     events = [json.loads(p.partition(",")[2]) for p in packets if p.startswith(f"2{CONVERSATIONS}")]

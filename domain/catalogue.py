@@ -1,0 +1,91 @@
+"""The catalogue: categories of sessions, and what each trainer offers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from domain.errors import invalid
+
+
+class Category(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the SessionCategory table."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class SubCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the SessionSubCategory table."""
+
+    id: str
+    name: str
+    category_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Specialization(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the Specialization table: a category, and the part of it that the trainer offers."""
+
+    id: str
+    trainer_id: str
+    category_id: str
+    sub_category_ids: tuple[str, ...]
+
+
+def require_known(
+    offered: Sequence[Specialization], categories: Mapping[str, Category], subs: Mapping[str, SubCategory]
+) -> None:
+    """Each category exists and is named once, with subcategories of its own; raises ``validation_failed``."""
+    named: set[str] = set()
+    for place, one in enumerate(offered):
+        field = f"specializations[{place}].sessionCategory"
+        if one.category_id not in categories:
+            raise invalid(field, "is not a category")
+        if one.category_id in named:
+            raise invalid(field, "is named twice")
+        named.add(one.category_id)
+        for index, sub_id in enumerate(one.sub_category_ids):
+            sub = subs.get(sub_id)
+            if sub is None or sub.category_id != one.category_id:
+                raise invalid(f"specializations[{place}].subCategories[{index}]", "is not a subcategory of it")
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the TrainerCertificate table; ``document`` is a file."""
+
+    id: str
+    trainer_id: str
+    name: str
+    document: str | None
+    about: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Bookmark(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the Bookmark table."""
+
+    id: str
+    client_id: str
+    trainer_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the Review table: what a client says of one session."""
+
+    id: str
+    booking_id: str
+    trainer_id: str
+    client_id: str
+    rating: int
+    comment: str | None
+    created_at: datetime
+    updated_at: datetime

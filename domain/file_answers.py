@@ -1,0 +1,19 @@
+"""Files on the wire."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.answers import Answer
+
+
+class FileAnswer(Answer, frozen=True, kw_only=True):
+    """``url`` and ``thumbnail_url`` are paths below the server's address, good for a day without a header."""
+
+    id: str
+    url: str
+    content_type: str
+    size: int
+    width: int | msgspec.UnsetType = msgspec.UNSET
+    height: int | msgspec.UnsetType = msgspec.UNSET
+    thumbnail_url: str | msgspec.UnsetType = msgspec.UNSET

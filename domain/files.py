@@ -1,0 +1,86 @@
+"""Files that people upload: what may be one, how large it is, and what it is used for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+FileKind = Literal["image", "video", "pdf"]
+UseKind = Literal["message", "profile", "service", "certificate"]
+
+# By what the content is, whatever its sender calls it. SVG and HTML can carry programs and are not among them.
+KINDS: dict[str, FileKind] = {
+    "image/jpeg": "image",
+    "image/png": "image",
+    "image/webp": "image",
+    "image/gif": "image",
+    "video/mp4": "video",
+    "video/quicktime": "video",
+    "video/webm": "video",
+    "application/pdf": "pdf",
+}
+_MEGABYTE = 1_000_000
+LIMITS: dict[FileKind, int] = {"image": 10 * _MEGABYTE, "pdf": 20 * _MEGABYTE, "video": 100 * _MEGABYTE}
+LARGEST = max(LIMITS.values())
+# Whoever uses it within this time keeps it.
+UNUSED_KEPT = timedelta(hours=24)
+# A message that refers to it is written long before that, or never.
+UNCONFIRMED_KEPT = timedelta(hours=1)
+# An upload takes no longer; what is left of one that does is taken away.
+UPLOAD_TAKES = timedelta(hours=1)
+URL_LASTS = timedelta(hours=24)
+MAX_NAME = 120
+
+
+class FileUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What refers to a file: a message (of a conversation), a profile, a certificate. ``id`` is of that."""
+
+    kind: UseKind
+    id: str
+    conversation_id: str | None = None
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """``size`` in bytes, ``width`` and ``height`` in pixels, ``digest`` of its bytes in hex.
+
+    ``thumbnail_of``: the image that it shows small.
+    """
+
+    id: str
+    owner_id: str
+    kind: FileKind
+    content_type: str
+    size: int
+    digest: str
+    name: str
+    width: int | None = None
+    height: int | None = None
+    thumbnail_id: str | None = None
+    thumbnail_of: str | None = None
+    uses: tuple[FileUse, ...] = ()
+    created_at: datetime
+
+    @property
+    def is_public(self) -> bool:
+        """What a profile shows, everybody may see."""
+        return any(use.kind in ("profile", "service") for use in self.uses)
+
+
+def display_name(name: str | None, fallback: str) -> str:
+    """What the sender calls it, without anything that a path, a header or a terminal would read more into."""
+    last = (name or "").replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*;').strip(" .")
+    return kept[:MAX_NAME] or fallback
+
+
+def signed_text(file_id: str, expires: int) -> str:
+    """What the signature of a URL is computed over."""
+    return f"{file_id}|{expires}"
+
+
+def url_expiry(now: datetime) -> int:
+    """In seconds since 1970; on the hour, so that a phone finds in its cache what it fetched a minute ago."""
+    hour = 3600
+    return -(-int((now + URL_LASTS).timestamp()) // hour) * hour

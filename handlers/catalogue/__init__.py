@@ -1,0 +1,1 @@
+"""What clients find: trainers, categories, reviews."""

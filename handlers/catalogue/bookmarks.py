@@ -1,0 +1,60 @@
+"""Trainers whom a client keeps in mind."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.catalogue_answers import BookmarkAnswer, BookmarkPage
+from domain.commands.catalogue import AddBookmark, ListBookmarks, RemoveBookmark
+from domain.fields import Id
+from domain.instants import to_wire, whole_milliseconds
+from domain.pages import decode_cursor, encode_cursor
+from handlers.access import require_role
+from handlers.actor import Actor
+from handlers.catalogue.cards import cards, listed_trainer
+from handlers.context import Context
+from handlers.idempotent import idempotent
+
+
+class _Place(msgspec.Struct, frozen=True):
+    id: Id
+
+
+@idempotent
+async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> None:
+    """However often; raises ``not_found`` for a trainer who may not be found."""
+    require_role(actor, "client")
+    await listed_trainer(context, command.trainer_id)
+    await context.store.bookmarks.put(actor.profile_id, command.trainer_id, whole_milliseconds(context.clock()))
+
+
+@idempotent
+async def remove_bookmark(context: Context, actor: Actor, command: RemoveBookmark) -> None:
+    """However often, and whatever became of the trainer."""
+    require_role(actor, "client")
+    await context.store.bookmarks.delete(actor.profile_id, command.trainer_id)
+
+
+async def list_bookmarks(context: Context, actor: Actor, command: ListBookmarks) -> BookmarkPage:
+    """Newest first; trainers who may not be found just now are left out."""
+    require_role(actor, "client")
+    before = decode_cursor(_Place, command.cursor).id if command.cursor else None
+    found = await context.store.bookmarks.page(actor.profile_id, before, command.limit + 1)
+    more, found = len(found) > command.limit, found[: command.limit]
+    listed = await context.store.listings.of([one.trainer_id for one in found])
+    shown = {card.id: card for card in await cards(context, list(listed.values()))}
+    return BookmarkPage(
+        items=[
+            BookmarkAnswer(
+                id=one.id,
+                trainer=one.trainer_id,
+                client=one.client_id,
+                card=shown[one.trainer_id],
+                created_at=to_wire(one.created_at),
+                updated_at=to_wire(one.updated_at),
+            )
+            for one in found
+            if one.trainer_id in shown
+        ],
+        next_cursor=encode_cursor(_Place(found[-1].id)) if more else None,
+    )

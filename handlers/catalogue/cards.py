@@ -1,0 +1,99 @@
+"""Trainers assembled from their tables as others see them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from domain.catalogue import Category, Specialization, SubCategory
+from domain.catalogue_answers import (
+    Rating,
+    SpecializationAnswer,
+    TrainerCard,
+    UserReference,
+    pricing_answer,
+)
+from domain.errors import not_found
+from domain.instants import to_wire
+from domain.pricing import Pricing
+from domain.profiles import Profile
+from handlers.context import Context
+from handlers.profiles.files import signed
+from store.listings import Listed
+
+
+async def listed_trainer(context: Context, trainer_id: str) -> Listed:
+    """A trainer whom everybody may find; raises ``not_found``."""
+    found = (await context.store.listings.of([trainer_id])).get(trainer_id)
+    if found is None:
+        raise not_found("trainer")
+    return found
+
+
+async def cards(context: Context, trainers: Sequence[Listed]) -> list[TrainerCard]:
+    """In the same order; whoever was erased meanwhile is left out."""
+    ids = [one.trainer_id for one in trainers]
+    profiles, pricings, offered = await asyncio.gather(
+        context.store.profiles.by_ids("trainer", ids),
+        context.store.pricings.of_many(ids),
+        specializations(context, ids),
+    )
+    return [
+        card(context, profiles[i], one, pricings[i], offered.get(i, ()))
+        for i, one in zip(ids, trainers, strict=True)
+        if i in profiles
+    ]
+
+
+def card(
+    context: Context, profile: Profile, listed: Listed, pricing: Pricing, offered: Sequence[SpecializationAnswer]
+) -> TrainerCard:
+    return TrainerCard(
+        id=profile.id,
+        user=UserReference(id=profile.user),
+        name=profile.name,
+        profile_image=signed(context, profile.profile_image),
+        city=profile.city,
+        country=profile.country,
+        studio_name=profile.studio_name,
+        studio_city=profile.studio_city,
+        studio_country=profile.studio_country,
+        years_of_experience=profile.years_of_experience,
+        rating=rating(listed),
+        pricing=pricing_answer(pricing),
+        specializations=tuple(offered),
+        created_at=to_wire(profile.created_at),
+    )
+
+
+def rating(listed: Listed) -> Rating:
+    return Rating(average=listed.rating_average, count=listed.rating_count)
+
+
+async def specializations(
+    context: Context, trainer_ids: Sequence[str]
+) -> dict[str, tuple[SpecializationAnswer, ...]]:
+    """What each trainer offers, with the names that the categories have now."""
+    offered = await context.store.specializations.of(trainer_ids)
+    every = [one for several in offered.values() for one in several]
+    categories, subs = await asyncio.gather(
+        context.store.categories.by_ids({one.category_id for one in every}),
+        context.store.categories.subs_by_ids({sub for one in every for sub in one.sub_category_ids}),
+    )
+    return {trainer_id: named(several, categories, subs) for trainer_id, several in offered.items()}
+
+
+def named(
+    offered: Sequence[Specialization], categories: Mapping[str, Category], subs: Mapping[str, SubCategory]
+) -> tuple[SpecializationAnswer, ...]:
+    return tuple(
+        SpecializationAnswer(
+            id=one.id,
+            session_category=one.category_id,
+            session_category_name=categories[one.category_id].name,
+            sub_categories=one.sub_category_ids,
+            sub_category_names=tuple(subs[sub].name for sub in one.sub_category_ids),
+        )
+        for one in offered
+        if one.category_id in categories and all(sub in subs for sub in one.sub_category_ids)
+    )

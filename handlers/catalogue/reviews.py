@@ -1,0 +1,134 @@
+"""What clients say of their sessions: one review a completed booking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from domain.catalogue import Review
+from domain.catalogue_answers import Author, ReviewAnswer, ReviewPage
+from domain.commands.catalogue import AddReview, DeleteReview, ListReviews, UpdateReview
+from domain.errors import Code, DomainError, not_found
+from domain.fields import Id
+from domain.instants import from_milliseconds, to_wire, whole_milliseconds
+from domain.pages import decode_cursor, encode_cursor, not_from_here
+from domain.profiles import Profile
+from handlers.access import require_role
+from handlers.actor import Actor, Visitor
+from handlers.catalogue.cards import listed_trainer
+from handlers.context import Context
+from handlers.idempotent import idempotent
+from handlers.profiles.changes import changes_of
+from handlers.profiles.files import signed
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Milliseconds since 1970, and the id of the last one."""
+
+    at: int
+    id: Id
+
+
+@idempotent
+async def add_review(context: Context, actor: Actor, command: AddReview) -> ReviewAnswer:
+    """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
+    require_role(actor, "client")
+    booking = await context.store.bookings.by_id(command.booking_id)
+    if booking is None or booking.client_id != actor.profile_id:
+        raise not_found("booking")
+    if booking.status != "completed":
+        raise DomainError(Code.CONFLICT, "Only a completed session can be reviewed.")
+    now = whole_milliseconds(context.clock())
+    review = Review(
+        id=context.store.reviews.new_id(),
+        booking_id=booking.id,
+        trainer_id=booking.trainer_id,
+        client_id=booking.client_id,
+        rating=command.rating,
+        comment=command.comment,
+        created_at=now,
+        updated_at=now,
+    )
+    if not await context.store.reviews.add(review):
+        raise DomainError(Code.CONFLICT, "This session has its review.")
+    return await _answer(context, review)
+
+
+async def list_reviews(context: Context, visitor: Visitor, command: ListReviews) -> ReviewPage:
+    """Of a trainer who may be found, newest first."""
+    await listed_trainer(context, command.trainer_id)
+    before = _before(command.cursor) if command.cursor else None
+    found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
+    more, found = len(found) > command.limit, found[: command.limit]
+    place = _Place(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
+    return ReviewPage(items=await _answers(context, found), next_cursor=encode_cursor(place) if place else None)
+
+
+@idempotent
+async def update_review(context: Context, actor: Actor, command: UpdateReview) -> ReviewAnswer:
+    """By its author; raises ``not_found`` or ``forbidden``."""
+    await _require_author(context, actor, command.id)
+    now = whole_milliseconds(context.clock())
+    changed = await context.store.reviews.update(command.id, changes_of(command, "id"), now)
+    if changed is None:
+        raise not_found("review")
+    return await _answer(context, changed)
+
+
+@idempotent
+async def delete_review(context: Context, actor: Actor, command: DeleteReview) -> None:
+    """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
+    if not actor.is_admin:
+        await _require_author(context, actor, command.id)
+    if not await context.store.reviews.delete(command.id):
+        raise not_found("review")
+
+
+async def _require_author(context: Context, actor: Actor, review_id: str) -> None:
+    review = await context.store.reviews.by_id(review_id)
+    if review is None:
+        raise not_found("review")
+    if review.client_id != actor.profile_id:
+        raise DomainError(Code.FORBIDDEN, "Only its author may do this.")
+
+
+def _before(cursor: str) -> tuple[datetime, str]:
+    place = decode_cursor(_Place, cursor)
+    try:
+        at = from_milliseconds(place.at)
+    except (ValueError, OverflowError, OSError):
+        at = None
+    if at is None:
+        raise not_from_here()
+    return at, place.id
+
+
+async def _answer(context: Context, review: Review) -> ReviewAnswer:
+    (answer,) = await _answers(context, [review])
+    return answer
+
+
+async def _answers(context: Context, reviews: Sequence[Review]) -> list[ReviewAnswer]:
+    authors = await context.store.profiles.by_ids("client", {review.client_id for review in reviews})
+    return [
+        ReviewAnswer(
+            id=review.id,
+            trainer=review.trainer_id,
+            client=review.client_id,
+            author=_author(context, authors, review),
+            rating=review.rating,
+            comment=review.comment,
+            created_at=to_wire(review.created_at),
+            updated_at=to_wire(review.updated_at),
+        )
+        for review in reviews
+    ]
+
+
+def _author(context: Context, authors: Mapping[str, Profile], review: Review) -> Author:
+    author = authors.get(review.client_id)
+    if author is None:
+        return Author(name="", profile_image=None)
+    return Author(name=author.name, profile_image=signed(context, author.profile_image))

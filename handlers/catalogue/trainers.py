@@ -1,0 +1,63 @@
+"""A trainer's public page, and what the trainer sells."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from domain.catalogue import Certificate
+from domain.catalogue_answers import CertificateAnswer, PricingAnswer, TrainerAnswer, pricing_answer
+from domain.commands.catalogue import GetPricing, GetTrainer
+from domain.errors import not_found
+from domain.instants import to_wire
+from handlers.actor import Actor, Visitor
+from handlers.catalogue.cards import card, listed_trainer, specializations
+from handlers.context import Context
+from handlers.profiles.files import signed, signed_all
+
+
+async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
+    """Raises ``not_found`` for a trainer who is paused, blocked, erased or not verified."""
+    listed = await listed_trainer(context, command.id)
+    store = context.store
+    profile, pricing, offered, certificates = await asyncio.gather(
+        store.profiles.by_id("trainer", command.id),
+        store.pricings.of(command.id),
+        specializations(context, [command.id]),
+        store.certificates.of(command.id),
+    )
+    if profile is None:
+        raise not_found("trainer")
+    shown = card(context, profile, listed, pricing, offered.get(command.id, ()))
+    private = isinstance(caller, Actor) and (caller.is_admin or caller.profile_id == command.id)
+    return TrainerAnswer(
+        **msgspec.structs.asdict(shown),
+        service_images=signed_all(context, profile.service_images),
+        studio_address=profile.studio_address,
+        studio_zip_code=profile.studio_zip_code,
+        instagram_url=profile.instagram_url,
+        website_url=profile.website_url,
+        time_zone=profile.time_zone,
+        certificates=tuple(certificate_answer(context, one, private=private) for one in certificates),
+        updated_at=to_wire(profile.updated_at),
+    )
+
+
+async def get_pricing(context: Context, visitor: Visitor, command: GetPricing) -> PricingAnswer:
+    """Raises ``not_found`` for a trainer who may not be found."""
+    await listed_trainer(context, command.id)
+    return pricing_answer(await context.store.pricings.of(command.id))
+
+
+def certificate_answer(context: Context, one: Certificate, *, private: bool) -> CertificateAnswer:
+    """``private``: with the document."""
+    return CertificateAnswer(
+        id=one.id,
+        trainer_id=one.trainer_id,
+        certificate_name=one.name,
+        certificate_document=signed(context, one.document) if private else msgspec.UNSET,
+        about_you=one.about,
+        created_at=to_wire(one.created_at),
+        updated_at=to_wire(one.updated_at),
+    )

@@ -1,0 +1,74 @@
+"""A trainer's certificates."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.catalogue import Certificate
+from domain.catalogue_answers import CertificateAnswer, CertificatePage
+from domain.commands.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
+from domain.errors import Code, DomainError, not_found
+from domain.fields import Id
+from domain.instants import whole_milliseconds
+from domain.pages import decode_cursor, encode_cursor
+from handlers.access import require_role
+from handlers.actor import Actor
+from handlers.catalogue.trainers import certificate_answer
+from handlers.context import Context
+from handlers.idempotent import idempotent
+from handlers.profiles.changes import changes_of
+
+
+class _Place(msgspec.Struct, frozen=True):
+    id: Id
+
+
+async def list_certificates(context: Context, actor: Actor, command: ListCertificates) -> CertificatePage:
+    """In the order in which they were added."""
+    require_role(actor, "trainer")
+    after = decode_cursor(_Place, command.cursor).id if command.cursor else None
+    found = await context.store.certificates.of(actor.profile_id, after, command.limit + 1)
+    more, found = len(found) > command.limit, found[: command.limit]
+    return CertificatePage(
+        items=[certificate_answer(context, one, private=True) for one in found],
+        next_cursor=encode_cursor(_Place(found[-1].id)) if more else None,
+    )
+
+
+@idempotent
+async def add_certificate(context: Context, actor: Actor, command: AddCertificate) -> CertificateAnswer:
+    """Raises ``conflict`` when there are as many as there may be."""
+    require_role(actor, "trainer")
+    now = whole_milliseconds(context.clock())
+    certificate = Certificate(
+        id=context.store.certificates.new_id(),
+        trainer_id=actor.profile_id,
+        name=command.certificate_name,
+        document=command.certificate_document,
+        about=command.about_you,
+        created_at=now,
+        updated_at=now,
+    )
+    if not await context.store.offers.add_certificate(certificate):
+        raise DomainError(Code.CONFLICT, "There are as many certificates as there may be.")
+    return certificate_answer(context, certificate, private=True)
+
+
+@idempotent
+async def update_certificate(context: Context, actor: Actor, command: UpdateCertificate) -> CertificateAnswer:
+    """Raises ``not_found`` for another's."""
+    require_role(actor, "trainer")
+    now = whole_milliseconds(context.clock())
+    changed = await context.store.certificates.update(actor.profile_id, command.id, changes_of(command, "id"), now)
+    if changed is None:
+        raise not_found("certificate")
+    return certificate_answer(context, changed, private=True)
+
+
+@idempotent
+async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate) -> None:
+    """Raises ``not_found`` for another's."""
+    require_role(actor, "trainer")
+    now = whole_milliseconds(context.clock())
+    if await context.store.offers.delete_certificate(actor.profile_id, command.id, now) is None:
+        raise not_found("certificate")

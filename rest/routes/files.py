@@ -1,0 +1,37 @@
+"""Files."""
+
+from __future__ import annotations
+
+from domain.commands.files import OpenFile
+from domain.file_answers import FileAnswer
+from handlers.files.opening import open_file
+from handlers.files.uploading import upload
+from rest import limits
+from rest.files import download_handler, upload_handler
+from rest.route import Route
+
+ROWS = (
+    Route(
+        "POST",
+        "/files",
+        upload,
+        "Upload an image, a video or a PDF",
+        answer=FileAnswer,
+        status=201,
+        rate=limits.UPLOAD,
+        adapter=upload_handler,
+        consumes="multipart/form-data",
+    ),
+    Route(
+        "GET",
+        "/files/{id}",
+        open_file,
+        "A file, by its signed URL or with a token",
+        command=OpenFile,
+        answer=bytes,
+        public=True,
+        rate=limits.DOWNLOAD,
+        adapter=download_handler,
+        produces="application/octet-stream",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Signed URLs, and the processes that decode images."""

@@ -1,0 +1,140 @@
+"""What a trainer says of himself and sells, each change in one transaction with the listing that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bson import ObjectId
+
+from domain.accounts import Role, unauthenticated
+from domain.catalogue import Category, Certificate, Specialization, SubCategory, require_known
+from domain.pricing import Pricing
+from domain.profiles import Profile
+from store.bookmarks import Bookmarks
+from store.categories import Categories
+from store.certificates import Certificates
+from store.database import Database, Session
+from store.failures import repository
+from store.listings import Listings
+from store.people import PROFILES
+from store.pricings import Pricings
+from store.profiles import NOT_ERASED, Profiles
+from store.specializations import Specializations
+
+# More would make a profile's page long and serve nobody.
+MAX_CERTIFICATES = 50
+
+
+@repository
+class Offers:
+    def __init__(
+        self,
+        database: Database,
+        profiles: Profiles,
+        pricings: Pricings,
+        categories: Categories,
+        specializations: Specializations,
+        certificates: Certificates,
+        bookmarks: Bookmarks,
+        listings: Listings,
+    ) -> None:
+        self._database = database
+        self._trainers = database.collection(PROFILES["trainer"])
+        self._profiles = profiles
+        self._pricings = pricings
+        self._categories = categories
+        self._specializations = specializations
+        self._certificates = certificates
+        self._bookmarks = bookmarks
+        self._listings = listings
+
+    async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
+        """By stored names."""
+
+        async def body(session: Session) -> None:
+            await self._update(role, profile_id, values, now, session)
+            if role == "trainer":
+                await self._listings.refresh(profile_id, session=session)
+
+        await self._database.transaction(body)
+
+    async def set_pricing(self, pricing: Pricing, now: datetime) -> None:
+        async def body(session: Session) -> None:
+            await self._update("trainer", pricing.trainer_id, {}, now, session)
+            await self._pricings.put(pricing, now, session=session)
+            await self._listings.refresh(pricing.trainer_id, session=session)
+
+        await self._database.transaction(body)
+
+    async def set_specializations(
+        self, trainer_id: str, offered: Sequence[Specialization], now: datetime
+    ) -> tuple[dict[str, Category], dict[str, SubCategory]]:
+        """In place of all earlier ones; raises ``validation_failed``."""
+        category_ids = {one.category_id for one in offered}
+        sub_ids = {sub for one in offered for sub in one.sub_category_ids}
+
+        async def body(session: Session) -> tuple[dict[str, Category], dict[str, SubCategory]]:
+            categories = await self._categories.by_ids(category_ids, session=session)
+            subs = await self._categories.subs_by_ids(sub_ids, session=session)
+            require_known(offered, categories, subs)
+            await self._categories.touch(category_ids, sub_ids, session=session)
+            await self._specializations.replace(trainer_id, offered, now, session=session)
+            ids = tuple(ObjectId(one.id) for one in offered)
+            await self._update("trainer", trainer_id, {"specialization": ids}, now, session)
+            await self._listings.refresh(trainer_id, session=session)
+            return categories, subs
+
+        return await self._database.transaction(body)
+
+    async def add_certificate(self, certificate: Certificate) -> bool:
+        """False when the trainer has as many as there may be."""
+
+        async def body(session: Session) -> bool:
+            result = await self._trainers.update_one(
+                {
+                    "_id": ObjectId(certificate.trainer_id),
+                    **NOT_ERASED,
+                    f"certificates.{MAX_CERTIFICATES - 1}": {"$exists": False},
+                },
+                {
+                    "$push": {"certificates": ObjectId(certificate.id)},
+                    "$set": {"updatedAt": certificate.created_at},
+                },
+                session=session,
+            )
+            if result.matched_count:
+                await self._certificates.insert(certificate, session=session)
+            return bool(result.matched_count)
+
+        return await self._database.transaction(body)
+
+    async def delete_certificate(self, trainer_id: str, certificate_id: str, now: datetime) -> Certificate | None:
+        async def body(session: Session) -> Certificate | None:
+            deleted = await self._certificates.delete(trainer_id, certificate_id, session=session)
+            if deleted is not None:
+                await self._trainers.update_one(
+                    {"_id": ObjectId(trainer_id)},
+                    {"$pull": {"certificates": ObjectId(certificate_id)}, "$set": {"updatedAt": now}},
+                    session=session,
+                )
+            return deleted
+
+        return await self._database.transaction(body)
+
+    async def forget(self, role: Role, profile_id: str, *, session: Session) -> None:
+        """Everything that belongs to an erased profile but the profile; reviews stay, of or by nobody."""
+        await self._bookmarks.delete_all(profile_id, session=session)
+        if role == "trainer":
+            await self._pricings.delete(profile_id, session=session)
+            await self._specializations.delete(profile_id, session=session)
+            await self._certificates.delete_all(profile_id, session=session)
+
+    async def _update(
+        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: Session
+    ) -> Profile:
+        """The profile as it was before; raises ``unauthenticated`` when it was erased meanwhile."""
+        before = await self._profiles.update(role, profile_id, values, now, session=session)
+        if before is None:
+            raise unauthenticated()
+        return before

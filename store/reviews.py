@@ -1,0 +1,124 @@
+"""The Review table, with the booking that each review is of; the trainer's rating moves in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from domain.catalogue import Review
+from store.database import Database, Document, Session
+from store.failures import repository
+from store.listings import Listings
+from store.schema import CollectionSchema
+
+NAME = "reviews"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("booking", ASCENDING)], name="booking", unique=True),
+            IndexModel(
+                [("trainer", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="newestOfTrainer"
+            ),
+        ),
+    ),
+)
+
+
+@repository
+class Reviews:
+    def __init__(self, database: Database, listings: Listings) -> None:
+        self._database = database
+        self._reviews = database.collection(NAME)
+        self._listings = listings
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    async def by_id(self, review_id: str) -> Review | None:
+        found = await self._reviews.find_one({"_id": ObjectId(review_id)})
+        return _review(found) if found else None
+
+    async def page(self, trainer_id: str, before: tuple[datetime, str] | None, limit: int) -> list[Review]:
+        """Newest first."""
+        query: Document = {"trainer": ObjectId(trainer_id)}
+        if before is not None:
+            at, last = before
+            query["$or"] = [{"createdAt": {"$lt": at}}, {"createdAt": at, "_id": {"$lt": ObjectId(last)}}]
+        newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
+        return [_review(one) for one in await self._reviews.find(query).sort(newest).limit(limit).to_list(None)]
+
+    async def add(self, review: Review) -> bool:
+        """False when the booking has its review."""
+
+        async def body(session: Session) -> None:
+            await self._reviews.insert_one(_document(review), session=session)
+            await self._listings.rate(review.trainer_id, stars=review.rating, reviews=1, session=session)
+
+        try:
+            await self._database.transaction(body)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def update(self, review_id: str, changes: Mapping[str, object], now: datetime) -> Review | None:
+        """By stored names; nothing when it is gone."""
+
+        async def body(session: Session) -> Review | None:
+            before = await self._reviews.find_one({"_id": ObjectId(review_id)}, session=session)
+            after = await self._reviews.find_one_and_update(
+                {"_id": ObjectId(review_id)},
+                {"$set": {**changes, "updatedAt": now}},
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+            if before is None or after is None:
+                return None
+            stars = after["rating"] - before["rating"]
+            await self._listings.rate(str(after["trainer"]), stars=stars, reviews=0, session=session)
+            return _review(after)
+
+        return await self._database.transaction(body)
+
+    async def delete(self, review_id: str) -> bool:
+        """False when it is gone."""
+
+        async def body(session: Session) -> bool:
+            found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
+            if found is None:
+                return False
+            await self._listings.rate(str(found["trainer"]), stars=-found["rating"], reviews=-1, session=session)
+            return True
+
+        return await self._database.transaction(body)
+
+
+def _document(review: Review) -> Document:
+    return {
+        "_id": ObjectId(review.id),
+        "booking": ObjectId(review.booking_id),
+        "trainer": ObjectId(review.trainer_id),
+        "client": ObjectId(review.client_id),
+        "rating": review.rating,
+        "comment": review.comment,
+        "createdAt": review.created_at,
+        "updatedAt": review.updated_at,
+    }
+
+
+def _review(document: Document) -> Review:
+    return Review(
+        id=str(document["_id"]),
+        booking_id=str(document["booking"]),
+        trainer_id=str(document["trainer"]),
+        client_id=str(document["client"]),
+        rating=document["rating"],
+        comment=document.get("comment"),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )

@@ -1,0 +1,82 @@
+"""The Specialization table, with the trainer whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+
+from domain.catalogue import Specialization
+from store.database import Database, Document, Session
+from store.failures import repository
+from store.schema import CollectionSchema
+
+NAME = "specializations"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("trainer", ASCENDING)], name="trainer"),
+            IndexModel([("sessionCategory", ASCENDING)], name="category"),
+            IndexModel([("subCategories", ASCENDING)], name="subCategory"),
+        ),
+    ),
+)
+
+
+@repository
+class Specializations:
+    def __init__(self, database: Database) -> None:
+        self._specializations = database.collection(NAME)
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    async def of(self, trainer_ids: Collection[str]) -> dict[str, list[Specialization]]:
+        """Each trainer's, in the order in which they were given."""
+        query = {"trainer": {"$in": [ObjectId(one) for one in trainer_ids]}}
+        found: dict[str, list[Specialization]] = {}
+        for document in await self._specializations.find(query).sort("_id", ASCENDING).to_list(None):
+            one = _specialization(document)
+            found.setdefault(one.trainer_id, []).append(one)
+        return found
+
+    async def replace(
+        self, trainer_id: str, offered: Sequence[Specialization], now: datetime, *, session: Session
+    ) -> None:
+        await self.delete(trainer_id, session=session)
+        if offered:
+            await self._specializations.insert_many([_document(one, now) for one in offered], session=session)
+
+    async def delete(self, trainer_id: str, *, session: Session) -> None:
+        await self._specializations.delete_many({"trainer": ObjectId(trainer_id)}, session=session)
+
+    async def uses(self, category_id: str, *, session: Session) -> bool:
+        query = {"sessionCategory": ObjectId(category_id)}
+        return await self._specializations.find_one(query, {"_id": 1}, session=session) is not None
+
+    async def uses_sub(self, sub_id: str, *, session: Session) -> bool:
+        return await self._specializations.find_one({"subCategories": sub_id}, {"_id": 1}, session=session) is not None
+
+
+def _document(one: Specialization, now: datetime) -> Document:
+    return {
+        "_id": ObjectId(one.id),
+        "trainer": ObjectId(one.trainer_id),
+        "sessionCategory": ObjectId(one.category_id),
+        "subCategories": list(one.sub_category_ids),
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+def _specialization(document: Document) -> Specialization:
+    return Specialization(
+        id=str(document["_id"]),
+        trainer_id=str(document["trainer"]),
+        category_id=str(document["sessionCategory"]),
+        sub_category_ids=tuple(document["subCategories"]),
+    )

@@ -1,0 +1,134 @@
+"""A trainer's rating equals the reviews, whatever happens to them at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.catalogue import Review
+from domain.instants import whole_milliseconds
+from tests.catalogue.town import Resident, Town
+from tests.rest.surface import Answer
+
+
+async def stars(town: Town, trainer: Resident) -> list[int]:
+    reviews = town.surface.database.collection("reviews")
+    return [one["rating"] async for one in reviews.find({"trainer": ObjectId(trainer.id)})]
+
+
+async def check(town: Town, trainer: Resident) -> None:
+    """The page, the listing and the reviews say the same."""
+    given = await stars(town, trainer)
+    shown = (await town.get(f"/trainers/{trainer.id}")).body["rating"]
+    assert shown == {"average": float(Fraction(sum(given), len(given))) if given else None, "count": len(given)}
+    listing = await town.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
+    assert listing is not None
+    assert (listing["ratingSum"], listing["ratingCount"]) == (sum(given), len(given))
+
+
+async def test_many_clients_at_once(town: Town) -> None:
+    """Each writes, changes and some remove their reviews while the trainer's profile changes too."""
+    trainer, admin = await town.trainer(), await town.make("admin")
+    clients = [await town.make("client") for _ in range(8)]
+    bookings = [(client, await town.booking(client, trainer)) for client in clients for _ in range(2)]
+
+    async def life(number: int, client: Resident, booking: str) -> None:
+        body = {"rating": 1 + number % 5}
+        review = await _until_done(partial(client.post, f"/bookings/{booking}/review", body), 201)
+        path = f"/reviews/{review['id']}"
+        await _until_done(partial(client.patch, path, {"rating": 1 + (number * 3) % 5}), 200)
+        if number % 3 == 0:
+            await _until_done(partial((admin if number % 2 else client).delete, path), 204)
+
+    async def others() -> None:
+        for number in range(5):
+            await _until_done(partial(trainer.patch, "/me/profile", {"city": f"City {number}"}), 200)
+
+    await asyncio.gather(*(life(number, *one) for number, one in enumerate(bookings)), others())
+    assert len(await stars(town, trainer)) == 10
+    await check(town, trainer)
+    assert trainer.id in await town.found("city=city+4")
+
+
+async def _until_done(ask: Callable[[], Awaitable[Answer]], status: int) -> Any:
+    """``unavailable`` asks for a repeat, and gets it as from a client."""
+    for _ in range(20):
+        answer = await ask()
+        if answer.status != 503:
+            break
+    assert answer.status == status, answer.text
+    return answer.body
+
+
+@dataclass
+class Step:
+    kind: str
+    which: int
+    rating: int
+
+
+STEPS = st.lists(
+    st.builds(Step, st.sampled_from(["add", "edit", "delete", "pause", "move"]), st.integers(0, 5), st.integers(1, 5)),
+    min_size=1,
+    max_size=25,
+)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_any_history(town: Town, at_once: int) -> None:
+    """Against the reviews themselves, step by step or four at a time."""
+    loop, trainer = asyncio.get_running_loop(), await town.trainer()
+    client = await town.make("client")
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(STEPS)
+    def history(steps: list[Step]) -> None:
+        asyncio.run_coroutine_threadsafe(_history(town, trainer, client, steps, at_once), loop).result(60)
+
+    await asyncio.to_thread(history)
+
+
+async def _history(town: Town, trainer: Resident, client: Resident, steps: list[Step], at_once: int) -> None:
+    store, there = town.store, dict.fromkeys(range(6), "")
+
+    async def take(step: Step) -> None:
+        now = whole_milliseconds(town.surface.clock())
+        review_id = there[step.which]
+        if step.kind == "add":
+            review = Review(
+                id=store.reviews.new_id(), booking_id=store.reviews.new_id(), trainer_id=trainer.id,
+                client_id=client.id, rating=step.rating, comment=None, created_at=now, updated_at=now,
+            )  # fmt: skip
+            assert await store.reviews.add(review)
+            assert not await store.reviews.add(review)
+            there[step.which] = review.id
+        elif step.kind == "edit" and review_id:
+            await store.reviews.update(review_id, {"rating": step.rating}, now)
+        elif step.kind == "delete" and review_id:
+            await store.reviews.delete(review_id)
+        elif step.kind == "pause":
+            await town.done(trainer.patch("/me", {"isActive": step.rating > 2}))
+        elif step.kind == "move":
+            await town.done(trainer.patch("/me/profile", {"city": f"City {step.rating}"}))
+
+    for start in range(0, len(steps), at_once):
+        await asyncio.gather(*map(take, steps[start : start + at_once]))
+        if at_once == 1:
+            await _check_listing(town, trainer)
+    await town.done(trainer.patch("/me", {"isActive": True}))
+    await check(town, trainer)
+
+
+async def _check_listing(town: Town, trainer: Resident) -> None:
+    given, listed = await stars(town, trainer), await town.store.listings.rating_of(trainer.id)
+    assert listed.rating_count == len(given)
+    assert listed.rating_average == (sum(given) / len(given) if given else None)

@@ -1,0 +1,161 @@
+"""A stage of two real processes: each person has a device at both, and what is heard has to be the same at both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from itertools import count, cycle
+from typing import Any
+
+from redis.asyncio import Redis
+
+from domain import rooms
+from domain.accounts import Role
+from domain.events import CONVERSATIONS
+from server.app import utc_now
+from server.fanout import envelope
+from server.fanout.feeds import channel
+from server.security.tokens import AccessTokens
+from store.database import Database
+from store.store import Store
+from tests.conversations.stage import Caller, Heard, Stage
+from tests.harness.devices import PATIENCE_SECONDS, Data, Device
+from tests.harness.nodes import SECRET
+from tests.harness.people import People, Person
+from tests.together.spread import NODES, Deployment
+
+ENTRIES = ("message:new", "message:updated")
+_MARK = "test:mark"
+
+
+class SpreadStage(Stage):
+    """``sit`` connects a person at a node, over some transport."""
+
+    def __init__(
+        self, database: Database, redis: Redis, sit: Callable[[Person, int], Coroutine[Any, Any, Device]]
+    ) -> None:
+        self.store = Store(database)
+        self._redis = redis
+        self._sit = sit
+        self._seats: dict[str, list[Device]] = {}
+        self._callers: Counter[str] = Counter()
+        self._marks = count(1)
+        self._spoke: set[Device] = set()
+        self.people = Present(self, utc_now)
+
+    def device(self, person: Person) -> SpreadCaller:
+        """The first device of everybody is at one node, the next at the other, and so on."""
+        self._callers[person.id] += 1
+        return SpreadCaller(self, person, self._seats[person.id][(self._callers[person.id] - 1) % NODES])
+
+    def another(self) -> SpreadStage:
+        return self
+
+    async def settled(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # What another process writes behind, and says nobody of.
+            while await self._behind():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def arrive(self, person: Person) -> None:
+        """Before anybody can speak to the person."""
+        self._seats[person.id] = list(await asyncio.gather(*(self._sit(person, node) for node in range(NODES))))
+
+    async def say(self, device: Device, event: str, data: object) -> Data:
+        self._spoke.add(device)
+        return await device.ask(event, data)
+
+    async def told(self, person: Person) -> list[Heard]:
+        """What is on its way has arrived when a mark has that was said later, and every entry of the logs has."""
+        spoke, self._spoke = self._spoke, set()
+        # A process answers after it has published what it published before.
+        await asyncio.gather(*(device.ask("test:nothing", {}) for device in spoke))
+        mark = next(self._marks)
+        packet = f'2{CONVERSATIONS},["{_MARK}",{{"number":{mark}}}]'
+        await self._redis.publish(channel(rooms.user(person.id)), envelope.event(b"the test", packet.encode()))
+        heads = await self._heads(person)
+        one, other = await asyncio.gather(
+            *(self._heard(device, mark, heads) for device in self._seats[person.id])
+        )
+        assert _parts(one) == _parts(other)
+        return one if mark % NODES else other
+
+    async def _heads(self, person: Person) -> dict[str, int]:
+        heads = await self.store.log.read.heads(await self.store.conversations.all_ids(person.id))
+        return {conversation: head for conversation, head in heads.items() if head}
+
+    async def _heard(self, device: Device, mark: int, heads: dict[str, int]) -> list[Heard]:
+        def complete(device: Device) -> bool:
+            marks = [data["number"] for name, data in device.heard if name == _MARK]
+            return mark in marks and all(_head_of(device, i) >= head for i, head in heads.items())
+
+        await device.until(complete)
+        return [(name, data) for name, data in device.heard if name != _MARK]
+
+    async def _behind(self) -> bool:
+        ids = [i for person_id in self._seats for i in await self.store.conversations.all_ids(person_id)]
+        records = await self.store.conversations.records(ids)
+        heads = await self.store.log.read.heads(ids)
+        return any(record.head < heads[i] for i, record in records.items())
+
+
+class SpreadCaller(Caller):
+    def __init__(self, stage: SpreadStage, person: Person, device: Device) -> None:
+        super().__init__(person)
+        self._stage = stage
+        self._device = device
+
+    async def ask(self, event: str, data: object) -> Data:
+        return await self._stage.say(self._device, event, data)
+
+    async def told(self) -> list[Heard]:
+        return await self._stage.told(self.person)
+
+
+class Present(People):
+    """People who are connected from the moment they are made."""
+
+    def __init__(self, stage: SpreadStage, clock: Callable[[], datetime]) -> None:
+        super().__init__(stage.store, AccessTokens(SECRET), clock)
+        self._stage = stage
+
+    async def make(self, role: Role = "client", *, name: str | None = None, verified: bool = True) -> Person:
+        person = await super().make(role, name=name, verified=verified)
+        if verified:
+            await self._stage.arrive(person)
+        return person
+
+
+def _head_of(device: Device, conversation_id: str) -> int:
+    """Entries come in order: the last one heard is the highest."""
+    for name, data in reversed(device.heard):
+        if name in ENTRIES and data["conversationId"] == conversation_id:
+            return int(data["seq"])
+    return 0
+
+
+def _parts(heard: Sequence[Heard]) -> tuple[dict[str, list[Heard]], list[str]]:
+    """What has an order, and what has none between nodes."""
+    entries: dict[str, list[Heard]] = {}
+    for name, data in heard:
+        if name in ENTRIES:
+            entries.setdefault(data["conversationId"], []).append((name, data))
+    return entries, sorted(json.dumps([name, data], sort_keys=True) for name, data in heard if name not in ENTRIES)
+
+
+@asynccontextmanager
+async def spread_stage(
+    database: Database, redis_url: str, deployment: Deployment, transports: Sequence[Sequence[str]]
+) -> AsyncIterator[SpreadStage]:
+    """Each device connects over the transports whose turn it is."""
+    redis, turns = Redis.from_url(redis_url), cycle(transports)
+    async with AsyncExitStack() as stack, redis:
+
+        async def sit(person: Person, node: int) -> Device:
+            return await deployment.connect(stack, person, node, next(turns))
+
+        yield SpreadStage(database, redis, sit)

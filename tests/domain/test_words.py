@@ -1,0 +1,63 @@
+"""Text as search compares it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.words import LONGEST, beginnings, folded, plain, words
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("São Paulo", "sao  paulo"),
+        ("MÜNCHEN", "munchen"),
+        ("Straße", "STRASSE"),
+        ("İstanbul", "istanbul"),
+        ("ISPARTA", "ısparta"),
+        ("Łódź", "lodz"),
+        ("Ærø", "aero"),
+        ("Saint-Étienne", "saint etienne"),
+        ("O'Brien", "obrien"),
+        ("O\u2019Brien", "O'BRIEN"),
+        ("ｔｏｋｙｏ", "Tokyo"),
+        ("أحمد", "احمد"),
+        ("서울", "서울"),
+    ],
+)
+def test_one_name_has_one_spelling(one: str, other: str) -> None:
+    assert plain(one) == plain(other)
+
+
+@pytest.mark.parametrize("text", ["", " ", "***", "$.-", "\u0301"])
+def test_signs_are_no_words(text: str) -> None:
+    assert words(text) == []
+    assert plain(text) == ""
+
+
+def test_words_that_keep_their_marks() -> None:
+    """Where a mark is a vowel of its own, it belongs to the word."""
+    assert words("योग दिल्ली")[0] == "योग"
+    assert len(words("योग दिल्ली")) == 2
+    assert words("瑜伽 東京") == ["瑜伽", "東京"]
+
+
+def test_names_that_differ_in_signs_are_different_names() -> None:
+    assert folded("C++") != folded("C#")
+    assert folded("  Straße\t1 ") == folded("STRASSE 1")
+
+
+@given(st.text(max_size=60))
+def test_a_spelling_is_its_own_spelling(text: str) -> None:
+    assert plain(plain(text)) == plain(text)
+    assert folded(folded(text)) == folded(text)
+
+
+@given(st.text(max_size=60))
+def test_whatever_was_typed_so_far_is_a_beginning(text: str) -> None:
+    for word in words(text):
+        assert 1 <= len(word) <= LONGEST
+        assert beginnings(word)[-1] == word
+        assert all(word.startswith(one) for one in beginnings(word))

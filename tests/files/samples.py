@@ -1,0 +1,66 @@
+"""Files as phones and their enemies send them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+from PIL import Image
+
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+
+
+def image(kind: str = "JPEG", size: tuple[int, int] = (640, 480), **how: object) -> bytes:
+    out = io.BytesIO()
+    mode = "RGBA" if kind == "PNG" else "RGB"
+    Image.effect_mandelbrot(size, (-2, -1.5, 1, 1.5), 50).convert(mode).save(out, kind, **how)
+    return out.getvalue()
+
+
+def photo_with_metadata() -> bytes:
+    """Held sideways, with a place and a name in it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Secret Camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    return image(exif=exif, comment=b"secret comment")
+
+
+def animation(frames: int = 4) -> bytes:
+    out = io.BytesIO()
+    images = [Image.new("RGB", (64, 48), (60 * n % 255, 10, 10)) for n in range(frames)]
+    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=50, loop=0)
+    return out.getvalue()
+
+
+def png_bomb(side: int = 50_000) -> bytes:
+    """A small file that says it is an enormous picture, and is one."""
+    row = zlib.compress(b"\0" * (side // 8 + 1) * 64, 9)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
+        + _chunk(b"IDAT", row)
+        + _chunk(b"IEND", b"")
+    )
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def box(name: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", 8 + len(data)) + name + data
+
+
+def mp4(size: int = 1000, brand: bytes = b"isom") -> bytes:
+    compatible = b"iso2avc1mp41" if brand == b"isom" else b""
+    head = box(b"ftyp", brand + b"\0\0\x02\0" + brand + compatible) + box(b"moov", b"\0" * 100)
+    return head + box(b"mdat", bytes(n % 251 for n in range(size)))
+
+
+def webm() -> bytes:
+    header = bytes.fromhex("4286810142f7810142f2810442f381084282847765626d4287810442858102")
+    body = b"\x15\x49\xa9\x66\x80"
+    start = b"\x1a\x45\xdf\xa3" + bytes([0x80 | len(header)]) + header
+    return start + b"\x18\x53\x80\x67" + bytes([0x80 | len(body)]) + body

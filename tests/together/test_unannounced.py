@@ -1,0 +1,134 @@
+"""What a node committed and did not live to announce, nor to show in its conversation: survivors do both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from bson import ObjectId
+
+from server.presence import names
+from store.conversations import CONVERSATIONS
+from store.database import Document
+from store.log.documents import MESSAGES, message_document
+from tests.harness.devices import Device
+from tests.harness.people import Person
+from tests.store.writing import a_change, a_message, abandon
+from tests.together.fanout_stage import ENTRIES, Stage, Talk, stage
+
+
+@pytest.fixture
+async def two(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(database_url, tmp_path) as made:
+        yield made
+
+
+async def died(two: Stage) -> None:
+    """A third node, whose lease ran out a moment ago."""
+    async with two.redis.client() as redis:
+        ran_out = int(time.time() * 1000) - 1_000
+        await redis.zadd(names.LEASES, {uuid4().hex: ran_out})
+        # This Redis is young: without it nobody would be declared dead for one lease.
+        await redis.hset(names.QUIET, "until", "0")
+
+
+async def last_words(two: Stage, talk: Talk, seq: int, sender: Person) -> Document:
+    """Stored by a node that died before it could say so."""
+    database = two.nodes[0].node.database
+    document = message_document(a_message(talk.id, sender.id, f"last words {seq}", "unannounced")) | {"seq": seq}
+    await database.collection(MESSAGES).insert_one(document)
+    return document
+
+
+def entries(phone: Device) -> list[tuple[str, int]]:
+    return [(name, data["seq"]) for name, data in phone.heard if name in ENTRIES]
+
+
+async def test_a_last_message_is_heard_once_by_all_without_another(two: Stage) -> None:
+    talk = await two.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_heard_everything()
+    last = await last_words(two, talk, 2, talk.client)
+    await died(two)
+    for phone in talk.devices:
+        await phone.hear("message:new", 2)
+        assert phone.events("message:new")[1]["message"]["id"] == str(last["_id"])
+    await talk.say(talk.devices[1], "third")
+    await talk.everyone_heard_everything()
+    for phone in talk.devices:
+        assert entries(phone) == [("message:new", 1), ("message:new", 2), ("message:new", 3)]
+        assert phone.events("sync:required") == []
+
+
+async def test_first_words_that_are_the_last_too(two: Stage) -> None:
+    talk = await two.talk()
+    await last_words(two, talk, 1, talk.trainer)
+    await died(two)
+    for phone in talk.devices:
+        await phone.hear("message:new")
+        assert [name for name, _ in phone.heard] == ["conversation:new", "message:new"]
+
+
+async def test_a_change_that_was_not_even_applied(two: Stage) -> None:
+    talk = await two.talk()
+    message = await talk.say(talk.devices[0], "first")
+    await talk.everyone_heard_everything()
+    record = await two.nodes[0].node.store.log.read.message(message["id"])
+    assert record is not None
+    await abandon(two.nodes[0].node.database, a_change(record, "edit", seq=2, text="edited"))
+    await died(two)
+    for phone in talk.devices:
+        (updated,) = await phone.hear("message:updated")
+        assert (updated["seq"], updated["message"]["text"]) == (2, "edited")
+
+
+async def test_who_came_back_since_is_not_told_again(two: Stage) -> None:
+    """Whoever connects has it from ``sync``; what is older than the connection is not said live."""
+    talk = Talk(*(await two.people.pair()))
+    talk.devices.append(await two.join(talk.trainer, 0))
+    await talk.say(talk.devices[0], "first")
+    await last_words(two, talk, 2, talk.client)
+    back = await two.join(talk.client, 1)
+    await died(two)
+    await talk.devices[0].hear("message:new", 2)
+    await talk.say(talk.devices[0], "third")
+    assert [event["seq"] for event in await back.hear("message:new")] == [3]
+    assert entries(talk.devices[0]) == [("message:new", 1), ("message:new", 2), ("message:new", 3)]
+
+
+async def test_the_conversation_shows_it(two: Stage) -> None:
+    talk = await two.talk()
+    await talk.say(talk.devices[0], "first")
+    last = await last_words(two, talk, 2, talk.client)
+    await died(two)
+    await talk.devices[0].hear("message:new", 2)
+    shown = await two.nodes[0].node.database.collection(CONVERSATIONS).find_one({"_id": ObjectId(talk.id)})
+    assert shown is not None
+    assert (shown["head"], shown["lastMessage"], shown["updatedAt"]) == (2, last["_id"], last["createdAt"])
+
+
+async def test_it_is_not_forgotten_while_the_database_is_away(
+    two: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead stay on the list until all that they left is looked after."""
+    talk = await two.talk()
+    await talk.say(talk.devices[0], "first")
+    tried = asyncio.Semaphore(0)
+
+    async def fail(*_: object) -> dict[str, int]:
+        tried.release()
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        for running in two.nodes:
+            broken.setattr(running.node.store.log.projections, "repair", fail)
+        await last_words(two, talk, 2, talk.client)
+        await died(two)
+        for _ in range(3):
+            await tried.acquire()
+    for phone in talk.devices:
+        await phone.hear("message:new", 2)
