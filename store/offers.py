@@ -11,6 +11,7 @@ from domain.accounts import Role, unauthenticated
 from domain.catalogue import Category, Certificate, Specialization, SubCategory, require_known
 from domain.pricing import Pricing
 from domain.profiles import Profile
+from store.availability import Availability
 from store.bookmarks import Bookmarks
 from store.categories import Categories
 from store.certificates import Certificates
@@ -38,6 +39,7 @@ class Offers:
         certificates: Certificates,
         bookmarks: Bookmarks,
         listings: Listings,
+        availability: Availability,
     ) -> None:
         self._database = database
         self._trainers = database.collection(PROFILES["trainer"])
@@ -48,6 +50,7 @@ class Offers:
         self._certificates = certificates
         self._bookmarks = bookmarks
         self._listings = listings
+        self._availability = availability
 
     async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
         """By stored names."""
@@ -129,6 +132,7 @@ class Offers:
             await self._pricings.delete(profile_id, session=session)
             await self._specializations.delete(profile_id, session=session)
             await self._certificates.delete_all(profile_id, session=session)
+            await self._availability.forget(profile_id, session=session)
 
     async def _update(
         self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: Session

@@ -111,6 +111,7 @@ class Store:
             self.certificates,
             self.bookmarks,
             self.listings,
+            self.availability,
         )
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
