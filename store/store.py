@@ -114,6 +114,7 @@ class Store:
             self.bookmarks,
             self.listings,
             file_fields,
+            self.availability,
         )
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
