@@ -13,6 +13,7 @@ from domain.blocking import Block
 from domain.registrations import Registration
 from domain.revocations import Reason
 from domain.sessions import Session
+from store.bookings import Bookings
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
@@ -37,6 +38,7 @@ class Accounts:
         offers: Offers,
         listings: Listings,
         idempotency: Idempotency,
+        bookings: Bookings,
     ) -> None:
         self._database = database
         self._users = users
@@ -46,6 +48,7 @@ class Accounts:
         self._offers = offers
         self._listings = listings
         self._idempotency = idempotency
+        self._bookings = bookings
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -159,6 +162,7 @@ class Accounts:
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user, now, session=session)
+            await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 

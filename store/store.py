@@ -139,6 +139,7 @@ class Store:
             self.offers,
             self.listings,
             self.idempotency,
+            self.bookings,
         )
 
     async def prepare(self) -> None:
