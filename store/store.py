@@ -131,6 +131,7 @@ class Store:
             self.offers,
             self.listings,
             self.idempotency,
+            self.files,
         )
 
     async def prepare(self) -> None:
