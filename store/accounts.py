@@ -17,6 +17,7 @@ from store.bookings import Bookings
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
+from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.offers import Offers
@@ -39,6 +40,7 @@ class Accounts:
         listings: Listings,
         idempotency: Idempotency,
         bookings: Bookings,
+        files: Files,
     ) -> None:
         self._database = database
         self._users = users
@@ -49,6 +51,7 @@ class Accounts:
         self._listings = listings
         self._idempotency = idempotency
         self._bookings = bookings
+        self._files = files
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -162,6 +165,7 @@ class Accounts:
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user, now, session=session)
+            await self._files.release_owner(user.id, now, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)

@@ -15,7 +15,8 @@ from domain.errors import invalid
 from domain.files import FileKind, FileUse
 from store.database import Database, Session
 from store.failures import repository
-from store.files import NAME, named_use
+from store.file_documents import named_use
+from store.files import NAME
 
 
 class FileField(msgspec.Struct, frozen=True, kw_only=True):

@@ -140,6 +140,7 @@ class Store:
             self.listings,
             self.idempotency,
             self.bookings,
+            self.files,
         )
 
     async def prepare(self) -> None:
