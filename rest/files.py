@@ -15,6 +15,7 @@ from domain.files import StoredFile
 from handlers.actor import Actor, Visitor
 from handlers.files.uploading import Upload
 from rest.adapter import HttpHandler, Services, caller_of
+from rest.documents import names
 from rest.limits import take
 from rest.multipart import file_part
 from rest.ranges import requested_range
@@ -78,7 +79,7 @@ async def _answer(request: web.Request, services: Services, file: StoredFile) ->
         # Pages of other origins show pictures by their URL.
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
-    if _names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+    if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
         return web.Response(status=304, headers=headers)
     span = requested_range(request.headers.get(hdrs.RANGE), request.headers.get(hdrs.IF_RANGE), etag, file.size)
     if span is None:
@@ -117,10 +118,6 @@ async def _stream(services: Services, file: StoredFile, start: int, end: int, re
         await response.write_eof()
     finally:
         await reading.aclose()
-
-
-def _names(if_none_match: str, etag: str) -> bool:
-    return any(one.strip().removeprefix("W/") in (etag, "*") for one in if_none_match.split(","))
 
 
 def _disposition(file: StoredFile) -> str:

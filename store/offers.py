@@ -11,6 +11,7 @@ from domain.accounts import Role, User, unauthenticated
 from domain.catalogue import Category, Specialization, SubCategory, require_known
 from domain.pricing import Pricing
 from domain.profiles import Profile
+from store.availability import Availability
 from store.bookmarks import Bookmarks
 from store.categories import Categories
 from store.certificates import Certificates
@@ -36,6 +37,7 @@ class Offers:
         bookmarks: Bookmarks,
         listings: Listings,
         files: FileFields,
+        availability: Availability,
     ) -> None:
         self._database = database
         self._profiles = profiles
@@ -46,6 +48,7 @@ class Offers:
         self._bookmarks = bookmarks
         self._listings = listings
         self._files = files
+        self._availability = availability
 
     async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
         """By stored names. Raises ``validation_failed`` for a file that is not the owner's own image."""
@@ -98,6 +101,7 @@ class Offers:
             await self._pricings.delete(profile_id, session=session)
             await self._specializations.delete(profile_id, session=session)
             await self._certificates.delete_all(profile_id, session=session)
+            await self._availability.forget(profile_id, session=session)
 
     async def _update(
         self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: Session

@@ -6,6 +6,7 @@ from store import (
     availability,
     bookings,
     bookmarks,
+    calendars,
     categories,
     certificates,
     client_claims,
@@ -28,6 +29,7 @@ from store.accounts import Accounts
 from store.availability import Availability
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
+from store.calendars import Calendars
 from store.catalogue import Catalogue
 from store.categories import Categories
 from store.certificates import Certificates
@@ -78,6 +80,7 @@ SCHEMAS = (
     *trials.SCHEMAS,
     *outbox.SCHEMAS,
     *files.SCHEMAS,
+    *calendars.SCHEMAS,
 )
 
 
@@ -114,12 +117,14 @@ class Store:
             self.bookmarks,
             self.listings,
             file_fields,
+            self.availability,
         )
         self.sessions = Sessions(database)
         self.idempotency = Idempotency(database)
         self.revocations = Revocations(database)
         self.files = Files(database)
         self.bookings = Bookings(database)
+        self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
         self.reservations = Reservations(
