@@ -13,6 +13,8 @@ from domain.schedules import Absence, Schedule
 from tests.domain.minutes import count_out
 
 DAY = timedelta(days=1)
+GRACE = timedelta(minutes=15)
+NOTICE = {"ALWAYS_FREE": timedelta(), "UPTO12HR": timedelta(hours=12), "UPTO24HR": timedelta(hours=24)}
 # How far ahead of a trainer's today the machine books.
 AHEAD = 9
 
@@ -49,6 +51,16 @@ class Deal:
     def until(self) -> datetime:
         """When the trainer is free again."""
         return self.end + timedelta(minutes=self.pause)
+
+    @property
+    def deadline(self) -> datetime:
+        """Until when (inclusive) the client has it free."""
+        return self.start - NOTICE[self.policy]
+
+    @property
+    def edges(self) -> tuple[datetime, ...]:
+        """The instants at which something about it changes."""
+        return self.deadline, self.start, self.end, self.end + GRACE, self.end + DAY
 
     @property
     def week(self) -> str:

@@ -10,11 +10,9 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import Code
 from domain.schedules import Absence, Schedule
-from tests.bookings.deals import AHEAD, DAY, Deal, Pair, Shop
+from tests.bookings.deals import AHEAD, DAY, GRACE, Deal, Pair, Shop
 
 HORIZON = timedelta(days=62)
-GRACE = timedelta(minutes=15)
-NOTICE = {"ALWAYS_FREE": timedelta(), "UPTO12HR": timedelta(hours=12), "UPTO24HR": timedelta(hours=24)}
 
 # "client", "trainer" or "admin", and the number among them.
 Actor = tuple[str, int]
@@ -85,15 +83,6 @@ class Trade:
         """The starts of the next days that are offered, taken ones included."""
         last = self.now + AHEAD * DAY
         return [start for start in self.shops[trainer].offer(self.now) if self.now < start < last]
-
-    def edges(self) -> list[datetime]:
-        """The instants at which something about a booking changes."""
-        found = [
-            edge
-            for d in self.deals.values()
-            for edge in (d.start - NOTICE[d.policy], d.start, d.end, d.end + GRACE, d.end + DAY)
-        ]
-        return sorted({edge for edge in found if edge >= self.now})
 
     # --- commands ---
 
@@ -200,7 +189,7 @@ class Trade:
         """Whether it is free."""
         if deal.status != "confirmed" or self.now > deal.start:
             raise Refusal(Code.CONFLICT)
-        return by != "client" or self.now <= deal.start - NOTICE[deal.policy]
+        return by != "client" or self.now <= deal.deadline
 
     def _offered(self, trainer: int, start: datetime, but: Deal | None) -> datetime:
         """The end of the slot."""
