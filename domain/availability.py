@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import pairwise
@@ -12,6 +13,7 @@ from domain.errors import invalid
 from domain.schedules import DAYS, Absence, Day, Window, minutes_of, time_of
 
 _DAY_MINUTES = 24 * 60
+MAX_WINDOWS_A_DAY = 12
 
 
 class WeekDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ class AbsenceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_week(week: Week) -> None:
     """Windows that are worked do not overlap, neither on a day nor over its midnight; ``validation_failed``."""
+    _check_number(week.days)
     spans = sorted(_spans(week.days))
     last = max(spans, default=None, key=lambda span: span[1])
     if last is not None and last[1] > 7 * _DAY_MINUTES:
@@ -72,6 +75,14 @@ def check_absence(absence: Absence, today: date, farthest: date) -> None:
         raise invalid("endTime" if absence.end is None else "startTime", "is needed as well: both or neither")
     if not today <= absence.date <= farthest:
         raise invalid("date", "has to lie ahead, at most two years")
+
+
+def _check_number(days: Sequence[WeekDay]) -> None:
+    counted: Counter[Day] = Counter()
+    for number, day in enumerate(days):
+        counted[day.day] += 1
+        if counted[day.day] > MAX_WINDOWS_A_DAY:
+            raise invalid(f"days[{number}]", f"is one too many: a day has at most {MAX_WINDOWS_A_DAY}")
 
 
 def _spans(days: Sequence[WeekDay]) -> list[tuple[int, int, int]]:

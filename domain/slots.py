@@ -6,7 +6,7 @@ Wall times become instants at the edges of windows only; everything after that i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,6 +18,8 @@ from domain.walltimes import exists, instant
 HORIZON_DAYS = 62
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
+# Further away no trainer offers anything, and arithmetic would leave the calendar.
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
 _WEEK: tuple[Day, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 Span = tuple[datetime, datetime]
@@ -42,26 +44,33 @@ def offered(schedule: Schedule, first: date, last: date) -> list[Slot]:
     """All slots that start on the dates ``first`` to ``last`` in the schedule's zone, by start; bookings aside."""
     zone = ZoneInfo(schedule.time_zone)
     begin, end = instant(zone, first, 0), instant(zone, last, 24 * 60)
-    found = {
-        slot.starts_at: slot
-        for span in _open_spans(schedule, zone, first - _DAY, last + _DAY)
-        for slot in _grid(span, schedule)
-        if begin <= slot.starts_at < end
-    }
-    return _apart([found[start] for start in sorted(found)])
+    return [slot for slot in _slots(schedule, zone, first, last) if begin <= slot.starts_at < end]
 
 
 def at(schedule: Schedule, starts_at: datetime) -> Slot | None:
     """The slot that begins at an instant, by the very computation of the offer."""
-    day = starts_at.astimezone(ZoneInfo(schedule.time_zone)).date()
-    return next((slot for slot in offered(schedule, day, day) if slot.starts_at == starts_at), None)
+    if not _EARLIEST <= starts_at < _LATEST:
+        return None
+    zone = ZoneInfo(schedule.time_zone)
+    day = starts_at.astimezone(zone).date()
+    return next((slot for slot in _slots(schedule, zone, day, day) if slot.starts_at == starts_at), None)
+
+
+def open_until(time_zone: str, now: datetime) -> datetime:
+    """Where the trainer's last bookable day ends."""
+    zone = ZoneInfo(time_zone)
+    return instant(zone, now.astimezone(zone).date() + HORIZON_DAYS * _DAY, 24 * 60)
 
 
 def is_open(slot: Slot, time_zone: str, now: datetime) -> bool:
     """It lies ahead, but not beyond the horizon."""
-    zone = ZoneInfo(time_zone)
-    horizon = now.astimezone(zone).date() + HORIZON_DAYS * _DAY
-    return slot.starts_at > now and slot.starts_at.astimezone(zone).date() <= horizon
+    return now < slot.starts_at < open_until(time_zone, now)
+
+
+def only_open(slots: Iterable[Slot], time_zone: str, now: datetime) -> list[Slot]:
+    """Those that lie ahead, but not beyond the horizon."""
+    until = open_until(time_zone, now)
+    return [slot for slot in slots if now < slot.starts_at < until]
 
 
 def is_taken(slot: Slot, pause: int, busy: Iterable[Busy]) -> bool:
@@ -71,56 +80,83 @@ def is_taken(slot: Slot, pause: int, busy: Iterable[Busy]) -> bool:
 
 
 def free(slots: Sequence[Slot], pause: int, busy: Sequence[Busy]) -> list[Slot]:
-    """Those that no booking takes away; both by start. Bookings do not overlap each other."""
+    """Those that no booking takes away; both by start."""
     taken = [(b.starts_at, b.ends_at + b.pause * _MINUTE) for b in busy]
     left: list[Slot] = []
     next_busy = 0
     for slot in slots:
         while next_busy < len(taken) and taken[next_busy][1] <= slot.starts_at:
             next_busy += 1
+        # Of those that are not over, none begins before this one.
         if next_busy == len(taken) or taken[next_busy][0] >= slot.ends_at + pause * _MINUTE:
             left.append(slot)
     return left
 
 
-def _grid(span: Span, schedule: Schedule) -> Iterator[Slot]:
-    start, end = span
+def _slots(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Slot]:
+    """Those of the dates, and some before and after them; by start."""
     duration, step = schedule.duration * _MINUTE, (schedule.duration + schedule.pause) * _MINUTE
-    while start + duration <= end:
-        yield Slot(start, start + duration)
-        start += step
-
-
-def _apart(slots: Sequence[Slot]) -> list[Slot]:
-    """Windows that overlap would offer the same time twice: the earlier slot stands."""
-    kept: list[Slot] = []
-    for slot in slots:
-        if not kept or slot.starts_at >= kept[-1].ends_at:
-            kept.append(slot)
-    return kept
+    # Two days before, because a window of that day may shorten the next day's, which reaches into the dates.
+    for start, end in _open_spans(schedule, zone, first - 2 * _DAY, last + _DAY):
+        while start + duration <= end:
+            yield Slot(start, start + duration)
+            start += step
 
 
 def _open_spans(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Span]:
-    """The windows of each date, less what the trainer has taken off."""
+    """The windows of each date, less what the trainer has taken off; by start, and apart from each other."""
+    by_day = _windows_by_day(schedule)
+    off = _Off(zone, schedule.absences)
+    reached = instant(zone, first, 0)
+    for day in (first + number * _DAY for number in range((last - first).days + 1)):
+        if off.is_whole(day) or not exists(zone, day):
+            continue
+        for opens, closes in by_day.get(_WEEK[day.weekday()], ()):
+            start, end = instant(zone, day, opens), instant(zone, day, closes)
+            # Where windows overlap, that time is the earlier one's.
+            yield from _less((max(start, reached), end), off.near(day))
+            reached = max(reached, end)
+
+
+def _windows_by_day(schedule: Schedule) -> dict[Day, list[tuple[int, int]]]:
+    """From and until, by start; an end on the next day is beyond 1440."""
     by_day: dict[Day, list[tuple[int, int]]] = {}
     for window in schedule.windows:
-        end = window.end if window.end > window.start else window.end + 24 * 60
-        by_day.setdefault(window.day, []).append((window.start, end))
-    whole_days = {absence.date for absence in schedule.absences if absence.start is None}
-    off = sorted(_off(zone, absence) for absence in schedule.absences)
-    day = first
-    while day <= last:
-        if day not in whole_days and by_day.get(_WEEK[day.weekday()]) and exists(zone, day):
-            for start, end in by_day[_WEEK[day.weekday()]]:
-                yield from _less((instant(zone, day, start), instant(zone, day, end)), off)
-        day += _DAY
+        by_day.setdefault(window.day, []).append((window.start, _end_after(window.start, window.end)))
+    for windows in by_day.values():
+        windows.sort()
+    return by_day
 
 
-def _off(zone: ZoneInfo, absence: Absence) -> Span:
-    if absence.start is None or absence.end is None:
-        return instant(zone, absence.date, 0), instant(zone, absence.date, 24 * 60)
-    end = absence.end if absence.end > absence.start else absence.end + 24 * 60
-    return instant(zone, absence.date, absence.start), instant(zone, absence.date, end)
+def _end_after(start: int, end: int) -> int:
+    return end if end > start else end + 24 * 60
+
+
+class _Off:
+    """What a trainer has taken off. A window on a whole day off goes with all of it, past midnight too."""
+
+    def __init__(self, zone: ZoneInfo, absences: Iterable[Absence]) -> None:
+        self._zone = zone
+        self._by_date: dict[date, list[Absence]] = {}
+        for absence in absences:
+            self._by_date.setdefault(absence.date, []).append(absence)
+
+    def is_whole(self, day: date) -> bool:
+        return any(absence.start is None for absence in self._by_date.get(day, ()))
+
+    def near(self, day: date) -> list[Span]:
+        """Those that can touch a window of that day, by start."""
+        dates = (day - _DAY, day, day + _DAY)
+        spans = (self._span(absence) for one in dates for absence in self._by_date.get(one, ()))
+        # The clocks may have skipped all of it.
+        return sorted(span for span in spans if span[0] < span[1])
+
+    def _span(self, absence: Absence) -> Span:
+        if absence.start is None or absence.end is None:
+            start, end = 0, 24 * 60
+        else:
+            start, end = absence.start, _end_after(absence.start, absence.end)
+        return instant(self._zone, absence.date, start), instant(self._zone, absence.date, end)
 
 
 def _less(span: Span, off: Iterable[Span]) -> Iterator[Span]:

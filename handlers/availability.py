@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,7 +17,6 @@ from domain.availability_answers import (
     exception_answer,
 )
 from domain.commands.availability import AddException, ListExceptions, RemoveException, SetAvailability
-from domain.errors import not_found
 from domain.instants import whole_milliseconds
 from domain.pages import decode_cursor, encode_cursor
 from domain.registrations import require_time_zone
@@ -29,9 +26,7 @@ from handlers.access import require_role
 from handlers.actor import Actor
 from handlers.context import Context
 from handlers.idempotent import idempotent
-from handlers.slots import all_free_slots
 
-T = TypeVar("T")
 # How far ahead a day off can be planned.
 _FARTHEST = timedelta(days=731)
 
@@ -69,7 +64,8 @@ async def set_availability(context: Context, actor: Actor, command: SetAvailabil
     )
     check_week(week)
     now = whole_milliseconds(context.clock())
-    await _changing(context, actor, lambda: context.store.availability.replace_week(actor.profile_id, week, now))
+    before = await context.store.availability.replace_week(actor.profile_id, week, now)
+    await slot_changes.after_schedule(context, actor.profile_id, before)
     return availability_answer(week)
 
 
@@ -103,24 +99,14 @@ async def add_exception(context: Context, actor: Actor, command: AddException) -
     record = AbsenceRecord(
         id=context.store.availability.new_id(), absence=absence, reason=command.reason, created_at=now, updated_at=now
     )
-    await _changing(context, actor, lambda: context.store.availability.add_exception(actor.profile_id, record, today))
+    before = await context.store.availability.add_exception(actor.profile_id, record, today, now)
+    await slot_changes.after_schedule(context, actor.profile_id, before)
     return exception_answer(record)
 
 
+@idempotent
 async def remove_exception(context: Context, actor: Actor, command: RemoveException) -> None:
     require_role(actor, "trainer")
-    if not await _changing(
-        context, actor, lambda: context.store.availability.remove_exception(actor.profile_id, command.id)
-    ):
-        raise not_found("exception")
-
-
-async def _changing(context: Context, actor: Actor, commit: Callable[[], Awaitable[T]]) -> T:
-    """Commit, and tell whoever watches the slots what came and went."""
     now = whole_milliseconds(context.clock())
-    before = await all_free_slots(context, actor.profile_id, now)
-    result = await commit()
-    slot_changes.after_schedule(
-        context, actor.profile_id, before, await all_free_slots(context, actor.profile_id, now)
-    )
-    return result
+    before = await context.store.availability.remove_exception(actor.profile_id, command.id, now)
+    await slot_changes.after_schedule(context, actor.profile_id, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from domain.schedules import Schedule
 from domain.slot_answers import slot_answers
 from domain.slots import Busy, Slot
 from handlers.context import Context
+from handlers.slots import all_open_slots
 
 log = structlog.get_logger("slots")
 
@@ -36,14 +37,33 @@ async def after_booking(context: Context, change: Change) -> None:
         log.warning("slot watchers were not told", error=type(error).__name__)
 
 
-def after_schedule(context: Context, trainer_id: str, before: Iterable[Slot], after: Iterable[Slot]) -> None:
-    """What a new schedule takes away and brings."""
-    were, are = set(before), set(after)
-    added = sorted(are - were, key=_start)
-    removed = sorted(were - are, key=_start)
+async def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
+    """What a new schedule takes away and brings, as it stands now; never raises."""
+    try:
+        await _tell_difference(context, trainer_id, before)
+    except Exception as error:
+        log.warning("slot watchers were not told", error=type(error).__name__)
+
+
+async def _tell_difference(context: Context, trainer_id: str, before: Schedule | None) -> None:
+    now = whole_milliseconds(context.clock())
+    after = await context.store.availability.schedule(trainer_id, now)
+    if before == after:
+        return
+    were, are = (all_open_slots(one, now) if one is not None else [] for one in (before, after))
+    either = sorted({*were, *are}, key=_start)
+    if not either:
+        return
+    busy = await context.store.bookings.busy(trainer_id, either[0].starts_at, either[-1].ends_at)
+    gone, come = _free(before, were, busy), _free(after, are, busy)
+    added, removed = sorted(come - gone, key=_start), sorted(gone - come, key=_start)
     while added or removed:
         _publish(context, trainer_id, added[:_AT_ONCE], removed[:_AT_ONCE])
         added, removed = added[_AT_ONCE:], removed[_AT_ONCE:]
+
+
+def _free(schedule: Schedule | None, offered: Sequence[Slot], busy: Sequence[Busy]) -> set[Slot]:
+    return set() if schedule is None else set(slots.free(offered, schedule.pause, busy))
 
 
 def _occupied(change: Change) -> Busy | None:
@@ -58,7 +78,7 @@ async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]
     if schedule is None:
         return
     touched = {slot for span in spans for slot in _overlapping(schedule, span)}
-    nearby = [slot for slot in sorted(touched, key=_start) if slots.is_open(slot, schedule.time_zone, now)]
+    nearby = slots.only_open(sorted(touched, key=_start), schedule.time_zone, now)
     if not nearby:
         return
     busy = await context.store.bookings.busy(trainer_id, nearby[0].starts_at, nearby[-1].ends_at)

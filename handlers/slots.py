@@ -55,16 +55,13 @@ async def free_among(context: Context, trainer_ids: Collection[str], day: date, 
 
 
 def _open_slots(schedule: Schedule, first: date, last: date, now: datetime) -> list[Slot]:
-    return [slot for slot in slots.offered(schedule, first, last) if slots.is_open(slot, schedule.time_zone, now)]
+    return slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now)
 
 
-async def all_free_slots(context: Context, trainer_id: str, now: datetime) -> list[Slot]:
-    """Up to the horizon; none of a trainer who has not said when it works."""
-    schedule = await context.store.availability.schedule(trainer_id, now)
-    if schedule is None:
-        return []
+def all_open_slots(schedule: Schedule, now: datetime) -> list[Slot]:
+    """Up to the horizon, bookings aside."""
     today = now.astimezone(ZoneInfo(schedule.time_zone)).date()
-    return await free_slots(context, trainer_id, schedule, today, today + timedelta(days=HORIZON_DAYS), now)
+    return _open_slots(schedule, today, today + timedelta(days=HORIZON_DAYS), now)
 
 
 def _check_span(first: date, last: date, today: date) -> None:

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from domain.files import StoredFile
 from handlers.actor import Actor, Visitor
 from rest.adapter import HttpHandler, Services, caller_of
+from rest.documents import names
 from rest.limits import take
 from rest.ranges import requested_range
 from rest.requests import Parser
@@ -75,7 +76,7 @@ async def _answer(
     request: web.Request, services: Services, file: StoredFile, headers: dict[str, str]
 ) -> web.StreamResponse:
     etag = headers[hdrs.ETAG]
-    if _names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+    if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
         return web.Response(status=304, headers=headers)
     # A range is of an answer with a body only.
     asked = request.headers.get(hdrs.RANGE) if request.method == hdrs.METH_GET else None
@@ -83,10 +84,6 @@ async def _answer(
     if span is None:
         return web.Response(status=416, headers={**headers, hdrs.CONTENT_RANGE: f"bytes */{file.size}"})
     return await _stream(request, services, file, Span(*span), headers)
-
-
-def _names(if_none_match: str, etag: str) -> bool:
-    return any(one.strip().removeprefix("W/") in (etag, "*") for one in if_none_match.split(","))
 
 
 async def _stream(

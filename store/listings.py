@@ -28,6 +28,7 @@ from domain.listings import (
 from domain.pricing import Pricing
 from domain.schedules import days_of
 from store import availability, pricings, specializations, users
+from store.availability_documents import windows
 from store.database import Database, Document, Session
 from store.failures import repository
 from store.people import PROFILES, REACHABLE
@@ -148,7 +149,7 @@ class Listings:
             offer,
             pricing=offer.pricing if pricing is None else pricings.pricing_from(pricing),
             categories=tuple(str(one["sessionCategory"]) for one in offered),
-            days=tuple(day for window in availability.windows(days) for day in days_of(window)),
+            days=tuple(day for window in windows(days) for day in days_of(window)),
             sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
         )
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from domain.availability import MAX_WINDOWS_A_DAY
 from domain.commands import Command
 from domain.fields import Cursor, Date, EndTime, Id, PageSize, Reason, TimeZone, WallTime
-from domain.schedules import Day
+from domain.schedules import DAYS, Day
 
 Duration = Annotated[int, Meta(ge=5, le=480, multiple_of=5, description="minutes")]
 Pause = Annotated[int, Meta(ge=0, le=240, multiple_of=5, description="minutes")]
@@ -30,7 +31,7 @@ class SetAvailability(Command, frozen=True, kw_only=True):
     time_zone: TimeZone
     session_duration_in_mins: Duration
     break_between_session_mins: Pause
-    days: Annotated[tuple[WindowField, ...], Meta(max_length=84)]
+    days: Annotated[tuple[WindowField, ...], Meta(max_length=len(DAYS) * MAX_WINDOWS_A_DAY)]
 
 
 class AddException(Command, frozen=True, kw_only=True):

@@ -1,0 +1,31 @@
+"""The REST surface over a database that the folder shares: each test brings people of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from store.database import Database
+from tests.catalogue.town import Town
+from tests.conversations.databases import prepared_database
+from tests.harness.complaints import no_complaints
+from tests.rest.surface import Surface, serve
+
+
+@pytest.fixture(scope="session")
+async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
+    async with prepared_database(mongo_url) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+async def surface(shared_database: Database) -> AsyncIterator[Surface]:
+    async with serve(shared_database) as served:
+        yield served
+
+
+@pytest.fixture
+async def town(surface: Surface) -> AsyncIterator[Town]:
+    with no_complaints():
+        yield Town(surface)
