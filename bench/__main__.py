@@ -1,5 +1,6 @@
 """Acknowledged sends a second, and the server's CPU for each, over real MongoDB and Redis.
 
+Each server runs as one process and as two, with the members of every conversation at different ones.
 Rounds alternate between the contestants, so that a slow minute of the machine hits all of them; the medians
 and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server as well.
 """
@@ -15,12 +16,11 @@ import socket
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.contestants import PEER, ROOT, Server, node, pinned, seed, spotter
+from bench.contestants import PEER, ROOT, Contestant, Server, node, pinned, seed, spotter, twice
 from server import embedded
 
 Figures = dict[str, Any]
@@ -51,18 +51,17 @@ async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figu
             "RATE_LIMIT_SCALE": "100000",
         }
         seats = data / "seats.json"
-        contestants: list[Callable[[], AbstractAsyncContextManager[Server]]] = [
-            lambda: spotter(free_port(), environment, seats, mine)
-        ]
+        contestants: list[Contestant] = [lambda port: spotter(port, environment, seats, mine)]
         if chosen.peer:
             contestants += [
-                lambda: node(free_port(), environment, batch=False, processors=mine),
-                lambda: node(free_port(), environment, batch=True, processors=mine),
+                lambda port: node(port, environment, batch=False, processors=mine),
+                lambda port: node(port, environment, batch=True, processors=mine),
             ]
         for _ in range(chosen.rounds):
             await seed(environment, chosen.pairs, seats)
-            for contestant in contestants:
-                async with contestant() as server:
+            for contestant, doubled in product(contestants, (False, True)):
+                serving = twice(contestant, (free_port(), free_port())) if doubled else contestant(free_port())
+                async with serving as server:
                     figures = await load(server, chosen, others)
                 results.setdefault(server.name, []).append(figures)
                 print(server.name, json.dumps({name: figures[name] for name in SHOWN}), flush=True)
@@ -93,11 +92,11 @@ async def load(server: Server, chosen: argparse.Namespace, processors: str | Non
 
 def report(results: dict[str, list[Figures]]) -> None:
     base = statistics.median(figures["cpu_us"] for figures in results["spotter"])
-    print(f"\n{'median of rounds':<18}{'CPU us/message':>16}{'against ours':>14}{'acks/s':>9}{'ack p50 ms':>12}")
+    print(f"\n{'median of rounds':<29}{'CPU us/message':>16}{'against ours':>14}{'acks/s':>9}{'ack p50 ms':>12}")
     for name, rounds in results.items():
         medians = {key: statistics.median(figures[key] for figures in rounds) for key in SHOWN}
         print(
-            f"{name:<18}{medians['cpu_us']:>16.1f}{medians['cpu_us'] / base:>13.2f}x"
+            f"{name:<29}{medians['cpu_us']:>16.1f}{medians['cpu_us'] / base:>13.2f}x"
             f"{medians['acks_s']:>9.0f}{medians['ack_p50']:>12.1f}"
         )
 

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,18 @@ class Server:
     pid: int
     port: int
     arguments: tuple[str, ...] = ()
+
+
+Contestant = Callable[[int], AbstractAsyncContextManager[Server]]
+"""A server on a port."""
+
+
+@asynccontextmanager
+async def twice(contestant: Contestant, ports: tuple[int, int]) -> AsyncIterator[Server]:
+    """Two processes that have the databases in common; each conversation has a member at both."""
+    async with contestant(ports[0]) as one, contestant(ports[1]) as other:
+        second = ("--port2", str(other.port), "--pid2", str(other.pid))
+        yield Server(f"{one.name}, 2 processes", one.pid, one.port, (*one.arguments, *second))
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -26,27 +25,7 @@ from store.store import Store
 from tests.harness.crowd import crowd
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
-from tests.together.processes import Served, served
-
-_TICK = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def megabytes(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
-
-
-async def open_sockets(http: aiohttp.ClientSession, node: Served) -> int:
-    async with http.get(f"{node.url}/metrics") as answer:
-        for line in (await answer.text()).splitlines():
-            if line.startswith("spotter_sockets "):
-                return int(float(line.split()[1]))
-    raise SystemExit("no figure for the sockets")
+from tests.together.processes import served
 
 
 async def measure(counts: list[int], data: Path) -> None:
@@ -57,21 +36,20 @@ async def measure(counts: list[int], data: Path) -> None:
             database = Database(urls.mongo_url)
             people = People(Store(database), AccessTokens(SECRET), utc_now)
             persons = [await people.make() for _ in range(200)]
-            pid = node.process.pid
             print(f"{'sockets':>8}{'seconds':>9}{'CPU us each':>13}{'MB before':>11}{'MB with':>9}{'MB after':>10}")
             for count in counts:
                 tokens = [persons[at % len(persons)].token for at in range(count)]
-                before = megabytes(pid)
+                before = node.megabytes()
                 async with crowd(node.url, tokens, *NAMESPACES) as lights:
-                    held, cpu, started = megabytes(pid), cpu_seconds(pid), time.monotonic()
+                    held, cpu, started = node.megabytes(), node.cpu_seconds(), time.monotonic()
                     for light in lights:
                         light.leave()
-                    while await open_sockets(http, node):  # noqa: ASYNC110 - another process's
+                    while await node.figure(http, "spotter_sockets"):  # noqa: ASYNC110 - another process's
                         await asyncio.sleep(0.02)
-                    seconds, cpu = time.monotonic() - started, cpu_seconds(pid) - cpu
+                    seconds, cpu = time.monotonic() - started, node.cpu_seconds() - cpu
                 print(
                     f"{count:>8}{seconds:>9.2f}{cpu / count * 1e6:>13.0f}"
-                    f"{before:>11.1f}{held:>9.1f}{megabytes(pid):>10.1f}",
+                    f"{before:>11.1f}{held:>9.1f}{node.megabytes():>10.1f}",
                     flush=True,
                 )
             database.close()

@@ -33,7 +33,8 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the Booking table. Instants in UTC; ``pause`` in minutes, the break it was made with.
 
-    ``held_until``: of a hold only. ``reminded``: the notices that were given (``domain.reminders``).
+    ``held_until``: of a hold only. ``reminded``: the notices that were given (``domain.reminders``). ``left_by``: the
+    party whose account was erased since.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_by: Party | None = None
     reason: str | None = None
     held_until: datetime | None = None
+    left_by: Party | None = None
     reminded: tuple[str, ...] = ()
     # When its present time was agreed on: reminders due before that are not given.
     arranged_at: datetime
@@ -112,6 +114,12 @@ def party(booking: Booking, user_id: str, role: Role) -> Party | None:
     if user_id == booking.trainer_user_id:
         return "trainer"
     return "admin" if role in ADMINISTRATORS else None
+
+
+def next_version(booking: Booking, now: datetime, **changed: object) -> Booking:
+    return msgspec.structs.replace(
+        booking, version=booking.version + 1, updated_at=max(now, booking.updated_at), **changed
+    )
 
 
 def require_changeable(booking: Booking, now: datetime) -> None:

@@ -21,6 +21,16 @@ KINDS: dict[str, FileKind] = {
     "video/webm": "video",
     "application/pdf": "pdf",
 }
+_ENDINGS: dict[str, tuple[str, ...]] = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
+    "image/gif": (".gif",),
+    "video/mp4": (".mp4", ".m4v"),
+    "video/quicktime": (".mov", ".qt"),
+    "video/webm": (".webm",),
+    "application/pdf": (".pdf",),
+}
 _MEGABYTE = 1_000_000
 LIMITS: dict[FileKind, int] = {"image": 10 * _MEGABYTE, "pdf": 20 * _MEGABYTE, "video": 100 * _MEGABYTE}
 LARGEST = max(LIMITS.values())
@@ -35,11 +45,15 @@ MAX_NAME = 120
 
 
 class FileUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What refers to a file: a message (of a conversation), a profile, a certificate. ``id`` is of that."""
+    """What refers to a file: a message (of a conversation), a profile, a certificate. ``id`` is of that.
+
+    ``at``: since when, of a use that is said before what it is for is written.
+    """
 
     kind: UseKind
     id: str
     conversation_id: str | None = None
+    at: datetime | None = None
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +82,18 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
         return any(use.kind in ("profile", "service") for use in self.uses)
 
 
-def display_name(name: str | None, fallback: str) -> str:
-    """What the sender calls it, without anything that a path, a header or a terminal would read more into."""
+def display_name(name: str | None, content_type: str) -> str:
+    """What the sender calls it, without anything that a path, a header or a terminal would read more into.
+
+    It ends as its content does: what is saved under it must not be opened as something else.
+    """
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*;').strip(" .")
-    return kept[:MAX_NAME] or fallback
+    stem, dot, ending = kept.rpartition(".")
+    endings = _ENDINGS[content_type]
+    if f".{ending.lower()}" in endings and stem:
+        return f"{stem[:MAX_NAME]}.{ending}"
+    return f"{(stem if dot and len(ending) <= 5 else kept)[:MAX_NAME].strip(' .') or KINDS[content_type]}{endings[0]}"
 
 
 def signed_text(file_id: str, expires: int) -> str:

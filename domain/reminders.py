@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.bookings import COMPLETION_GRACE, Booking
+from domain.bookings import COMPLETION_GRACE, UPCOMING, Booking
 
 Channel = Literal["event", "mail:client", "mail:trainer"]
 CHANNELS: tuple[Channel, ...] = ("event", "mail:client", "mail:trainer")
@@ -40,6 +40,8 @@ def due_notices(booking: Booking, now: datetime) -> tuple[Notice, ...]:
 
 def next_due(booking: Booking, now: datetime) -> datetime | None:
     """The instant from which on the booking wants attention; nothing for one that is over."""
+    if booking.left_by is not None and booking.status in UPCOMING and now <= booking.starts_at:
+        return now
     if booking.status == "held":
         return booking.held_until
     if booking.status != "confirmed":

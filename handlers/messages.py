@@ -8,7 +8,7 @@ from domain import rooms
 from domain.answers import MessageAnswer
 from domain.commands.conversations import DeleteMessage, EditMessage, ReactToMessage, SendMessage
 from domain.conversations import Membership
-from domain.errors import invalid
+from domain.errors import Code, DomainError, invalid
 from domain.events import MessageNew, MessageUpdated
 from domain.instants import whole_milliseconds
 from domain.messages import (
@@ -33,12 +33,14 @@ from store.log.log import AppendedChange
 @idempotent_message
 async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
-    check_body(command.text, attachments.count(command))
+    attached = attachments.count(command)
+    check_body(command.text, attached)
     record = _record(context, actor, command)
     async with actor.turn:
         member = await access.membership(context, actor, command.conversation_id)
         await _check_reply(context, member, command)
-        await attachments.claim(context, actor, record)
+        if attached:
+            await attachments.claim(context, actor, record)
         introduction = await introductions.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
@@ -50,9 +52,15 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
             return message
 
         appending = context.store.log.append_message(record, announce)
-    sent = await appending
+    try:
+        sent = await appending
+    except DomainError as error:
+        if attached and error.code is Code.IDEMPOTENCY_CONFLICT:
+            await attachments.withdraw(context, record)
+        raise
     if isinstance(sent, MessageRecord):
-        await attachments.release(context, record)
+        if attached and sent.id != record.id:
+            await attachments.withdraw(context, record)
         (repeated,) = await views.seen_messages(context, [sent])
         return MessageAnswer(message=repeated)
     context.typing.set(member, actor.user_id, active=False)
@@ -155,7 +163,8 @@ async def _change(
         ]
         if changes_nothing(record, change):
             return MessageAnswer(message=views.seen_message(context, record, participants))
-        if change.kind == "delete":
+        ends_files = change.kind == "delete" and attachments.count(record) > 0
+        if ends_files:
             await attachments.doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
@@ -168,4 +177,6 @@ async def _change(
 
         appending = context.store.log.append_change(change, announce)
     applied = await appending
+    if ends_files:
+        await attachments.release(context, record)
     return MessageAnswer(message=views.seen_message(context, applied.target, views.caught_up(context, participants)))

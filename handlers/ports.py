@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from domain.accounts import User
@@ -128,5 +129,6 @@ class Pictures:
 class PictureMaker(Protocol):
     """Decodes and encodes images, in a process of its own."""
 
-    async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
-        """Raises ``unsupported_media`` for what is no whole image, or too large a one to decode."""
+    def made(self, size: int, content: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Pictures]:
+        """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or too large a
+        one to decode; ``unavailable`` when too many wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -95,7 +96,16 @@ def error_middleware(exempt: tuple[str, ...]) -> Middleware:
     return errors
 
 
+def unreadable() -> web.Response:
+    """For what the parser does not take: it may quote nothing of it, and there is no request to name."""
+    return _answer(DomainError(Code.MALFORMED, "This is no request that HTTP knows."), uuid.uuid4().hex)
+
+
 def problem(error: DomainError, request: web.Request) -> web.Response:
+    return _answer(error, request_id_of(request))
+
+
+def _answer(error: DomainError, request_id: str) -> web.Response:
     status = STATUS[error.code]
     body = Problem(
         type=f"urn:spotter:error:{error.code}",
@@ -103,7 +113,7 @@ def problem(error: DomainError, request: web.Request) -> web.Response:
         status=status,
         code=error.code,
         detail=error.message,
-        request_id=request_id_of(request),
+        request_id=request_id,
         errors=error.errors,
         retry_after_ms=error.retry_after_ms,
     )

@@ -10,56 +10,79 @@ from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from domain.errors import Code, DomainError, invalid
+from domain.files import LARGEST
 
 T = TypeVar("T")
 
 FIELD = "file"
 _CHUNK_BYTES = 64 * 1024
-# Of a sender that has nothing to say any more, and of the slowest that is worth waiting for.
-SILENCE_SECONDS = 20.0
+# What boundaries and a part's headers add to a file.
+_FRAME_BYTES = 64 * 1024
 _BROKEN = (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError, ValueError, AssertionError, EOFError)
+
+
+class Pace:
+    """How long a sender is waited for: never long for nothing, and in all no longer than a slow phone needs."""
+
+    SILENCE_SECONDS = 20.0
+    GRACE_SECONDS = 60.0
+    BYTES_A_SECOND = 16 * 1024
+
+    def __init__(self) -> None:
+        self._started = asyncio.get_running_loop().time()
+        self._received = 0
+
+    async def read(self, reading: Awaitable[T]) -> T:
+        """Raises ``malformed`` for what breaks off or does not come."""
+        now = asyncio.get_running_loop().time()
+        due = self._started + self.GRACE_SECONDS + self._received / self.BYTES_A_SECOND
+        try:
+            async with asyncio.timeout_at(min(now + self.SILENCE_SECONDS, due)):
+                got = await reading
+        except TimeoutError:
+            raise DomainError(Code.MALFORMED, "The body did not arrive in time.") from None
+        except _BROKEN:
+            raise _malformed() from None
+        if isinstance(got, bytes | bytearray):
+            self._received += len(got)
+        return got
 
 
 class FilePart:
     """``name``: what the sender calls the file."""
 
-    def __init__(self, reader: MultipartReader, part: BodyPartReader) -> None:
+    def __init__(self, reader: MultipartReader, part: BodyPartReader, pace: Pace) -> None:
         self._reader = reader
         self._part = part
+        self._pace = pace
         self.name = part.filename
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises ``malformed`` for what breaks off, ``validation_failed`` for more than one part."""
-        while chunk := await _read(self._part.read_chunk(_CHUNK_BYTES)):
-            yield chunk
-        if await _read(self._reader.next()) is not None:
+        while chunk := await self._pace.read(self._part.read_chunk(_CHUNK_BYTES)):
+            yield bytes(chunk)
+        if await self._pace.read(self._reader.next()) is not None:
             raise invalid(FIELD, "is the only part there may be")
 
 
 async def file_part(request: web.Request) -> FilePart:
-    """Raises ``unsupported_media`` for another kind of body, ``malformed`` or ``validation_failed``."""
+    """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
+    ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
         raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
+    if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
+        raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
+    pace = Pace()
     try:
         reader = await request.multipart()
     except _BROKEN:
         raise _malformed() from None
-    part = await _read(reader.next())
+    part = await pace.read(reader.next())
     if part is None:
         raise invalid(FIELD, "is required")
     if not isinstance(part, BodyPartReader) or part.name != FIELD:
         raise invalid(FIELD, "is the only part there may be")
-    return FilePart(reader, part)
-
-
-async def _read(reading: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(SILENCE_SECONDS):
-            return await reading
-    except TimeoutError:
-        raise DomainError(Code.MALFORMED, "The body did not arrive in time.") from None
-    except _BROKEN:
-        raise _malformed() from None
+    return FilePart(reader, part, pace)
 
 
 def _malformed() -> DomainError:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from domain import wire
+from domain.fields import IdempotencyKey
 from rest.errors import Problem
 from rest.requests import KEY_FIELD, KEY_HEADER
 from rest.route import Route
@@ -23,6 +24,7 @@ _ONE_FILE: Schema = {
     "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
     "required": ["file"],
 }
+_KEY_SCHEMA: Schema = msgspec.json.schema(IdempotencyKey)
 _PROBLEMS = {
     400: "Not valid JSON",
     401: "No token, or not a good one",
@@ -109,6 +111,8 @@ class _Writer:
             schema = _ecma(properties[KEY_FIELD])
             needed = row.needs_key or KEY_FIELD in required
             found.append({"name": KEY_HEADER, "in": "header", "required": needed, "schema": schema})
+        elif row.consumes is not None:
+            found.append({"name": KEY_HEADER, "in": "header", "required": False, "schema": _ecma(_KEY_SCHEMA)})
         return found
 
     def _body(self, command: type[msgspec.Struct], elsewhere: set[str], fields: Schema) -> Schema:

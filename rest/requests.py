@@ -82,16 +82,21 @@ class Parser:
         return values
 
     def _key(self, request: web.Request) -> dict[str, Any]:
-        key = request.headers.get(KEY_HEADER)
+        key = None if self._route.method == "GET" else key_of(request)
         if key is None and self._needs_key:
             raise invalid(KEY_HEADER, "is required")
-        if key is None or self._route.method == "GET":
-            return {}
-        try:
-            wire.convert(IdempotencyKey, key)
-        except DomainError:
-            raise invalid(KEY_HEADER, "has to be 1-255 printable ASCII characters") from None
-        return {KEY_FIELD: key} if self._takes_key else {}
+        return {KEY_FIELD: key} if key is not None and self._takes_key else {}
+
+
+def key_of(request: web.Request) -> str | None:
+    """The idempotency key, if there is one; raises ``validation_failed``."""
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return None
+    try:
+        return wire.convert(IdempotencyKey, key)
+    except DomainError:
+        raise invalid(KEY_HEADER, "has to be 1-255 printable ASCII characters") from None
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -27,6 +27,8 @@ from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
 from server.files.picture_maker import PictureMaker
 from server.files.urls import SignedUrls
+from server.http.connections import Connections as HttpConnections
+from server.http.server import Runner
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
@@ -63,6 +65,8 @@ log = structlog.get_logger("node")
 
 SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
+# Besides WebSockets; a socket that polls takes two.
+CONNECTIONS_PER_ADDRESS = 600
 # What each part of the end may take before the process has to be gone; requests are given their time twice, to
 # finish and to be cancelled.
 DRAIN_SECONDS = 10.0
@@ -71,6 +75,7 @@ OUTBOX_SECONDS = 2.0
 DUE_SECONDS = 1.0
 SWEEP_SECONDS = 30.0
 BODY_LIMIT_BYTES = 1_000_000
+_KEEP_ALIVE_SECONDS = 75.0
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
 _REQUESTS_SECONDS = 0.75
@@ -115,9 +120,12 @@ class Node:
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
+        # Behind proxies an address is one of them, and they have limits of their own.
+        most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
+        self.http = HttpConnections(most)
         self.app = self._make_app()
         self.background = Background()
-        self._runner: web.AppRunner | None = None
+        self._runner: Runner | None = None
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
         settings, scale = self.settings, self.settings.rate_limit_scale
@@ -175,6 +183,7 @@ class Node:
         metrics = Metrics()
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
+        metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
         metrics.add(of_presence(self.presence, self.audience))
         if self.neighbours is not None:
@@ -212,7 +221,13 @@ class Node:
         self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
         self.background.every(SWEEP_SECONDS, "sweep files", lambda: sweep(self.context))
         self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
+        self._runner = Runner(
+            self.app,
+            self.http,
+            access_log=None,
+            shutdown_timeout=_REQUESTS_SECONDS,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
         await self._runner.setup()
         together = self.neighbours is not None
         site = web.TCPSite(
@@ -245,6 +260,7 @@ class Node:
             self.neighbours.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        self.http.stop()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()

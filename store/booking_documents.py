@@ -43,6 +43,7 @@ def booking_document(booking: Booking, now: datetime) -> Document:
         "cancelledBy": booking.cancelled_by,
         "reason": booking.reason,
         "heldUntil": booking.held_until,
+        "leftBy": booking.left_by,
         "dueAt": next_due(booking, now),
         # An empty array would collide with every other empty one: claims are there or they are not.
         "claims": trainer_claims(booking) if booking.status in OCCUPYING else None,
@@ -70,6 +71,7 @@ def booking_record(document: Document) -> Booking:
         cancelled_by=document.get("cancelledBy"),
         reason=document.get("reason"),
         held_until=document.get("heldUntil"),
+        left_by=document.get("leftBy"),
         reminded=tuple(document["reminded"]),
         arranged_at=document["arrangedAt"],
         created_at=document["createdAt"],

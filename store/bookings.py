@@ -9,6 +9,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
+from domain.accounts import Role
 from domain.bookings import OCCUPYING, UPCOMING, Booking, Status
 from domain.fields import Id
 from domain.slots import Busy
@@ -126,13 +127,18 @@ class Bookings:
         found = await self._bookings.find(query).sort(list(_LISTED)).limit(limit).to_list(None)
         return [booking_record(one) for one in found]
 
-    async def upcoming_of(self, user_id: str) -> list[Booking]:
-        """What a user, of either side, still has before it."""
-        query: Document = {
-            "$or": [{"clientUser": ObjectId(user_id)}, {"trainerUser": ObjectId(user_id)}],
-            "status": {"$in": list(UPCOMING)},
-        }
-        return [booking_record(one) for one in await self._bookings.find(query).to_list(None)]
+    async def leave(self, role: Role, profile_id: str, now: datetime, *, session: Session) -> None:
+        """A party is erased: what it wrote goes, and what it still has before it becomes due to be cancelled."""
+        if role not in ("client", "trainer"):
+            return
+        own: Document = {role: ObjectId(profile_id)}
+        if role == "client":
+            await self._bookings.update_many(own, {"$unset": {"note": ""}}, session=session)
+        await self._bookings.update_many(
+            own | {"status": {"$in": list(UPCOMING)}},
+            {"$set": {"leftBy": role, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}},
+            session=session,
+        )
 
     async def insert(self, booking: Booking, now: datetime, *, session: Session) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""

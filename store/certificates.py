@@ -1,4 +1,4 @@
-"""The TrainerCertificate table."""
+"""The TrainerCertificate table, with the trainers' lists of them and the files that they refer to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from domain.catalogue import Certificate
 from store.database import Database, Document, Session
 from store.failures import repository
+from store.file_fields import FileFields, certificate_document
+from store.people import PROFILES
+from store.profiles import NOT_ERASED
 from store.schema import CollectionSchema
 
 NAME = "trainerCertificates"
+# More would make a profile's page long and serve nobody.
+MAX_CERTIFICATES = 50
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("trainerId", ASCENDING), ("_id", ASCENDING)], name="trainer"),)),)
 
 
 @repository
 class Certificates:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, files: FileFields) -> None:
+        self._database = database
         self._certificates = database.collection(NAME)
+        self._trainers = database.collection(PROFILES["trainer"])
+        self._files = files
 
     @staticmethod
     def new_id() -> str:
@@ -34,36 +42,85 @@ class Certificates:
         found = await self._certificates.find(query).sort("_id", ASCENDING).limit(limit).to_list(None)
         return [_certificate(one) for one in found]
 
-    async def insert(self, certificate: Certificate, *, session: Session) -> None:
-        document: Document = {
-            "_id": ObjectId(certificate.id),
-            "trainerId": ObjectId(certificate.trainer_id),
-            "certificateName": certificate.name,
-            "certificateDocument": certificate.document,
-            "aboutYou": certificate.about,
-            "createdAt": certificate.created_at,
-            "updatedAt": certificate.updated_at,
-        }
-        await self._certificates.insert_one(document, session=session)
+    async def add(self, certificate: Certificate, owner_id: str) -> bool:
+        """False when the trainer has as many as there may be. Raises ``validation_failed`` for the document."""
+
+        async def body(session: Session) -> bool:
+            result = await self._trainers.update_one(
+                {
+                    "_id": ObjectId(certificate.trainer_id),
+                    **NOT_ERASED,
+                    f"certificates.{MAX_CERTIFICATES - 1}": {"$exists": False},
+                },
+                {"$push": {"certificates": ObjectId(certificate.id)}, "$set": {"updatedAt": certificate.created_at}},
+                session=session,
+            )
+            if not result.matched_count:
+                return False
+            document = _document(certificate)
+            await self._exchange(owner_id, {}, document, certificate.created_at, session)
+            await self._certificates.insert_one(document, session=session)
+            return True
+
+        return await self._database.transaction(body)
 
     async def update(
-        self, trainer_id: str, certificate_id: str, values: Mapping[str, object], now: datetime
+        self, trainer_id: str, owner_id: str, certificate_id: str, values: Mapping[str, object], now: datetime
     ) -> Certificate | None:
-        """By stored names; nothing when the trainer has no such one."""
-        found = await self._certificates.find_one_and_update(
-            {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)},
-            {"$set": {**values, "updatedAt": now}},
-            return_document=ReturnDocument.AFTER,
-        )
-        return _certificate(found) if found else None
-
-    async def delete(self, trainer_id: str, certificate_id: str, *, session: Session) -> Certificate | None:
+        """By stored names; nothing when the trainer has no such one. Raises ``validation_failed`` for the document."""
         key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
-        found = await self._certificates.find_one_and_delete(key, session=session)
-        return _certificate(found) if found else None
+
+        async def body(session: Session) -> Certificate | None:
+            before = await self._certificates.find_one_and_update(
+                key, {"$set": {**values, "updatedAt": now}}, return_document=ReturnDocument.BEFORE, session=session
+            )
+            if before is None:
+                return None
+            after = {**before, **values, "updatedAt": now}
+            await self._exchange(owner_id, before, after, now, session)
+            return _certificate(after)
+
+        return await self._database.transaction(body)
+
+    async def delete(self, trainer_id: str, owner_id: str, certificate_id: str, now: datetime) -> bool:
+        """False when the trainer has no such one."""
+        key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
+
+        async def body(session: Session) -> bool:
+            before = await self._certificates.find_one_and_delete(key, session=session)
+            if before is None:
+                return False
+            await self._exchange(owner_id, before, {"_id": before["_id"]}, now, session)
+            await self._trainers.update_one(
+                {"_id": key["trainerId"]},
+                {"$pull": {"certificates": key["_id"]}, "$set": {"updatedAt": now}},
+                session=session,
+            )
+            return True
+
+        return await self._database.transaction(body)
 
     async def delete_all(self, trainer_id: str, *, session: Session) -> None:
         await self._certificates.delete_many({"trainerId": ObjectId(trainer_id)}, session=session)
+
+    async def _exchange(
+        self, owner_id: str, before: Document, after: Document, now: datetime, session: Session
+    ) -> None:
+        field = certificate_document(str(after["_id"]))
+        held, wanted = ([one[field.name]] if one.get(field.name) else [] for one in (before, after))
+        await self._files.exchange(field, owner_id, held, wanted, now, session=session)
+
+
+def _document(certificate: Certificate) -> Document:
+    return {
+        "_id": ObjectId(certificate.id),
+        "trainerId": ObjectId(certificate.trainer_id),
+        "certificateName": certificate.name,
+        "certificateDocument": certificate.document,
+        "aboutYou": certificate.about,
+        "createdAt": certificate.created_at,
+        "updatedAt": certificate.updated_at,
+    }
 
 
 def _certificate(document: Document) -> Certificate:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from domain.accounts import Role, unauthenticated
-from domain.catalogue import Category, Certificate, Specialization, SubCategory, require_known
+from domain.accounts import Role, User, unauthenticated
+from domain.catalogue import Category, Specialization, SubCategory, require_known
 from domain.pricing import Pricing
 from domain.profiles import Profile
 from store.availability import Availability
@@ -17,14 +17,11 @@ from store.categories import Categories
 from store.certificates import Certificates
 from store.database import Database, Session
 from store.failures import repository
+from store.file_fields import FileFields, profile_image, service_images
 from store.listings import Listings
-from store.people import PROFILES
 from store.pricings import Pricings
-from store.profiles import NOT_ERASED, Profiles
+from store.profiles import Profiles
 from store.specializations import Specializations
-
-# More would make a profile's page long and serve nobody.
-MAX_CERTIFICATES = 50
 
 
 @repository
@@ -39,10 +36,10 @@ class Offers:
         certificates: Certificates,
         bookmarks: Bookmarks,
         listings: Listings,
+        files: FileFields,
         availability: Availability,
     ) -> None:
         self._database = database
-        self._trainers = database.collection(PROFILES["trainer"])
         self._profiles = profiles
         self._pricings = pricings
         self._categories = categories
@@ -50,13 +47,18 @@ class Offers:
         self._certificates = certificates
         self._bookmarks = bookmarks
         self._listings = listings
+        self._files = files
         self._availability = availability
 
     async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
-        """By stored names."""
+        """By stored names. Raises ``validation_failed`` for a file that is not the owner's own image."""
 
         async def body(session: Session) -> None:
-            await self._update(role, profile_id, values, now, session)
+            before = await self._update(role, profile_id, values, now, session)
+            for field in (profile_image(profile_id), service_images(profile_id)):
+                if field.name in values:
+                    held, wanted = _ids(getattr(before, field.name)), _ids(values[field.name])
+                    await self._files.exchange(field, before.user, held, wanted, now, session=session)
             if role == "trainer":
                 await self._listings.refresh(profile_id, session=session)
 
@@ -90,45 +92,12 @@ class Offers:
 
         return await self._database.transaction(body)
 
-    async def add_certificate(self, certificate: Certificate) -> bool:
-        """False when the trainer has as many as there may be."""
-
-        async def body(session: Session) -> bool:
-            result = await self._trainers.update_one(
-                {
-                    "_id": ObjectId(certificate.trainer_id),
-                    **NOT_ERASED,
-                    f"certificates.{MAX_CERTIFICATES - 1}": {"$exists": False},
-                },
-                {
-                    "$push": {"certificates": ObjectId(certificate.id)},
-                    "$set": {"updatedAt": certificate.created_at},
-                },
-                session=session,
-            )
-            if result.matched_count:
-                await self._certificates.insert(certificate, session=session)
-            return bool(result.matched_count)
-
-        return await self._database.transaction(body)
-
-    async def delete_certificate(self, trainer_id: str, certificate_id: str, now: datetime) -> Certificate | None:
-        async def body(session: Session) -> Certificate | None:
-            deleted = await self._certificates.delete(trainer_id, certificate_id, session=session)
-            if deleted is not None:
-                await self._trainers.update_one(
-                    {"_id": ObjectId(trainer_id)},
-                    {"$pull": {"certificates": ObjectId(certificate_id)}, "$set": {"updatedAt": now}},
-                    session=session,
-                )
-            return deleted
-
-        return await self._database.transaction(body)
-
-    async def forget(self, role: Role, profile_id: str, *, session: Session) -> None:
+    async def forget(self, user: User, now: datetime, *, session: Session) -> None:
         """Everything that belongs to an erased profile but the profile; reviews stay, of or by nobody."""
+        profile_id = user.profile_id
+        await self._files.release_all(user.id, now, session=session)
         await self._bookmarks.delete_all(profile_id, session=session)
-        if role == "trainer":
+        if user.role == "trainer":
             await self._pricings.delete(profile_id, session=session)
             await self._specializations.delete(profile_id, session=session)
             await self._certificates.delete_all(profile_id, session=session)
@@ -142,3 +111,10 @@ class Offers:
         if before is None:
             raise unauthenticated()
         return before
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    """What a field of one file, or of several, refers to."""
+    if isinstance(value, tuple):
+        return value
+    return () if value is None else (str(value),)

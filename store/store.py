@@ -6,6 +6,7 @@ from store import (
     availability,
     bookings,
     bookmarks,
+    calendars,
     categories,
     certificates,
     client_claims,
@@ -28,6 +29,7 @@ from store.accounts import Accounts
 from store.availability import Availability
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
+from store.calendars import Calendars
 from store.catalogue import Catalogue
 from store.categories import Categories
 from store.certificates import Certificates
@@ -35,6 +37,7 @@ from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database
 from store.failures import repository
+from store.file_fields import FileFields
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
@@ -77,6 +80,7 @@ SCHEMAS = (
     *trials.SCHEMAS,
     *outbox.SCHEMAS,
     *files.SCHEMAS,
+    *calendars.SCHEMAS,
 )
 
 
@@ -96,7 +100,8 @@ class Store:
         self.pricings = Pricings(database)
         self.categories = Categories(database)
         self.specializations = Specializations(database)
-        self.certificates = Certificates(database)
+        file_fields = FileFields(database)
+        self.certificates = Certificates(database, file_fields)
         self.bookmarks = Bookmarks(database)
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
@@ -111,6 +116,7 @@ class Store:
             self.certificates,
             self.bookmarks,
             self.listings,
+            file_fields,
             self.availability,
         )
         self.sessions = Sessions(database)
@@ -118,6 +124,7 @@ class Store:
         self.revocations = Revocations(database)
         self.files = Files(database)
         self.bookings = Bookings(database)
+        self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
         self.reservations = Reservations(
@@ -132,6 +139,8 @@ class Store:
             self.offers,
             self.listings,
             self.idempotency,
+            self.bookings,
+            self.files,
         )
 
     async def prepare(self) -> None:

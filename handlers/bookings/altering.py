@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-import msgspec
-
 from domain.booking_changes import Change, Settlement
 from domain.bookings import Booking, Party
 from domain.errors import unavailable
@@ -33,9 +31,3 @@ async def alter(
         if committed is not None:
             return committed.booking
     raise unavailable()
-
-
-def next_version(booking: Booking, now: datetime, **changed: object) -> Booking:
-    return msgspec.structs.replace(
-        booking, version=booking.version + 1, updated_at=max(now, booking.updated_at), **changed
-    )

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from domain.booking_answers import CancellationPreview
 from domain.booking_changes import Change, Settlement, on_cancellation
-from domain.bookings import Booking, Party
+from domain.bookings import Booking, Party, next_version
 from domain.cancelling import cancellation
 from domain.commands.bookings import CancelBooking, PreviewCancellation
 from domain.instants import to_wire, whole_milliseconds
 from handlers.actor import Actor
-from handlers.bookings.altering import alter, next_version
+from handlers.bookings.altering import alter
 from handlers.bookings.finding import own_booking
 from handlers.context import Context
 from handlers.idempotent_commit import idempotent_booking

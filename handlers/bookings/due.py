@@ -10,13 +10,12 @@ import structlog
 
 from domain import mails, rooms
 from domain.accounts import may_sign_in
-from domain.booking_changes import NOTHING, Change, Settlement, on_completion
 from domain.booking_events import BookingReminder
-from domain.bookings import COMPLETION_GRACE, Booking
+from domain.bookings import Booking
+from domain.ending import ending
 from domain.instants import whole_milliseconds
 from domain.reminders import Notice, due_notices, next_due
 from handlers.bookings import announcing, views
-from handlers.bookings.altering import next_version
 from handlers.context import Context
 
 log = structlog.get_logger("due work")
@@ -49,7 +48,7 @@ async def _claimed(context: Context) -> list[Booking]:
 async def _attend(context: Context, booking: Booking) -> None:
     now = whole_milliseconds(context.clock())
     try:
-        ended = _ended(booking, now)
+        ended = ending(booking, now)
         if ended is None:
             await _remind(context, booking, now)
         elif await context.store.reservations.alter(booking, *ended, now, None) is not None:
@@ -57,21 +56,6 @@ async def _attend(context: Context, booking: Booking) -> None:
     except Exception as error:
         # The others go on; this one is taken up again when its claim has run out.
         log.warning("due work failed", booking=booking.id, error=type(error).__name__)
-
-
-def _ended(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
-    """What became of a booking whose time is over; in the trainer's name, as nobody did it."""
-    if booking.status == "confirmed" and now >= booking.ends_at + COMPLETION_GRACE:
-        completed = next_version(booking, now, status="completed")
-        change = Change(booking=completed, action="completed", by=None, sender_id=booking.trainer_user_id)
-        return change, on_completion(booking, now)
-    if booking.status == "held" and booking.held_until is not None and now >= booking.held_until:
-        expired = next_version(booking, now, status="expired", held_until=None)
-        change = Change(
-            booking=expired, action="expired", by=None, sender_id=booking.trainer_user_id, was=booking.busy
-        )
-        return change, NOTHING
-    return None
 
 
 async def _remind(context: Context, booking: Booking, now: datetime) -> None:

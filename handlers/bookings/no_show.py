@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.booking_changes import Change, Settlement, on_no_show
-from domain.bookings import Booking, Party, require_no_show
+from domain.bookings import Booking, Party, next_version, require_no_show
 from domain.commands.bookings import ReportNoShow
 from handlers.actor import Actor
-from handlers.bookings.altering import alter, next_version
+from handlers.bookings.altering import alter
 from handlers.context import Context
 from handlers.idempotent_commit import idempotent_booking
 from store.idempotency import Receipt

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.booking_changes import Change, Settlement, on_moving
-from domain.bookings import Booking, Party
+from domain.bookings import Booking, Party, next_version
 from domain.cancelling import require_movable
 from domain.commands.bookings import RescheduleBooking
 from domain.errors import Code, DomainError
 from handlers.actor import Actor
-from handlers.bookings.altering import alter, next_version
+from handlers.bookings.altering import alter
 from handlers.bookings.offering import not_offered, offered_slot
 from handlers.context import Context
 from handlers.idempotent_commit import idempotent_booking

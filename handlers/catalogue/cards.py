@@ -18,7 +18,7 @@ from domain.instants import to_wire
 from domain.pricing import Pricing
 from domain.profiles import Profile
 from handlers.context import Context
-from handlers.profiles.files import signed
+from handlers.files.views import url_or_none
 from store.listings import Listed
 
 
@@ -52,7 +52,7 @@ def card(
         id=profile.id,
         user=UserReference(id=profile.user),
         name=profile.name,
-        profile_image=signed(context, profile.profile_image),
+        profile_image=url_or_none(context, profile.profile_image),
         city=profile.city,
         country=profile.country,
         studio_name=profile.studio_name,

@@ -19,9 +19,9 @@ from handlers.access import require_role
 from handlers.actor import Actor, Visitor
 from handlers.catalogue.cards import listed_trainer
 from handlers.context import Context
+from handlers.files.views import url_or_none
 from handlers.idempotent import idempotent
 from handlers.profiles.changes import changes_of
-from handlers.profiles.files import signed
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -131,4 +131,4 @@ def _author(context: Context, authors: Mapping[str, Profile], review: Review) ->
     author = authors.get(review.client_id)
     if author is None:
         return Author(name="", profile_image=None)
-    return Author(name=author.name, profile_image=signed(context, author.profile_image))
+    return Author(name=author.name, profile_image=url_or_none(context, author.profile_image))

@@ -14,7 +14,7 @@ from domain.instants import to_wire
 from handlers.actor import Actor, Visitor
 from handlers.catalogue.cards import card, listed_trainer, specializations
 from handlers.context import Context
-from handlers.profiles.files import signed, signed_all
+from handlers.files.views import url_or_none
 
 
 async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
@@ -33,7 +33,7 @@ async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTra
     private = isinstance(caller, Actor) and (caller.is_admin or caller.profile_id == command.id)
     return TrainerAnswer(
         **msgspec.structs.asdict(shown),
-        service_images=signed_all(context, profile.service_images),
+        service_images=tuple(context.files.signed(one) for one in profile.service_images),
         studio_address=profile.studio_address,
         studio_zip_code=profile.studio_zip_code,
         instagram_url=profile.instagram_url,
@@ -56,7 +56,7 @@ def certificate_answer(context: Context, one: Certificate, *, private: bool) -> 
         id=one.id,
         trainer_id=one.trainer_id,
         certificate_name=one.name,
-        certificate_document=signed(context, one.document) if private else msgspec.UNSET,
+        certificate_document=url_or_none(context, one.document) if private else msgspec.UNSET,
         about_you=one.about,
         created_at=to_wire(one.created_at),
         updated_at=to_wire(one.updated_at),

@@ -11,14 +11,17 @@ from handlers.context import Context
 
 async def open_file(context: Context, caller: Actor | Visitor, command: OpenFile) -> StoredFile:
     """The file; raises ``not_found`` also for what the caller may not see."""
-    if command.signature is not None and command.expires is not None:
-        allowed = context.files.verifies(command.id, command.expires, command.signature)
-        file = await context.store.files.by_id(command.id) if allowed else None
-    else:
-        file = await context.store.files.by_id(command.id)
-        if file is not None and not (isinstance(caller, Actor) and await _may_see(context, caller, file)):
-            file = None
-    if file is None:
+    signed = command.signature is not None and command.expires is not None
+    if signed and not context.files.verifies(command.id, command.expires or 0, command.signature or ""):
+        raise not_found("file")
+    file = await context.store.files.by_id(command.id)
+    # A thumbnail is as much there, and for whom, as the image that it shows.
+    shown = file
+    if file is not None and file.thumbnail_of is not None:
+        shown = await context.store.files.by_id(file.thumbnail_of)
+    if file is None or shown is None:
+        raise not_found("file")
+    if not signed and not (isinstance(caller, Actor) and await _may_see(context, caller, shown)):
         raise not_found("file")
     return file
 
@@ -27,9 +30,6 @@ async def _may_see(context: Context, actor: Actor, file: StoredFile) -> bool:
     """The owner and administrators, everybody what is on a profile, and both sides what was sent."""
     if actor.is_admin or actor.user_id == file.owner_id:
         return True
-    if file.thumbnail_of is not None:
-        shown = await context.store.files.by_id(file.thumbnail_of)
-        return shown is not None and await _may_see(context, actor, shown)
     if file.is_public:
         return True
     conversations = {use.conversation_id for use in file.uses if use.conversation_id is not None}

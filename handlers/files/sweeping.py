@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from domain.files import FileUse, StoredFile
+import structlog
+
+from domain.files import UNCONFIRMED_KEPT, FileUse, StoredFile
 from domain.instants import whole_milliseconds
 from handlers.context import Context
-from store.files import Check
+from store.files import Check, Finding
 
+log = structlog.get_logger("files")
+
+# A node that dies in between is followed by another after this time.
 _CLAIM_LASTS = timedelta(minutes=5)
 
 
@@ -19,24 +24,36 @@ async def sweep(context: Context) -> int:
         check = await context.store.files.claim_check(whole_milliseconds(context.clock()), _CLAIM_LASTS)
         if check is None:
             return gone
-        gone += await _look_at(context, check)
+        try:
+            gone += await _look_at(context, check)
+        except Exception as error:
+            # The others go on; this one is looked at again when its claim has run out.
+            log.warning("a file could not be swept", file=check.file_id, error=type(error).__name__)
 
 
 async def _look_at(context: Context, check: Check) -> bool:
-    if check.file is not None:
-        ended = await _ended_uses(context, check.file)
-        if not await context.store.files.settle(check, ended, whole_milliseconds(context.clock())):
-            return False
+    finding = Finding() if check.file is None else await _look_into(context, check.file)
+    if not await context.store.files.settle(check, finding, whole_milliseconds(context.clock())):
+        return False
     await context.store.files.remove(check.file_id)
     return True
 
 
-async def _ended_uses(context: Context, file: StoredFile) -> tuple[FileUse, ...]:
-    """Messages that were never written, or have been deleted; who has a profile says so itself."""
-    ended = []
+async def _look_into(context: Context, file: StoredFile) -> Finding:
+    """Only messages are asked: fields of profiles take and leave their files in the commit of the change."""
+    ended, unborn, undecided = [], [], []
     for use in file.uses:
-        if use.kind == "message":
-            message = await context.store.log.read.message(use.id)
-            if message is None or message.deleted_at is not None:
-                ended.append(use)
-    return tuple(ended)
+        if use.kind != "message":
+            continue
+        message = await context.store.log.read.message(use.id)
+        if message is not None:
+            ended += [use] if message.deleted_at is not None else []
+        elif (until := _may_still_be_written(use)) is not None and until > context.clock():
+            undecided.append(until)
+        else:
+            unborn.append(use)
+    return Finding(ended=tuple(ended), unborn=tuple(unborn), again_at=min(undecided, default=None))
+
+
+def _may_still_be_written(use: FileUse) -> datetime | None:
+    return None if use.at is None else use.at + UNCONFIRMED_KEPT

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
-import puremagic
 
+from domain import wire
 from domain.containers import is_whole
 from domain.errors import Code, DomainError, invalid
 from domain.file_answers import FileAnswer
-from domain.files import KINDS, LARGEST, LIMITS, FileKind, StoredFile, display_name
-from domain.instants import whole_milliseconds
+from domain.files import KINDS, LARGEST, LIMITS, StoredFile
+from domain.signatures import HEAD_BYTES
 from handlers.actor import Actor
 from handlers.context import Context
+from handlers.files.keeping import keep
+from handlers.files.recognising import content_type_of, unsupported
 from handlers.files.spool import Spool
 from handlers.files.views import file_answer
-from handlers.ports import Picture
+from handlers.idempotent import claim
+from store.idempotency import Scope
 
-# What the first bytes have to tell.
-_HEAD_BYTES = 4096
 # Of one user in a day.
-_DAILY_FILES, _DAILY_BYTES = 500, 5_000_000_000
+DAILY_FILES, DAILY_BYTES = 1000, 5_000_000_000
 _DAY = timedelta(days=1)
 
 
@@ -34,6 +35,7 @@ class Upload:
 
     name: str | None
     content: AsyncIterator[bytes]
+    idempotency_key: str | None = None
 
 
 async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
@@ -41,116 +43,49 @@ async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
     await _require_quota(context, actor)
     with Spool() as spool:
         content_type = await _receive(spool, command.content)
-        kind = KINDS[content_type]
-        if kind == "image":
-            stored = await _keep_image(context, actor, command, spool)
-        else:
-            stored = await _keep_as_is(context, actor, command, spool, content_type, kind)
+        if command.idempotency_key is None:
+            return file_answer(context, await keep(context, actor, command.name, spool, content_type))
+        return await _once(context, actor, command, spool, content_type)
+
+
+async def _once(context: Context, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
+    """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again."""
+    assert command.idempotency_key is not None
+    scope = Scope(actor.user_id, Upload.__name__, command.idempotency_key)
+    claimed = await claim(context, scope, bytes.fromhex(spool.digest))
+    if isinstance(claimed, bytes):
+        return file_answer(context, wire.decode(StoredFile, claimed))
+    try:
+        stored = await keep(context, actor, command.name, spool, content_type)
+    except BaseException:
+        await asyncio.shield(context.store.idempotency.release(scope))
+        raise
+    # A name may be personal, and no answer tells it.
+    await context.store.idempotency.keep(scope, wire.encode(msgspec.structs.replace(stored, name="")))
     return file_answer(context, stored)
 
 
 async def _require_quota(context: Context, actor: Actor) -> None:
-    since = context.clock() - _DAY
-    count, size = await context.store.files.uploaded_since(actor.user_id, since)
-    if count >= _DAILY_FILES or size >= _DAILY_BYTES:
+    count, size = await context.store.files.uploaded_since(actor.user_id, context.clock() - _DAY)
+    if count >= DAILY_FILES or size >= DAILY_BYTES:
         raise DomainError(Code.RATE_LIMITED, "Too many uploads in a day.", retry_after_ms=3_600_000)
 
 
 async def _receive(spool: Spool, content: AsyncIterator[bytes]) -> str:
     """The content's type, once all of it is here; refused as soon as it is known to be too large or none of ours."""
-    content_type = None
-    limit = LARGEST
+    content_type, limit = None, LARGEST
     async for chunk in content:
-        spool.write(chunk)
-        if content_type is None and spool.size >= _HEAD_BYTES:
-            content_type = _type_of(spool)
+        await spool.write(chunk)
+        if content_type is None and spool.size >= HEAD_BYTES:
+            content_type = content_type_of(spool.head)
             limit = LIMITS[KINDS[content_type]]
         if spool.size > limit:
-            raise _too_large(limit)
+            raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
     if spool.size == 0:
         raise invalid("file", "is empty")
-    content_type = content_type or _type_of(spool)
-    if spool.size > LIMITS[KINDS[content_type]]:
-        raise _too_large(limit)
-    if not is_whole(content_type, spool):
-        raise _unsupported("The file is damaged or incomplete.")
+    await spool.flush()
+    content_type = content_type or content_type_of(spool.head)
+    # An adversary's video has many parts to be looked at.
+    if not await asyncio.to_thread(is_whole, content_type, spool):
+        raise unsupported("The file is damaged or incomplete.")
     return content_type
-
-
-def _type_of(spool: Spool) -> str:
-    """By what the content begins with; neither its name nor its sender is asked."""
-    try:
-        best: str = puremagic.magic_string(spool.part(0, _HEAD_BYTES))[0].mime_type
-    except (puremagic.PureError, ValueError, IndexError):
-        best = ""
-    if best not in KINDS:
-        raise _unsupported("Only JPEG, PNG, WebP, GIF, MP4, MOV, WebM and PDF are taken.")
-    return best
-
-
-async def _keep_as_is(
-    context: Context, actor: Actor, command: Upload, spool: Spool, content_type: str, kind: FileKind
-) -> StoredFile:
-    stored = StoredFile(
-        id=context.store.files.new_id(),
-        owner_id=actor.user_id,
-        kind=kind,
-        content_type=content_type,
-        size=spool.size,
-        digest=spool.digest,
-        name=display_name(command.name, kind),
-        created_at=whole_milliseconds(context.clock()),
-    )
-    await context.store.files.write(stored, spool.chunks())
-    return stored
-
-
-async def _keep_image(context: Context, actor: Actor, command: Upload, spool: Spool) -> StoredFile:
-    """Decoded and encoded anew: no metadata and nothing hidden survives. The thumbnail is there first."""
-    made = await context.pictures.make(spool.size, spool.chunks())
-    name = display_name(command.name, "image").rpartition(".")[0] or "image"
-    image_id, thumbnail_id = context.store.files.new_id(), context.store.files.new_id()
-    image = _image(context, actor, made.image, image_id, f"{name}{_ENDINGS[made.image.content_type]}")
-    small = _image(context, actor, made.thumbnail, thumbnail_id, f"{name} small{_ENDINGS[made.thumbnail.content_type]}")
-    files = context.store.files
-    await files.write(_with(image, thumbnail_id=thumbnail_id), _once(made.image.content))
-    try:
-        await files.write(_with(small, thumbnail_of=image_id), _once(made.thumbnail.content))
-    except BaseException:
-        await files.remove(image_id)
-        raise
-    return _with(image, thumbnail_id=thumbnail_id)
-
-
-_ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif"}
-
-
-def _image(context: Context, actor: Actor, picture: Picture, file_id: str, name: str) -> StoredFile:
-    return StoredFile(
-        id=file_id,
-        owner_id=actor.user_id,
-        kind="image",
-        content_type=picture.content_type,
-        size=len(picture.content),
-        digest=hashlib.sha256(picture.content).hexdigest(),
-        name=name,
-        width=picture.width,
-        height=picture.height,
-        created_at=whole_milliseconds(context.clock()),
-    )
-
-
-def _with(file: StoredFile, *, thumbnail_id: str | None = None, thumbnail_of: str | None = None) -> StoredFile:
-    return msgspec.structs.replace(file, thumbnail_id=thumbnail_id, thumbnail_of=thumbnail_of)
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
-
-
-def _too_large(limit: int) -> DomainError:
-    return DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
-
-
-def _unsupported(message: str) -> DomainError:
-    return DomainError(Code.UNSUPPORTED_MEDIA, message)

@@ -16,6 +16,11 @@ async def claim(context: Context, actor: Actor, file_id: str, *, kind: FileKind,
         raise invalid(field, f"is not a file of this kind ({kind}) that you uploaded")
 
 
+async def withdraw(context: Context, use: FileUse) -> None:
+    """What was to use them was not written; they stay as they were."""
+    await context.store.files.withdraw(use, whole_milliseconds(context.clock()))
+
+
 async def release(context: Context, use: FileUse, *, but: tuple[str, ...] = ()) -> None:
-    """It uses nothing any more, but the files named."""
+    """It uses nothing any more, but the files named; what nothing else uses is gone at once."""
     await context.store.files.release(use, whole_milliseconds(context.clock()), but=but)

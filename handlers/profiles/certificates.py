@@ -49,7 +49,7 @@ async def add_certificate(context: Context, actor: Actor, command: AddCertificat
         created_at=now,
         updated_at=now,
     )
-    if not await context.store.offers.add_certificate(certificate):
+    if not await context.store.certificates.add(certificate, actor.user_id):
         raise DomainError(Code.CONFLICT, "There are as many certificates as there may be.")
     return certificate_answer(context, certificate, private=True)
 
@@ -59,7 +59,9 @@ async def update_certificate(context: Context, actor: Actor, command: UpdateCert
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
-    changed = await context.store.certificates.update(actor.profile_id, command.id, changes_of(command, "id"), now)
+    changed = await context.store.certificates.update(
+        actor.profile_id, actor.user_id, command.id, changes_of(command, "id"), now
+    )
     if changed is None:
         raise not_found("certificate")
     return certificate_answer(context, changed, private=True)
@@ -70,5 +72,5 @@ async def delete_certificate(context: Context, actor: Actor, command: DeleteCert
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
-    if await context.store.offers.delete_certificate(actor.profile_id, command.id, now) is None:
+    if not await context.store.certificates.delete(actor.profile_id, actor.user_id, command.id, now):
         raise not_found("certificate")

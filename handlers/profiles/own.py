@@ -14,9 +14,9 @@ from domain.profiles import EDITABLE, Profile
 from handlers.actor import Actor
 from handlers.catalogue import cards
 from handlers.context import Context
+from handlers.files.views import url_or_none
 from handlers.idempotent import idempotent
 from handlers.profiles.changes import changes_of
-from handlers.profiles.files import signed, signed_all
 
 
 async def get_profile(context: Context, actor: Actor, command: None) -> OwnProfile:
@@ -49,7 +49,7 @@ async def _own(context: Context, actor: Actor) -> OwnProfile:
         name=profile.name,
         email=profile.email,
         phone=profile.phone,
-        profile_image=signed(context, profile.profile_image),
+        profile_image=url_or_none(context, profile.profile_image),
         **theirs,
         created_at=to_wire(profile.created_at),
         updated_at=to_wire(profile.updated_at),
@@ -60,7 +60,7 @@ async def _of_trainer(context: Context, profile: Profile) -> dict[str, Any]:
     listed = await context.store.listings.rating_of(profile.id)
     offered = await cards.specializations(context, [profile.id])
     return {
-        "service_images": signed_all(context, profile.service_images),
+        "service_images": tuple(context.files.signed(one) for one in profile.service_images),
         "specializations": offered.get(profile.id, ()),
         "rating": cards.rating(listed),
     }

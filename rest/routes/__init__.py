@@ -14,6 +14,7 @@ from rest.routes import (
     auth,
     availability,
     bookings,
+    calendar,
     catalogue,
     conversations,
     files,
@@ -30,6 +31,7 @@ ROWS: tuple[Route, ...] = (
     *availability.ROWS,
     *bookings.ROWS,
     *files.ROWS,
+    *calendar.ROWS,
     *admin.ROWS,
     *admin_categories.ROWS,
 )

@@ -7,8 +7,9 @@ from domain.file_answers import FileAnswer
 from handlers.files.opening import open_file
 from handlers.files.uploading import upload
 from rest import limits
-from rest.files import download_handler, upload_handler
+from rest.downloads import download_handler
 from rest.route import Route
+from rest.uploads import upload_handler
 
 ROWS = (
     Route(
@@ -30,6 +31,7 @@ ROWS = (
         command=OpenFile,
         answer=bytes,
         public=True,
+        knows_callers=True,
         rate=limits.DOWNLOAD,
         adapter=download_handler,
         produces="application/octet-stream",

@@ -1,7 +1,8 @@
 """The program of the process that decodes images: one at a time from standard input, the results to standard output.
 
-A request is 8 bytes of length and the image; an answer is 4 bytes of length, a JSON header, and the two images that
-it announces. Only the standard library and Pillow: what it decodes comes from strangers.
+It says ``+`` when it is ready. A request is 8 bytes of length and the image; an answer is 4 bytes of length, a JSON
+header, and the two images that it announces. Only the standard library and Pillow: what it decodes comes from
+strangers.
 """
 
 from __future__ import annotations
@@ -11,18 +12,29 @@ import json
 import resource
 import struct
 import sys
+import warnings
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
 
-FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+# A photo with more than one view (MPO) is a JPEG with others behind it; the first is kept.
+FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GIF": "GIF"}
+TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+# The largest that phones take.
 MAX_PIXELS = 50_000_000
-# Of all frames of an animation together.
-MAX_ANIMATED_PIXELS = 100_000_000
+# Of all frames of an animation together; of a longer one the first frame is kept.
+MAX_ANIMATED_PIXELS = 50_000_000
 MAX_FRAMES = 300
+# Anew, an image may take more than it did, but not any amount.
+MAX_BYTES = 20_000_000
 THUMBNAIL = (320, 320)
 MEMORY_BYTES = 1_500_000_000
-_QUALITY = 88
+CPU_SECONDS = 15
+# Above it, what makes files a little smaller takes seconds.
+_LARGE = 12_000_000
+_QUALITIES = (88, 70)
+
+Part = tuple[dict[str, Any], bytes]
 
 
 class Unfit(Exception):
@@ -30,11 +42,14 @@ class Unfit(Exception):
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    confine()
     source, out = sys.stdin.buffer, sys.stdout.buffer
+    out.write(b"+")
+    out.flush()
     while len(length := source.read(8)) == 8:
-        header, bodies = answer(source.read(struct.unpack(">Q", length)[0]))
+        data = source.read(struct.unpack(">Q", length)[0])
+        limit_time()
+        header, bodies = answer(data)
         encoded = json.dumps(header).encode()
         out.write(struct.pack(">I", len(encoded)) + encoded)
         for body in bodies:
@@ -42,12 +57,28 @@ def main() -> None:
         out.flush()
 
 
+def confine() -> None:
+    """No more memory than this, no files, no dumps; a doubtful size is an error."""
+    Image.preinit()
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def limit_time() -> None:
+    """For the image that comes now; the kernel keeps to it even when nobody waits for the answer any more."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + CPU_SECONDS, resource.RLIM_INFINITY))
+
+
 def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     try:
         parts = make(io.BytesIO(data))
     except Unfit as error:
         return {"error": str(error)}, []
-    except (Image.DecompressionBombError, MemoryError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
         return {"error": "has too many pixels"}, []
     except Exception:
         # Pillow's decoders raise whatever a broken file leads them to.
@@ -55,53 +86,85 @@ def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     return {"images": [header for header, _ in parts]}, [body for _, body in parts]
 
 
-def make(data: BinaryIO) -> list[tuple[dict[str, Any], bytes]]:
+def make(data: BinaryIO) -> list[Part]:
     """The image and its thumbnail."""
-    with Image.open(data, formats=tuple(FORMATS)) as image:
-        kind = image.format or ""
-        width, height = image.size
-        frames = getattr(image, "n_frames", 1)
-        if width * height > MAX_PIXELS:
+    with Image.open(data, formats=tuple(TYPES)) as image:
+        kind = FORMATS[image.format or ""]
+        if image.width * image.height > MAX_PIXELS:
             raise Unfit("has too many pixels")
-        if frames > MAX_FRAMES or width * height * frames > MAX_ANIMATED_PIXELS:
-            frames = 1
+        moves = kind in ("GIF", "WEBP") and is_short_animation(image)
         image.load()
-        first = plain(image)
-        whole = animation(image, kind) if frames > 1 and kind in ("GIF", "WEBP") else encoded(first, kind)
-        small = first.copy()
-        small.thumbnail(THUMBNAIL)
-        thumbnail_kind = "PNG" if first.mode in ("RGBA", "LA", "P") else "JPEG"
-        thumbnail = encoded(small, thumbnail_kind)
-        return [(described(whole, kind), whole), (described(thumbnail, thumbnail_kind), thumbnail)]
+        still = plain(image)
+        whole = animation(image, kind) if moves else encoded(still, kind)
+        if len(whole) > MAX_BYTES:
+            raise Unfit("is too detailed")
+        parts = [part(whole, kind, still)]
+        still.thumbnail(THUMBNAIL)
+        small_kind = "PNG" if still.mode == "RGBA" else "JPEG"
+        return [*parts, part(encoded(still, small_kind), small_kind, still)]
+
+
+def part(data: bytes, kind: str, image: Image.Image) -> Part:
+    return {"type": TYPES[kind], "width": image.width, "height": image.height, "size": len(data)}, data
+
+
+def is_short_animation(image: Image.Image) -> bool:
+    frames: int = getattr(image, "n_frames", 1)
+    return 1 < frames <= MAX_FRAMES and image.width * image.height * frames <= MAX_ANIMATED_PIXELS
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Turned as its camera was held, in sRGB, in a mode that every format knows."""
-    turned = ImageOps.exif_transpose(image)
-    profile = turned.info.get("icc_profile")
-    if turned.mode not in ("RGB", "RGBA", "L"):
-        turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
-    if profile and turned.mode == "RGB":
-        try:
-            srgb = ImageCms.createProfile("sRGB")
-            changed = ImageCms.profileToProfile(turned, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb)
-            turned = changed or turned
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass
+    """Pixels and nothing else: turned as its camera was held, in sRGB, in a mode that every format knows."""
+    turned = in_srgb(ImageOps.exif_transpose(image))
     bare = Image.new(turned.mode, turned.size)
     bare.paste(turned)
     return bare
 
 
+def in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = in_known_mode(image)
+    if not profile or image.mode == "L":
+        return image.convert("RGB") if image.mode == "CMYK" else image
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if alpha else image
+    try:
+        its, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        changed = ImageCms.profileToProfile(colours, its, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        # A profile that is none, or not of these colours.
+        changed = None
+    colours = changed or colours.convert("RGB")
+    if alpha:
+        colours.putalpha(alpha)
+    return colours
+
+
+def in_known_mode(image: Image.Image) -> Image.Image:
+    if (image.mode in ("L", "RGB", "RGBA", "CMYK") and not image.has_transparency_data) or image.mode == "RGBA":
+        return image
+    if image.mode.startswith("I"):
+        # 16 bits a pixel; converted as they are, all but the darkest would be white.
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode == "1":
+        return image.convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
 def encoded(image: Image.Image, kind: str) -> bytes:
-    out = io.BytesIO()
-    if kind == "JPEG":
-        image.convert("RGB").save(out, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
-    elif kind == "WEBP":
-        image.save(out, "WEBP", quality=_QUALITY)
-    else:
-        image.save(out, kind, optimize=kind == "PNG" and image.width * image.height < 4_000_000)
-    return out.getvalue()
+    small = image.width * image.height <= _LARGE
+    if kind == "PNG":
+        return saved(image, kind, optimize=small)
+    if kind == "GIF":
+        return saved(image, kind)
+    for quality in _QUALITIES:
+        if kind == "WEBP":
+            data = saved(image, kind, quality=quality, method=4 if small else 0)
+        else:
+            data = saved(image.convert("RGB"), kind, quality=quality, optimize=small, progressive=small)
+        if len(data) <= MAX_BYTES:
+            break
+    return data
 
 
 def animation(image: Image.Image, kind: str) -> bytes:
@@ -109,14 +172,13 @@ def animation(image: Image.Image, kind: str) -> bytes:
     for frame in ImageSequence.Iterator(image):
         durations.append(max(20, min(int(frame.info.get("duration", 100)), 10_000)))
         frames.append(frame.convert("RGBA"))
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+
+
+def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
     out = io.BytesIO()
-    frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    image.save(out, kind, **how)
     return out.getvalue()
-
-
-def described(data: bytes, kind: str) -> dict[str, Any]:
-    with Image.open(io.BytesIO(data)) as image:
-        return {"type": FORMATS[kind], "width": image.width, "height": image.height, "size": len(data)}
 
 
 if __name__ == "__main__":

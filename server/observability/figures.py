@@ -11,6 +11,7 @@ from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
 from server.fanout.feeds import Feeds
 from server.fanout.publisher import ClusterPublisher
+from server.http.connections import Connections
 from server.observability.metrics import counter, gauge
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.gateway import Gateway
@@ -47,6 +48,16 @@ def of_sockets(
         yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
         yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dispatcher.outcomes)
+
+    return figures
+
+
+def of_http(connections: Connections) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told = connections.counters
+        yield gauge("spotter_http_connections", "Open HTTP connections, without WebSockets.", len(connections))
+        yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", told.refused)
+        yield counter("spotter_http_too_slow", "HTTP connections that kept their request to themselves.", told.too_slow)
 
     return figures
 

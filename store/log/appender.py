@@ -9,11 +9,8 @@ until its entry is settled, so entries are committed, and announced, in the orde
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -27,10 +24,8 @@ from store.log.documents import MESSAGES
 from store.log.heads import Heads
 from store.log.lanes import Announce, Appended, Lane, Lanes, Pending
 from store.log.repeats import Repeats
+from store.log.turns import Turns
 
-MAX_BATCH = 256
-MAX_IN_FLIGHT = 2
-MAX_HEADS_A_READ = 1000
 BATCH_TIME_LIMIT_MS = 5_000
 # A submitter is told `unavailable` after this long without a commit; a repeat finds the entry if it was stored.
 PATIENCE_SECONDS = 10.0
@@ -65,12 +60,7 @@ class Appender:
         self._committed = committed
         self._lanes = Lanes()
         self._courtesy = Courtesy()
-        self._ready: deque[Lane] = deque()
-        self._headless: set[Lane] = set()
-        self._in_flight = 0
-        self._learning = False
-        self._scheduled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = Turns(self._lanes, self._heads, self._courtesy, self._write)
         self._loop = asyncio.get_running_loop()
         self.counters = AppendCounters()
 
@@ -87,7 +77,7 @@ class Appender:
             return future
         lane = self._lanes.add(Pending(document, future, self._loop.time() + PATIENCE_SECONDS, announce))
         if not lane.busy:
-            self._next(lane)
+            self._turns.next(lane)
         return future
 
     def known_head(self, conversation_id: ObjectId) -> int:
@@ -104,59 +94,6 @@ class Appender:
             await asyncio.wait(pending)
             await asyncio.sleep(0)
 
-    # --- which lane is next ---
-
-    def _next(self, lane: Lane) -> None:
-        """Queue the lane's oldest entry, telling those whose patience has ended."""
-        while lane.waiting and lane.losses and lane.waiting[0].deadline < self._loop.time():
-            self._lanes.fail(lane, unavailable())
-        lane.busy = bool(lane.waiting)
-        if not lane.busy:
-            return
-        if lane.head is None:
-            self._headless.add(lane)
-            if not self._learning:
-                self._learning = True
-                self._spawn(self._learn())
-        elif pause := self._courtesy.pause_before(lane, self._loop.time()):
-            self._loop.call_later(pause, self._queue, lane)
-        else:
-            self._queue(lane)
-
-    def _queue(self, lane: Lane) -> None:
-        self._ready.append(lane)
-        if not self._scheduled:
-            # Once an iteration of the loop: what arrived together is written together.
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
-
-    async def _learn(self) -> None:
-        """Read the heads of all lanes that need one, together, until none does."""
-        try:
-            while self._headless:
-                size = min(len(self._headless), MAX_HEADS_A_READ)
-                lanes = [self._headless.pop() for _ in range(size)]
-                try:
-                    heads = await self._heads.of([lane.id for lane in lanes])
-                except PyMongoError:
-                    self._retry(lanes)
-                else:
-                    for lane in lanes:
-                        lane.head = heads.get(lane.id, 0)
-                        self._next(lane)
-        finally:
-            self._learning = False
-
-    def _flush(self) -> None:
-        self._scheduled = False
-        while self._ready and self._in_flight < MAX_IN_FLIGHT:
-            size = min(len(self._ready), MAX_BATCH)
-            self._start([self._ready.popleft() for _ in range(size)])
-
-    def _start(self, batch: list[Lane]) -> None:
-        self._in_flight += 1
-        self._spawn(self._write(batch))
-
     # --- writing ---
 
     async def _write(self, batch: list[Lane]) -> None:
@@ -166,9 +103,6 @@ class Appender:
             self._not_written(batch, error)
         else:
             self._take(batch, reply)
-        finally:
-            self._in_flight -= 1
-            self._flush()
 
     async def _insert(self, documents: list[Document]) -> Document:
         """One unordered insert, as a plain command: cheaper than ``insert_many``, and it takes a time limit."""
@@ -198,14 +132,14 @@ class Appender:
             if error is None:
                 self._stored(lane)
             elif error["code"] != _DUPLICATE_KEY:
-                self._retry([lane])
+                self._turns.retry([lane])
             elif "seq" in error["keyPattern"]:
                 lost.append(lane)
             else:
-                self._spawn(self._answer_repeat(lane))
+                self._turns.spawn(self._answer_repeat(lane))
         if lost:
             self.counters.lost_races += len(lost)
-            self._spawn(self._catch_up(lost, reply))
+            self._turns.spawn(self._catch_up(lost, reply))
 
     def _not_written(self, batch: list[Lane], error: Exception) -> None:
         if isinstance(error, PyMongoError) and is_transient(error):
@@ -213,11 +147,11 @@ class Appender:
         elif len(batch) == 1:
             batch[0].head = None
             self._lanes.fail(batch[0], error)
-            self._next(batch[0])
+            self._turns.next(batch[0])
         else:
             # One entry that cannot be encoded must not take the others with it.
             for lane in batch:
-                self._start([lane])
+                self._turns.start([lane])
 
     def _stored(self, lane: Lane) -> None:
         document = lane.waiting[0].document
@@ -225,13 +159,13 @@ class Appender:
         self._courtesy.wrote(lane, self._loop.time())
         self.counters.appended += 1
         if "change" in document:
-            self._spawn(self._settle_change(lane, document))
+            self._turns.spawn(self._settle_change(lane, document))
         else:
             self._done(lane, Appended(document, True))
 
     def _done(self, lane: Lane, appended: Appended) -> None:
         self._lanes.succeed(lane, appended, self._committed)
-        self._next(lane)
+        self._turns.next(lane)
 
     # --- what did not go straight through ---
 
@@ -248,7 +182,7 @@ class Appender:
                 else:
                     await asyncio.sleep(0.1)
                     continue
-                self._next(lane)
+                self._turns.next(lane)
             else:
                 self._done(lane, Appended(document, True, target))
             return
@@ -263,7 +197,7 @@ class Appender:
             found = None
         if found is None:
             # Not known yet, or another node's that no majority has committed yet.
-            self._retry([lane])
+            self._turns.retry([lane])
         elif found["_id"] != mine["_id"]:
             self.counters.repeats += 1
             self._done(lane, Appended(found, False))
@@ -281,24 +215,11 @@ class Appender:
         for lane in lanes:
             lane.losses += 1
             lane.head = heads.get(lane.id)
-            self._next(lane)
+            self._turns.next(lane)
 
     def _outcome_unknown(self, batch: list[Lane]) -> None:
         self.counters.unknown_outcomes += len(batch)
-        self._retry(batch)
-
-    def _retry(self, lanes: list[Lane]) -> None:
-        """After a pause, from the head as it then is; the entry's ``_id`` and key keep it single."""
-        for lane in lanes:
-            lane.losses += 1
-            lane.head = None
-            pause = min(0.005 * 2 ** min(lane.losses, 7), 0.5) * random.uniform(0.5, 1.5)
-            self._loop.call_later(pause, self._next, lane)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._turns.retry(batch)
 
 
 def _numbered(lane: Lane) -> Document:

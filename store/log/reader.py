@@ -49,6 +49,15 @@ class LogReader:
         record = message_record(found)
         return _folded(record, await self._waiting([record.conversation_id]))
 
+    async def has_sent(self, record: MessageRecord) -> bool:
+        """Whether the sender has a message under this ``clientMessageId``."""
+        key = {
+            "conversationId": ObjectId(record.conversation_id),
+            "senderId": ObjectId(record.sender_id),
+            "clientMessageId": record.client_message_id,
+        }
+        return await self._messages.find_one(key, {"_id": 1}) is not None
+
     async def messages(
         self, message_ids: Iterable[str], conversation_ids: Iterable[str]
     ) -> dict[str, MessageRecord]:

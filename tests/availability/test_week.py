@@ -109,7 +109,7 @@ async def test_what_is_refused_names_its_field_and_changes_nothing(
 
 async def test_only_a_trainer_has_a_week(town: Town) -> None:
     for role in ("client", "admin", "superAdmin"):
-        somebody = await town.make(role)  # type: ignore[arg-type]  # each is a role
+        somebody = await town.make(role)
         assert (await somebody.get(WEEK)).code == "forbidden"
         assert (await somebody.put(WEEK, week())).code == "forbidden"
     assert (await town.get(WEEK)).status == 401

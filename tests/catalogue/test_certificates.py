@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from store.offers import MAX_CERTIFICATES
+from store.certificates import MAX_CERTIFICATES
 from tests.catalogue.town import Town
 
 BODY = {"certificateName": "First aid", "aboutYou": "Since 2010.\nRenewed twice."}

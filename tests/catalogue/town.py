@@ -59,6 +59,10 @@ class Town:
         assert user is not None
         return Resident(self, person, user.profile_id)
 
+    async def again(self, somebody: Resident) -> Resident:
+        """Signed in anew."""
+        return Resident(self, await self._people.another_device(somebody.person), somebody.id)
+
     async def person(self, email: str, token: str) -> Person:
         """Somebody who registered."""
         user = await self.surface.user(email)

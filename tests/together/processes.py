@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
+
 from tests.harness.nodes import SECRET
 
 _RUN = Path(__file__).resolve().parents[2] / "run.py"
@@ -22,6 +24,24 @@ class Served:
     def __init__(self, process: Process, url: str) -> None:
         self.process = process
         self.url = url
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def megabytes(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    async def figure(self, http: aiohttp.ClientSession, name: str) -> float:
+        """One of the process's own figures."""
+        async with http.get(f"{self.url}/metrics") as answer:
+            for line in (await answer.text()).splitlines():
+                if line.startswith(f"{name} "):
+                    return float(line.split()[1])
+        raise AssertionError(f"no figure {name}")
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

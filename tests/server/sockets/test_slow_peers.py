@@ -198,21 +198,6 @@ async def leave_at_once(running: Running, persons: list[Person], count: int) -> 
         return (time.process_time() - started) / count
 
 
-@pytest.mark.soak
-async def test_ten_thousand_leave_at_once_again_and_again(running: Running, people: People) -> None:
-    """This process holds both ends of each socket: half of what it may open at once."""
-    persons = [await people.make() for _ in range(100)]
-    few = await leave_at_once(running, persons, 1000)
-    await leave_at_once(running, persons, 9000)
-    # What the allocator keeps is used again.
-    before = memory()
-    for _ in range(2):
-        many = await leave_at_once(running, persons, 9000)
-        assert many < 3 * few
-        assert_forgotten(running)
-    assert memory() - before < 30 * MEGABYTE
-
-
 @pytest.mark.parametrize("state", ["paused", "slow"])
 async def test_a_revoked_socket_is_closed_whatever_it_is_doing(running: Running, people: People, state: str) -> None:
     person, other = await people.make(), await people.make()

@@ -1,0 +1,131 @@
+"""Files going out: in ranges, cached, and in no more memory than a chunk each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from domain.files import StoredFile
+from handlers.actor import Actor, Visitor
+from rest.adapter import HttpHandler, Services, caller_of
+from rest.documents import names
+from rest.limits import take
+from rest.ranges import requested_range
+from rest.requests import Parser
+from rest.route import Route
+
+_SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
+# A reader that does not take so much in so long has gone.
+_WRITE_BYTES, _WRITE_SECONDS = 64 * 1024, 30.0
+
+
+class Span(NamedTuple):
+    """``end`` is exclusive."""
+
+    start: int
+    end: int
+
+
+def download_handler(route: Route, services: Services) -> HttpHandler:
+    parser = Parser(route)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        signed = "signature" in request.query
+        caller: Actor | Visitor = await caller_of(request, services, public=signed)
+        await take(services.limiter, route.rate, caller)
+        command = await parser.parse(request)
+        file: StoredFile = await route.handler(services.context, caller, command)
+        caching = _caching(command.expires if signed else None, services.context.clock())
+        return await _answer(request, services, file, _headers(file, caching))
+
+    return handle
+
+
+def _headers(file: StoredFile, caching: str) -> dict[str, str]:
+    return {
+        hdrs.ETAG: f'"{file.digest}"',
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.CACHE_CONTROL: caching,
+        hdrs.CONTENT_SECURITY_POLICY: _SANDBOX,
+        hdrs.CONTENT_DISPOSITION: _disposition(file),
+        # Pages of other origins show pictures by their URL.
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+
+def _caching(until: int | None, now: datetime) -> str:
+    """A signed URL has one content for ever. Without, who asks matters: the next on this device may be another."""
+    if until is None:
+        return "private, no-cache"
+    return f"private, max-age={max(0, until - int(now.timestamp()))}, immutable"
+
+
+def _disposition(file: StoredFile) -> str:
+    """A PDF may hold programs: it is saved, not shown. RFC 6266, with RFC 5987 for what is not ASCII."""
+    kind = "attachment" if file.kind == "pdf" else "inline"
+    plain = "".join(c if c.isascii() and c not in '"\\' else "_" for c in file.name)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}"
+
+
+async def _answer(
+    request: web.Request, services: Services, file: StoredFile, headers: dict[str, str]
+) -> web.StreamResponse:
+    etag = headers[hdrs.ETAG]
+    if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+        return web.Response(status=304, headers=headers)
+    # A range is of an answer with a body only.
+    asked = request.headers.get(hdrs.RANGE) if request.method == hdrs.METH_GET else None
+    span = requested_range(asked, request.headers.get(hdrs.IF_RANGE), etag, file.size)
+    if span is None:
+        return web.Response(status=416, headers={**headers, hdrs.CONTENT_RANGE: f"bytes */{file.size}"})
+    return await _stream(request, services, file, Span(*span), headers)
+
+
+async def _stream(
+    request: web.Request, services: Services, file: StoredFile, span: Span, headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**headers, hdrs.CONTENT_TYPE: file.content_type})
+    response.content_length = span.end - span.start
+    if span != (0, file.size):
+        response.set_status(206)
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.end - 1}/{file.size}"
+    if request.method == hdrs.METH_HEAD:
+        await response.prepare(request)
+        return response
+    reading = services.context.store.files.read(file.id, *span)
+    try:
+        # What went away meanwhile is still answered as an error now, and cannot be later.
+        chunk = await anext(reading)
+        await response.prepare(request)
+        await _send(request, response, chunk, reading)
+    finally:
+        await reading.aclose()
+    return response
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, chunk: bytes, rest: AsyncGenerator[bytes, None]
+) -> None:
+    """Each chunk when the one before it was taken."""
+    try:
+        await _write(response, chunk)
+        async for more in rest:
+            await _write(response, more)
+        await response.write_eof()
+    except BaseException as error:
+        # Half an answer cannot be taken back, but the reader must not wait for the rest.
+        if request.transport is not None:
+            request.transport.abort()
+        if not isinstance(error, TimeoutError | ConnectionError):
+            raise
+
+
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+    for at in range(0, len(chunk), _WRITE_BYTES):
+        async with asyncio.timeout(_WRITE_SECONDS):
+            await response.write(chunk[at : at + _WRITE_BYTES])

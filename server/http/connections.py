@@ -1,0 +1,75 @@
+"""The HTTP connections of a node: so many an address, and none that keeps its request to itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from server.sockets.engine.deadlines import Deadlines
+
+# A request's head has to be there when it was looked at twice, and its body has to come on by so much in between.
+LOOK_EVERY_SECONDS: Final = 10.0
+LEAST_BYTES: Final = 4096
+
+
+class Connection(Protocol):
+    """``progress``: how far the request has come that is being received; None when none is."""
+
+    @property
+    def progress(self) -> tuple[int, int] | None: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(slots=True)
+class ConnectionCounters:
+    refused: int = 0
+    too_slow: int = 0
+
+
+class Connections:
+    """``most``: of one address; None where every connection is a proxy's."""
+
+    def __init__(self, most: int | None, look_every: float = LOOK_EVERY_SECONDS) -> None:
+        self._most = most
+        self._per_address: Counter[str] = Counter()
+        self._open: dict[Connection, tuple[str, tuple[int, int] | None]] = {}
+        self._looks: Deadlines[Connection] = Deadlines(look_every, lambda connection, due: self._look(connection))
+        self.counters = ConnectionCounters()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection, address: str) -> bool:
+        """False when its address has all that it may have."""
+        if self._most is not None and self._per_address[address] >= self._most:
+            self.counters.refused += 1
+            return False
+        self._per_address[address] += 1
+        self._open[connection] = address, connection.progress
+        self._looks.start(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone, or a WebSocket, or another worker's."""
+        known = self._open.pop(connection, None)
+        if known is None:
+            return
+        self._looks.cancel(connection)
+        address = known[0]
+        self._per_address[address] -= 1
+        if not self._per_address[address]:
+            del self._per_address[address]
+
+    def stop(self) -> None:
+        self._looks.stop()
+
+    def _look(self, connection: Connection) -> None:
+        address, before = self._open[connection]
+        now = connection.progress
+        if now is not None and before is not None and now[0] == before[0] and now[1] < before[1] + LEAST_BYTES:
+            self.counters.too_slow += 1
+            connection.abort()
+            return
+        self._open[connection] = address, now
+        self._looks.start(connection)

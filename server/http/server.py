@@ -1,0 +1,83 @@
+"""aiohttp's server, with connections that are counted and watched, and its own errors in the form of all others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from rest.errors import unreadable
+from server.http.connections import Connections
+
+
+class Handler(RequestHandler):
+    """One HTTP connection."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, manager: web.Server, connections: Connections, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._connections = connections
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if not self._connections.add(self, peer[0] if isinstance(peer, tuple) else ""):
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.remove(self)
+        super().connection_lost(exc)
+
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """The number of the request that is being received, and the bytes of its body so far."""
+        request = self._current_request
+        if request is not None:
+            content = request.content
+            return None if content.is_eof() else (self._request_count, content.total_raw_bytes)
+        # Behind an earlier request a connection may rest: that is keep-alive's affair.
+        return None if self._request_count else (0, 0)
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What the parser refuses has no handler that could answer."""
+        if status != 400 or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        response = unreadable()
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    def __init__(self, made: web.Server, connections: Connections) -> None:
+        """As aiohttp made it for an application."""
+        super().__init__(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )
+        self._watched = connections
+
+    def __call__(self) -> RequestHandler:
+        return Handler(self, self._watched, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    def __init__(self, app: web.Application, connections: Connections, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.connections = connections
+
+    async def _make_server(self) -> web.Server:
+        return Server(await super()._make_server(), self.connections)

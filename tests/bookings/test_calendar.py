@@ -1,0 +1,99 @@
+"""The calendar feed, read by a parser of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+
+from tests.bookings.market import Market, Somebody
+
+
+async def feed_of(market: Market, who: Somebody) -> str:
+    answer = await market.call("POST", "/me/calendar", {}, who)
+    assert answer.status == 201, answer.body
+    return str(answer.body["url"])
+
+
+async def read(market: Market, url: str) -> list[Any]:
+    async with market.http.get(market.urls[0] + url) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
+        text = await response.text()
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+    return list(Calendar.from_ical(text).walk("VEVENT"))
+
+
+async def test_both_sides_have_a_feed_of_their_bookings(market: Market) -> None:
+    trainer = await market.trainer(zone="America/New_York")
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(15))
+    urls = {who.id: await feed_of(market, who) for who in (client, trainer)}
+    for who in (client, trainer):
+        (event,) = await read(market, urls[who.id])
+        assert event["uid"] == f"{booking['id']}@spotter"
+        assert event.decoded("dtstart") == datetime.fromisoformat(booking["startsAt"])
+        assert event.decoded("dtend") == datetime.fromisoformat(booking["endsAt"])
+        assert (event["status"], event["sequence"]) == ("CONFIRMED", 0)
+        other = booking["parties"]["trainer" if who is client else "client"]["name"]
+        assert str(event["summary"]) == f"Training with {other}"
+    await market.move(booking, client, market.at(17))
+    (event,) = await read(market, urls[client.id])
+    assert (event["sequence"], event.decoded("dtstart")) == (1, market.at(17))
+    await market.cancel(booking, client)
+    (event,) = await read(market, urls[trainer.id])
+    assert (event["status"], event["sequence"]) == ("CANCELLED", 2)
+
+
+async def test_what_people_write_stays_text(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    note = "a;b,c\\d\r\nEND:VEVENT\nBEGIN:VALARM \x07\x00 ünïcödé 🏋️ " + "x" * 300
+    body = {"trainerId": trainer.profile, "startsAt": market.at(9).isoformat(), "payWith": "credit", "note": note}
+    assert (await market.call("POST", "/bookings", body, client, key="n")).status == 201
+    (event,) = await read(market, await feed_of(market, trainer))
+    assert "END:VEVENT" in str(event["description"])
+    assert "🏋️" in str(event["description"])
+    assert not event.subcomponents
+
+
+async def test_a_feed_that_has_not_changed_is_not_sent_again(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9))
+    url = market.urls[0] + await feed_of(market, client)
+    async with market.http.get(url) as first:
+        etag = first.headers["ETag"]
+    async with market.http.get(url, headers={"If-None-Match": etag}) as again:
+        assert again.status == 304
+    async with market.http.head(url) as head:
+        assert (head.status, head.headers["ETag"]) == (200, etag)
+    await market.cancel(booking, client)
+    async with market.http.get(url, headers={"If-None-Match": etag}) as changed:
+        assert changed.status == 200
+
+
+@pytest.mark.parametrize("end", ["deleted", "replaced", "blocked", "erased", "guessed"])
+async def test_a_feed_that_has_ended_is_not_there(market: Market, end: str) -> None:
+    client = await market.somebody("client")
+    url = await feed_of(market, client)
+    if end == "deleted":
+        assert (await market.call("DELETE", "/me/calendar", None, client)).status == 204
+    elif end == "replaced":
+        assert await feed_of(market, client) != url
+    elif end == "blocked":
+        admin = await market.somebody("admin")
+        answer = await market.call("POST", f"/admin/users/{client.id}/block", {"reason": "test"}, admin)
+        assert answer.status == 204
+    elif end == "erased":
+        assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    else:
+        url = url[:-5] + ("a" if url[-5] != "a" else "b") + ".ics"
+    async with market.http.get(market.urls[1] + url) as response:
+        assert response.status == 404
+
+
+async def test_an_administrator_has_no_feed(market: Market) -> None:
+    assert (await market.call("POST", "/me/calendar", {}, await market.somebody("admin"))).code == "forbidden"

@@ -1,0 +1,265 @@
+"""What time does: reminders, completions, holds that run out; once each, whichever of the nodes gets to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+
+import aiohttp
+import msgspec
+import pytest
+from bson import ObjectId
+
+from domain.booking_changes import NOTHING, Change
+from domain.bookings import Booking
+from domain.events import BOOKINGS
+from domain.instants import to_wire
+from domain.reminders import due_notices, next_due
+from handlers.bookings import due
+from tests.bookings.market import Clock, Data, Market, Somebody
+from tests.bookings.test_live import phone
+from tests.harness.databases import named, new_name
+from tests.harness.nodes import running_node
+from tests.server.mail.test_smtp import Desk, served
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture(scope="module")
+async def mailed(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory, desk: Desk
+) -> AsyncIterator[Market]:
+    """Two nodes that send real mail, and do their due work at any moment."""
+    url, clock, folder = named(mongo_url, new_name()), Clock(), tmp_path_factory.mktemp("mailed")
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(served(desk))
+        smtp = f"smtp://127.0.0.1:{port}"
+        nodes = [
+            await stack.enter_async_context(
+                running_node(url, redis_url, folder / str(number), clock, SMTP_URL=smtp)
+            )
+            for number in range(2)
+        ]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Market([one.node for one in nodes], [one.url for one in nodes], http, clock)
+        database = nodes[0].node.database
+        await database.client.drop_database(database.db.name)
+
+
+@pytest.fixture
+async def market(mailed: Market, desk: Desk) -> Market:
+    mailed.clock.now = Clock().now
+    desk.replies.clear()
+    while not desk.taken.empty():
+        desk.taken.get_nowait()
+    return mailed
+
+
+async def work(market: Market) -> None:
+    """All nodes at once, beside what they do by themselves."""
+    await asyncio.gather(*(due.work(node.context) for node in market.nodes for _ in range(2)))
+
+
+def start_of(booking: Data) -> datetime:
+    return datetime.fromisoformat(booking["startsAt"])
+
+
+async def stored(market: Market, booking: Data) -> Booking:
+    found = await market.store.bookings.by_id(booking["id"])
+    assert found is not None
+    return found
+
+
+async def reminded(market: Market, booking: Data, count: int) -> Booking:
+    """Once so many notices were given; a node that claimed the booking before us may still be at it."""
+    async with asyncio.timeout(10):
+        while len((found := await stored(market, booking)).reminded) < count:
+            await work(market)
+    return found
+
+
+async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, desk: Desk) -> None:
+    trainer = await market.trainer(zone="America/New_York")
+    client, stranger = await market.client(trainer), await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(15, days=3))
+    async with (
+        phone(market, client) as his,
+        phone(market, trainer, 1) as hers,
+        phone(market, stranger) as other,
+    ):
+        await work(market)
+        assert (await stored(market, booking)).reminded == ()
+        for number, before in enumerate((DAY, HOUR), 1):
+            market.clock.now = start_of(booking) - before
+            await reminded(market, booking, 3 * number)
+            await work(market)
+            for device in (his, hers):
+                events = await device.hear("booking:reminder", number)
+                assert [e["booking"]["id"] for e in events] == [booking["id"]] * number
+            letters = [await desk.taken.get() for _ in range(2)]
+            assert {to for (to,), _ in letters} == {client.user.email, trainer.user.email}
+            for _, letter in letters:
+                text = letter.get_content()
+                assert "America/New_York" in text
+                assert ("tomorrow" if before == DAY else "in an hour") in letter["Subject"]
+            assert desk.taken.empty()
+        await other.do("booking:list", {}, BOOKINGS)
+        assert other.heard == []
+
+
+async def test_what_was_booked_later_than_that_is_not_reminded_of(market: Market, desk: Desk) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    soon = market.clock() + timedelta(minutes=59)
+    start = next(
+        datetime.fromisoformat(s) for s in await market.slots(trainer, soon, soon + DAY)
+        if datetime.fromisoformat(s) > soon + timedelta(minutes=5)
+    )  # fmt: skip
+    booking = await market.booked(client, trainer, start)
+    market.clock.now = start - HOUR
+    found = await reminded(market, booking, 3)
+    assert {name.partition(":")[0] for name in found.reminded} == {"1h"}
+    market.clock.now = start - timedelta(minutes=1)
+    await work(market)
+    assert len((await stored(market, booking)).reminded) == 3
+
+
+async def test_a_moved_booking_is_reminded_of_anew(market: Market, desk: Desk) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9, days=3))
+    market.clock.now = start_of(booking) - DAY
+    await reminded(market, booking, 3)
+    moved = (await market.move(booking, client, market.at(9, days=5))).body
+    assert (await stored(market, booking)).reminded == ()
+    market.clock.now = start_of(moved) - DAY
+    await reminded(market, booking, 3)
+    assert (await market.cancel(moved, client)).status == 200
+    market.clock.now = start_of(moved) - HOUR
+    await work(market)
+    assert len((await stored(market, booking)).reminded) == 3
+
+
+async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: Desk) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9, days=3))
+    desk.replies = ["451 later"]
+    market.clock.now = start_of(booking) - DAY
+    await reminded(market, booking, 2)
+    assert desk.replies == []
+    ((first,), _) = await desk.taken.get()
+    # What failed stays claimed for a minute, and is then tried again; what went is not sent twice.
+    await work(market)
+    assert desk.taken.empty()
+    market.clock.advance(seconds=61)
+    await reminded(market, booking, 3)
+    ((second,), _) = await desk.taken.get()
+    assert {first, second} == {client.user.email, trainer.user.email}
+
+
+async def test_it_is_completed_a_quarter_of_an_hour_after_its_end_once(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=1)
+    booking = await market.booked(client, trainer, market.at(9))
+    async with phone(market, trainer, 1) as hers:
+        market.clock.now = datetime.fromisoformat(booking["endsAt"]) + timedelta(minutes=15, milliseconds=-1)
+        await work(market)
+        assert (await stored(market, booking)).status == "confirmed"
+        market.clock.now += timedelta(milliseconds=1)
+        await work(market)
+        (event,) = await hers.hear("booking:completed")
+        assert "by" not in event
+        assert event["booking"]["status"] == "completed"
+    await work(market)
+    assert [entry["action"] for entry in await market.log(client, trainer)] == ["created", "completed"]
+    kinds = [entry.kind for entry in await market.store.credits.entries(client.profile, trainer.profile)]
+    assert kinds == ["grant", "consume", "spend"]
+    assert (await market.cancel(booking, trainer)).code == "conflict"
+    assert await market.balance(client, trainer) == 0
+
+
+async def test_a_hold_runs_out_and_its_time_is_free_again(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    held = await hold(market, client, trainer, market.at(9))
+    assert (await market.book(await market.client(trainer), trainer, market.at(9))).code == "slot_taken"
+    assert to_wire(market.at(9)) not in await market.slots(trainer, market.at(9))
+    market.clock.advance(minutes=10)
+    await work(market)
+    async with asyncio.timeout(10):
+        while (await stored(market, {"id": held.id})).status == "held":
+            await work(market)
+    assert [entry["action"] for entry in await market.log(client, trainer)] == ["created", "expired"]
+    assert (await market.book(await market.client(trainer), trainer, market.at(9))).status == 201
+
+
+async def test_what_a_dead_node_claimed_is_taken_over(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9))
+    over = datetime.fromisoformat(booking["endsAt"]) + timedelta(minutes=15)
+    # As a node does that dies right after.
+    await market.store.database.collection("bookings").update_one(
+        {"_id": ObjectId(booking["id"])}, {"$set": {"dueClaimedUntil": over + timedelta(seconds=60)}}
+    )
+    market.clock.now = over
+    await work(market)
+    assert (await stored(market, booking)).status == "confirmed"
+    market.clock.advance(seconds=60)
+    async with asyncio.timeout(10):
+        while (await stored(market, booking)).status != "completed":
+            await work(market)
+
+
+def test_an_overdue_reminder_gives_way_to_the_next() -> None:
+    at = Clock().now
+    booking = msgspec.convert(
+        {
+            "id": "b", "trainer_id": "t", "client_id": "c", "trainer_user_id": "t", "client_user_id": "c",
+            "conversation_id": "x", "starts_at": at + 2 * DAY, "ends_at": at + 2 * DAY + HOUR, "time_zone": "UTC",
+            "pause": 0, "cancellation_policy": "ALWAYS_FREE", "status": "confirmed", "paid_with": "credit",
+            "arranged_at": at, "created_at": at, "updated_at": at,
+        },
+        Booking,
+    )  # fmt: skip
+    assert next_due(booking, at) == booking.starts_at - DAY
+    late = booking.starts_at - HOUR
+    assert {notice.hours for notice in due_notices(booking, late)} == {1}
+    given = msgspec.structs.replace(booking, reminded=tuple(n.name for n in due_notices(booking, late)))
+    assert next_due(given, late) == booking.ends_at + timedelta(minutes=15)
+    assert due_notices(booking, booking.starts_at) == ()
+
+
+async def hold(market: Market, client: Somebody, trainer: Somebody, start: datetime) -> Booking:
+    """As a card will: the time is taken until it is paid, for ten minutes."""
+    now = market.clock()
+    booking = Booking(
+        id=market.store.bookings.new_id(),
+        trainer_id=trainer.profile,
+        client_id=client.profile,
+        trainer_user_id=trainer.id,
+        client_user_id=client.id,
+        conversation_id="",
+        starts_at=start,
+        ends_at=start + HOUR,
+        time_zone="UTC",
+        pause=0,
+        cancellation_policy="ALWAYS_FREE",
+        status="held",
+        paid_with="card",
+        held_until=now + timedelta(minutes=10),
+        arranged_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    change = Change(booking=booking, action="created", by="client", sender_id=client.id)
+    return (await market.store.reservations.book(change, NOTHING, now, None)).booking

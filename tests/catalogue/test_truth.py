@@ -1,0 +1,105 @@
+"""Whatever is said, and however much of it at once: deriving a listing anew changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.schedules import DAYS
+from store.database import Session
+from tests.catalogue.town import Resident, Town
+
+Deed = tuple[str, int]
+DEEDS = st.lists(
+    st.tuples(
+        st.sampled_from(["city", "name", "price", "trial", "offer", "week", "pause", "block", "review", "rename"]),
+        st.integers(0, 4),
+    ),
+    min_size=2,
+    max_size=16,
+)
+
+
+class Life:
+    def __init__(self, town: Town, trainer: Resident, admin: Resident, categories: list[tuple[str, list[str]]]) -> None:
+        self.town, self.trainer, self.admin, self.categories = town, trainer, admin, categories
+
+    async def do(self, deed: Deed) -> None:
+        what, number = deed
+        answer = await self._asked(what, number)()
+        # A blocked trainer is refused, and may be pausing, moving and pricing while being blocked.
+        assert answer is None or answer.status in (200, 201, 204, 401, 403, 503), answer.text
+        if what == "block":
+            # A block ends every session, and so does its end.
+            self.trainer = await self.town.again(self.trainer)
+
+    def _asked(self, what: str, number: int) -> Callable[[], Awaitable[Any]]:
+        trainer = self.trainer
+        category, subs = self.categories[number % len(self.categories)]
+        price = {"individualSessionPrice": 1000 * (number + 1), "isIndividualSesionAvailable": number > 0}
+        offered = [{"sessionCategory": category, "subCategories": subs[: number % 2]}] if number else []
+        week = {
+            "timeZone": "UTC", "sessionDurationInMins": 60, "breakBetweenSessionMins": 0,
+            "days": [{"day": DAYS[number], "startTime": "20:00", "endTime": "02:00", "isAvailable": number != 3}],
+        }  # fmt: skip
+        block = "unblock" if number % 2 else "block"
+        asked: dict[str, Callable[[], Awaitable[Any]]] = {
+            "city": partial(trainer.patch, "/me/profile", {"city": f"City {number}" if number else None}),
+            "name": partial(trainer.patch, "/me/profile", {"name": f"Tara {number}"}),
+            "price": partial(trainer.put, "/me/pricing", price),
+            "trial": partial(trainer.put, "/me/pricing", {"freeTrial": number > 1, "weeklyTrialLimit": 1}),
+            "offer": partial(trainer.put, "/me/specializations", {"specializations": offered}),
+            "week": partial(trainer.put, "/me/availability", week),
+            "pause": partial(trainer.patch, "/me", {"isActive": number > 1}),
+            "block": partial(self.admin.post, f"/admin/users/{trainer.person.id}/{block}", {"reason": "because"}),
+            "review": partial(self._review, number),
+            "rename": partial(self.admin.patch, f"/admin/categories/{category}", {"name": f"C{number} {category}"}),
+        }
+        return asked[what]
+
+    async def _review(self, number: int) -> None:
+        await self.town.review(self.trainer, 1 + number)
+
+
+async def listing(town: Town, trainer: Resident) -> Any:
+    found = await town.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
+    assert found is not None
+    del found["revision"]
+    return found
+
+
+async def check(town: Town, trainer: Resident) -> None:
+    kept = await listing(town, trainer)
+
+    async def refresh(session: Session) -> None:
+        await town.store.listings.refresh(trainer.id, session=session)
+
+    await town.surface.database.transaction(refresh)
+    assert await listing(town, trainer) == kept
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_a_listing_is_what_follows_from_what_was_said(town: Town, at_once: int) -> None:
+    loop = asyncio.get_running_loop()
+    admin = await town.make("superAdmin")
+    categories = [await town.category("One", "Two") for _ in range(2)]
+
+    async def live(deeds: list[Deed]) -> None:
+        life = Life(town, await town.trainer(), admin, categories)
+        for start in range(0, len(deeds), at_once):
+            await asyncio.gather(*map(life.do, deeds[start : start + at_once]))
+            await check(town, life.trainer)
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(DEEDS)
+    def lives(deeds: list[Deed]) -> None:
+        asyncio.run_coroutine_threadsafe(live(deeds), loop).result(120)
+
+    await asyncio.to_thread(lives)

@@ -1,0 +1,186 @@
+"""Connections that keep their request to themselves are dropped, those of one address are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from server.http.connections import Connections
+from server.http.server import Runner
+from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.nodes import Running
+
+LOOK_EVERY = 0.15
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+
+
+@dataclass
+class Web:
+    connections: Connections
+    port: int
+    waiting: asyncio.Event
+    go_on: asyncio.Event
+
+    async def open(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        return reader, writer
+
+
+@asynccontextmanager
+async def serving(most: int | None = None) -> AsyncIterator[Web]:
+    made = Web(Connections(most, LOOK_EVERY), 0, asyncio.Event(), asyncio.Event())
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    async def wait(request: web.Request) -> web.Response:
+        made.waiting.set()
+        await made.go_on.wait()
+        return web.Response(text="at last")
+
+    async def websocket(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        await response.receive()
+        return response
+
+    app = web.Application()
+    app.add_routes([web.route("*", "/", echo), web.get("/wait", wait), web.get("/socket", websocket)])
+    runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.port = runner.addresses[0][1]
+    yield made
+    made.go_on.set()
+    await runner.cleanup()
+    assert len(made.connections) == 0
+    made.connections.stop()
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+    except ConnectionError:
+        return b""
+
+
+async def looks(count: float) -> None:
+    """For what must not happen meanwhile."""
+    await asyncio.sleep(count * LOOK_EVERY)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", POST, POST + b"x" * 50],
+    ids=["nothing", "a byte", "half a head", "no body", "half a body"],
+)
+async def test_what_never_becomes_a_request_is_dropped(begun: bytes) -> None:
+    async with serving() as here:
+        reader, _ = await here.open(begun)
+        assert await ended(reader) == b""
+        assert here.connections.counters.too_slow == 1
+
+
+@pytest.mark.parametrize("begun", [b"GET / HTTP/1.1\r\n", POST], ids=["head", "body"])
+async def test_a_trickle_is_dropped_too(begun: bytes) -> None:
+    async with serving() as here:
+        reader, writer = await here.open(begun)
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b"x: y\r\n")
+                await asyncio.sleep(LOOK_EVERY / 10)
+
+        trickling = asyncio.create_task(trickle())
+        assert await ended(reader) == b""
+        trickling.cancel()
+
+
+async def test_a_slow_upload_that_comes_on_is_taken() -> None:
+    async with serving() as here:
+        reader, writer = await here.open(POST)
+        for _ in range(20):
+            writer.write(b"x" * 5000)
+            await looks(0.4)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert len(await reader.readexactly(100_000)) == 100_000
+        writer.close()
+
+
+async def test_who_waits_for_an_answer_may_wait() -> None:
+    async with serving() as here, aiohttp.ClientSession() as http:
+        polling = asyncio.create_task(_text(http, here.port, "/wait"))
+        await here.waiting.wait()
+        await looks(4)
+        here.go_on.set()
+        assert await polling == "at last"
+        # Nor is a connection dropped that rests between two requests.
+        await looks(4)
+        assert await _text(http, here.port, "/") == ""
+        assert len(here.connections) == 1
+        assert here.connections.counters.too_slow == 0
+
+
+async def _text(http: aiohttp.ClientSession, port: int, path: str) -> str:
+    async with http.get(f"http://127.0.0.1:{port}{path}") as response:
+        return await response.text()
+
+
+async def test_one_address_has_so_many_and_gets_them_back() -> None:
+    async with serving(most=3) as here:
+        taken = [await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") for _ in range(3)]
+        for reader, _ in taken:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        refused, _ = await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await ended(refused) == b""
+        assert here.connections.counters.refused == 1
+        taken[0][1].close()
+        await _until(lambda: len(here.connections) == 2)
+        reader, writer = await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        for each in (writer, taken[1][1], taken[2][1]):
+            each.close()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_sockets_are_not_counted_here(running: Running) -> None:
+    """They are by the engine, once the connection has left the HTTP server."""
+    url = f"{running.url}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as websocket:
+        await websocket.receive()
+        assert len(running.node.gateway.eio.sockets) == 1
+        assert len(running.node.http) == 0
+
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)  # fmt: skip
+async def test_what_is_no_http_is_told_so_like_any_error(running: Running, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
+    writer.write(request_bytes)
+    head, _, body = (await ended(reader)).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")), head
+    assert b"application/problem+json" in head
+    told = json.loads(body)
+    assert (told["status"], told["code"], told["type"]) == (400, "malformed", "urn:spotter:error:malformed")
+    assert told["detail"] == "This is no request that HTTP knows."
+    writer.close()
