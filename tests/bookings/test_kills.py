@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from handlers.bookings import announcing
-from tests.bookings.market import Answer, Data, Market, Somebody
+from tests.bookings.market import Answer, Clock, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
 from tests.together.processes import Served, served
 
@@ -43,7 +43,8 @@ class Doomed:
         """False when the command has fewer steps, and was answered."""
         self.tap.arm(step, self.process.process.kill)
         try:
-            await command()
+            answer = await command()
+            assert answer.status in (200, 201), answer.body
         except aiohttp.ClientError:
             await self.process.process.wait()
             return True
@@ -132,6 +133,8 @@ class Scene:
 async def one_kill(place: Doomed, kind: str, step: Step) -> bool:
     """False when the command has no such step."""
     market = place.market
+    # The process has a clock of its own.
+    market.clock.now = Clock().now
     trainer = await market.trainer(trials=5)
     client = await market.client(trainer, credits=3)
     scene = Scene(kind, market, client, trainer)
