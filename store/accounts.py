@@ -164,7 +164,7 @@ class Accounts:
                 return None
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
-            await self._offers.forget(user, now, session=session)
+            await self._offers.forget(user, session=session)
             await self._files.release_owner(user.id, now, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._list(user.role, user.profile_id, session)
