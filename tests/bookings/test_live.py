@@ -114,7 +114,8 @@ async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
             screen.heard.clear()
 
         last = market.at(0, days=62)
-        every = await market.slots(trainer, market.clock(), last - timedelta(days=1)) + await market.slots(trainer, last)
+        every = await market.slots(trainer, market.clock(), last - timedelta(days=1))
+        every += await market.slots(trainer, last)
         await market.call("PATCH", "/me", {"isActive": False}, trainer)
         await hear_of(every, "removed")
         await market.call("PATCH", "/me", {"isActive": True}, trainer)
