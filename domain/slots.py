@@ -172,6 +172,6 @@ def _less(span: Span, off: Iterable[Span]) -> Iterator[Span]:
             continue
         if off_start > start:
             yield start, off_start
-        start = max(start, off_end)
+        start = off_end
     if start < end:
         yield start, end

@@ -6,13 +6,15 @@ looks again, until it is still so: what comes after that look is told by whoever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from domain import rooms, slots
+from domain.accounts import User
 from domain.booking_changes import Change
 from domain.booking_events import SlotsChanged
 from domain.bookings import OCCUPYING
@@ -41,6 +43,22 @@ async def after_booking(context: Context, change: Change) -> None:
         log.warning("slot watchers were not told", error=type(error).__name__)
 
 
+async def shown(context: Context, trainer_id: str) -> Schedule | None:
+    """The schedule that watchers see: none of a trainer who cannot be booked."""
+    if await context.store.people.reachable_profile("trainer", trainer_id) is None:
+        return None
+    return await context.store.availability.schedule(trainer_id, whole_milliseconds(context.clock()))
+
+
+@asynccontextmanager
+async def of_account(context: Context, user: User) -> AsyncIterator[None]:
+    """Around what makes a trainer bookable or not: its slots come and go with it."""
+    before = await shown(context, user.profile_id) if user.role == "trainer" else None
+    yield
+    if user.role == "trainer":
+        await after_schedule(context, user.profile_id, before)
+
+
 async def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
     """What another schedule than ``before`` takes away and brings; never raises."""
     try:
@@ -53,7 +71,7 @@ async def _tell_difference(context: Context, trainer_id: str, before: Schedule |
     now = whole_milliseconds(context.clock())
     offered, free = await _all(context, trainer_id, before, now)
     while True:
-        schedule = await context.store.availability.schedule(trainer_id, now)
+        schedule = await shown(context, trainer_id)
         now_offered, now_free = await _all(context, trainer_id, schedule, now)
         come = now_free - free
         # A booking that took a slot just before may not have been told of, and does not know the slot any more.
@@ -93,7 +111,7 @@ async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]
     told: tuple[set[Slot], set[Slot]] | None = None
     while True:
         now = whole_milliseconds(context.clock())
-        schedule = await context.store.availability.schedule(trainer_id, now)
+        schedule = await shown(context, trainer_id)
         nearby = _nearby(schedule, spans, now) if schedule else []
         free = set(await free_of(context, trainer_id, schedule, nearby)) if schedule else set()
         touched.update(slot for slot in nearby if schedule and slots.is_taken(slot, schedule.pause, spans))
