@@ -1,101 +1,31 @@
-"""What becomes of bookings by the contract alone, in plain Python; slots are counted out minute by minute."""
+"""What becomes of bookings by the contract alone, in plain Python."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from domain.errors import Code
 from domain.schedules import Absence, Schedule
-from tests.domain.minutes import count_out
+from tests.bookings.deals import AHEAD, DAY, Deal, Pair, Shop
 
 HORIZON = timedelta(days=62)
 GRACE = timedelta(minutes=15)
-DAY = timedelta(days=1)
 NOTICE = {"ALWAYS_FREE": timedelta(), "UPTO12HR": timedelta(hours=12), "UPTO24HR": timedelta(hours=24)}
-# How far ahead of a trainer's today the machine books.
-AHEAD = 9
 
 # "client", "trainer" or "admin", and the number among them.
 Actor = tuple[str, int]
 # Of which booking, what happened to it, from when to when it then was, and its status.
 Told = tuple[str, str, datetime, datetime, str]
-Pair = tuple[int, int]
 
 
 class Refusal(Exception):
     def __init__(self, code: Code) -> None:
         super().__init__(code)
         self.code = code
-
-
-@dataclass
-class Deal:
-    id: str
-    client: int
-    trainer: int
-    start: datetime
-    end: datetime
-    pause: int
-    zone: str
-    policy: str
-    paid_with: str
-    status: str = "confirmed"
-    cancelled_by: str | None = None
-    version: int = 1
-    # A trial that came back counts nowhere any more.
-    returned: bool = False
-
-    @property
-    def pair(self) -> Pair:
-        return self.client, self.trainer
-
-    @property
-    def occupies(self) -> bool:
-        return self.status != "cancelled"
-
-    @property
-    def until(self) -> datetime:
-        """When the trainer is free again."""
-        return self.end + timedelta(minutes=self.pause)
-
-    @property
-    def week(self) -> str:
-        year, week, _ = self.start.astimezone(ZoneInfo(self.zone)).isocalendar()
-        return f"{year}-W{week:02d}"
-
-
-@dataclass
-class Shop:
-    """A trainer; ``away``: exceptions by their id."""
-
-    week: Schedule
-    away: dict[str, Absence] = field(default_factory=dict)
-    policy: str = "ALWAYS_FREE"
-    free_trial: bool = False
-    trials: int = 0
-
-    @property
-    def schedule(self) -> Schedule:
-        return msgspec.structs.replace(self.week, absences=tuple(self.away.values()))
-
-    def today(self, now: datetime) -> date:
-        return now.astimezone(ZoneInfo(self.week.time_zone)).date()
-
-    def offer(self, now: datetime) -> dict[datetime, datetime]:
-        """Starts and ends around now, bookings aside."""
-        return _offer(self.schedule, self.today(now))
-
-
-@lru_cache(maxsize=512)
-def _offer(schedule: Schedule, today: date) -> dict[datetime, datetime]:
-    return dict(count_out(schedule, today - 2 * DAY, today + (AHEAD + 2) * DAY))
 
 
 @dataclass
@@ -150,6 +80,11 @@ class Trade:
             for start, end in self.shops[trainer].offer(self.now).items()
             if self.now < start and start.astimezone(zone).date() <= last and not self.is_taken(trainer, start, end)
         ]
+
+    def ahead(self, trainer: int) -> list[datetime]:
+        """The starts of the next days that are offered, taken ones included."""
+        last = self.now + AHEAD * DAY
+        return [start for start in self.shops[trainer].offer(self.now) if self.now < start < last]
 
     def edges(self) -> list[datetime]:
         """The instants at which something about a booking changes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from domain.instants import to_wire
 from domain.schedules import Absence, Schedule, time_of
@@ -25,28 +25,21 @@ class Request:
 class Order(Protocol):
     """``keyed``: it goes with an idempotency key."""
 
-    @property
-    def keyed(self) -> bool: ...
+    keyed: ClassVar[bool]
+
     def request(self, profiles: list[str]) -> Request:
         """``profiles``: the trainers' ids."""
     def happen(self, trade: Trade, answer: Data) -> Data:
         """What the answer has to say; raises ``Refusal``."""
 
 
-class BookingOrder:
-    keyed = True
-
-
-class ScheduleOrder:
-    keyed = False
-
-
 @dataclass(frozen=True)
-class Book(BookingOrder):
+class Book:
     client: int
     trainer: int
     start: datetime
     pay_with: str
+    keyed: ClassVar[bool] = True
 
     def request(self, profiles: list[str]) -> Request:
         body = {"trainerId": profiles[self.trainer], "startsAt": to_wire(self.start), "payWith": self.pay_with}
@@ -64,9 +57,10 @@ class Book(BookingOrder):
 
 
 @dataclass(frozen=True)
-class Cancel(BookingOrder):
+class Cancel:
     booking_id: str
     actor: Actor
+    keyed: ClassVar[bool] = True
 
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/cancel", {}, self.actor)
@@ -77,10 +71,11 @@ class Cancel(BookingOrder):
 
 
 @dataclass(frozen=True)
-class Move(BookingOrder):
+class Move:
     booking_id: str
     actor: Actor
     start: datetime
+    keyed: ClassVar[bool] = True
 
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/reschedule", {"startsAt": to_wire(self.start)}, self.actor)
@@ -94,9 +89,10 @@ class Move(BookingOrder):
 
 
 @dataclass(frozen=True)
-class NoShow(BookingOrder):
+class NoShow:
     booking_id: str
     actor: Actor
+    keyed: ClassVar[bool] = True
 
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/no-show", {}, self.actor)
@@ -107,9 +103,10 @@ class NoShow(BookingOrder):
 
 
 @dataclass(frozen=True)
-class SetWeek(ScheduleOrder):
+class SetWeek:
     trainer: int
     week: Schedule
+    keyed: ClassVar[bool] = False
 
     def request(self, profiles: list[str]) -> Request:
         days = [
@@ -130,10 +127,11 @@ class SetWeek(ScheduleOrder):
 
 
 @dataclass(frozen=True)
-class TakeOff(ScheduleOrder):
+class TakeOff:
     trainer: int
     day: date
     span: tuple[int, int] | None
+    keyed: ClassVar[bool] = False
 
     def request(self, profiles: list[str]) -> Request:
         body = {"date": self.day.isoformat()}
@@ -148,9 +146,10 @@ class TakeOff(ScheduleOrder):
 
 
 @dataclass(frozen=True)
-class ComeBack(ScheduleOrder):
+class ComeBack:
     trainer: int
     exception_id: str
+    keyed: ClassVar[bool] = False
 
     def request(self, profiles: list[str]) -> Request:
         return Request("DELETE", f"/me/availability/exceptions/{self.exception_id}", None, ("trainer", self.trainer))
@@ -161,11 +160,12 @@ class ComeBack(ScheduleOrder):
 
 
 @dataclass(frozen=True)
-class SetPricing(ScheduleOrder):
+class SetPricing:
     trainer: int
     policy: str
     free_trial: bool
     trials: int
+    keyed: ClassVar[bool] = False
 
     def request(self, profiles: list[str]) -> Request:
         body = {

@@ -10,16 +10,21 @@ from itertools import count, permutations
 
 from bson import ObjectId
 
+from domain.accounts import Role
 from domain.schedules import Schedule
 from handlers.bookings import due
-from tests.bookings.market import Answer, Data, Market, Somebody
-from tests.bookings.model import AHEAD, Actor, Refusal, Shop, Trade
+from tests.bookings.deals import Shop
+from tests.bookings.market import Answer, Market, Somebody
+from tests.bookings.model import Actor, Refusal, Trade
 from tests.bookings.orders import Order, SetWeek, body_of
 from tests.bookings.witness import Witness
 
 CLIENTS, TRAINERS = 3, 2
+ACTORS: tuple[tuple[Role, int], ...] = (
+    ("admin", 0), *(("client", n) for n in range(CLIENTS)), *(("trainer", n) for n in range(TRAINERS))
+)  # fmt: skip
 PATIENCE_SECONDS = 30.0
-# Sessions of people end some days later.
+# Before people's sign-ins run out.
 LONGEST = timedelta(days=25)
 
 
@@ -37,23 +42,18 @@ class Stage:
     market: Market
     trade: Trade
     people: dict[Actor, Somebody]
-    ends_at: datetime
+    began_at: datetime
     done: list[Done] = field(default_factory=list)
     _keys: count[int] = field(default_factory=count)
 
     @classmethod
     async def open(cls, market: Market, now: datetime, weeks: list[Schedule], credits: int) -> Stage:
         market.clock.now = now
-        people: dict[Actor, Somebody] = {("admin", 0): await market.somebody("admin")}
-        for number in range(CLIENTS):
-            people["client", number] = await market.somebody("client")
-        for number in range(TRAINERS):
-            people["trainer", number] = await market.somebody("trainer")
-        stage = cls(market, Trade(now, [Shop(week) for week in weeks]), people, now + LONGEST)
+        people = await asyncio.gather(*(market.somebody(role) for role, _ in ACTORS))
+        stage = cls(market, Trade(now, [Shop(week) for week in weeks]), dict(zip(ACTORS, people, strict=True)), now)
         for number, week in enumerate(weeks):
             await stage._do(0, SetWeek(number, week))
-        for pair in ((c, t) for c in range(CLIENTS) for t in range(TRAINERS) if credits):
-            await stage.grant(pair, credits)
+        await asyncio.gather(*(stage.grant((c, t), credits) for c in range(CLIENTS) for t in range(TRAINERS)))
         return stage
 
     @property
@@ -93,7 +93,7 @@ class Stage:
     async def passes(self, until: datetime) -> None:
         """Time, and with it the due work of both nodes at once."""
         self.trade.begin_step()
-        self.market.clock.now = min(max(until, self.trade.now), self.ends_at)
+        self.market.clock.now = min(max(until, self.trade.now), self.began_at + LONGEST)
         self.trade.pass_time(self.market.clock.now)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*(due.work(node.context) for node in self.market.nodes))
@@ -149,9 +149,3 @@ def _difference(trade: Trade, order: Order, answer: Answer) -> str | None:
     if answer.code is None and expected.items() <= body.items():
         return None
     return f"{order}: {answer}, not {expected}"
-
-
-def ahead(trade: Trade, trainer: int) -> list[datetime]:
-    """The starts of the next days that the trainer offers, taken ones included."""
-    last = trade.now + timedelta(days=AHEAD)
-    return [start for start in trade.shops[trainer].offer(trade.now) if trade.now < start < last]
