@@ -13,6 +13,7 @@ import resource
 import struct
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
@@ -30,6 +31,8 @@ MAX_BYTES = 20_000_000
 THUMBNAIL = (320, 320)
 MEMORY_BYTES = 1_000_000_000
 CPU_SECONDS = 15
+# What a large image took is given back by ending the process.
+TIRED_KILOBYTES = 150_000
 # Above it, what makes files a little smaller takes seconds.
 _LARGE = 12_000_000
 _QUALITIES = (88, 70)
@@ -50,6 +53,7 @@ def main() -> None:
         data = source.read(struct.unpack(">Q", length)[0])
         limit_time()
         header, bodies = answer(data)
+        header["tired"] = has_grown()
         encoded = json.dumps(header).encode()
         out.write(struct.pack(">I", len(encoded)) + encoded)
         for body in bodies:
@@ -71,6 +75,16 @@ def limit_time() -> None:
     """For the image that comes now; the kernel keeps to it even when nobody waits for the answer any more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + CPU_SECONDS, resource.RLIM_INFINITY))
+
+
+def has_grown() -> bool:
+    """Not by ``ru_maxrss``: that begins with what the server itself had when it started this process."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        # Not on this platform.
+        return False
+    return int(status.partition("VmHWM:")[2].split()[0]) > TIRED_KILOBYTES
 
 
 def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 
 from handlers.bookings import due
-from tests.bookings.market import Market
+from tests.bookings.market import Data, Market, Somebody
+
+
+async def until(market: Market, booking: Data, who: Somebody, status: str) -> Data:
+    """Once the booking is that; a node's own loop may have claimed it before us and still be at it."""
+    async with asyncio.timeout(10):
+        while True:
+            await due.work(market.nodes[1].context)
+            found: Data = (await market.call("GET", f"/bookings/{booking['id']}", None, who)).body
+            if found["status"] == status:
+                return found
 
 
 @pytest.mark.parametrize("leaves", ["client", "trainer"])
@@ -22,13 +33,11 @@ async def test_what_lies_ahead_is_cancelled_in_the_name_of_who_left(market: Mark
         market.clock.now = datetime.fromisoformat(booking["startsAt"]) - timedelta(hours=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
     assert await market.store.accounts.erase(gone.user, market.clock()) is not None
-    await due.work(market.nodes[1].context)
-    found = (await market.call("GET", f"/bookings/{booking['id']}", None, stays)).body
-    assert (found["status"], found["cancelledBy"]) == ("cancelled", leaves)
+    found = await until(market, booking, stays, "cancelled")
+    assert found["cancelledBy"] == leaves
     assert found["parties"][leaves]["name"] == "Erased account"
     assert await market.balance(client, trainer) == int(leaves == "trainer" or not late)
-    theirs = (await market.call("GET", f"/bookings/{another['id']}", None, other)).body
-    assert theirs["status"] == ("cancelled" if leaves == "trainer" else "confirmed")
+    await until(market, another, other, "cancelled" if leaves == "trainer" else "confirmed")
 
 
 async def test_what_has_begun_takes_its_course(market: Market) -> None:
@@ -41,5 +50,4 @@ async def test_what_has_begun_takes_its_course(market: Market) -> None:
     path = f"/bookings/{booking['id']}"
     assert (await market.call("GET", path, None, trainer)).body["status"] == "confirmed"
     market.clock.advance(hours=2)
-    await due.work(market.nodes[0].context)
-    assert (await market.call("GET", path, None, trainer)).body["status"] == "completed"
+    await until(market, booking, trainer, "completed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -77,7 +78,7 @@ async def settled(market: Market) -> None:
 async def check(market: Market, client: Somebody, trainer: Somebody, granted: int) -> list[Data]:
     """All or nothing; answers the pair's bookings."""
     bookings = (await market.call("GET", "/bookings", None, client)).body["items"]
-    active = [b for b in bookings if b["status"] == "confirmed"]
+    active = [b for b in bookings if b["status"] != "cancelled"]
     entries = await market.store.credits.entries(client.profile, trainer.profile)
     consumed = {e.booking_id for e in entries if e.kind == "consume"}
     assert consumed == {b["id"] for b in bookings if b["paidWith"] == "credit"}
@@ -115,10 +116,22 @@ class Scene:
         self.booking: Data = {}
 
     async def prepare(self) -> None:
-        if self.kind == "book again":
+        if self.kind in ("book again", "trial again"):
             await self.market.booked(self.client, self.trainer, self.market.at(20))
+        elif self.kind == "no-show":
+            self.booking = await self._begun()
         elif self.kind not in ("book", "trial"):
             self.booking = await self.market.booked(self.client, self.trainer, self.market.at(9))
+
+    async def _begun(self) -> Data:
+        """Booked ten minutes ago, a short session, and begun by the clocks of all."""
+        market, now = self.market, self.market.clock()
+        await market.schedule(self.trainer, duration=5)
+        market.clock.advance(minutes=-10)
+        first, *_ = await market.slots(self.trainer, market.clock(), now)
+        booking = await market.booked(self.client, self.trainer, datetime.fromisoformat(first))
+        market.clock.now = now
+        return booking
 
     async def do(self, node: int) -> Answer:
         market, client, trainer = self.market, self.client, self.trainer
@@ -126,7 +139,9 @@ class Scene:
             return await market.cancel(self.booking, client, key="k", node=node)
         if self.kind == "move":
             return await market.move(self.booking, trainer, market.at(11), key="k", node=node)
-        pay_with = "trial" if self.kind == "trial" else "credit"
+        if self.kind == "no-show":
+            return await market.call("POST", f"/bookings/{self.booking['id']}/no-show", {}, trainer, key="k", node=node)
+        pay_with = "trial" if self.kind in ("trial", "trial again") else "credit"
         return await market.book(client, trainer, market.at(9), pay_with=pay_with, key="k", node=node)
 
 
@@ -147,8 +162,8 @@ async def one_kill(place: Doomed, kind: str, step: Step) -> bool:
     assert answer.status in (200, 201), answer.body
     await settled(market)
     after = await check(market, client, trainer, 3)
-    assert len(after) == 1 + (kind == "book again")
-    assert answer.body["version"] == 1 + (kind in ("cancel", "move"))
+    assert len(after) == 1 + (kind in ("book again", "trial again"))
+    assert answer.body["version"] == 1 + (kind in ("cancel", "move", "no-show"))
     if [b["version"] for b in before] == [b["version"] for b in after]:
         # It had been committed: the repeat changed nothing.
         assert before == after
@@ -161,6 +176,9 @@ async def one_kill(place: Doomed, kind: str, step: Step) -> bool:
         ("book", ("insert", "outbox")),
         ("book", COMMIT),
         ("book", ("insert", "messages")),
+        ("trial", COMMIT),
+        ("cancel", COMMIT),
+        ("no-show", ("update", "bookings")),
     ],
 )
 async def test_a_kill_at_a_decisive_step(
@@ -171,7 +189,7 @@ async def test_a_kill_at_a_decisive_step(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", ["book", "book again", "trial", "cancel", "move"])
+@pytest.mark.parametrize("kind", ["book", "book again", "trial", "trial again", "cancel", "move", "no-show"])
 async def test_a_kill_at_every_step(
     market: Market, mongo_url: str, redis_url: str, tmp_path: Path, kind: str
 ) -> None:

@@ -143,6 +143,19 @@ async def test_what_cannot_be_watched(market: Market) -> None:
         assert screen.heard == []
 
 
+async def test_a_refused_span_ends_no_watch(market: Market) -> None:
+    trainer, watcher = await market.trainer(), await market.somebody("client")
+    day = market.at(0).date()
+    async with phone(market, watcher) as screen:
+        span = {"trainerId": trainer.profile, "from": day.isoformat(), "to": day.isoformat()}
+        await screen.do("slots:watch", span, BOOKINGS)
+        with pytest.raises(Refused) as refused:
+            await screen.do("slots:watch", {**span, "to": (day + timedelta(days=99)).isoformat()}, BOOKINGS)
+        assert refused.value.code == "validation_failed"
+        await market.booked(await market.client(trainer), trainer, market.at(9))
+        assert len(await screen.hear("slots:changed")) == 1
+
+
 async def test_the_same_key_on_both_surfaces_is_one_booking(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.client(trainer)

@@ -13,6 +13,7 @@ from domain.instants import whole_milliseconds
 from rest.multipart import Pace
 from rest.turns import OF_ONE_USER
 from server.app import utc_now
+from store.file_bytes import finished
 from tests.files import samples
 from tests.files.shelf import NOTHING, Shelf
 from tests.files.wire import HEAD, line, post, whole
@@ -96,21 +97,35 @@ async def test_what_breaks_off_on_its_way_into_the_database_leaves_nothing(shelf
     assert await shelf.counts() == NOTHING
 
 
-async def test_who_is_cancelled_on_the_way_into_the_database_leaves_nothing(shelf: Shelf) -> None:
-    """At every step: no write of the driver's threads comes after the cleaning up."""
-    files, person = shelf.running.node.store.files, await shelf.people.make()
-    for steps in range(1, 60, 3):
-        writing = asyncio.create_task(files.write(stored(person), pieces()))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-        assert await shelf.counts() == NOTHING
+@pytest.mark.parametrize("after", [1, 3, 5, 8])
+async def test_who_is_cancelled_on_the_way_into_the_database_leaves_nothing(shelf: Shelf, after: int) -> None:
+    """While chunks are being written: no write of the driver's threads comes after the cleaning up."""
+    file, loop = stored(await shelf.people.make()), asyncio.get_running_loop()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(10):
+            yield bytes(1_000_000)
+            if number == after:
+                # When the next piece is on its way.
+                loop.call_later(0, writing.cancel)
+
+    writing = asyncio.create_task(shelf.running.node.store.files.write(file, pieces()))
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await shelf.counts() == NOTHING
 
 
-async def pieces() -> AsyncIterator[bytes]:
-    for _ in range(6):
-        yield bytes(400_000)
+async def test_what_was_begun_is_waited_for() -> None:
+    operation: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(finished(operation))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    operation.set_result(1)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_what_a_killed_server_leaves_is_swept(

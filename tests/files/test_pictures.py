@@ -107,6 +107,12 @@ def peak_megabytes(pid: int | None) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
 
 
+async def test_a_process_that_grew_large_is_ended(maker: PictureMaker) -> None:
+    made = await pictures(maker, samples.image(size=(4000, 3000)))
+    assert made.image.width == 4000
+    assert maker.workers[0].pid is None
+
+
 async def test_an_endless_animation_stands_still(maker: PictureMaker) -> None:
     made = await pictures(maker, samples.gif_of(500_000))
     assert getattr(opened(made.image.content), "n_frames", 1) == 1
