@@ -63,7 +63,9 @@ async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figu
                 serving = twice(contestant, (free_port(), free_port())) if doubled else contestant(free_port())
                 async with serving as server:
                     figures = await load(server, chosen, others)
-                results.setdefault(server.name, []).append(figures)
+                if figures["acks_s"]:
+                    # Otherwise the machine was too busy for a single acknowledgement, and there is nothing to count.
+                    results.setdefault(server.name, []).append(figures)
                 print(server.name, json.dumps({name: figures[name] for name in SHOWN}), flush=True)
     return results
 

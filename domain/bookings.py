@@ -20,6 +20,8 @@ Action = Literal["created", "confirmed", "rescheduled", "cancelled", "completed"
 
 # Those whose time is nobody else's.
 OCCUPYING: frozenset[Status] = frozenset({"held", "confirmed", "completed", "no_show"})
+# Those that came to nothing.
+VOID: frozenset[Status] = frozenset({"cancelled", "expired"})
 # Those that are still to take place.
 UPCOMING: frozenset[Status] = frozenset({"held", "confirmed"})
 

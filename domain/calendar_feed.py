@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -27,14 +27,17 @@ _STATUS: dict[Status, str] = {
 }
 
 
+_END = b"END:VCALENDAR\r\n"
+
+
 class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """``url``: a path below the server's address; whoever knows it can read the feed."""
 
     url: str
 
 
-def feed(bookings: Iterable[Booking], cards: Mapping[str, Card], viewer_id: str) -> bytes:
-    """The document for one of the parties; the same bookings give the same bytes."""
+def feed(bookings: Iterable[Booking], cards: Mapping[str, Card], viewer_id: str) -> Iterator[bytes]:
+    """The document for one of the parties, in parts; the same bookings give the same bytes."""
     calendar = Calendar()
     calendar.add("prodid", "-//Spotter//Bookings//EN")
     calendar.add("version", "2.0")
@@ -42,11 +45,12 @@ def feed(bookings: Iterable[Booking], cards: Mapping[str, Card], viewer_id: str)
     calendar.add("x-wr-calname", "Spotter")
     calendar.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
     calendar.add("x-published-ttl", "PT15M")
+    empty: bytes = calendar.to_ical()
+    yield empty.removesuffix(_END)
     for booking in bookings:
         other_id = next(user_id for user_id in booking.user_ids if user_id != viewer_id)
-        calendar.add_component(_event(booking, cards.get(other_id)))
-    document: bytes = calendar.to_ical()
-    return document
+        yield _event(booking, cards.get(other_id)).to_ical()
+    yield _END
 
 
 def _event(booking: Booking, other: Card | None) -> Event:
@@ -72,5 +76,12 @@ def _line(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters, of which RFC 5545 allows none but tabs and line ends."""
-    return "".join(c for c in text if c in "\n\t" or (ord(c) >= 0x20 and ord(c) != 0x7F))
+    """Without control characters, of which RFC 5545 allows none but tabs, and with one kind of line ends.
+
+    A separator that is a character to one program ends the line for another, and what follows would be its own.
+    """
+    return "\n".join("".join(filter(_is_allowed, line)) for line in text.splitlines())
+
+
+def _is_allowed(character: str) -> bool:
+    return character == "\t" or (ord(character) >= 0x20 and ord(character) != 0x7F)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -104,4 +105,4 @@ def signed_text(file_id: str, expires: int) -> str:
 def url_expiry(now: datetime) -> int:
     """In seconds since 1970; on the hour, so that a phone finds in its cache what it fetched a minute ago."""
     hour = 3600
-    return -(-int((now + URL_LASTS).timestamp()) // hour) * hour
+    return math.ceil((now + URL_LASTS).timestamp() / hour) * hour

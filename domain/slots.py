@@ -137,6 +137,7 @@ class _Off:
 
     def __init__(self, zone: ZoneInfo, absences: Iterable[Absence]) -> None:
         self._zone = zone
+        self._spans: dict[date, list[Span]] = {}
         self._by_date: dict[date, list[Absence]] = {}
         for absence in absences:
             self._by_date.setdefault(absence.date, []).append(absence)
@@ -146,10 +147,14 @@ class _Off:
 
     def near(self, day: date) -> list[Span]:
         """Those that can touch a window of that day, by start."""
-        dates = (day - _DAY, day, day + _DAY)
-        spans = (self._span(absence) for one in dates for absence in self._by_date.get(one, ()))
-        # The clocks may have skipped all of it.
-        return sorted(span for span in spans if span[0] < span[1])
+        return sorted(span for one in (day - _DAY, day, day + _DAY) for span in self._on(one))
+
+    def _on(self, day: date) -> list[Span]:
+        if day not in self._spans:
+            spans = [self._span(absence) for absence in self._by_date.get(day, ())]
+            # The clocks may have skipped all of it.
+            self._spans[day] = [span for span in spans if span[0] < span[1]]
+        return self._spans[day]
 
     def _span(self, absence: Absence) -> Span:
         if absence.start is None or absence.end is None:
@@ -167,6 +172,6 @@ def _less(span: Span, off: Iterable[Span]) -> Iterator[Span]:
             continue
         if off_start > start:
             yield start, off_start
-        start = max(start, off_end)
+        start = off_end
     if start < end:
         yield start, end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.accounts import invalid_credentials, unauthenticated
 from domain.commands.auth import EraseMe
+from handlers import slot_changes
 from handlers.actor import Actor
 from handlers.auth.leaving import cut_each
 from handlers.auth.signing_in import present
@@ -17,7 +18,8 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
         raise unauthenticated()
     if not await context.passwords.verify(user.password, command.password):
         raise invalid_credentials()
-    ended = await context.store.accounts.erase(user, present(context))
+    async with slot_changes.of_account(context, user):
+        ended = await context.store.accounts.erase(user, present(context))
     if ended is None:
         raise invalid_credentials()
     cut_each(context, user.id, ended, "erased")

@@ -75,7 +75,7 @@ def _once(
             try:
                 answer = await handler(context, replace(actor, turn=asyncio.Lock()), command)
             except BaseException:
-                await asyncio.shield(context.store.idempotency.release(claimed.scope))
+                await asyncio.shield(context.store.idempotency.release(claimed))
                 raise
             await context.store.idempotency.keep(claimed.scope, keep(answer))
             return answer

@@ -56,7 +56,7 @@ def idempotent_booking(handler: Handler[C]) -> Callable[[Context, Actor, C], Awa
         try:
             return await handler(context, actor, command, claimed)
         except BaseException:
-            await asyncio.shield(context.store.idempotency.release(claimed.scope))
+            await asyncio.shield(context.store.idempotency.release(claimed))
             raise
 
     return once

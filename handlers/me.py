@@ -6,6 +6,7 @@ from domain.account_answers import Me
 from domain.accounts import User, unauthenticated
 from domain.commands.auth import UpdateMe
 from domain.instants import to_wire
+from handlers import slot_changes
 from handlers.actor import Actor
 from handlers.auth.signing_in import present
 from handlers.context import Context
@@ -21,7 +22,8 @@ async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
     """Pause or come back."""
     user = await context.store.users.by_id(actor.user_id)
     if user is not None:
-        user = await context.store.accounts.set_active(user, command.is_active, present(context))
+        async with slot_changes.of_account(context, user):
+            user = await context.store.accounts.set_active(user, command.is_active, present(context))
     return _me(user)
 
 

@@ -95,8 +95,11 @@ class Presence(Protocol):
 class SlotWatches(Protocol):
     """Whose slots the connections of this node watch."""
 
-    async def watch(self, connection: str, trainer_id: str) -> None:
-        """When this returns the connection hears of every change. Raises ``conflict`` when it watches too many."""
+    async def watch(self, connection: str, trainer_id: str) -> bool:
+        """When this returns the connection hears of every change; false if it did already.
+
+        Raises ``conflict`` when it watches too many.
+        """
 
     def unwatch(self, connection: str, trainer_id: str) -> None: ...
 

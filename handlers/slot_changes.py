@@ -1,14 +1,20 @@
-"""What watchers of a trainer's slots are told: each slot that comes or goes."""
+"""What watchers of a trainer's slots are told: each slot that comes or goes.
+
+Changes that meet are told by different nodes, and the older state may be told last. So whoever has told something
+looks again, until it is still so: what comes after that look is told by whoever changes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from domain import rooms, slots
+from domain.accounts import User
 from domain.booking_changes import Change
 from domain.booking_events import SlotsChanged
 from domain.bookings import OCCUPYING
@@ -17,7 +23,7 @@ from domain.schedules import Schedule
 from domain.slot_answers import slot_answers
 from domain.slots import Busy, Slot
 from handlers.context import Context
-from handlers.slots import all_open_slots
+from handlers.slots import all_open_slots, free_of
 
 log = structlog.get_logger("slots")
 
@@ -37,8 +43,24 @@ async def after_booking(context: Context, change: Change) -> None:
         log.warning("slot watchers were not told", error=type(error).__name__)
 
 
+async def shown(context: Context, trainer_id: str) -> Schedule | None:
+    """The schedule that watchers see: none of a trainer who cannot be booked."""
+    if await context.store.people.reachable_profile("trainer", trainer_id) is None:
+        return None
+    return await context.store.availability.schedule(trainer_id, whole_milliseconds(context.clock()))
+
+
+@asynccontextmanager
+async def of_account(context: Context, user: User) -> AsyncIterator[None]:
+    """Around what makes a trainer bookable or not: its slots come and go with it."""
+    before = await shown(context, user.profile_id) if user.role == "trainer" else None
+    yield
+    if user.role == "trainer":
+        await after_schedule(context, user.profile_id, before)
+
+
 async def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
-    """What a new schedule takes away and brings, as it stands now; never raises."""
+    """What another schedule than ``before`` takes away and brings; never raises."""
     try:
         await _tell_difference(context, trainer_id, before)
     except Exception as error:
@@ -47,23 +69,34 @@ async def after_schedule(context: Context, trainer_id: str, before: Schedule | N
 
 async def _tell_difference(context: Context, trainer_id: str, before: Schedule | None) -> None:
     now = whole_milliseconds(context.clock())
-    after = await context.store.availability.schedule(trainer_id, now)
-    if before == after:
-        return
-    were, are = (all_open_slots(one, now) if one is not None else [] for one in (before, after))
-    either = sorted({*were, *are}, key=_start)
-    if not either:
-        return
-    busy = await context.store.bookings.busy(trainer_id, either[0].starts_at, either[-1].ends_at)
-    gone, come = _free(before, were, busy), _free(after, are, busy)
-    added, removed = sorted(come - gone, key=_start), sorted(gone - come, key=_start)
+    offered, free = await _all(context, trainer_id, before, now)
+    while True:
+        schedule = await shown(context, trainer_id)
+        now_offered, now_free = await _all(context, trainer_id, schedule, now)
+        come = now_free - free
+        # A booking that took a slot just before may not have been told of, and does not know the slot any more.
+        gone = (free - now_free) | (offered - now_offered)
+        if not come and not gone:
+            return
+        _publish_all(context, trainer_id, come, gone)
+        offered, free = now_offered, now_free
+
+
+async def _all(
+    context: Context, trainer_id: str, schedule: Schedule | None, now: datetime
+) -> tuple[set[Slot], set[Slot]]:
+    """What a schedule offers up to the horizon, and what of that is free."""
+    if schedule is None:
+        return set(), set()
+    offered = all_open_slots(schedule, now)
+    return set(offered), set(await free_of(context, trainer_id, schedule, offered))
+
+
+def _publish_all(context: Context, trainer_id: str, come: Iterable[Slot], gone: Iterable[Slot]) -> None:
+    added, removed = sorted(come, key=_start), sorted(gone, key=_start)
     while added or removed:
         _publish(context, trainer_id, added[:_AT_ONCE], removed[:_AT_ONCE])
         added, removed = added[_AT_ONCE:], removed[_AT_ONCE:]
-
-
-def _free(schedule: Schedule | None, offered: Sequence[Slot], busy: Sequence[Busy]) -> set[Slot]:
-    return set() if schedule is None else set(slots.free(offered, schedule.pause, busy))
 
 
 def _occupied(change: Change) -> Busy | None:
@@ -73,25 +106,30 @@ def _occupied(change: Change) -> Busy | None:
 
 
 async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]) -> None:
-    now = whole_milliseconds(context.clock())
-    schedule = await context.store.availability.schedule(trainer_id, now)
-    if schedule is None:
-        return
-    touched = {slot for span in spans for slot in _overlapping(schedule, span)}
-    nearby = slots.only_open(sorted(touched, key=_start), schedule.time_zone, now)
-    if not nearby:
-        return
-    busy = await context.store.bookings.busy(trainer_id, nearby[0].starts_at, nearby[-1].ends_at)
-    free = set(slots.free(nearby, schedule.pause, busy))
-    _publish(
-        context, trainer_id, [slot for slot in nearby if slot in free], [slot for slot in nearby if slot not in free]
-    )
+    # Grows while the schedule changes: what was told of a slot that is gone has to be taken back.
+    touched: set[Slot] = set()
+    told: tuple[set[Slot], set[Slot]] | None = None
+    while True:
+        now = whole_milliseconds(context.clock())
+        schedule = await shown(context, trainer_id)
+        nearby = _nearby(schedule, spans, now) if schedule else []
+        free = set(await free_of(context, trainer_id, schedule, nearby)) if schedule else set()
+        touched.update(slot for slot in nearby if schedule and slots.is_taken(slot, schedule.pause, spans))
+        seen = touched & free, touched - free
+        if seen == told:
+            return
+        _publish_all(context, trainer_id, *seen)
+        told = seen
 
 
-def _overlapping(schedule: Schedule, span: Busy) -> list[Slot]:
+def _nearby(schedule: Schedule, spans: Sequence[Busy], now: datetime) -> list[Slot]:
+    """What is offered on the days around the spans."""
     zone = ZoneInfo(schedule.time_zone)
-    first, last = (span.starts_at - _DAY).astimezone(zone).date(), (span.ends_at + _DAY).astimezone(zone).date()
-    return [slot for slot in slots.offered(schedule, first, last) if slots.is_taken(slot, schedule.pause, [span])]
+    found: set[Slot] = set()
+    for span in spans:
+        first, last = (span.starts_at - _DAY).astimezone(zone).date(), (span.ends_at + _DAY).astimezone(zone).date()
+        found.update(slots.offered(schedule, first, last))
+    return slots.only_open(sorted(found, key=_start), schedule.time_zone, now)
 
 
 def _publish(context: Context, trainer_id: str, added: Sequence[Slot], removed: Sequence[Slot]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,11 @@ async def free_slots(
     context: Context, trainer_id: str, schedule: Schedule, first: date, last: date, now: datetime
 ) -> list[Slot]:
     """What lies ahead of ``now`` on those dates and is not booked."""
-    offered = _open_slots(schedule, first, last, now)
+    return await free_of(context, trainer_id, schedule, _open_slots(schedule, first, last, now))
+
+
+async def free_of(context: Context, trainer_id: str, schedule: Schedule, offered: Sequence[Slot]) -> list[Slot]:
+    """Those that are not booked; by start."""
     if not offered:
         return []
     busy = await context.store.bookings.busy(trainer_id, offered[0].starts_at, offered[-1].ends_at)

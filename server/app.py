@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from domain.events import NAMESPACES as NAMESPACE_NAMES
-from handlers.bookings import announcing, due
 from handlers.context import Context
-from handlers.files.sweeping import sweep
-from handlers.redriving import redrive_changes
 from handlers.unannounced import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
@@ -39,6 +37,7 @@ from server.presence.audience import Connections
 from server.presence.figures import of_presence
 from server.presence.presence import Presence
 from server.rates.limiter import MovingWindowLimiter
+from server.recurring import JOBS
 from server.redis_health import RedisHealth
 from server.revocation.cutter import Cutter
 from server.revocation.watch import RevocationWatch
@@ -70,10 +69,6 @@ CONNECTIONS_PER_ADDRESS = 600
 # What each part of the end may take before the process has to be gone; requests are given their time twice, to
 # finish and to be cancelled.
 DRAIN_SECONDS = 10.0
-REDRIVE_SECONDS = 20.0
-OUTBOX_SECONDS = 2.0
-DUE_SECONDS = 1.0
-SWEEP_SECONDS = 30.0
 BODY_LIMIT_BYTES = 1_000_000
 _KEEP_ALIVE_SECONDS = 75.0
 _COMMANDS_SECONDS = 2.5
@@ -217,10 +212,8 @@ class Node:
         await self.feeds.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
-        self.background.every(REDRIVE_SECONDS, "redrive changes", lambda: redrive_changes(self.context))
-        self.background.every(OUTBOX_SECONDS, "redrive bookings", lambda: announcing.redrive(self.context))
-        self.background.every(SWEEP_SECONDS, "sweep files", lambda: sweep(self.context))
-        self.background.every(DUE_SECONDS, "due work", lambda: due.work(self.context))
+        for job in JOBS:
+            self.background.every(job.seconds, job.name, partial(job.work, self.context))
         self._runner = Runner(
             self.app,
             self.http,

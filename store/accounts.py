@@ -14,6 +14,7 @@ from domain.registrations import Registration
 from domain.revocations import Reason
 from domain.sessions import Session
 from store.bookings import Bookings
+from store.calendars import Calendars
 from store.database import Database
 from store.database import Session as DatabaseSession
 from store.failures import repository
@@ -41,6 +42,7 @@ class Accounts:
         idempotency: Idempotency,
         bookings: Bookings,
         files: Files,
+        calendars: Calendars,
     ) -> None:
         self._database = database
         self._users = users
@@ -52,6 +54,7 @@ class Accounts:
         self._idempotency = idempotency
         self._bookings = bookings
         self._files = files
+        self._calendars = calendars
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -164,8 +167,9 @@ class Accounts:
                 return None
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
-            await self._offers.forget(user, now, session=session)
+            await self._offers.forget(user, session=session)
             await self._files.release_owner(user.id, now, session=session)
+            await self._calendars.remove(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)

@@ -58,7 +58,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     trainer_id: str | None = None
     client_id: str | None = None
-    status: Status | None = None
+    statuses: Collection[Status] | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -110,8 +110,8 @@ class Bookings:
         for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
             if profile_id is not None:
                 query[name] = ObjectId(profile_id)
-        if wanted.status is not None:
-            query["status"] = wanted.status
+        if wanted.statuses is not None:
+            query["status"] = {"$in": list(wanted.statuses)}
         starts: Document = {}
         if wanted.since is not None:
             starts["$gte"] = wanted.since

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database
+from store.database import Database, Session
 from store.failures import repository
 from store.schema import CollectionSchema
 
@@ -36,8 +36,8 @@ class Calendars:
             upsert=True,
         )
 
-    async def remove(self, user_id: str) -> None:
-        await self._feeds.delete_one({"user": ObjectId(user_id)})
+    async def remove(self, user_id: str, *, session: Session | None = None) -> None:
+        await self._feeds.delete_one({"user": ObjectId(user_id)}, session=session)
 
     async def user_of(self, token: str) -> str | None:
         found = await self._feeds.find_one({"token": token}, {"user": 1})

@@ -1,7 +1,7 @@
 """The bytes of files, laid out as GridFS, so that any of its tools reads them.
 
 Chunks are written and read here one by one: the driver's own bucket keeps up to 48 MB of an upload in memory before it
-writes any of it, and fetches 16 MB for the first byte of a download.
+writes any of it, and fetches 17 MB for the first byte of a download.
 """
 
 from __future__ import annotations

@@ -74,15 +74,6 @@ class FileFields:
                 session=session,
             )
 
-    async def release_all(self, owner_id: str, now: datetime, *, session: Session) -> None:
-        """Of an erased user; what was sent in messages is theirs whom it was sent to as well."""
-        named = {"kind": {"$in": ["profile", "service", "certificate"]}}
-        await self._files.update_many(
-            {"owner": ObjectId(owner_id), "uses": {"$elemMatch": named}},
-            {"$pull": {"uses": named}, "$set": {"checkAt": now, "released": True}},
-            session=session,
-        )
-
 
 def profile_image(profile_id: str) -> FileField:
     return FileField(name="profile_image", use=FileUse(kind="profile", id=profile_id), kinds=("image",))

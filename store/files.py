@@ -151,7 +151,7 @@ class Files:
         """The owner is erased: whatever used its files, they go, and are found no more."""
         await self._files.update_many(
             {"owner": ObjectId(owner_id), "state": "ready"},
-            {"$set": {"state": "going", "uses": [], "checkAt": now}},
+            {"$set": {"state": "going", "uses": [], "checkAt": now, "released": True}},
             session=session,
         )
 

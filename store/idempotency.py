@@ -86,9 +86,10 @@ class Idempotency:
         if not kept.matched_count:
             raise unavailable("The same command is at work under this key.")
 
-    async def release(self, scope: Scope) -> None:
-        """Only successes are remembered."""
-        await self._keys.delete_one({**_document(scope), "result": {"$exists": False}})
+    async def release(self, receipt: Receipt) -> None:
+        """Only successes are remembered. A claim that was taken over is not the caller's to give back."""
+        mine = {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}}
+        await self._keys.delete_one(mine)
 
     async def forget(self, user_id: str, *, session: Session) -> None:
         """Of an erased user, whose first results say what the profile said."""

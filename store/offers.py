@@ -92,10 +92,9 @@ class Offers:
 
         return await self._database.transaction(body)
 
-    async def forget(self, user: User, now: datetime, *, session: Session) -> None:
-        """Everything that belongs to an erased profile but the profile; reviews stay, of or by nobody."""
+    async def forget(self, user: User, *, session: Session) -> None:
+        """What belongs to an erased profile but itself and its files; reviews stay, of or by nobody."""
         profile_id = user.profile_id
-        await self._files.release_all(user.id, now, session=session)
         await self._bookmarks.delete_all(profile_id, session=session)
         if user.role == "trainer":
             await self._pricings.delete(profile_id, session=session)

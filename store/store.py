@@ -141,6 +141,7 @@ class Store:
             self.idempotency,
             self.bookings,
             self.files,
+            self.calendars,
         )
 
     async def prepare(self) -> None:

@@ -6,6 +6,7 @@ from domain.accounts import User
 from domain.blocking import Block, require_administrator, require_may_block
 from domain.commands.administration import BlockUser, UnblockUser
 from domain.errors import not_found
+from handlers import slot_changes
 from handlers.actor import Actor
 from handlers.auth.leaving import cut_each
 from handlers.auth.signing_in import present
@@ -26,7 +27,8 @@ async def _set(context: Context, actor: Actor, user_id: str, block: Block | None
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return
-    ended = await context.store.accounts.set_blocked(target, block, present(context))
+    async with slot_changes.of_account(context, target):
+        ended = await context.store.accounts.set_blocked(target, block, present(context))
     if ended is None:
         raise not_found("user")
     cut_each(context, target.id, ended, "blocked")

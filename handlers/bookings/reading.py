@@ -29,7 +29,7 @@ async def list_bookings(context: Context, actor: Actor, command: ListBookings) -
     wanted = Wanted(
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
         client_id=actor.profile_id if actor.role == "client" else None,
-        status=command.status,
+        statuses=None if command.status is None else (command.status,),
         since=_instant(command.since, "from", timedelta()),
         until=_instant(command.until, "to", timedelta(days=1)),
     )

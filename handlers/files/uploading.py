@@ -58,7 +58,7 @@ async def _once(context: Context, actor: Actor, command: Upload, spool: Spool, c
     try:
         stored = await keep(context, actor, command.name, spool, content_type)
     except BaseException:
-        await asyncio.shield(context.store.idempotency.release(scope))
+        await asyncio.shield(context.store.idempotency.release(claimed))
         raise
     # A name may be personal, and no answer tells it.
     await context.store.idempotency.keep(scope, wire.encode(msgspec.structs.replace(stored, name="")))

@@ -13,23 +13,26 @@ import resource
 import struct
 import sys
 import warnings
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
 
 # A photo with more than one view (MPO) is a JPEG with others behind it; the first is kept.
 FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GIF": "GIF"}
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-# The largest that phones take.
-MAX_PIXELS = 50_000_000
+# The largest photos that phones take; other formats cost several times as much a pixel.
+MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
 # Of all frames of an animation together; of a longer one the first frame is kept.
 MAX_ANIMATED_PIXELS = 50_000_000
 MAX_FRAMES = 300
 # Anew, an image may take more than it did, but not any amount.
 MAX_BYTES = 20_000_000
 THUMBNAIL = (320, 320)
-MEMORY_BYTES = 1_500_000_000
+MEMORY_BYTES = 1_000_000_000
 CPU_SECONDS = 15
+# What a large image took is given back by ending the process.
+TIRED_KILOBYTES = 150_000
 # Above it, what makes files a little smaller takes seconds.
 _LARGE = 12_000_000
 _QUALITIES = (88, 70)
@@ -50,6 +53,7 @@ def main() -> None:
         data = source.read(struct.unpack(">Q", length)[0])
         limit_time()
         header, bodies = answer(data)
+        header["tired"] = has_grown()
         encoded = json.dumps(header).encode()
         out.write(struct.pack(">I", len(encoded)) + encoded)
         for body in bodies:
@@ -60,7 +64,7 @@ def main() -> None:
 def confine() -> None:
     """No more memory than this, no files, no dumps; a doubtful size is an error."""
     Image.preinit()
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -71,6 +75,16 @@ def limit_time() -> None:
     """For the image that comes now; the kernel keeps to it even when nobody waits for the answer any more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + CPU_SECONDS, resource.RLIM_INFINITY))
+
+
+def has_grown() -> bool:
+    """Not by ``ru_maxrss``: that begins with what the server itself had when it started this process."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        # Not on this platform.
+        return False
+    return int(status.partition("VmHWM:")[2].split()[0]) > TIRED_KILOBYTES
 
 
 def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
@@ -86,13 +100,13 @@ def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     return {"images": [header for header, _ in parts]}, [body for _, body in parts]
 
 
-def make(data: BinaryIO) -> list[Part]:
+def make(data: io.BytesIO) -> list[Part]:
     """The image and its thumbnail."""
     with Image.open(data, formats=tuple(TYPES)) as image:
         kind = FORMATS[image.format or ""]
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > MAX_PIXELS[kind]:
             raise Unfit("has too many pixels")
-        moves = kind in ("GIF", "WEBP") and is_short_animation(image)
+        moves = is_short_animation(image, kind, data.getbuffer())
         image.load()
         still = plain(image)
         whole = animation(image, kind) if moves else encoded(still, kind)
@@ -108,9 +122,33 @@ def part(data: bytes, kind: str, image: Image.Image) -> Part:
     return {"type": TYPES[kind], "width": image.width, "height": image.height, "size": len(data)}, data
 
 
-def is_short_animation(image: Image.Image) -> bool:
-    frames: int = getattr(image, "n_frames", 1)
-    return 1 < frames <= MAX_FRAMES and image.width * image.height * frames <= MAX_ANIMATED_PIXELS
+def is_short_animation(image: Image.Image, kind: str, data: memoryview) -> bool:
+    most = min(MAX_FRAMES, MAX_ANIMATED_PIXELS // (image.width * image.height))
+    if kind == "GIF":
+        return 1 < frames_of_gif(data, most + 1) <= most
+    return kind == "WEBP" and 1 < getattr(image, "n_frames", 1) <= most
+
+
+def frames_of_gif(data: memoryview, most: int) -> int:
+    """Counted by the blocks of the file, up to ``most``: Pillow goes through all of them, for minutes if it has to."""
+    frames, at = 0, 13 + _colours(data[10])
+    while frames < most and at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x2C:
+            frames += 1
+            at += 11 + _colours(data[at + 9])
+        elif data[at] == 0x21:
+            at += 2
+        else:
+            break
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+    return frames
+
+
+def _colours(flags: int) -> int:
+    """How long the table of colours is that follows."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -154,7 +192,7 @@ def in_known_mode(image: Image.Image) -> Image.Image:
 def encoded(image: Image.Image, kind: str) -> bytes:
     small = image.width * image.height <= _LARGE
     if kind == "PNG":
-        return saved(image, kind, optimize=small)
+        return saved(image, kind, optimize=small, compress_level=6 if small else 3)
     if kind == "GIF":
         return saved(image, kind)
     for quality in _QUALITIES:

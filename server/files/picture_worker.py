@@ -10,6 +10,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from handlers.ports import Picture, Pictures
 
@@ -55,7 +56,7 @@ class PictureWorker:
             await self.end()
             raise
         self._made += 1
-        if self._made >= _IMAGES_A_PROCESS:
+        if self._made >= _IMAGES_A_PROCESS or header["tired"]:
             await self.end()
         if "error" in header:
             raise Unfit(header["error"])
@@ -95,7 +96,7 @@ class PictureWorker:
 
 async def _exchange(
     process: Process, size: int, content: AsyncIterator[bytes]
-) -> tuple[dict[str, str], list[Picture]]:
+) -> tuple[dict[str, Any], list[Picture]]:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(struct.pack(">Q", size))

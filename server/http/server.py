@@ -36,7 +36,10 @@ class Handler(RequestHandler):
         request = self._current_request
         if request is not None:
             content = request.content
-            return None if content.is_eof() else (self._request_count, content.total_raw_bytes)
+            # An upload that waits for its turn is not read from: its sender can't go on.
+            if content.is_eof() or self._reading_paused:
+                return None
+            return self._request_count, content.total_raw_bytes
         # Behind an earlier request a connection may rest: that is keep-alive's affair.
         return None if self._request_count else (0, 0)
 

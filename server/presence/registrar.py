@@ -95,11 +95,11 @@ class Registrar:
     async def bring_in_line(self) -> None:
         """Return when nothing waits. Raises one of ``UNREACHED``; what is left waits on."""
         while self._dirty or self._to_forget:
-            await self._forget()
             batch = dict(islice(self._dirty.items(), MAX_BATCH))
             for user_id in batch:
                 del self._dirty[user_id]
             try:
+                await self._forget()
                 await self._register(batch)
             finally:
                 # Done ones were taken out of the batch.

@@ -24,7 +24,7 @@ class SlotWatches:
         self._rooms = rooms
         self._channels = channels
 
-    async def watch(self, connection: str, trainer_id: str) -> None:
+    async def watch(self, connection: str, trainer_id: str) -> bool:
         room = room_names.slots(trainer_id)
         joined = self._rooms.get_rooms(connection, BOOKINGS)
         # One of them is the user's own.
@@ -38,6 +38,7 @@ class SlotWatches:
             await asyncio.shield(listening)
         finally:
             self._channels.leave(room)
+        return room not in joined
 
     def unwatch(self, connection: str, trainer_id: str) -> None:
         if self._rooms.is_connected(connection, BOOKINGS):

@@ -14,6 +14,7 @@ from tests.bookings.market import Clock, Market
 from tests.harness.complaints import no_complaints
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
+from tests.together.processes import served
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,14 @@ async def shared_market(
 async def market(shared_market: Market) -> Market:
     shared_market.clock.now = Clock().now
     return shared_market
+
+
+@pytest.fixture
+async def apart(market: Market, mongo_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Market]:
+    """The same market served by two processes of their own."""
+    url = named(mongo_url, market.nodes[0].database.db.name)
+    async with served(url, redis_url, tmp_path / "0") as one, served(url, redis_url, tmp_path / "1") as other:
+        yield Market(market.nodes, [one.url, other.url], market.http, market.clock)
 
 
 @pytest.fixture(autouse=True)

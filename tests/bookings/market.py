@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from bson import ObjectId
 
 from domain.accounts import Role, User
 from domain.credits import CreditEntry, grant
@@ -130,9 +129,17 @@ class Market:
         assert answer.status == 200, answer.body
 
     async def pricing(self, trainer: Somebody, *, policy: str = "ALWAYS_FREE", trials: int = 0) -> None:
-        body = {"freeTrial": trials > 0, "weeklyTrialLimit": trials, "cancelReshedulePolicy": policy}
-        pricings = self.store.database.collection("pricings")
-        await pricings.update_one({"trainer": ObjectId(trainer.profile)}, {"$set": body}, upsert=True)
+        body = {
+            "freeTrial": trials > 0,
+            "weeklyTrialLimit": trials,
+            "cancelReshedulePolicy": policy,
+            "individualSessionPrice": 5000,
+            "isIndividualSesionAvailable": True,
+            "isFiveSessionAvailable": False,
+            "isTenSessionAvailable": False,
+        }
+        answer = await self.call("PUT", "/me/pricing", body, trainer)
+        assert answer.status == 200, answer.body
 
     # --- commands ---
 

@@ -96,6 +96,34 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
         assert {event for event, _ in screen.heard} == {"slots:changed"}
 
 
+async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
+    trainer = await market.trainer()
+    watcher, admin = await market.somebody("client"), await market.somebody("admin")
+    day = market.at(0).date().isoformat()
+    async with phone(market, watcher, 1) as screen:
+        await screen.do("slots:watch", {"trainerId": trainer.profile, "from": day, "to": day}, BOOKINGS)
+
+        async def hear_of(all_slots: list[str], kind: str) -> None:
+            """Every one of them, in as many events as it takes."""
+
+            def told() -> list[str]:
+                return sorted(slot["startsAt"] for event in screen.events("slots:changed") for slot in event[kind])
+
+            await screen.until(lambda _: len(told()) >= len(all_slots))
+            assert told() == all_slots
+            screen.heard.clear()
+
+        last = market.at(0, days=62)
+        every = await market.slots(trainer, market.clock(), last - timedelta(days=1))
+        every += await market.slots(trainer, last)
+        await market.call("PATCH", "/me", {"isActive": False}, trainer)
+        await hear_of(every, "removed")
+        await market.call("PATCH", "/me", {"isActive": True}, trainer)
+        await hear_of(every, "added")
+        await market.call("POST", f"/admin/users/{trainer.id}/block", {"reason": "test"}, admin)
+        await hear_of(every, "removed")
+
+
 async def test_what_cannot_be_watched(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.somebody("client")
@@ -113,6 +141,19 @@ async def test_what_cannot_be_watched(market: Market) -> None:
         await market.booked(await market.client(trainer), trainer, market.at(9))
         await screen.do("booking:list", {}, BOOKINGS)
         assert screen.heard == []
+
+
+async def test_a_refused_span_ends_no_watch(market: Market) -> None:
+    trainer, watcher = await market.trainer(), await market.somebody("client")
+    day = market.at(0).date()
+    async with phone(market, watcher) as screen:
+        span = {"trainerId": trainer.profile, "from": day.isoformat(), "to": day.isoformat()}
+        await screen.do("slots:watch", span, BOOKINGS)
+        with pytest.raises(Refused) as refused:
+            await screen.do("slots:watch", {**span, "to": (day + timedelta(days=99)).isoformat()}, BOOKINGS)
+        assert refused.value.code == "validation_failed"
+        await market.booked(await market.client(trainer), trainer, market.at(9))
+        assert len(await screen.hear("slots:changed")) == 1
 
 
 async def test_the_same_key_on_both_surfaces_is_one_booking(market: Market) -> None:

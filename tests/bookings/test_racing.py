@@ -1,4 +1,4 @@
-"""A hundred clients, two nodes, overlapping slots: nobody is in two places, nothing is paid twice."""
+"""A hundred clients, two processes, overlapping slots: nobody is in two places, nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.bookings.market import Answer, Market, Somebody
 CLIENTS = 100
 
 
-async def test_a_race_for_overlapping_slots(market: Market) -> None:
+async def test_a_race_for_overlapping_slots(apart: Market) -> None:
+    market = apart
     choice = random.Random(4)
     trainer = await market.trainer(duration=60, pause=15)
     second = await market.trainer(duration=45)

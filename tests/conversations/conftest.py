@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from server import embedded
 from store.database import Database
+from tests.conftest import TEST_DATA
 from tests.conversations.databases import prepared_database
 from tests.conversations.spread_stage import spread_stage
 from tests.conversations.stage import NodeStage, Stage
@@ -65,6 +67,7 @@ class Deployments:
     """Two processes of each kind, started when a test first asks for them."""
 
     def __init__(self, stack: AsyncExitStack, mongo_url: str, redis_url: str, folder: Path) -> None:
+        self.redis_url = redis_url
         self._stack = stack
         self._urls = mongo_url, redis_url
         self._folder = folder
@@ -80,16 +83,19 @@ class Deployments:
 
 @pytest.fixture(scope="session")
 async def deployments(
-    mongo_url: str, redis_url: str, shared_database: Database, tmp_path_factory: pytest.TempPathFactory
+    mongo_url: str, shared_database: Database, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> AsyncIterator[Deployments]:
+    """With a Redis that no node of this process has: a test that keeps its loop busy would be declared dead."""
     async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(embedded.servers(TEST_DATA / f"spread-{worker_id}", mongo=False))
+        assert servers.redis_url is not None
         url = named(mongo_url, shared_database.db.name)
-        yield Deployments(stack, url, redis_url, tmp_path_factory.mktemp("spread"))
+        yield Deployments(stack, url, servers.redis_url, tmp_path_factory.mktemp("spread"))
 
 
 @pytest.fixture(params=EVERYWHERE)
 async def stage(
-    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, redis_url: str
+    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments
 ) -> AsyncIterator[Stage]:
     spreading: Spreading | None = request.param
     if spreading is None:
@@ -98,7 +104,7 @@ async def stage(
         await here.settled()
         return
     deployment = await deployments.of(spreading.kind)
-    async with spread_stage(shared_database, redis_url, deployment, spreading.transports) as there:
+    async with spread_stage(shared_database, deployments.redis_url, deployment, spreading.transports) as there:
         yield there
 
 

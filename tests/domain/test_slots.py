@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from time import process_time
 
 import pytest
 
@@ -137,6 +138,12 @@ def test_hours_off_split_a_window_and_the_grid_begins_anew() -> None:
     assert starts(daily(9 * 60, 14 * 60, off=off), date(2027, 6, 7)) == ["06-07 09:00", "06-07 11:15", "06-07 12:15"]
 
 
+def test_hours_off_within_hours_off() -> None:
+    day = date(2027, 6, 7)
+    off = (Absence(date=day, start=600, end=840), Absence(date=day, start=660, end=720))
+    assert starts(daily(9 * 60, 15 * 60, off=off), day) == ["06-07 09:00", "06-07 14:00"]
+
+
 def test_hours_off_over_midnight_and_of_the_day_after() -> None:
     night = (Absence(date=date(2027, 6, 6), start=23 * 60, end=60),)
     assert starts(daily(0, 24 * 60, off=night), date(2027, 6, 7))[0] == "06-07 01:00"
@@ -195,6 +202,22 @@ def test_nothing_past_and_nothing_beyond_the_last_day() -> None:
     # 23:30 on the 8th of August, 62 days ahead.
     assert left[-1].starts_at == utc("2027-08-08T11:30")
     assert (date(2027, 8, 8) - date(2027, 6, 7)).days == HORIZON_DAYS
+
+
+def test_two_months_of_a_busy_trainer_cost_little() -> None:
+    """The bar is 20 ms of CPU; a tenth of it is usual."""
+    zone, now, first = "America/New_York", utc("2027-02-20T03:00"), date(2027, 2, 20)
+    made = daily(9 * 60, 21 * 60, zone=zone, duration=45, pause=15)
+    last = first + (HORIZON_DAYS - 1) * DAY
+    busy = [Busy(s.starts_at, s.ends_at, 15) for n, s in enumerate(offered(made, first, last)) if n % 12 < 10]
+    assert len(busy) == 10 * HORIZON_DAYS
+    costs = []
+    for _ in range(5):
+        begun = process_time()
+        left = free(only_open(offered(made, first, last), zone, now), made.pause, busy)
+        costs.append(process_time() - begun)
+    assert len(left) == 2 * HORIZON_DAYS
+    assert min(costs) < 0.020
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00", "1969-12-31T23:00", "9999-12-31T23:59"])

@@ -45,6 +45,39 @@ def png_bomb(side: int = 50_000) -> bytes:
     )
 
 
+def png_with_a_text_bomb() -> bytes:
+    """3 MB that unfold to 2.7 GB of comments."""
+    text = zlib.compress(bytes(900_000), 9)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
+        + b"".join(_chunk(b"zTXt", b"k%d\0\0" % number + text) for number in range(3000))
+        + _chunk(b"IDAT", zlib.compress(bytes(72)))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def gif_of(frames: int, width: int = 700, height: int = 700) -> bytes:
+    """Each frame is one pixel."""
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    return head + frame * frames + b"\x3b"
+
+
+def gif_frame_outside() -> bytes:
+    """A small canvas whose only frame says that it is 4 gigapixels large."""
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x44\x01\x00"
+    return gif_of(0)[:-1] + frame + b"\x3b"
+
+
+def webp_bomb() -> bytes:
+    """Says that it has 268 megapixels."""
+    small = image("WEBP", (16, 16), lossless=True)
+    start = small.index(b"VP8L") + 9
+    sides = int.from_bytes(small[start : start + 4], "little") | 0xFFFFFFF
+    return small[:start] + sides.to_bytes(4, "little") + small[start + 4 :]
+
+
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 

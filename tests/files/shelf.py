@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
+from handlers.files.sweeping import sweep
+from server.app import utc_now
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
 
 Data = dict[str, Any]
+NOTHING = {"files": 0, "fs.files": 0, "fs.chunks": 0}
 
 
 @dataclass
@@ -51,6 +56,10 @@ class Shelf:
 
     async def counts(self) -> dict[str, int]:
         """Documents of each collection that holds something of files."""
-        names = ("files", "fs.files", "fs.chunks")
         database = self.running.node.database.db
-        return {name: await database[name].count_documents({}) for name in names}
+        return {name: await database[name].count_documents({}) for name in NOTHING}
+
+    async def sweep(self, **later: float) -> int:
+        """That of a node whose clock is ahead."""
+        context = dataclasses.replace(self.running.node.context, clock=lambda: utc_now() + timedelta(**later))
+        return await sweep(context)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
 import pytest
 
+from store.files import Files
 from tests.files import samples
 from tests.files.shelf import Shelf
+from tests.files.wire import line, whole
 
 VIDEO = samples.mp4(600_000)
 
@@ -72,3 +79,90 @@ async def test_with_a_token_it_is_for_those_who_may_see_it(shelf: Shelf) -> None
 async def test_what_is_not_there(shelf: Shelf, path: str) -> None:
     response, _ = await shelf.get(path, await shelf.people.make())
     assert response.status in (404, 422)
+
+
+async def test_a_head_has_no_ranges(shelf: Shelf) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), VIDEO))["url"]
+    head, _ = await shelf.get(url, method="HEAD", headers={"Range": "bytes=0-9"})
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(VIDEO)))
+
+
+async def test_what_is_kept_in_a_cache_depends_on_how_it_was_asked_for(shelf: Shelf) -> None:
+    person = await shelf.people.make()
+    url = (await shelf.uploaded(person, samples.PDF))["url"]
+    signed, _ = await shelf.get(url)
+    directives = signed.headers["Cache-Control"].split(", ")
+    assert "immutable" in directives
+    assert 23 * 3600 < int(directives[1].partition("=")[2]) <= 25 * 3600
+    # The next on this device may be somebody else.
+    with_token, _ = await shelf.get(url.partition("?")[0], person)
+    assert with_token.headers["Cache-Control"] == "private, no-cache"
+    again, _ = await shelf.get(url.partition("?")[0], person, headers={"If-None-Match": signed.headers["ETag"]})
+    assert again.status == 304
+
+
+async def test_bytes_that_are_gone_are_not_found_before_anything_is_answered(shelf: Shelf) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
+    await shelf.running.node.database.collection("fs.chunks").delete_many({})
+    response, _ = await shelf.get(url)
+    assert response.status == 404
+
+
+async def test_bytes_that_go_midway_end_the_connection(shelf: Shelf) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), VIDEO))["url"]
+    await shelf.running.node.database.collection("fs.chunks").delete_many({"n": 2})
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await shelf.get(url)
+
+
+async def test_a_reader_that_breaks_off_leaves_nothing_running(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shelf.running.node.store.files
+    url = (await shelf.uploaded(await shelf.people.make(), samples.mp4(0) + samples.box(b"free", bytes(30_000_000))))[
+        "url"
+    ]
+    read, asked, ended = files.chunk, [0], asyncio.Event()
+
+    async def chunk(file_id: str, number: int) -> bytes:
+        asked[0] += 1
+        return await read(file_id, number)
+
+    async def watched(*span: Any) -> AsyncGenerator[bytes, None]:
+        try:
+            async for one in Files.read(files, *span):
+                yield one
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(files, "chunk", chunk)
+    monkeypatch.setattr(files, "read", watched)
+    async with line(shelf.running.url) as phone:
+        await phone.send(f"GET {url} HTTP/1.1\r\nHost: spotter\r\n\r\n".encode())
+        assert await phone.status() == 200
+        # It reads no further, and the server not either.
+        phone.cut()
+        await asyncio.wait_for(ended.wait(), 10)
+    assert asked[0] < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "extended"),
+    [
+        ("../../etc/passwd", "passwd.pdf", "passwd.pdf"),
+        ("C:\\temp\\Rechnung.PDF", "Rechnung.PDF", "Rechnung.PDF"),
+        ("Übung.pdf", "_bung.pdf", "%C3%9Cbung.pdf"),
+        ("page.html", "page.pdf", "page.pdf"),
+        ("no ending", "no ending.pdf", "no%20ending.pdf"),
+        ("\u202efdp.exe", "fdp.pdf", "fdp.pdf"),
+        ("...", "pdf.pdf", "pdf.pdf"),
+    ],
+)
+async def test_a_file_is_saved_under_a_harmless_name(shelf: Shelf, name: str, plain: str, extended: str) -> None:
+    # Unescaped, as browsers and phones do.
+    body = whole(samples.PDF).replace(b'filename="a"', b'filename="' + name.replace("\\", "\\\\").encode() + b'"')
+    multipart = {"Content-Type": "multipart/form-data; boundary=xx"}
+    _, answer = await shelf.post(await shelf.people.make(), body, **multipart)
+    response, _ = await shelf.get(answer["url"])
+    expected = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}"
+    assert response.headers["Content-Disposition"] == expected

@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.files import samples
-from tests.files.shelf import Shelf
-
-NOTHING = {"files": 0, "fs.files": 0, "fs.chunks": 0}
+from tests.files.shelf import NOTHING, Shelf
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])

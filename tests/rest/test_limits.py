@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rest.limits import network_of
-from tests.rest.surface import PASSWORD, Surface
+from store.database import Database
+from tests.rest.surface import PASSWORD, Surface, serve
 
 EMAIL = "ann@example.com"
 
@@ -60,3 +61,10 @@ async def test_a_scale_multiplies_the_limits(surface: Surface) -> None:
 )
 def test_an_ipv6_network_is_one_caller(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> None:
+    async with serve(database, rate_limit_scale=0.005) as surface:
+        paths = [f"/calendar/{n:040}.ics" for n in range(4)]
+        assert [(await surface.get(path)).code for path in paths] == ["not_found"] * 3 + ["rate_limited"]
+        assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"

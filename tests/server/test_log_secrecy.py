@@ -65,6 +65,16 @@ class Visit:
         return renewed
 
 
+    async def subscribe(self, tokens: dict[str, Any]) -> None:
+        """A calendar program reads the feed, and another one guesses at it."""
+        _, made = await self.post("me/calendar", {}, tokens["accessToken"])
+        secret = made["url"].removeprefix("/v1/calendar/").removesuffix(".ics")
+        self.secrets.add(secret)
+        for url, status in ((made["url"], 200), (made["url"].replace(".ics", "x.ics"), 404)):
+            async with self.http.get(self.url + url) as response:
+                assert response.status == status
+
+
 async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
     first, second = person(one), person(two)
     async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
@@ -128,6 +138,7 @@ async def test_in_development(tmp_path: Path, database_url: str, redis_url: str)
             mail = await server.prints(re.compile(rf"Mail to {email}: .*?^(\d{{6}})$", re.MULTILINE | re.DOTALL))
             await guest.verify(email, mail[1])
             tokens.append(await guest.sign_in(email))
+        await guest.subscribe(tokens[0])
         await talk(server.url, *tokens)
     assert_secret(server.logged, guest.secrets)
 
@@ -146,6 +157,7 @@ async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) 
                 assert code
                 await guest.verify(email, code[1])
                 tokens.append(await guest.sign_in(email))
+            await guest.subscribe(tokens[0])
             await talk(server.url, *tokens)
     assert_secret(server.logged, guest.secrets)
     # The printed lines too, since production prints no mail.

@@ -29,8 +29,8 @@ async def test_presence_on_a_cluster(database_url: str, tmp_path: Path) -> None:
             for client in clients:
                 await sees(seeing, client, "online", "away", "offline")
             assert {one["status"] for one in (await watch(seeing, *clients)).values()} == {"offline"}
-            # Taking over: as if the process were gone.
+            # Taking over: as if the process were gone. The session is still away.
             async with device(doomed, clients[0], (PRESENCE,)):
-                await sees(seeing, clients[0], "online", "away", "offline", "online")
+                await sees(seeing, clients[0], "online", "away", "offline", "away")
                 await nodes.nodes[2].node.presence.stop()
-                await sees(seeing, clients[0], "online", "away", "offline", "online", "offline", within=45)
+                await sees(seeing, clients[0], "online", "away", "offline", "away", "offline", within=45)

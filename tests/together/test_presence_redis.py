@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 
-from domain.events import PRESENCE
+from domain.events import CONVERSATIONS, PRESENCE
 from server.presence import names
 from tests.harness.devices import Device, device
 from tests.server.fanout.redis_servers import RedisServer, redis_server
@@ -144,3 +145,21 @@ async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
         assert changes(phone, trainer) == []
         await say(phone, "away")
         await sees(seeing, client, "online", "away")
+
+
+async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> None:
+    """Nobody waits for its return who says something in the moment before it is noticed."""
+    here = place.nodes.urls[0]
+    client, trainer, conversation_id = await place.nodes.people.pair()
+    async with watcher(here, trainer, client) as seeing, device(here, client, (CONVERSATIONS, PRESENCE)) as phone:
+        await sees(seeing, client, "online")
+        place.redis.freeze()
+        try:
+            # One who left in that moment: registered elsewhere no more, and not yet off this node's list.
+            place.nodes.nodes[0].node.presence.registrar.forget_later(str(ObjectId()))
+            async with asyncio.timeout(6):
+                await say(phone, "away")
+                await phone.send(conversation_id, "after")
+            await sees(seeing, client, "online", "away")
+        finally:
+            place.redis.thaw()

@@ -53,7 +53,7 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
         return response
 
     app = web.Application()
-    app.add_routes([web.route("*", "/", echo), web.get("/wait", wait), web.get("/socket", websocket)])
+    app.add_routes([web.route("*", "/", echo), web.route("*", "/wait", wait), web.get("/socket", websocket)])
     runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -184,3 +184,16 @@ async def test_what_is_no_http_is_told_so_like_any_error(running: Running, reque
     assert (told["status"], told["code"], told["type"]) == (400, "malformed", "urn:spotter:error:malformed")
     assert told["detail"] == "This is no request that HTTP knows."
     writer.close()
+
+
+async def test_a_body_that_nobody_reads_yet_is_not_its_sender_s_fault() -> None:
+    """An upload that waits for its turn."""
+    async with serving() as here:
+        body = bytes(5_000_000)
+        head = f"POST /wait HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        reader, _ = await here.open(head.encode() + body)
+        await here.waiting.wait()
+        await looks(5)
+        assert here.connections.counters.too_slow == 0
+        here.go_on.set()
+        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 200")

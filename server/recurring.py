@@ -1,0 +1,28 @@
+"""What every node does again and again beside answering; each single thing is done by one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from handlers.bookings import announcing, due
+from handlers.context import Context
+from handlers.files.sweeping import sweep
+from handlers.redriving import redrive_changes
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``seconds`` between two rounds, on average."""
+
+    seconds: float
+    name: str
+    work: Callable[[Context], Awaitable[object]]
+
+
+JOBS = (
+    Job(1.0, "due work", due.work),
+    Job(2.0, "redrive bookings", announcing.redrive),
+    Job(20.0, "redrive changes", redrive_changes),
+    Job(30.0, "sweep files", sweep),
+)

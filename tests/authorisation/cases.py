@@ -1,0 +1,77 @@
+"""What a line of the tables says: who may do what, and how a good request for it is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.authorisation.people import Asker
+from tests.authorisation.world import Made, World
+
+# The columns of the tables. Client and trainer are the two whose booking, conversation and so on it is.
+REST_COLUMNS = ("nobody", "other client", "other trainer", "blocked", "admin", "client", "trainer")
+# Nobody and the blocked are in no namespace.
+SOCKET_COLUMNS = ("other client", "other trainer", "admin", "client", "trainer")
+OUTSIDERS = frozenset({"nobody", "other client", "other trainer", "blocked"})
+
+REFUSALS = {"401": "unauthenticated", "403": "forbidden", "404": "not_found", "blk": "account_blocked"}
+OK = "ok"
+
+Says = Callable[[World, Asker], Any] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``of``: makes what the command is about; its id goes into the path or, with a name, into what is said.
+
+    ``says``: the body, query or argument. ``stands_in``: who is allowed is somebody new in the same role, because
+    nobody survives the command.
+    """
+
+    row: str
+    outcomes: Mapping[str, str]
+    of: Made | None
+    field: str | None
+    says: Says | None
+    stands_in: bool
+
+    def __str__(self) -> str:
+        return self.row
+
+    async def asker(self, world: World, column: str) -> Asker:
+        who = world.people[column]
+        if self.stands_in and who is not None and self.outcomes[column] == OK:
+            return await world.newcomer(who.user.role)
+        return who
+
+    async def request(self, world: World, who: Asker, *, lasting: bool) -> tuple[str, Any]:
+        """What the path names, and what is said; ``lasting``: about something that is there to stay."""
+        about = "" if self.of is None else await world.made(self.of, lasting=lasting)
+        said = self.says(world, who) if callable(self.says) else self.says
+        if inspect.isawaitable(said):
+            said = await said
+        return about, said if self.field is None else {self.field: about, **(said or {})}
+
+
+def rest(
+    row: str, outcomes: str, of: Made | tuple[str, Made] | None = None, says: Says | None = None, *,
+    stands_in: bool = False,
+) -> Case:  # fmt: skip
+    return _case(row, outcomes, REST_COLUMNS, of, says, stands_in)
+
+
+def socket(
+    row: str, outcomes: str, of: tuple[str, Made] | None = None, says: Says | None = None
+) -> Case:
+    """``row``: namespace and event."""
+    return _case(row, outcomes, SOCKET_COLUMNS, of, says, False)
+
+
+def _case(
+    row: str, outcomes: str, columns: tuple[str, ...], of: Made | tuple[str, Made] | None, says: Says | None,
+    stands_in: bool,
+) -> Case:  # fmt: skip
+    field, made = of if isinstance(of, tuple) else (None, of)
+    return Case(row, dict(zip(columns, outcomes.split(), strict=True)), made, field, says, stands_in)

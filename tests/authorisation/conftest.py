@@ -1,0 +1,52 @@
+"""One world a test process: nothing that a test does harms whom or what the other tests ask about."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from pymongo import AsyncMongoClient
+
+from tests.authorisation.phones import Phones, phones_of
+from tests.authorisation.world import World
+from tests.bookings.market import Clock, Market
+from tests.harness.complaints import no_complaints
+from tests.harness.databases import named, new_name
+from tests.harness.nodes import running_node
+
+
+@pytest.fixture(scope="session")
+async def shared_world(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    name, clock = new_name(), Clock()
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(
+            running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("world"), clock)
+        )
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        world = World(Market([running.node], [running.url], http, clock))
+        await world.prepare()
+        yield world
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+    async with client:
+        await client.drop_database(name)
+
+
+@pytest.fixture
+async def world(shared_world: World) -> AsyncIterator[World]:
+    with no_complaints():
+        yield shared_world
+
+
+@pytest.fixture(scope="session")
+async def shared_phones(shared_world: World) -> AsyncIterator[Phones]:
+    async with phones_of(shared_world) as phones:
+        yield phones
+
+
+@pytest.fixture
+def phones(shared_phones: Phones) -> Phones:
+    return shared_phones

@@ -1,0 +1,25 @@
+"""What a command may have done to the database, by who gave it."""
+
+from __future__ import annotations
+
+from tests.authorisation.stored import Contents, differences
+from tests.bookings.market import Somebody
+
+# Kept for all: how often a category was used, and what is written to take as long as something else.
+_COMMON = frozenset({"sessionCategories", "sessionSubCategories", "decoys"})
+
+
+def assert_untouched(before: Contents, after: Contents) -> None:
+    assert differences(before, after) == []
+
+
+def assert_harmless(before: Contents, after: Contents, who: Somebody) -> None:
+    """Nothing has changed of what was there and has nothing to do with who gave the command."""
+    own = (who.id, who.profile, who.person.session_id)
+    assert [
+        found
+        for found in differences(before, after)
+        if found.before is not None
+        and found.collection not in _COMMON
+        and not any(one in str(found.before) for one in own)
+    ] == []

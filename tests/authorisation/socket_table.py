@@ -1,0 +1,77 @@
+"""Who may do what over a socket: every event of every namespace, at least once. A new one is one line here.
+
+Whoever has no token, or is blocked, is in no namespace; the tests see to that for every row.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from domain.events import NAMESPACES
+from tests.authorisation.cases import socket
+from tests.authorisation.people import Asker
+from tests.authorisation.rest_table import a_message, cursors, new_booking, new_start, tomorrow
+from tests.authorisation.world import WORDS, World
+from tests.bookings.market import Data
+
+
+def partner(world: World, who: Asker) -> Data:
+    return {"userId": world.client.id if who is world.trainer else world.trainer.id}
+
+
+def the_client(world: World, who: Asker) -> Data:
+    return {"userIds": [world.client.id]}
+
+
+def create(world: World, who: Asker) -> Data:
+    return {**new_booking(world, who), "idempotencyKey": secrets.token_hex(8)}
+
+
+def slots(world: World, who: Asker) -> Data:
+    return {"trainerId": world.trainer.profile, **tomorrow(world, who)}
+
+
+def own_token(world: World, who: Asker) -> Data:
+    assert who is not None
+    return {"token": who.person.token}
+
+
+def clients_token(world: World, who: Asker) -> Data:
+    return {"token": world.client.person.token}
+
+
+_MESSAGE = ("messageId", World.message)
+_HERE = ("conversationId", World.in_conversation)
+
+CASES = (
+    #                                                others  adm clt trn
+    socket("/conversations conversation:open",      "ok  404 ok  ok  ok", says=partner),
+    socket("/conversations conversation:list",      "ok  ok  ok  ok  ok"),
+    socket("/conversations conversation:mute",      "404 404 404 ok  ok", _HERE),
+    socket("/conversations message:send",           "404 404 404 ok  ok", _HERE, a_message),
+    socket("/conversations message:edit",           "404 404 404 ok  403", _MESSAGE, {"text": "new"}),
+    socket("/conversations message:delete",         "404 404 404 ok  403", _MESSAGE),
+    socket("/conversations message:react",          "404 404 404 ok  ok", _MESSAGE, {"emoji": "👍"}),
+    socket("/conversations message:list",           "404 404 404 ok  ok", _HERE),
+    socket("/conversations message:search",         "404 404 404 ok  ok", _HERE, {"query": WORDS}),
+    socket("/conversations message:search",         "ok  ok  ok  ok  ok", says={"query": WORDS}),
+    socket("/conversations conversation:seen",      "404 404 404 ok  ok", _HERE, {"seq": 1}),
+    socket("/conversations conversation:delivered", "404 404 404 ok  ok", _HERE, {"seq": 1}),
+    socket("/conversations typing",                 "404 404 404 ok  ok", _HERE, {"active": True}),
+    socket("/conversations sync",                   "404 404 404 ok  ok", says=cursors),
+    socket("/conversations sync",                   "ok  ok  ok  ok  ok", says={"cursors": {}}),
+    # Whom one may not see is left out of the answer: none of the outsiders' may name the client.
+    socket("/presence presence:watch",              "ok  ok  ok  ok  ok", says=the_client),
+    socket("/presence presence:unwatch",            "ok  ok  ok  ok  ok", says=the_client),
+    socket("/presence presence:set",                "ok  ok  ok  ok  ok", says={"status": "online"}),
+    #                                                others  adm clt trn
+    socket("/bookings booking:create",              "ok  403 403 ok  403", says=create),
+    socket("/bookings booking:cancel",              "404 404 ok  ok  ok", ("bookingId", World.booking)),
+    socket("/bookings booking:reschedule",          "404 404 ok  ok  ok", ("bookingId", World.booking), new_start),
+    socket("/bookings booking:list",                "ok  ok  ok  ok  ok"),
+    socket("/bookings slots:watch",                 "ok  ok  ok  ok  ok", says=slots),
+    socket("/bookings slots:unwatch",               "ok  ok  ok  ok  ok", ("trainerId", World.trainer_profile)),
+    # A connection stays its user's.
+    *(socket(f"{namespace} auth:refresh", "ok  ok  ok  ok  ok", says=own_token) for namespace in NAMESPACES),
+    *(socket(f"{namespace} auth:refresh", "403 403 403 ok  403", says=clients_token) for namespace in NAMESPACES),
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""Everything that the database holds, read again only where it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from store.database import Database
+from store.store import Store
+
+Documents = dict[Any, dict[str, Any]]
+Contents = dict[str, Documents]
+
+# Said of a session or a user because it was there, not because of what it did.
+_LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A document that came, went (``after`` is nothing) or changed."""
+
+    collection: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Stored:
+    def __init__(self, database: Database, store: Store) -> None:
+        self._database = database
+        self._store = store
+        self._hashes: dict[str, str] = {}
+        self._contents: Contents = {}
+
+    async def look(self) -> Contents:
+        """Once nothing is being written any more."""
+        await self._store.drain()
+        hashes: dict[str, str] = (await self._database.db.command("dbHash"))["collections"]
+        contents = {
+            name: self._contents[name] if self._hashes.get(name) == digest else await self._read(name)
+            for name, digest in hashes.items()
+        }
+        self._hashes, self._contents = hashes, contents
+        return contents
+
+    async def _read(self, name: str) -> Documents:
+        found = await self._database.collection(name).find().to_list(None)
+        return {one["_id"]: {key: value for key, value in one.items() if key not in _LAST_USED} for one in found}
+
+
+def differences(before: Contents, after: Contents) -> list[Difference]:
+    return list(_differences(before, after))
+
+
+def _differences(before: Contents, after: Contents) -> Iterator[Difference]:
+    for name in before.keys() | after.keys():
+        old, new = before.get(name, {}), after.get(name, {})
+        if old is not new:
+            for key in old.keys() | new.keys():
+                if old.get(key) != new.get(key):
+                    yield Difference(name, old.get(key), new.get(key))

@@ -1,0 +1,80 @@
+"""Every row of the REST surface, asked by everybody: what each hears, and that a refusal changes nothing."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import pytest
+
+from rest.route import Route
+from rest.routes import ROWS
+from tests.authorisation.cases import OK, OUTSIDERS, REFUSALS, REST_COLUMNS, Case
+from tests.authorisation.effects import assert_harmless, assert_untouched
+from tests.authorisation.people import Asker
+from tests.authorisation.phones import Phones
+from tests.authorisation.rest_table import CASES
+from tests.authorisation.world import World
+from tests.bookings.market import Answer
+
+ROUTES: dict[str, Route] = {f"{row.method} {row.path}": row for row in ROWS}
+STATUS = {"401": 401, "403": 403, "404": 404, "blk": 403}
+
+
+def test_the_table_has_every_row() -> None:
+    assert sorted(ROUTES) == sorted({case.row for case in CASES})
+
+
+def asked(*outcomes: str) -> pytest.MarkDecorator:
+    """Every case with everybody who hears one of these."""
+    pairs = [(case, column) for case in CASES for column in REST_COLUMNS if case.outcomes[column] in outcomes]
+    return pytest.mark.parametrize(("case", "column"), pairs, ids=[f"{case} by {column}" for case, column in pairs])
+
+
+async def prepared(
+    case: Case, world: World, who: Asker, *, lasting: bool = False
+) -> tuple[str, str, object, Asker, str | None]:
+    """The arguments of a good request."""
+    route = ROUTES[case.row]
+    about, said = await case.request(world, who, lasting=lasting)
+    key = secrets.token_hex(8) if route.needs_key else None
+    return route.method, re.sub(r"\{\w+\}", about, route.path), said, who, key
+
+
+@asked(*REFUSALS)
+async def test_whoever_may_not_is_told_so_and_changes_nothing(
+    world: World, phones: Phones, case: Case, column: str
+) -> None:
+    who = world.people[column]
+    request = await prepared(case, world, who, lasting=True)
+    await phones.forget()
+    before = await world.stored.look()
+    answer = await world.call(*request)
+    outcome = case.outcomes[column]
+    assert (answer.status, answer.code) == (STATUS[outcome], REFUSALS[outcome]), answer
+    assert_untouched(before, await world.stored.look())
+    assert await phones.heard_of(who) == []
+
+
+@asked(OK)
+async def test_whoever_may_can(world: World, case: Case, column: str) -> None:
+    who = await case.asker(world, column)
+    reads = ROUTES[case.row].method == "GET"
+    request = await prepared(case, world, who, lasting=reads)
+    before = await world.stored.look()
+    answer = await world.call(*request)
+    assert answer.status == ROUTES[case.row].success, answer
+    after = await world.stored.look()
+    if reads:
+        assert_untouched(before, after)
+    if column in OUTSIDERS:
+        assert_tells_nothing(world, case, answer)
+        # A public row does not look at who sends it.
+        if who is not None and not ROUTES[case.row].public:
+            assert_harmless(before, after, who)
+
+
+def assert_tells_nothing(world: World, case: Case, answer: Answer) -> None:
+    """Of what is between client and trainer; who has a feed's address is meant to read it."""
+    if case.of is not World.feed:
+        assert [secret for secret in world.secrets if secret in str(answer.body)] == []

@@ -1,0 +1,178 @@
+"""A prepared world: a client and a trainer with everything there may be between them, and everybody else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import aiohttp
+
+from domain.bookings import Booking
+from domain.instants import to_wire
+from store.database import Session
+from tests.authorisation.people import People
+from tests.authorisation.stored import Stored
+from tests.bookings.market import Data, Market, Somebody
+from tests.files.samples import PDF
+
+WORDS = "between the two of them"
+_PLENTY = 500
+
+
+class World(People):
+    """``secrets``: what no outsider's answer may hold."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(market)
+        self.stored = Stored(self.node.database, self.node.store)
+        self.secrets: set[str] = set()
+        self._numbers = count()
+        self._sessions_over = count()
+        self._lasting: dict[Made, str] = {}
+
+    async def prepare(self) -> None:
+        self.trainer = self.people["trainer"] = await self.newcomer("trainer")
+        await self.market.schedule(self.trainer)
+        self.client = self.people["client"] = await self.newcomer("client")
+        other = self.people["other client"] = await self.newcomer("client")
+        self.people["other trainer"] = await self.newcomer("trainer")
+        self.admin = self.people["admin"] = await self.newcomer("admin")
+        await self.market.grant(self.client, self.trainer, _PLENTY)
+        await self.market.grant(other, self.trainer, _PLENTY)
+        self.conversation: str = (await self._booked())["conversationId"]
+        self.secrets |= {WORDS, self.conversation, self.client.id}
+        blocked = self.people["blocked"] = await self.newcomer("client")
+        await self.block(blocked)
+
+    async def made(self, of: Made, *, lasting: bool) -> str:
+        """The id of something new or, ``lasting``, of what is made once for those who cannot harm it."""
+        if not lasting:
+            return await of(self)
+        if of not in self._lasting:
+            self._lasting[of] = await of(self)
+        return self._lasting[of]
+
+    # --- what belongs to client and trainer ---
+
+    async def session(self) -> str:
+        """Another device of the client's."""
+        return self._secret((await self.market.people.another_device(self.client.person)).session_id)
+
+    def free_start(self) -> str:
+        """A slot of the trainer's that nobody was given before."""
+        day, hour = divmod(next(self._numbers), 24)
+        return to_wire(self.market.at(hour, days=2 + day))
+
+    def new_booking(self) -> Data:
+        return {"trainerId": self.trainer.profile, "startsAt": self.free_start(), "payWith": "credit"}
+
+    async def _booked(self) -> Data:
+        body = {**self.new_booking(), "note": WORDS}
+        answer = await self.call("POST", "/bookings", body, self.client, secrets.token_hex(8))
+        assert answer.status == 201, answer
+        booked: Data = answer.body
+        return booked
+
+    async def booking(self) -> str:
+        return self._secret((await self._booked())["id"])
+
+    async def session_over(self) -> str:
+        """A booking that took place within the last day: each its own 5 minutes of it."""
+        first = self.market.at(self.market.clock().hour, days=0) - timedelta(hours=20)
+        start = first + timedelta(minutes=5 * next(self._sessions_over))
+        booking = self._past(start)
+
+        async def insert(session: Session) -> None:
+            await self.node.store.bookings.insert(booking, self.market.clock(), session=session)
+
+        await self.node.database.transaction(insert)
+        return self._secret(booking.id)
+
+    def _past(self, start: datetime) -> Booking:
+        return Booking(
+            id=self.node.store.bookings.new_id(),
+            trainer_id=self.trainer.profile,
+            client_id=self.client.profile,
+            trainer_user_id=self.trainer.id,
+            client_user_id=self.client.id,
+            conversation_id=self.conversation,
+            starts_at=start,
+            ends_at=start + timedelta(minutes=5),
+            time_zone="UTC",
+            pause=0,
+            cancellation_policy="ALWAYS_FREE",
+            status="completed",
+            paid_with="credit",
+            arranged_at=start,
+            created_at=start,
+            updated_at=start,
+        )
+
+    async def review(self) -> str:
+        return await self._made(self.client, f"/bookings/{await self.session_over()}/review", {"rating": 5})
+
+    async def message(self) -> str:
+        """By the client."""
+        body = {"clientMessageId": secrets.token_hex(8), "text": WORDS}
+        path = f"/conversations/{self.conversation}/messages"
+        return self._secret((await self.done("POST", path, body, self.client))["message"]["id"])
+
+    async def in_conversation(self) -> str:
+        """The conversation, with a message that is new."""
+        await self.message()
+        return self.conversation
+
+    async def certificate(self) -> str:
+        return await self._made(self.trainer, "/me/certificates", {"certificateName": "First aid"})
+
+    async def exception(self) -> str:
+        day = self.market.clock() + timedelta(days=100 + next(self._numbers))
+        body = {"date": day.date().isoformat()}
+        return self._secret(await self._made(self.trainer, "/me/availability/exceptions", body))
+
+    async def file(self) -> str:
+        """The client's own, shown to nobody yet."""
+        return self._secret(await self._made(self.client, "/files", a_file()))
+
+    async def sent_file(self) -> str:
+        file_id = await self.file()
+        body = {"clientMessageId": secrets.token_hex(8), "pdfUrls": [file_id]}
+        await self.done("POST", f"/conversations/{self.conversation}/messages", body, self.client)
+        return file_id
+
+    async def feed(self) -> str:
+        """The secret part of the address of somebody's calendar feed."""
+        url: str = (await self.done("POST", "/me/calendar", None, await self.newcomer("client")))["url"]
+        return url.removeprefix("/v1/calendar/").removesuffix(".ics")
+
+    async def trainer_profile(self) -> str:
+        return self.trainer.profile
+
+    # --- the catalogue ---
+
+    async def category(self) -> str:
+        return await self._made(self.admin, "/admin/categories", {"name": secrets.token_hex(6)})
+
+    async def sub_category(self) -> str:
+        body = {"name": secrets.token_hex(6), "category": await self.category()}
+        return await self._made(self.admin, "/admin/subcategories", body)
+
+    async def _made(self, who: Somebody, path: str, said: Any) -> str:
+        made: str = (await self.done("POST", path, said, who))["id"]
+        return made
+
+    def _secret(self, found: str) -> str:
+        self.secrets.add(found)
+        return found
+
+
+def a_file() -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", PDF, filename="a.pdf")
+    return form
+
+
+Made = Callable[[World], Awaitable[str]]

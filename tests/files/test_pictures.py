@@ -1,0 +1,186 @@
+"""Images are decoded and encoded anew, in a process that strangers' files may bring down."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageCms
+
+from domain.errors import Code, DomainError
+from handlers.ports import Pictures
+from server.files.picture_maker import PictureMaker
+from tests.files import samples
+from tests.files.shelf import Shelf
+
+
+@pytest.fixture
+async def maker() -> AsyncIterator[PictureMaker]:
+    made = PictureMaker(1)
+    yield made
+    await made.stop()
+
+
+async def pictures(maker: PictureMaker, content: bytes) -> Pictures:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    async with maker.made(len(content), chunks()) as made:
+        return made
+
+
+def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+def opened(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content))
+
+
+async def test_a_photo_of_several_views_is_a_photo(maker: PictureMaker) -> None:
+    view = opened(samples.image()).convert("RGB")
+    made = await pictures(maker, saved(view, "MPO", save_all=True, append_images=[view.rotate(90)]))
+    assert (made.image.content_type, made.image.width, made.image.height) == ("image/jpeg", 640, 480)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("I;16", (64, 64), 40000), 156),
+        (Image.new("1", (64, 64), 1), 255),
+        (Image.new("LA", (64, 64), (100, 50)), (100, 100, 100, 50)),
+        (Image.new("RGBA", (64, 64), (10, 20, 30, 40)), (10, 20, 30, 40)),
+    ],
+    ids=["16 bits", "1 bit", "grey with alpha", "alpha"],
+)
+async def test_pixels_stay_what_they_were(maker: PictureMaker, image: Image.Image, expected: Any) -> None:
+    made = await pictures(maker, saved(image, "PNG"))
+    assert opened(made.image.content).getpixel((5, 5)) == expected
+
+
+async def test_print_colours_become_screen_colours(maker: PictureMaker) -> None:
+    made = await pictures(maker, saved(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG"))
+    image = opened(made.image.content)
+    red, green, blue = image.getpixel((5, 5))  # type: ignore[misc]
+    assert image.mode == "RGB"
+    assert red > 200 > 60 > max(green, blue)
+
+
+async def test_a_colour_profile_is_applied_and_gone(maker: PictureMaker) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for icc in (profile, b"nonsense" * 40):
+        made = await pictures(maker, saved(opened(samples.image()), "JPEG", icc_profile=icc))
+        assert "icc_profile" not in opened(made.image.content).info
+
+
+BOMBS = {
+    "a PNG of 50,000 x 50,000": samples.png_bomb(),
+    "a PNG of 5,001 x 5,001": samples.png_bomb(5001),
+    "a WebP of 16,383 x 16,383": samples.webp_bomb(),
+    "a GIF frame beyond its canvas": samples.gif_frame_outside(),
+    "a PNG with gigabytes of text": samples.png_with_a_text_bomb(),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+async def test_a_bomb_does_not_go_off(maker: PictureMaker, name: str) -> None:
+    # One before it, so that the process is there to be looked at.
+    await pictures(maker, samples.image(size=(8, 8)))
+    pid = maker.workers[0].pid
+    with pytest.raises(DomainError) as refused:
+        await pictures(maker, BOMBS[name])
+    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    assert maker.workers[0].pid == pid
+    assert peak_megabytes(pid) < 300
+
+
+def peak_megabytes(pid: int | None) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+
+
+async def test_a_process_that_grew_large_is_ended(maker: PictureMaker) -> None:
+    made = await pictures(maker, samples.image(size=(4000, 3000)))
+    assert made.image.width == 4000
+    assert maker.workers[0].pid is None
+
+
+async def test_an_endless_animation_stands_still(maker: PictureMaker) -> None:
+    made = await pictures(maker, samples.gif_of(500_000))
+    assert getattr(opened(made.image.content), "n_frames", 1) == 1
+    made = await pictures(maker, samples.animation(20))
+    assert getattr(opened(made.image.content), "n_frames", 1) == 20
+
+
+async def test_a_process_that_dies_is_replaced(maker: PictureMaker) -> None:
+    await pictures(maker, samples.image())
+    first = maker.workers[0].pid
+    assert first is not None
+
+    async def chunks() -> AsyncIterator[bytes]:
+        os.kill(first, signal.SIGKILL)
+        yield samples.image()
+
+    with pytest.raises(DomainError) as refused:
+        async with maker.made(len(samples.image()), chunks()):
+            pass
+    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    await pictures(maker, samples.image())
+    assert maker.workers[0].pid != first
+
+
+async def test_a_process_that_hangs_is_replaced() -> None:
+    maker = PictureMaker(1, patience=1.0)
+    await pictures(maker, samples.image())
+    hanging = maker.workers[0].pid
+    assert hanging is not None
+    os.kill(hanging, signal.SIGSTOP)
+    with pytest.raises(DomainError) as refused:
+        await pictures(maker, samples.image())
+    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    assert not Path(f"/proc/{hanging}").exists()
+    await maker.stop()
+
+
+async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
+    await pictures(maker, samples.image())
+    busy = maker.workers[0].pid
+    arrived = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        arrived.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async def waits() -> None:
+        async with maker.made(100, chunks()):
+            pass
+
+    task = asyncio.create_task(waits())
+    await arrived.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not Path(f"/proc/{busy}").exists()
+    await pictures(maker, samples.image())
+
+
+async def test_the_process_has_nothing_of_ours(shelf: Shelf) -> None:
+    """No listening socket, no environment, no controlling signals of the server's group; gone with the node."""
+    assert all(worker.pid is None for worker in shelf.running.node.pictures.workers)
+    await shelf.uploaded(await shelf.people.make(), samples.image())
+    (pid,) = [worker.pid for worker in shelf.running.node.pictures.workers if worker.pid is not None]
+    kinds = [os.readlink(entry).partition(":")[0] for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
+    assert "socket" not in kinds or kinds.count("socket") <= 2, kinds
+    assert len(kinds) <= 4, kinds
+    assert b"JWT_SECRET" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert os.getpgid(pid) != os.getpgid(0)
+    await shelf.running.node.pictures.stop()
+    assert not Path(f"/proc/{pid}").exists()

@@ -1,0 +1,76 @@
+"""Turns of uploads: a few at a time, and one user's crowd in nobody's way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domain.errors import Code, DomainError
+from rest.turns import Turns
+
+
+class Crowd:
+    """Uploads that last until they are let go."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self.at_work: list[str] = []
+        self.go = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def come(self, user_id: str, count: int) -> None:
+        self._tasks += [asyncio.create_task(self._upload(user_id)) for _ in range(count)]
+        # Each gets as far as it can.
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def _upload(self, user_id: str) -> None:
+        async with self._turns.turn(user_id):
+            self.at_work.append(user_id)
+            await self.go.wait()
+            self.at_work.remove(user_id)
+
+    async def leave(self) -> None:
+        self.go.set()
+        await asyncio.gather(*self._tasks)
+
+
+async def test_one_user_s_uploads_do_not_stand_in_others_way() -> None:
+    crowd = Crowd(Turns(of_one_user=2, of_all=4))
+    await crowd.come("greedy", 50)
+    await crowd.come("other", 1)
+    assert sorted(crowd.at_work) == ["greedy", "greedy", "other"]
+    await crowd.come("third", 5)
+    assert len(crowd.at_work) == 4
+    await crowd.leave()
+    assert crowd.at_work == []
+
+
+async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None:
+    turns = Turns(of_one_user=1, of_all=1, patience=0.05)
+    crowd = Crowd(turns)
+    await crowd.come("one", 1)
+    for user_id in ("one", "other"):
+        with pytest.raises(DomainError) as refused:
+            async with turns.turn(user_id):
+                pass
+        assert refused.value.code is Code.RATE_LIMITED
+    await crowd.leave()
+    for user_id in ("one", "other"):
+        async with turns.turn(user_id):
+            pass
+
+
+async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
+    turns = Turns(of_one_user=1, of_all=1)
+    crowd = Crowd(turns)
+    await crowd.come("one", 1)
+    waiting = [asyncio.create_task(crowd._upload(user_id)) for user_id in ("one", "other")]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await crowd.leave()
+    async with turns.turn("other"):
+        pass
