@@ -95,6 +95,8 @@ class Presence(Protocol):
 class SlotWatches(Protocol):
     """Whose slots the connections of this node watch."""
 
+    def watches(self, connection: str, trainer_id: str) -> bool: ...
+
     async def watch(self, connection: str, trainer_id: str) -> None:
         """When this returns the connection hears of every change. Raises ``conflict`` when it watches too many."""
 

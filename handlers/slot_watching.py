@@ -12,13 +12,16 @@ from handlers.slots import list_slots
 
 async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList:
     """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
+    watched = context.slot_watches.watches(actor.connection, command.trainer_id)
     # The position first, the state after: nothing falls in between.
     await context.slot_watches.watch(actor.connection, command.trainer_id)
     try:
         span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
         return await list_slots(context, actor, span)
     except BaseException:
-        context.slot_watches.unwatch(actor.connection, command.trainer_id)
+        # A refusal changes nothing: who watched before, watches on.
+        if not watched:
+            context.slot_watches.unwatch(actor.connection, command.trainer_id)
         raise
 
 

@@ -24,6 +24,9 @@ class SlotWatches:
         self._rooms = rooms
         self._channels = channels
 
+    def watches(self, connection: str, trainer_id: str) -> bool:
+        return room_names.slots(trainer_id) in self._rooms.get_rooms(connection, BOOKINGS)
+
     async def watch(self, connection: str, trainer_id: str) -> None:
         room = room_names.slots(trainer_id)
         joined = self._rooms.get_rooms(connection, BOOKINGS)
