@@ -47,16 +47,35 @@ async def shown(context: Context, trainer_id: str) -> Schedule | None:
     """The schedule that watchers see: none of a trainer who cannot be booked."""
     if await context.store.people.reachable_profile("trainer", trainer_id) is None:
         return None
+    return await _schedule(context, trainer_id)
+
+
+async def _schedule(context: Context, trainer_id: str) -> Schedule | None:
     return await context.store.availability.schedule(trainer_id, whole_milliseconds(context.clock()))
 
 
 @asynccontextmanager
 async def of_account(context: Context, user: User) -> AsyncIterator[None]:
     """Around what makes a trainer bookable or not: its slots come and go with it."""
-    before = await shown(context, user.profile_id) if user.role == "trainer" else None
+    if user.role != "trainer":
+        yield
+        return
+    earlier = await _schedule(context, user.profile_id)
     yield
-    if user.role == "trainer":
-        await after_schedule(context, user.profile_id, before)
+    try:
+        await _tell_account(context, user.profile_id, earlier)
+    except Exception as error:
+        log.warning("slot watchers were not told", error=type(error).__name__)
+
+
+async def _tell_account(context: Context, trainer_id: str, earlier: Schedule | None) -> None:
+    """All slots, as they now come or go: of changes that cross nobody knows what watchers were told last.
+
+    ``earlier``: the schedule before the change, for a trainer with whom it has gone.
+    """
+    latest = await _schedule(context, trainer_id) or earlier
+    bookable = await shown(context, trainer_id) is not None
+    await _tell_difference(context, trainer_id, None if bookable else latest)
 
 
 async def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:

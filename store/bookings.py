@@ -140,6 +140,14 @@ class Bookings:
             session=session,
         )
 
+    async def leave_one(self, booking: Booking, by: Role, now: datetime) -> None:
+        """The same for a booking that was committed while its party was being erased."""
+        update: Document = {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}}
+        if by == "client":
+            update["$unset"] = {"note": ""}
+        still = {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}}
+        await self._bookings.update_one({"_id": ObjectId(booking.id), **still}, update)
+
     async def insert(self, booking: Booking, now: datetime, *, session: Session) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""
         await self._bookings.insert_one(booking_document(booking, now), session=session)

@@ -26,7 +26,9 @@ _CLAIM_LASTS = timedelta(seconds=30)
 async def settle(context: Context, booking_id: str) -> None:
     """Bring the log up to date with a booking; whatever another node left behind comes first."""
     for change in await context.store.outbox.of_booking(booking_id):
-        await asyncio.gather(_append(context, change), slot_changes.after_booking(context, change))
+        await asyncio.gather(
+            _append(context, change), slot_changes.after_booking(context, change), _leave(context, change)
+        )
         await context.store.outbox.done(change)
 
 
@@ -40,6 +42,15 @@ async def redrive(context: Context) -> int:
             return count
         await settle(context, booking_id)
         count += 1
+
+
+async def _leave(context: Context, change: Change) -> None:
+    """Whoever was erased while the booking was made did not leave it with the others: it goes the same way."""
+    if change.action != "created":
+        return
+    for user in await context.store.users.by_ids(change.booking.user_ids):
+        if user.is_deleted:
+            await context.store.bookings.leave_one(change.booking, user.role, whole_milliseconds(context.clock()))
 
 
 async def _append(context: Context, change: Change) -> None:

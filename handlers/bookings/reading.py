@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
+import msgspec
+
 from domain.booking_answers import BookingAnswer, BookingPage
 from domain.commands.bookings import GetBooking, ListBookings
 from domain.errors import invalid
 from domain.instants import from_wire
-from domain.pages import decode_cursor, encode_cursor
+from domain.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.actor import Actor
 from handlers.bookings import views
 from handlers.bookings.finding import own_booking
@@ -23,7 +25,7 @@ async def get_booking(context: Context, actor: Actor, command: GetBooking) -> Bo
 
 async def list_bookings(context: Context, actor: Actor, command: ListBookings) -> BookingPage:
     """By start, the earliest first; an administrator, who has none, gets an empty list."""
-    after = decode_cursor(Place, command.cursor) if command.cursor else None
+    after = _after(command.cursor) if command.cursor else None
     if actor.is_admin:
         return BookingPage(items=[], next_cursor=None)
     wanted = Wanted(
@@ -40,6 +42,15 @@ async def list_bookings(context: Context, actor: Actor, command: ListBookings) -
         items=await views.booking_views(context, page),
         next_cursor=encode_cursor(Place(page[-1].starts_at, page[-1].id)) if more else None,
     )
+
+
+def _after(cursor: str) -> Place:
+    place = decode_cursor(Place, cursor)
+    try:
+        return msgspec.structs.replace(place, starts_at=place.starts_at.astimezone(UTC))
+    except (ValueError, OverflowError):
+        # Its offset leads out of the calendar.
+        raise not_from_here() from None
 
 
 def _instant(text: str | None, field: str, of_date: timedelta) -> datetime | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.instants import to_wire
+from domain.pages import encode_cursor
 from tests.bookings.market import Market
 
 
@@ -163,6 +165,21 @@ async def test_who_and_what_cannot_be_booked(market: Market) -> None:
     assert (broke.status, broke.code) == (402, "insufficient_credit")
     assert (await market.call("PATCH", "/me", {"isActive": False}, trainer)).status == 200
     assert (await market.book(await market.client(trainer), trainer, market.at(12))).code == "not_found"
+
+
+class _Cursor(msgspec.Struct):
+    """A forged one."""
+
+    starts_at: str
+    id: str
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00"])
+async def test_a_forged_cursor_is_refused_or_leads_nowhere(market: Market, at: str) -> None:
+    client = await market.somebody("client")
+    cursor = encode_cursor(_Cursor(at, "0" * 24))
+    answer = await market.call("GET", "/bookings", None, client, query={"cursor": cursor})
+    assert answer.code == "validation_failed" or answer.body == {"items": [], "nextCursor": None}
 
 
 async def test_lists_page_by_start(market: Market) -> None:

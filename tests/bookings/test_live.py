@@ -11,6 +11,7 @@ import pytest
 
 from domain.events import BOOKINGS, CONVERSATIONS
 from domain.instants import to_wire
+from handlers import slot_changes
 from tests.bookings.market import Market, Somebody
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
@@ -122,6 +123,40 @@ async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
         await hear_of(every, "added")
         await market.call("POST", f"/admin/users/{trainer.id}/block", {"reason": "test"}, admin)
         await hear_of(every, "removed")
+
+
+async def test_changes_of_an_account_that_cross_leave_watchers_with_the_truth(market: Market) -> None:
+    """One change looked at the slots before another took them away, and is committed after it."""
+    trainer, watcher = await market.trainer(), await market.somebody("client")
+    day = market.at(0).date().isoformat()
+    context = market.nodes[0].context
+    async with phone(market, watcher, 1) as screen:
+        span = {"trainerId": trainer.profile, "from": day, "to": day}
+        shown = (await screen.do("slots:watch", span, BOOKINGS))["slots"]
+        async with slot_changes.of_account(context, trainer.user):
+            await market.call("PATCH", "/me", {"isActive": False}, trainer)
+            await screen.until(lambda device: shown[-1] in _told(device, "removed"))
+            await market.store.accounts.set_active(trainer.user, True, market.clock())
+        await screen.until(lambda device: shown[-1] in _told(device, "added"))
+        assert all(slot in _told(screen, "added") for slot in shown)
+
+
+def _told(device: Device, kind: str) -> list[dict[str, Any]]:
+    return [slot for event in device.events("slots:changed") for slot in event[kind]]
+
+
+async def test_a_watch_that_is_refused_leaves_the_one_before_it(market: Market) -> None:
+    trainer = await market.trainer()
+    client, watcher = await market.client(trainer), await market.somebody("client")
+    day = market.at(0).date().isoformat()
+    async with phone(market, watcher, 1) as screen:
+        span = {"trainerId": trainer.profile, "from": day, "to": day}
+        await screen.do("slots:watch", span, BOOKINGS)
+        with pytest.raises(Refused):
+            await screen.do("slots:watch", span | {"to": "2020-01-01"}, BOOKINGS)
+        await market.booked(client, trainer, market.at(9))
+        (changed,) = await screen.hear("slots:changed")
+        assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(9))]
 
 
 async def test_what_cannot_be_watched(market: Market) -> None:
