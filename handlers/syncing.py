@@ -10,7 +10,7 @@ from domain.conversations import Conversation
 from domain.errors import Code, DomainError, FieldError
 from handlers import views
 from handlers.actor import Actor
-from handlers.budget import CONVERSATION_BYTES, MESSAGE_BYTES, affordable, weight
+from handlers.budget import ANSWER_BYTES, CONVERSATION_BYTES, MESSAGE_BYTES, affordable, weight
 from handlers.context import Context
 from store.log.reader import Entry
 
@@ -35,7 +35,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     heads = await context.store.log.read.heads(cursors)
     beyond = {i for i, cursor in cursors.items() if cursor > heads[i]}
     behind = {i: (cursor, heads[i]) for i, cursor in cursors.items() if cursor < heads[i]}
-    entries = affordable(await context.store.log.read.between(behind, command.limit), _weight)
+    entries = affordable(await context.store.log.read.between(behind, command.limit, ANSWER_BYTES), _weight)
     records = await context.store.conversations.records(cursors)
     found = await views.conversation_views(
         context, actor.user_id, [records[i] for i in cursors if i in records], heads
@@ -84,10 +84,14 @@ def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:
 async def _unnamed(context: Context, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
     started: list[SyncedConversation] = []
+    budget = ANSWER_BYTES
     for view in await views.conversation_views(context, actor.user_id, records[:UNNAMED]):
-        started.append(await _from_newest(context, view))
-    told = affordable(started, _weight_of_start)
-    return told, len(records) > len(told)
+        start = await _from_newest(context, view)
+        budget -= _weight_of_start(start)
+        if budget < 0 and started:
+            break
+        started.append(start)
+    return started, len(records) > len(started)
 
 
 def _weight(entry: Entry) -> int:

@@ -40,6 +40,7 @@ class Client:
         "expires_at",
         "in_flight",
         "over_limit",
+        "reading",
         "socket",
         "timer",
         "turn",
@@ -60,6 +61,8 @@ class Client:
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.turn = asyncio.Lock()
+        # Of the commands with large answers one is at work.
+        self.reading = asyncio.Lock()
         self.in_flight = 0
         self.over_limit = 0
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.

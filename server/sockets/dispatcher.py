@@ -149,10 +149,12 @@ class Dispatcher:
         self, client: Client, connection: Connection, row: Row | SocketRow, command: object, ack_id: int | None
     ) -> None:
         try:
-            if isinstance(row, Row):
-                result = await row.handler(self._context, connection.actor, command)
-            else:
+            if isinstance(row, SocketRow):
                 result = await row.handler(client, command)
+            elif row.bulky:
+                result = await self._read(client, connection, row, command)
+            else:
+                result = await row.handler(self._context, connection.actor, command)
             code, envelope = "ok", replies.success(result)
         except DomainError as error:
             code, envelope = error.code.value, replies.failure(error)
@@ -166,6 +168,13 @@ class Dispatcher:
         # A namespace left and connected again counts its acknowledgements anew: this is not one of them.
         if ack_id is not None and client.connections.get(connection.namespace) is connection:
             client.socket.send_text(replies.acknowledgement(connection.namespace, ack_id, envelope))
+
+    async def _read(self, client: Client, connection: Connection, row: Row, command: object) -> object:
+        """One after the other: a peer that does not read is found out before all that it asked for lies in memory."""
+        async with client.reading:
+            if client.socket.closed:
+                raise DomainError(Code.UNAVAILABLE, "The socket was closed.")
+            return await row.handler(self._context, connection.actor, command)
 
     def _count(self, event: str, code: str) -> None:
         self.outcomes[event, code] += 1

@@ -30,3 +30,5 @@ class Row:
     command: type[Command]
     handler: Handler
     rate: Rate = ORDINARY
+    # Its answer may be as large as answers get: of these a socket has one at work at a time.
+    bulky: bool = False

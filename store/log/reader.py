@@ -16,6 +16,8 @@ from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
 SEARCH_TIME_LIMIT_MS = 3_000
+# Of texts as long as they get, about as many as an answer holds.
+_BATCH = 50
 
 Waiting = Mapping[str, Sequence[Change]]
 
@@ -74,16 +76,41 @@ class LogReader:
         found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
         return [_folded(message_record(document), waiting) for document in reversed(found)]
 
-    async def between(self, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Entry]:
-        """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``."""
+    async def between(
+        self, spans: Mapping[str, tuple[int, int]], limit: int, text_bytes: int | None = None
+    ) -> list[Entry]:
+        """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``.
+
+        No more are read once their texts reach ``text_bytes``.
+        """
         past: list[Document] = []
         waiting = await self._waiting(spans)
         for conversation_id, (start, end) in spans.items():
             query = {"conversationId": ObjectId(conversation_id), "seq": {"$gt": start, "$lte": end}}
-            past += await self._messages.find(query).sort("seq", 1).limit(limit - len(past)).to_list(None)
-            if len(past) >= limit:
+            most = limit - len(past)
+            if text_bytes is None:
+                past += await self._messages.find(query).sort("seq", 1).limit(most).to_list(None)
+            else:
+                found = await self._some(query, most, text_bytes)
+                past += found
+                text_bytes -= sum(map(_text_bytes, found))
+            if len(past) >= limit or (text_bytes is not None and text_bytes <= 0):
                 break
         return await self._entries(past, waiting)
+
+    async def _some(self, query: Document, limit: int, text_bytes: int) -> list[Document]:
+        """The first that match, by ``seq``, up to the one whose text reaches the bytes."""
+        cursor = self._messages.find(query, batch_size=_BATCH).sort("seq", 1).limit(limit)
+        found: list[Document] = []
+        try:
+            async for document in cursor:
+                found.append(document)
+                text_bytes -= _text_bytes(document)
+                if text_bytes <= 0:
+                    break
+        finally:
+            await cursor.close()
+        return found
 
     async def unread(self, spans: Mapping[str, tuple[int, int]], user_id: str, cap: int) -> dict[str, int]:
         """The other side's undeleted messages past each span's start, to its end, counted up to ``cap``."""
@@ -156,6 +183,10 @@ class LogReader:
             change = change_record(document)
             waiting.setdefault(change.target, []).append(change)
         return waiting
+
+
+def _text_bytes(document: Document) -> int:
+    return len((document.get("text") or "").encode())
 
 
 def _folded(record: MessageRecord, waiting: Waiting) -> MessageRecord:
