@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pymongo import AsyncMongoClient
 
 from server import embedded
@@ -17,6 +18,10 @@ from store.database import Database
 from tests.harness.databases import made_at, named, new_name
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People
+
+# What an example takes on a shared machine says nothing about it.
+settings.register_profile("spotter", deadline=None)
+settings.load_profile("spotter")
 
 # Apart from the data of `make run`, and shared by all test processes and all runs in this folder.
 TEST_DATA = Path(__file__).resolve().parents[1] / ".data" / "test"
