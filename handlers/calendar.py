@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from domain.accounts import may_sign_in
+import asyncio
+from datetime import timedelta
+
+import msgspec
+
+from domain.accounts import User, may_sign_in
+from domain.bookings import Booking
 from domain.calendar_feed import PAST, CalendarAnswer, feed
 from domain.commands.calendar import ReadCalendar
 from domain.errors import not_found
@@ -15,6 +21,8 @@ from store.bookings import Wanted
 _PURPOSE = "calendar feed"
 # A feed is read whole; nobody has more sessions before him.
 _MOST = 2000
+# What began so lately may still be going on.
+_LATELY = timedelta(days=1)
 
 
 async def open_calendar(context: Context, actor: Actor, command: None) -> CalendarAnswer:
@@ -36,11 +44,23 @@ async def read_calendar(context: Context, visitor: Visitor, command: ReadCalenda
     user = await context.store.users.by_id(user_id) if user_id else None
     if user is None or not may_sign_in(user):
         raise not_found("calendar")
+    bookings = await _bookings(context, user)
+    people = {other for booking in bookings for other in booking.user_ids}
+    cards = await context.store.people.cards(people)
+    # A thousand events take seconds to write; nobody else on this node waits for them.
+    return await asyncio.to_thread(feed, bookings, cards, user.id)
+
+
+async def _bookings(context: Context, user: User) -> list[Booking]:
+    """By start. Where there are too many, it is what is long over that is left out."""
+    now = context.clock()
+    page = context.store.bookings.page
     wanted = Wanted(
         trainer_id=user.profile_id if user.role == "trainer" else None,
         client_id=user.profile_id if user.role == "client" else None,
-        since=context.clock() - PAST,
     )
-    bookings = await context.store.bookings.page(wanted, None, _MOST)
-    people = {other for booking in bookings for other in booking.user_ids}
-    return feed(bookings, await context.store.people.cards(people), user.id)
+    ahead = await page(msgspec.structs.replace(wanted, since=now - _LATELY), None, _MOST)
+    if len(ahead) == _MOST:
+        return ahead
+    over = msgspec.structs.replace(wanted, since=now - PAST, until=now - _LATELY)
+    return [*await page(over, None, _MOST - len(ahead)), *ahead]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import Any
 
 import pytest
 from icalendar import Calendar
 
+from domain.calendar_feed import feed
+from handlers import calendar
 from tests.bookings.market import Market, Somebody
 
 
@@ -97,3 +100,32 @@ async def test_a_feed_that_has_ended_is_not_there(market: Market, end: str) -> N
 
 async def test_an_administrator_has_no_feed(market: Market) -> None:
     assert (await market.call("POST", "/me/calendar", {}, await market.somebody("admin"))).code == "forbidden"
+
+
+async def test_of_too_many_what_lies_ahead_is_kept(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    starts = [market.at(9, days=days) for days in (1, 2, 5, 6)]
+    for start in starts:
+        await market.booked(client, trainer, start)
+    market.clock.advance(days=4)
+    url = await feed_of(market, trainer)
+    monkeypatch.setattr(calendar, "_MOST", 3)
+    assert [event.decoded("dtstart") for event in await read(market, url)] == [starts[0], *starts[2:]]
+    monkeypatch.setattr(calendar, "_MOST", 2)
+    assert [event.decoded("dtstart") for event in await read(market, url)] == starts[2:]
+
+
+async def test_a_feed_is_written_where_nobody_waits_for_it(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await market.somebody("client")
+    url = await feed_of(market, client)
+    threads = []
+
+    def watched(*arguments: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return feed(*arguments)
+
+    monkeypatch.setattr(calendar, "feed", watched)
+    assert await read(market, url) == []
+    assert threads
+    assert threading.main_thread() not in threads
