@@ -12,18 +12,21 @@ from handlers.slots import list_slots
 
 async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList:
     """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
-    watched = context.slot_watches.watches(actor.connection, command.trainer_id)
-    # The position first, the state after: nothing falls in between.
-    await context.slot_watches.watch(actor.connection, command.trainer_id)
-    try:
-        span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
-        return await list_slots(context, actor, span)
-    except BaseException:
-        # A refusal changes nothing: who watched before, watches on.
-        if not watched:
-            context.slot_watches.unwatch(actor.connection, command.trainer_id)
-        raise
+    # In turn: another of this socket's watches must not come between.
+    async with actor.turn:
+        watched = context.slot_watches.watches(actor.connection, command.trainer_id)
+        # The position first, the state after: nothing falls in between.
+        await context.slot_watches.watch(actor.connection, command.trainer_id)
+        try:
+            span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
+            return await list_slots(context, actor, span)
+        except BaseException:
+            # A refusal changes nothing: who watched before, watches on.
+            if not watched:
+                context.slot_watches.unwatch(actor.connection, command.trainer_id)
+            raise
 
 
 async def unwatch(context: Context, actor: Actor, command: UnwatchSlots) -> None:
-    context.slot_watches.unwatch(actor.connection, command.trainer_id)
+    async with actor.turn:
+        context.slot_watches.unwatch(actor.connection, command.trainer_id)
