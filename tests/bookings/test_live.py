@@ -12,7 +12,7 @@ import pytest
 from domain.events import BOOKINGS, CONVERSATIONS
 from domain.instants import to_wire
 from handlers import slot_changes
-from tests.bookings.market import Market, Somebody
+from tests.bookings.market import Market, Somebody, together
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
 
@@ -157,6 +157,20 @@ async def test_a_watch_that_is_refused_leaves_the_one_before_it(market: Market) 
         await market.booked(client, trainer, market.at(9))
         (changed,) = await screen.hear("slots:changed")
         assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(9))]
+
+
+async def test_a_watch_that_is_refused_leaves_the_one_after_it(market: Market) -> None:
+    trainer = await market.trainer()
+    client, watcher = await market.client(trainer), await market.somebody("client")
+    day = market.at(0).date().isoformat()
+    async with phone(market, watcher, 1) as screen:
+        span = {"trainerId": trainer.profile, "from": day, "to": day}
+        refused, watched = await together(
+            screen.ask("slots:watch", span | {"to": "2020-01-01"}, BOOKINGS), screen.ask("slots:watch", span, BOOKINGS)
+        )
+        assert (refused["ok"], watched["ok"]) == (False, True)
+        await market.booked(client, trainer, market.at(9))
+        await screen.hear("slots:changed")
 
 
 async def test_what_cannot_be_watched(market: Market) -> None:
