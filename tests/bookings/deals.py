@@ -87,9 +87,12 @@ class Shop:
 
     def offer(self, now: datetime) -> dict[datetime, datetime]:
         """Starts and ends around now, bookings aside."""
-        return _offer(self.schedule, self.today(now))
+        today = self.today(now)
+        # A week's days are counted out once: that is most of what a run of the machine costs.
+        return _offer(self.schedule, today - today.weekday() * DAY)
 
 
 @lru_cache(maxsize=512)
-def _offer(schedule: Schedule, today: date) -> dict[datetime, datetime]:
-    return dict(count_out(schedule, today - 2 * DAY, today + (AHEAD + 2) * DAY))
+def _offer(schedule: Schedule, monday: date) -> dict[datetime, datetime]:
+    """Of any day of the week, two days back and a little further ahead than the machine books."""
+    return dict(count_out(schedule, monday - 2 * DAY, monday + (6 + AHEAD + 2) * DAY))
