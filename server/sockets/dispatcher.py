@@ -172,9 +172,8 @@ class Dispatcher:
     async def _read(self, client: Client, connection: Connection, row: Row, command: object) -> object:
         """One after the other: a peer that does not read is found out before all that it asked for lies in memory."""
         async with client.reading:
-            if client.socket.closed:
-                raise DomainError(Code.UNAVAILABLE, "The socket was closed.")
-            return await row.handler(self._context, connection.actor, command)
+            # Whoever has gone meanwhile waits for no answer.
+            return None if client.socket.closed else await row.handler(self._context, connection.actor, command)
 
     def _count(self, event: str, code: str) -> None:
         self.outcomes[event, code] += 1
