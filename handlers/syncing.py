@@ -36,6 +36,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     beyond = {i for i, cursor in cursors.items() if cursor > heads[i]}
     behind = {i: (cursor, heads[i]) for i, cursor in cursors.items() if cursor < heads[i]}
     entries = affordable(await context.store.log.read.between(behind, command.limit, ANSWER_BYTES), _weight)
+    budget = ANSWER_BYTES - sum(map(_weight, entries))
     records = await context.store.conversations.records(cursors)
     found = await views.conversation_views(
         context, actor.user_id, [records[i] for i in cursors if i in records], heads
@@ -43,12 +44,17 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     by_conversation: dict[str, list[Entry]] = {}
     for entry in entries:
         by_conversation.setdefault(entry.conversation_id, []).append(entry)
-    return [
-        await _from_newest(context, view)
-        if view.id in beyond
-        else _continued(context, view, cursors[view.id], by_conversation.get(view.id, ()))
-        for view in found
-    ]
+    synced: list[SyncedConversation] = []
+    for view in found:
+        if view.id not in beyond:
+            synced.append(_continued(context, view, cursors[view.id], by_conversation.get(view.id, ())))
+        elif budget > 0:
+            start = await _from_newest(context, view)
+            budget -= _weight_of_start(start)
+            synced.append(start)
+        else:
+            synced.append(_put_off(view, cursors[view.id]))
+    return synced
 
 
 async def _check_named(context: Context, actor: Actor, cursors: Mapping[str, int]) -> None:
@@ -70,6 +76,11 @@ def _continued(context: Context, view: Conversation, cursor: int, entries: Seque
         cursor=reached,
         has_more=reached < view.head,
     )
+
+
+def _put_off(view: Conversation, cursor: int) -> SyncedConversation:
+    """It starts over in the next answer: the device asks again with the same cursor."""
+    return SyncedConversation(conversation=view, entries=[], cursor=cursor, has_more=True)
 
 
 def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:

@@ -127,7 +127,7 @@ class Node:
         self.rooms = Rooms()
         self.delivery = Delivery(self.rooms)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
-        self.feeds = self.rooms.watch = Feeds(self.bus, self.delivery, self.filler, clock)
+        self.feeds = self.rooms.watch = Feeds(self.bus, self.delivery, self.filler, clock, self.store.log.heard)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)

@@ -40,18 +40,22 @@ class Feed:
 
 
 class Feeds:
+    """``heard`` is told how far other nodes have written a conversation."""
+
     def __init__(
         self,
         bus: Bus,
         delivery: Delivery,
         filler: GapFiller,
         clock: Callable[[], datetime],
+        heard: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
     ) -> None:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
         self._clock = clock
+        self._heard = heard
         self._linger = linger
         self._origin = bytes.fromhex(bus.node)
         self._feeds: dict[str, Feed] = {}
@@ -114,6 +118,7 @@ class Feeds:
             self._delivery.counters.garbage += 1
             return
         if told.kind == Kind.ENTRY:
+            self._heard(told.conversation_id, told.seq)
             gate.entry(told.conversation_id, told.seq, frames.text(told.packet), told.chained)
         elif told.kind == Kind.EVENT:
             self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
@@ -133,7 +138,7 @@ class Feeds:
         self._catch_up(tuple(self._feeds.values()))
 
     def _restored(self, names: Collection[str]) -> None:
-        if EVERYONE in names and len(names) < len(self._feeds):
+        if EVERYONE in names:
             # On a cluster only this channel may have been deaf; what was said on it concerns all.
             self._catch_up(tuple(self._feeds.values()))
         else:

@@ -84,6 +84,10 @@ class Appender:
         """The head as far as this process knows it: a lower bound."""
         return self._lanes.known_head(conversation_id)
 
+    def heard(self, conversation_id: ObjectId, seq: int) -> None:
+        """Another node says that a majority has committed this entry."""
+        self._lanes.heard(conversation_id, seq)
+
     @property
     def waiting(self) -> int:
         return self._lanes.waiting
@@ -155,7 +159,8 @@ class Appender:
 
     def _stored(self, lane: Lane) -> None:
         document = lane.waiting[0].document
-        lane.head = document["seq"]
+        # It may have been heard meanwhile that another node has written the next one already.
+        lane.head = max(lane.head or 0, document["seq"])
         self._courtesy.wrote(lane, self._loop.time())
         self.counters.appended += 1
         if "change" in document:

@@ -92,6 +92,13 @@ class Lanes:
         lane = self._lanes.get(conversation_id)
         return (lane.head or 0) if lane else 0
 
+    def heard(self, conversation_id: ObjectId, seq: int) -> None:
+        """Another node has committed this entry. It saves the race that starting from an older head would lose."""
+        lane = self._lanes.get(conversation_id)
+        if lane is not None and lane.head is not None and lane.head < seq:
+            lane.head = seq
+            lane.in_a_row = 0
+
     def pending(self) -> list[asyncio.Future[Appended]]:
         """The newest of each lane."""
         return [lane.waiting[-1].future for lane in self._lanes.values() if lane.waiting]

@@ -76,6 +76,10 @@ class Log:
         """The head as far as this process knows it without looking: a lower bound."""
         return self.appender.known_head(ObjectId(conversation_id))
 
+    def heard(self, conversation_id: str, seq: int) -> None:
+        """Another node has committed this entry: the next one written here comes after it."""
+        self.appender.heard(ObjectId(conversation_id), seq)
+
     async def _message(
         self, record: MessageRecord, appending: Awaitable[Appended], announced: list[A]
     ) -> A | MessageRecord:

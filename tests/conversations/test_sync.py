@@ -117,6 +117,24 @@ async def test_a_cursor_beyond_the_head_starts_over(stage: Stage) -> None:
     assert (told[other].get("reset"), told[other]["entries"]) == (None, [])
 
 
+async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
+    device, ids = await _talks(stage, *[0] * 6)
+    for conversation in ids:
+        for start in (0, 10):
+            sends = (device.send(conversation, f"m{start + n}", "ж" * 4000) for n in range(10))
+            await asyncio.gather(*sends)
+    cursors, answers, more = dict.fromkeys(ids, 21), 0, True
+    while more:
+        answer = await device.do("sync", {"cursors": cursors})
+        started = {i: each for i, each in _by_id(answer).items() if each.get("reset")}
+        assert 0 < sum(len(text.encode()) for each in started.values() for text in _texts(each)) < 1_000_000
+        assert all((each["cursor"], len(each["entries"])) == (20, 20) for each in started.values())
+        cursors |= {i: each["cursor"] for i, each in started.items()}
+        answers, more = answers + 1, answer["hasMore"]
+    assert cursors == dict.fromkeys(ids, 20)
+    assert answers == 2
+
+
 async def test_more_than_a_hundred_that_are_not_named(stage: Stage) -> None:
     trainer = await stage.people.make("trainer")
     clients = [stage.store.users.new_id() for _ in range(130)]

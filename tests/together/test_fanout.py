@@ -39,6 +39,21 @@ async def test_all_devices_of_both_hear_each_entry_once_in_order(three: Stage) -
     assert stranger.heard == []
 
 
+async def test_who_answers_from_another_node_loses_no_race(three: Stage) -> None:
+    """What a node hears of a conversation is where its next entry goes."""
+    talk = await three.talk()
+    for number in (0, -1):
+        await talk.say(talk.devices[number], f"hello {number}")
+    appenders = [running.node.store.log.appender.counters for running in three.nodes]
+    before = sum(counters.lost_races for counters in appenders)
+    for count in range(10):
+        for number in (0, -1):
+            await talk.say(talk.devices[number], f"{number}-{count}")
+            await talk.everyone_heard_everything()
+    assert talk.head == 22
+    assert sum(counters.lost_races for counters in appenders) == before
+
+
 async def test_two_nodes_write_one_conversation_at_full_speed(three: Stage) -> None:
     """Each message by itself is published by its writer; what arrives swapped is put in order."""
     talk = await three.talk()

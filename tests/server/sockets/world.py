@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ class World:
     listener: Raw
     conversation: str
     message: str
+    asking: asyncio.Lock
     known: dict[str, str]
     """JSON text for fields by their names: ids of what is really there, so that a bad command could do harm."""
 
@@ -37,8 +39,9 @@ class World:
 
     async def assert_silence(self) -> None:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
-        for namespace in NAMESPACES:
-            assert await self.listener.is_usable(namespace)
+        async with self.asking:
+            for namespace in NAMESPACES:
+                assert await self.listener.is_usable(namespace)
         assert self.listener.heard == []
 
 
@@ -76,4 +79,4 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
             "to": '"2030-01-01"',
             "token": json.dumps(client.token),
         }
-        yield World(running, client, trainer, speaker, listener, conversation, message, known)
+        yield World(running, client, trainer, speaker, listener, conversation, message, asyncio.Lock(), known)
