@@ -86,7 +86,9 @@ class Appender:
 
     def heard(self, conversation_id: ObjectId, seq: int) -> None:
         """Another node says that a majority has committed this entry."""
-        self._lanes.heard(conversation_id, seq)
+        lane = self._lanes.get(conversation_id)
+        if lane is not None and lane.head is not None and lane.head < seq:
+            self._turns.heard(lane, seq)
 
     @property
     def waiting(self) -> int:
@@ -138,11 +140,17 @@ class Appender:
             elif error["code"] != _DUPLICATE_KEY:
                 self._turns.retry([lane])
             elif "seq" in error["keyPattern"]:
-                lost.append(lane)
+                lane.losses += 1
+                if lane.head is not None and lane.head >= lane.waiting[0].document["seq"]:
+                    # Who was faster was heard already.
+                    self._turns.next(lane)
+                else:
+                    lane.behind = True
+                    lost.append(lane)
+                self.counters.lost_races += 1
             else:
                 self._turns.spawn(self._answer_repeat(lane))
         if lost:
-            self.counters.lost_races += len(lost)
             self._turns.spawn(self._catch_up(lost, reply))
 
     def _not_written(self, batch: list[Lane], error: Exception) -> None:
@@ -212,15 +220,16 @@ class Appender:
             self._done(lane, Appended(found, True))
 
     async def _catch_up(self, lanes: list[Lane], reply: Document) -> None:
-        """Learn what the faster node wrote, and try again."""
+        """Learn what the faster node wrote, and try again, unless it was heard of meanwhile."""
         try:
             heads = await self._heads.after(reply, [lane.id for lane in lanes])
         except PyMongoError:
             heads = {}
         for lane in lanes:
-            lane.losses += 1
-            lane.head = heads.get(lane.id)
-            self._turns.next(lane)
+            if lane.behind:
+                lane.behind = False
+                lane.head = heads.get(lane.id)
+                self._turns.next(lane)
 
     def _outcome_unknown(self, batch: list[Lane]) -> None:
         self.counters.unknown_outcomes += len(batch)

@@ -45,7 +45,9 @@ class Lane:
     """One conversation: its head as far as known, and what waits, oldest first.
 
     ``busy`` while its oldest entry is queued, written or settled; ``losses`` counts that entry's failed tries.
-    ``in_a_row`` entries were written without a pause, the last of them at ``written_at`` (the loop's time).
+    ``in_a_row`` entries were written without a pause, the last of them at ``written_at`` (the loop's time);
+    so many ``courtesies`` are owed to another node, of which an entry was heard. The oldest entry stays back for others
+    while there is a ``pause``, and is ``behind`` while the head is learned that it lost against.
     """
 
     id: ObjectId
@@ -54,6 +56,9 @@ class Lane:
     losses: int = 0
     in_a_row: int = 0
     written_at: float = 0.0
+    courtesies: int = 0
+    behind: bool = False
+    pause: asyncio.TimerHandle | None = None
     waiting: deque[Pending] = field(default_factory=deque)
 
 
@@ -92,12 +97,8 @@ class Lanes:
         lane = self._lanes.get(conversation_id)
         return (lane.head or 0) if lane else 0
 
-    def heard(self, conversation_id: ObjectId, seq: int) -> None:
-        """Another node has committed this entry. It saves the race that starting from an older head would lose."""
-        lane = self._lanes.get(conversation_id)
-        if lane is not None and lane.head is not None and lane.head < seq:
-            lane.head = seq
-            lane.in_a_row = 0
+    def get(self, conversation_id: ObjectId) -> Lane | None:
+        return self._lanes.get(conversation_id)
 
     def pending(self) -> list[asyncio.Future[Appended]]:
         """The newest of each lane."""

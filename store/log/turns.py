@@ -51,9 +51,20 @@ class Turns:
                 self._learning = True
                 self.spawn(self._learn())
         elif pause := self._courtesy.pause_before(lane, self._loop.time()):
-            self._loop.call_later(pause, self._queue, lane)
+            lane.pause = self._loop.call_later(pause, self._queue, lane)
         else:
             self._queue(lane)
+
+    def heard(self, lane: Lane, seq: int) -> None:
+        """Another node has written the lane up to ``seq``: go on from there, at once if it is this that was awaited."""
+        lane.head = seq
+        self._courtesy.heard(lane)
+        if lane.pause is not None:
+            lane.pause.cancel()
+            self._queue(lane)
+        elif lane.behind:
+            lane.behind = False
+            self.next(lane)
 
     def retry(self, lanes: list[Lane]) -> None:
         """After a pause, from the head as it then is; the entry's ``_id`` and key keep it single."""
@@ -74,6 +85,7 @@ class Turns:
         task.add_done_callback(self._tasks.discard)
 
     def _queue(self, lane: Lane) -> None:
+        lane.pause = None
         self._ready.append(lane)
         if not self._scheduled:
             # Once an iteration of the loop: what arrived together is written together.
