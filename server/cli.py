@@ -13,13 +13,14 @@ from server.observability import logging
 from server.settings import Settings, SettingsError, load
 from server.workers.orders import COMMAND as WORKER
 
-Run = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
+Work = Coroutine[Any, Any, int]
+Run = Callable[[Settings, argparse.Namespace], Work]
 
 # No command is imported here: the parent of several workers stays as small as it can.
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 failed, 2 wrong arguments or settings."""
+def main(arguments: Sequence[str] | None = None, imported: Callable[[], None] = lambda: None) -> int:
+    """Exit codes: 0 done, 1 failed, 2 wrong arguments or settings. ``imported`` is called before work begins."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     is_worker = len(words) == 3 and words[0] == WORKER
     serves = words in ([], ["serve"])
@@ -31,29 +32,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     logging.configure(production=settings.production)
     if serves and settings.workers > 1:
-        return _supervise(settings)
-    return _run(_work(settings, int(words[2])) if is_worker else _command(settings, options))
+        supervision = _supervision(settings)
+        imported()
+        return asyncio.run(supervision)
+    work = _work(settings, int(words[2])) if is_worker else _command(settings, options)
+    imported()
+    return _run(work)
 
 
-def _supervise(settings: Settings) -> int:
+def _supervision(settings: Settings) -> Work:
     from server.commands import supervising
 
-    return asyncio.run(supervising.run(settings))
+    return supervising.run(settings)
 
 
-async def _work(settings: Settings, descriptor: int) -> int:
+def _work(settings: Settings, descriptor: int) -> Work:
     from server.commands import working
 
-    return await working.run(settings, descriptor)
+    return working.run(settings, descriptor)
 
 
-async def _command(settings: Settings, options: argparse.Namespace | None) -> int:
+def _command(settings: Settings, options: argparse.Namespace | None) -> Work:
     chosen = options or _parser().parse_args([])
     run: Run = chosen.run
-    return await run(settings, chosen)
+    return run(settings, chosen)
 
 
-def _run(work: Coroutine[Any, Any, int]) -> int:
+def _run(work: Work) -> int:
     import uvloop
 
     try:

@@ -26,6 +26,8 @@ from server.presence.watches import Audience, Bus, Watches
 
 log = structlog.get_logger("presence")
 
+_CANCEL_AGAIN_SECONDS = 0.02
+
 
 class PresenceBus(Bus, Protocol):
     @property
@@ -75,8 +77,11 @@ class Presence:
         """The others take over whoever does not turn up at another node."""
         self.devices.stop()
         tasks = [*self._tasks, *([self._sweep] if self._sweep else [])]
-        for task in tasks:
-            task.cancel()
+        while not all(task.done() for task in tasks):
+            # Again, because redis-py may take the first for a connection that failed, and the work goes on.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_SECONDS)
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await self.lease.resign()

@@ -17,7 +17,7 @@ POLL_SECONDS = 1.0
 # only when its transaction commits.
 OVERLAP = timedelta(seconds=90)
 _STREAM_AGAIN_SECONDS = 0.5
-_STOP_SECONDS = 0.5
+STOP_SECONDS = 0.5
 
 
 class Stream(Protocol):
@@ -55,7 +55,7 @@ class RevocationWatch:
         if self._following is not None:
             # Cancelled, it would leave a thread of the driver's behind; as a rule it ends by itself in a moment.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._following, _STOP_SECONDS)
+                await asyncio.wait_for(self._following, STOP_SECONDS)
 
     async def _follow(self) -> None:
         stream, health = self._rows.stream(), Health("stream")

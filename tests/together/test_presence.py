@@ -13,7 +13,8 @@ from domain.events import CONVERSATIONS, PRESENCE
 from domain.instants import whole_milliseconds
 from server.app import utc_now
 from server.presence.devices import Devices
-from tests.harness.devices import Refused, device
+from tests.harness.devices import PATIENCE_SECONDS, Refused, device
+from tests.harness.nodes import running_node
 from tests.together.presence_stage import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
 
 
@@ -230,3 +231,15 @@ async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> Non
                 await ask(*too_many)
         await phone.do("presence:unwatch", {"userIds": clients[:1]}, PRESENCE)
         assert await ask(*clients[1000:]) == 1
+
+
+async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Whatever it is doing at that moment."""
+    for turns in range(0, 40, 2):
+        async with running_node(database_url, redis_url, tmp_path) as running:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await running.node.presence.stop()

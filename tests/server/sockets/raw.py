@@ -33,13 +33,16 @@ class Raw:
     async def receive(self) -> str:
         """The next Socket.IO packet; pings are answered meanwhile."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                frame = await self.websocket.recv()
-                assert isinstance(frame, str)
-                if frame == "2":
-                    await self.websocket.send("3")
-                elif frame[0] == "4":
-                    return frame[1:]
+            return await self._next()
+
+    async def _next(self) -> str:
+        while True:
+            frame = await self.websocket.recv()
+            assert isinstance(frame, str)
+            if frame == "2":
+                await self.websocket.send("3")
+            elif frame[0] == "4":
+                return frame[1:]
 
     async def until(self, start: str) -> str:
         """What follows ``start`` in the first packet that begins with it and was not asked for yet; others are kept."""
@@ -100,8 +103,31 @@ class Raw:
             return end.rcvd.code if end.rcvd else None
 
 
+class Attentive(Raw):
+    """Answers pings though nobody asks it anything for longer than a heartbeat."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        super().__init__(websocket)
+        self._packets: asyncio.Queue[str | ConnectionClosed] = asyncio.Queue()
+        self._reading = asyncio.create_task(self._read())
+
+    async def receive(self) -> str:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            packet = await self._packets.get()
+        if isinstance(packet, ConnectionClosed):
+            raise packet
+        return packet
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                self._packets.put_nowait(await self._next())
+        except ConnectionClosed as end:
+            self._packets.put_nowait(end)
+
+
 @asynccontextmanager
-async def raw_socket(url: str, address: str | None = None) -> AsyncIterator[Raw]:
+async def raw_socket(url: str, address: str | None = None, kind: type[Raw] = Raw) -> AsyncIterator[Raw]:
     """A WebSocket past its OPEN packet, in no namespace yet; ``address`` is what a proxy would say of it."""
     target = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
     plain: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 5}
@@ -109,13 +135,15 @@ async def raw_socket(url: str, address: str | None = None) -> AsyncIterator[Raw]
         plain["additional_headers"] = {"X-Forwarded-For": address}
     async with open_websocket(target, **plain) as websocket:
         assert str(await websocket.recv()).startswith("0{")
-        yield Raw(websocket)
+        yield kind(websocket)
 
 
 @asynccontextmanager
-async def admitted(url: str, token: str, *namespaces: str, address: str | None = None) -> AsyncIterator[Raw]:
+async def admitted(
+    url: str, token: str, *namespaces: str, address: str | None = None, kind: type[Raw] = Raw
+) -> AsyncIterator[Raw]:
     """Connected to namespaces (``/conversations`` when none is named)."""
-    async with raw_socket(url, address) as raw:
+    async with raw_socket(url, address, kind) as raw:
         for namespace in namespaces or (CONVERSATIONS,):
             assert "sid" in await raw.connect(token, namespace)
         yield raw

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from typing import Any
 from domain.events import CONVERSATIONS, NAMESPACES
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
-from tests.server.sockets.raw import Raw, admitted
+from tests.server.sockets.raw import Attentive, Raw, admitted
 
 Contents = dict[str, list[dict[str, Any]]]
 
@@ -26,7 +25,6 @@ class World:
     listener: Raw
     conversation: str
     message: str
-    asking: asyncio.Lock
     known: dict[str, str]
     """JSON text for fields by their names: ids of what is really there, so that a bad command could do harm."""
 
@@ -39,9 +37,8 @@ class World:
 
     async def assert_silence(self) -> None:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
-        async with self.asking:
-            for namespace in NAMESPACES:
-                assert await self.listener.is_usable(namespace)
+        for namespace in NAMESPACES:
+            assert await self.listener.is_usable(namespace)
         assert self.listener.heard == []
 
 
@@ -49,8 +46,8 @@ class World:
 async def world(running: Running, people: People) -> AsyncIterator[World]:
     client, trainer, conversation = await people.pair()
     async with (
-        admitted(running.url, client.token, *NAMESPACES) as speaker,
-        admitted(running.url, trainer.token, *NAMESPACES) as listener,
+        admitted(running.url, client.token, *NAMESPACES, kind=Attentive) as speaker,
+        admitted(running.url, trainer.token, *NAMESPACES, kind=Attentive) as listener,
     ):
         first = {"conversationId": conversation, "clientMessageId": "first", "text": "hello"}
         message = (await speaker.ask("message:send", json.dumps(first)))["data"]["message"]["id"]
@@ -79,4 +76,4 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
             "to": '"2030-01-01"',
             "token": json.dumps(client.token),
         }
-        yield World(running, client, trainer, speaker, listener, conversation, message, asyncio.Lock(), known)
+        yield World(running, client, trainer, speaker, listener, conversation, message, known)
