@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := run
 
 # Nothing of an outer environment may lead past .venv.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 # Processes that share the tests; 0 runs them in one, which a debugger needs.

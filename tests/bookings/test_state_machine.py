@@ -236,7 +236,7 @@ async def _run(market: Market, examples: int, steps: int, *, derandomize: bool) 
 
 
 async def test_everything_comes_out_as_the_model_says(market: Market) -> None:
-    await _run(market, 8, 30, derandomize=True)
+    await _run(market, 5, 30, derandomize=True)
 
 
 @pytest.mark.soak

@@ -83,13 +83,14 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_any_history(town: Town, at_once: int) -> None:
+async def test_any_history(town: Town, at_once: int, examples: int) -> None:
     """Against the reviews themselves, step by step or four at a time."""
     loop, trainer = asyncio.get_running_loop(), await town.trainer()
     client = await town.make("client")
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS)
     def history(steps: list[Step]) -> None:
         asyncio.run_coroutine_threadsafe(_history(town, trainer, client, steps, at_once), loop).result(60)

@@ -85,8 +85,9 @@ async def check(town: Town, trainer: Resident) -> None:
     assert await listing(town, trainer) == kept
 
 
+@pytest.mark.parametrize("examples", [10, pytest.param(150, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_a_listing_is_what_follows_from_what_was_said(town: Town, at_once: int) -> None:
+async def test_a_listing_is_what_follows_from_what_was_said(town: Town, at_once: int, examples: int) -> None:
     loop = asyncio.get_running_loop()
     admin = await town.make("superAdmin")
     categories = [await town.category("One", "Two") for _ in range(2)]
@@ -97,7 +98,7 @@ async def test_a_listing_is_what_follows_from_what_was_said(town: Town, at_once:
             await asyncio.gather(*map(life.do, deeds[start : start + at_once]))
             await check(town, life.trainer)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(DEEDS)
     def lives(deeds: list[Deed]) -> None:
         asyncio.run_coroutine_threadsafe(live(deeds), loop).result(120)

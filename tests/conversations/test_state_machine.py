@@ -386,7 +386,7 @@ async def _run(database: Database, examples: int, steps: int, *, derandomize: bo
 
 
 async def test_every_answer_is_what_the_model_says(shared_database: Database) -> None:
-    await _run(shared_database, 30, 25, derandomize=True)
+    await _run(shared_database, 15, 25, derandomize=True)
 
 
 @pytest.mark.soak

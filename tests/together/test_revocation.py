@@ -122,16 +122,17 @@ async def test_all_sessions_of_a_user_end_on_every_node(together: Fleet, act: Ac
             assert await light.is_usable()
 
 
-async def test_a_thousand_at_once(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.soak)])
+async def test_many_at_once(database_url: str, tmp_path: Path, count: int) -> None:
     """Sessions of a few people, on two nodes; nobody who was not meant is cut, everybody else in time."""
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
         persons = [await together.people.make() for _ in range(20)]
-        devices = [await together.people.another_device(persons[at % 20]) for at in range(1000)]
+        devices = [await together.people.another_device(persons[at % 20]) for at in range(count)]
         node = together.nodes[0].node
         tokens = [device.token for device in devices]
         async with (
-            crowd(together.nodes[0].url, tokens[:500]) as here,
-            crowd(together.nodes[1].url, tokens[500:]) as there,
+            crowd(together.nodes[0].url, tokens[: count // 2]) as here,
+            crowd(together.nodes[1].url, tokens[count // 2 :]) as there,
             crowd(together.nodes[1].url, [person.token for person in persons]) as kept,
         ):
             await asyncio.gather(

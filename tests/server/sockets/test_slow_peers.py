@@ -161,9 +161,9 @@ async def test_leaving_costs_the_same_however_many_leave(running: Running, peopl
     """Twice as many sockets that are in everything leave at about the same cost each, and take their memory along."""
     persons = [await people.make() for _ in range(20)]
     # The larger crowd first: what the allocator keeps of it has room for the smaller one.
-    many = await leave_at_once(running, persons, 2000)
+    many = await leave_at_once(running, persons, 1000)
     before, objects = memory(), len(gc.get_objects())
-    few = await leave_at_once(running, persons, 1000)
+    few = await leave_at_once(running, persons, 500)
     assert many < 2.5 * few
     assert memory() - before < 10 * MEGABYTE
     assert len(gc.get_objects()) - objects < 1000
