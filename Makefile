@@ -6,8 +6,9 @@ SHELL := /bin/sh
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
-# Processes that share the tests; 0 runs them in one, which a debugger needs.
-TEST_WORKERS ?= 2
+# Processes that share the tests, a module each; 0 runs them in one, which a debugger needs. One more than the cores that
+# the tests are meant for, because many of them wait for deadlines.
+TEST_WORKERS ?= 3
 TESTS ?=
 BENCH ?=
 
@@ -17,7 +18,7 @@ run: set-up
 	@exec $(PYTHON) run.py
 
 test: set-up-js
-	@exec $(PYTHON) -m pytest -q -n $(TEST_WORKERS) $(TESTS)
+	@exec $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(TESTS)
 
 soak: set-up-js
 	@exec $(PYTHON) -m pytest -q -m soak $(TESTS)

@@ -54,8 +54,8 @@ class RevocationWatch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._following is not None:
             # Cancelled, it would leave a thread of the driver's behind; as a rule it ends by itself in a moment.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._following, STOP_SECONDS)
+            await asyncio.wait([self._following], timeout=STOP_SECONDS)
+            self._following.cancel()
 
     async def _follow(self) -> None:
         stream, health = self._rows.stream(), Health("stream")
