@@ -106,8 +106,11 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
         slot, ear, restored, told = key_slot(name.encode()), Ear(), Restored(one), asyncio.Event()
         await one.subscribe(name, ear)
         other.on_speaking(told.set)
-        async with found.masters[2].client() as new:
-            target = await say(new, "CLUSTER", "MYID")
+        async with found.masters[1].client() as old, found.masters[2].client() as new:
+            source, target = await say(old, "CLUSTER", "MYID"), await say(new, "CLUSTER", "MYID")
+            # Only who was importing takes the slot with a higher epoch: otherwise old gossip may take it away again.
+            await say(new, "CLUSTER", "SETSLOT", slot, "IMPORTING", source)
+            await say(old, "CLUSTER", "SETSLOT", slot, "MIGRATING", target)
         for master in (found.masters[2], found.masters[1], found.masters[0]):
             async with master.client() as client:
                 await say(client, "CLUSTER", "SETSLOT", slot, "NODE", target)
