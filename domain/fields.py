@@ -34,7 +34,8 @@ ClientMessageId = Annotated[
 IdempotencyKey = Annotated[
     str, Meta(pattern=r"^[\x20-\x7e]{1,255}\Z", description="1-255 printable ASCII characters")
 ]
-Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+MAX_SEQ = 2**53 - 1
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"

@@ -8,6 +8,7 @@ from domain.answers import LogEntry, SyncAnswer, SyncedConversation
 from domain.commands.conversations import Sync
 from domain.conversations import Conversation
 from domain.errors import Code, DomainError, FieldError
+from domain.fields import MAX_SEQ
 from handlers import views
 from handlers.actor import Actor
 from handlers.budget import ANSWER_BYTES, CONVERSATION_BYTES, MESSAGE_BYTES, affordable, weight
@@ -53,7 +54,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
             budget -= _weight_of_start(start)
             synced.append(start)
         else:
-            synced.append(_put_off(view, cursors[view.id]))
+            synced.append(_put_off(view))
     return synced
 
 
@@ -78,9 +79,9 @@ def _continued(context: Context, view: Conversation, cursor: int, entries: Seque
     )
 
 
-def _put_off(view: Conversation, cursor: int) -> SyncedConversation:
-    """It starts over in the next answer: the device asks again with the same cursor."""
-    return SyncedConversation(conversation=view, entries=[], cursor=cursor, has_more=True)
+def _put_off(view: Conversation) -> SyncedConversation:
+    """It starts over in the next answer: the device asks again with a cursor that no head catches up with meanwhile."""
+    return SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, has_more=True)
 
 
 def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:

@@ -76,13 +76,13 @@ class Presence:
     async def stop(self) -> None:
         """The others take over whoever does not turn up at another node."""
         self.devices.stop()
-        tasks = [*self._tasks, *([self._sweep] if self._sweep else [])]
-        while not all(task.done() for task in tasks):
-            # Again, because redis-py may take the first for a connection that failed, and the work goes on.
-            for task in tasks:
+        while working := [task for task in (*self._tasks, self._sweep) if task is not None and not task.done()]:
+            # Again, because redis-py may take the first for a connection that failed, and the work goes on: it may
+            # even begin a sweep.
+            for task in working:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_SECONDS)
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.lease.resign()
             await self.last_seen.drain()

@@ -132,7 +132,7 @@ class Appender:
             self._outcome_unknown(batch)
             return
         errors = {error["index"]: error for error in reply.get("writeErrors", ())}
-        lost: list[Lane] = []
+        lost: dict[Lane, int] = {}
         for index, lane in enumerate(batch):
             error = errors.get(index)
             if error is None:
@@ -145,8 +145,7 @@ class Appender:
                     # Who was faster was heard already.
                     self._turns.next(lane)
                 else:
-                    lane.behind = True
-                    lost.append(lane)
+                    lost[lane] = lane.behind = lane.waiting[0].document["seq"]
                 self.counters.lost_races += 1
             else:
                 self._turns.spawn(self._answer_repeat(lane))
@@ -219,15 +218,18 @@ class Appender:
         else:
             self._done(lane, Appended(found, True))
 
-    async def _catch_up(self, lanes: list[Lane], reply: Document) -> None:
-        """Learn what the faster node wrote, and try again, unless it was heard of meanwhile."""
+    async def _catch_up(self, lost: dict[Lane, int], reply: Document) -> None:
+        """Learn what the faster node wrote, and try again, unless it was heard of meanwhile.
+
+        Whoever heard of it may have lost a later ``seq`` since, which is another's to find out.
+        """
         try:
-            heads = await self._heads.after(reply, [lane.id for lane in lanes])
+            heads = await self._heads.after(reply, [lane.id for lane in lost])
         except PyMongoError:
             heads = {}
-        for lane in lanes:
-            if lane.behind:
-                lane.behind = False
+        for lane, seq in lost.items():
+            if lane.behind == seq:
+                lane.behind = 0
                 lane.head = heads.get(lane.id)
                 self._turns.next(lane)
 

@@ -33,6 +33,18 @@ class Courtesy:
         lane.courtesies = COURTESIES
         lane.in_a_row = 0
 
+    def answered(self, lane: Lane) -> float:
+        """Another node was heard that a turn was left to: how many seconds to leave to a third.
+
+        Two that hear each other would leave no gap to one that hears neither. Less than the other's patience, or the
+        two would race after it.
+        """
+        lane.exchanges += 1
+        if lane.exchanges < TURN:
+            return 0.0
+        lane.exchanges = 0
+        return (PATIENCE_IN_WRITES - 1) * self._write_seconds
+
     def pause_before(self, lane: Lane, now: float) -> float:
         """How many seconds the lane's next entry should stay back, unless another node is heard meanwhile."""
         if lane.in_a_row == 0:

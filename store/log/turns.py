@@ -50,20 +50,19 @@ class Turns:
             if not self._learning:
                 self._learning = True
                 self.spawn(self._learn())
-        elif pause := self._courtesy.pause_before(lane, self._loop.time()):
-            lane.pause = self._loop.call_later(pause, self._queue, lane)
         else:
-            self._queue(lane)
+            self._queue_after(self._courtesy.pause_before(lane, self._loop.time()), lane)
 
     def heard(self, lane: Lane, seq: int) -> None:
-        """Another node has written the lane up to ``seq``: go on from there, at once if it is this that was awaited."""
+        """Another node has written the lane up to ``seq``: go on from there, now if it is this that was awaited."""
         lane.head = seq
         self._courtesy.heard(lane)
         if lane.pause is not None:
             lane.pause.cancel()
-            self._queue(lane)
+            lane.pause = None
+            self._queue_after(self._courtesy.answered(lane), lane)
         elif lane.behind:
-            lane.behind = False
+            lane.behind = 0
             self.next(lane)
 
     def retry(self, lanes: list[Lane]) -> None:
@@ -83,6 +82,12 @@ class Turns:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _queue_after(self, pause: float, lane: Lane) -> None:
+        if pause:
+            lane.pause = self._loop.call_later(pause, self._queue, lane)
+        else:
+            self._queue(lane)
 
     def _queue(self, lane: Lane) -> None:
         lane.pause = None

@@ -117,12 +117,18 @@ async def test_a_cursor_beyond_the_head_starts_over(stage: Stage) -> None:
     assert (told[other].get("reset"), told[other]["entries"]) == (None, [])
 
 
-async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
+async def _long_talks(stage: Stage) -> tuple[Caller, list[str]]:
+    """More than fits an answer: 20 messages each, as long as they get."""
     device, ids = await _talks(stage, *[0] * 6)
     for conversation in ids:
         for start in (0, 10):
             sends = (device.send(conversation, f"m{start + n}", "ж" * 4000) for n in range(10))
             await asyncio.gather(*sends)
+    return device, ids
+
+
+async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
+    device, ids = await _long_talks(stage)
     cursors, answers, more = dict.fromkeys(ids, 21), 0, True
     while more:
         answer = await device.do("sync", {"cursors": cursors})
@@ -133,6 +139,21 @@ async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
         answers, more = answers + 1, answer["hasMore"]
     assert cursors == dict.fromkeys(ids, 20)
     assert answers == 2
+
+
+async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(stage: Stage) -> None:
+    """The head has passed the device's old cursor when it asks again."""
+    device, ids = await _long_talks(stage)
+    first = _by_id(await device.do("sync", {"cursors": dict.fromkeys(ids, 21)}))
+    waiting = [i for i, each in first.items() if not each.get("reset")]
+    assert waiting
+    for conversation in waiting:
+        for number in (21, 22):
+            await device.send(conversation, str(number), str(number))
+    second = _by_id(await device.do("sync", {"cursors": {i: first[i]["cursor"] for i in ids}}))
+    for conversation in waiting:
+        assert second[conversation]["reset"] is True
+        assert _texts(second[conversation])[-2:] == ["21", "22"]
 
 
 async def test_more_than_a_hundred_that_are_not_named(stage: Stage) -> None:

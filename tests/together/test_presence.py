@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,38 @@ async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> Non
                 await ask(*too_many)
         await phone.do("presence:unwatch", {"userIds": clients[:1]}, PRESENCE)
         assert await ask(*clients[1000:]) == 1
+
+
+async def test_a_takeover_that_begins_while_the_node_stops_ends_with_it(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does if the cancellation was taken for a connection that failed."""
+    asked, begun, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def renew() -> dict[str, int]:
+        asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return {"dead": 1}
+
+    async def take_over(_: object) -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with running_node(database_url, redis_url, tmp_path) as running:
+        presence = running.node.presence
+        await presence.stop()
+        monkeypatch.setattr(presence.lease, "renew", renew)
+        monkeypatch.setattr(presence.taking_over, "of", take_over)
+        presence.start()
+        await asked.wait()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await presence.stop()
+        assert begun.is_set() == ended.is_set()
+        assert begun.is_set()
 
 
 async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
