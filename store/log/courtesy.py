@@ -12,6 +12,8 @@ TURN = 8
 # write before, and to write. Hearing of its entry ends the pause; after so many pauses without, it has nothing to say.
 PATIENCE_IN_WRITES = 3
 COURTESIES = 4
+# People who take turns by themselves have said theirs long ago.
+CONTENDED_SECONDS = 1.0
 LONGEST_WRITE_SECONDS = 0.2
 
 
@@ -28,8 +30,9 @@ class Courtesy:
         lane.in_a_row += 1
         lane.written_at = now
 
-    def heard(self, lane: Lane) -> None:
+    def heard(self, lane: Lane, now: float) -> None:
         """Another node has written the lane's newest entry."""
+        lane.heard_at = now
         lane.courtesies = COURTESIES
         lane.in_a_row = 0
 
@@ -50,7 +53,7 @@ class Courtesy:
         if lane.in_a_row == 0:
             return 0.0
         idle = now - lane.written_at
-        if lane.courtesies:
+        if lane.courtesies and now - lane.heard_at < CONTENDED_SECONDS:
             lane.courtesies -= 1
             return max(0.0, PATIENCE_IN_WRITES * self._write_seconds - idle)
         if idle < self._write_seconds and lane.in_a_row < TURN:

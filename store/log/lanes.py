@@ -46,9 +46,9 @@ class Lane:
 
     ``busy`` while its oldest entry is queued, written or settled; ``losses`` counts that entry's failed tries.
     ``in_a_row`` entries were written without a pause, the last of them at ``written_at`` (the loop's time);
-    so many ``courtesies`` are owed to another node, of which an entry was heard, and in so many ``exchanges`` it took
-    the turn it was left. The oldest entry stays back for others while there is a ``pause``; ``behind`` is the ``seq``
-    it lost, while the head is learned that it lost against, else 0.
+    so many ``courtesies`` are owed to another node, an entry of which was ``heard_at``, and in so many ``exchanges``
+    it took the turn it was left. The oldest entry stays back for others while there is a ``pause``; ``behind`` is the
+    ``seq`` it lost, while the head is learned that it lost against, else 0.
     """
 
     id: ObjectId
@@ -57,6 +57,7 @@ class Lane:
     losses: int = 0
     in_a_row: int = 0
     written_at: float = 0.0
+    heard_at: float = 0.0
     courtesies: int = 0
     exchanges: int = 0
     behind: int = 0

@@ -56,7 +56,7 @@ class Turns:
     def heard(self, lane: Lane, seq: int) -> None:
         """Another node has written the lane up to ``seq``: go on from there, now if it is this that was awaited."""
         lane.head = seq
-        self._courtesy.heard(lane)
+        self._courtesy.heard(lane, self._loop.time())
         if lane.pause is not None:
             lane.pause.cancel()
             lane.pause = None
