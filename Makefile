@@ -6,7 +6,7 @@ SHELL := /bin/sh
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
-# Processes that share the tests, a module each; 0 runs them in one, which a debugger needs. One more than the cores that
+# Processes that share the tests, a module each; 0 runs them in one, which a debugger needs. More than the two cores that
 # the tests are meant for, because many of them wait for deadlines.
 TEST_WORKERS ?= 3
 TESTS ?=
@@ -18,7 +18,7 @@ run: set-up
 	@exec $(PYTHON) run.py
 
 test: set-up-js
-	@exec $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(TESTS)
+	@exec $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(TESTS)
 
 soak: set-up-js
 	@exec $(PYTHON) -m pytest -q -m soak $(TESTS)
