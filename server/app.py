@@ -26,7 +26,7 @@ from server.fanout.recent import ROTATE_SECONDS
 from server.files.picture_maker import PictureMaker
 from server.files.urls import SignedUrls
 from server.http.connections import Connections as HttpConnections
-from server.http.server import Runner
+from server.http.listening import Listener
 from server.mail.printed import PrintedMailer
 from server.mail.smtp import Patience, SmtpMailer
 from server.observability import figures
@@ -66,14 +66,11 @@ SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 # Besides WebSockets; a socket that polls takes two.
 CONNECTIONS_PER_ADDRESS = 600
-# What each part of the end may take before the process has to be gone; requests are given their time twice, to
-# finish and to be cancelled.
+# What each part of the end may take before the process has to be gone; requests have theirs with the listener.
 DRAIN_SECONDS = 10.0
 BODY_LIMIT_BYTES = 1_000_000
-_KEEP_ALIVE_SECONDS = 75.0
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
-_REQUESTS_SECONDS = 0.75
 _WRITES_SECONDS = 1.2
 _PRESENCE_SECONDS = 0.5
 
@@ -119,8 +116,8 @@ class Node:
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
         self.http = HttpConnections(most)
         self.app = self._make_app()
+        self._listener = Listener(self.app, self.http, settings, neighbours)
         self.background = Background()
-        self._runner: Runner | None = None
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
         settings, scale = self.settings, self.settings.rate_limit_scale
@@ -214,32 +211,13 @@ class Node:
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         for job in JOBS:
             self.background.every(job.seconds, job.name, partial(job.work, self.context))
-        self._runner = Runner(
-            self.app,
-            self.http,
-            access_log=None,
-            shutdown_timeout=_REQUESTS_SECONDS,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        await self._runner.setup()
-        together = self.neighbours is not None
-        site = web.TCPSite(
-            self._runner, self.settings.host, self.settings.port, backlog=4096, reuse_port=together or None
-        )
-        if self.neighbours is not None:
-            assert self._runner.server is not None
-            self.neighbours.open(self._runner.server)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        host = self.settings.host if self.settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-        return f"http://{host}:{port}"
+        return await self._listener.start()
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
         self.draining = True
         self.gateway.stop_reading()
-        for site in tuple(self._runner.sites) if self._runner is not None else ():
-            await site.stop()
+        await self._listener.close()
         await asyncio.gather(
             self.background.stop(),
             self.revocations.stop(),
@@ -249,11 +227,7 @@ class Node:
             self.gateway.eio.drain(_SOCKETS_SECONDS), _within(_SOCKETS_SECONDS, self.mailer.stop(), "mails")
         )
         await self.gateway.eio.shutdown()
-        if self.neighbours is not None:
-            self.neighbours.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self.http.stop()
+        await self._listener.stop()
         await _within(_WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()

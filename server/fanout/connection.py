@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar, cast
 
 import hiredis
@@ -19,7 +20,7 @@ class Refused(ConnectionError):
     """The server answered, but does not want us now: loading, wrong password, no such database."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(ABC, asyncio.Protocol):
     """Replies go to ``replied``; what they mean is up to the kind of connection."""
 
     def __init__(self) -> None:
@@ -32,9 +33,9 @@ class Connection(asyncio.Protocol):
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
+    @abstractmethod
     def replied(self, reply: Any) -> None:
         """One reply arrived."""
-        raise NotImplementedError
 
     async def greet(self, said: list[bytes]) -> None:
         """Raises ``Refused``, or ``ConnectionError`` when the server hangs up."""

@@ -145,12 +145,17 @@ def _told(device: Device, kind: str) -> list[dict[str, Any]]:
     return [slot for event in device.events("slots:changed") for slot in event[kind]]
 
 
+@asynccontextmanager
+async def watched_day(market: Market) -> AsyncIterator[tuple[Somebody, Device, dict[str, Any]]]:
+    """A trainer, somebody else's device on the other node, and what it says to watch a day of the trainer's."""
+    trainer, day = await market.trainer(), market.at(0).date().isoformat()
+    async with phone(market, await market.somebody("client"), 1) as screen:
+        yield trainer, screen, {"trainerId": trainer.profile, "from": day, "to": day}
+
+
 async def test_a_watch_that_is_refused_leaves_the_one_before_it(market: Market) -> None:
-    trainer = await market.trainer()
-    client, watcher = await market.client(trainer), await market.somebody("client")
-    day = market.at(0).date().isoformat()
-    async with phone(market, watcher, 1) as screen:
-        span = {"trainerId": trainer.profile, "from": day, "to": day}
+    async with watched_day(market) as (trainer, screen, span):
+        client = await market.client(trainer)
         await screen.do("slots:watch", span, BOOKINGS)
         with pytest.raises(Refused):
             await screen.do("slots:watch", span | {"to": "2020-01-01"}, BOOKINGS)
@@ -160,11 +165,8 @@ async def test_a_watch_that_is_refused_leaves_the_one_before_it(market: Market) 
 
 
 async def test_a_watch_that_is_refused_leaves_the_one_after_it(market: Market) -> None:
-    trainer = await market.trainer()
-    client, watcher = await market.client(trainer), await market.somebody("client")
-    day = market.at(0).date().isoformat()
-    async with phone(market, watcher, 1) as screen:
-        span = {"trainerId": trainer.profile, "from": day, "to": day}
+    async with watched_day(market) as (trainer, screen, span):
+        client = await market.client(trainer)
         refused, watched = await together(
             screen.ask("slots:watch", span | {"to": "2020-01-01"}, BOOKINGS), screen.ask("slots:watch", span, BOOKINGS)
         )

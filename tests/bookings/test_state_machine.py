@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from domain.schedules import DAYS, Schedule, Window
 from tests.bookings.deals import NOTICE, Deal
@@ -18,6 +17,7 @@ from tests.bookings.market import Data, Market
 from tests.bookings.model import Actor, Trade
 from tests.bookings.orders import Book, Cancel, ComeBack, Move, NoShow, Order, SetPricing, SetWeek, TakeOff
 from tests.bookings.stage import CLIENTS, TRAINERS, Stage
+from tests.harness.machines import run_machine
 
 PATIENCE_SECONDS = 60.0
 # Before New York's and London's clocks change, and the ISO year; on a Friday, a Wednesday, a Saturday and a Thursday.
@@ -222,23 +222,10 @@ def _actor(deal: Deal, who: str) -> Actor:
     return actors[who]
 
 
-async def _run(market: Market, examples: int, steps: int, *, derandomize: bool) -> None:
-    bound = {"market": market, "loop": asyncio.get_running_loop()}
-    how = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        derandomize=derandomize,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    await asyncio.to_thread(run_state_machine_as_test, type("Bound", (Bookings,), bound), settings=how)
-
-
 async def test_everything_comes_out_as_the_model_says(market: Market) -> None:
-    await _run(market, 5, 30, derandomize=True)
+    await run_machine(Bookings, 5, 30, derandomize=True, market=market)
 
 
 @pytest.mark.soak
 async def test_everything_comes_out_as_the_model_says_for_long(market: Market) -> None:
-    await _run(market, 100, 40, derandomize=False)
+    await run_machine(Bookings, 100, 40, derandomize=False, market=market)

@@ -9,9 +9,8 @@ from itertools import count
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from domain import rooms
 from domain.instants import to_wire
@@ -20,6 +19,7 @@ from tests.conversations.model import Refusal, Said, Talk
 from tests.conversations.replica import Replica
 from tests.conversations.stage import Caller, NodeStage
 from tests.harness.devices import Data
+from tests.harness.machines import run_machine
 from tests.harness.people import Person
 from tests.store.writing import entries, now
 
@@ -372,23 +372,10 @@ def _picked(talk: Talk, number: int) -> Said:
     return talk.messages[-1 - number % len(talk.messages)]
 
 
-async def _run(database: Database, examples: int, steps: int, *, derandomize: bool) -> None:
-    bound = {"database": database, "loop": asyncio.get_running_loop()}
-    how = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        derandomize=derandomize,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    await asyncio.to_thread(run_state_machine_as_test, type("Bound", (Conversations,), bound), settings=how)
-
-
 async def test_every_answer_is_what_the_model_says(shared_database: Database) -> None:
-    await _run(shared_database, 15, 25, derandomize=True)
+    await run_machine(Conversations, 15, 25, derandomize=True, database=shared_database)
 
 
 @pytest.mark.soak
 async def test_every_answer_is_what_the_model_says_for_long(shared_database: Database) -> None:
-    await _run(shared_database, 400, 60, derandomize=False)
+    await run_machine(Conversations, 400, 60, derandomize=False, database=shared_database)

@@ -50,18 +50,6 @@ async def test_writers_that_hear_each_other_take_turns(shared_database: Database
     assert sum(log.appender.counters.lost_races for log in logs) < sum(appended.values()) / 2
 
 
-async def test_whoever_hears_nothing_more_stays_back_no_longer(shared_database: Database) -> None:
-    speaker, listener, conversation = Log(shared_database), Log(shared_database), new_id()
-    sender = new_id()
-    await speaker.append_message(a_message(conversation, sender, "first"), lambda _: None)
-    await listener.append_message(a_message(conversation, sender, "second"), lambda _: None)
-    speaker.heard(conversation, 2)
-    for number in range(20):
-        await speaker.append_message(a_message(conversation, sender, str(number)), lambda _: None)
-    assert await numbers(shared_database, conversation) == upto(22)
-    assert speaker.appender.counters.lost_races == 0
-
-
 async def _saturate(
     logs: list[Log], conversation_ids: list[str], total: int, waiting: int, *, hearing: bool = False
 ) -> Counter[int]:

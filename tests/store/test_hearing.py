@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from store.database import Database, Document
-from store.log.courtesy import TURN, Courtesy
+from store.log.courtesy import CONTENDED_SECONDS, COURTESIES, PATIENCE_IN_WRITES, TURN, Courtesy
 from store.log.heads import Heads
 from store.log.lanes import Appended, Lane, Lanes, Pending
 from store.log.log import Log
@@ -91,3 +91,29 @@ async def test_two_that_take_turns_leave_a_gap_to_a_third(shared_database: Datab
     assert lane.pause is None
     await _until(lambda: not lane.busy)
     assert written[-1] == 2 * TURN + 3
+
+
+def _heard_once(at: float) -> tuple[Courtesy, Lane]:
+    """Of another node, by one whose writes take a tenth of a second."""
+    courtesy, lane = Courtesy(), Lane(ObjectId())
+    for _ in range(50):
+        courtesy.took(0.1)
+    courtesy.heard(lane, at)
+    return courtesy, lane
+
+
+def test_whoever_was_heard_is_let_in_a_few_times_and_then_no_more() -> None:
+    courtesy, lane = _heard_once(10.0)
+    assert courtesy.pause_before(lane, 10.0) == 0.0
+    for _ in range(COURTESIES):
+        courtesy.wrote(lane, 10.0)
+        assert courtesy.pause_before(lane, 10.0) == pytest.approx(PATIENCE_IN_WRITES * 0.1, rel=0.01)
+    courtesy.wrote(lane, 10.0)
+    assert courtesy.pause_before(lane, 10.0) == 0.0
+
+
+def test_whoever_was_heard_long_ago_is_waited_for_no_more() -> None:
+    courtesy, lane = _heard_once(10.0)
+    later = 10.0 + CONTENDED_SECONDS
+    courtesy.wrote(lane, later)
+    assert courtesy.pause_before(lane, later) == 0.0
