@@ -38,7 +38,11 @@ async def missed(context: Context, spans: Mapping[str, tuple[int, int]], limit: 
 
 
 async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, int]:
-    return await context.store.log.read.heads(conversation_ids)
+    found = await context.store.log.read.heads(conversation_ids)
+    for conversation_id, head in found.items():
+        # Whoever answers what was missed need not lose a race to learn of it.
+        context.store.log.heard(conversation_id, head)
+    return found
 
 
 async def introductions(context: Context, conversation_id: str) -> dict[str, ConversationNew]:

@@ -123,6 +123,7 @@ class Feeds:
         elif told.kind == Kind.EVENT:
             self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
         elif told.kind == Kind.HEAD:
+            self._heard(told.conversation_id, told.seq)
             gate.head(told.conversation_id, told.seq)
         else:
             gate.resync()

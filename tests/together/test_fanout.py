@@ -44,6 +44,7 @@ async def test_who_answers_from_another_node_loses_no_race(three: Stage) -> None
     talk = await three.talk()
     for number in (0, -1):
         await talk.say(talk.devices[number], f"hello {number}")
+    await talk.everyone_heard_everything()
     appenders = [running.node.store.log.appender.counters for running in three.nodes]
     before = sum(counters.lost_races for counters in appenders)
     for count in range(10):

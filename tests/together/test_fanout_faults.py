@@ -55,6 +55,23 @@ async def test_redis_killed_and_restarted_empty_while_people_talk(two: Stage, do
     assert (await newcomer.do("sync", {"cursors": {}}))["conversations"]
 
 
+async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: Stage) -> None:
+    talk = await two.talk()
+    here, there = talk.devices[0], talk.devices[-1]
+    for phone in (here, there):
+        await talk.say(phone, "before")
+        await talk.everyone_heard_everything()
+    await two.redis.killed()
+    for count in range(3):
+        await talk.say(there, f"unheard {count}")
+    await two.redis.start()
+    await talk.everyone_heard_everything()
+    counters = two.nodes[0].node.store.log.appender.counters
+    before = counters.lost_races
+    await talk.say(here, "after")
+    assert counters.lost_races == before
+
+
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
 async def test_one_kind_of_connection_cut_while_people_talk(two: Stage, kind: str) -> None:
     talk = await two.talk()
