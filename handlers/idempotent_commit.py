@@ -44,8 +44,8 @@ def idempotent_booking(handler: Handler[C]) -> Callable[[Context, Actor, C], Awa
         # Nothing that came later on this socket may overtake.
         async with actor.turn:
             booking = await _once(context, replace(actor, turn=asyncio.Lock()), command)
-        await announcing.settle(context, booking.id)
-        return await views.booking_view(context, booking)
+        told = await announcing.settle(context, booking.id)
+        return told.get(booking.version) or await views.booking_view(context, booking)
 
     async def _once(context: Context, actor: Actor, command: C) -> Booking:
         if command.idempotency_key is None:

@@ -23,6 +23,9 @@ class Publisher(Protocol):
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""
 
+    async def anyone_in(self, room: str) -> bool:
+        """Whether an event for the room may find a member anywhere; who joins later has to read the present state."""
+
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""
 

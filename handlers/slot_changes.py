@@ -1,7 +1,8 @@
 """What watchers of a trainer's slots are told: each slot that comes or goes.
 
 Changes that meet are told by different nodes, and the older state may be told last. So whoever has told something
-looks again, until it is still so: what comes after that look is told by whoever changes it.
+looks again, until it is still so: what comes after that look is told by whoever changes it. Where nobody watches
+nothing is looked at: who begins to later reads what was committed before.
 """
 
 from __future__ import annotations
@@ -38,9 +39,14 @@ async def after_booking(context: Context, change: Change) -> None:
     if not spans:
         return
     try:
-        await _tell_touched(context, change.booking.trainer_id, spans)
+        if await _watched(context, change.booking.trainer_id):
+            await _tell_touched(context, change.booking.trainer_id, spans)
     except Exception as error:
         log.warning("slot watchers were not told", error=type(error).__name__)
+
+
+async def _watched(context: Context, trainer_id: str) -> bool:
+    return await context.publisher.anyone_in(rooms.slots(trainer_id))
 
 
 async def shown(context: Context, trainer_id: str) -> Schedule | None:
@@ -73,6 +79,8 @@ async def _tell_account(context: Context, trainer_id: str, earlier: Schedule | N
 
     ``earlier``: the schedule before the change, for a trainer with whom it has gone.
     """
+    if not await _watched(context, trainer_id):
+        return
     latest = await _schedule(context, trainer_id) or earlier
     bookable = await shown(context, trainer_id) is not None
     await _tell_difference(context, trainer_id, None if bookable else latest)
@@ -81,7 +89,8 @@ async def _tell_account(context: Context, trainer_id: str, earlier: Schedule | N
 async def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
     """What another schedule than ``before`` takes away and brings; never raises."""
     try:
-        await _tell_difference(context, trainer_id, before)
+        if await _watched(context, trainer_id):
+            await _tell_difference(context, trainer_id, before)
     except Exception as error:
         log.warning("slot watchers were not told", error=type(error).__name__)
 
@@ -131,9 +140,12 @@ async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]
     while True:
         now = whole_milliseconds(context.clock())
         schedule = await shown(context, trainer_id)
-        nearby = _nearby(schedule, spans, now) if schedule else []
-        free = set(await free_of(context, trainer_id, schedule, nearby)) if schedule else set()
-        touched.update(slot for slot in nearby if schedule and slots.is_taken(slot, schedule.pause, spans))
+        free: set[Slot] = set()
+        if schedule is not None:
+            nearby = _nearby(schedule, spans, now)
+            touched.update(slot for slot in nearby if slots.is_taken(slot, schedule.pause, spans))
+            offered = sorted(touched.intersection(nearby), key=_start)
+            free.update(await free_of(context, trainer_id, schedule, offered))
         seen = touched & free, touched - free
         if seen == told:
             return
@@ -142,13 +154,13 @@ async def _tell_touched(context: Context, trainer_id: str, spans: Sequence[Busy]
 
 
 def _nearby(schedule: Schedule, spans: Sequence[Busy], now: datetime) -> list[Slot]:
-    """What is offered on the days around the spans."""
+    """What is offered on the days around the spans, some of it twice where these meet."""
     zone = ZoneInfo(schedule.time_zone)
-    found: set[Slot] = set()
+    found: list[Slot] = []
     for span in spans:
         first, last = (span.starts_at - _DAY).astimezone(zone).date(), (span.ends_at + _DAY).astimezone(zone).date()
-        found.update(slots.offered(schedule, first, last))
-    return slots.only_open(sorted(found, key=_start), schedule.time_zone, now)
+        found += slots.offered(schedule, first, last)
+    return slots.only_open(found, schedule.time_zone, now)
 
 
 def _publish(context: Context, trainer_id: str, added: Sequence[Slot], removed: Sequence[Slot]) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from domain import rooms
+from domain.booking_answers import BookingAnswer
 from domain.booking_changes import Change
 from domain.booking_entries import note_of
 from domain.booking_events import OF_ACTION, BookingEvent, CreditChanged
@@ -23,13 +24,18 @@ ABANDONED_AFTER = timedelta(seconds=5)
 _CLAIM_LASTS = timedelta(seconds=30)
 
 
-async def settle(context: Context, booking_id: str) -> None:
-    """Bring the log up to date with a booking; whatever another node left behind comes first."""
+async def settle(context: Context, booking_id: str) -> dict[int, BookingAnswer]:
+    """Bring the log up to date with a booking; whatever another node left behind comes first.
+
+    Answers what was told, by the booking's version.
+    """
+    told: dict[int, BookingAnswer] = {}
     for change in await context.store.outbox.of_booking(booking_id):
-        await asyncio.gather(
+        told[change.booking.version], *_ = await asyncio.gather(
             _append(context, change), slot_changes.after_booking(context, change), _leave(context, change)
         )
         await context.store.outbox.done(change)
+    return told
 
 
 async def redrive(context: Context) -> int:
@@ -53,7 +59,7 @@ async def _leave(context: Context, change: Change) -> None:
             await context.store.bookings.leave_one(change.booking, user.role, whole_milliseconds(context.clock()))
 
 
-async def _append(context: Context, change: Change) -> None:
+async def _append(context: Context, change: Change) -> BookingAnswer:
     booking = change.booking
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None
@@ -73,6 +79,7 @@ async def _append(context: Context, change: Change) -> None:
     if isinstance(appended, MessageRecord):
         # It was there already: whoever appended it may have died before it told the parties.
         _tell(context, change, event)
+    return event.booking
 
 
 async def _event(context: Context, change: Change) -> BookingEvent:

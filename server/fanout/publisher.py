@@ -49,6 +49,12 @@ class ClusterPublisher:
         for room in rooms:
             self._bus.publish(channel(room), message)
 
+    async def anyone_in(self, room: str) -> bool:
+        # Should the answer have come from a server that nobody listens to any more, the room is told to ask again,
+        # as it would be of an event.
+        self._recent.event((room,))
+        return self._feeds.gate(room) is not None or await self._bus.anyone_listens(channel(room))
+
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Whoever has not heard of it, here or elsewhere, looks into the log."""
         message = envelope.head(self._origin, conversation_id, seq)

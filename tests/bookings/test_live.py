@@ -11,7 +11,9 @@ import pytest
 
 from domain.events import BOOKINGS, CONVERSATIONS
 from domain.instants import to_wire
+from domain.schedules import Schedule
 from handlers import slot_changes
+from handlers.context import Context
 from tests.bookings.market import Market, Somebody, together
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
@@ -60,6 +62,32 @@ async def test_both_parties_hear_of_every_change_and_nobody_else(market: Market)
         await other.do("booking:list", {}, BOOKINGS)
         assert other.heard == []
         assert hers.events("credit:changed") == []
+
+
+async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever begins to watch then is shown what has become of the slots."""
+    trainer = await market.trainer()
+    client, watcher = await market.client(trainer), await market.somebody("client")
+    looked: list[str] = []
+
+    async def shown(context: Context, trainer_id: str) -> Schedule | None:
+        looked.append(trainer_id)
+        return await look(context, trainer_id)
+
+    look = slot_changes.shown
+    monkeypatch.setattr(slot_changes, "shown", shown)
+    day = market.at(0).date().isoformat()
+    span = {"trainerId": trainer.profile, "from": day, "to": day}
+    async with phone(market, watcher, 1) as screen, phone(market, client) as his:
+        await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
+        assert looked == []
+        free = {slot["startsAt"] for slot in (await screen.do("slots:watch", span, BOOKINGS))["slots"]}
+        assert to_wire(market.at(9)) not in free
+        assert to_wire(market.at(10)) in free
+        await his.do("booking:create", wanted(trainer, market.at(10), "next"), BOOKINGS)
+        (changed,) = await screen.hear("slots:changed")
+        assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(10))]
+        assert looked
 
 
 async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None:

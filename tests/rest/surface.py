@@ -102,6 +102,9 @@ class Unheard:
     def publish(self, event: Event, *rooms: str) -> None:
         pass
 
+    async def anyone_in(self, room: str) -> bool:
+        return False
+
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         pass
 
