@@ -73,6 +73,10 @@ def unauthenticated(message: str = "Sign in first.") -> DomainError:
     return DomainError(Code.UNAUTHENTICATED, message)
 
 
+def session_ended() -> DomainError:
+    return unauthenticated("This session has ended; sign in again.")
+
+
 def invalid_code() -> DomainError:
     """One answer for a wrong, used, expired or never sent code, and for an unknown address."""
     return DomainError(Code.INVALID_CODE, "The code is wrong or has expired.")

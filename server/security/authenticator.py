@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.accounts import require_may_sign_in, unauthenticated
+from domain.accounts import require_may_sign_in, session_ended, unauthenticated
 from domain.sessions import is_live
 from handlers.actor import Actor
 from server.security.tokens import AccessTokens, Claims
@@ -40,7 +40,7 @@ class Authenticator:
         require_may_sign_in(user)
         changed_at = user.password_changed_at
         if not is_live(session, user, now) or (changed_at is not None and claims.issued_at < changed_at):
-            raise unauthenticated("This session has ended; sign in again.")
+            raise session_ended()
         actor = Actor(
             user_id=user.id,
             role=user.role,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from domain.accounts import session_ended
 from domain.events import SessionRevoked
+from server.sockets import replies
 from server.sockets.clients import Client
 
 
@@ -42,10 +44,15 @@ class Registry:
                 self._gone(user_id)
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
-        """Close the user's sockets (of one session only, if named), telling them why."""
+        """Close the user's sockets (of one session only, if named), telling them why.
+
+        What is about to be connected is refused: a client that hears nothing would only try again.
+        """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
                 client.tell(SessionRevoked(reason=reason))
+                for namespace in tuple(client.admitting):
+                    client.socket.send_text(_refused(namespace))
                 client.socket.close()
 
     def sessions_of(self, user_id: str) -> set[str]:
@@ -62,3 +69,8 @@ class Registry:
     @property
     def users(self) -> int:
         return len(self._of_user)
+
+
+def _refused(namespace: str) -> bytes:
+    error = session_ended()
+    return replies.refused(namespace, error.message, error.code)

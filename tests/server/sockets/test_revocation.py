@@ -18,6 +18,9 @@ from tests.server.sockets.phones import PASSWORD, Account, Tokens
 from tests.server.sockets.raw import Raw, admitted, raw_socket
 from tests.server.sockets.turning import until
 
+# What a namespace is told that was just about to be connected: a client library does not try again then.
+ENDED = '4{},{{"message":"This session has ended; sign in again.","data":{{"code":"unauthenticated"}}}}'
+
 
 @pytest.fixture
 async def account(shared: Running, crowd: People) -> AsyncIterator[Account]:
@@ -146,7 +149,7 @@ async def test_a_session_that_ends_while_its_token_is_looked_up_is_cut(
             node.registry.cut(account.person.id, "logout", session_id)
             gate.opened.set()
             await raw.closed()
-        assert raw.heard == []
+        assert raw.heard == [ENDED.format("/conversations")]
     assert node.rooms.connections == 0
 
 
@@ -164,7 +167,8 @@ async def test_a_second_namespace_is_looked_up_when_the_first_is_cut(
             node.registry.cut(account.person.id, "logout")
             gate.opened.set()
             await raw.closed()
-        assert raw.heard == ['2/conversations,["session:revoked",{"reason":"logout"}]']
+        told = '2/conversations,["session:revoked",{"reason":"logout"}]'
+        assert raw.heard == [told, ENDED.format("/presence")]
 
 
 async def test_leaving_while_connect_is_pending_takes_it_back(
