@@ -23,3 +23,8 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
     if ended is None:
         raise invalid_credentials()
     cut_each(context, user.id, ended, "erased")
+
+
+async def look_again(context: Context) -> int:
+    """For what was committed while its party was being erased; answers how many had left."""
+    return await context.store.accounts.look_again(present(context))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -12,12 +12,17 @@ from aiohttp.http_exceptions import BadHttpMessage
 from domain.errors import Code, DomainError, invalid
 from domain.files import LARGEST
 
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
+
 T = TypeVar("T")
 
 FIELD = "file"
 _CHUNK_BYTES = 64 * 1024
 # What boundaries and a part's headers add to a file.
 _FRAME_BYTES = 64 * 1024
+# Boundaries and the headers of a part or two; the file itself is not read by lines.
+_MOST_LINES = 200
 _BROKEN = (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError, ValueError, AssertionError, EOFError)
 
 
@@ -48,6 +53,27 @@ class Pace:
         return got
 
 
+class _FewLines:
+    """A body of which only so many lines are read.
+
+    What comes before the first boundary is skipped by the line, and a million empty lines would keep the event loop
+    for seconds.
+    """
+
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
+        self._left = _MOST_LINES
+
+    async def readline(self, **how: Any) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError
+        return await self._content.readline(**how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+
 class FilePart:
     """``name``: what the sender calls the file."""
 
@@ -74,7 +100,7 @@ async def file_part(request: web.Request) -> FilePart:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
     pace = Pace()
     try:
-        reader = await request.multipart()
+        reader = MultipartReader(request.headers, cast("StreamReader", _FewLines(request.content)))
     except _BROKEN:
         raise _malformed() from None
     part = await pace.read(reader.next())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from handlers.bookings import announcing, due
 from handlers.context import Context
+from handlers.erasing import look_again
 from handlers.files.sweeping import sweep
 from handlers.redriving import redrive_changes
 
@@ -25,4 +26,5 @@ JOBS = (
     Job(2.0, "redrive bookings", announcing.redrive),
     Job(20.0, "redrive changes", redrive_changes),
     Job(30.0, "sweep files", sweep),
+    Job(30.0, "look again", look_again),
 )

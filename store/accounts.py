@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
 from domain.accounts import Role, User
 from domain.blocking import Block
+from domain.errors import DomainError
 from domain.registrations import Registration
 from domain.revocations import Reason
 from domain.sessions import Session
@@ -17,6 +19,7 @@ from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import Database
 from store.database import Session as DatabaseSession
+from store.departures import Departures
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
@@ -26,6 +29,10 @@ from store.profiles import NewProfile, Profiles
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.users import Users
+
+# MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
+LONGEST_TRANSACTION = timedelta(seconds=90)
+_LOOKED_AT = 100
 
 
 @repository
@@ -43,6 +50,7 @@ class Accounts:
         bookings: Bookings,
         files: Files,
         calendars: Calendars,
+        departures: Departures,
     ) -> None:
         self._database = database
         self._users = users
@@ -55,6 +63,7 @@ class Accounts:
         self._bookings = bookings
         self._files = files
         self._calendars = calendars
+        self._departures = departures
 
     async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -171,10 +180,24 @@ class Accounts:
             await self._files.release_owner(user.id, now, session=session)
             await self._calendars.remove(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
+            await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 
-        return await self._database.transaction(body)
+        ended = await self._database.transaction(body)
+        if ended is not None:
+            with suppress(DomainError):
+                # What was committed in between would otherwise wait for the last look.
+                await self._bookings.leave(user.role, user.profile_id, now)
+        return ended
+
+    async def look_again(self, now: datetime) -> int:
+        """Once more, when no transaction can be open that began before the erasure; answers how many had left."""
+        gone = await self._departures.before(now - LONGEST_TRANSACTION, _LOOKED_AT)
+        for one in gone:
+            await self._bookings.leave(one.role, one.profile_id, now)
+            await self._departures.done(one.user_id)
+        return len(gone)
 
     async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
         """Each session with its user."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
+from domain.accounts import unauthenticated
 from domain.availability import AbsenceRecord, Week
 from domain.errors import Code, DomainError, not_found
 from domain.schedules import Schedule
@@ -16,6 +17,7 @@ from domain.slots import HORIZON_DAYS
 from store.availability_documents import day_document, exception_document, exception_from, schedule_from, week_from
 from store.database import SNAPSHOT, Database, Document, Session
 from store.failures import repository
+from store.profiles import NOT_ERASED
 from store.schema import CollectionSchema
 
 if TYPE_CHECKING:
@@ -165,9 +167,11 @@ class Availability:
     ) -> Schedule | None:
         async def change(session: Session) -> Schedule | None:
             # First what every other change writes too: of two at once one waits, and sees what the other did.
-            await self._trainers.update_one(
-                {"_id": ObjectId(trainer_id)}, {"$inc": {"scheduleRevision": 1}}, session=session
+            queued = await self._trainers.update_one(
+                {"_id": ObjectId(trainer_id), **NOT_ERASED}, {"$inc": {"scheduleRevision": 1}}, session=session
             )
+            if not queued.matched_count:
+                raise unauthenticated()
             before = await self.schedule(trainer_id, now, session=session)
             await body(session)
             return before

@@ -22,6 +22,7 @@ NAME = "bookings"
 CLAIMS_INDEX = "trainerClaims"
 # Longer than any session with its pause: how far before a span a booking may begin that reaches into it.
 LONGEST = timedelta(days=1)
+_HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
 
 SCHEMAS = (
@@ -127,26 +128,28 @@ class Bookings:
         found = await self._bookings.find(query).sort(list(_LISTED)).limit(limit).to_list(None)
         return [booking_record(one) for one in found]
 
-    async def leave(self, role: Role, profile_id: str, now: datetime, *, session: Session) -> None:
-        """A party is erased: what it wrote goes, and what it still has before it becomes due to be cancelled."""
-        if role not in ("client", "trainer"):
-            return
-        own: Document = {role: ObjectId(profile_id)}
-        if role == "client":
-            await self._bookings.update_many(own, {"$unset": {"note": ""}}, session=session)
-        await self._bookings.update_many(
-            own | {"status": {"$in": list(UPCOMING)}},
-            {"$set": {"leftBy": role, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}},
-            session=session,
-        )
+    async def leave(self, role: Role, profile_id: str, now: datetime, *, session: Session | None = None) -> None:
+        """A party is erased: what it wrote goes, and what it still has before it becomes due to be cancelled.
+
+        Again, without a session, for what was committed meanwhile.
+        """
+        if role in ("client", "trainer"):
+            await self._leave({role: ObjectId(profile_id)}, role, now, session)
 
     async def leave_one(self, booking: Booking, by: Role, now: datetime) -> None:
-        """The same for a booking that was committed while its party was being erased."""
-        update: Document = {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}}
+        """The same for a booking that was committed after its party was erased."""
+        await self._leave({"_id": ObjectId(booking.id)}, by, now, None)
+
+    async def _leave(self, whose: Document, by: Role, now: datetime, session: Session | None) -> None:
         if by == "client":
-            update["$unset"] = {"note": ""}
-        still = {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}}
-        await self._bookings.update_one({"_id": ObjectId(booking.id), **still}, update)
+            await self._bookings.update_many(whose | _HAS_NOTE, {"$unset": {"note": ""}}, session=session)
+        own_reason = {"cancelledBy": by, "reason": {"$exists": True}}
+        await self._bookings.update_many(whose | own_reason, {"$unset": {"reason": ""}}, session=session)
+        await self._bookings.update_many(
+            whose | {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}},
+            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}},
+            session=session,
+        )
 
     async def insert(self, booking: Booking, now: datetime, *, session: Session) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""

@@ -12,6 +12,7 @@ from store import (
     client_claims,
     conversations,
     credits,
+    departures,
     files,
     idempotency,
     listings,
@@ -36,6 +37,7 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database
+from store.departures import Departures
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -81,6 +83,7 @@ SCHEMAS = (
     *outbox.SCHEMAS,
     *files.SCHEMAS,
     *calendars.SCHEMAS,
+    *departures.SCHEMAS,
 )
 
 
@@ -142,6 +145,7 @@ class Store:
             self.bookings,
             self.files,
             self.calendars,
+            Departures(database),
         )
 
     async def prepare(self) -> None:

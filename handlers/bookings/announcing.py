@@ -51,8 +51,8 @@ async def redrive(context: Context) -> int:
 
 
 async def _leave(context: Context, change: Change) -> None:
-    """Whoever was erased while the booking was made did not leave it with the others: it goes the same way."""
-    if change.action != "created":
+    """Whoever was erased while the booking was made, or cancelled, has not left it with the others."""
+    if change.action not in ("created", "cancelled"):
         return
     for user in await context.store.users.by_ids(change.booking.user_ids):
         if user.is_deleted:

@@ -174,3 +174,27 @@ async def test_an_erased_trainer_leaves_nothing_behind(town: Town) -> None:
     trainer = ObjectId(tokens["user"]["profileId"])
     for name in ("trainerAvailabilities", "availabilities", "trainerAvailabilityExceptions"):
         assert await town.surface.database.collection(name).count_documents({"trainer": trainer}) == 0
+
+
+@pytest.mark.parametrize("what", ["week", "exception"])
+async def test_what_was_let_in_before_an_erasure_does_not_come_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    trainer = await works(town)
+    erased = await town.store.users.by_id(trainer.person.id)
+    assert erased is not None
+    change = town.store.availability._change
+
+    async def late(*arguments: Any) -> Any:
+        assert await town.store.accounts.erase(erased, town.surface.clock()) is not None
+        return await change(*arguments)
+
+    monkeypatch.setattr(town.store.availability, "_change", late)
+    if what == "week":
+        answer = await trainer.put(WEEK, week())
+    else:
+        answer = await trainer.post("/me/availability/exceptions", {"date": str(ahead(town, 5)), "reason": "ill"})
+    assert (answer.status, answer.code) == (401, "unauthenticated")
+    for name in ("trainerAvailabilities", "availabilities", "trainerAvailabilityExceptions"):
+        found = town.surface.database.collection(name)
+        assert await found.count_documents({"trainer": ObjectId(trainer.id)}) == 0

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.accounts import User
-from domain.commands.bookings import CreateBooking
+from domain.commands.bookings import CancelBooking, CreateBooking
+from domain.errors import unavailable
 from domain.instants import to_wire
 from handlers.actor import Actor
 from handlers.bookings import due
+from handlers.bookings.cancelling import cancel_booking
 from handlers.bookings.creating import create_booking
+from handlers.erasing import look_again
 from store.store import Store
-from tests.bookings.market import Data, Market, Somebody
+from tests.bookings.market import Answer, Data, Market, Somebody
 
 
 async def until(market: Market, booking: Data, who: Somebody, status: str) -> Data:
@@ -54,13 +58,13 @@ async def test_what_was_booked_meanwhile_is_cancelled_as_well(market: Market, le
     client = await market.client(trainer, credits=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
     context = market.nodes[0].context
-    reservations = _ErasesFirst(context.store, gone.user, market)
+    book = _ErasesFirst(context.store, gone.user, market, context.store.reservations.book)
     actor = Actor(user_id=client.id, role="client", profile_id=client.profile, session_id=client.person.session_id)
     command = CreateBooking(
         trainer_id=trainer.profile, starts_at=to_wire(market.at(9)), pay_with="credit", note="Bring a mat."
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context.store.reservations, "book", reservations.book)
+        patch.setattr(context.store.reservations, "book", book)
         booking = await create_booking(context, actor, command)
     found = await until(market, {"id": booking.id}, stays, "cancelled")
     assert found["cancelledBy"] == leaves
@@ -68,16 +72,80 @@ async def test_what_was_booked_meanwhile_is_cancelled_as_well(market: Market, le
     assert await market.balance(client, trainer) == 1
 
 
+@pytest.mark.parametrize("leaves", ["client", "trainer"])
+@pytest.mark.parametrize("interrupted", [False, True])
+async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
+    market: Market, leaves: str, interrupted: bool
+) -> None:
+    """Neither sees the other: the erasure began before the booking was committed, and was committed after it."""
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=1)
+    gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
+    leave = market.store.accounts._bookings.leave
+    made: list[Data] = []
+
+    async def book_first(*arguments: Any, **how: Any) -> None:
+        if not made:
+            made.append(await market.booked(client, trainer, market.at(9), node=1))
+        elif interrupted:
+            raise unavailable()
+        await leave(*arguments, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(market.store.accounts._bookings, "leave", book_first)
+        assert await market.store.accounts.erase(gone.user, market.clock()) is not None
+    if interrupted:
+        assert (await market.call("GET", f"/bookings/{made[0]['id']}", None, stays)).body["status"] == "confirmed"
+        market.clock.advance(minutes=3)
+        await look_again(market.nodes[1].context)
+    found = await until(market, made[0], stays, "cancelled")
+    assert found["cancelledBy"] == leaves
+    assert await market.balance(client, trainer) == 1
+
+
+@pytest.mark.parametrize("leaves", ["client", "trainer"])
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_why_somebody_cancelled_goes_with_them(market: Market, leaves: str, meanwhile: bool) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=2)
+    gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
+    both = [await market.booked(client, trainer, market.at(hour)) for hour in (9, 11)]
+    assert (await _cancelled(market, both[1], stays, "The gym is shut.")).status == 200
+    context = market.nodes[0].context
+    if meanwhile:
+        actor = Actor(
+            user_id=gone.id,
+            role="client" if leaves == "client" else "trainer",
+            profile_id=gone.profile,
+            session_id=gone.person.session_id,
+        )
+        alter = _ErasesFirst(context.store, gone.user, market, context.store.reservations.alter)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(context.store.reservations, "alter", alter)
+            await cancel_booking(context, actor, CancelBooking(booking_id=both[0]["id"], reason="My leg is broken."))
+    else:
+        assert (await _cancelled(market, both[0], gone, "My leg is broken.")).status == 200
+        assert await market.store.accounts.erase(gone.user, market.clock()) is not None
+    found = [(await market.call("GET", f"/bookings/{one['id']}", None, stays)).body for one in both]
+    assert [one.get("reason") for one in found] == [None, "The gym is shut."]
+
+
+async def _cancelled(market: Market, booking: Data, who: Somebody, reason: str) -> Answer:
+    return await market.call("POST", f"/bookings/{booking['id']}/cancel", {"reason": reason}, who)
+
+
 class _ErasesFirst:
     """The real commit, a moment later."""
 
-    def __init__(self, store: Store, user: User, market: Market) -> None:
-        self._store, self._user, self._market = store, user, market
-        self._book = store.reservations.book
+    def __init__(self, store: Store, user: User, market: Market, commit: Callable[..., Awaitable[Any]]) -> None:
+        self._store, self._user, self._market, self._commit = store, user, market, commit
+        self._erased = False
 
-    async def book(self, *arguments: Any) -> Any:
-        assert await self._store.accounts.erase(self._user, self._market.clock()) is not None
-        return await self._book(*arguments)
+    async def __call__(self, *arguments: Any) -> Any:
+        if not self._erased:
+            assert await self._store.accounts.erase(self._user, self._market.clock()) is not None
+        self._erased = True
+        return await self._commit(*arguments)
 
 
 async def test_what_has_begun_takes_its_course(market: Market) -> None:

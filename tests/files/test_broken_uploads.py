@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -58,6 +59,23 @@ async def test_a_length_that_is_too_short_cuts_the_form(shelf: Shelf) -> None:
         await phone.send(post(await shelf.people.make(), len(whole(samples.PDF)) - 20) + whole(samples.PDF))
         assert await phone.status() == 400
     assert await shelf.counts() == NOTHING
+
+
+@pytest.mark.parametrize("nothing", [b"\n", b"\r\n", b"--\n", b"x" * 100 + b"\n"])
+async def test_what_comes_before_the_form_keeps_nobody_waiting(shelf: Shelf, nothing: bytes) -> None:
+    person = await shelf.people.make()
+    body = nothing * (1_000_000 // len(nothing)) + whole(samples.PDF)
+    used = time.thread_time()
+    async with line(shelf.running.url) as phone:
+        await phone.send(post(person, len(body)) + body[:600_000])
+        assert await phone.status() == 400
+    # Both sides' of the connection; reading it by the line takes ten times as long.
+    assert time.thread_time() - used < 0.3
+    assert await shelf.counts() == NOTHING
+    async with line(shelf.running.url) as phone:
+        body = b"Some clients greet.\r\n" + whole(samples.PDF)
+        await phone.send(post(person, len(body)) + body)
+        assert await phone.status() == 201
 
 
 async def test_a_length_that_is_too_large_is_refused_before_the_body(shelf: Shelf) -> None:
