@@ -65,7 +65,7 @@ async def set_availability(context: Context, actor: Actor, command: SetAvailabil
     check_week(week)
     now = whole_milliseconds(context.clock())
     before = await context.store.availability.replace_week(actor.profile_id, week, now)
-    await slot_changes.after_schedule(context, actor.profile_id, before)
+    slot_changes.after_schedule(context, actor.profile_id, before)
     return availability_answer(week)
 
 
@@ -100,7 +100,7 @@ async def add_exception(context: Context, actor: Actor, command: AddException) -
         id=context.store.availability.new_id(), absence=absence, reason=command.reason, created_at=now, updated_at=now
     )
     before = await context.store.availability.add_exception(actor.profile_id, record, today, now)
-    await slot_changes.after_schedule(context, actor.profile_id, before)
+    slot_changes.after_schedule(context, actor.profile_id, before)
     return exception_answer(record)
 
 
@@ -109,4 +109,4 @@ async def remove_exception(context: Context, actor: Actor, command: RemoveExcept
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
     before = await context.store.availability.remove_exception(actor.profile_id, command.id, now)
-    await slot_changes.after_schedule(context, actor.profile_id, before)
+    slot_changes.after_schedule(context, actor.profile_id, before)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from domain.events import Event
     from domain.mails import Mail
     from domain.presence import Status, View
+    from domain.slot_hints import SlotHint
 
 
 class Publisher(Protocol):
@@ -23,8 +24,8 @@ class Publisher(Protocol):
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""
 
-    async def anyone_in(self, room: str) -> bool:
-        """Whether an event for the room may find a member anywhere; who joins later has to read the present state."""
+    def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
+        """Have every node look whose connections watch the trainer's slots; never raises, never waits."""
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
+from domain.events import BOOKINGS
 from domain.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
 from handlers.unannounced import announce_entries
@@ -23,6 +24,7 @@ from server.fanout.feeds import Feeds
 from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
+from server.fanout.slot_teller import SlotTeller
 from server.files.picture_maker import PictureMaker
 from server.files.urls import SignedUrls
 from server.http.connections import Connections as HttpConnections
@@ -124,8 +126,11 @@ class Node:
         self.rooms = Rooms()
         self.delivery = Delivery(self.rooms)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
-        self.feeds = self.rooms.watch = Feeds(self.bus, self.delivery, self.filler, clock, self.store.log.heard)
-        self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery)
+        self.slot_teller = SlotTeller(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
+        self.feeds = self.rooms.watch = Feeds(
+            self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
+        )
+        self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = Connections()
@@ -153,6 +158,7 @@ class Node:
             clock=clock,
         )
         self.filler.serve(self.context)
+        self.slot_teller.serve(self.context)
         self.gateway = Gateway(
             self.rooms,
             NAMESPACE_NAMES,
@@ -233,6 +239,7 @@ class Node:
         await self.pictures.stop()
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
         await self.filler.stop()
+        await self.slot_teller.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await _within(_WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")

@@ -31,9 +31,8 @@ async def settle(context: Context, booking_id: str) -> dict[int, BookingAnswer]:
     """
     told: dict[int, BookingAnswer] = {}
     for change in await context.store.outbox.of_booking(booking_id):
-        told[change.booking.version], *_ = await asyncio.gather(
-            _append(context, change), slot_changes.after_booking(context, change), _leave(context, change)
-        )
+        slot_changes.after_booking(context, change)
+        told[change.booking.version], _ = await asyncio.gather(_append(context, change), _leave(context, change))
         await context.store.outbox.done(change)
     return told
 

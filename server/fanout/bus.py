@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from server.fanout.link import Link
     from server.fanout.topology import Topology
 
-# What the question saves is not worth more.
-_COUNTED_WITHIN_SECONDS = 0.1
-
 Restored = Callable[[Collection[str]], None]
 
 
@@ -101,18 +98,6 @@ class Bus:
             self.counters.failures += 1
         else:
             link.publish(name, payload)
-
-    async def anyone_listens(self, channel: str) -> bool:
-        """False only when a message published now would reach nobody, as far as publishing is to be relied upon."""
-        name = channel.encode()
-        link = self._topology.route(name)
-        if link is None:
-            return True
-        try:
-            async with asyncio.timeout(_COUNTED_WITHIN_SECONDS):
-                return await link.listeners(name) != 0
-        except TimeoutError:
-            return True
 
     # --- listening ---
 

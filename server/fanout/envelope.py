@@ -7,11 +7,16 @@ from struct import Struct
 from struct import error as StructError
 from typing import Final, NamedTuple
 
+import msgspec
+
 from domain.events import NAMESPACES
+from domain.slot_hints import SlotHint
 
 _VERSION: Final = 1
 _HEADER: Final = Struct("!B8sBBQ12s")
 _pack, _unpack, _SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
+_encode_hint: Final = msgspec.msgpack.Encoder().encode
+_hint_decoder: Final[msgspec.msgpack.Decoder[SlotHint]] = msgspec.msgpack.Decoder(SlotHint)
 _NOBODY: Final = bytes(12)
 _NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
 # Where the origin stands, so that one's own messages are known by a comparison.
@@ -27,6 +32,8 @@ class Kind(IntEnum):
     HEAD = 3
     # Something without a number may have been lost on the way.
     RESYNC = 4
+    # A trainer's slots may have changed.
+    SLOTS = 5
 
 
 class Garbage(Exception):
@@ -34,13 +41,16 @@ class Garbage(Exception):
 
 
 class Envelope(NamedTuple):
-    """``chained``: the sender published the entry before this one too, earlier on the same connection."""
+    """``chained``: the sender published the entry before this one too, earlier on the same connection.
+
+    ``subject``: the conversation, or the trainer; ``packet``: of ``SLOTS`` the hint.
+    """
 
     origin: bytes
     kind: int
     chained: bool
     seq: int
-    conversation_id: str
+    subject: str
     namespace: str
     packet: bytes
 
@@ -61,13 +71,25 @@ def resync(origin: bytes) -> bytes:
     return _pack(_VERSION, origin, 4, 0, 0, _NOBODY)
 
 
+def slots(origin: bytes, trainer_id: str, hint: SlotHint) -> bytes:
+    return _pack(_VERSION, origin, 5, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
+
+
+def read_hint(packet: bytes) -> SlotHint:
+    """Raises ``Garbage``."""
+    try:
+        return _hint_decoder.decode(packet)
+    except msgspec.MsgspecError:
+        raise Garbage from None
+
+
 def read(payload: bytes) -> Envelope:
     """Raises ``Garbage``."""
     try:
         version, origin, kind, chained, seq, conversation = _unpack(payload)
     except StructError:
         raise Garbage from None
-    if version != _VERSION or not 1 <= kind <= 4 or chained > 1:
+    if version != _VERSION or not 1 <= kind <= 5 or chained > 1:
         raise Garbage
     packet = payload[_SIZE:]
     namespace = ""
@@ -77,6 +99,6 @@ def read(payload: bytes) -> Envelope:
         if found is None or packet[:1] != b"2":
             raise Garbage
         namespace = found
-    elif packet:
+    elif packet and kind != Kind.SLOTS:
         raise Garbage
     return Envelope(origin, kind, bool(chained), seq, conversation.hex(), namespace, packet)

@@ -10,9 +10,10 @@ from functools import partial
 from server.fanout import envelope
 from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
-from server.fanout.envelope import Kind
+from server.fanout.envelope import Envelope, Kind
 from server.fanout.filling import GapFiller
 from server.fanout.gate import Gate
+from server.fanout.slot_teller import SlotTeller
 from server.sockets.engine import frames
 
 # People who reconnect, or walk from page to page, do not cost a subscription each time.
@@ -48,6 +49,7 @@ class Feeds:
         delivery: Delivery,
         filler: GapFiller,
         clock: Callable[[], datetime],
+        slots: SlotTeller,
         heard: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
     ) -> None:
@@ -55,6 +57,7 @@ class Feeds:
         self._delivery = delivery
         self._filler = filler
         self._clock = clock
+        self._slots = slots
         self._heard = heard
         self._linger = linger
         self._origin = bytes.fromhex(bus.node)
@@ -118,15 +121,23 @@ class Feeds:
             self._delivery.counters.garbage += 1
             return
         if told.kind == Kind.ENTRY:
-            self._heard(told.conversation_id, told.seq)
-            gate.entry(told.conversation_id, told.seq, frames.text(told.packet), told.chained)
+            self._heard(told.subject, told.seq)
+            gate.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
         elif told.kind == Kind.EVENT:
             self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
         elif told.kind == Kind.HEAD:
-            self._heard(told.conversation_id, told.seq)
-            gate.head(told.conversation_id, told.seq)
+            self._heard(told.subject, told.seq)
+            gate.head(told.subject, told.seq)
+        elif told.kind == Kind.SLOTS:
+            self._hinted(told)
         else:
             gate.resync()
+
+    def _hinted(self, told: Envelope) -> None:
+        try:
+            self._slots.take(told.subject, envelope.read_hint(told.packet))
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
 
     def _everyone(self, payload: bytes) -> None:
         if payload[envelope.ORIGIN] == self._origin:

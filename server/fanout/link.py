@@ -88,11 +88,6 @@ class Link:
         else:
             connection.publish(channel, payload)
 
-    async def listeners(self, channel: bytes) -> int | None:
-        """How many listen; None when nobody can tell."""
-        connection = self._publisher.connection
-        return None if connection is None else await connection.listeners(channel)
-
     def _new_publisher(self) -> Publishing:
         return Publishing(self._dialect, self._not_published)
 
@@ -106,7 +101,7 @@ class Link:
         self._canary.rest()
         self._owner.muted()
         if connection.unanswered:
-            self._owner.publish_failed(connection.unanswered)
+            self._owner.publish_failed(len(connection.unanswered))
 
     def _not_published(self, channel: bytes, reason: str) -> None:
         self._owner.publish_failed(1)

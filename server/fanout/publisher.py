@@ -6,12 +6,15 @@ import asyncio
 from typing import Final
 
 from domain.events import Event, MessageNew, MessageUpdated
+from domain.rooms import slots
+from domain.slot_hints import SlotHint
 from server.fanout import envelope
 from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
 from server.fanout.encoding import encode
 from server.fanout.feeds import EVERYONE, Feeds, channel
 from server.fanout.recent import Heads, Recent
+from server.fanout.slot_teller import SlotTeller
 from server.sockets.engine import frames
 
 # Conversations of which this process knows what it announced last.
@@ -22,10 +25,11 @@ AGAIN_AFTER_SECONDS = (1.0, 2.5)
 
 
 class ClusterPublisher:
-    def __init__(self, bus: Bus, feeds: Feeds, delivery: Delivery) -> None:
+    def __init__(self, bus: Bus, feeds: Feeds, delivery: Delivery, teller: SlotTeller) -> None:
         self._bus = bus
         self._feeds = feeds
         self._delivery = delivery
+        self._teller = teller
         self._origin = bytes.fromhex(bus.node)
         self._recent = Recent()
         # By conversation: the last entry announced here, and the bus's epoch in which it was.
@@ -49,11 +53,11 @@ class ClusterPublisher:
         for room in rooms:
             self._bus.publish(channel(room), message)
 
-    async def anyone_in(self, room: str) -> bool:
-        # Should the answer have come from a server that nobody listens to any more, the room is told to ask again,
-        # as it would be of an event.
+    def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
+        room = slots(trainer_id)
         self._recent.event((room,))
-        return self._feeds.gate(room) is not None or await self._bus.anyone_listens(channel(room))
+        self._teller.take(trainer_id, hint)
+        self._bus.publish(channel(room), envelope.slots(self._origin, trainer_id, hint))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Whoever has not heard of it, here or elsewhere, looks into the log."""

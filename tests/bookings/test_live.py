@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,11 @@ import pytest
 
 from domain.events import BOOKINGS, CONVERSATIONS
 from domain.instants import to_wire
-from domain.schedules import Schedule
+from domain.slot_hints import SlotHint
 from handlers import slot_changes
 from handlers.context import Context
+from handlers.slot_standing import Standing, standing
+from server.fanout import slot_teller
 from tests.bookings.market import Market, Somebody, together
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
@@ -70,12 +72,11 @@ async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pyte
     client, watcher = await market.client(trainer), await market.somebody("client")
     looked: list[str] = []
 
-    async def shown(context: Context, trainer_id: str) -> Schedule | None:
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> Standing:
         looked.append(trainer_id)
-        return await look(context, trainer_id)
+        return await standing(context, trainer_id, hints)
 
-    look = slot_changes.shown
-    monkeypatch.setattr(slot_changes, "shown", shown)
+    monkeypatch.setattr(slot_teller, "standing", look)
     day = market.at(0).date().isoformat()
     span = {"trainerId": trainer.profile, "from": day, "to": day}
     async with phone(market, watcher, 1) as screen, phone(market, client) as his:
@@ -87,7 +88,7 @@ async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pyte
         await his.do("booking:create", wanted(trainer, market.at(10), "next"), BOOKINGS)
         (changed,) = await screen.hear("slots:changed")
         assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(10))]
-        assert looked
+        assert set(looked) == {trainer.profile}
 
 
 async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None:
@@ -105,10 +106,12 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
         )
         assert nine in shown["slots"]
         booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
+        await screen.hear("slots:changed")
         await his.do("booking:create", wanted(elsewhere, market.at(12), "e"), BOOKINGS)
         await his.do(
             "booking:reschedule", {"bookingId": booking["id"], "startsAt": to_wire(market.at(10))}, BOOKINGS
         )
+        await screen.hear("slots:changed", 2)
         await his.do("booking:cancel", {"bookingId": booking["id"]}, BOOKINGS)
         assert await screen.hear("slots:changed", 3) == [
             {"trainerId": trainer.profile, "added": [], "removed": [nine]},

@@ -12,6 +12,7 @@ from typing import Any, cast
 from domain import rooms, wire
 from domain.errors import DomainError
 from domain.events import CONVERSATIONS, Event
+from domain.slot_hints import SlotHint
 from handlers.actor import Actor
 from handlers.context import Context
 from server.app import utc_now
@@ -40,8 +41,8 @@ class Recorder:
         data = json.loads(wire.encode(event))
         self.said += [(room, event.name, data) for room in rooms]
 
-    async def anyone_in(self, room: str) -> bool:
-        return True
+    def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
+        """Nobody watches."""
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Without gates everybody has heard everything."""

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from domain.events import Event
 from domain.mails import Mail
+from domain.slot_hints import SlotHint
 from handlers.context import Context
 from rest.adapter import Services
 from rest.build import attach
@@ -102,8 +103,8 @@ class Unheard:
     def publish(self, event: Event, *rooms: str) -> None:
         pass
 
-    async def anyone_in(self, room: str) -> bool:
-        return False
+    def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
+        """Nobody watches."""
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         pass

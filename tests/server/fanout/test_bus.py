@@ -74,41 +74,6 @@ async def test_nothing_is_heard_after_unsubscribing(one: Bus, other: Bus, redis:
     assert ear.heard == []
 
 
-async def test_whether_anyone_listens(one: Bus, other: Bus) -> None:
-    ear = Ear()
-    assert not await one.anyone_listens("a")
-    await other.subscribe("a", ear)
-    assert await one.anyone_listens("a")
-    assert await other.anyone_listens("a")
-    assert not await one.anyone_listens("b")
-    # In turn with what is published, and no message of its own.
-    one.publish("a", b"1")
-    asked = [asyncio.ensure_future(one.anyone_listens(name)) for name in ("a", "b")]
-    one.publish("a", b"2")
-    assert await asyncio.gather(*asked) == [True, False]
-    assert await ear.hear(2) == [b"1", b"2"]
-    assert one.counters.failures == 0
-
-
-async def test_whoever_cannot_be_counted_may_be_there(one: Bus, redis: RedisServer) -> None:
-    """No answer, none in time, or an answer that is none: and none of it counts as a lost message."""
-    async with redis.client() as client:
-        await client.execute_command("ACL", "SETUSER", "default", "-pubsub|numsub")  # type: ignore[no-untyped-call]
-        assert await one.anyone_listens("a")
-        await client.execute_command("ACL", "SETUSER", "default", "+pubsub|numsub")  # type: ignore[no-untyped-call]
-    assert not await one.anyone_listens("a")
-    redis.freeze()
-    began = time.perf_counter()
-    assert await one.anyone_listens("a")
-    assert time.perf_counter() - began < 0.9
-    asked = asyncio.ensure_future(one.anyone_listens("a"))
-    await redis.killed()
-    assert await asked
-    await until(lambda: not one.up)
-    assert await one.anyone_listens("a")
-    assert one.counters.failures <= 1  # a canary's
-
-
 async def test_ten_thousand_channels(one: Bus, other: Bus) -> None:
     ear = Ear()
     before = time.perf_counter()

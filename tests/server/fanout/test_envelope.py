@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events import NAMESPACES
+from domain.schedules import Absence, Schedule, Window
+from domain.slot_hints import BookingHint, ScheduleHint, SlotHint
+from domain.slots import Busy
 from server.fanout import envelope
 from server.fanout.envelope import Garbage, Kind
 
@@ -21,7 +27,7 @@ def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) 
     payload = envelope.entry(ORIGIN, conversation_id, seq, chained, packet)
     read = envelope.read(payload)
     assert payload[envelope.ORIGIN] == ORIGIN == read.origin
-    assert (read.kind, read.conversation_id, read.seq, read.chained) == (Kind.ENTRY, conversation_id, seq, chained)
+    assert (read.kind, read.subject, read.seq, read.chained) == (Kind.ENTRY, conversation_id, seq, chained)
     assert read.packet == packet
     assert packet.startswith(f"2{read.namespace},".encode())
 
@@ -35,16 +41,43 @@ def test_an_event(packet: bytes) -> None:
 @given(ids, seqs)
 def test_a_head(conversation_id: str, seq: int) -> None:
     read = envelope.read(envelope.head(ORIGIN, conversation_id, seq))
-    assert (read.kind, read.conversation_id, read.seq) == (Kind.HEAD, conversation_id, seq)
+    assert (read.kind, read.subject, read.seq) == (Kind.HEAD, conversation_id, seq)
 
 
 def test_a_resync() -> None:
     assert envelope.read(envelope.resync(ORIGIN)).kind == Kind.RESYNC
 
 
+_moments = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))
+_schedules = st.builds(
+    Schedule,
+    time_zone=st.text(max_size=40),
+    duration=st.integers(5, 1440),
+    pause=st.integers(0, 240),
+    windows=st.lists(st.builds(Window), max_size=3).map(tuple),
+    absences=st.lists(st.builds(Absence), max_size=3).map(tuple),
+)
+
+
+@given(
+    ids,
+    st.builds(BookingHint, spans=st.lists(st.builds(Busy, _moments, _moments, st.integers(0, 240))).map(tuple))
+    | st.builds(ScheduleHint, before=st.none() | _schedules),
+)
+def test_a_hint(trainer_id: str, hint: SlotHint) -> None:
+    read = envelope.read(envelope.slots(ORIGIN, trainer_id, hint))
+    assert (read.kind, read.subject, envelope.read_hint(read.packet)) == (Kind.SLOTS, trainer_id, hint)
+
+
+@given(st.binary(max_size=200))
+def test_a_spoilt_hint(packet: bytes) -> None:
+    with suppress(Garbage):
+        envelope.read_hint(packet)
+
+
 @given(st.binary(max_size=200))
 def test_garbage(payload: bytes) -> None:
-    if payload[:1] != b"\x01" or not 1 <= int.from_bytes(payload[9:10], "big") <= 4:
+    if payload[:1] != b"\x01" or not 1 <= int.from_bytes(payload[9:10], "big") <= 5:
         with pytest.raises(Garbage):
             envelope.read(payload)
 

@@ -1,0 +1,103 @@
+"""Telling this node's watchers of slots: a hint arrives, the database is looked at, they hear how things stand.
+
+One look a trainer at a time, and each begins after the hints that it answers arrived. So what is told last is the
+newest, in whatever order the nodes that changed something were heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+import structlog
+
+from domain import rooms
+from domain.booking_events import SlotsChanged
+from domain.events import BOOKINGS
+from domain.slot_answers import slot_answers
+from domain.slot_hints import SlotHint
+from handlers.context import Context
+from handlers.slot_standing import Standing, standing
+from server.fanout.delivery import Delivery
+from server.fanout.encoding import encode
+from server.observability.crashes import crash
+from server.sockets.engine import frames
+
+log = structlog.get_logger("slots")
+
+# One event stays well below what a socket may have waiting.
+AT_ONCE = 500
+# Past this it is cheaper to have the watchers ask for the days that they show.
+MOST_TOLD = 2000
+MAX_HINTS = 500
+PATIENCE_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+
+
+class SlotTeller:
+    """``watched``: whether this node has watchers of a room. Complete it with ``serve``."""
+
+    def __init__(self, delivery: Delivery, watched: Callable[[str], bool]) -> None:
+        self._delivery = delivery
+        self._watched = watched
+        self._context: Context | None = None
+        # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
+        self._hints: dict[str, list[SlotHint]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def serve(self, context: Context) -> None:
+        self._context = context
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def take(self, trainer_id: str, hint: SlotHint) -> None:
+        """Whoever begins to watch later reads what was committed before."""
+        if not self._watched(rooms.slots(trainer_id)):
+            return
+        hints = self._hints.get(trainer_id)
+        if hints is not None:
+            hints.append(hint)
+            return
+        self._hints[trainer_id] = [hint]
+        task = self._loop.create_task(self._tell(trainer_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, trainer_id: str) -> None:
+        try:
+            while hints := self._hints[trainer_id]:
+                self._hints[trainer_id] = []
+                found = await self._look(trainer_id, hints) if len(hints) <= MAX_HINTS else None
+                if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
+                    self._delivery.resync(rooms.slots(trainer_id))
+                else:
+                    self._say(trainer_id, found)
+        finally:
+            del self._hints[trainer_id]
+
+    async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> Standing | None:
+        """Nothing when the database does not answer for long."""
+        assert self._context is not None
+        give_up, pause = self._loop.time() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await standing(self._context, trainer_id, hints)
+            except Exception as error:
+                if self._loop.time() > give_up:
+                    log.warning("slot watchers have to ask", **crash(error))
+                    return None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _say(self, trainer_id: str, found: Standing) -> None:
+        added, removed = found
+        while added or removed:
+            event = SlotsChanged(
+                trainer_id=trainer_id, added=slot_answers(added[:AT_ONCE]), removed=slot_answers(removed[:AT_ONCE])
+            )
+            self._delivery.deliver(BOOKINGS, rooms.slots(trainer_id), frames.text(encode(event, BOOKINGS)))
+            added, removed = added[AT_ONCE:], removed[AT_ONCE:]

@@ -1,0 +1,147 @@
+"""What watchers of slots are told when nodes are late, the database fails, or too much changes at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from domain import rooms
+from domain.errors import unavailable
+from domain.events import BOOKINGS
+from domain.instants import to_wire
+from domain.slot_hints import SlotHint
+from handlers.context import Context
+from handlers.slot_standing import Standing, standing
+from server.fanout import slot_teller
+from server.fanout.bus import Bus
+from server.fanout.feeds import channel
+from tests.bookings.market import Market, Somebody
+from tests.bookings.test_live import phone
+from tests.harness.devices import Device
+
+
+class Screen:
+    """A day of a trainer's on a phone of the second node, that does as it is told."""
+
+    def __init__(self, device: Device, trainer: Somebody, market: Market) -> None:
+        self.device = device
+        self._trainer = trainer
+        self._market = market
+        self._free: set[str] = set()
+
+    async def watch(self) -> None:
+        day = str(self._market.at(0).date())
+        span = {"trainerId": self._trainer.profile, "from": day, "to": day}
+        answer = await self.device.do("slots:watch", span, BOOKINGS)
+        self.device.heard.clear()
+        self._free = {slot["startsAt"] for slot in answer["slots"]}
+
+    @property
+    def free(self) -> set[str]:
+        free, day = set(self._free), str(self._market.at(0).date())
+        for event in self.device.events("slots:changed"):
+            free -= {slot["startsAt"] for slot in event["removed"]}
+            free |= {slot["startsAt"] for slot in event["added"] if slot["startsAt"].startswith(day)}
+        return free
+
+    async def shows_the_truth(self) -> None:
+        truth = set(await self._market.slots(self._trainer, self._market.at(0)))
+        await self.device.until(lambda _: self.free == truth)
+
+
+@asynccontextmanager
+async def watched(market: Market) -> AsyncIterator[tuple[Screen, Somebody, Somebody]]:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=9)
+    async with phone(market, await market.somebody("client"), 1) as device:
+        screen = Screen(device, trainer, market)
+        await screen.watch()
+        yield screen, trainer, client
+
+
+class Late:
+    """What a node says on a channel is held back."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        self._publish = bus.publish
+        self._name = name
+        self._held: list[bytes] = []
+
+    def publish(self, name: str, payload: bytes) -> None:
+        if name == self._name:
+            self._held.append(payload)
+        else:
+            self._publish(name, payload)
+
+    def release(self) -> int:
+        for payload in self._held:
+            self._publish(self._name, payload)
+        return len(self._held)
+
+
+@pytest.mark.parametrize("late", ["books", "cancels"])
+async def test_older_news_that_arrive_last_change_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    async with watched(market) as (screen, trainer, client):
+        bus = market.nodes[0].bus
+        holding = Late(bus, channel(rooms.slots(trainer.profile)))
+        monkeypatch.setattr(bus, "publish", holding.publish)
+        if late == "books":
+            booking = await market.booked(client, trainer, market.at(9), node=0)
+            await market.cancel(booking, client, node=1)
+        else:
+            booking = await market.booked(client, trainer, market.at(9), node=1)
+            await market.cancel(booking, client, node=0)
+            await market.booked(client, trainer, market.at(9), node=1)
+        heard = len(await screen.device.hear("slots:changed"))
+        assert holding.release() == 1
+        await screen.device.hear("slots:changed", heard + 1)
+        await market.booked(client, trainer, market.at(11), node=1)
+        eleven = to_wire(market.at(11))
+        await screen.device.until(lambda _: eleven not in screen.free)
+        await screen.shows_the_truth()
+        assert screen.device.events("sync:required") == []
+
+
+async def test_a_database_that_fails_for_a_moment_is_asked_again(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = [unavailable(), unavailable()]
+
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> Standing:
+        if fails:
+            raise fails.pop()
+        return await standing(context, trainer_id, hints)
+
+    async with watched(market) as (screen, trainer, client):
+        monkeypatch.setattr(slot_teller, "standing", look)
+        await market.booked(client, trainer, market.at(9))
+        await screen.device.hear("slots:changed")
+        await screen.shows_the_truth()
+
+
+@pytest.mark.parametrize("why", ["the database fails", "too much changes", "too much changed meanwhile"])
+async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    async def look(*_: Any) -> Standing:
+        raise unavailable()
+
+    async with watched(market) as (screen, trainer, client):
+        with monkeypatch.context() as patched:
+            if why == "the database fails":
+                patched.setattr(slot_teller, "standing", look)
+                patched.setattr(slot_teller, "PATIENCE_SECONDS", 0.0)
+            elif why == "too much changes":
+                patched.setattr(slot_teller, "MOST_TOLD", 23)
+            else:
+                patched.setattr(slot_teller, "MAX_HINTS", 0)
+            await market.call("POST", "/me/availability/exceptions", {"date": str(market.at(0).date())}, trainer)
+            await screen.device.hear("sync:required")
+        assert screen.device.events("slots:changed") == []
+        await screen.watch()
+        await screen.shows_the_truth()
+        await market.booked(client, trainer, market.at(9, days=2))
+        await screen.device.hear("slots:changed")
