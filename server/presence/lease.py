@@ -17,7 +17,8 @@ _REMEMBERED = 16
 
 
 class Lease:
-    """``incarnation``: the node's name, another one after it was found dead; ``lost`` is called then."""
+    """``incarnation``: the node's name, another one after it was found dead, or Redis has lost what it wrote since;
+    ``lost`` is called then."""
 
     def __init__(self, scripts: Scripts, timing: Timing, lost: Callable[[], None]) -> None:
         self._scripts = scripts
@@ -61,7 +62,8 @@ class Lease:
 
     async def _renew(self, *, create: bool) -> tuple[bool, dict[str, int]]:
         timing = self._timing
-        arguments = (self.incarnation, int(create), timing.lease_ms, timing.margin_ms, timing.quiet_after_ms)
+        times = (timing.lease_ms, timing.margin_ms, timing.quiet_after_ms)
+        arguments = (self.incarnation, int(create), *times, self.deadline)
         held, deadline, dead = await self._scripts.run(RENEW, Call(_KEYS, arguments))
         if held:
             self.deadline = int(deadline)

@@ -49,17 +49,20 @@ return told
 """)
 
 # Keep the lease, if nobody has declared it dead; declare dead whose lease ran out. That is final: whoever
-# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed.
+# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed. One that is shorter than what
+# we were told comes from an older state of Redis (a snapshot, a replica that lagged behind), in which people stand who
+# have left since: we take a new name as well, and the old one is left to run out, with those who are not here.
 RENEW = Script("""
 local leases, dead, quiet, incarnation = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local create, lease, margin, gap = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local told = tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('HGET', quiet, 'last') or 0)
 if now - last > gap then redis.call('HSET', quiet, 'until', string.format('%.0f', now + lease + margin)) end
 redis.call('HSET', quiet, 'last', string.format('%.0f', now))
 
-local held = create == '1' or redis.call('ZSCORE', leases, incarnation)
+local held = create == '1' or tonumber(redis.call('ZSCORE', leases, incarnation) or -1) >= told
 local deadline = string.format('%.0f', now + lease)
 if held then redis.call('ZADD', leases, deadline, incarnation) end
 if now >= tonumber(redis.call('HGET', quiet, 'until') or 0) then

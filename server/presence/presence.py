@@ -27,6 +27,8 @@ from server.presence.watches import Audience, Bus, Watches
 log = structlog.get_logger("presence")
 
 _CANCEL_AGAIN_SECONDS = 0.02
+# A Redis that does not answer must leave time to write down who was here.
+_RESIGN_SECONDS = 0.3
 
 
 class PresenceBus(Bus, Protocol):
@@ -51,6 +53,7 @@ class Presence:
         timing: Timing = STANDARD,
     ) -> None:
         self._timing = timing
+        self._clock_ms = clock_ms
         self._scripts = Scripts(bus.redis)
         self.last_seen = LastSeen(write_last_seen)
         self.devices = Devices(timing.grace_seconds, clock_ms, self._changed)
@@ -84,12 +87,14 @@ class Presence:
             await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            await self.lease.resign()
-            await self.last_seen.drain()
+            async with asyncio.timeout(_RESIGN_SECONDS):
+                await self.lease.resign()
         except UNREACHED:
             log.info("the lease is left to run out")
-        finally:
-            await self.last_seen.stop()
+            # Nobody may ever take over: Redis can come back empty.
+            self.registrar.note_all_seen(self._clock_ms())
+        await self.last_seen.drain()
+        await self.last_seen.stop()
 
     # --- what the gateway tells ---
 

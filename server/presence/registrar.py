@@ -73,6 +73,13 @@ class Registrar:
             self._dirty.setdefault(user_id, 0)
         self._wake.set()
 
+    def note_all_seen(self, at: int) -> None:
+        """The node leaves, and Redis cannot be told who was here."""
+        written, self._written = self._written, {}
+        for user_id, (_, status) in written.items():
+            if public(status) != "offline":
+                self._last_seen.note(user_id, at)
+
     def try_again(self) -> None:
         self._wake.set()
 

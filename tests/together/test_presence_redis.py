@@ -7,16 +7,23 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from bson import ObjectId
 
 from domain.events import CONVERSATIONS, PRESENCE
+from server.app import utc_now
 from server.presence import names
+from server.presence.timing import STANDARD
 from tests.harness.devices import Device, device
 from tests.server.fanout.redis_servers import RedisServer, redis_server
 from tests.together.presence_stage import Fleet, changes, fleet, say, sees, until, watch, watcher
+
+# What a lease lasts, and then some: as soon as after a kill (15 s), three times over.
+WITHIN_SECONDS = 45.0
 
 
 @dataclass
@@ -163,3 +170,62 @@ async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> 
             await sees(seeing, client, "online", "away")
         finally:
             place.redis.thaw()
+
+
+@pytest.mark.parametrize("since", [0.5, pytest.param(12.0, marks=pytest.mark.soak)])
+async def test_redis_comes_back_with_what_it_knew_before(place: Place, since: float) -> None:
+    """A snapshot, or a replica that lagged behind: all leases stand in it, and so does who has left since."""
+    people, (here, there) = place.nodes.people, place.nodes.urls
+    leaving, trainer, _ = await people.pair()
+    coming, changing = [await people.make("client") for _ in range(2)]
+    for one in (coming, changing):
+        await place.nodes.nodes[0].node.store.conversations.open(one.id, trainer.id, utc_now())
+    async with (
+        watcher(there, trainer, leaving, coming, changing) as far,
+        device(here, changing, (PRESENCE,)) as changes_status,
+    ):
+        async with device(here, leaving, (PRESENCE,)):
+            await sees(far, leaving, "online")
+            await sees(far, changing, "online")
+            async with place.redis.client() as redis:
+                await redis.save()
+        await sees(far, leaving, "online", "offline")
+        await say(changes_status, "away")
+        async with device(here, coming, (PRESENCE,)):
+            await sees(far, coming, "online")
+            # Every node has renewed its lease since.
+            await asyncio.sleep(STANDARD.renew_seconds + since)
+            await place.redis.killed()
+            await place.redis.start()
+            expected = {leaving.id: "offline", coming.id: "online", changing.id: "away"}
+
+            async def known() -> bool:
+                async with place.redis.client() as redis:
+                    found = [await redis.hget(names.user(user_id), "s") for user_id in expected]
+                return found == [*expected.values()]
+
+            await until(known, WITHIN_SECONDS)
+
+            async def true(url: str) -> bool:
+                async with watcher(url, trainer) as fresh:
+                    found = await watch(fresh, leaving, coming, changing)
+                return {user_id: view["status"] for user_id, view in found.items()} == expected
+
+            for url in (here, there):
+                await until(partial(true, url))
+            await far.until(
+                lambda phone: [changes(phone, one)[-1] for one in (leaving, coming, changing)] == [*expected.values()]
+            )
+
+
+async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place) -> None:
+    people, here = place.nodes.people, place.nodes.urls[0]
+    client, trainer, _ = await people.pair()
+    async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)):
+        await sees(seeing, client, "online")
+        await place.redis.killed()
+        await place.nodes.nodes[0].node.stop()
+    found = await place.nodes.nodes[1].node.store.presences.last_seen([client.id])
+    seen = found[client.id]
+    assert seen is not None
+    assert utc_now() - seen < timedelta(minutes=1)
