@@ -24,6 +24,7 @@ from server.fanout.feeds import Feeds
 from server.fanout.filling import GapFiller
 from server.fanout.publisher import ClusterPublisher
 from server.fanout.recent import ROTATE_SECONDS
+from server.fanout.silence import LOOK_SECONDS, SilenceKeeper
 from server.fanout.slot_teller import SlotTeller
 from server.files.picture_maker import PictureMaker
 from server.files.urls import SignedUrls
@@ -74,7 +75,8 @@ BODY_LIMIT_BYTES = 1_000_000
 _COMMANDS_SECONDS = 2.5
 _SOCKETS_SECONDS = 3.0
 _WRITES_SECONDS = 1.2
-_PRESENCE_SECONDS = 1.0
+_PRESENCE_SECONDS = 0.8
+_SILENCE_SECONDS = 0.5
 
 
 def utc_now() -> datetime:
@@ -130,6 +132,7 @@ class Node:
         self.feeds = self.rooms.watch = Feeds(
             self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
         )
+        self.silence = SilenceKeeper(self.bus, self.store.silences, clock)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
@@ -215,6 +218,8 @@ class Node:
         await self.feeds.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
+        self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
+        self.background.every(ROTATE_SECONDS, "speak for others", partial(self.silence.speak_for_others, self.context))
         for job in JOBS:
             self.background.every(job.seconds, job.name, partial(job.work, self.context))
         return await self._listener.start()
@@ -238,6 +243,7 @@ class Node:
         self.passwords.close()
         await self.pictures.stop()
         await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
+        await _within(_SILENCE_SECONDS, self.silence.stop(), "silence")
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()

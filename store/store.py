@@ -22,6 +22,7 @@ from store import (
     reviews,
     revocations,
     sessions,
+    silences,
     specializations,
     trials,
     users,
@@ -56,6 +57,7 @@ from store.reviews import Reviews
 from store.revocations import Revocations
 from store.schema import prepare
 from store.sessions import Sessions
+from store.silences import Silences
 from store.specializations import Specializations
 from store.users import Users
 from store.watermarks import Watermarks
@@ -84,6 +86,7 @@ SCHEMAS = (
     *files.SCHEMAS,
     *calendars.SCHEMAS,
     *departures.SCHEMAS,
+    *silences.SCHEMAS,
 )
 
 
@@ -130,6 +133,7 @@ class Store:
         self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
+        self.silences = Silences(database)
         self.reservations = Reservations(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )

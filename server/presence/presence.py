@@ -86,13 +86,14 @@ class Presence:
                 task.cancel()
             await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            async with asyncio.timeout(_RESIGN_SECONDS):
-                await self.lease.resign()
-        except UNREACHED:
+        # In a task of its own, which redis-py may keep longer than we wait.
+        resigning = asyncio.get_running_loop().create_task(self.lease.resign())
+        await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)
+        if not resigning.done() or resigning.exception() is not None:
             log.info("the lease is left to run out")
             # Nobody may ever take over: Redis can come back empty.
             self.registrar.note_all_seen(self._clock_ms())
+        resigning.cancel()
         await self.last_seen.drain()
         await self.last_seen.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from domain import rooms
 from domain.conversations import Membership
@@ -11,34 +12,45 @@ from handlers.ports import Publisher
 
 # CONTRACT.md: typing ends by itself after 7 s.
 ENDS_AFTER_SECONDS = 7.0
+# Another device of the user may have ended on another node meanwhile, and said that nothing is being typed any more.
+SAID_AGAIN_AFTER_SECONDS = 3.0
+
+
+class _Typing(NamedTuple):
+    """``told_at``: the loop's time."""
+
+    member: Membership
+    told_at: float
+    end: asyncio.TimerHandle
 
 
 class TypingIndicators:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._active: dict[tuple[str, str], tuple[Membership, asyncio.TimerHandle]] = {}
+        self._active: dict[tuple[str, str], _Typing] = {}
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None:
-        """Tell the other side of a change; a repetition only extends it."""
-        key = (member.conversation_id, user_id)
+        """Tell the other side of a change; a repetition extends it, and is told of now and then."""
+        key, loop = (member.conversation_id, user_id), asyncio.get_running_loop()
         known = self._active.pop(key, None)
         if known is not None:
-            known[1].cancel()
+            known.end.cancel()
+        again = known is not None and loop.time() - known.told_at >= SAID_AGAIN_AFTER_SECONDS
+        tell = known is None or again if active else known is not None
         if active:
-            loop = asyncio.get_running_loop()
-            self._active[key] = (member, loop.call_later(ENDS_AFTER_SECONDS, self._end, key))
-        if active is (known is None):
+            told_at = loop.time() if known is None or again else known.told_at
+            self._active[key] = _Typing(member, told_at, loop.call_later(ENDS_AFTER_SECONDS, self._end, key))
+        if tell:
             self._publish(member, user_id, active)
 
     def leave(self, user_id: str) -> None:
         """The user's last socket here is gone: nothing is being typed any more."""
         for key in [key for key in self._active if key[1] == user_id]:
-            self._active[key][1].cancel()
+            self._active[key].end.cancel()
             self._end(key)
 
     def _end(self, key: tuple[str, str]) -> None:
-        member, _ = self._active.pop(key)
-        self._publish(member, key[1], active=False)
+        self._publish(self._active.pop(key).member, key[1], active=False)
 
     def _publish(self, member: Membership, user_id: str, active: bool) -> None:
         event = TypingChanged(conversation_id=member.conversation_id, user_id=user_id, active=active)

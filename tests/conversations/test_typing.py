@@ -105,6 +105,18 @@ async def test_typing_on_extends_it(running: Running, people: People, monkeypatc
         assert other.events("typing") == _told(conversation, client, True, False)
 
 
+async def test_typing_on_is_told_now_and_then(
+    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In case another node has said that it ended, where a device of the same person left."""
+    monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 0.0)
+    client, trainer, conversation = await people.pair()
+    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+        await _type(phone, conversation)
+        await _type(phone, conversation)
+        assert await other.hear("typing", 2) == _told(conversation, client, True, True)
+
+
 async def test_it_ends_with_the_last_socket(running: Running, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with device(running.url, trainer) as other:

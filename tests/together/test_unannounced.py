@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from bson import ObjectId
 
+from handlers import unannounced
+from server.app import utc_now
 from server.presence import names
 from store.conversations import CONVERSATIONS
 from store.database import Document
 from store.log.documents import MESSAGES, message_document
-from tests.harness.devices import Device
+from store.silences import Silences
+from tests.faults.relay import relay
+from tests.harness.devices import Device, device
+from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, abandon
 from tests.together.fanout_stage import ENTRIES, Stage, Talk, stage
+from tests.together.presence_stage import until
+from tests.together.processes import served
 
 
 @pytest.fixture
@@ -132,3 +142,48 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
             await tried.acquire()
     for phone in talk.devices:
         await phone.hear("message:new", 2)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
+    two: Stage, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+) -> None:
+    """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
+    monkeypatch.setattr(unannounced, "SILENT_FOR", timedelta(seconds=3))
+    talk = await two.talk()
+    silences = two.nodes[0].node.store.silences
+    async with (
+        relay("127.0.0.1", two.redis.port) as way,
+        served(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
+        device(third.url, await two.people.another_device(talk.client)) as phone,
+    ):
+        await talk.say(phone, "first")
+        await talk.everyone_heard_everything()
+        await way.cut()
+        await until(lambda: silences.before(utc_now() + timedelta(minutes=1)))
+        async with two.redis.client() as redis:
+            await redis.flushall()
+        await talk.say(phone, "late")
+        third.process.send_signal(end)
+        await talk.everyone_heard_everything()
+    await until(partial(_nobody_silent, silences))
+
+
+async def test_who_is_back_speaks_for_itself(two: Stage, database_url: str, tmp_path: Path) -> None:
+    talk = await two.talk()
+    async with (
+        relay("127.0.0.1", two.redis.port) as way,
+        running_node(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
+        device(third.url, await two.people.another_device(talk.client)) as phone,
+    ):
+        silences = two.nodes[0].node.store.silences
+        await way.cut()
+        await until(lambda: silences.before(utc_now() + timedelta(minutes=1)))
+        await talk.say(phone, "late")
+        await way.mend()
+        await talk.everyone_heard_everything()
+        await until(partial(_nobody_silent, silences))
+
+
+async def _nobody_silent(silences: Silences) -> bool:
+    return not await silences.before(utc_now() + timedelta(minutes=1))

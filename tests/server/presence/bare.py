@@ -57,7 +57,8 @@ class Bare:
 
     async def lapse(self) -> None:
         """The lease runs out, as for a node that is frozen or dead."""
-        await self.redis.zadd(names.LEASES, {self.lease.incarnation: 0}, xx=True)
+        self.lease.deadline = 1
+        await self.redis.zadd(names.LEASES, {self.lease.incarnation: 1}, xx=True)
 
     async def _write(self, seen: object) -> None:
         assert isinstance(seen, dict)

@@ -42,6 +42,17 @@ async def test_a_lease_that_ran_out_unnoticed_is_renewed(redis: Redis) -> None:
     assert node.lease.incarnation == incarnation
 
 
+async def test_a_lease_in_an_older_state_of_redis_is_another(redis: Redis) -> None:
+    """It is left to run out, and with it who has left since that state."""
+    node = Bare(redis)
+    await node.renew()
+    incarnation, deadline = node.lease.incarnation, node.lease.deadline
+    await redis.zadd(names.LEASES, {incarnation: deadline - 1})
+    await node.renew()
+    assert node.lease.incarnation != incarnation
+    assert await redis.zscore(names.LEASES, incarnation) == deadline - 1
+
+
 async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> None:
     one, other = Bare(redis), Bare(redis)
     await one.renew()
@@ -69,7 +80,7 @@ async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
     await redis.hset(names.QUIET, mapping={"last": int(time.time() * 1000) - 5_000, "until": 0})
     await other.renew()
     assert await status(redis, "u1") == "online"
-    assert await redis.zscore(names.LEASES, one.lease.incarnation) == 0
+    assert await redis.zscore(names.LEASES, one.lease.incarnation) == one.lease.deadline
     await redis.hset(names.QUIET, "until", 0)
     await other.renew()
     assert await status(redis, "u1") == "offline"
