@@ -15,7 +15,7 @@ from domain import rooms
 from domain.booking_events import SlotsChanged
 from domain.events import BOOKINGS
 from domain.slot_answers import slot_answers
-from domain.slot_hints import SlotHint
+from domain.slot_hints import ScheduleHint, SlotHint
 from handlers.context import Context
 from handlers.slot_standing import Standing, standing
 from server.fanout.delivery import Delivery
@@ -30,6 +30,8 @@ AT_ONCE = 500
 # Past this it is cheaper to have the watchers ask for the days that they show.
 MOST_TOLD = 2000
 MAX_HINTS = 500
+# Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
+MAX_SCHEDULES = 8
 PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
@@ -71,7 +73,7 @@ class SlotTeller:
         try:
             while hints := self._hints[trainer_id]:
                 self._hints[trainer_id] = []
-                found = await self._look(trainer_id, hints) if len(hints) <= MAX_HINTS else None
+                found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
                 if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
                     self._delivery.resync(rooms.slots(trainer_id))
                 else:
@@ -101,3 +103,8 @@ class SlotTeller:
             )
             self._delivery.deliver(BOOKINGS, rooms.slots(trainer_id), frames.text(encode(event, BOOKINGS)))
             added, removed = added[AT_ONCE:], removed[AT_ONCE:]
+
+
+def _are_too_many(hints: Collection[SlotHint]) -> bool:
+    schedules = sum(isinstance(hint, ScheduleHint) for hint in hints)
+    return len(hints) > MAX_HINTS or schedules > MAX_SCHEDULES

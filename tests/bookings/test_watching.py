@@ -124,7 +124,7 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
         await screen.shows_the_truth()
 
 
-@pytest.mark.parametrize("why", ["the database fails", "too much changes", "too much changed meanwhile"])
+@pytest.mark.parametrize("why", ["the database fails", "too much changes", "too much changed meanwhile", "too often"])
 async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     async def look(*_: Any) -> Standing:
         raise unavailable()
@@ -137,7 +137,8 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
             elif why == "too much changes":
                 patched.setattr(slot_teller, "MOST_TOLD", 23)
             else:
-                patched.setattr(slot_teller, "MAX_HINTS", 0)
+                limit = "MAX_SCHEDULES" if why == "too often" else "MAX_HINTS"
+                patched.setattr(slot_teller, limit, 0)
             await market.call("POST", "/me/availability/exceptions", {"date": str(market.at(0).date())}, trainer)
             await screen.device.hear("sync:required")
         assert screen.device.events("slots:changed") == []
