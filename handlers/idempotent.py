@@ -77,7 +77,7 @@ def _once(
             except BaseException:
                 await asyncio.shield(context.store.idempotency.release(claimed))
                 raise
-            await context.store.idempotency.keep(claimed.scope, keep(answer))
+            await context.store.idempotency.keep(claimed, keep(answer))
             return answer
 
     return once
