@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 from bson import ObjectId
@@ -38,6 +39,16 @@ class Receipt(msgspec.Struct, frozen=True):
 
     scope: Scope
     claimed_at: datetime
+
+
+class Keep(Protocol):
+    """Keeps the result of a command within the transaction that it is called in."""
+
+    async def __call__(self, *, session: Session) -> None: ...
+
+
+async def nothing(*, session: Session) -> None:
+    """Of a command without a key."""
 
 
 class Earlier(msgspec.Struct, frozen=True):
