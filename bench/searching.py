@@ -17,6 +17,7 @@ from typing import cast
 import msgspec
 from bson import ObjectId
 
+from domain.catalogue import Category
 from domain.commands.catalogue import SearchTrainers
 from domain.instants import whole_milliseconds
 from domain.listings import Offer, listing_of
@@ -27,6 +28,7 @@ from handlers.catalogue.searching import search_trainers
 from handlers.context import Context
 from server import embedded
 from store.database import Database, Document
+from store.idempotency import nothing
 from store.listings import listing_fields
 from store.store import Store
 
@@ -122,7 +124,12 @@ async def main() -> None:
             store = Store(database)
             await store.prepare()
             now = whole_milliseconds(datetime.now(UTC))
-            added = [await store.catalogue.add_category(f"Sport {number}", now) for number in range(20)]
+            added = [
+                Category(id=store.categories.new_id(), name=f"Sport {number}", created_at=now, updated_at=now)
+                for number in range(20)
+            ]
+            for one in added:
+                await store.catalogue.add_category(one, nothing)
             await fill(store, count, [ObjectId(one.id) for one in added])
             context = cast(Context, SimpleNamespace(store=store, clock=lambda: datetime.now(UTC)))
             size = await database.db.command("collStats", "trainerListings")

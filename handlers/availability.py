@@ -26,6 +26,7 @@ from handlers.access import require_role
 from handlers.actor import Actor
 from handlers.context import Context
 from handlers.idempotent import idempotent
+from handlers.idempotent_commit import Keeper, idempotent_commit
 
 # How far ahead a day off can be planned.
 _FARTHEST = timedelta(days=731)
@@ -83,8 +84,8 @@ async def list_exceptions(context: Context, actor: Actor, command: ListException
     )
 
 
-@idempotent
-async def add_exception(context: Context, actor: Actor, command: AddException) -> ExceptionAnswer:
+@idempotent_commit
+async def add_exception(context: Context, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
     """A day or some hours off; bookings stay as they are."""
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
@@ -99,14 +100,15 @@ async def add_exception(context: Context, actor: Actor, command: AddException) -
     record = AbsenceRecord(
         id=context.store.availability.new_id(), absence=absence, reason=command.reason, created_at=now, updated_at=now
     )
-    before = await context.store.availability.add_exception(actor.profile_id, record, today, now)
+    answer = exception_answer(record)
+    before = await context.store.availability.add_exception(actor.profile_id, record, today, now, keep(answer))
     slot_changes.after_schedule(context, actor.profile_id, before)
-    return exception_answer(record)
+    return answer
 
 
-@idempotent
-async def remove_exception(context: Context, actor: Actor, command: RemoveException) -> None:
+@idempotent_commit
+async def remove_exception(context: Context, actor: Actor, command: RemoveException, keep: Keeper) -> None:
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
-    before = await context.store.availability.remove_exception(actor.profile_id, command.id, now)
+    before = await context.store.availability.remove_exception(actor.profile_id, command.id, now, keep(None))
     slot_changes.after_schedule(context, actor.profile_id, before)

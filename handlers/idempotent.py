@@ -40,11 +40,13 @@ class _Named(msgspec.Struct, frozen=True):
 def idempotent(handler: Handler[C, R]) -> Handler[C, R | msgspec.Raw]:
     """The first result itself is answered to a repeat.
 
-    Raises ``idempotency_conflict`` when the key came with another body before. Only successes are remembered.
+    For commands that come to the same when they are done again: a server that dies before it has kept the result
+    lets the repeat do so. Raises ``idempotency_conflict`` when the key came with another body before. Only successes
+    are remembered.
     """
 
     async def recall(context: Context, actor: Actor, kept: bytes) -> msgspec.Raw:
-        return msgspec.Raw(b"{}" if kept == b"null" else kept)
+        return as_answered(kept)
 
     return _once(handler, wire.encode, recall)
 
@@ -77,10 +79,15 @@ def _once(
             except BaseException:
                 await asyncio.shield(context.store.idempotency.release(claimed))
                 raise
-            await context.store.idempotency.keep(claimed.scope, keep(answer))
+            await context.store.idempotency.keep(claimed, keep(answer))
             return answer
 
     return once
+
+
+def as_answered(kept: bytes) -> msgspec.Raw:
+    """A repeat of what answered nothing is answered an object."""
+    return msgspec.Raw(b"{}" if kept == b"null" else kept)
 
 
 def scope_of(actor: Actor, command: Command) -> Scope:

@@ -17,6 +17,7 @@ from domain.slots import HORIZON_DAYS
 from store.availability_documents import day_document, exception_document, exception_from, schedule_from, week_from
 from store.database import SNAPSHOT, Database, Document, Session
 from store.failures import repository
+from store.idempotency import Keep
 from store.profiles import NOT_ERASED
 from store.schema import CollectionSchema
 
@@ -126,7 +127,7 @@ class Availability:
     # --- exceptions ---
 
     async def add_exception(
-        self, trainer_id: str, absence: AbsenceRecord, today: date, now: datetime
+        self, trainer_id: str, absence: AbsenceRecord, today: date, now: datetime, keep: Keep
     ) -> Schedule | None:
         """Raises ``conflict`` when there are too many ahead."""
         trainer = ObjectId(trainer_id)
@@ -136,6 +137,7 @@ class Availability:
             if await self._exceptions.count_documents(ahead, limit=MAX_EXCEPTIONS, session=session) == MAX_EXCEPTIONS:
                 raise DomainError(Code.CONFLICT, f"At most {MAX_EXCEPTIONS} exceptions may lie ahead.")
             await self._exceptions.insert_one(exception_document(trainer, absence), session=session)
+            await keep(session=session)
 
         return await self._change(trainer_id, now, body)
 
@@ -148,13 +150,16 @@ class Availability:
         found = await self._exceptions.find(query).sort(_LISTED).limit(limit).to_list(None)
         return [exception_from(one) for one in found]
 
-    async def remove_exception(self, trainer_id: str, exception_id: str, now: datetime) -> Schedule | None:
+    async def remove_exception(
+        self, trainer_id: str, exception_id: str, now: datetime, keep: Keep
+    ) -> Schedule | None:
         """Raises ``not_found`` when the trainer has no such one."""
         mine = {"_id": ObjectId(exception_id), "trainer": ObjectId(trainer_id)}
 
         async def body(session: Session) -> None:
             if not (await self._exceptions.delete_one(mine, session=session)).deleted_count:
                 raise not_found("exception")
+            await keep(session=session)
 
         return await self._change(trainer_id, now, body)
 

@@ -13,6 +13,7 @@ from domain.errors import Code, DomainError, invalid, not_found
 from store.categories import Categories
 from store.database import Database, Session
 from store.failures import repository
+from store.idempotency import Keep
 from store.specializations import Specializations
 
 T = TypeVar("T")
@@ -27,8 +28,12 @@ class Catalogue:
         self._categories = categories
         self._specializations = specializations
 
-    async def add_category(self, name: str, now: datetime) -> Category:
-        return await self._named(lambda session: self._categories.insert(name, now, session=session))
+    async def add_category(self, category: Category, keep: Keep) -> None:
+        async def body(session: Session) -> None:
+            await self._categories.insert(category, session=session)
+            await keep(session=session)
+
+        await self._named(body)
 
     async def rename_category(self, category_id: str, name: str, now: datetime) -> Category:
         renamed = await self._named(lambda session: self._categories.rename(category_id, name, now, session=session))
@@ -36,7 +41,7 @@ class Catalogue:
             raise not_found("category")
         return renamed
 
-    async def delete_category(self, category_id: str) -> None:
+    async def delete_category(self, category_id: str, keep: Keep) -> None:
         """With its subcategories."""
 
         async def body(session: Session) -> None:
@@ -44,15 +49,17 @@ class Catalogue:
                 raise _in_use("category")
             if not await self._categories.delete(category_id, session=session):
                 raise not_found("category")
+            await keep(session=session)
 
         await self._database.transaction(body)
 
-    async def add_sub_category(self, name: str, category_id: str, now: datetime) -> SubCategory:
-        async def body(session: Session) -> SubCategory:
-            await self._require_category(category_id, session)
-            return await self._categories.insert_sub(name, category_id, now, session=session)
+    async def add_sub_category(self, sub: SubCategory, keep: Keep) -> None:
+        async def body(session: Session) -> None:
+            await self._require_category(sub.category_id, session)
+            await self._categories.insert_sub(sub, session=session)
+            await keep(session=session)
 
-        return await self._named(body)
+        await self._named(body)
 
     async def update_sub_category(
         self, sub_id: str, name: str | None, category_id: str | None, now: datetime
@@ -73,11 +80,12 @@ class Catalogue:
 
         return await self._named(body)
 
-    async def delete_sub_category(self, sub_id: str) -> None:
+    async def delete_sub_category(self, sub_id: str, keep: Keep) -> None:
         async def body(session: Session) -> None:
             await self._require_unused(sub_id, session)
             if not await self._categories.delete_sub(sub_id, session=session):
                 raise not_found("subcategory")
+            await keep(session=session)
 
         await self._database.transaction(body)
 

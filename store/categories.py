@@ -37,6 +37,10 @@ class Categories:
         self._categories = database.collection(CATEGORIES)
         self._subs = database.collection(SUB_CATEGORIES)
 
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
     async def page(self, after: str | None, limit: int) -> list[Category]:
         """By name, ``after`` being the folded name of the last one seen."""
         query = {} if after is None else {"foldedName": {"$gt": after}}
@@ -71,10 +75,8 @@ class Categories:
                 query = {"_id": {"$in": [ObjectId(one) for one in ids]}}
                 await collection.update_many(query, uses, session=session)
 
-    async def insert(self, name: str, now: datetime, *, session: Session) -> Category:
-        document: Document = {"_id": ObjectId(), **_named(name), "createdAt": now, "updatedAt": now}
-        await self._categories.insert_one(document, session=session)
-        return _category(document)
+    async def insert(self, category: Category, *, session: Session) -> None:
+        await self._categories.insert_one(_document(category), session=session)
 
     async def rename(self, category_id: str, name: str, now: datetime, *, session: Session) -> Category | None:
         found = await self._categories.find_one_and_update(
@@ -91,16 +93,9 @@ class Categories:
         await self._subs.delete_many({"category": key}, session=session)
         return bool((await self._categories.delete_one({"_id": key}, session=session)).deleted_count)
 
-    async def insert_sub(self, name: str, category_id: str, now: datetime, *, session: Session) -> SubCategory:
-        document: Document = {
-            "_id": ObjectId(),
-            **_named(name),
-            "category": ObjectId(category_id),
-            "createdAt": now,
-            "updatedAt": now,
-        }
+    async def insert_sub(self, sub: SubCategory, *, session: Session) -> None:
+        document = {**_document(sub), "category": ObjectId(sub.category_id)}
         await self._subs.insert_one(document, session=session)
-        return _sub(document)
 
     async def update_sub(
         self, sub_id: str, name: str | None, category_id: str | None, now: datetime, *, session: Session
@@ -121,6 +116,15 @@ class Categories:
 
 def _named(name: str) -> Document:
     return {"name": name, "foldedName": folded(name)}
+
+
+def _document(added: Category | SubCategory) -> Document:
+    return {
+        "_id": ObjectId(added.id),
+        **_named(added.name),
+        "createdAt": added.created_at,
+        "updatedAt": added.updated_at,
+    }
 
 
 def _category(document: Document) -> Category:

@@ -12,6 +12,7 @@ from domain.catalogue import Certificate
 from store.database import Database, Document, Session
 from store.failures import repository
 from store.file_fields import FileFields, certificate_document
+from store.idempotency import Keep
 from store.people import PROFILES
 from store.profiles import NOT_ERASED
 from store.schema import CollectionSchema
@@ -42,7 +43,7 @@ class Certificates:
         found = await self._certificates.find(query).sort("_id", ASCENDING).limit(limit).to_list(None)
         return [_certificate(one) for one in found]
 
-    async def add(self, certificate: Certificate, owner_id: str) -> bool:
+    async def add(self, certificate: Certificate, owner_id: str, keep: Keep) -> bool:
         """False when the trainer has as many as there may be. Raises ``validation_failed`` for the document."""
 
         async def body(session: Session) -> bool:
@@ -60,6 +61,7 @@ class Certificates:
             document = _document(certificate)
             await self._exchange(owner_id, {}, document, certificate.created_at, session)
             await self._certificates.insert_one(document, session=session)
+            await keep(session=session)
             return True
 
         return await self._database.transaction(body)
@@ -82,7 +84,9 @@ class Certificates:
 
         return await self._database.transaction(body)
 
-    async def delete(self, trainer_id: str, owner_id: str, certificate_id: str, now: datetime) -> bool:
+    async def delete(
+        self, trainer_id: str, owner_id: str, certificate_id: str, now: datetime, keep: Keep
+    ) -> bool:
         """False when the trainer has no such one."""
         key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
 
@@ -96,6 +100,7 @@ class Certificates:
                 {"$pull": {"certificates": key["_id"]}, "$set": {"updatedAt": now}},
                 session=session,
             )
+            await keep(session=session)
             return True
 
         return await self._database.transaction(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 from bson import ObjectId
@@ -40,6 +41,16 @@ class Receipt(msgspec.Struct, frozen=True):
     claimed_at: datetime
 
 
+class Keep(Protocol):
+    """Keeps the result of a command within the transaction that it is called in."""
+
+    async def __call__(self, *, session: Session) -> None: ...
+
+
+async def nothing(*, session: Session) -> None:
+    """Of a command without a key."""
+
+
 class Earlier(msgspec.Struct, frozen=True):
     """What another command under the key asked (its digest) and was answered; no result yet while it works."""
 
@@ -73,27 +84,31 @@ class Idempotency:
         # Released in between, or not committed by a majority yet: it counts as at work.
         return Earlier(found["digest"], found.get("result")) if found else Earlier(digest, None)
 
-    async def keep(self, scope: Scope, result: bytes) -> None:
-        await self._keys.update_one(_document(scope), {"$set": {"result": result}, "$unset": {"claimedAt": ""}})
+    async def keep(self, receipt: Receipt, result: bytes) -> None:
+        """Keep a result when the work is done; ``unavailable`` when the claim was taken over meanwhile."""
+        await self._keep(receipt, result, None)
 
     async def keep_within(self, receipt: Receipt, result: bytes, *, session: Session) -> None:
         """Keep a result in the commit that it tells of; ``unavailable`` when the claim was taken over meanwhile."""
-        kept = await self._keys.update_one(
-            {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}},
-            {"$set": {"result": result}, "$unset": {"claimedAt": ""}},
-            session=session,
-        )
-        if not kept.matched_count:
-            raise unavailable("The same command is at work under this key.")
+        await self._keep(receipt, result, session)
 
     async def release(self, receipt: Receipt) -> None:
         """Only successes are remembered. A claim that was taken over is not the caller's to give back."""
-        mine = {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}}
-        await self._keys.delete_one(mine)
+        await self._keys.delete_one(_claimed(receipt))
 
     async def forget(self, user_id: str, *, session: Session) -> None:
         """Of an erased user, whose first results say what the profile said."""
         await self._keys.delete_many({"user": ObjectId(user_id)}, session=session)
+
+    async def _keep(self, receipt: Receipt, result: bytes, session: Session | None) -> None:
+        kept = {"$set": {"result": result}, "$unset": {"claimedAt": ""}}
+        if not (await self._keys.update_one(_claimed(receipt), kept, session=session)).matched_count:
+            raise unavailable("The same command is at work under this key.")
+
+
+def _claimed(receipt: Receipt) -> Document:
+    """The claim for as long as it is its maker's."""
+    return {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}}
 
 
 def _document(scope: Scope) -> Document:

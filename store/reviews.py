@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Review
 from store.database import Database, Document, Session
 from store.failures import repository
+from store.idempotency import Keep
 from store.listings import Listings
 from store.schema import CollectionSchema
 
@@ -53,12 +54,13 @@ class Reviews:
         newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
         return [_review(one) for one in await self._reviews.find(query).sort(newest).limit(limit).to_list(None)]
 
-    async def add(self, review: Review) -> bool:
+    async def add(self, review: Review, keep: Keep) -> bool:
         """False when the booking has its review."""
 
         async def body(session: Session) -> None:
             await self._reviews.insert_one(_document(review), session=session)
             await self._listings.rate(review.trainer_id, stars=review.rating, reviews=1, session=session)
+            await keep(session=session)
 
         try:
             await self._database.transaction(body)
@@ -85,7 +87,7 @@ class Reviews:
 
         return await self._database.transaction(body)
 
-    async def delete(self, review_id: str) -> bool:
+    async def delete(self, review_id: str, keep: Keep) -> bool:
         """False when it is gone."""
 
         async def body(session: Session) -> bool:
@@ -93,6 +95,7 @@ class Reviews:
             if found is None:
                 return False
             await self._listings.rate(str(found["trainer"]), stars=-found["rating"], reviews=-1, session=session)
+            await keep(session=session)
             return True
 
         return await self._database.transaction(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.accounts import ADMINISTRATORS
+from domain.catalogue import Category, SubCategory
 from domain.catalogue_answers import CategoryAnswer, SubCategoryAnswer, category_answer, sub_category_answer
 from domain.commands.catalogue import (
     AddCategory,
@@ -19,14 +20,20 @@ from handlers.access import require_role
 from handlers.actor import Actor
 from handlers.context import Context
 from handlers.idempotent import idempotent
+from handlers.idempotent_commit import Keeper, idempotent_commit
 
 
-@idempotent
-async def add_category(context: Context, actor: Actor, command: AddCategory) -> CategoryAnswer:
+@idempotent_commit
+async def add_category(context: Context, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
     """Raises ``conflict`` for a name that is taken."""
     require_role(actor, *ADMINISTRATORS)
-    added = await context.store.catalogue.add_category(command.name.strip(), whole_milliseconds(context.clock()))
-    return category_answer(added, [])
+    now = whole_milliseconds(context.clock())
+    added = Category(
+        id=context.store.categories.new_id(), name=command.name.strip(), created_at=now, updated_at=now
+    )
+    answer = category_answer(added, [])
+    await context.store.catalogue.add_category(added, keep(answer))
+    return answer
 
 
 @idempotent
@@ -37,20 +44,30 @@ async def update_category(context: Context, actor: Actor, command: UpdateCategor
     return category_answer(renamed, await store.categories.subs_of([renamed.id]))
 
 
-@idempotent
-async def delete_category(context: Context, actor: Actor, command: DeleteCategory) -> None:
+@idempotent_commit
+async def delete_category(context: Context, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    await context.store.catalogue.delete_category(command.id)
+    await context.store.catalogue.delete_category(command.id, keep(None))
 
 
-@idempotent
-async def add_sub_category(context: Context, actor: Actor, command: AddSubCategory) -> SubCategoryAnswer:
+@idempotent_commit
+async def add_sub_category(
+    context: Context, actor: Actor, command: AddSubCategory, keep: Keeper
+) -> SubCategoryAnswer:
     """Raises ``conflict`` for a name that is taken in its category."""
     require_role(actor, *ADMINISTRATORS)
     now = whole_milliseconds(context.clock())
-    added = await context.store.catalogue.add_sub_category(command.name.strip(), command.category, now)
-    return sub_category_answer(added)
+    added = SubCategory(
+        id=context.store.categories.new_id(),
+        name=command.name.strip(),
+        category_id=command.category,
+        created_at=now,
+        updated_at=now,
+    )
+    answer = sub_category_answer(added)
+    await context.store.catalogue.add_sub_category(added, keep(answer))
+    return answer
 
 
 @idempotent
@@ -63,8 +80,8 @@ async def update_sub_category(context: Context, actor: Actor, command: UpdateSub
     return sub_category_answer(await context.store.catalogue.update_sub_category(command.id, name, category, now))
 
 
-@idempotent
-async def delete_sub_category(context: Context, actor: Actor, command: DeleteSubCategory) -> None:
+@idempotent_commit
+async def delete_sub_category(context: Context, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    await context.store.catalogue.delete_sub_category(command.id)
+    await context.store.catalogue.delete_sub_category(command.id, keep(None))

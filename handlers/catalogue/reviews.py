@@ -21,6 +21,7 @@ from handlers.catalogue.cards import listed_trainer
 from handlers.context import Context
 from handlers.files.views import url_or_none
 from handlers.idempotent import idempotent
+from handlers.idempotent_commit import Keeper, idempotent_commit
 from handlers.profiles.changes import changes_of
 
 
@@ -31,8 +32,8 @@ class _Place(msgspec.Struct, frozen=True):
     id: Id
 
 
-@idempotent
-async def add_review(context: Context, actor: Actor, command: AddReview) -> ReviewAnswer:
+@idempotent_commit
+async def add_review(context: Context, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
     """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
     require_role(actor, "client")
     booking = await context.store.bookings.by_id(command.booking_id)
@@ -51,9 +52,10 @@ async def add_review(context: Context, actor: Actor, command: AddReview) -> Revi
         created_at=now,
         updated_at=now,
     )
-    if not await context.store.reviews.add(review):
+    answer = await _answer(context, review)
+    if not await context.store.reviews.add(review, keep(answer)):
         raise DomainError(Code.CONFLICT, "This session has its review.")
-    return await _answer(context, review)
+    return answer
 
 
 async def list_reviews(context: Context, visitor: Visitor, command: ListReviews) -> ReviewPage:
@@ -77,12 +79,12 @@ async def update_review(context: Context, actor: Actor, command: UpdateReview) -
     return await _answer(context, changed)
 
 
-@idempotent
-async def delete_review(context: Context, actor: Actor, command: DeleteReview) -> None:
+@idempotent_commit
+async def delete_review(context: Context, actor: Actor, command: DeleteReview, keep: Keeper) -> None:
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)
-    if not await context.store.reviews.delete(command.id):
+    if not await context.store.reviews.delete(command.id, keep(None)):
         raise not_found("review")
 
 

@@ -49,7 +49,10 @@ async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
 
 
 async def _once(context: Context, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
-    """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again."""
+    """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again.
+
+    A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.
+    """
     assert command.idempotency_key is not None
     scope = Scope(actor.user_id, Upload.__name__, command.idempotency_key)
     claimed = await claim(context, scope, bytes.fromhex(spool.digest))
@@ -61,7 +64,7 @@ async def _once(context: Context, actor: Actor, command: Upload, spool: Spool, c
         await asyncio.shield(context.store.idempotency.release(claimed))
         raise
     # A name may be personal, and no answer tells it.
-    await context.store.idempotency.keep(scope, wire.encode(msgspec.structs.replace(stored, name="")))
+    await context.store.idempotency.keep(claimed, wire.encode(msgspec.structs.replace(stored, name="")))
     return file_answer(context, stored)
 
 

@@ -16,6 +16,7 @@ from handlers.actor import Actor
 from handlers.catalogue.trainers import certificate_answer
 from handlers.context import Context
 from handlers.idempotent import idempotent
+from handlers.idempotent_commit import Keeper, idempotent_commit
 from handlers.profiles.changes import changes_of
 
 
@@ -35,8 +36,10 @@ async def list_certificates(context: Context, actor: Actor, command: ListCertifi
     )
 
 
-@idempotent
-async def add_certificate(context: Context, actor: Actor, command: AddCertificate) -> CertificateAnswer:
+@idempotent_commit
+async def add_certificate(
+    context: Context, actor: Actor, command: AddCertificate, keep: Keeper
+) -> CertificateAnswer:
     """Raises ``conflict`` when there are as many as there may be."""
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
@@ -49,9 +52,10 @@ async def add_certificate(context: Context, actor: Actor, command: AddCertificat
         created_at=now,
         updated_at=now,
     )
-    if not await context.store.certificates.add(certificate, actor.user_id):
+    answer = certificate_answer(context, certificate, private=True)
+    if not await context.store.certificates.add(certificate, actor.user_id, keep(answer)):
         raise DomainError(Code.CONFLICT, "There are as many certificates as there may be.")
-    return certificate_answer(context, certificate, private=True)
+    return answer
 
 
 @idempotent
@@ -67,10 +71,10 @@ async def update_certificate(context: Context, actor: Actor, command: UpdateCert
     return certificate_answer(context, changed, private=True)
 
 
-@idempotent
-async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate) -> None:
+@idempotent_commit
+async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = whole_milliseconds(context.clock())
-    if not await context.store.certificates.delete(actor.profile_id, actor.user_id, command.id, now):
+    if not await context.store.certificates.delete(actor.profile_id, actor.user_id, command.id, now, keep(None)):
         raise not_found("certificate")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from domain.catalogue import Review
 from domain.instants import whole_milliseconds
+from store.idempotency import nothing
 from tests.catalogue.town import Resident, Town
 from tests.rest.surface import Answer
 
@@ -109,13 +110,13 @@ async def _history(town: Town, trainer: Resident, client: Resident, steps: list[
                 id=store.reviews.new_id(), booking_id=store.reviews.new_id(), trainer_id=trainer.id,
                 client_id=client.id, rating=step.rating, comment=None, created_at=now, updated_at=now,
             )  # fmt: skip
-            assert await store.reviews.add(review)
-            assert not await store.reviews.add(review)
+            assert await store.reviews.add(review, nothing)
+            assert not await store.reviews.add(review, nothing)
             there[step.which] = review.id
         elif step.kind == "edit" and review_id:
             await store.reviews.update(review_id, {"rating": step.rating}, now)
         elif step.kind == "delete" and review_id:
-            await store.reviews.delete(review_id)
+            await store.reviews.delete(review_id, nothing)
         elif step.kind == "pause":
             await town.done(trainer.patch("/me", {"isActive": step.rating > 2}))
         elif step.kind == "move":
