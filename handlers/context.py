@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from handlers.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from handlers.ports import (
@@ -39,3 +41,4 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    introducing: SingleFlight = field(default_factory=SingleFlight)

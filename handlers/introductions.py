@@ -25,16 +25,13 @@ async def prepare(context: Context, member: Membership) -> Introduction:
     log, conversation_id = context.store.log, member.conversation_id
     if log.known_head(conversation_id) > 0:
         return {}
-    heads = await log.read.heads([conversation_id])
-    if heads[conversation_id] > 0:
-        return {}
-    records = await context.store.conversations.records([conversation_id])
-    found = list(records.values())
-    return {
-        user_id: view
-        for user_id in member.user_ids
-        for view in await views.conversation_views(context, user_id, found, heads)
-    }
+
+    async def look() -> Introduction:
+        heads = await log.read.heads([conversation_id])
+        return {} if heads[conversation_id] > 0 else await views.unspoken_views(context, conversation_id)
+
+    # First words often come several at a time, from both sides.
+    return await context.introducing.do(conversation_id, look)
 
 
 def publish(context: Context, introduction: Introduction, first: Message) -> None:

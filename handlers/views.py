@@ -36,6 +36,18 @@ async def conversation_views(
     ]
 
 
+async def unspoken_views(context: Context, conversation_id: str) -> dict[str, Conversation]:
+    """A conversation without an entry, as each of the two sees it; by their ids."""
+    records, participants = await asyncio.gather(
+        context.store.conversations.records([conversation_id]),
+        context.store.conversations.participants([conversation_id]),
+    )
+    record, nothing = records[conversation_id], {conversation_id: 0}
+    both = record.membership.user_ids
+    cards = await context.store.people.cards(both)
+    return {one: _view(context, one, record, participants, cards, nothing, {}, nothing) for one in both}
+
+
 def _view(
     context: Context,
     viewer_id: str,

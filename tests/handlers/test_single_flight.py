@@ -1,0 +1,54 @@
+"""What several want at once is done once, whoever leaves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from handlers.single_flight import SingleFlight
+
+
+class Work:
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.begun += 1
+        number = self.begun
+        await self.go.wait()
+        if number == 2:
+            raise ValueError
+        return number
+
+
+async def test_those_who_come_meanwhile_share_it() -> None:
+    flight, work = SingleFlight(), Work()
+    first, second = (asyncio.ensure_future(flight.do("a", work)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    third = asyncio.ensure_future(flight.do("a", work))
+    await asyncio.sleep(0)
+    work.go.set()
+    assert await asyncio.gather(second, third) == [1, 1]
+    assert first.cancelled()
+    # Whoever comes later begins anew, and a failure is everybody's.
+    failing = [asyncio.ensure_future(flight.do("a", work)) for _ in range(2)]
+    for one in failing:
+        with pytest.raises(ValueError, match=""):
+            await one
+    assert await flight.do("b", work) == 3
+    assert work.begun == 3
+
+
+async def test_a_failure_that_nobody_waits_for_is_nobodys() -> None:
+    flight, work = SingleFlight(), Work()
+    work.begun = 1
+    alone = asyncio.ensure_future(flight.do("a", work))
+    await asyncio.sleep(0)
+    alone.cancel()
+    work.go.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert flight._flying == {}
