@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from server.sockets.engine import frames, reasons
@@ -127,24 +126,24 @@ class EngineSocket:
         link = self.link
         if link is NO_LINK:
             return
-        if isinstance(link, PollingLink) and not link.polled and link.buffered:
-            link.close(code)
-            self.engine.farewells.leave(self.sid, link.take(sys.maxsize))
-        else:
-            link.close(code)
+        self._leave_unfetched()
+        link.close(code)
         self._ended(reason)
 
     def send_away(self) -> None:
         """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
         link = self.link
         if isinstance(link, PollingLink):
-            waits = not link.polled and link.buffered
+            self._leave_unfetched()
             link.release()
-            if waits:
-                self.engine.farewells.leave(self.sid, link.take())
             self._ended(reasons.SERVER_DISCONNECT)
         else:
             self.close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
+
+    def _leave_unfetched(self) -> None:
+        # Also while a poll is open: what was queued in this turn of the loop may be more than its answer holds.
+        if isinstance(self.link, PollingLink) and self.link.buffered:
+            self.engine.farewells.leave(self.sid, self.link)
 
     def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
         """End the session at once, dropping what was not written yet."""
