@@ -1,4 +1,4 @@
-"""The HTTP connections of a node: so many an address, and none that keeps its request to itself."""
+"""The HTTP connections of a node: so many an address, none that keeps its request to itself or reads no answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from server.http.readers import UNREAD_SECONDS, Readers
 from server.sockets.engine.deadlines import Deadlines
 
 # A request's head has to be there when it was looked at twice, and its body has to come on by so much in between.
@@ -14,10 +15,15 @@ LEAST_BYTES: Final = 4096
 
 
 class Connection(Protocol):
-    """``progress``: how far the request has come that is being received; None when none is."""
+    """``progress``: how far the request has come that is being received; None when none is.
+
+    ``unsent``: bytes of answers that were not taken yet.
+    """
 
     @property
     def progress(self) -> tuple[int, int] | None: ...
+    @property
+    def unsent(self) -> int: ...
     def abort(self) -> None: ...
 
 
@@ -25,16 +31,20 @@ class Connection(Protocol):
 class ConnectionCounters:
     refused: int = 0
     too_slow: int = 0
+    unread: int = 0
 
 
 class Connections:
     """``most``: of one address; None where every connection is a proxy's."""
 
-    def __init__(self, most: int | None, look_every: float = LOOK_EVERY_SECONDS) -> None:
+    def __init__(
+        self, most: int | None, look_every: float = LOOK_EVERY_SECONDS, unread_seconds: float = UNREAD_SECONDS
+    ) -> None:
         self._most = most
         self._per_address: Counter[str] = Counter()
         self._open: dict[Connection, tuple[str, tuple[int, int] | None]] = {}
         self._looks: Deadlines[Connection] = Deadlines(look_every, lambda connection, due: self._look(connection))
+        self._readers: Readers[Connection] = Readers(unread_seconds, self._drop_unread)
         self.counters = ConnectionCounters()
 
     def __len__(self) -> int:
@@ -56,13 +66,28 @@ class Connections:
         if known is None:
             return
         self._looks.cancel(connection)
+        self._readers.forget(connection)
         address = known[0]
         self._per_address[address] -= 1
         if not self._per_address[address]:
             del self._per_address[address]
 
+    def clogged(self, connection: Connection) -> None:
+        """More waits for it than the kernel takes."""
+        if connection in self._open:
+            self._readers.watch(connection)
+
+    def flows(self, connection: Connection) -> None:
+        """It took most of what waited."""
+        self._readers.forget(connection)
+
     def stop(self) -> None:
         self._looks.stop()
+        self._readers.stop()
+
+    def _drop_unread(self, connection: Connection) -> None:
+        self.counters.unread += 1
+        connection.abort()
 
     def _look(self, connection: Connection) -> None:
         address, before = self._open[connection]
@@ -73,3 +98,6 @@ class Connections:
             return
         self._open[connection] = address, now
         self._looks.start(connection)
+        # Too little to clog it would keep a connection open for ever after it was closed.
+        if connection.unsent:
+            self._readers.watch(connection)
