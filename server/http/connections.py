@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from domain.networks import network_of
 from server.http.readers import UNREAD_SECONDS, Readers
 from server.sockets.engine.deadlines import Deadlines
 
@@ -41,7 +42,7 @@ class Connections:
         self, most: int | None, look_every: float = LOOK_EVERY_SECONDS, unread_seconds: float = UNREAD_SECONDS
     ) -> None:
         self._most = most
-        self._per_address: Counter[str] = Counter()
+        self._per_network: Counter[str] = Counter()
         self._open: dict[Connection, tuple[str, tuple[int, int] | None]] = {}
         self._looks: Deadlines[Connection] = Deadlines(look_every, lambda connection, due: self._look(connection))
         self._readers: Readers[Connection] = Readers(unread_seconds, self._drop_unread)
@@ -52,11 +53,12 @@ class Connections:
 
     def add(self, connection: Connection, address: str) -> bool:
         """False when its address has all that it may have."""
-        if self._most is not None and self._per_address[address] >= self._most:
+        network = network_of(address)
+        if self._most is not None and self._per_network[network] >= self._most:
             self.counters.refused += 1
             return False
-        self._per_address[address] += 1
-        self._open[connection] = address, connection.progress
+        self._per_network[network] += 1
+        self._open[connection] = network, connection.progress
         self._looks.start(connection)
         return True
 
@@ -67,10 +69,10 @@ class Connections:
             return
         self._looks.cancel(connection)
         self._readers.forget(connection)
-        address = known[0]
-        self._per_address[address] -= 1
-        if not self._per_address[address]:
-            del self._per_address[address]
+        network = known[0]
+        self._per_network[network] -= 1
+        if not self._per_network[network]:
+            del self._per_network[network]
 
     def clogged(self, connection: Connection) -> None:
         """More waits for it than the kernel takes."""
@@ -90,13 +92,13 @@ class Connections:
         connection.abort()
 
     def _look(self, connection: Connection) -> None:
-        address, before = self._open[connection]
+        network, before = self._open[connection]
         now = connection.progress
         if now is not None and before is not None and now[0] == before[0] and now[1] < before[1] + LEAST_BYTES:
             self.counters.too_slow += 1
             connection.abort()
             return
-        self._open[connection] = address, now
+        self._open[connection] = network, now
         self._looks.start(connection)
         # Too little to clog it would keep a connection open for ever after it was closed.
         if connection.unsent:

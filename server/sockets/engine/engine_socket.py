@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from domain.networks import network_of
 from server.sockets.engine import frames, reasons
 from server.sockets.engine.link import NO_LINK
 from server.sockets.engine.polling_link import PollingLink
@@ -28,6 +29,7 @@ class EngineSocket:
         "context",
         "engine",
         "link",
+        "network",
         "opened",
         "paused",
         "probe",
@@ -39,6 +41,8 @@ class EngineSocket:
         self.engine = engine
         self.sid = sid
         self.remote_address = remote_address
+        # What limits by address count; the address itself is for those who have to name it.
+        self.network = network_of(remote_address)
         self.link: Link = PollingLink(engine.upkeep, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
+from server.http.connections import Connections
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
 from tests.server.http.serving import LOOK_EVERY, ended, serving
@@ -92,6 +93,26 @@ async def test_one_address_has_so_many_and_gets_them_back() -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         for each in (writer, taken[1][1], taken[2][1]):
             each.close()
+
+
+async def test_an_ipv6_network_has_so_many() -> None:
+    connections = Connections(2)
+    made = [StillOpen() for _ in range(4)]
+    assert connections.add(made[0], "2001:db8:1:1::1")
+    assert connections.add(made[1], "2001:db8:1:1::2")
+    assert not connections.add(made[2], "2001:db8:1:1::3")
+    assert connections.add(made[3], "2001:db8:1:2::1")
+    connections.remove(made[0])
+    assert connections.add(made[2], "2001:db8:1:1::3")
+    connections.stop()
+
+
+class StillOpen:
+    progress = None
+    unsent = 0
+
+    def abort(self) -> None:
+        """It stays."""
 
 
 async def _until(condition: Callable[[], bool]) -> None:

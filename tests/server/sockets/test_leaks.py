@@ -166,7 +166,7 @@ async def assert_nothing_left(running: Running, elsewhere: list[object]) -> None
     assert not rooms.callbacks and not rooms.rooms and not rooms.eio_to_sid and not rooms.pending_disconnect
     # Somebody who left while saying so goes on typing until that ends by itself.
     await until(lambda: not node.typing._active)
-    assert not engine._per_address
+    assert not engine._per_network
     assert len(engine.heartbeat) == len(engine.probes) == 0
     assert not gateway.environ
     await until(lambda: len(engine.upkeep.closing) + len(engine.upkeep.clogged) == 0)
