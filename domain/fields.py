@@ -26,7 +26,6 @@ Name = Annotated[
 ]
 TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
 DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]
 ClientMessageId = Annotated[
     str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")

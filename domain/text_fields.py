@@ -1,4 +1,4 @@
-"""Field types of what people write about themselves and each other, with their limits."""
+"""Field types of what people write, about themselves and to each other, with their limits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, descript
 ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
 Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
+Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_LINES, description="text of several lines")]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_LINES, description="text of several lines")]
 Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
 Url = Annotated[
     str,

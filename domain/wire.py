@@ -15,9 +15,10 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
 
-# msgspec words a violation as "<what> - at `$.path`"; a missing or unknown field is named in the text itself.
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
-_NAMED = re.compile(r"(?:missing required|unknown) field `(?P<name>[^`]*)`")
+# msgspec words a violation as "<what> - at `$.path`", one of a dictionary's key as "<what> - at `key` in `$.path`";
+# a missing or unknown field is named in the text itself.
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"(?:missing required|unknown) field `(?P<name>.*)`", re.DOTALL)
 _PATTERN = re.compile(r"matching regex .*", re.DOTALL)
 
 
@@ -62,6 +63,7 @@ def validation_error(error: msgspec.ValidationError) -> DomainError:
     else:
         what = _PATTERN.sub("in the documented format", what)
         what = what[:1].lower() + what[1:]
-    if not path:
+        what = f"a key is not valid: {what}" if match and match["key"] else what
+    if not path and not named:
         return DomainError(Code.VALIDATION_FAILED, f"The body is not valid: {what}.")
     return DomainError(Code.VALIDATION_FAILED, f"{path}: {what}.", errors=(FieldError(path, what),))

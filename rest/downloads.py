@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime
-from typing import NamedTuple
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -15,20 +14,13 @@ from handlers.actor import Actor, Visitor
 from rest.adapter import HttpHandler, Services, caller_of
 from rest.documents import names
 from rest.limits import take
-from rest.ranges import requested_range
+from rest.ranges import Outside, Span, requested_range
 from rest.requests import Parser
 from rest.route import Route
 
 _SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 # A reader that does not take so much in so long has gone.
 _WRITE_BYTES, _WRITE_SECONDS = 64 * 1024, 30.0
-
-
-class Span(NamedTuple):
-    """``end`` is exclusive."""
-
-    start: int
-    end: int
 
 
 def download_handler(route: Route, services: Services) -> HttpHandler:
@@ -80,18 +72,20 @@ async def _answer(
         return web.Response(status=304, headers=headers)
     # A range is of an answer with a body only.
     asked = request.headers.get(hdrs.RANGE) if request.method == hdrs.METH_GET else None
-    span = requested_range(asked, request.headers.get(hdrs.IF_RANGE), etag, file.size)
-    if span is None:
+    try:
+        part = requested_range(asked, request.headers.get(hdrs.IF_RANGE), etag, file.size)
+    except Outside:
         return web.Response(status=416, headers={**headers, hdrs.CONTENT_RANGE: f"bytes */{file.size}"})
-    return await _stream(request, services, file, Span(*span), headers)
+    return await _stream(request, services, file, part, headers)
 
 
 async def _stream(
-    request: web.Request, services: Services, file: StoredFile, span: Span, headers: dict[str, str]
+    request: web.Request, services: Services, file: StoredFile, part: Span | None, headers: dict[str, str]
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={**headers, hdrs.CONTENT_TYPE: file.content_type})
+    span = part or Span(0, file.size)
     response.content_length = span.end - span.start
-    if span != (0, file.size):
+    if part is not None:
         response.set_status(206)
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.end - 1}/{file.size}"
     if request.method == hdrs.METH_HEAD:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal, Protocol
 
 from domain.accounts import normalised_email
 from domain.errors import Code, DomainError
+from domain.networks import network_of
 from handlers.actor import Actor, Visitor
 
 Key = Literal["caller", "address", "email", "address+email"]
@@ -83,14 +83,3 @@ def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
         return network
     address = normalised_email(email or "")
     return address if by == "email" else f"{network} {address}"
-
-
-def network_of(address: str) -> str:
-    """An IPv6 address by its /64: whoever has one has all of them."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False))
-    return address

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-_ONE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})\Z")
+_ONE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+# No file is as long; what has more digits need not be read, and Python would refuse to.
+_BEYOND = 10**18
 
 
-def requested_range(header: str | None, if_range: str | None, etag: str, size: int) -> tuple[int, int] | None:
-    """Start and end (exclusive); nothing for a range that lies outside."""
+class Span(NamedTuple):
+    """``end`` is exclusive."""
+
+    start: int
+    end: int
+
+
+class Outside(Exception):
+    """The file has nothing of the range."""
+
+
+def requested_range(header: str | None, if_range: str | None, etag: str, size: int) -> Span | None:
+    """What a range asks for, be it everything; nothing where there is none to heed. Raises ``Outside``."""
     if header is None or (if_range is not None and if_range != etag):
-        return 0, size
+        return None
     match = _ONE.fullmatch(header.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
-        return 0, size
+        return None
     first, last = match.groups()
     if not first:
-        length = min(int(last), size)
-        return (size - length, size) if length else None
-    start, end = int(first), min(int(last) + 1, size) if last else size
+        start, end = max(0, size - _number(last)), size
+    else:
+        start, end = _number(first), _number(last) + 1 if last else _BEYOND + 1
+        if end <= start:
+            return None
     if start >= size:
-        return None
-    return (start, end) if start < end else (0, size)
+        raise Outside
+    return Span(start, min(end, size))
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) < len(str(_BEYOND)) else _BEYOND

@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 512 * 1024
 BODY_SECONDS = 30
 KEY_FIELD = "idempotencyKey"
 KEY_HEADER = "Idempotency-Key"
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
 
 
@@ -135,9 +136,11 @@ def _require_json(request: web.Request) -> None:
 def _typed(field: FieldInfo, text: str | list[str]) -> Any:
     """Text of a path or query as the field's type; what does not fit is left to the whole command's check."""
     try:
-        return msgspec.convert(text, field.type, strict=False)
+        value = msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError:
         return text
+    # msgspec also reads "1.0", which would be another way to write a URL that was signed.
+    return text if type(value) is int and not _WHOLE.fullmatch(str(text)) else value
 
 
 def _is_list(field: FieldInfo) -> bool:

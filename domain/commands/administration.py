@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from domain import fields
+from domain import fields, text_fields
 from domain.commands import Command
 
 
 class BlockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: fields.Reason
+    reason: text_fields.Reason
 
 
 class UnblockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: fields.Reason | None = None
+    reason: text_fields.Reason | None = None

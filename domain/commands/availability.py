@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from domain.availability import MAX_WINDOWS_A_DAY
 from domain.commands import Command
-from domain.fields import Cursor, Date, EndTime, Id, PageSize, Reason, TimeZone, WallTime
+from domain.fields import Cursor, Date, EndTime, Id, PageSize, TimeZone, WallTime
 from domain.schedules import DAYS, Day
+from domain.text_fields import Reason
 
 Duration = Annotated[int, Meta(ge=5, le=480, multiple_of=5, description="minutes")]
 Pause = Annotated[int, Meta(ge=0, le=240, multiple_of=5, description="minutes")]

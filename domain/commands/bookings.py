@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
 from domain.bookings import Status
 from domain.commands import Command
-from domain.fields import Cursor, Date, DateOrInstant, Id, Instant, PageSize, Reason
-
-Note = Annotated[str, Meta(min_length=1, max_length=1000)]
+from domain.fields import Cursor, Date, DateOrInstant, Id, Instant, PageSize
+from domain.text_fields import Note, Reason
 
 
 class CreateBooking(Command, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -14,21 +15,33 @@ from server.http.connections import Connections
 class Handler(RequestHandler):
     """One HTTP connection."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_tcp")
 
     def __init__(self, manager: web.Server, connections: Connections, **options: Any) -> None:
         super().__init__(manager, **options)
         self._connections = connections
+        # aiohttp forgets a transport that it closes, though what was not read keeps that open.
+        self._tcp: asyncio.Transport | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._tcp = transport
         peer = transport.get_extra_info("peername")
         if not self._connections.add(self, peer[0] if isinstance(peer, tuple) else ""):
             transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self)
+        self._tcp = None
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._connections.clogged(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._connections.flows(self)
 
     @property
     def progress(self) -> tuple[int, int] | None:
@@ -43,9 +56,13 @@ class Handler(RequestHandler):
         # Behind an earlier request a connection may rest: that is keep-alive's affair.
         return None if self._request_count else (0, 0)
 
+    @property
+    def unsent(self) -> int:
+        return self._tcp.get_write_buffer_size() if self._tcp is not None else 0
+
     def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
+        if self._tcp is not None:
+            self._tcp.abort()
 
     def handle_error(
         self,

@@ -58,6 +58,7 @@ def of_http(connections: Connections) -> Callable[[], Iterable[Metric]]:
         yield gauge("spotter_http_connections", "Open HTTP connections, without WebSockets.", len(connections))
         yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", told.refused)
         yield counter("spotter_http_too_slow", "HTTP connections that kept their request to themselves.", told.too_slow)
+        yield counter("spotter_http_unread", "HTTP connections cut because they did not read.", told.unread)
 
     return figures
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from domain.errors import Code, DomainError
+from domain.errors import invalid
 from domain.events import PresenceChanged
 from domain.instants import from_milliseconds, to_wire_or_none
 from domain.presence import NOWHERE, Status, View, assumed, most_present, public
@@ -142,8 +142,7 @@ class Watches:
     def _reserve(self, connection: str, user_ids: Sequence[str]) -> None:
         mine = self._of.get(connection, set())
         if len(mine.union(user_ids)) > MAX_WATCHED:
-            message = f"One connection watches at most {MAX_WATCHED} people; unwatch some first."
-            raise DomainError(Code.VALIDATION_FAILED, message)
+            raise invalid("userIds", f"one connection watches at most {MAX_WATCHED} people; unwatch some first")
         new: dict[str, Watched] = {}
         for user_id in user_ids:
             watched = self._watched.get(user_id)

@@ -98,7 +98,7 @@ class Admission:
 
     def refusal(self, client: Client) -> DomainError | None:
         """Why an address that connects namespaces without end has to wait."""
-        wait = self._buckets.take(("CONNECT", client.socket.remote_address), _CONNECTS)
+        wait = self._buckets.take(("CONNECT", client.socket.network), _CONNECTS)
         if not wait:
             return None
         return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)

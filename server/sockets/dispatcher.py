@@ -139,9 +139,9 @@ class Dispatcher:
         return event, parts[1]
 
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
-        address = client.socket.remote_address
-        who = client.user_id or address
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(address, _ADDRESS)
+        network = client.socket.network
+        who = client.user_id or network
+        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, _ADDRESS)
         if wait:
             raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 

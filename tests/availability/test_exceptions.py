@@ -67,6 +67,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"startTime": "10:00", "endTime": "25:00"}, "endTime"),
     ({"reason": ""}, "reason"),
     ({"reason": "x" * 501}, "reason"),
+    ({"reason": "a\x00b"}, "reason"),
     ({"trainer": "0" * 24}, "trainer"),
     ({"isAvailable": True}, "isAvailable"),
 ]

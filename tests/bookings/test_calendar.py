@@ -50,7 +50,7 @@ async def test_both_sides_have_a_feed_of_their_bookings(market: Market) -> None:
 async def test_what_people_write_stays_text(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.client(trainer)
-    note = "a;b,c\\d\r\nEND:VEVENT\nBEGIN:VALARM \x07\x00 ünïcödé 🏋️ " + "x" * 300
+    note = "a;b,c\\d\r\nEND:VEVENT\nBEGIN:VALARM \t\u2028 ünïcödé 🏋️ " + "x" * 300
     body = {"trainerId": trainer.profile, "startsAt": market.at(9).isoformat(), "payWith": "credit", "note": note}
     assert (await market.call("POST", "/bookings", body, client, key="n")).status == 201
     (event,) = await read(market, await feed_of(market, trainer))

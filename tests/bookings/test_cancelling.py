@@ -73,6 +73,17 @@ async def test_the_trainer_cancels_until_the_start_and_the_credit_returns(market
     assert await market.balance(client, trainer) == 1
 
 
+@pytest.mark.parametrize("reason", ["", " ", "a\x00b", "a\x7fb", "x" * 501])
+async def test_a_reason_is_text(market: Market, reason: str) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=1)
+    booking = await market.booked(client, trainer, market.at(9))
+    answer = await market.call("POST", f"/bookings/{booking['id']}/cancel", {"reason": reason}, client)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "reason")
+    answer = await market.call("POST", f"/bookings/{booking['id']}/cancel", {"reason": "ill:\n\tthe flu"}, client)
+    assert (answer.status, answer.body["reason"]) == (200, "ill:\n\tthe flu")
+
+
 async def test_an_administrator_cancels_for_nobody_s_loss(market: Market) -> None:
     trainer = await market.trainer(policy="UPTO24HR")
     client, admin = await market.client(trainer, credits=1), await market.somebody("admin")

@@ -56,6 +56,16 @@ async def test_a_booking_is_answered_logged_and_paid(market: Market) -> None:
     assert offered[0] not in await market.slots(trainer, start)
 
 
+@pytest.mark.parametrize("note", ["", " ", "a\x00b", "a\x07b", "x" * 1001])
+async def test_a_note_is_text(market: Market, note: str) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=1)
+    body = {"trainerId": trainer.profile, "startsAt": market.at(9).isoformat(), "payWith": "credit", "note": note}
+    answer = await market.call("POST", "/bookings", body, client, key="n")
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "note")
+    assert await market.balance(client, trainer) == 1
+
+
 async def test_a_repeat_under_the_same_key_answers_the_first_result(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.client(trainer)

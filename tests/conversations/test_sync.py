@@ -195,8 +195,10 @@ async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
     ],
 )  # fmt: skip
 async def test_what_is_refused(stage: Stage, command: Data) -> None:
-    with pytest.raises(Refused, match="validation_failed"):
+    with pytest.raises(Refused, match="validation_failed") as refused:
         await stage.device(await stage.people.make("client")).do("sync", command)
+    (error,) = refused.value.error["errors"]
+    assert error["field"].partition("[")[0] in {"cursors", "limit", "since"}
 
 
 async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: Stage) -> None:

@@ -28,18 +28,34 @@ async def test_ranges(shelf: Shelf) -> None:
         ("bytes=599000-", 599000, size),
         ("bytes=-5", size - 5, size),
         ("bytes=10-99999999999", 10, size),
+        (f"bytes=10-{'9' * 5000}", 10, size),
+        (f"bytes={'0' * 30}1-2", 1, 3),
+        # All of it is a part as well: players ask in this way whether parts can be had.
+        ("bytes=0-", 0, size),
+        (f"bytes=0-{size - 1}", 0, size),
+        (f"bytes=-{size + 1}", 0, size),
     ):
         response, body = await shelf.get(url, headers={"Range": asked})
         assert (response.status, body) == (206, VIDEO[start:end])
         assert response.headers["Content-Range"] == f"bytes {start}-{end - 1}/{size}"
-    for asked in ("bytes=0-1,3-4", "bytes=5-2", "lines=1-2", "bytes=-", "bytes=a-b"):
+    for asked in ("bytes=0-1,3-4", "bytes=5-2", "lines=1-2", "bytes=-", "bytes=a-b", "bytes=٠-٩", f"bytes={size}-5"):
         response, body = await shelf.get(url, headers={"Range": asked})
         assert (response.status, len(body)) == (200, size)
-    response, _ = await shelf.get(url, headers={"Range": f"bytes={size}-"})
-    assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
+    for asked in (f"bytes={size}-", f"bytes={'9' * 20}-", f"bytes={'9' * 5000}-{'9' * 1000}", "bytes=-0"):
+        response, _ = await shelf.get(url, headers={"Range": asked})
+        assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
     etag = whole.headers["ETag"]
     assert (await shelf.get(url, headers={"Range": "bytes=0-9", "If-Range": etag}))[0].status == 206
     assert (await shelf.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}))[0].status == 200
+
+
+async def test_a_signed_url_can_be_written_in_one_way(shelf: Shelf) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
+    expires = url.partition("expires=")[2].partition("&")[0]
+    for written in (f"{expires}.0", f"0{expires}", f"%2B{expires}", f"%20{expires}", f"{expires}e0", "٣"):
+        response, _ = await shelf.get(url.replace(expires, written))
+        assert response.status == 422, written
+    assert (await shelf.get(url))[0].status == 200
 
 
 async def test_caching(shelf: Shelf) -> None:

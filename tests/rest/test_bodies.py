@@ -128,8 +128,9 @@ async def test_a_command_without_fields_takes_no_body_or_an_empty_one(surface: S
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("?limit=0", "limit"), ("?limit=101", "limit"), ("?limit=x", "limit"), ("?limit=1&limit=2", "limit"),
-     ("?cursor=x", "cursor"), ("?other=1", "other"), ("?limit[$gt]=1", "limit[$gt]"), ("?cursor=%ff", "cursor")],
+    [("?limit=0", "limit"), ("?limit=101", "limit"), ("?limit=x", "limit"), ("?limit=5.0", "limit"),
+     ("?limit=1&limit=2", "limit"), ("?cursor=x", "cursor"), ("?other=1", "other"),
+     ("?limit[$gt]=1", "limit[$gt]"), ("?cursor=%ff", "cursor")],
 )  # fmt: skip
 async def test_a_query_is_checked_like_a_body(surface: Surface, query: str, field: str) -> None:
     token = (await surface.sign_up())["accessToken"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
+from domain.networks import network_of
 from server.sockets.engine import frames, reasons
 from server.sockets.engine.link import NO_LINK
 from server.sockets.engine.polling_link import PollingLink
@@ -29,6 +29,7 @@ class EngineSocket:
         "context",
         "engine",
         "link",
+        "network",
         "opened",
         "paused",
         "probe",
@@ -40,6 +41,8 @@ class EngineSocket:
         self.engine = engine
         self.sid = sid
         self.remote_address = remote_address
+        # What limits by address count; the address itself is for those who have to name it.
+        self.network = network_of(remote_address)
         self.link: Link = PollingLink(engine.upkeep, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
@@ -127,24 +130,24 @@ class EngineSocket:
         link = self.link
         if link is NO_LINK:
             return
-        if isinstance(link, PollingLink) and not link.polled and link.buffered:
-            link.close(code)
-            self.engine.farewells.leave(self.sid, link.take(sys.maxsize))
-        else:
-            link.close(code)
+        self._leave_unfetched()
+        link.close(code)
         self._ended(reason)
 
     def send_away(self) -> None:
         """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
         link = self.link
         if isinstance(link, PollingLink):
-            waits = not link.polled and link.buffered
+            self._leave_unfetched()
             link.release()
-            if waits:
-                self.engine.farewells.leave(self.sid, link.take())
             self._ended(reasons.SERVER_DISCONNECT)
         else:
             self.close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
+
+    def _leave_unfetched(self) -> None:
+        # Also while a poll is open: what was queued in this turn of the loop may be more than its answer holds.
+        if isinstance(self.link, PollingLink) and self.link.buffered:
+            self.engine.farewells.leave(self.sid, self.link)
 
     def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
         """End the session at once, dropping what was not written yet."""

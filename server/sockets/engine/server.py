@@ -11,6 +11,7 @@ from typing import Any
 import engineio
 from aiohttp import web
 
+from domain.networks import network_of
 from server.sockets.engine import reasons, requests
 from server.sockets.engine.counters import Counters
 from server.sockets.engine.deadlines import Deadlines
@@ -74,7 +75,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         )
         self.mark = ""
         self.elsewhere: Elsewhere = nowhere
-        self._per_address: Counter[str] = Counter()
+        self._per_network: Counter[str] = Counter()
         self._stock = StockEvents(self)
         self.on_open: Callable[[EngineSocket], None] = self._stock.opened
         self.on_message: Callable[[EngineSocket, str | bytes], None] = self._stock.message
@@ -109,12 +110,12 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     def is_full(self, address: str) -> bool:
         """Whether a client address has all the sockets it may have."""
         most = self.max_sockets_per_address
-        return most is not None and self._per_address[address] >= most
+        return most is not None and self._per_network[network_of(address)] >= most
 
     def register(self, socket: EngineSocket) -> EngineSocket:
         """Count a socket in, before it is accepted."""
         self.sockets[socket.sid] = socket
-        self._per_address[socket.remote_address] += 1
+        self._per_network[socket.network] += 1
         return socket
 
     def start(self, socket: EngineSocket) -> None:
@@ -138,7 +139,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """Count a socket out; its link has ended."""
         if self.sockets.pop(socket.sid, None) is None:
             return
-        self._count_out(socket.remote_address)
+        self._count_out(socket.network)
         self.heartbeat.stop(socket)
         try:
             if socket.opened:
@@ -149,11 +150,11 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         except Exception as error:
             self._failed(socket, "on_close", error)
 
-    def _count_out(self, address: str) -> None:
-        if self._per_address[address] > 1:
-            self._per_address[address] -= 1
+    def _count_out(self, network: str) -> None:
+        if self._per_network[network] > 1:
+            self._per_network[network] -= 1
         else:
-            del self._per_address[address]
+            del self._per_network[network]
 
     def _failed(self, socket: EngineSocket, hook: str, error: Exception) -> None:
         # The exception's text may quote what the client sent: only its kind and place are logged.

@@ -4,72 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from server.http.connections import Connections
-from server.http.server import Runner
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
+from tests.server.http.serving import LOOK_EVERY, ended, serving
 
-LOOK_EVERY = 0.15
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
-
-
-@dataclass
-class Web:
-    connections: Connections
-    port: int
-    waiting: asyncio.Event
-    go_on: asyncio.Event
-
-    async def open(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(data)
-        return reader, writer
-
-
-@asynccontextmanager
-async def serving(most: int | None = None) -> AsyncIterator[Web]:
-    made = Web(Connections(most, LOOK_EVERY), 0, asyncio.Event(), asyncio.Event())
-
-    async def echo(request: web.Request) -> web.Response:
-        return web.Response(body=await request.read())
-
-    async def wait(request: web.Request) -> web.Response:
-        made.waiting.set()
-        await made.go_on.wait()
-        return web.Response(text="at last")
-
-    async def websocket(request: web.Request) -> web.WebSocketResponse:
-        response = web.WebSocketResponse()
-        await response.prepare(request)
-        await response.receive()
-        return response
-
-    app = web.Application()
-    app.add_routes([web.route("*", "/", echo), web.route("*", "/wait", wait), web.get("/socket", websocket)])
-    runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.port = runner.addresses[0][1]
-    yield made
-    made.go_on.set()
-    await runner.cleanup()
-    assert len(made.connections) == 0
-    made.connections.stop()
-
-
-async def ended(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
-    except ConnectionError:
-        return b""
 
 
 async def looks(count: float) -> None:
@@ -148,6 +93,26 @@ async def test_one_address_has_so_many_and_gets_them_back() -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         for each in (writer, taken[1][1], taken[2][1]):
             each.close()
+
+
+async def test_an_ipv6_network_has_so_many() -> None:
+    connections = Connections(2)
+    made = [StillOpen() for _ in range(4)]
+    assert connections.add(made[0], "2001:db8:1:1::1")
+    assert connections.add(made[1], "2001:db8:1:1::2")
+    assert not connections.add(made[2], "2001:db8:1:1::3")
+    assert connections.add(made[3], "2001:db8:1:2::1")
+    connections.remove(made[0])
+    assert connections.add(made[2], "2001:db8:1:1::3")
+    connections.stop()
+
+
+class StillOpen:
+    progress = None
+    unsent = 0
+
+    def abort(self) -> None:
+        """It stays."""
 
 
 async def _until(condition: Callable[[], bool]) -> None:

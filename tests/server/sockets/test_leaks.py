@@ -166,11 +166,11 @@ async def assert_nothing_left(running: Running, elsewhere: list[object]) -> None
     assert not rooms.callbacks and not rooms.rooms and not rooms.eio_to_sid and not rooms.pending_disconnect
     # Somebody who left while saying so goes on typing until that ends by itself.
     await until(lambda: not node.typing._active)
-    assert not engine._per_address
+    assert not engine._per_network
     assert len(engine.heartbeat) == len(engine.probes) == 0
     assert not gateway.environ
     await until(lambda: len(engine.upkeep.closing) + len(engine.upkeep.clogged) == 0)
-    # Farewells are for pollers that were not polling; they are forgotten after a while.
-    assert len(engine.farewells._bodies) <= 30
+    # Farewells are for pollers that had not fetched everything; they are forgotten after a while.
+    assert len(engine.farewells._links) <= 30
     known = set(map(id, elsewhere))
     assert [thing for thing in living() if id(thing) not in known] == []

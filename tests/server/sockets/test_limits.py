@@ -170,6 +170,30 @@ async def test_sockets_of_one_address(narrow: Limited) -> None:
             pass
 
 
+async def test_sockets_of_one_ipv6_network(narrow: Limited) -> None:
+    """Whoever has a /64 has all of its addresses."""
+    async with AsyncExitStack() as stack:
+        for number in range(20):
+            await stack.enter_async_context(raw_socket(narrow.url, f"2001:db8:1:1::{number:x}"))
+        with pytest.raises(InvalidStatus) as refused:
+            await stack.enter_async_context(raw_socket(narrow.url, "2001:db8:1:1:2:3:4:5"))
+        assert refused.value.response.status_code == 429
+        await stack.enter_async_context(raw_socket(narrow.url, "2001:db8:1:2::1"))
+    engine = narrow.running.node.gateway.eio
+    await until(lambda: not engine._per_network)
+
+
+async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 15))
+    people = [await limited.people.make() for _ in range(2)]
+    async with (
+        admitted(limited.url, people[0].token, address="2001:db8:1:1::1") as raw,
+        admitted(limited.url, people[1].token, address="2001:db8:1:1::2") as neighbour,
+    ):
+        assert ok(await answers(raw, "conversation:list", 10)) == 10
+        assert ok(await answers(neighbour, "conversation:list", 10)) == 5
+
+
 async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_CONNECTS", Rate(0.1, 5))
     person = await limited.people.make()

@@ -14,10 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain import rooms
+from domain.events import TypingChanged
+from server.sockets.engine.polling_link import PollingLink
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
 from tests.harness.people import People
 from tests.server.sockets.polling import Poller
+from tests.server.sockets.turning import until
 
 # One, two, three and four bytes each, up to the limit of 4,000 characters with room to spare.
 TEXT = ("aß€😀" * 975)[:3900]
@@ -118,6 +122,24 @@ async def test_split_at_every_byte(sender: Sender) -> None:
         await sender.arrives(*split(sender.request(), point))
     heads = await sender.running.node.store.log.read.heads([sender.conversation])
     assert heads[sender.conversation] == sender.sent == size - 1
+
+
+async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: Running, people: People) -> None:
+    """The poll is open, and its answer holds less than what there is to say."""
+    person = await people.make()
+    async with aiohttp.ClientSession() as http:
+        poller = await Poller.open(running.url, http)
+        await poller.connect(person.token)
+        (socket,) = running.node.gateway.eio.sockets.values()
+        hearing = asyncio.create_task(poller.packet())
+        await until(lambda: isinstance(socket.link, PollingLink) and socket.link.polled)
+        typing = TypingChanged(conversation_id="0" * 24, user_id="0" * 24, active=True)
+        for _ in range(40):
+            running.node.publisher.publish(typing, rooms.user(person.id))
+        running.node.registry.cut(person.id, "logout")
+        heard = [await hearing, *[await poller.packet() for _ in range(40)]]
+        assert [packet for packet in heard if '"typing"' in packet] == heard[:40]
+        assert heard[-1] == '2/conversations,["session:revoked",{"reason":"logout"}]'
 
 
 async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: Running, people: People) -> None:

@@ -65,7 +65,7 @@ def assert_forgotten(running: Running) -> None:
     assert node.gateway.environ == {}
     assert not node.gateway._clients
     assert not eio.sockets
-    assert not eio._per_address
+    assert not eio._per_network
     assert not eio.upkeep.clogged
     assert node.rooms._members == {}
     assert node.rooms._joined == {}

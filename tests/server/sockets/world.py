@@ -68,6 +68,8 @@ async def world(running: Running, people: People) -> AsyncIterator[World]:
             "cursor": json.dumps("f" * 24),
             "until": '"2030-01-01T00:00:00.000Z"',
             "emoji": '"👍"',
+            "note": '"x"',
+            "reason": '"x"',
             "seq": "1",
             "trainerId": json.dumps(trainer_id),
             "bookingId": json.dumps("b" * 24),

@@ -112,6 +112,35 @@ async def test_last_words_reach_a_client_between_two_polls(echo: Harness) -> Non
     assert (await echo.poll(sid))[0] == 400
 
 
+@pytest.mark.parametrize("polling", [True, False])
+async def test_last_words_after_a_burst_take_as_many_polls_as_they_need(echo: Harness, polling: bool) -> None:
+    sid = await echo.open_polling()
+    socket = await echo.socket()
+    poll = asyncio.create_task(echo.poll(sid)) if polling else None
+    if polling:
+        await echo.poll_open(socket)
+    # All in one turn of the loop: an open poll is answered after it.
+    for number in range(40):
+        socket.send_text(str(number))
+    socket.close()
+    first = await (poll or echo.poll(sid))
+    answers = [first, await echo.poll(sid), await echo.poll(sid)]
+    assert [status for status, _ in answers] == [200, 200, 200]
+    assert SEP.join(body for _, body in answers).split(SEP) == [*(f"4{number}" for number in range(40)), "1"]
+    assert (await echo.poll(sid))[0] == 400
+
+
+async def test_last_words_of_more_than_max_payload_are_told_too(serve: Harnesses) -> None:
+    server = await serve(max_http_buffer_size=1000)
+    sid = await server.open_polling()
+    socket = await server.socket()
+    for letter in "abc":
+        socket.send_text(letter * 600)
+    socket.close()
+    said = [(await server.poll(sid))[1] for _ in range(3)]
+    assert said == ["4" + "a" * 600, "4" + "b" * 600, "4" + "c" * 600 + SEP + "1"]
+
+
 async def test_a_client_that_does_not_fetch_is_cut(serve: Harnesses) -> None:
     server = await serve(limits=Limits(buffered_bytes=10_000))
     sid = await server.open_polling()
