@@ -74,6 +74,8 @@ class SpreadStage(Stage):
         spoke, self._spoke = self._spoke, set()
         # A process answers after it has published what it published before.
         await asyncio.gather(*(device.ask("test:nothing", {}) for device in spoke))
+        # And Redis, once it has answered anything, has read what had reached it before.
+        await self._redis.ping()
         mark = next(self._marks)
         packet = f'2{CONVERSATIONS},["{_MARK}",{{"number":{mark}}}]'
         await self._redis.publish(channel(rooms.user(person.id)), envelope.event(b"the test", packet.encode()))
