@@ -18,13 +18,15 @@ LEAST_BYTES: Final = 4096
 class Connection(Protocol):
     """``progress``: how far the request has come that is being received; None when none is.
 
-    ``unsent``: bytes of answers that were not taken yet.
+    ``unread`` and ``taken``: as of any reader.
     """
 
     @property
     def progress(self) -> tuple[int, int] | None: ...
     @property
-    def unsent(self) -> int: ...
+    def unread(self) -> int: ...
+    @property
+    def taken(self) -> int: ...
     def abort(self) -> None: ...
 
 
@@ -79,10 +81,6 @@ class Connections:
         if connection in self._open:
             self._readers.watch(connection)
 
-    def flows(self, connection: Connection) -> None:
-        """It took most of what waited."""
-        self._readers.forget(connection)
-
     def stop(self) -> None:
         self._looks.stop()
         self._readers.stop()
@@ -100,6 +98,6 @@ class Connections:
             return
         self._open[connection] = network, now
         self._looks.start(connection)
-        # Too little to clog it would keep a connection open for ever after it was closed.
-        if connection.unsent:
+        # Too little to clog it: the kernel holds much, and a closed connection stays open until the rest is read.
+        if connection.unread:
             self._readers.watch(connection)

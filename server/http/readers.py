@@ -8,18 +8,20 @@ from typing import Final, Generic, Protocol, TypeVar
 from server.sockets.engine.deadlines import Deadlines
 
 UNREAD_SECONDS: Final = 15.0
-# Several, because an answer in pieces grows by one after it was first looked at.
+# Several, because what the kernel keeps is taken for a moment longer than what is read.
 _LOOKS: Final = 3
 
 
-class Unread(Protocol):
-    """``unsent``: bytes of answers that the other end has not taken yet."""
+class Reader(Protocol):
+    """``unread``: bytes of answers that it has not taken yet; ``taken``: those that it has."""
 
     @property
-    def unsent(self) -> int: ...
+    def unread(self) -> int: ...
+    @property
+    def taken(self) -> int: ...
 
 
-C = TypeVar("C", bound=Unread)
+C = TypeVar("C", bound=Reader)
 
 
 class Readers(Generic[C]):
@@ -27,18 +29,18 @@ class Readers(Generic[C]):
 
     def __init__(self, seconds: float, drop: Callable[[C], None]) -> None:
         self._drop = drop
-        # What was unsent when last looked at, and how many looks in a row it had not become less.
+        # What each had taken when last looked at, and how many looks in a row that was the same.
         self._waiting: dict[C, tuple[int, int]] = {}
         self._looks: Deadlines[C] = Deadlines(seconds / _LOOKS, lambda connection, due: self._look(connection))
 
     def watch(self, connection: C) -> None:
         """Something waits for it."""
         if connection not in self._waiting:
-            self._waiting[connection] = connection.unsent, 0
+            self._waiting[connection] = connection.taken, 0
             self._looks.start(connection)
 
     def forget(self, connection: C) -> None:
-        """It reads, or it is gone."""
+        """It is gone."""
         if self._waiting.pop(connection, None) is not None:
             self._looks.cancel(connection)
 
@@ -48,10 +50,10 @@ class Readers(Generic[C]):
 
     def _look(self, connection: C) -> None:
         before, idle = self._waiting.pop(connection)
-        now = connection.unsent
-        if not now:
+        if not connection.unread:
             return
-        idle = 0 if now < before else idle + 1
+        now = connection.taken
+        idle = idle + 1 if now == before else 0
         if idle == _LOOKS:
             self._drop(connection)
             return

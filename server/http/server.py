@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from struct import pack
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +12,10 @@ from aiohttp.web_protocol import RequestHandler
 
 from rest.errors import unreadable
 from server.http.connections import Connections
+from server.http.unread import taken, waiting
+
+# ``struct linger``: on, for no time.
+_AT_ONCE = pack("ii", 1, 0)
 
 
 class Handler(RequestHandler):
@@ -39,10 +45,6 @@ class Handler(RequestHandler):
         super().pause_writing()
         self._connections.clogged(self)
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._connections.flows(self)
-
     @property
     def progress(self) -> tuple[int, int] | None:
         """The number of the request that is being received, and the bytes of its body so far."""
@@ -57,11 +59,17 @@ class Handler(RequestHandler):
         return None if self._request_count else (0, 0)
 
     @property
-    def unsent(self) -> int:
-        return self._tcp.get_write_buffer_size() if self._tcp is not None else 0
+    def unread(self) -> int:
+        return waiting(self._tcp) if self._tcp is not None else 0
+
+    @property
+    def taken(self) -> int:
+        return taken(self._tcp) if self._tcp is not None else 0
 
     def abort(self) -> None:
         if self._tcp is not None:
+            # Otherwise the kernel would go on offering what is not read.
+            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self._tcp.abort()
 
     def handle_error(

@@ -69,15 +69,16 @@ class Deadlines(Generic[T]):
 
     def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = None
         now = loop.time() + _SLACK
-        for _ in range(_AT_ONCE):
-            if not self._due:
-                return
-            item, due = next(iter(self._due.items()))
-            if due > now:
-                break
-            del self._due[item]
-            self._expire(item, due)
-        if self._due and self._timer is None:
-            self._timer = loop.call_at(next(iter(self._due.values())), self._run)
+        try:
+            for _ in range(_AT_ONCE):
+                if not self._due:
+                    return
+                item, due = next(iter(self._due.items()))
+                if due > now:
+                    return
+                del self._due[item]
+                self._expire(item, due)
+        finally:
+            # Not before: an item that was started again meanwhile is not the one that falls due next.
+            self._timer = loop.call_at(next(iter(self._due.values())), self._run) if self._due else None

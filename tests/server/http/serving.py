@@ -85,9 +85,14 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
             await response.write(bytes(5_000))
         return response
 
+    async def kept(request: web.Request) -> web.Response:
+        """The kernel takes all of it."""
+        return web.Response(body=bytes(30_000))
+
     app = web.Application()
     app.add_routes([web.route("*", "/", echo), web.route("*", "/wait", wait), web.get("/socket", websocket)])
     app.add_routes([web.get("/large", large), web.get("/streamed", streamed), web.get("/little-more", little_more)])
+    app.add_routes([web.get("/kept", kept)])
     runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -109,7 +109,8 @@ async def test_an_ipv6_network_has_so_many() -> None:
 
 class StillOpen:
     progress = None
-    unsent = 0
+    unread = 0
+    taken = 0
 
     def abort(self) -> None:
         """It stays."""

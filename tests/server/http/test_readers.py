@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -13,6 +14,27 @@ from tests.server.sockets.turning import until
 
 def get(path: str, connection: str = "keep-alive") -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n".encode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what its kernel holds")
+async def test_what_the_kernel_keeps_is_unread_as_well() -> None:
+    async with serving() as here:
+        _, writer = await here.open(get("/kept"), receives=4096)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: here.connections.counters.unread == 1)
+        await until(lambda: len(here.connections) == 0)
+        writer.transport.abort()
+
+
+async def test_whoever_asks_again_and_again_has_not_read() -> None:
+    async with serving() as here:
+        _, writer = await here.open(get("/large"), receives=4096)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not here.connections.counters.unread:
+                writer.write(get("/large"))
+                await asyncio.sleep(LOOK_EVERY)
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
