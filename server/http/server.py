@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from struct import pack
 from typing import Any
 
@@ -69,7 +70,8 @@ class Handler(RequestHandler):
     def abort(self) -> None:
         if self._tcp is not None:
             # Otherwise the kernel would go on offering what is not read.
-            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            with suppress(OSError):
+                self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self._tcp.abort()
 
     def handle_error(

@@ -127,7 +127,7 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> 
     assert node.audience.watched == 0
 
 
-@pytest.mark.parametrize("what", ["emptied", "frozen", "restarted"])
+@pytest.mark.parametrize("what", ["emptied", "frozen", pytest.param("restarted", marks=pytest.mark.soak)])
 async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
     client, trainer, _ = await place.nodes.people.pair()
     here, there = place.nodes.urls
