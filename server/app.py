@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,6 +16,7 @@ from handlers.context import Context
 from handlers.unannounced import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
+from server import draining
 from server.addresses import client_address
 from server.background import Background
 from server.fanout.bus import Bus
@@ -69,14 +70,7 @@ SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 # Besides WebSockets; a socket that polls takes two.
 CONNECTIONS_PER_ADDRESS = 600
-# What each part of the end may take before the process has to be gone; requests have theirs with the listener.
-DRAIN_SECONDS = 10.0
 BODY_LIMIT_BYTES = 1_000_000
-_COMMANDS_SECONDS = 2.5
-_SOCKETS_SECONDS = 3.0
-_WRITES_SECONDS = 1.2
-_PRESENCE_SECONDS = 0.8
-_SILENCE_SECONDS = 0.5
 
 
 def utc_now() -> datetime:
@@ -105,7 +99,7 @@ class Node:
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=_SOCKETS_SECONDS))
+            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.SOCKETS_SECONDS))
             if settings.smtp_url
             else PrintedMailer()
         )
@@ -232,27 +226,21 @@ class Node:
         await asyncio.gather(
             self.background.stop(),
             self.revocations.stop(),
-            _within(_COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
+            draining.within(draining.COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
         )
         await asyncio.gather(
-            self.gateway.eio.drain(_SOCKETS_SECONDS), _within(_SOCKETS_SECONDS, self.mailer.stop(), "mails")
+            self.gateway.eio.drain(draining.SOCKETS_SECONDS),
+            draining.within(draining.SOCKETS_SECONDS, self.mailer.stop(), "mails"),
         )
         await self.gateway.eio.shutdown()
         await self._listener.stop()
-        await _within(_WRITES_SECONDS, self.store.drain(), "writes")
+        await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()
-        await _within(_PRESENCE_SECONDS, self.presence.stop(), "presence")
-        await _within(_SILENCE_SECONDS, self.silence.stop(), "silence")
+        await draining.within(draining.PRESENCE_SECONDS, self.presence.stop(), "presence")
+        await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
-        await _within(_WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
-
-
-async def _within(seconds: float, work: Awaitable[None], what: str) -> None:
-    try:
-        await asyncio.wait_for(work, seconds)
-    except TimeoutError:
-        log.warning("drain ran out of time", what=what)
+        await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")

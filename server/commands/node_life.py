@@ -11,8 +11,9 @@ from collections.abc import Callable
 import structlog
 
 from domain.errors import DomainError
-from server.app import DRAIN_SECONDS, Node
+from server.app import Node
 from server.commands.servers import ServerUrls
+from server.draining import DRAIN_SECONDS
 from server.settings import Settings
 from server.workers.neighbours import Neighbours
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
@@ -18,6 +17,7 @@ from server.fanout.encoding import encode
 from server.fanout.gate import HOLD_SECONDS, UNKNOWN, Gate
 from server.observability.crashes import crash
 from server.sockets.engine import frames
+from server.tasks import Tasks
 
 log = structlog.get_logger("fanout")
 
@@ -49,16 +49,14 @@ class GapFiller:
         self._wanted: dict[str, _Want] = {}
         self._filling = False
         self._placing = asyncio.Semaphore(MAX_PLACING)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
     def serve(self, context: Context) -> None:
         self._context = context
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     @property
     def patient(self) -> bool:
@@ -69,11 +67,11 @@ class GapFiller:
         self._want(conversation_id, self._loop.time()).gates.add(gate)
         if not self._filling:
             self._filling = True
-            self._spawn(self._fill_all())
+            self._tasks.spawn(self._fill_all())
 
     def place(self, gate: Gate, conversation_id: str) -> None:
         """Find where the room came in, and go on from there."""
-        self._spawn(self._place(gate, conversation_id))
+        self._tasks.spawn(self._place(gate, conversation_id))
 
     def catch_up(self, rooms: Iterable[Gate]) -> None:
         """Fetch what was missed of every conversation that has a position."""
@@ -82,7 +80,7 @@ class GapFiller:
             for conversation_id in gate.known():
                 gates.setdefault(conversation_id, []).append(gate)
         if gates:
-            self._spawn(self._catch_up(gates))
+            self._tasks.spawn(self._catch_up(gates))
 
     # --- filling ---
 
@@ -225,10 +223,6 @@ class GapFiller:
         assert self._context is not None
         return self._context
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _span(conversation_id: str, gates: Iterable[Gate]) -> tuple[int, int] | None:

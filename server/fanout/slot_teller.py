@@ -22,6 +22,7 @@ from server.fanout.delivery import Delivery
 from server.fanout.encoding import encode
 from server.observability.crashes import crash
 from server.sockets.engine import frames
+from server.tasks import Tasks
 
 log = structlog.get_logger("slots")
 
@@ -45,16 +46,14 @@ class SlotTeller:
         self._context: Context | None = None
         # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
         self._hints: dict[str, list[SlotHint]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
     def serve(self, context: Context) -> None:
         self._context = context
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def take(self, trainer_id: str, hint: SlotHint) -> None:
         """Whoever begins to watch later reads what was committed before."""
@@ -65,9 +64,7 @@ class SlotTeller:
             hints.append(hint)
             return
         self._hints[trainer_id] = [hint]
-        task = self._loop.create_task(self._tell(trainer_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._tell(trainer_id))
 
     async def _tell(self, trainer_id: str) -> None:
         try:

@@ -93,6 +93,8 @@ class Presence:
             log.info("the lease is left to run out")
             # Nobody may ever take over: Redis can come back empty.
             self.registrar.note_all_seen(self._clock_ms())
+            # Whatever becomes of it, nobody is to complain that nobody asked.
+            resigning.add_done_callback(lambda done: done.cancelled() or done.exception())
         resigning.cancel()
         await self.last_seen.drain()
         await self.last_seen.stop()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import socketio
 from aiohttp import web
@@ -19,6 +18,7 @@ from server.sockets.engine.server import EngineServer
 from server.sockets.packets import BadPacket, Packet
 from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
+from server.tasks import Tasks
 
 # NOTES-stack.md, 10: whoever opens a socket and never connects a namespace is sent away.
 CONNECT_WITHIN_SECONDS = 10.0
@@ -58,7 +58,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.bad_packets = 0
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         # python-socketio's own would keep every client's request for ever: what takes it away again is replaced here.
         self.eio.handlers.clear()
         self.eio.on_open = self._opened
@@ -156,7 +156,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
         else:
             attempt = client.admitting[namespace] = object()
-            self._spawn(self._admission.connect(client, namespace, auth, attempt))
+            self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))
 
     def _leave(self, client: Client, namespace: str) -> None:
         """The socket itself stays; without any namespace it is nobody's, and reaped."""
@@ -192,11 +192,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         namespace, ack_id = client.binary
         error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
         self._dispatcher.refuse(client, namespace, ack_id, error)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # --- the end ---
 

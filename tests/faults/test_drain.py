@@ -12,7 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.app import DRAIN_SECONDS, utc_now
+from server.app import utc_now
+from server.draining import DRAIN_SECONDS
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store

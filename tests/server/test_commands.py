@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from server.app import DRAIN_SECONDS
+from server.draining import DRAIN_SECONDS
 from tests.faults.served import run, serving
 from tests.harness.nodes import Running
 from tests.server.sockets.raw import admitted
