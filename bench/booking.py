@@ -20,8 +20,8 @@ import aiohttp
 
 from bench.contestants import ROOT
 from domain.credits import CreditEntry, grant
-from domain.events import BOOKINGS
-from domain.instants import to_wire, whole_milliseconds
+from domain.times import to_wire, whole_milliseconds
+from domain.wire.events import BOOKINGS
 from server import embedded
 from server.app import utc_now
 from server.security.tokens import AccessTokens

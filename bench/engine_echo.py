@@ -23,9 +23,10 @@ import engineio
 import uvloop
 from aiohttp import web
 
+from server.engineio import EngineServer, EngineSocket
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from server.sockets.engine import EngineServer, EngineSocket
 
 REQUEST = (
     b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"

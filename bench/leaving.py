@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.contestants import ROOT
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from server import embedded
 from server.app import utc_now
 from server.security.tokens import AccessTokens

@@ -17,14 +17,13 @@ from typing import cast
 import msgspec
 from bson import ObjectId
 
-from domain.catalogue import Category
-from domain.commands.catalogue import SearchTrainers
-from domain.instants import whole_milliseconds
+from domain.availability import DAYS
+from domain.catalogue import Category, Pricing
 from domain.listings import Offer, listing_of
-from domain.pricing import Pricing
-from domain.schedules import DAYS
-from handlers.actor import Visitor
-from handlers.catalogue.searching import search_trainers
+from domain.times import whole_milliseconds
+from domain.wire.catalogue import SearchTrainers
+from handlers.access import Visitor
+from handlers.catalogue.search import search_trainers
 from handlers.context import Context
 from server import embedded
 from store.database import Database, Document

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from domain import wire
-from domain.schedules import DAYS, Absence, Schedule, Window
-from domain.slot_answers import SlotList, slot_answers
+from domain.availability import DAYS, Absence, Schedule, Window
 from domain.slots import HORIZON_DAYS, Busy, Slot, at, free, offered, only_open
+from domain.wire import codec
+from domain.wire.availability import SlotList, slot_answers
 
 # Both clocks of the zone change within 62 days of the one or the other.
 ZONE = "America/New_York"
@@ -55,7 +55,7 @@ def left(made: Schedule, busy: list[Busy]) -> list[Slot]:
 
 
 def answer(made: Schedule, busy: list[Busy]) -> bytes:
-    return wire.encode(SlotList(time_zone=ZONE, slots=slot_answers(left(made, busy))))
+    return codec.encode(SlotList(time_zone=ZONE, slots=slot_answers(left(made, busy))))
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> float:

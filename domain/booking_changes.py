@@ -1,4 +1,9 @@
-"""A booking's change as one commit: its next version, what it does to credits and trials, and what is told of it."""
+"""A booking's change as one commit: its next version, what it does to credits and trials, and what is told of it.
+
+What becomes of a booking without anybody doing it: its time is over, or a party is gone.
+
+What the log says of a booking: an entry of kind ``booking`` tells what became of it, as of then.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from domain.bookings import Action, Booking, Party
+from domain.bookings import COMPLETION_GRACE, UPCOMING, Action, Booking, Party, Status, cancellation, next_version
 from domain.credits import Balance, CreditEntry, EntryKind, consume, settle
 from domain.slots import Busy
+from domain.times import to_wire
 
 TrialEffect = Literal["consume", "return", "move"]
 
@@ -40,7 +46,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return f"booking:{self.booking.id}:{self.booking.version}"
 
 
-NOTHING = Settlement()
+NO_SETTLEMENT = Settlement()
 
 
 def on_booking(booking: Booking, trial_limit: int) -> Settlement:
@@ -49,36 +55,36 @@ def on_booking(booking: Booking, trial_limit: int) -> Settlement:
         return Settlement(trial="consume", trial_limit=trial_limit)
     if booking.paid_with == "credit":
         return Settlement(credit=_entry(booking, consume(booking.id), "consume", -1, booking.created_at))
-    return NOTHING
+    return NO_SETTLEMENT
 
 
 def on_cancellation(booking: Booking, *, free: bool, now: datetime) -> Settlement:
     """Freely cancelled, it comes back; else it is forfeited."""
     if booking.paid_with == "trial":
-        return Settlement(trial="return") if free else NOTHING
+        return Settlement(trial="return") if free else NO_SETTLEMENT
     if booking.paid_with == "credit":
         kind: EntryKind = "return" if free else "forfeit"
         return Settlement(credit=_entry(booking, settle(booking.id), kind, int(free), now))
-    return NOTHING
+    return NO_SETTLEMENT
 
 
 def on_completion(booking: Booking, now: datetime) -> Settlement:
     """From here on nothing can come back."""
     if booking.paid_with == "credit":
         return Settlement(credit=_entry(booking, settle(booking.id), "spend", 0, now))
-    return NOTHING
+    return NO_SETTLEMENT
 
 
 def on_no_show(booking: Booking, now: datetime) -> Settlement:
     """Forfeited, unless its completion has settled it before."""
     if booking.paid_with == "credit" and booking.status == "confirmed":
         return Settlement(credit=_entry(booking, settle(booking.id), "forfeit", 0, now))
-    return NOTHING
+    return NO_SETTLEMENT
 
 
 def on_moving(booking: Booking, trial_limit: int) -> Settlement:
     """A credit moves along; a trial counts in the week of the session."""
-    return Settlement(trial="move", trial_limit=trial_limit) if booking.paid_with == "trial" else NOTHING
+    return Settlement(trial="move", trial_limit=trial_limit) if booking.paid_with == "trial" else NO_SETTLEMENT
 
 
 def _entry(booking: Booking, effect: str, kind: EntryKind, amount: int, at: datetime) -> CreditEntry:
@@ -90,4 +96,85 @@ def _entry(booking: Booking, effect: str, kind: EntryKind, amount: int, at: date
         amount=amount,
         booking_id=booking.id,
         created_at=at,
+    )
+
+
+def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
+    """Nothing as long as it goes on. The log has it in the name of the trainer, or of who is gone."""
+    if booking.status not in UPCOMING:
+        return None
+    if booking.left_by is not None and now <= booking.starts_at:
+        return _left(booking, now)
+    if booking.status == "held":
+        return _expired(booking, now) if booking.held_until is not None and now >= booking.held_until else None
+    return _completed(booking, now) if now >= booking.ends_at + COMPLETION_GRACE else None
+
+
+def _left(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+    """Cancelled, as if whose account was erased had done it."""
+    by = booking.left_by
+    assert by is not None
+    free = cancellation(booking, by, now).free
+    change = Change(
+        booking=next_version(booking, now, status="cancelled", cancelled_by=by),
+        action="cancelled",
+        by=by,
+        sender_id=booking.client_user_id if by == "client" else booking.trainer_user_id,
+        was=booking.busy,
+    )
+    return change, on_cancellation(booking, free=free, now=now)
+
+
+def _expired(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+    expired = next_version(booking, now, status="expired", held_until=None)
+    change = Change(
+        booking=expired, action="expired", by=None, sender_id=booking.trainer_user_id, was=booking.busy
+    )
+    return change, NO_SETTLEMENT
+
+
+def _completed(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+    completed = next_version(booking, now, status="completed")
+    change = Change(booking=completed, action="completed", by=None, sender_id=booking.trainer_user_id)
+    return change, on_completion(booking, now)
+
+
+class BookingNote(msgspec.Struct, frozen=True, kw_only=True):
+    """As the log holds it."""
+
+    id: str
+    action: Action
+    starts_at: datetime
+    ends_at: datetime
+    status: Status
+
+
+class BookingEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The same on the wire."""
+
+    id: str
+    action: Action
+    starts_at: str
+    ends_at: str
+    status: Status
+
+
+def note_of(change: Change) -> BookingNote:
+    booking = change.booking
+    return BookingNote(
+        id=booking.id,
+        action=change.action,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+        status=booking.status,
+    )
+
+
+def to_entry(note: BookingNote) -> BookingEntry:
+    return BookingEntry(
+        id=note.id,
+        action=note.action,
+        starts_at=to_wire(note.starts_at),
+        ends_at=to_wire(note.ends_at),
+        status=note.status,
     )

@@ -49,7 +49,7 @@ class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class UserSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the other side of a conversation may know of a user."""
 
     user_id: str

@@ -1,9 +1,13 @@
-"""Credits: entries of an append-only ledger; the balance is their sum."""
+"""Credits: entries of an append-only ledger; the balance is their sum.
+
+Free trials: one a pair, and so many a trainer and ISO week.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -42,3 +46,9 @@ def consume(booking_id: str) -> str:
 def settle(booking_id: str) -> str:
     """Returned, forfeited or spent: one of them."""
     return f"settle:{booking_id}"
+
+
+def iso_week(starts_at: datetime, time_zone: str) -> str:
+    """The week of the session in the trainer's zone, e.g. ``2026-W48``."""
+    year, week, _ = starts_at.astimezone(ZoneInfo(time_zone)).isocalendar()
+    return f"{year}-W{week:02d}"

@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from domain.pricing import Pricing
-from domain.schedules import Day
-from domain.words import beginnings, plain, words
+from domain.availability import Day
+from domain.catalogue import Pricing
+from domain.text import beginnings, plain, words
 
 Sort = Literal["rating", "price", "newest"]
 Position = str
@@ -98,7 +98,7 @@ def _terms(offer: Offer) -> Iterable[str]:
 # --- what a search asks for ---
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class TrainerQuery(msgspec.Struct, frozen=True, kw_only=True):
     """``terms``: of each group one at least. ``after``: where the last page ended."""
 
     terms: tuple[tuple[str, ...], ...] = ()

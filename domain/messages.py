@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from domain.booking_entries import BookingEntry, BookingNote, to_entry
+from domain.booking_changes import BookingEntry, BookingNote, to_entry
 from domain.errors import Code, DomainError, invalid, not_found
-from domain.instants import to_wire, to_wire_or_none
+from domain.times import to_wire, to_wire_or_none
 
 Kind = Literal["text", "booking", "payment"]
 ChangeKind = Literal["edit", "delete", "reaction"]

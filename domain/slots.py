@@ -1,6 +1,8 @@
 """Slots: what a schedule offers, and what of it is free. The offer and the booking use the same functions.
 
 Wall times become instants at the edges of windows only; everything after that is arithmetic in UTC.
+
+What nodes tell each other when a trainer's slots may have changed: where to look, never what was seen.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.schedules import Absence, Day, Schedule
-from domain.walltimes import exists, instant
+from domain.availability import Absence, Day, Schedule
+from domain.times import exists, instant
 
 # How far ahead of the trainer's today a slot may lie, and how many days one list spans (CONTRACT.md).
 HORIZON_DAYS = 62
@@ -175,3 +177,19 @@ def _less(span: Span, off: Iterable[Span]) -> Iterator[Span]:
         start = off_end
     if start < end:
         yield start, end
+
+
+class BookingHint(msgspec.Struct, frozen=True, tag="booking"):
+    """A booking gave these times up or took them."""
+
+    spans: tuple[Busy, ...]
+
+
+class ScheduleHint(msgspec.Struct, frozen=True, kw_only=True, tag="schedule"):
+    """``before``: what was offered until now. ``whole``: all of it comes or goes, whatever is offered now."""
+
+    before: Schedule | None
+    whole: bool = False
+
+
+SlotHint = BookingHint | ScheduleHint

@@ -1,29 +1,150 @@
-"""What a handler is given: the store, and the ports that the composition root fills."""
+"""The ports: what handlers ask of the outside, without knowing who answers.
+
+What a handler is given: the store, and the ports that the composition root fills.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from handlers.single_flight import SingleFlight
+from store.concurrency import SingleFlight
 
 if TYPE_CHECKING:
-    from handlers.ports import (
-        FileUrls,
-        Mailer,
-        Passwords,
-        PictureMaker,
-        Presence,
-        Publisher,
-        Secrets,
-        SlotWatches,
-        Sockets,
-        Tokens,
-        Typing,
-    )
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from domain.accounts import User
+    from domain.conversations import Membership
+    from domain.presence import Status, View
+    from domain.slots import SlotHint
+    from domain.wire.events import Event
+    from handlers.mails import Mail
     from store.store import Store
+
+class Publisher(Protocol):
+    """The one door through which live events leave."""
+
+    def publish(self, event: Event, *rooms: str) -> None:
+        """Hand the event to every member of the rooms; never raises, never waits."""
+
+    def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
+        """Have every node look whose connections watch the trainer's slots; never raises, never waits."""
+
+    def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
+        """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""
+
+
+class Passwords(Protocol):
+    """argon2 in a bounded pool of threads."""
+
+    async def hash(self, password: str, salt: str | None = None) -> str:
+        """With a salt (32 hex digits) the same password gives the same hash."""
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        """Whether it fits; without a hash, false after the same work as with one."""
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether it was made with other parameters than today's."""
+
+
+class Tokens(Protocol):
+    """Access tokens."""
+
+    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
+        """A signed access token and its lifetime in seconds."""
+
+
+class Secrets(Protocol):
+    """Randomness and keyed hashes."""
+
+    def six_digits(self) -> str: ...
+
+    def random(self) -> str:
+        """256 random bits, URL-safe."""
+
+    def keyed_hash(self, purpose: str, value: str) -> str:
+        """A hash that cannot be tried offline without the server's key."""
+
+
+class Mailer(Protocol):
+    def send(self, mail: Mail) -> None:
+        """Queue it; the answer of a command never waits for the mail server."""
+
+    async def deliver(self, mail: Mail) -> bool:
+        """Hand it in now; false when a later try may succeed. For work that remembers what is still to be done."""
+
+
+class Sockets(Protocol):
+    """The live connections."""
+
+    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+        """Close the user's sockets on this node (of one session only, if named), telling them why."""
+
+
+class Typing(Protocol):
+    """Who is typing where, on this node; ends by itself."""
+
+    def set(self, member: Membership, user_id: str, *, active: bool) -> None: ...
+
+
+class Presence(Protocol):
+    """Who is there, as the connections of this node are told."""
+
+    async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
+        """How they stand; the connection is told of every change after that. Raises when it watches too many."""
+
+    def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
+
+    async def set(self, connection: str, status: Status) -> None:
+        """What the device behind the connection says of its owner; returns when the others are being told."""
+
+
+class SlotWatches(Protocol):
+    """Whose slots the connections of this node watch."""
+
+    async def watch(self, connection: str, trainer_id: str) -> bool:
+        """When this returns the connection hears of every change; false if it did already.
+
+        Raises ``conflict`` when it watches too many.
+        """
+
+    def unwatch(self, connection: str, trainer_id: str) -> None: ...
+
+
+class FileUrls(Protocol):
+    """Where a file can be fetched without a header, for a while."""
+
+    def signed(self, file_id: str) -> str: ...
+
+    def verifies(self, file_id: str, expires: int, signature: str) -> bool:
+        """Whether a URL is ours and still good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as it is stored; pixels."""
+
+    content_type: str
+    width: int
+    height: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    image: Picture
+    thumbnail: Picture
+
+
+class PictureMaker(Protocol):
+    """Decodes and encodes images, in a process of its own."""
+
+    def made(self, size: int, content: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Pictures]:
+        """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or too large a
+        one to decode; ``unavailable`` when too many wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from domain import answers
-from domain.answers import PresenceList
-from domain.commands.presence import SetPresence, UnwatchPresence, WatchPresence
-from domain.instants import from_milliseconds, to_wire_or_none
 from domain.presence import NOWHERE, View
-from handlers.actor import Actor
+from domain.times import from_milliseconds, to_wire_or_none
+from domain.wire.presence import Presence, PresenceList, SetPresence, UnwatchPresence, WatchPresence
+from handlers.access import Actor
 from handlers.context import Context
 
 
@@ -45,8 +43,8 @@ async def set_status(context: Context, actor: Actor, command: SetPresence) -> No
         await context.store.sessions.set_presence(actor.session_id, command.status)
 
 
-def _presence(user_id: str, view: View, stored: datetime | None) -> answers.Presence:
+def _presence(user_id: str, view: View, stored: datetime | None) -> Presence:
     seen = None
     if view.status == "offline":
         seen = max(filter(None, (from_milliseconds(view.seen), stored)), default=None)
-    return answers.Presence(user_id=user_id, status=view.status, last_seen_at=to_wire_or_none(seen))
+    return Presence(user_id=user_id, status=view.status, last_seen_at=to_wire_or_none(seen))

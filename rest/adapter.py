@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from domain import wire
 from domain.accounts import unauthenticated
-from handlers.actor import Actor, Visitor
+from domain.wire import codec
+from handlers.access import Actor, Visitor
 from handlers.context import Context
-from rest.limits import Limiter, take
 from rest.requests import Parser
-from rest.route import Route
+from rest.route import Limiter, Route, take
 
 Authenticate = Callable[[str, str], Awaitable[Actor]]
 ClientAddress = Callable[[str | None, str | None], str]
@@ -50,7 +49,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if answer is None or route.answer is None:
             return web.Response(status=204)
-        return web.Response(status=route.success, body=wire.encode(answer), content_type="application/json")
+        return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 
     return handle
 

@@ -10,9 +10,8 @@ from aiohttp import web
 
 from rest.adapter import HttpHandler, Services, http_handler
 from rest.errors import error_middleware
-from rest.headers import Origins, header_signal, preflight_middleware
+from rest.headers import Origins, header_signal, preflight_middleware, request_id_middleware
 from rest.openapi import document
-from rest.request_ids import request_id_middleware
 from rest.route import Route
 from rest.routes import ROWS
 

@@ -1,22 +1,94 @@
-"""Files going out: in ranges, cached, and in no more memory than a chunk each."""
+"""An answer that is a document of its own kind, with a tag so that what has not changed is not sent again.
+
+The part of a file that a request asks for (RFC 9110, section 14): one range; several are answered with the whole.
+
+Files going out: in ranges, cached, and in no more memory than a chunk each.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
 from domain.files import StoredFile
-from handlers.actor import Actor, Visitor
+from handlers.access import Actor, Visitor
 from rest.adapter import HttpHandler, Services, caller_of
-from rest.documents import names
-from rest.limits import take
-from rest.ranges import Outside, Span, requested_range
 from rest.requests import Parser
-from rest.route import Route
+from rest.route import Route, take
+
+_CACHE = "private, max-age=300"
+
+
+def document_handler(route: Route, services: Services) -> HttpHandler:
+    """For rows that name what they produce; the handler answers bytes."""
+    parser = Parser(route)
+    assert route.produces is not None
+    content_type = f"{route.produces}; charset=utf-8"
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = await caller_of(request, services, public=route.public)
+        await take(services.limiter, route.rate, caller)
+        body: bytes = await route.handler(services.context, caller, await parser.parse(request))
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
+        if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: content_type})
+
+    return handle
+
+
+def names(if_none_match: str, etag: str) -> bool:
+    """Whether the header names the tag (RFC 9110, 13.1.2: compared weakly)."""
+    return any(one.strip().removeprefix("W/") in (etag, "*") for one in if_none_match.split(","))
+
+
+_ONE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+# No file is as long; what has more digits need not be read, and Python would refuse to.
+_BEYOND = 10**18
+
+
+class Span(NamedTuple):
+    """``end`` is exclusive."""
+
+    start: int
+    end: int
+
+
+class Outside(Exception):
+    """The file has nothing of the range."""
+
+
+def requested_range(header: str | None, if_range: str | None, etag: str, size: int) -> Span | None:
+    """What a range asks for, be it everything; nothing where there is none to heed. Raises ``Outside``."""
+    if header is None or (if_range is not None and if_range != etag):
+        return None
+    match = _ONE.fullmatch(header.replace(" ", ""))
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if not first:
+        start, end = max(0, size - _number(last)), size
+    else:
+        start, end = _number(first), _number(last) + 1 if last else _BEYOND + 1
+        if end <= start:
+            return None
+    if start >= size:
+        raise Outside
+    return Span(start, min(end, size))
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) < len(str(_BEYOND)) else _BEYOND
+
 
 _SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 # A reader that does not take so much in so long has gone.

@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from domain import wire
 from domain.errors import Code, DomainError, FieldError
-from rest.request_ids import request_id_of
+from domain.wire import codec
+from rest.headers import request_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
         errors=error.errors,
         retry_after_ms=error.retry_after_ms,
     )
-    response = web.Response(status=status, body=wire.encode(body), content_type="application/problem+json")
+    response = web.Response(status=status, body=codec.encode(body), content_type="application/problem+json")
     if error.retry_after_ms is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     if status == HTTPStatus.UNAUTHORIZED:

@@ -1,14 +1,40 @@
-"""Headers of every answer: security, CORS, the request id."""
+"""A name for each request, in its answer and in every line logged on its way.
+
+Headers of every answer: security, CORS, the request id.
+"""
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Awaitable, Callable, Collection
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from rest.request_ids import HEADER as REQUEST_ID
-from rest.request_ids import request_id_of
+HEADER = "X-Request-Id"
+_KEY = web.RequestKey("request_id", str)
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_of(request: web.Request) -> str:
+    """The caller's own, where it is harmless, else a new one; the same for the whole request."""
+    known = request.get(_KEY)
+    if known is None:
+        given = request.headers.get(HEADER, "")
+        known = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+        request[_KEY] = known
+    return known
+
+
+@web.middleware
+async def request_id_middleware(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    with structlog.contextvars.bound_contextvars(request_id=request_id_of(request)):
+        return await handler(request)
+
 
 Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
@@ -22,8 +48,8 @@ _ALWAYS = {
 }
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {REQUEST_ID}"
-_EXPOSED = f"Retry-After, {REQUEST_ID}, Content-Range, Accept-Ranges"
+_ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {HEADER}"
+_EXPOSED = f"Retry-After, {HEADER}, Content-Range, Accept-Ranges"
 _PREFLIGHT_SECONDS = "600"
 
 
@@ -48,7 +74,7 @@ def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) ->
         if secure:
             response.headers.setdefault(*_TRANSPORT)
         response.headers["Server"] = "spotter"
-        response.headers[REQUEST_ID] = request_id_of(request)
+        response.headers[HEADER] = request_id_of(request)
         _add_cors(request, response, origins)
 
     return add

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from domain import wire
-from domain.fields import IdempotencyKey
+from domain.wire import codec
+from domain.wire.fields import IdempotencyKey
 from rest.errors import Problem
 from rest.requests import KEY_FIELD, KEY_HEADER
 from rest.route import Route
@@ -46,7 +46,7 @@ def document(rows: Sequence[Route], version: str = "1.0.0") -> bytes:
     paths: dict[str, Schema] = {}
     for row in rows:
         paths.setdefault(_plain(row.full_path), {})[row.method.lower()] = writer.operation(row)
-    return wire.encode(
+    return codec.encode(
         {
             "openapi": "3.1.0",
             "info": {"title": "Spotter", "version": version, "description": "Personal training, booked and paid for."},

@@ -13,10 +13,10 @@ from aiohttp.http_exceptions import BadHttpMessage
 from msgspec.inspect import ListType, SetType, UnionType, VarTupleType, type_info
 from msgspec.structs import FieldInfo
 
-from domain import wire
-from domain.commands import Command
 from domain.errors import Code, DomainError, invalid
-from domain.fields import IdempotencyKey
+from domain.wire import codec
+from domain.wire.base import Command
+from domain.wire.fields import IdempotencyKey
 from rest.route import Route
 
 # A sync may name 10,000 conversations.
@@ -53,21 +53,21 @@ class Parser:
         """The command, or None for a route without one. Raises what the caller did wrong."""
         outside = {**self._from_path(request), **self._from_query(request), **self._key(request)}
         if not self._route.has_body:
-            command: Any = wire.convert(self._command, outside)
+            command: Any = codec.convert(self._command, outside)
         else:
             command = self._with_body(outside, await read_body(request) or b"{}")
         return None if self._route.command is None else command
 
     def _with_body(self, outside: dict[str, Any], body: bytes) -> Any:
         if not outside and not self._takes_key:
-            return wire.decode(self._command, body)
-        inside: dict[str, Any] = wire.decode(dict[str, Any], body)
+            return codec.decode(self._command, body)
+        inside: dict[str, Any] = codec.decode(dict[str, Any], body)
         if self._takes_key and KEY_FIELD in inside:
             raise invalid(KEY_FIELD, f"belongs in the {KEY_HEADER} header")
         for name in outside:
             if name in inside:
                 raise invalid(name, "is already named by the path")
-        return wire.convert(self._command, {**inside, **outside})
+        return codec.convert(self._command, {**inside, **outside})
 
     def _from_path(self, request: web.Request) -> dict[str, Any]:
         return {field.encode_name: _typed(field, request.match_info[name]) for name, field in self._path.items()}
@@ -100,7 +100,7 @@ def key_of(request: web.Request) -> str | None:
     if key is None:
         return None
     try:
-        return wire.convert(IdempotencyKey, key)
+        return codec.convert(IdempotencyKey, key)
     except DomainError:
         raise invalid(KEY_HEADER, "has to be 1-255 printable ASCII characters") from None
 

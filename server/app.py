@@ -10,57 +10,48 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from domain.events import BOOKINGS
-from domain.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.events import BOOKINGS
+from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
-from handlers.unannounced import announce_entries
+from handlers.messages.recovery import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
-from server import draining
-from server.addresses import client_address
+from server import draining, figures
 from server.background import Background
-from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
-from server.fanout.feeds import Feeds
-from server.fanout.filling import GapFiller
-from server.fanout.publisher import ClusterPublisher
-from server.fanout.recent import ROTATE_SECONDS
-from server.fanout.silence import LOOK_SECONDS, SilenceKeeper
-from server.fanout.slot_teller import SlotTeller
-from server.files.picture_maker import PictureMaker
-from server.files.urls import SignedUrls
-from server.http.connections import Connections as HttpConnections
-from server.http.listening import Listener
-from server.mail.printed import PrintedMailer
-from server.mail.smtp import Patience, SmtpMailer
-from server.observability import figures
+from server.fanout.gaps import GapFiller
+from server.fanout.outages import LOOK_SECONDS, SilenceKeeper
+from server.fanout.publisher import ROTATE_SECONDS, ClusterPublisher
+from server.fanout.slot_notifier import SlotNotifier
+from server.fanout.subscriptions import RoomSubscriptions
+from server.figures import of_presence
+from server.files.image_processes import PictureMaker
+from server.http.addresses import client_address
+from server.http.connections import HttpConnections
+from server.http.server import Listener
+from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
-from server.operations import Operations
-from server.presence.attendance import Attendance
-from server.presence.audience import Connections
-from server.presence.figures import of_presence
+from server.operations import Operations, RedisHealth
+from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
-from server.rates.limiter import MovingWindowLimiter
+from server.pubsub.bus import Bus
+from server.rates import MovingWindowLimiter
 from server.recurring import JOBS
-from server.redis_health import RedisHealth
-from server.revocation.cutter import Cutter
-from server.revocation.watch import RevocationWatch
-from server.security.authenticator import Authenticator
-from server.security.keys import ServerSecrets
+from server.revocation import Cutter, RevocationWatch
 from server.security.passwords import STANDARD, Argon2Passwords, Cost
-from server.security.tokens import AccessTokens
+from server.security.secrets import ServerSecrets, SignedUrls
+from server.security.tokens import AccessTokens, Authenticator
 from server.settings import Settings
 from server.sockets.admission import Admission, RenewToken
-from server.sockets.buckets import Buckets
+from server.sockets.clients import Registry
 from server.sockets.dispatcher import Dispatcher, SocketRow
 from server.sockets.gateway import Gateway
 from server.sockets.namespaces import NAMESPACES
-from server.sockets.registry import Registry
-from server.sockets.rooms import Rooms
-from server.sockets.slot_watches import SlotWatches
+from server.sockets.rooms import Rooms, SlotWatches
+from server.sockets.rows import Buckets
 from server.sockets.typing import TypingIndicators
-from server.workers.exposition import merged, of_neighbours
-from server.workers.neighbours import Neighbours
+from server.workers.metrics import merged, of_peers
+from server.workers.peers import WorkerPeers
 from store.database import Database
 from store.store import Store
 
@@ -88,7 +79,7 @@ class Node:
         *,
         clock: Callable[[], datetime] = utc_now,
         password_cost: Cost = STANDARD,
-        neighbours: Neighbours | None = None,
+        neighbours: WorkerPeers | None = None,
     ) -> None:
         self.settings = settings
         self.neighbours = neighbours
@@ -122,15 +113,15 @@ class Node:
         self.rooms = Rooms()
         self.delivery = Delivery(self.rooms)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
-        self.slot_teller = SlotTeller(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
-        self.feeds = self.rooms.watch = Feeds(
+        self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
+        self.feeds = self.rooms.watch = RoomSubscriptions(
             self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
         )
         self.silence = SilenceKeeper(self.bus, self.store.silences, clock)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
-        self.audience = audience = Connections()
+        self.audience = audience = WatchingConnections()
         self.presence = Presence(
             self.bus,
             audience,
@@ -182,7 +173,7 @@ class Node:
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
         metrics.add(of_presence(self.presence, self.audience))
         if self.neighbours is not None:
-            metrics.add(of_neighbours(self.neighbours))
+            metrics.add(of_peers(self.neighbours))
             self.neighbours.knowledge = metrics.render
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.observability import logging
 from server.settings import Settings, SettingsError, load
-from server.workers.orders import COMMAND as WORKER
+from server.workers.configuration import COMMAND as WORKER
 
 Work = Coroutine[Any, Any, int]
 Run = Callable[[Settings, argparse.Namespace], Work]
@@ -47,9 +47,9 @@ def _supervision(settings: Settings) -> Work:
 
 
 def _work(settings: Settings, descriptor: int) -> Work:
-    from server.commands import working
+    from server.commands import serve
 
-    return working.run(settings, descriptor)
+    return serve.run_worker(settings, descriptor)
 
 
 def _command(settings: Settings, options: argparse.Namespace | None) -> Work:
@@ -68,12 +68,12 @@ def _run(work: Work) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from server.commands import create_superadmin, seed_load, serving
+    from server.commands import create_superadmin, seed_load, serve
 
     parser = argparse.ArgumentParser(prog="run.py", description="Without a command it serves.")
-    parser.set_defaults(run=serving.run)
+    parser.set_defaults(run=serve.run)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (serving, create_superadmin, seed_load):
+    for module in (serve, create_superadmin, seed_load):
         sub = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)

@@ -1,15 +1,34 @@
-"""Routes for those who run the server: alive, ready, metrics."""
+"""Whether Redis answers. It carries hints only, so readiness tells of it and does not depend on it.
+
+Routes for those who run the server: alive, ready, metrics.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
-from domain import wire
-from server.redis_health import RedisHealth
+from domain.wire import codec
+from server.pubsub.bus import Bus
 from store.database import Database
+
+
+class RedisHealth:
+    """Asked for anew each time: the bus itself may still be on its way back, or not yet know."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def state(self) -> Literal["up", "down"]:
+        try:
+            await self._bus.redis.ping()
+        except (TimeoutError, RedisError, OSError):
+            return "down"
+        return "up"
 
 
 class Operations:
@@ -46,7 +65,7 @@ class Operations:
             "mongo": "up" if mongo else "down",
             "redis": redis,
         }
-        return web.Response(status=200 if ready else 503, body=wire.encode(body), content_type="application/json")
+        return web.Response(status=200 if ready else 503, body=codec.encode(body), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(

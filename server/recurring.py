@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from handlers.bookings import announcing, due
+from handlers.accounts.me import look_again
+from handlers.bookings import announce, due
 from handlers.context import Context
-from handlers.erasing import look_again
-from handlers.files.sweeping import sweep
-from handlers.redriving import redrive_changes
+from handlers.files.uses import sweep
+from handlers.messages.recovery import redrive_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Job:
 
 JOBS = (
     Job(1.0, "due work", due.work),
-    Job(2.0, "redrive bookings", announcing.redrive),
+    Job(2.0, "redrive bookings", announce.redrive),
     Job(20.0, "redrive changes", redrive_changes),
     Job(30.0, "sweep files", sweep),
     Job(30.0, "look again", look_again),

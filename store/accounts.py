@@ -1,4 +1,7 @@
-"""What touches a user, its profile and its sessions at once: one transaction each."""
+"""Erased accounts that are to be looked at once more: a transaction may have held what erasing did not see.
+
+What touches a user, its profile and its sessions at once: one transaction each.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,18 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from domain.accounts import Role, User
-from domain.blocking import Block
+from domain.accounts import Block, Registration, Role, User
 from domain.errors import DomainError
-from domain.registrations import Registration
-from domain.revocations import Reason
-from domain.sessions import Session
+from domain.sessions import Reason, Session
 from store.bookings import Bookings
 from store.calendars import Calendars
-from store.database import Database
-from store.database import Session as DatabaseSession
-from store.departures import Departures
-from store.failures import repository
+from store.database import ClientSession, CollectionSchema, Database, repository
+from store.database import ClientSession as DatabaseSession
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
@@ -29,6 +30,34 @@ from store.profiles import NewProfile, Profiles
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.users import Users
+
+NAME = "departures"
+SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"),)),)
+
+
+class PendingErasure(msgspec.Struct, frozen=True):
+    user_id: str
+    role: Role
+    profile_id: str
+
+
+@repository
+class PendingErasures:
+    def __init__(self, database: Database) -> None:
+        self._rows = database.collection(NAME)
+
+    async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
+        row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
+        await self._rows.insert_one(row, session=session)
+
+    async def before(self, at: datetime, limit: int) -> list[PendingErasure]:
+        """The oldest first."""
+        found = await self._rows.find({"at": {"$lt": at}}).sort("at", ASCENDING).to_list(limit)
+        return [PendingErasure(str(row["_id"]), row["role"], row["profileId"]) for row in found]
+
+    async def done(self, user_id: str) -> None:
+        await self._rows.delete_one({"_id": ObjectId(user_id)})
+
 
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
 LONGEST_TRANSACTION = timedelta(seconds=90)
@@ -50,7 +79,7 @@ class Accounts:
         bookings: Bookings,
         files: Files,
         calendars: Calendars,
-        departures: Departures,
+        departures: PendingErasures,
     ) -> None:
         self._database = database
         self._users = users

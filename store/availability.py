@@ -10,16 +10,13 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.accounts import unauthenticated
-from domain.availability import AbsenceRecord, Week
+from domain.availability import AbsenceRecord, Schedule, Week
 from domain.errors import Code, DomainError, not_found
-from domain.schedules import Schedule
 from domain.slots import HORIZON_DAYS
 from store.availability_documents import day_document, exception_document, exception_from, schedule_from, week_from
-from store.database import SNAPSHOT, Database, Document, Session
-from store.failures import repository
+from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document, repository
 from store.idempotency import Keep
 from store.profiles import NOT_ERASED
-from store.schema import CollectionSchema
 
 if TYPE_CHECKING:
     from store.listings import Listings
@@ -57,12 +54,12 @@ class Availability:
         # One moment for all three collections: a schedule that is being replaced is seen before or after.
         self._at_one_moment = self._weeks.with_options(read_concern=SNAPSHOT)
 
-    async def schedule(self, trainer_id: str, now: datetime, *, session: Session | None = None) -> Schedule | None:
+    async def schedule(self, trainer_id: str, now: datetime, *, session: ClientSession | None = None) -> Schedule | None:
         """What the rules of slots work on; nothing for a trainer who has not said when."""
         return (await self.schedules([trainer_id], now, session=session)).get(trainer_id)
 
     async def schedules(
-        self, trainer_ids: Collection[str], now: datetime, *, session: Session | None = None
+        self, trainer_ids: Collection[str], now: datetime, *, session: ClientSession | None = None
     ) -> dict[str, Schedule]:
         """Of each trainer who has said when; with the days off that matter for what can be booked."""
         since, until = now - _MARGIN, now + timedelta(days=HORIZON_DAYS) + _MARGIN
@@ -99,7 +96,7 @@ class Availability:
         """All of it, or nothing."""
         trainer = ObjectId(trainer_id)
 
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             replaced = {
                 "timeZone": week.time_zone,
                 "sessionDurationInMins": week.duration,
@@ -120,7 +117,7 @@ class Availability:
 
         return await self._change(trainer_id, now, body)
 
-    async def forget(self, trainer_id: str, *, session: Session) -> None:
+    async def forget(self, trainer_id: str, *, session: ClientSession) -> None:
         for collection in (self._weeks, self._days, self._exceptions):
             await collection.delete_many({"trainer": ObjectId(trainer_id)}, session=session)
 
@@ -133,7 +130,7 @@ class Availability:
         trainer = ObjectId(trainer_id)
         ahead = {"trainer": trainer, "date": {"$gte": today.isoformat()}}
 
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             if await self._exceptions.count_documents(ahead, limit=MAX_EXCEPTIONS, session=session) == MAX_EXCEPTIONS:
                 raise DomainError(Code.CONFLICT, f"At most {MAX_EXCEPTIONS} exceptions may lie ahead.")
             await self._exceptions.insert_one(exception_document(trainer, absence), session=session)
@@ -156,7 +153,7 @@ class Availability:
         """Raises ``not_found`` when the trainer has no such one."""
         mine = {"_id": ObjectId(exception_id), "trainer": ObjectId(trainer_id)}
 
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             if not (await self._exceptions.delete_one(mine, session=session)).deleted_count:
                 raise not_found("exception")
             await keep(session=session)
@@ -168,9 +165,9 @@ class Availability:
         return str(ObjectId())
 
     async def _change(
-        self, trainer_id: str, now: datetime, body: Callable[[Session], Awaitable[None]]
+        self, trainer_id: str, now: datetime, body: Callable[[ClientSession], Awaitable[None]]
     ) -> Schedule | None:
-        async def change(session: Session) -> Schedule | None:
+        async def change(session: ClientSession) -> Schedule | None:
             # First what every other change writes too: of two at once one waits, and sees what the other did.
             queued = await self._trainers.update_one(
                 {"_id": ObjectId(trainer_id), **NOT_ERASED}, {"$inc": {"scheduleRevision": 1}}, session=session

@@ -7,8 +7,7 @@ from datetime import date, datetime
 
 from bson import ObjectId
 
-from domain.availability import AbsenceRecord, Week, WeekDay
-from domain.schedules import Absence, Schedule, Window, minutes_of
+from domain.availability import Absence, AbsenceRecord, Schedule, Week, WeekDay, Window, minutes_of
 from store.database import Document
 
 

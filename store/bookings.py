@@ -1,4 +1,7 @@
-"""The Booking table. A trainer's time is exclusive by a unique index over the 5-minute claims of each booking."""
+"""Bookings as MongoDB holds them: the Booking table's fields, and what the product adds.
+
+The Booking table. A trainer's time is exclusive by a unique index over the 5-minute claims of each booking.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,80 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import Role
-from domain.bookings import OCCUPYING, UPCOMING, Booking, Status
-from domain.fields import Id
+from domain.bookings import OCCUPYING, UPCOMING, Booking, Status, duration_in_minutes, trainer_claims, wall_times
+from domain.reminders import next_due
 from domain.slots import Busy
-from store.booking_documents import booking_document, booking_record
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.wire.fields import Id
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
+
+
+def booking_document(booking: Booking, now: datetime) -> Document:
+    """The whole document. ``date``, ``startTime``, ``endTime`` are there to be read by people; the instants count."""
+    wall = wall_times(booking)
+    document: Document = {
+        "_id": ObjectId(booking.id),
+        "trainer": ObjectId(booking.trainer_id),
+        "client": ObjectId(booking.client_id),
+        "trainerUser": ObjectId(booking.trainer_user_id),
+        "clientUser": ObjectId(booking.client_user_id),
+        "conversationId": ObjectId(booking.conversation_id),
+        "durationInMins": duration_in_minutes(booking),
+        "date": wall.date,
+        "startTime": wall.start_time,
+        "endTime": wall.end_time,
+        "startsAt": booking.starts_at,
+        "endsAt": booking.ends_at,
+        "timeZone": booking.time_zone,
+        "breakInMins": booking.pause,
+        "cancellationPolicy": booking.cancellation_policy,
+        "status": booking.status,
+        "paidWith": booking.paid_with,
+        "version": booking.version,
+        "reminded": list(booking.reminded),
+        "arrangedAt": booking.arranged_at,
+        "createdAt": booking.created_at,
+        "updatedAt": booking.updated_at,
+    }
+    optional = {
+        "note": booking.note,
+        "cancelledBy": booking.cancelled_by,
+        "reason": booking.reason,
+        "heldUntil": booking.held_until,
+        "leftBy": booking.left_by,
+        "dueAt": next_due(booking, now),
+        # An empty array would collide with every other empty one: claims are there or they are not.
+        "claims": trainer_claims(booking) if booking.status in OCCUPYING else None,
+    }
+    return document | {name: value for name, value in optional.items() if value is not None}
+
+
+def booking_record(document: Document) -> Booking:
+    return Booking(
+        id=str(document["_id"]),
+        trainer_id=str(document["trainer"]),
+        client_id=str(document["client"]),
+        trainer_user_id=str(document["trainerUser"]),
+        client_user_id=str(document["clientUser"]),
+        conversation_id=str(document["conversationId"]),
+        starts_at=document["startsAt"],
+        ends_at=document["endsAt"],
+        time_zone=document["timeZone"],
+        pause=document["breakInMins"],
+        cancellation_policy=document["cancellationPolicy"],
+        status=document["status"],
+        paid_with=document["paidWith"],
+        version=document["version"],
+        note=document.get("note"),
+        cancelled_by=document.get("cancelledBy"),
+        reason=document.get("reason"),
+        held_until=document.get("heldUntil"),
+        left_by=document.get("leftBy"),
+        reminded=tuple(document["reminded"]),
+        arranged_at=document["arrangedAt"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
 
 NAME = "bookings"
 CLAIMS_INDEX = "trainerClaims"
@@ -47,14 +117,14 @@ SCHEMAS = (
 )
 
 
-class Place(msgspec.Struct, frozen=True):
+class BookingCursor(msgspec.Struct, frozen=True):
     """Where a page of bookings ended."""
 
     starts_at: datetime
     id: Id
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which bookings a list is of: of a trainer, a client or, with neither, of everybody."""
 
     trainer_id: str | None = None
@@ -105,7 +175,7 @@ class Bookings:
             busy.setdefault(str(one["trainer"]), []).append(taken)
         return busy
 
-    async def page(self, wanted: Wanted, after: Place | None, limit: int) -> list[Booking]:
+    async def page(self, wanted: BookingFilter, after: BookingCursor | None, limit: int) -> list[Booking]:
         """By start, the earliest first; ``until`` is exclusive."""
         query: Document = {}
         for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
@@ -128,7 +198,7 @@ class Bookings:
         found = await self._bookings.find(query).sort(list(_LISTED)).limit(limit).to_list(None)
         return [booking_record(one) for one in found]
 
-    async def leave(self, role: Role, profile_id: str, now: datetime, *, session: Session | None = None) -> None:
+    async def leave(self, role: Role, profile_id: str, now: datetime, *, session: ClientSession | None = None) -> None:
         """A party is erased: what it wrote goes, and what it still has before it becomes due to be cancelled.
 
         Again, without a session, for what was committed meanwhile.
@@ -140,7 +210,7 @@ class Bookings:
         """The same for a booking that was committed after its party was erased."""
         await self._leave({"_id": ObjectId(booking.id)}, by, now, None)
 
-    async def _leave(self, whose: Document, by: Role, now: datetime, session: Session | None) -> None:
+    async def _leave(self, whose: Document, by: Role, now: datetime, session: ClientSession | None) -> None:
         if by == "client":
             await self._bookings.update_many(whose | _HAS_NOTE, {"$unset": {"note": ""}}, session=session)
         own_reason = {"cancelledBy": by, "reason": {"$exists": True}}
@@ -151,11 +221,11 @@ class Bookings:
             session=session,
         )
 
-    async def insert(self, booking: Booking, now: datetime, *, session: Session) -> None:
+    async def insert(self, booking: Booking, now: datetime, *, session: ClientSession) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""
         await self._bookings.insert_one(booking_document(booking, now), session=session)
 
-    async def replace(self, booking: Booking, now: datetime, *, session: Session) -> bool:
+    async def replace(self, booking: Booking, now: datetime, *, session: ClientSession) -> bool:
         """The next version in place of the one before it; false when that has changed. Raises as ``insert``."""
         result = await self._bookings.replace_one(
             {"_id": ObjectId(booking.id), "version": booking.version - 1}, booking_document(booking, now),

@@ -11,9 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Bookmark
 from domain.listings import EVERYBODY
 from store import listings
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "bookmarks"
 SCHEMAS = (
@@ -69,7 +67,7 @@ class Bookmarks:
         )
         return [_bookmark(one) for one in await found.to_list(None)]
 
-    async def delete_all(self, profile_id: str, *, session: Session) -> None:
+    async def delete_all(self, profile_id: str, *, session: ClientSession) -> None:
         """Of a client, and on a trainer."""
         for side in ("client", "trainer"):
             await self._bookmarks.delete_many({side: ObjectId(profile_id)}, session=session)

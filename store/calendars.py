@@ -7,9 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, repository
 
 NAME = "calendarFeeds"
 SCHEMAS = (
@@ -36,7 +34,7 @@ class Calendars:
             upsert=True,
         )
 
-    async def remove(self, user_id: str, *, session: Session | None = None) -> None:
+    async def remove(self, user_id: str, *, session: ClientSession | None = None) -> None:
         await self._feeds.delete_one({"user": ObjectId(user_id)}, session=session)
 
     async def user_of(self, token: str) -> str | None:

@@ -1,21 +1,26 @@
 """The SessionCategory and SessionSubCategory tables. Names are unique whatever their case.
 
 Whoever begins to use a category *touches* it in the same transaction, so that this and its deletion exclude each other.
+
+What administrators do to the categories, in one transaction each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from domain.catalogue import Category, SubCategory
-from domain.words import folded
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.errors import Code, DomainError, invalid, not_found
+from domain.text import folded
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.idempotency import Keep
+from store.specializations import Specializations
 
 CATEGORIES = "sessionCategories"
 SUB_CATEGORIES = "sessionSubCategories"
@@ -52,12 +57,12 @@ class Categories:
         subs = await self._subs.find().to_list(None)
         return [_category(one) for one in categories], [_sub(one) for one in subs]
 
-    async def by_ids(self, category_ids: Collection[str], *, session: Session | None = None) -> dict[str, Category]:
+    async def by_ids(self, category_ids: Collection[str], *, session: ClientSession | None = None) -> dict[str, Category]:
         query = {"_id": {"$in": [ObjectId(one) for one in category_ids]}}
         found = await self._categories.find(query, session=session).to_list(None)
         return {str(one["_id"]): _category(one) for one in found}
 
-    async def subs_by_ids(self, ids: Collection[str], *, session: Session | None = None) -> dict[str, SubCategory]:
+    async def subs_by_ids(self, ids: Collection[str], *, session: ClientSession | None = None) -> dict[str, SubCategory]:
         query = {"_id": {"$in": [ObjectId(one) for one in ids]}}
         found = await self._subs.find(query, session=session).to_list(None)
         return {str(one["_id"]): _sub(one) for one in found}
@@ -68,17 +73,17 @@ class Categories:
         found = await self._subs.find(query).sort([("category", ASCENDING), ("foldedName", ASCENDING)]).to_list(None)
         return [_sub(one) for one in found]
 
-    async def touch(self, category_ids: Collection[str], sub_ids: Collection[str], *, session: Session) -> None:
+    async def touch(self, category_ids: Collection[str], sub_ids: Collection[str], *, session: ClientSession) -> None:
         uses = {"$inc": {"uses": 1}}
         for collection, ids in ((self._categories, category_ids), (self._subs, sub_ids)):
             if ids:
                 query = {"_id": {"$in": [ObjectId(one) for one in ids]}}
                 await collection.update_many(query, uses, session=session)
 
-    async def insert(self, category: Category, *, session: Session) -> None:
+    async def insert(self, category: Category, *, session: ClientSession) -> None:
         await self._categories.insert_one(_document(category), session=session)
 
-    async def rename(self, category_id: str, name: str, now: datetime, *, session: Session) -> Category | None:
+    async def rename(self, category_id: str, name: str, now: datetime, *, session: ClientSession) -> Category | None:
         found = await self._categories.find_one_and_update(
             {"_id": ObjectId(category_id)},
             {"$set": {**_named(name), "updatedAt": now}},
@@ -87,18 +92,18 @@ class Categories:
         )
         return _category(found) if found else None
 
-    async def delete(self, category_id: str, *, session: Session) -> bool:
+    async def delete(self, category_id: str, *, session: ClientSession) -> bool:
         """With its subcategories."""
         key = ObjectId(category_id)
         await self._subs.delete_many({"category": key}, session=session)
         return bool((await self._categories.delete_one({"_id": key}, session=session)).deleted_count)
 
-    async def insert_sub(self, sub: SubCategory, *, session: Session) -> None:
+    async def insert_sub(self, sub: SubCategory, *, session: ClientSession) -> None:
         document = {**_document(sub), "category": ObjectId(sub.category_id)}
         await self._subs.insert_one(document, session=session)
 
     async def update_sub(
-        self, sub_id: str, name: str | None, category_id: str | None, now: datetime, *, session: Session
+        self, sub_id: str, name: str | None, category_id: str | None, now: datetime, *, session: ClientSession
     ) -> SubCategory | None:
         changes: Document = {"updatedAt": now}
         if name is not None:
@@ -110,7 +115,7 @@ class Categories:
         )
         return _sub(found) if found else None
 
-    async def delete_sub(self, sub_id: str, *, session: Session) -> bool:
+    async def delete_sub(self, sub_id: str, *, session: ClientSession) -> bool:
         return bool((await self._subs.delete_one({"_id": ObjectId(sub_id)}, session=session)).deleted_count)
 
 
@@ -144,3 +149,96 @@ def _sub(document: Document) -> SubCategory:
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
     )
+
+
+T = TypeVar("T")
+
+
+@repository
+class Catalogue:
+    """Raises ``conflict`` for a name that is taken and for what a trainer uses, ``not_found`` for what is not there."""
+
+    def __init__(self, database: Database, categories: Categories, specializations: Specializations) -> None:
+        self._database = database
+        self._categories = categories
+        self._specializations = specializations
+
+    async def add_category(self, category: Category, keep: Keep) -> None:
+        async def body(session: ClientSession) -> None:
+            await self._categories.insert(category, session=session)
+            await keep(session=session)
+
+        await self._named(body)
+
+    async def rename_category(self, category_id: str, name: str, now: datetime) -> Category:
+        renamed = await self._named(lambda session: self._categories.rename(category_id, name, now, session=session))
+        if renamed is None:
+            raise not_found("category")
+        return renamed
+
+    async def delete_category(self, category_id: str, keep: Keep) -> None:
+        """With its subcategories."""
+
+        async def body(session: ClientSession) -> None:
+            if await self._specializations.uses(category_id, session=session):
+                raise _in_use("category")
+            if not await self._categories.delete(category_id, session=session):
+                raise not_found("category")
+            await keep(session=session)
+
+        await self._database.transaction(body)
+
+    async def add_sub_category(self, sub: SubCategory, keep: Keep) -> None:
+        async def body(session: ClientSession) -> None:
+            await self._require_category(sub.category_id, session)
+            await self._categories.insert_sub(sub, session=session)
+            await keep(session=session)
+
+        await self._named(body)
+
+    async def update_sub_category(
+        self, sub_id: str, name: str | None, category_id: str | None, now: datetime
+    ) -> SubCategory:
+        """Another category only while no trainer uses it."""
+
+        async def body(session: ClientSession) -> SubCategory:
+            before = (await self._categories.subs_by_ids([sub_id], session=session)).get(sub_id)
+            if before is None:
+                raise not_found("subcategory")
+            if category_id is not None and category_id != before.category_id:
+                await self._require_category(category_id, session)
+                await self._require_unused(sub_id, session)
+            after = await self._categories.update_sub(sub_id, name, category_id, now, session=session)
+            if after is None:
+                raise not_found("subcategory")
+            return after
+
+        return await self._named(body)
+
+    async def delete_sub_category(self, sub_id: str, keep: Keep) -> None:
+        async def body(session: ClientSession) -> None:
+            await self._require_unused(sub_id, session)
+            if not await self._categories.delete_sub(sub_id, session=session):
+                raise not_found("subcategory")
+            await keep(session=session)
+
+        await self._database.transaction(body)
+
+    async def _require_category(self, category_id: str, session: ClientSession) -> None:
+        if category_id not in await self._categories.by_ids([category_id], session=session):
+            raise invalid("category", "is not a category")
+        await self._categories.touch([category_id], (), session=session)
+
+    async def _require_unused(self, sub_id: str, session: ClientSession) -> None:
+        if await self._specializations.uses_sub(sub_id, session=session):
+            raise _in_use("subcategory")
+
+    async def _named(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
+        try:
+            return await self._database.transaction(body)
+        except DuplicateKeyError:
+            raise DomainError(Code.CONFLICT, "This name is taken.") from None
+
+
+def _in_use(what: str) -> DomainError:
+    return DomainError(Code.CONFLICT, f"Trainers offer this {what}.")

@@ -9,13 +9,11 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.catalogue import Certificate
-from store.database import Database, Document, Session
-from store.failures import repository
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.file_fields import FileFields, certificate_document
 from store.idempotency import Keep
 from store.people import PROFILES
 from store.profiles import NOT_ERASED
-from store.schema import CollectionSchema
 
 NAME = "trainerCertificates"
 # More would make a profile's page long and serve nobody.
@@ -46,7 +44,7 @@ class Certificates:
     async def add(self, certificate: Certificate, owner_id: str, keep: Keep) -> bool:
         """False when the trainer has as many as there may be. Raises ``validation_failed`` for the document."""
 
-        async def body(session: Session) -> bool:
+        async def body(session: ClientSession) -> bool:
             result = await self._trainers.update_one(
                 {
                     "_id": ObjectId(certificate.trainer_id),
@@ -72,7 +70,7 @@ class Certificates:
         """By stored names; nothing when the trainer has no such one. Raises ``validation_failed`` for the document."""
         key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
 
-        async def body(session: Session) -> Certificate | None:
+        async def body(session: ClientSession) -> Certificate | None:
             before = await self._certificates.find_one_and_update(
                 key, {"$set": {**values, "updatedAt": now}}, return_document=ReturnDocument.BEFORE, session=session
             )
@@ -90,7 +88,7 @@ class Certificates:
         """False when the trainer has no such one."""
         key = {"_id": ObjectId(certificate_id), "trainerId": ObjectId(trainer_id)}
 
-        async def body(session: Session) -> bool:
+        async def body(session: ClientSession) -> bool:
             before = await self._certificates.find_one_and_delete(key, session=session)
             if before is None:
                 return False
@@ -105,11 +103,11 @@ class Certificates:
 
         return await self._database.transaction(body)
 
-    async def delete_all(self, trainer_id: str, *, session: Session) -> None:
+    async def delete_all(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._certificates.delete_many({"trainerId": ObjectId(trainer_id)}, session=session)
 
     async def _exchange(
-        self, owner_id: str, before: Document, after: Document, now: datetime, session: Session
+        self, owner_id: str, before: Document, after: Document, now: datetime, session: ClientSession
     ) -> None:
         field = certificate_document(str(after["_id"]))
         held, wanted = ([one[field.name]] if one.get(field.name) else [] for one in (before, after))

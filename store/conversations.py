@@ -13,9 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
 from domain.errors import unavailable
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"
@@ -62,7 +60,7 @@ class Conversations:
             return found
         document = _new_conversation(user_id, other_id, now)
 
-        async def insert(session: Session) -> None:
+        async def insert(session: ClientSession) -> None:
             await self._conversations.insert_one(document, session=session)
             await self._participants.insert_many(_new_participants(document), session=session)
 
@@ -72,7 +70,7 @@ class Conversations:
             return await self._made_by_another(user_id, other_id)
         return _record(document)
 
-    async def open_within(self, user_id: str, other_id: str, now: datetime, *, session: Session) -> str:
+    async def open_within(self, user_id: str, other_id: str, now: datetime, *, session: ClientSession) -> str:
         """The same inside another transaction, which is tried again when somebody else opens it; answers its id."""
         found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)}, {"_id": 1}, session=session)
         if found is None:

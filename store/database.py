@@ -1,11 +1,19 @@
-"""The connection to MongoDB, with every concern said aloud, and transactions."""
+"""Driver errors, turned into the errors of the domain.
+
+The connection to MongoDB, with every concern said aloud, and transactions.
+
+Collections and their indexes, set up at start; every step may be repeated.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
@@ -13,16 +21,80 @@ from motor.motor_asyncio import (
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
 )
-from pymongo import ReadPreference, WriteConcern
-from pymongo.errors import PyMongoError
+from pymongo import IndexModel, ReadPreference, WriteConcern
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 from pymongo.read_concern import ReadConcern
 
-from domain.errors import unavailable
-from store.failures import is_transient
+from domain.errors import DomainError, unavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=type)
+
+# Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
+# the server's words for "not now".
+_NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a repeat of the operation may succeed, because only the deployment was at fault."""
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError):
+        return True
+    return isinstance(error, OperationFailure) and (
+        error.code in _NOT_NOW or error.has_error_label("TransientTransactionError")
+    )
+
+
+def to_domain(error: PyMongoError) -> DomainError | None:
+    """``unavailable`` for a fault of the deployment, nothing for a fault of ours."""
+    return unavailable() if is_transient(error) else None
+
+
+def duplicate_of(error: DuplicateKeyError | BulkWriteError) -> dict[str, Any]:
+    """The key pattern of the unique index that refused a write."""
+    details: dict[str, Any] = dict(error.details or {})
+    if "writeErrors" in details:
+        details = details["writeErrors"][0]
+    pattern: dict[str, Any] = dict(details.get("keyPattern") or {})
+    return pattern
+
+
+def _translating(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    @functools.wraps(method)
+    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await method(*args, **kwargs)
+        except PyMongoError as error:
+            # Inside a transaction the driver's own error has to reach the retry loop.
+            if kwargs.get("session") is not None:
+                raise
+            known = to_domain(error)
+            if known is None:
+                raise
+            raise known from error
+
+    return translated
+
+
+def repository(cls: C) -> C:
+    """Class decorator: every public coroutine method raises domain errors for the deployment's faults."""
+    for name, member in vars(cls).copy().items():
+        if inspect.iscoroutinefunction(member) and not name.startswith("_"):
+            setattr(cls, name, _translating(member))
+    return cls
+
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
-Session = AsyncIOMotorClientSession
+ClientSession = AsyncIOMotorClientSession
 T = TypeVar("T")
 
 MAJORITY = WriteConcern("majority", j=True)
@@ -69,7 +141,7 @@ class Database:
             return False
         return True
 
-    async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
+    async def transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts.
 
         The body may run more than once: it may only write to the database.
@@ -88,7 +160,7 @@ class Database:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, 0.2)
 
-    async def _attempt(self, body: Callable[[Session], Awaitable[T]]) -> T:
+    async def _attempt(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         async with await self.client.start_session() as session:
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             try:
@@ -99,7 +171,7 @@ class Database:
             await self._commit(session)
             return result
 
-    async def _commit(self, session: Session) -> None:
+    async def _commit(self, session: ClientSession) -> None:
         """Committing again is safe and the only answer to a commit of unknown outcome."""
         for _ in range(3):
             try:
@@ -112,3 +184,18 @@ class Database:
 
     def close(self) -> None:
         self.client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSchema:
+    """A collection's name and its indexes, in the order in which they are to be made."""
+
+    name: str
+    indexes: Sequence[IndexModel]
+
+
+async def prepare(database: Database, schemas: Sequence[CollectionSchema]) -> None:
+    """Make what is missing. Order matters: of two violated unique indexes the first made is reported."""
+    for schema in schemas:
+        for index in schema.indexes:
+            await database.collection(schema.name).create_indexes([index])

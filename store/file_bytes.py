@@ -14,8 +14,7 @@ from typing import TypeVar
 from bson import Binary, ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database, Document
-from store.schema import CollectionSchema
+from store.database import CollectionSchema, Database, Document
 
 CHUNK_BYTES = 255 * 1024
 _TOGETHER = 4

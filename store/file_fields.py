@@ -13,10 +13,8 @@ from bson import ObjectId
 
 from domain.errors import invalid
 from domain.files import FileKind, FileUse
-from store.database import Database, Session
-from store.failures import repository
-from store.file_documents import named_use
-from store.files import NAME
+from store.database import ClientSession, Database, repository
+from store.files import NAME, named_use
 
 
 class FileField(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +42,7 @@ class FileFields:
         after: Iterable[str],
         now: datetime,
         *,
-        session: Session,
+        session: ClientSession,
     ) -> None:
         """Raises ``validation_failed`` for what is not the owner's own upload of that kind."""
         before, after = tuple(before), tuple(after)

@@ -1,4 +1,6 @@
-"""Files: a record of each that says whose it is and what uses it, and with it its bytes.
+"""Records of files as MongoDB holds them.
+
+Files: a record of each that says whose it is and what uses it, and with it its bytes.
 
 A record is ``writing``, then ``ready``, then ``going``: only what is ready is found and can be used. A sweep looks at
 it at its ``checkAt``.
@@ -17,11 +19,74 @@ from pymongo.errors import PyMongoError
 from domain.errors import not_found, unavailable
 from domain.files import UNCONFIRMED_KEPT, UNUSED_KEPT, UPLOAD_TAKES, FileKind, FileUse, StoredFile
 from store import file_bytes
-from store.database import Database, Document, Session
-from store.failures import repository
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.file_bytes import CHUNK_BYTES, FileBytes, finished
-from store.file_documents import file_document, file_record, named_use, use_document
-from store.schema import CollectionSchema
+
+
+def file_document(file: StoredFile) -> Document:
+    document: Document = {
+        "_id": ObjectId(file.id),
+        "state": "ready",
+        "owner": ObjectId(file.owner_id),
+        "kind": file.kind,
+        "contentType": file.content_type,
+        "size": file.size,
+        "digest": file.digest,
+        "name": file.name,
+        "uses": [],
+        "createdAt": file.created_at,
+    }
+    if file.thumbnail_of is None:
+        document["checkAt"] = file.created_at + UNUSED_KEPT
+    optional = {
+        "width": file.width,
+        "height": file.height,
+        "thumbnail": ObjectId(file.thumbnail_id) if file.thumbnail_id else None,
+        "thumbnailOf": ObjectId(file.thumbnail_of) if file.thumbnail_of else None,
+    }
+    return document | {name: value for name, value in optional.items() if value is not None}
+
+
+def file_record(document: Document) -> StoredFile:
+    return StoredFile(
+        id=str(document["_id"]),
+        owner_id=str(document["owner"]),
+        kind=document["kind"],
+        content_type=document["contentType"],
+        size=document["size"],
+        digest=document["digest"],
+        name=document["name"],
+        width=document.get("width"),
+        height=document.get("height"),
+        thumbnail_id=str(document["thumbnail"]) if "thumbnail" in document else None,
+        thumbnail_of=str(document["thumbnailOf"]) if "thumbnailOf" in document else None,
+        uses=tuple(_use(use) for use in document["uses"]),
+        created_at=document["createdAt"],
+    )
+
+
+def named_use(use: FileUse) -> Document:
+    return {"kind": use.kind, "id": ObjectId(use.id)}
+
+
+def use_document(use: FileUse) -> Document:
+    document = named_use(use)
+    if use.conversation_id is not None:
+        document["conversation"] = ObjectId(use.conversation_id)
+    if use.at is not None:
+        document["at"] = use.at
+    return document
+
+
+def _use(document: Document) -> FileUse:
+    conversation = document.get("conversation")
+    return FileUse(
+        kind=document["kind"],
+        id=str(document["id"]),
+        conversation_id=None if conversation is None else str(conversation),
+        at=document.get("at"),
+    )
+
 
 NAME = "files"
 
@@ -147,7 +212,7 @@ class Files:
         let_go = {"checkAt": now, "released": True, "uses": [], "state": "ready"}
         await self._files.update_many(let_go, {"$set": {"state": "going"}})
 
-    async def release_owner(self, owner_id: str, now: datetime, *, session: Session) -> None:
+    async def release_owner(self, owner_id: str, now: datetime, *, session: ClientSession) -> None:
         """The owner is erased: whatever used its files, they go, and are found no more."""
         await self._files.update_many(
             {"owner": ObjectId(owner_id), "state": "ready"},

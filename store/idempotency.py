@@ -11,9 +11,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from domain.errors import unavailable
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "idempotency"
 SCHEMAS = (
@@ -44,10 +42,10 @@ class Receipt(msgspec.Struct, frozen=True):
 class Keep(Protocol):
     """Keeps the result of a command within the transaction that it is called in."""
 
-    async def __call__(self, *, session: Session) -> None: ...
+    async def __call__(self, *, session: ClientSession) -> None: ...
 
 
-async def nothing(*, session: Session) -> None:
+async def nothing(*, session: ClientSession) -> None:
     """Of a command without a key."""
 
 
@@ -88,7 +86,7 @@ class Idempotency:
         """Keep a result when the work is done; ``unavailable`` when the claim was taken over meanwhile."""
         await self._keep(receipt, result, None)
 
-    async def keep_within(self, receipt: Receipt, result: bytes, *, session: Session) -> None:
+    async def keep_within(self, receipt: Receipt, result: bytes, *, session: ClientSession) -> None:
         """Keep a result in the commit that it tells of; ``unavailable`` when the claim was taken over meanwhile."""
         await self._keep(receipt, result, session)
 
@@ -96,11 +94,11 @@ class Idempotency:
         """Only successes are remembered. A claim that was taken over is not the caller's to give back."""
         await self._keys.delete_one(_claimed(receipt))
 
-    async def forget(self, user_id: str, *, session: Session) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession) -> None:
         """Of an erased user, whose first results say what the profile said."""
         await self._keys.delete_many({"user": ObjectId(user_id)}, session=session)
 
-    async def _keep(self, receipt: Receipt, result: bytes, session: Session | None) -> None:
+    async def _keep(self, receipt: Receipt, result: bytes, session: ClientSession | None) -> None:
         kept = {"$set": {"result": result}, "$unset": {"claimedAt": ""}}
         if not (await self._keys.update_one(_claimed(receipt), kept, session=session)).matched_count:
             raise unavailable("The same command is at work under this key.")

@@ -14,25 +14,13 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from domain.listings import (
-    EVERYBODY,
-    Listing,
-    Offer,
-    Sort,
-    Wanted,
-    average,
-    listing_of,
-    priced_up_to,
-    rated_from,
-)
-from domain.pricing import Pricing
-from domain.schedules import days_of
+from domain.availability import days_of
+from domain.catalogue import Pricing
+from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
 from store import availability, pricings, specializations, users
 from store.availability_documents import windows
-from store.database import Database, Document, Session
-from store.failures import repository
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.people import PROFILES, REACHABLE
-from store.schema import CollectionSchema
 
 NAME = "trainerListings"
 # Where each order lies, and which way it runs.
@@ -72,7 +60,7 @@ class Listings:
         self._specializations = database.collection(specializations.NAME)
         self._days = database.collection(availability.DAYS)
 
-    async def page(self, wanted: Wanted, limit: int) -> list[Listed]:
+    async def page(self, wanted: TrainerQuery, limit: int) -> list[Listed]:
         field, way = _ORDERS[wanted.sort]
         # Without the hint the planner may take another order's index and sort what it finds there.
         found = self._listings.find(_query(wanted), _SHOWN).sort(field, way).hint(field).limit(limit)
@@ -89,15 +77,15 @@ class Listings:
         found = await self._listings.find_one({"_id": ObjectId(trainer_id)}, _SHOWN)
         return _listed(found) if found else Listed(trainer_id=trainer_id, rating_average=None, rating_count=0)
 
-    async def refresh(self, trainer_id: str, *, session: Session) -> None:
+    async def refresh(self, trainer_id: str, *, session: ClientSession) -> None:
         """Derive the listing anew from what this transaction sees."""
         await self._write(trainer_id, 0, 0, session)
 
-    async def rate(self, trainer_id: str, *, stars: int, reviews: int, session: Session) -> None:
+    async def rate(self, trainer_id: str, *, stars: int, reviews: int, session: ClientSession) -> None:
         """So many stars and reviews more, or fewer."""
         await self._write(trainer_id, stars, reviews, session)
 
-    async def delete(self, trainer_id: str, *, session: Session) -> None:
+    async def delete(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._listings.delete_one({"_id": ObjectId(trainer_id)}, session=session)
 
     async def repair(self) -> None:
@@ -112,10 +100,10 @@ class Listings:
         async for trainer in self._trainers.aggregate(missing):
             await self._database.transaction(partial(self._refresh, str(trainer["_id"])))
 
-    async def _refresh(self, trainer_id: str, session: Session) -> None:
+    async def _refresh(self, trainer_id: str, session: ClientSession) -> None:
         await self._write(trainer_id, 0, 0, session)
 
-    async def _write(self, trainer_id: str, stars: int, reviews: int, session: Session) -> None:
+    async def _write(self, trainer_id: str, stars: int, reviews: int, session: ClientSession) -> None:
         key = {"_id": ObjectId(trainer_id)}
         before = await self._listings.find_one(key, {"ratingSum": 1, "ratingCount": 1}, session=session) or {}
         total, count = before.get("ratingSum", 0) + stars, before.get("ratingCount", 0) + reviews
@@ -123,7 +111,7 @@ class Listings:
         changes = listing_fields(listing_of(offer, visible=visible)) | {"ratingSum": total, "ratingCount": count}
         await self._listings.update_one(key, {"$set": changes, "$inc": {"revision": 1}}, upsert=True, session=session)
 
-    async def _offer(self, trainer_id: str, total: int, count: int, session: Session) -> tuple[Offer, bool]:
+    async def _offer(self, trainer_id: str, total: int, count: int, session: ClientSession) -> tuple[Offer, bool]:
         trainer = await self._trainers.find_one({"_id": ObjectId(trainer_id)}, session=session) or {}
         offer = Offer(
             trainer_id=trainer_id,
@@ -140,7 +128,7 @@ class Listings:
             return offer, False
         return await self._with_sale(offer, session), True
 
-    async def _with_sale(self, offer: Offer, session: Session) -> Offer:
+    async def _with_sale(self, offer: Offer, session: ClientSession) -> Offer:
         trainer = ObjectId(offer.trainer_id)
         pricing = await self._pricings.find_one({"trainer": trainer}, session=session)
         offered = await self._specializations.find({"trainer": trainer}, session=session).to_list(None)
@@ -157,7 +145,7 @@ class Listings:
 _SHOWN = {"terms": 0}
 
 
-def _query(wanted: Wanted) -> Document:
+def _query(wanted: TrainerQuery) -> Document:
     conditions: list[Document] = [{"terms": _any_of(group)} for group in wanted.terms or ((EVERYBODY,),)]
     if wanted.min_rating is not None:
         conditions.append({"rating": {"$gte": wanted.min_rating}})

@@ -8,15 +8,13 @@ from datetime import datetime
 from bson import ObjectId
 
 from domain.accounts import Role, User, unauthenticated
-from domain.catalogue import Category, Specialization, SubCategory, require_known
-from domain.pricing import Pricing
+from domain.catalogue import Category, Pricing, Specialization, SubCategory, require_known
 from domain.profiles import Profile
 from store.availability import Availability
 from store.bookmarks import Bookmarks
 from store.categories import Categories
 from store.certificates import Certificates
-from store.database import Database, Session
-from store.failures import repository
+from store.database import ClientSession, Database, repository
 from store.file_fields import FileFields, profile_image, service_images
 from store.listings import Listings
 from store.pricings import Pricings
@@ -53,7 +51,7 @@ class Offers:
     async def update_profile(self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime) -> None:
         """By stored names. Raises ``validation_failed`` for a file that is not the owner's own image."""
 
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             before = await self._update(role, profile_id, values, now, session)
             for field in (profile_image(profile_id), service_images(profile_id)):
                 if field.name in values:
@@ -65,7 +63,7 @@ class Offers:
         await self._database.transaction(body)
 
     async def set_pricing(self, pricing: Pricing, now: datetime) -> None:
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             await self._update("trainer", pricing.trainer_id, {}, now, session)
             await self._pricings.put(pricing, now, session=session)
             await self._listings.refresh(pricing.trainer_id, session=session)
@@ -79,7 +77,7 @@ class Offers:
         category_ids = {one.category_id for one in offered}
         sub_ids = {sub for one in offered for sub in one.sub_category_ids}
 
-        async def body(session: Session) -> tuple[dict[str, Category], dict[str, SubCategory]]:
+        async def body(session: ClientSession) -> tuple[dict[str, Category], dict[str, SubCategory]]:
             categories = await self._categories.by_ids(category_ids, session=session)
             subs = await self._categories.subs_by_ids(sub_ids, session=session)
             require_known(offered, categories, subs)
@@ -92,7 +90,7 @@ class Offers:
 
         return await self._database.transaction(body)
 
-    async def forget(self, user: User, *, session: Session) -> None:
+    async def forget(self, user: User, *, session: ClientSession) -> None:
         """What belongs to an erased profile but itself and its files; reviews stay, of or by nobody."""
         profile_id = user.profile_id
         await self._bookmarks.delete_all(profile_id, session=session)
@@ -103,7 +101,7 @@ class Offers:
             await self._availability.forget(profile_id, session=session)
 
     async def _update(
-        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: Session
+        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, session: ClientSession
     ) -> Profile:
         """The profile as it was before; raises ``unauthenticated`` when it was erased meanwhile."""
         before = await self._profiles.update(role, profile_id, values, now, session=session)

@@ -9,9 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.booking_changes import Change
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "outbox"
 SCHEMAS = (
@@ -32,7 +30,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
 
-    async def add(self, change: Change, *, session: Session) -> None:
+    async def add(self, change: Change, *, session: ClientSession) -> None:
         await self._rows.insert_one(
             {
                 "booking": ObjectId(change.booking.id),

@@ -1,16 +1,21 @@
-"""Who somebody is, as far as others may know: role, name, picture."""
+"""Who somebody is, as far as others may know: role, name, picture.
+
+When people were last seen: ``User.lastSeenAt``, forward only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import get_args
 
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from domain.accounts import Role
-from domain.conversations import Card
-from store.database import Database, Document
-from store.failures import repository
+from domain.conversations import UserSummary
+from store import users
+from store.database import Database, Document, repository
 
 # The collection that holds each role's profile.
 PROFILES: dict[str, str] = {
@@ -36,20 +41,20 @@ class People:
         self._database = database
         self._users = database.collection("users")
 
-    async def reachable(self, user_id: str) -> Card | None:
+    async def reachable(self, user_id: str) -> UserSummary | None:
         """The user, if others may get in touch: verified, and neither blocked, erased nor paused."""
         found = await self._users.find_one({"_id": ObjectId(user_id), **REACHABLE}, {"role": 1, "profileId": 1})
         return (await self._cards([found]))[user_id] if found else None
 
-    async def profile(self, role: Role, profile_id: str) -> Card | None:
+    async def profile(self, role: Role, profile_id: str) -> UserSummary | None:
         """The person behind a profile of that role, whatever the state of the account."""
         return await self._behind(role, profile_id, {})
 
-    async def reachable_profile(self, role: Role, profile_id: str) -> Card | None:
+    async def reachable_profile(self, role: Role, profile_id: str) -> UserSummary | None:
         """The same, if others may get in touch."""
         return await self._behind(role, profile_id, REACHABLE)
 
-    async def _behind(self, role: Role, profile_id: str, state: Document) -> Card | None:
+    async def _behind(self, role: Role, profile_id: str, state: Document) -> UserSummary | None:
         profiles = self._database.collection(PROFILES[role])
         profile = await profiles.find_one(
             {"_id": ObjectId(profile_id)}, {"user": 1, "name": 1, "profile_image": 1}
@@ -60,14 +65,14 @@ class People:
         user = await self._users.find_one({"_id": profile["user"], "role": role, **state}, {"role": 1, "profileId": 1})
         return None if user is None else _card(user, profile)
 
-    async def cards(self, user_ids: Iterable[str]) -> dict[str, Card]:
+    async def cards(self, user_ids: Iterable[str]) -> dict[str, UserSummary]:
         ids = {ObjectId(i) for i in user_ids}
         if not ids:
             return {}
         found = await self._users.find({"_id": {"$in": list(ids)}}, {"role": 1, "profileId": 1}).to_list(None)
         return await self._cards(found)
 
-    async def _cards(self, users: list[Document]) -> dict[str, Card]:
+    async def _cards(self, users: list[Document]) -> dict[str, UserSummary]:
         by_collection: dict[str, list[ObjectId]] = {}
         for user in users:
             by_collection.setdefault(PROFILES[user["role"]], []).append(user["_id"])
@@ -80,11 +85,35 @@ class People:
         return {str(user["_id"]): _card(user, profiles.get(user["_id"], {})) for user in users}
 
 
-def _card(user: Document, profile: Document) -> Card:
-    return Card(
+def _card(user: Document, profile: Document) -> UserSummary:
+    return UserSummary(
         user_id=str(user["_id"]),
         role=user["role"],
         profile_id=str(user.get("profileId", "")),
         name=profile.get("name", ""),
         profile_image=profile.get("profile_image"),
     )
+
+
+@repository
+class Presences:
+    def __init__(self, database: Database) -> None:
+        self._users = database.collection(users.NAME)
+
+    async def last_seen(self, user_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """Of those who exist and are not erased."""
+        query = {"_id": {"$in": [ObjectId(i) for i in user_ids]}, "isDeleted": {"$ne": True}}
+        found = await self._users.find(query, {"lastSeenAt": 1}).to_list(None)
+        return {str(document["_id"]): document.get("lastSeenAt") for document in found}
+
+    async def raise_last_seen(self, seen: Mapping[str, int]) -> None:
+        """``seen``: milliseconds since 1970."""
+        writes = [
+            UpdateOne(
+                {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
+                {"$max": {"lastSeenAt": datetime.fromtimestamp(milliseconds / 1000, UTC)}},
+            )
+            for user_id, milliseconds in seen.items()
+        ]
+        if writes:
+            await self._users.bulk_write(writes, ordered=False)

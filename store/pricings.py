@@ -9,10 +9,8 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.pricing import Pricing
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.catalogue import Pricing
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "pricings"
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("trainer", ASCENDING)], name="trainer", unique=True),)),)
@@ -48,7 +46,7 @@ class Pricings:
         found = [pricing_from(one) for one in await self._pricings.find(query).to_list(None)]
         return {one: Pricing(trainer_id=one) for one in trainer_ids} | {one.trainer_id: one for one in found}
 
-    async def put(self, pricing: Pricing, now: datetime, *, session: Session) -> None:
+    async def put(self, pricing: Pricing, now: datetime, *, session: ClientSession) -> None:
         values: Document = {field: getattr(pricing, name) for name, field in FIELDS.items()}
         await self._pricings.update_one(
             {"trainer": ObjectId(pricing.trainer_id)},
@@ -57,7 +55,7 @@ class Pricings:
             session=session,
         )
 
-    async def delete(self, trainer_id: str, *, session: Session) -> None:
+    async def delete(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._pricings.delete_one({"trainer": ObjectId(trainer_id)}, session=session)
 
 

@@ -1,10 +1,14 @@
-"""The records behind a user: Client, Trainer, SuperAdmin. Which of them is told by the user's role."""
+"""Profiles as documents.
+
+The records behind a user: Client, Trainer, SuperAdmin. Which of them is told by the user's role.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection as Several
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from bson import ObjectId
@@ -12,11 +16,22 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import Role
 from domain.profiles import Profile
-from store.database import Collection, Database, Document, Session
-from store.failures import repository
+from store.database import ClientSession, Collection, CollectionSchema, Database, Document, repository
 from store.people import PROFILES
-from store.profile_documents import profile_from
-from store.schema import CollectionSchema
+
+_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Profile)}
+
+
+def profile_from(document: Document) -> Profile:
+    stored: dict[str, Any] = {
+        _FIELDS[name]: value for name, value in document.items() if name in _FIELDS and value is not None
+    }
+    stored |= {"id": str(document["_id"]), "user": str(document["user"])}
+    for name in ("certificates", "specialization"):
+        stored[name] = tuple(str(one) for one in document.get(name, ()))
+    stored["service_images"] = tuple(document.get("service_images", ()))
+    return Profile(**stored)
+
 
 SCHEMAS = tuple(
     CollectionSchema(name, (IndexModel([("user", ASCENDING)], name="user", unique=True),))
@@ -57,7 +72,7 @@ class Profiles:
         return {profile.id: profile for profile in map(profile_from, found)}
 
     async def update(
-        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, *, session: Session
+        self, role: Role, profile_id: str, values: Mapping[str, object], now: datetime, *, session: ClientSession
     ) -> Profile | None:
         """By stored names; a value of nothing takes the field away. Answers the profile as it was before."""
         kept = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
@@ -73,7 +88,7 @@ class Profiles:
         )
         return profile_from(before) if before else None
 
-    async def insert(self, role: Role, profile: NewProfile, *, session: Session) -> None:
+    async def insert(self, role: Role, profile: NewProfile, *, session: ClientSession) -> None:
         document: Document = {
             "_id": ObjectId(profile.id),
             "user": ObjectId(profile.user_id),
@@ -92,16 +107,16 @@ class Profiles:
             }
         await self._of(role).insert_one(document, session=session)
 
-    async def delete(self, role: Role, profile_id: str, *, session: Session) -> None:
+    async def delete(self, role: Role, profile_id: str, *, session: ClientSession) -> None:
         await self._of(role).delete_one({"_id": ObjectId(profile_id)}, session=session)
 
-    async def rename(self, role: Role, profile: NewProfile, *, session: Session) -> None:
+    async def rename(self, role: Role, profile: NewProfile, *, session: ClientSession) -> None:
         changes: Document = {"name": profile.name, "updatedAt": profile.created_at}
         if role == "trainer":
             changes["timeZone"] = profile.time_zone
         await self._of(role).update_one({"_id": ObjectId(profile.id)}, {"$set": changes}, session=session)
 
-    async def erase(self, role: Role, profile_id: str, now: datetime, *, session: Session) -> None:
+    async def erase(self, role: Role, profile_id: str, now: datetime, *, session: ClientSession) -> None:
         """What others hold of the person (a conversation, a booking) still needs a record, but no more than that."""
         profiles = self._of(role)
         found = await profiles.find_one({"_id": ObjectId(profile_id)}, session=session)

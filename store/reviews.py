@@ -10,11 +10,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from domain.catalogue import Review
-from store.database import Database, Document, Session
-from store.failures import repository
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.idempotency import Keep
 from store.listings import Listings
-from store.schema import CollectionSchema
 
 NAME = "reviews"
 SCHEMAS = (
@@ -57,7 +55,7 @@ class Reviews:
     async def add(self, review: Review, keep: Keep) -> bool:
         """False when the booking has its review."""
 
-        async def body(session: Session) -> None:
+        async def body(session: ClientSession) -> None:
             await self._reviews.insert_one(_document(review), session=session)
             await self._listings.rate(review.trainer_id, stars=review.rating, reviews=1, session=session)
             await keep(session=session)
@@ -71,7 +69,7 @@ class Reviews:
     async def update(self, review_id: str, changes: Mapping[str, object], now: datetime) -> Review | None:
         """By stored names; nothing when it is gone."""
 
-        async def body(session: Session) -> Review | None:
+        async def body(session: ClientSession) -> Review | None:
             before = await self._reviews.find_one({"_id": ObjectId(review_id)}, session=session)
             after = await self._reviews.find_one_and_update(
                 {"_id": ObjectId(review_id)},
@@ -90,7 +88,7 @@ class Reviews:
     async def delete(self, review_id: str, keep: Keep) -> bool:
         """False when it is gone."""
 
-        async def body(session: Session) -> bool:
+        async def body(session: ClientSession) -> bool:
             found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
             if found is None:
                 return False

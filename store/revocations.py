@@ -12,11 +12,9 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
 from domain.errors import unavailable
-from domain.revocations import KEPT, Reason, Revocation
-from store.database import Collection, Database, Document
-from store.database import Session as DatabaseSession
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.sessions import KEPT, Reason, Revocation
+from store.database import ClientSession as DatabaseSession
+from store.database import Collection, CollectionSchema, Database, Document, repository
 
 NAME = "revocations"
 SCHEMAS = (

@@ -9,12 +9,9 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.presence import Status
-from domain.revocations import Reason
-from domain.sessions import Session
-from store.database import Database, Document
-from store.database import Session as DatabaseSession
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.sessions import Reason, Session
+from store.database import ClientSession as DatabaseSession
+from store.database import CollectionSchema, Database, Document, repository
 
 NAME = "sessions"
 SCHEMAS = (

@@ -7,9 +7,7 @@ from datetime import datetime
 import msgspec
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import CollectionSchema, Database, repository
 
 NAME = "silences"
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"),)),)

@@ -9,9 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.catalogue import Specialization
-from store.database import Database, Document, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "specializations"
 SCHEMAS = (
@@ -45,20 +43,20 @@ class Specializations:
         return found
 
     async def replace(
-        self, trainer_id: str, offered: Sequence[Specialization], now: datetime, *, session: Session
+        self, trainer_id: str, offered: Sequence[Specialization], now: datetime, *, session: ClientSession
     ) -> None:
         await self.delete(trainer_id, session=session)
         if offered:
             await self._specializations.insert_many([_document(one, now) for one in offered], session=session)
 
-    async def delete(self, trainer_id: str, *, session: Session) -> None:
+    async def delete(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._specializations.delete_many({"trainer": ObjectId(trainer_id)}, session=session)
 
-    async def uses(self, category_id: str, *, session: Session) -> bool:
+    async def uses(self, category_id: str, *, session: ClientSession) -> bool:
         query = {"sessionCategory": ObjectId(category_id)}
         return await self._specializations.find_one(query, {"_id": 1}, session=session) is not None
 
-    async def uses_sub(self, sub_id: str, *, session: Session) -> bool:
+    async def uses_sub(self, sub_id: str, *, session: ClientSession) -> bool:
         return await self._specializations.find_one({"subCategories": sub_id}, {"_id": 1}, session=session) is not None
 
 

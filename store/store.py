@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from store import (
+    accounts,
     availability,
+    booking_transactions,
     bookings,
     bookmarks,
     calendars,
     categories,
     certificates,
-    client_claims,
     conversations,
     credits,
-    departures,
     files,
     idempotency,
     listings,
@@ -24,22 +24,20 @@ from store import (
     sessions,
     silences,
     specializations,
-    trials,
     users,
 )
-from store.accounts import Accounts
+from store import credits as trials
+from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
+from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
 from store.calendars import Calendars
-from store.catalogue import Catalogue
-from store.categories import Categories
+from store.categories import Catalogue, Categories
 from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits
-from store.database import Database
-from store.departures import Departures
-from store.failures import repository
+from store.database import Database, prepare, repository
 from store.file_fields import FileFields
 from store.files import Files
 from store.idempotency import Idempotency
@@ -48,14 +46,11 @@ from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
-from store.people import People
-from store.presence import Presences
+from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
-from store.reservations import Reservations
 from store.reviews import Reviews
 from store.revocations import Revocations
-from store.schema import prepare
 from store.sessions import Sessions
 from store.silences import Silences
 from store.specializations import Specializations
@@ -79,13 +74,13 @@ SCHEMAS = (
     *idempotency.SCHEMAS,
     *availability.SCHEMAS,
     *bookings.SCHEMAS,
-    *client_claims.SCHEMAS,
+    *booking_transactions.SCHEMAS,
     *credits.SCHEMAS,
-    *trials.SCHEMAS,
+    *trials.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
     *files.SCHEMAS,
     *calendars.SCHEMAS,
-    *departures.SCHEMAS,
+    *accounts.SCHEMAS,
     *silences.SCHEMAS,
 )
 
@@ -134,7 +129,7 @@ class Store:
         self.credits = Credits(database)
         self.outbox = Outbox(database)
         self.silences = Silences(database)
-        self.reservations = Reservations(
+        self.reservations = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )
         self.accounts = Accounts(
@@ -149,7 +144,7 @@ class Store:
             self.bookings,
             self.files,
             self.calendars,
-            Departures(database),
+            PendingErasures(database),
         )
 
     async def prepare(self) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from bson import ObjectId
 
-from domain.accounts import Role, User
-from domain.registrations import Registration
+from domain.accounts import Registration, Role, User
 from store.database import Document
 
 

@@ -11,12 +11,8 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from domain.accounts import User
-from domain.blocking import Block
-from domain.registrations import MAX_TRIES, Registration
-from store.database import Database, Session
-from store.failures import repository
-from store.schema import CollectionSchema
+from domain.accounts import MAX_TRIES, Block, Registration, User
+from store.database import ClientSession, CollectionSchema, Database, repository
 from store.user_documents import Known, document_of, known_from, pending_fields, user_from
 
 NAME = "users"
@@ -58,7 +54,7 @@ class Users:
         document = await self._users.find_one({"email": email, "isDeleted": {"$ne": True}})
         return known_from(document)
 
-    async def insert(self, user: User, pending: Sequence[Registration] = (), *, session: Session | None = None) -> None:
+    async def insert(self, user: User, pending: Sequence[Registration] = (), *, session: ClientSession | None = None) -> None:
         """Raises ``DuplicateKeyError`` (or a write conflict, in a transaction) for a known address."""
         document = document_of(user)
         if pending:
@@ -83,7 +79,7 @@ class Users:
         )
         return known_from(document)
 
-    async def activate(self, user: User, registration: Registration, *, session: Session) -> bool:
+    async def activate(self, user: User, registration: Registration, *, session: ClientSession) -> bool:
         """Store the verified user; false when the code was used or replaced meanwhile."""
         result = await self._users.update_one(
             {
@@ -107,7 +103,7 @@ class Users:
         return bool(result.matched_count)
 
     async def set_password(
-        self, user: User, password: str, changed_at: datetime, *, proof: dict[str, Any], session: Session
+        self, user: User, password: str, changed_at: datetime, *, proof: dict[str, Any], session: ClientSession
     ) -> bool:
         """A new password for a verified mailbox. ``proof`` is a part of the filter that only the store builds."""
         result = await self._users.update_one(
@@ -134,7 +130,7 @@ class Users:
         """The same password under newer parameters; no change of the password."""
         await self._users.update_one({"_id": ObjectId(user_id), "password": old}, {"$set": {"password": new}})
 
-    async def set_active(self, user_id: str, active: bool, now: datetime, *, session: Session) -> User | None:
+    async def set_active(self, user_id: str, active: bool, now: datetime, *, session: ClientSession) -> User | None:
         document = await self._users.find_one_and_update(
             {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
             {"$set": {"isActive": active, "updatedAt": now}},
@@ -143,7 +139,7 @@ class Users:
         )
         return user_from(document)
 
-    async def set_blocked(self, user_id: str, block: Block | None, now: datetime, *, session: Session) -> bool:
+    async def set_blocked(self, user_id: str, block: Block | None, now: datetime, *, session: ClientSession) -> bool:
         """False when there is no such user any more."""
         blocked: dict[str, Any] = {"isBlocked": block is not None, "updatedAt": now}
         if block is not None:
@@ -156,7 +152,7 @@ class Users:
         )
         return bool(result.matched_count)
 
-    async def erase(self, user: User, now: datetime, *, session: Session) -> bool:
+    async def erase(self, user: User, now: datetime, *, session: ClientSession) -> bool:
         """Nothing is left that leads to a person; the address is free again. False when it was erased before."""
         result = await self._users.update_one(
             {"_id": ObjectId(user.id), "password": user.password, "isDeleted": {"$ne": True}},

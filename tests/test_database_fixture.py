@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from store.database import Database, Session
+from store.database import ClientSession, Database
 
 
 async def test_a_transaction_commits(database: Database) -> None:
-    async def write(session: Session) -> None:
+    async def write(session: ClientSession) -> None:
         await database.collection("notes").insert_one({"value": 1}, session=session)
 
     await database.transaction(write)

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from domain import mails, rooms
+from domain import rooms
 from domain.accounts import may_sign_in
-from domain.booking_events import BookingReminder
+from domain.booking_changes import ending
 from domain.bookings import Booking
-from domain.ending import ending
-from domain.instants import whole_milliseconds
 from domain.reminders import Notice, due_notices, next_due
-from handlers.bookings import announcing, views
+from domain.times import whole_milliseconds
+from domain.wire.events import BookingReminder
+from handlers import mails
+from handlers.bookings import announce, queries
 from handlers.context import Context
 
 log = structlog.get_logger("due work")
@@ -52,7 +53,7 @@ async def _attend(context: Context, booking: Booking) -> None:
         if ended is None:
             await _remind(context, booking, now)
         elif await context.store.reservations.alter(booking, *ended, now, None) is not None:
-            await announcing.settle(context, booking.id)
+            await announce.settle(context, booking.id)
     except Exception as error:
         # The others go on; this one is taken up again when its claim has run out.
         log.warning("due work failed", booking=booking.id, error=type(error).__name__)
@@ -70,7 +71,7 @@ async def _remind(context: Context, booking: Booking, now: datetime) -> None:
 async def _give(context: Context, booking: Booking, notice: Notice) -> bool:
     """Whether it was given; if not, it stays due."""
     if notice.channel == "event":
-        event = BookingReminder(booking=await views.booking_view(context, booking))
+        event = BookingReminder(booking=await queries.booking_view(context, booking))
         context.publisher.publish(event, *map(rooms.user, booking.user_ids))
         return True
     own, other = booking.user_ids if notice.channel == "mail:client" else reversed(booking.user_ids)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.catalogue_answers import BookmarkAnswer, BookmarkPage
-from domain.commands.catalogue import AddBookmark, ListBookmarks, RemoveBookmark
-from domain.fields import Id
-from domain.instants import to_wire, whole_milliseconds
-from domain.pages import decode_cursor, encode_cursor
-from handlers.access import require_role
-from handlers.actor import Actor
+from domain.times import to_wire, whole_milliseconds
+from domain.wire.catalogue import AddBookmark, BookmarkAnswer, BookmarkPage, ListBookmarks, RemoveBookmark
+from domain.wire.fields import Id
+from domain.wire.pages import decode_cursor, encode_cursor
+from handlers.access import Actor, require_role
 from handlers.catalogue.cards import cards, listed_trainer
 from handlers.context import Context
-from handlers.idempotent import idempotent
+from handlers.idempotency import idempotent
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -5,20 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from domain.catalogue import Category, Specialization, SubCategory
-from domain.catalogue_answers import (
-    Rating,
-    SpecializationAnswer,
-    TrainerCard,
-    UserReference,
-    pricing_answer,
-)
+from domain.catalogue import Category, Pricing, Specialization, SubCategory
 from domain.errors import not_found
-from domain.instants import to_wire
-from domain.pricing import Pricing
 from domain.profiles import Profile
+from domain.times import to_wire
+from domain.wire.catalogue import Rating, SpecializationAnswer, TrainerCard, UserReference, pricing_answer
 from handlers.context import Context
-from handlers.files.views import url_or_none
+from handlers.files.access import url_or_none
 from store.listings import Listed
 
 

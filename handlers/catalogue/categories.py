@@ -1,16 +1,34 @@
-"""The categories of sessions."""
+"""The categories of sessions.
+
+The categories of sessions, kept by administrators. A name is unique whatever its case.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from domain.catalogue import SubCategory
-from domain.catalogue_answers import CategoryPage, category_answer
-from domain.commands.catalogue import ListCategories
-from domain.pages import decode_cursor, encode_cursor
-from domain.words import folded
-from handlers.actor import Visitor
+from domain.accounts import ADMINISTRATORS
+from domain.catalogue import Category, SubCategory
+from domain.text import folded
+from domain.times import whole_milliseconds
+from domain.wire.catalogue import (
+    AddCategory,
+    AddSubCategory,
+    CategoryAnswer,
+    CategoryPage,
+    DeleteCategory,
+    DeleteSubCategory,
+    ListCategories,
+    SubCategoryAnswer,
+    UpdateCategory,
+    UpdateSubCategory,
+    category_answer,
+    sub_category_answer,
+)
+from domain.wire.pages import decode_cursor, encode_cursor
+from handlers.access import Actor, Visitor, require_role
 from handlers.context import Context
+from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -29,3 +47,67 @@ async def list_categories(context: Context, visitor: Visitor, command: ListCateg
         items=[category_answer(one, subs.get(one.id, [])) for one in found],
         next_cursor=encode_cursor(_Place(folded(found[-1].name))) if more else None,
     )
+
+
+@idempotent_commit
+async def add_category(context: Context, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
+    """Raises ``conflict`` for a name that is taken."""
+    require_role(actor, *ADMINISTRATORS)
+    now = whole_milliseconds(context.clock())
+    added = Category(
+        id=context.store.categories.new_id(), name=command.name.strip(), created_at=now, updated_at=now
+    )
+    answer = category_answer(added, [])
+    await context.store.catalogue.add_category(added, keep(answer))
+    return answer
+
+
+@idempotent
+async def update_category(context: Context, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
+    require_role(actor, *ADMINISTRATORS)
+    store, now = context.store, whole_milliseconds(context.clock())
+    renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now)
+    return category_answer(renamed, await store.categories.subs_of([renamed.id]))
+
+
+@idempotent_commit
+async def delete_category(context: Context, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
+    """With its subcategories; raises ``conflict`` while a trainer offers it."""
+    require_role(actor, *ADMINISTRATORS)
+    await context.store.catalogue.delete_category(command.id, keep(None))
+
+
+@idempotent_commit
+async def add_sub_category(
+    context: Context, actor: Actor, command: AddSubCategory, keep: Keeper
+) -> SubCategoryAnswer:
+    """Raises ``conflict`` for a name that is taken in its category."""
+    require_role(actor, *ADMINISTRATORS)
+    now = whole_milliseconds(context.clock())
+    added = SubCategory(
+        id=context.store.categories.new_id(),
+        name=command.name.strip(),
+        category_id=command.category,
+        created_at=now,
+        updated_at=now,
+    )
+    answer = sub_category_answer(added)
+    await context.store.catalogue.add_sub_category(added, keep(answer))
+    return answer
+
+
+@idempotent
+async def update_sub_category(context: Context, actor: Actor, command: UpdateSubCategory) -> SubCategoryAnswer:
+    """Into another category only while no trainer offers it."""
+    require_role(actor, *ADMINISTRATORS)
+    name = None if command.name is msgspec.UNSET else command.name.strip()
+    category = None if command.category is msgspec.UNSET else command.category
+    now = whole_milliseconds(context.clock())
+    return sub_category_answer(await context.store.catalogue.update_sub_category(command.id, name, category, now))
+
+
+@idempotent_commit
+async def delete_sub_category(context: Context, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
+    """Raises ``conflict`` while a trainer offers it."""
+    require_role(actor, *ADMINISTRATORS)
+    await context.store.catalogue.delete_sub_category(command.id, keep(None))

@@ -8,21 +8,18 @@ from datetime import datetime
 import msgspec
 
 from domain.catalogue import Review
-from domain.catalogue_answers import Author, ReviewAnswer, ReviewPage
-from domain.commands.catalogue import AddReview, DeleteReview, ListReviews, UpdateReview
 from domain.errors import Code, DomainError, not_found
-from domain.fields import Id
-from domain.instants import from_milliseconds, to_wire, whole_milliseconds
-from domain.pages import decode_cursor, encode_cursor, not_from_here
 from domain.profiles import Profile
-from handlers.access import require_role
-from handlers.actor import Actor, Visitor
+from domain.times import from_milliseconds, to_wire, whole_milliseconds
+from domain.wire.catalogue import AddReview, Author, DeleteReview, ListReviews, ReviewAnswer, ReviewPage, UpdateReview
+from domain.wire.codec import changes_of
+from domain.wire.fields import Id
+from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
+from handlers.access import Actor, Visitor, require_role
 from handlers.catalogue.cards import listed_trainer
 from handlers.context import Context
-from handlers.files.views import url_or_none
-from handlers.idempotent import idempotent
-from handlers.idempotent_commit import Keeper, idempotent_commit
-from handlers.profiles.changes import changes_of
+from handlers.files.access import url_or_none
+from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -7,14 +7,20 @@ import asyncio
 import msgspec
 
 from domain.catalogue import Certificate
-from domain.catalogue_answers import CertificateAnswer, PricingAnswer, TrainerAnswer, pricing_answer
-from domain.commands.catalogue import GetPricing, GetTrainer
 from domain.errors import not_found
-from domain.instants import to_wire
-from handlers.actor import Actor, Visitor
+from domain.times import to_wire
+from domain.wire.catalogue import (
+    CertificateAnswer,
+    GetPricing,
+    GetTrainer,
+    PricingAnswer,
+    TrainerAnswer,
+    pricing_answer,
+)
+from handlers.access import Actor, Visitor
 from handlers.catalogue.cards import card, listed_trainer, specializations
 from handlers.context import Context
-from handlers.files.views import url_or_none
+from handlers.files.access import url_or_none
 
 
 async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from domain.signatures import HEAD_BYTES
+from domain.file_formats import HEAD_BYTES
 
 _AT_ONCE = 1_000_000
 _CHUNK_BYTES = 256 * 1024

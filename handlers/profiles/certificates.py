@@ -5,19 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from domain.catalogue import Certificate
-from domain.catalogue_answers import CertificateAnswer, CertificatePage
-from domain.commands.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
 from domain.errors import Code, DomainError, not_found
-from domain.fields import Id
-from domain.instants import whole_milliseconds
-from domain.pages import decode_cursor, encode_cursor
-from handlers.access import require_role
-from handlers.actor import Actor
+from domain.times import whole_milliseconds
+from domain.wire.catalogue import CertificateAnswer, CertificatePage
+from domain.wire.codec import changes_of
+from domain.wire.fields import Id
+from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
+from handlers.access import Actor, require_role
 from handlers.catalogue.trainers import certificate_answer
 from handlers.context import Context
-from handlers.idempotent import idempotent
-from handlers.idempotent_commit import Keeper, idempotent_commit
-from handlers.profiles.changes import changes_of
+from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
 class _Place(msgspec.Struct, frozen=True):

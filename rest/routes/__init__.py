@@ -8,30 +8,19 @@ name the module below. Path parameters, query (GET, DELETE) or body fill the com
 from __future__ import annotations
 
 from rest.route import Route
-from rest.routes import (
-    admin,
-    admin_categories,
-    auth,
-    availability,
-    bookings,
-    calendar,
-    catalogue,
-    conversations,
-    files,
-    me,
-    profiles,
-)
+from rest.routes import accounts, administration, availability, bookings, catalogue, conversations, files, profiles
+from rest.routes import bookings as calendar
 
 ROWS: tuple[Route, ...] = (
-    *auth.ROWS,
-    *me.ROWS,
+    *accounts.ROWS,
+    *accounts.ME_ROWS,
     *profiles.ROWS,
     *catalogue.ROWS,
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
     *files.ROWS,
-    *calendar.ROWS,
-    *admin.ROWS,
-    *admin_categories.ROWS,
+    *calendar.CALENDAR_ROWS,
+    *administration.ROWS,
+    *administration.CATEGORY_ROWS,
 )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from domain import availability_answers as answers
-from domain.commands import availability as commands
-from domain.slot_answers import SlotList
-from handlers import availability
-from handlers.slots import list_slots
+from domain.wire import availability as answers
+from domain.wire import availability as commands
+from domain.wire.availability import SlotList
+from handlers.slots import schedule
+from handlers.slots.free import list_slots
 from rest.route import Route
 
 ROWS = (
     Route(
         "GET",
         "/me/availability",
-        availability.get_availability,
+        schedule.get_availability,
         "When I work",
         answer=answers.AvailabilityAnswer,
     ),
     Route(
         "PUT",
         "/me/availability",
-        availability.set_availability,
+        schedule.set_availability,
         "Replace the week; bookings stay",
         command=commands.SetAvailability,
         answer=answers.AvailabilityAnswer,
@@ -28,7 +28,7 @@ ROWS = (
     Route(
         "GET",
         "/me/availability/exceptions",
-        availability.list_exceptions,
+        schedule.list_exceptions,
         "Days and hours off, by date",
         command=commands.ListExceptions,
         answer=answers.ExceptionPage,
@@ -36,7 +36,7 @@ ROWS = (
     Route(
         "POST",
         "/me/availability/exceptions",
-        availability.add_exception,
+        schedule.add_exception,
         "Take a day or some hours off; bookings stay",
         command=commands.AddException,
         answer=answers.ExceptionAnswer,
@@ -45,7 +45,7 @@ ROWS = (
     Route(
         "DELETE",
         "/me/availability/exceptions/{id}",
-        availability.remove_exception,
+        schedule.remove_exception,
         "Work on that day after all",
         command=commands.RemoveException,
     ),

@@ -1,10 +1,19 @@
-"""Bookings: the same handlers as the socket's."""
+"""Bookings: the same handlers as the socket's.
+
+The calendar feed.
+"""
 
 from __future__ import annotations
 
-from domain import booking_answers as answers
-from domain.commands import bookings as commands
-from handlers.bookings import cancelling, creating, no_show, reading, rescheduling
+from domain.wire import bookings as answers
+from domain.wire import bookings as commands
+from domain.wire.bookings import CalendarAnswer, ReadCalendar
+from handlers.bookings import calendar, queries
+from handlers.bookings import commands as cancelling
+from handlers.bookings import commands as creating
+from handlers.bookings import commands as no_show
+from handlers.bookings import commands as rescheduling
+from rest.downloads import document_handler
 from rest.route import Route
 
 _NAMES = {"id": "bookingId"}
@@ -23,7 +32,7 @@ ROWS = (
     Route(
         "GET",
         "/bookings",
-        reading.list_bookings,
+        queries.list_bookings,
         "One's own bookings, the earliest start first",
         command=commands.ListBookings,
         answer=answers.BookingPage,
@@ -31,7 +40,7 @@ ROWS = (
     Route(
         "GET",
         "/bookings/{id}",
-        reading.get_booking,
+        queries.get_booking,
         "A booking",
         command=commands.GetBooking,
         answer=answers.BookingAnswer,
@@ -72,5 +81,29 @@ ROWS = (
         command=commands.ReportNoShow,
         answer=answers.BookingAnswer,
         path_names=_NAMES,
+    ),
+)
+
+
+CALENDAR_ROWS = (
+    Route(
+        "POST",
+        "/me/calendar",
+        calendar.open_calendar,
+        "A secret feed for calendar programs; the one before it ends",
+        answer=CalendarAnswer,
+        status=201,
+    ),
+    Route("DELETE", "/me/calendar", calendar.close_calendar, "End the feed"),
+    Route(
+        "GET",
+        "/calendar/{token}.ics",
+        calendar.read_calendar,
+        "The feed, for calendar programs",
+        command=ReadCalendar,
+        answer=bytes,
+        public=True,
+        adapter=document_handler,
+        produces="text/calendar",
     ),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from domain import catalogue_answers as answers
-from domain.commands import catalogue as commands
-from handlers.catalogue import bookmarks, categories, reviews, searching, trainers
+from domain.wire import catalogue as answers
+from domain.wire import catalogue as commands
+from handlers.catalogue import bookmarks, categories, reviews, search, trainers
 from rest.route import Route
 
 _BOOKMARK = "/me/bookmarks/{trainerId}"
@@ -22,7 +22,7 @@ ROWS = (
     Route(
         "GET",
         "/trainers",
-        searching.search_trainers,
+        search.search_trainers,
         "Find trainers",
         command=commands.SearchTrainers,
         answer=answers.TrainerPage,

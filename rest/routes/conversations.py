@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from domain import answers
-from domain.commands import conversations as commands
-from handlers import history, messages, syncing
+from domain.wire import conversations
+from domain.wire import conversations as commands
+from handlers.messages import commands as messages
+from handlers.messages import sync
 from rest.route import Route
 
 _NAMES = {"id": "conversationId"}
@@ -13,18 +14,18 @@ ROWS = (
     Route(
         "POST",
         "/sync",
-        syncing.sync,
+        sync.sync,
         "What happened past each cursor",
         command=commands.Sync,
-        answer=answers.SyncAnswer,
+        answer=conversations.SyncAnswer,
     ),
     Route(
         "GET",
         "/conversations/{id}/messages",
-        history.list_messages,
+        sync.list_messages,
         "The messages before a position",
         command=commands.ListMessages,
-        answer=answers.MessageList,
+        answer=conversations.MessageList,
         path_names=_NAMES,
     ),
     Route(
@@ -33,7 +34,7 @@ ROWS = (
         messages.send_message,
         "Send a message",
         command=commands.SendMessage,
-        answer=answers.MessageAnswer,
+        answer=conversations.MessageAnswer,
         status=201,
         path_names=_NAMES,
     ),

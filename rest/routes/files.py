@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from domain.commands.files import OpenFile
-from domain.file_answers import FileAnswer
-from handlers.files.opening import open_file
-from handlers.files.uploading import upload
-from rest import limits
+from domain.wire.files import FileAnswer, OpenFile
+from handlers.files.access import open_file
+from handlers.files.upload import upload
+from rest import route
 from rest.downloads import download_handler
 from rest.route import Route
 from rest.uploads import upload_handler
@@ -19,7 +18,7 @@ ROWS = (
         "Upload an image, a video or a PDF",
         answer=FileAnswer,
         status=201,
-        rate=limits.UPLOAD,
+        rate=route.UPLOAD,
         adapter=upload_handler,
         consumes="multipart/form-data",
     ),
@@ -32,7 +31,7 @@ ROWS = (
         answer=bytes,
         public=True,
         knows_callers=True,
-        rate=limits.DOWNLOAD,
+        rate=route.DOWNLOAD,
         adapter=download_handler,
         produces="application/octet-stream",
     ),

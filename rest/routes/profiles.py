@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from domain import catalogue_answers as answers
-from domain.commands import profiles as commands
-from domain.profile_answers import OwnProfile
-from handlers.profiles import certificates, own, selling
+from domain.wire import catalogue as answers
+from domain.wire import profiles as commands
+from domain.wire.profiles import OwnProfile
+from handlers.profiles import certificates, offers, profile
 from rest.route import Route
 
 ROWS = (
-    Route("GET", "/me/profile", own.get_profile, "My profile", answer=OwnProfile),
+    Route("GET", "/me/profile", profile.get_profile, "My profile", answer=OwnProfile),
     Route(
         "PATCH",
         "/me/profile",
-        own.update_profile,
+        profile.update_profile,
         "Change fields of my profile; null clears one",
         command=commands.UpdateProfile,
         answer=OwnProfile,
@@ -21,7 +21,7 @@ ROWS = (
     Route(
         "PUT",
         "/me/specializations",
-        selling.set_specializations,
+        offers.set_specializations,
         "What I offer, in place of what I offered before",
         command=commands.SetSpecializations,
         answer=answers.SpecializationList,
@@ -29,7 +29,7 @@ ROWS = (
     Route(
         "PUT",
         "/me/pricing",
-        selling.set_pricing,
+        offers.set_pricing,
         "What I sell, and on which terms",
         command=commands.SetPricing,
         answer=answers.PricingAnswer,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from handlers.administrators import create_superadmin
+from handlers.accounts.administration import create_superadmin
 from server.app import utc_now
-from server.commands.reporting import reported
-from server.commands.servers import servers
+from server.commands.environment import reported, servers
 from server.security.passwords import Argon2Passwords
 from server.settings import Settings
 from store.database import Database

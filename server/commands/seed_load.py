@@ -11,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from domain import wire
 from domain.accounts import Role, User
-from domain.instants import whole_milliseconds
 from domain.sessions import LIFETIME, Session
+from domain.times import whole_milliseconds
+from domain.wire import codec
 from server.app import utc_now
-from server.commands.reporting import reported
-from server.commands.servers import servers
+from server.commands.environment import reported, servers
 from server.security.tokens import AccessTokens
 from server.settings import Settings
 from store.database import Database
@@ -68,7 +67,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
     # For its owner only, from the first byte: these tokens sign in.
     options.out.unlink(missing_ok=True)
     options.out.touch(0o600)
-    options.out.write_bytes(wire.encode(seats))
+    options.out.write_bytes(codec.encode(seats))
     print(f"{options.pairs} pairs in {options.out}")
     return 0
 

@@ -6,12 +6,11 @@ import asyncio
 import signal
 import sys
 
-from server.commands.servers import servers
+from server.commands.environment import servers
 from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
 from server.settings import Settings
-from server.workers.parent import GivenUp, supervise
-from server.workers.reservation import reserved
+from server.workers.parent import GivenUp, reserved, supervise
 
 
 async def run(settings: Settings) -> int:

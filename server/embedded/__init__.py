@@ -3,7 +3,7 @@
 A small *keeper* process runs them and lives as long as a program holds a connection to it, however that program ends.
 """
 
-from server.embedded.binaries import EmbeddedError
 from server.embedded.client import Urls, servers
+from server.embedded.programs import EmbeddedError
 
 __all__ = ["EmbeddedError", "Urls", "servers"]

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.embedded import binaries
-from server.embedded.binaries import EmbeddedError
-from server.embedded.commands import REPLICA_SET
-from server.embedded.places import Places, short_address
+from server.embedded import programs
+from server.embedded.programs import REPLICA_SET, EmbeddedError, Places, short_address
 
 _READY_WITHIN_SECONDS = 90.0
 _STOPPED_WITHIN_SECONDS = 20.0
@@ -44,9 +42,9 @@ async def servers(data_dir: Path, *, mongo: bool = True, redis: bool = True) -> 
     places = Places.under(data_dir)
     wanted: dict[str, list[str]] = {}
     if mongo:
-        wanted["mongod"] = binaries.mongod(places.binaries)
+        wanted["mongod"] = programs.mongod(places.binaries)
     if redis:
-        wanted["redis"] = binaries.redis_server(places.binaries)
+        wanted["redis"] = programs.redis_server(places.binaries)
     hold = Hold(places, wanted)
     try:
         yield _urls(await hold.take())
@@ -114,7 +112,7 @@ class Hold:
                 continue
             if "failed" in answer:
                 name = answer["failed"]
-                raise EmbeddedError(f"{name} does not start: {answer['reason']}\n{binaries.advice(name)}")
+                raise EmbeddedError(f"{name} does not start: {answer['reason']}\n{programs.advice(name)}")
             ports: dict[str, int] = answer["ports"]
             if "mongod" in ports:
                 # Not at the top: the keeper shares this package and should not wait for the driver's import.
@@ -152,7 +150,7 @@ async def _connect(places: Places) -> tuple[StreamReader, StreamWriter]:
 
 def _start_keeper(places: Places) -> None:
     """In a session of its own, out of reach of Ctrl-C; without site-packages, which it does not need."""
-    command = [sys.executable, "-E", "-S", "-m", "server.embedded.keeper", str(places.root.parent)]
+    command = [sys.executable, "-E", "-S", "-m", "server.embedded.daemon", str(places.root.parent)]
     log_file = places.keeper_log
     mode = "ab" if log_file.exists() and log_file.stat().st_size < _KEEPER_LOG_LIMIT_BYTES else "wb"
     with log_file.open(mode) as log:

@@ -8,8 +8,7 @@ from typing import Any
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from server.embedded.binaries import EmbeddedError
-from server.embedded.commands import REPLICA_SET
+from server.embedded.programs import REPLICA_SET, EmbeddedError
 
 # After a change of port mongod first asks at its old address for itself, for up to 30 s if nobody answers there.
 _PRIMARY_WITHIN_SECONDS = 60.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.events import BOOKINGS, CONVERSATIONS, SyncRequired
-from server.fanout.encoding import encode
-from server.sockets.engine import frames
-from server.sockets.engine.frames import Frame
+from domain.wire.events import BOOKINGS, CONVERSATIONS, SyncRequired
+from server.protocol import frames
+from server.protocol.frames import Frame
+from server.protocol.packets import encode
 from server.sockets.rooms import Rooms
 
 # What is live in a namespace may have been missed: whoever is connected asks again.

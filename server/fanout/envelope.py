@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from domain.events import NAMESPACES
-from domain.slot_hints import SlotHint
+from domain.slots import SlotHint
+from domain.wire.events import NAMESPACES
 
 _VERSION: Final = 1
 _HEADER: Final = Struct("!B8sBBQ12s")

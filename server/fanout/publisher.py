@@ -1,21 +1,70 @@
-"""The one door through which live events leave: encoded once, for the members here and for all other nodes."""
+"""What was published in the last seconds, and all since publishing failed: it may never have arrived.
+
+The one door through which live events leave: encoded once, for the members here and for all other nodes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
-from domain.events import Event, MessageNew, MessageUpdated
 from domain.rooms import slots
-from domain.slot_hints import SlotHint
+from domain.slots import SlotHint
+from domain.wire.events import Event, MessageNew, MessageUpdated
 from server.fanout import envelope
-from server.fanout.bus import Bus
 from server.fanout.delivery import Delivery
-from server.fanout.encoding import encode
-from server.fanout.feeds import EVERYONE, Feeds, channel
-from server.fanout.recent import Heads, Recent
-from server.fanout.slot_teller import SlotTeller
-from server.sockets.engine import frames
+from server.fanout.slot_notifier import SlotNotifier
+from server.fanout.subscriptions import EVERYONE, RoomSubscriptions, channel
+from server.protocol import frames
+from server.protocol.packets import encode
+from server.pubsub.bus import Bus
+
+ROTATE_SECONDS = 5.0
+# Past this it is cheaper to have everybody ask.
+MAX_REMEMBERED = 20_000
+
+Heads = dict[str, tuple[int, tuple[str, ...]]]
+
+
+class Remembered(NamedTuple):
+    """``heads``: by conversation, its last entry and the rooms it went to; ``rooms``: those told of other things."""
+
+    heads: Heads
+    rooms: set[str]
+    overflown: bool
+
+
+class ReplayWindow:
+    """Two generations, of which the older is dropped at each turn."""
+
+    def __init__(self) -> None:
+        self._heads: Heads = {}
+        self._rooms: set[str] = set()
+        self._older: tuple[Heads, set[str]] = {}, set()
+        self._overflown = False
+
+    def entry(self, conversation_id: str, seq: int, rooms: tuple[str, ...]) -> None:
+        self._heads[conversation_id] = (seq, rooms)
+
+    def event(self, rooms: tuple[str, ...]) -> None:
+        self._rooms.update(rooms)
+
+    def turn(self) -> None:
+        """The older generation has arrived for certain."""
+        self._older = self._heads, self._rooms
+        self._heads, self._rooms = {}, set()
+        self._overflown = False
+
+    def bound(self) -> None:
+        """Nothing arrives, and memory must not grow for as long as that lasts."""
+        if len(self._heads) + len(self._rooms) > MAX_REMEMBERED:
+            self._heads, self._rooms = {}, set()
+            self._overflown = True
+
+    def all(self) -> Remembered:
+        heads, rooms = self._older
+        return Remembered(heads | self._heads, rooms | self._rooms, self._overflown)
+
 
 # Conversations of which this process knows what it announced last.
 MAX_ANNOUNCED = 50_000
@@ -25,13 +74,13 @@ AGAIN_AFTER_SECONDS = (1.0, 2.5)
 
 
 class ClusterPublisher:
-    def __init__(self, bus: Bus, feeds: Feeds, delivery: Delivery, teller: SlotTeller) -> None:
+    def __init__(self, bus: Bus, feeds: RoomSubscriptions, delivery: Delivery, teller: SlotNotifier) -> None:
         self._bus = bus
         self._feeds = feeds
         self._delivery = delivery
         self._teller = teller
         self._origin = bytes.fromhex(bus.node)
-        self._recent = Recent()
+        self._recent = ReplayWindow()
         # By conversation: the last entry announced here, and the bus's epoch in which it was.
         self._announced: dict[str, tuple[int, int]] = {}
         self.published = 0

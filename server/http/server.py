@@ -1,4 +1,7 @@
-"""aiohttp's server, with connections that are counted and watched, and its own errors in the form of all others."""
+"""aiohttp's server, with connections that are counted and watched, and its own errors in the form of all others.
+
+Where a node listens: one port, which the workers of a program share.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from rest.errors import unreadable
-from server.http.connections import Connections
-from server.http.unread import taken, waiting
+from server.http.connections import HttpConnections, taken, waiting
+from server.settings import Settings
+from server.workers.peers import WorkerPeers
 
 # ``struct linger``: on, for no time.
 _AT_ONCE = pack("ii", 1, 0)
@@ -24,7 +28,7 @@ class Handler(RequestHandler):
 
     __slots__ = ("_connections", "_tcp")
 
-    def __init__(self, manager: web.Server, connections: Connections, **options: Any) -> None:
+    def __init__(self, manager: web.Server, connections: HttpConnections, **options: Any) -> None:
         super().__init__(manager, **options)
         self._connections = connections
         # aiohttp forgets a transport that it closes, though what was not read keeps that open.
@@ -90,7 +94,7 @@ class Handler(RequestHandler):
 
 
 class Server(web.Server):
-    def __init__(self, made: web.Server, connections: Connections) -> None:
+    def __init__(self, made: web.Server, connections: HttpConnections) -> None:
         """As aiohttp made it for an application."""
         super().__init__(
             made.request_handler,
@@ -105,9 +109,54 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    def __init__(self, app: web.Application, connections: Connections, **options: Any) -> None:
+    def __init__(self, app: web.Application, connections: HttpConnections, **options: Any) -> None:
         super().__init__(app, **options)
         self.connections = connections
 
     async def _make_server(self) -> web.Server:
         return Server(await super()._make_server(), self.connections)
+
+
+_KEEP_ALIVE_SECONDS = 75.0
+# What requests are given at the end, twice: to finish, and to be cancelled.
+_REQUESTS_SECONDS = 0.75
+
+
+class Listener:
+    def __init__(
+        self, app: web.Application, connections: HttpConnections, settings: Settings, neighbours: WorkerPeers | None
+    ) -> None:
+        self._connections = connections
+        self._settings = settings
+        self._neighbours = neighbours
+        self._runner = Runner(
+            app,
+            connections,
+            access_log=None,
+            shutdown_timeout=_REQUESTS_SECONDS,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
+
+    async def start(self) -> str:
+        """Listen; answers the URL. Raises ``OSError`` where that cannot be."""
+        await self._runner.setup()
+        host, shared = self._settings.host, self._neighbours is not None
+        site = web.TCPSite(self._runner, host, self._settings.port, backlog=4096, reuse_port=shared or None)
+        if self._neighbours is not None:
+            assert self._runner.server is not None
+            self._neighbours.open(self._runner.server)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+
+    async def close(self) -> None:
+        """Take no more connections."""
+        for site in tuple(self._runner.sites):
+            await site.stop()
+
+    async def stop(self) -> None:
+        """End the connections there are."""
+        if self._neighbours is not None:
+            self._neighbours.close()
+        await self._runner.cleanup()
+        self._connections.stop()

@@ -1,16 +1,40 @@
-"""Structured logs: JSON lines in production, readable ones in development. Never payloads, never secrets."""
+"""What may be logged of an unexpected error: its kind and its place. Its words may quote somebody's message.
+
+Structured logs: JSON lines in production, readable ones in development. Never payloads, never secrets.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+import traceback
+from types import TracebackType
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from server.observability.crashes import place
+
+def safe_traceback(error: BaseException) -> dict[str, str]:
+    """Fields for a log entry."""
+    return {"error": type(error).__name__, "place": place(error)}
+
+
+def place(error: BaseException) -> str:
+    """The traceback without the error's text, and those of the errors it came from."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        parts.append(_one(type(current).__name__, current.__traceback__))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "during:\n".join(parts)
+
+
+def _one(name: str, trace: TracebackType | None) -> str:
+    return "".join(traceback.format_tb(trace)) + name + "\n"
 
 
 def configure(*, production: bool, level: int = logging.INFO) -> None:

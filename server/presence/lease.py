@@ -1,17 +1,41 @@
-"""A node's lease: it holds what it registered for as long as its name is alive in Redis."""
+"""The figures that decide how soon somebody is seen leaving.
+
+A node's lease: it holds what it registered for as long as its name is alive in Redis.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import uuid4
 
-from server.presence import names
-from server.presence.lua import RENEW, RESIGN
-from server.presence.scripts import Call, Scripts
-from server.presence.timing import Timing
+from server.presence import redis
+from server.presence.redis import RENEW, RESIGN, Call, Scripts
 
-_KEYS = (names.LEASES, names.DEAD, names.QUIET)
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Who is killed is seen leaving after ``lease_ms + margin_ms`` and one interval: 10 s of the 15 allowed."""
+
+    lease_ms: int = 7_000
+    # What the clocks of a cluster's nodes may differ by: writing stops this long before anybody may take over.
+    margin_ms: int = 1_000
+    renew_seconds: float = 2.0
+    # Without any renewal for this long Redis was away, or empty: nobody takes over for one lease.
+    quiet_after_ms: int = 4_000
+    # Flapping: a device that leaves counts for a while longer.
+    grace_seconds: float = 3.0
+    # After an interruption everybody has registered again by then, and what is missing is gone.
+    settle_seconds: float = 3.0
+    retry_seconds: float = 0.5
+    notice_seconds: float = 0.5
+
+
+STANDARD = Timing()
+
+
+_KEYS = (redis.LEASES, redis.DEAD, redis.QUIET)
 # Of our earlier names only the latest can still be seen on somebody.
 _REMEMBERED = 16
 
@@ -58,7 +82,7 @@ class Lease:
         """Leave: whoever has not turned up elsewhere after the grace is gone."""
         if self._registered:
             left_ms = int(self._timing.grace_seconds * 1000) - self._timing.margin_ms
-            await self._scripts.run(RESIGN, Call((names.LEASES,), (self.incarnation, left_ms)))
+            await self._scripts.run(RESIGN, Call((redis.LEASES,), (self.incarnation, left_ms)))
 
     async def _renew(self, *, create: bool) -> tuple[bool, dict[str, int]]:
         timing = self._timing

@@ -12,17 +12,15 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Status, View
-from server.observability.crashes import crash
-from server.presence import names
+from server.observability.logging import safe_traceback
+from server.presence import redis
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen, Write
-from server.presence.lease import Lease
-from server.presence.reading import Reading
+from server.presence.lease import STANDARD, Lease, Timing
+from server.presence.redis import UNREACHED, Scripts
 from server.presence.registrar import Registrar
-from server.presence.scripts import UNREACHED, Scripts
 from server.presence.taking_over import Inherit, TakingOver
-from server.presence.timing import STANDARD, Timing
-from server.presence.watches import Audience, Bus, Watches
+from server.presence.watches import Audience, Bus, Reading, Watches
 
 log = structlog.get_logger("presence")
 
@@ -154,7 +152,7 @@ class Presence:
 
     def _restored(self, channels: Collection[str]) -> None:
         self.registrar.try_again()
-        if any(map(names.is_users, channels)):
+        if any(map(redis.is_users, channels)):
             self._catch_up.set()
 
     async def _keep_lease(self) -> None:
@@ -167,7 +165,7 @@ class Presence:
             except UNREACHED:
                 pause = self._timing.retry_seconds
             except Exception as error:
-                log.error("renewing the lease failed", **crash(error))
+                log.error("renewing the lease failed", **safe_traceback(error))
             await asyncio.sleep(pause)
 
     async def _take_over(self, dead: dict[str, int]) -> None:
@@ -176,7 +174,7 @@ class Presence:
         except UNREACHED:
             return  # The dead stay on the list.
         except Exception as error:
-            log.error("taking over failed", **crash(error))
+            log.error("taking over failed", **safe_traceback(error))
 
     async def _catching_up(self) -> None:
         """After an interruption: what Redis knows counts at once, what it has forgotten when all have registered."""
@@ -192,4 +190,4 @@ class Presence:
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._catch_up.set()
             except Exception as error:
-                log.error("reading presence again failed", **crash(error))
+                log.error("reading presence again failed", **safe_traceback(error))

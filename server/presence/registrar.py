@@ -10,14 +10,12 @@ from typing import Any
 import structlog
 
 from domain.presence import Status, View, public
-from server.observability.crashes import crash
-from server.presence import names, views
+from server.observability.logging import safe_traceback
+from server.presence import redis, watches
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
-from server.presence.lease import Lease
-from server.presence.lua import CHANGE, ENTER
-from server.presence.scripts import UNREACHED, Call, Scripts
-from server.presence.timing import Timing
+from server.presence.lease import Lease, Timing
+from server.presence.redis import CHANGE, ENTER, UNREACHED, Call, Scripts
 
 log = structlog.get_logger("presence")
 
@@ -96,7 +94,7 @@ class Registrar:
             except UNREACHED:
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
             except Exception as error:
-                log.error("registering devices failed", **crash(error))
+                log.error("registering devices failed", **safe_traceback(error))
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
 
     async def bring_in_line(self) -> None:
@@ -133,7 +131,7 @@ class Registrar:
         answers = await self._scripts.run_each(CHANGE, calls)
         for user_id, answer in zip(tuple(batch), answers, strict=True):
             if isinstance(answer, bytes):
-                self._done(user_id, wanted[user_id], incarnation, batch.pop(user_id), views.from_message(answer))
+                self._done(user_id, wanted[user_id], incarnation, batch.pop(user_id), watches.from_message(answer))
         await self._look_into(answers)
 
     async def _look_into(self, answers: list[Any]) -> None:
@@ -144,11 +142,11 @@ class Registrar:
             await self._lease.renew()
 
     async def _enter(self, incarnation: str, user_ids: list[str]) -> bool:
-        call = Call((names.LEASES, names.held_by(incarnation)), (incarnation, *user_ids))
+        call = Call((redis.LEASES, redis.held_by(incarnation)), (incarnation, *user_ids))
         return bool(await self._scripts.run(ENTER, call))
 
     def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> Call:
-        key, known = names.user(user_id), self._name_on(user_id)
+        key, known = redis.user(user_id), self._name_on(user_id)
         dropped = known if known and known != incarnation else ""
         publish = self._scripts.publish_command
         arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish)
@@ -185,5 +183,5 @@ class Registrar:
         """Here and not when it falls due: a user who is back must not be taken off the list after being put on it."""
         gone = [user_id for user_id in self._to_forget if user_id not in self._written]
         if gone:
-            await self._scripts.pipeline([("SREM", names.held_by(self._lease.incarnation), *gone)])
+            await self._scripts.pipeline([("SREM", redis.held_by(self._lease.incarnation), *gone)])
         self._to_forget.clear()

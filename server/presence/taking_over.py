@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from domain.presence import View
-from server.presence import names, views
+from server.presence import redis, watches
 from server.presence.last_seen import LastSeen
-from server.presence.lua import CHANGE
-from server.presence.scripts import Call, Scripts
+from server.presence.redis import CHANGE, Call, Scripts
 
 MAX_BATCH = 256
 # Told when the lease of a dead node ran out, in milliseconds.
@@ -37,11 +36,11 @@ class TakingOver:
             while await self._some_of(incarnation, ran_out):
                 pass
             await self._inherit(ran_out)
-            await self._scripts.pipeline([("ZREM", names.DEAD, incarnation)])
+            await self._scripts.pipeline([("ZREM", redis.DEAD, incarnation)])
 
     async def _some_of(self, incarnation: str, ran_out: int) -> bool:
         """A random part, so that survivors who work at once share the work."""
-        held_by = names.held_by(incarnation)
+        held_by = redis.held_by(incarnation)
         (members,) = await self._scripts.pipeline([("SRANDMEMBER", held_by, MAX_BATCH)])
         if isinstance(members, BaseException):
             raise members
@@ -53,7 +52,7 @@ class TakingOver:
         for user_id, answer in zip(user_ids, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
-            view = views.from_message(answer)
+            view = watches.from_message(answer)
             self._told(user_id, view)
             if view.status == "offline" and view.seen:
                 seen[user_id] = view.seen
@@ -65,7 +64,7 @@ class TakingOver:
         return bool(user_ids)
 
     def _call(self, user_id: str, incarnation: str, ran_out: int) -> Call:
-        key = names.user(user_id)
+        key = redis.user(user_id)
         return Call((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
 
     async def _keep(self, seen: dict[str, int]) -> None:

@@ -1,22 +1,72 @@
-"""Who on this node watches whom, and what they were told last."""
+"""Views as Redis tells them: in a message, as a script's answer, or as a hash.
+
+How people stand, read from Redis.
+
+Who on this node watches whom, and what they were told last.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
 from domain.errors import invalid
-from domain.events import PresenceChanged
-from domain.instants import from_milliseconds, to_wire_or_none
-from domain.presence import NOWHERE, Status, View, assumed, most_present, public
-from server.observability.crashes import crash
-from server.presence import names, views
-from server.presence.reading import Reading
-from server.presence.scripts import UNREACHED
+from domain.presence import NOWHERE, PublicStatus, Status, View, assumed, most_present, public
+from domain.times import from_milliseconds, to_wire_or_none
+from domain.wire.events import PresenceChanged
+from server.observability.logging import safe_traceback
+from server.presence import redis
+from server.presence.redis import UNREACHED, Scripts
+
+_HOLDER = b"n:"
+
+
+def from_message(payload: bytes) -> View:
+    """``<version> <status> <seen> <holder>,<holder>…``"""
+    version, status, seen, holders = payload.split(b" ")
+    return _view(version, status, seen, holders.split(b",") if holders else [])
+
+
+def from_hash(fields: dict[bytes, bytes]) -> View:
+    """A user nobody knows of is nowhere, with version 0."""
+    if b"v" not in fields:
+        return NOWHERE
+    holders = [name.removeprefix(_HOLDER) for name in fields if name.startswith(_HOLDER)]
+    return _view(fields[b"v"], fields[b"s"], fields[b"seen"], holders)
+
+
+def _view(version: bytes, status: bytes, seen: bytes, holders: list[bytes]) -> View:
+    return View(
+        version=int(version),
+        status=cast(PublicStatus, status.decode()),
+        seen=int(seen),
+        holders=frozenset(holder.decode() for holder in holders),
+    )
+
+
+BATCH = 500
+
+
+class Reading:
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    async def of(self, user_ids: Sequence[str]) -> dict[str, View]:
+        """Raises one of ``UNREACHED``."""
+        found: dict[str, View] = {}
+        for start in range(0, len(user_ids), BATCH):
+            batch = user_ids[start : start + BATCH]
+            answers = await self._scripts.pipeline([("HGETALL", redis.user(user_id)) for user_id in batch])
+            for user_id, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                found[user_id] = from_hash(answer)
+        return found
+
 
 log = structlog.get_logger("presence")
 
@@ -158,17 +208,17 @@ class Watches:
     async def _load(self, new: dict[str, Watched]) -> None:
         found: dict[str, View] = {}
         try:
-            stand = await asyncio.gather(*(self._bus.subscribe(names.user(i), partial(self._heard, i)) for i in new))
+            stand = await asyncio.gather(*(self._bus.subscribe(redis.user(i), partial(self._heard, i)) for i in new))
             # The others are read when their subscription stands: who asks should not wait for Redis.
             found = await self._reading.of([i for i, stands in zip(new, stand, strict=True) if stands])
         except UNREACHED as error:
             log.info("presence is not read now", error=type(error).__name__)
         except Exception as error:
-            log.error("reading presence failed", **crash(error))
+            log.error("reading presence failed", **safe_traceback(error))
         for user_id, watched in new.items():
             watched.loading = None
             if user_id not in self._watched:
-                self._bus.unsubscribe(names.user(user_id))
+                self._bus.unsubscribe(redis.user(user_id))
             else:
                 self.receive(user_id, found.get(user_id, NOWHERE))
                 self.here_changed(user_id)
@@ -178,10 +228,10 @@ class Watches:
         watched.by.discard(connection)
         if not watched.by:
             del self._watched[user_id]
-            self._bus.unsubscribe(names.user(user_id))
+            self._bus.unsubscribe(redis.user(user_id))
 
     def _heard(self, user_id: str, payload: bytes) -> None:
-        self.receive(user_id, views.from_message(payload))
+        self.receive(user_id, from_message(payload))
 
     def _tell(self, user_id: str, watched: Watched) -> None:
         before, view = watched.told, watched.view

@@ -1,0 +1,1 @@
+"""The Socket.IO gateway: namespaces, admission, dispatch, rooms."""

@@ -12,21 +12,19 @@ import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain import wire
-from domain.commands import Command
 from domain.errors import Code, DomainError
-from domain.events import AuthExpiring, SessionRevoked
-from domain.fields import Token
-from domain.instants import to_wire
-from handlers.actor import Actor
-from server.fanout.encoding import encode
-from server.observability.crashes import crash
-from server.sockets import replies
-from server.sockets.buckets import Buckets
-from server.sockets.clients import Client, Connection
-from server.sockets.registry import Registry
+from domain.times import to_wire
+from domain.wire import codec
+from domain.wire.base import Command
+from domain.wire.events import AuthExpiring, SessionRevoked
+from domain.wire.fields import Token
+from handlers.access import Actor
+from server.observability.logging import safe_traceback
+from server.protocol import packets
+from server.protocol.packets import encode
+from server.sockets.clients import Client, NamespaceConnection, Registry
 from server.sockets.rooms import Rooms
-from server.sockets.rows import Rate
+from server.sockets.rows import Buckets, Rate
 
 log = structlog.get_logger("sockets")
 
@@ -58,8 +56,8 @@ class Claims(Protocol):
 class Attendance(Protocol):
     """Who keeps book of the devices that are here."""
 
-    def admitted(self, client: Client, connection: Connection) -> None: ...
-    def left(self, client: Client, connection: Connection) -> None: ...
+    def admitted(self, client: Client, connection: NamespaceConnection) -> None: ...
+    def left(self, client: Client, connection: NamespaceConnection) -> None: ...
     def gone(self, client: Client) -> None: ...
 
 
@@ -107,12 +105,12 @@ class Admission:
         """Admit the client to the namespace, or tell it why not."""
         entered: list[str] = []
         try:
-            token = wire.decode(Handshake, auth).token if auth else ""
+            token = codec.decode(Handshake, auth).token if auth else ""
             actor, expires_at = await self._authenticated(client, token, entered)
         except DomainError as error:
             self._end(client, namespace, attempt, error)
         except Exception as error:
-            log.error("connecting failed", namespace=namespace, **crash(error))
+            log.error("connecting failed", namespace=namespace, **safe_traceback(error))
             self._end(client, namespace, attempt, DomainError(Code.INTERNAL, "Something went wrong on our side."))
         else:
             if self._end(client, namespace, attempt):
@@ -169,17 +167,17 @@ class Admission:
         del client.admitting[namespace]
         if error is not None:
             code = Code.UNAUTHENTICATED if error.code in _SHAPELESS else error.code
-            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
+            client.socket.send_text(packets.refused(namespace, error.message, code, error.retry_after_ms))
         return True
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
         sid = self._new_sid()
         actor = replace(actor, turn=client.turn, connection=sid)
-        connection = client.connections[namespace] = Connection(namespace, sid, actor)
+        connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
         self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
-        client.socket.send_text(replies.connected(namespace, sid))
+        client.socket.send_text(packets.connected(namespace, sid))
         if client.asked and client.expires_at is not None and client.expires_at <= expires_at:
             # The others were asked before this one was there.
             client.socket.send_text(encode(_expiring(client.expires_at), namespace))

@@ -11,15 +11,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain import wire
-from domain.commands import Command
 from domain.errors import Code, DomainError
+from domain.wire import codec
+from domain.wire.base import Command
 from handlers.context import Context
-from server.observability.crashes import crash
-from server.sockets import replies
-from server.sockets.buckets import Buckets
-from server.sockets.clients import Client, Connection
-from server.sockets.rows import ORDINARY, Rate, Row
+from server.observability.logging import safe_traceback
+from server.protocol import packets
+from server.sockets.clients import Client, NamespaceConnection
+from server.sockets.rows import ORDINARY, Buckets, Rate, Row
 
 log = structlog.get_logger("sockets")
 
@@ -64,7 +63,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
-    def dispatch(self, client: Client, connection: Connection, ack_id: int | None, payload: str) -> None:
+    def dispatch(self, client: Client, connection: NamespaceConnection, ack_id: int | None, payload: str) -> None:
         """Start the command in ``payload``; its acknowledgement follows. Commands start in order of arrival."""
         try:
             event, argument = self._split(payload)
@@ -76,7 +75,7 @@ class Dispatcher:
             return
         try:
             self._limit(client, row.event, row.rate)
-            command = wire.decode(row.command, argument)
+            command = codec.decode(row.command, argument)
         except DomainError as error:
             self._answer_refused(client, connection.namespace, ack_id, row.event, error)
             return
@@ -103,7 +102,7 @@ class Dispatcher:
         if error.code is Code.RATE_LIMITED:
             self._slow_down(client)
         if ack_id is not None:
-            client.socket.send_text(replies.acknowledgement(namespace, ack_id, replies.failure(error)))
+            client.socket.send_text(packets.acknowledgement(namespace, ack_id, packets.failure(error)))
 
     def _slow_down(self, client: Client) -> None:
         client.over_limit += 1
@@ -146,7 +145,7 @@ class Dispatcher:
             raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 
     async def _run(
-        self, client: Client, connection: Connection, row: Row | SocketRow, command: object, ack_id: int | None
+        self, client: Client, connection: NamespaceConnection, row: Row | SocketRow, command: object, ack_id: int | None
     ) -> None:
         try:
             if isinstance(row, SocketRow):
@@ -155,21 +154,21 @@ class Dispatcher:
                 result = await self._read(client, connection, row, command)
             else:
                 result = await row.handler(self._context, connection.actor, command)
-            code, envelope = "ok", replies.success(result)
+            code, envelope = "ok", packets.success(result)
         except DomainError as error:
-            code, envelope = error.code.value, replies.failure(error)
+            code, envelope = error.code.value, packets.failure(error)
         except Exception as error:
             # Never the command, nor the error's words: either may be somebody's message.
-            log.error("command failed", event_name=row.event, **crash(error))
-            code, envelope = Code.INTERNAL.value, replies.failure(INTERNAL)
+            log.error("command failed", event_name=row.event, **safe_traceback(error))
+            code, envelope = Code.INTERNAL.value, packets.failure(INTERNAL)
         finally:
             self._finished(client)
         self._count(row.event, code)
         # A namespace left and connected again counts its acknowledgements anew: this is not one of them.
         if ack_id is not None and client.connections.get(connection.namespace) is connection:
-            client.socket.send_text(replies.acknowledgement(connection.namespace, ack_id, envelope))
+            client.socket.send_text(packets.acknowledgement(connection.namespace, ack_id, envelope))
 
-    async def _read(self, client: Client, connection: Connection, row: Row, command: object) -> object:
+    async def _read(self, client: Client, connection: NamespaceConnection, row: Row, command: object) -> object:
         """One after the other: a peer that does not read is found out before all that it asked for lies in memory."""
         async with client.reading:
             # Whoever has gone meanwhile waits for no answer.

@@ -9,16 +9,16 @@ import socketio
 from aiohttp import web
 
 from domain.errors import Code, DomainError
-from server.sockets import packets, replies
+from server.engineio.server import EngineServer
+from server.engineio.socket import EngineSocket
+from server.protocol import packets
+from server.protocol import packets as replies
+from server.protocol.packets import BadPacket, Packet
 from server.sockets.admission import Admission, Attendance
-from server.sockets.clients import Client
+from server.sockets.clients import Client, Registry
 from server.sockets.dispatcher import Dispatcher
-from server.sockets.engine.engine_socket import EngineSocket
-from server.sockets.engine.server import EngineServer
-from server.sockets.packets import BadPacket, Packet
-from server.sockets.registry import Registry
 from server.sockets.rooms import Rooms
-from server.tasks import Tasks
+from store.concurrency import Tasks
 
 # NOTES-stack.md, 10: whoever opens a socket and never connects a namespace is sent away.
 CONNECT_WITHIN_SECONDS = 10.0

@@ -1,13 +1,20 @@
-"""Who is connected where: python-socketio's client manager, indexed so that leaving costs what was joined."""
+"""Who is connected where: python-socketio's client manager, indexed so that leaving costs what was joined.
+
+Who watches whose slots: a room a trainer, joined by connections of ``/bookings``.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 from socketio import AsyncManager
 
-from server.sockets.engine.engine_socket import EngineSocket
+from domain import rooms as room_names
+from domain.errors import Code, DomainError
+from domain.wire.events import BOOKINGS
+from server.engineio.socket import EngineSocket
 
 _NOBODY: dict[str, EngineSocket] = {}
 
@@ -113,3 +120,38 @@ class Rooms(AsyncManager):  # type: ignore[misc]
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return sorted(self._joined.get(sid, ()))
+
+
+# A person looks at a few trainers; what is joined costs a channel.
+MAX_WATCHED = 50
+
+
+class Channels(Protocol):
+    def enter(self, room: str) -> asyncio.Future[bool]: ...
+    def leave(self, room: str) -> None: ...
+
+
+class SlotWatches:
+    def __init__(self, rooms: Rooms, channels: Channels) -> None:
+        self._rooms = rooms
+        self._channels = channels
+
+    async def watch(self, connection: str, trainer_id: str) -> bool:
+        room = room_names.slots(trainer_id)
+        joined = self._rooms.get_rooms(connection, BOOKINGS)
+        # One of them is the user's own.
+        if room not in joined and len(joined) > MAX_WATCHED:
+            raise DomainError(Code.CONFLICT, f"At most {MAX_WATCHED} trainers' slots are watched at a time.")
+        listening = self._channels.enter(room)
+        try:
+            if self._rooms.is_connected(connection, BOOKINGS):
+                self._rooms.basic_enter_room(connection, BOOKINGS, room)
+            # Others may be waiting for the same.
+            await asyncio.shield(listening)
+        finally:
+            self._channels.leave(room)
+        return room not in joined
+
+    def unwatch(self, connection: str, trainer_id: str) -> None:
+        if self._rooms.is_connected(connection, BOOKINGS):
+            self._rooms.leave(BOOKINGS, room_names.slots(trainer_id), connection)

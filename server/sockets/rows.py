@@ -1,13 +1,21 @@
-"""A row of the registry: an event, its command, its handler, and how often it may come."""
+"""A row of the registry: an event, its command, its handler, and how often it may come.
+
+Token buckets for the socket path, where a general limiter costs more than the command it guards.
+
+docs/decisions/0002 has the figures; REST uses the ``limits`` library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from domain.commands import Command
-from handlers.actor import Actor
+from domain.wire.base import Command
+from handlers.access import Actor
 from handlers.context import Context
 
 Handler = Callable[[Context, Actor, Any], Awaitable[object]]
@@ -32,3 +40,33 @@ class Row:
     rate: Rate = ORDINARY
     # Its answer may be as large as answers get: of these a socket has one at work at a time.
     bulky: bool = False
+
+
+MAX_REMEMBERED = 200_000
+
+
+class Buckets:
+    """One bucket a key, full at first; the least recently used are forgotten past ``MAX_REMEMBERED``."""
+
+    def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._scale = scale
+        self._clock = clock
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: Hashable, rate: Rate) -> int:
+        """0 when a token was taken, else the milliseconds until there will be one."""
+        now = self._clock()
+        per_second, burst = rate.per_second * self._scale, max(1.0, rate.burst * self._scale)
+        known = self._levels.get(key)
+        if known is None:
+            level = burst
+            if len(self._levels) >= MAX_REMEMBERED:
+                self._levels.popitem(last=False)
+        else:
+            level = min(burst, known[0] + (now - known[1]) * per_second)
+            self._levels.move_to_end(key)
+        if level < 1.0:
+            self._levels[key] = (level, now)
+            return max(1, math.ceil((1.0 - level) / per_second * 1000))
+        self._levels[key] = (level - 1.0, now)
+        return 0

@@ -17,14 +17,12 @@ from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
-from store.database import Database, Document
-from store.failures import is_transient
-from store.log.courtesy import Courtesy
+from store.database import Database, Document, is_transient
 from store.log.documents import MESSAGES
-from store.log.heads import Heads
-from store.log.lanes import Announce, Appended, Lane, Lanes, Pending
-from store.log.repeats import Repeats
-from store.log.turns import Turns
+from store.log.fairness import Fairness
+from store.log.heads import Deduplication, Heads
+from store.log.queues import Announce, Appended, ConversationQueue, ConversationQueues, Pending
+from store.log.scheduler import BatchScheduler
 
 BATCH_TIME_LIMIT_MS = 5_000
 # A submitter is told `unavailable` after this long without a commit; a repeat finds the entry if it was stored.
@@ -55,12 +53,12 @@ class Appender:
     ) -> None:
         self._db = database.db
         self._heads = Heads(database)
-        self._repeats = Repeats(database)
+        self._repeats = Deduplication(database)
         self._settle = settle
         self._committed = committed
-        self._lanes = Lanes()
-        self._courtesy = Courtesy()
-        self._turns = Turns(self._lanes, self._heads, self._courtesy, self._write)
+        self._lanes = ConversationQueues()
+        self._courtesy = Fairness()
+        self._turns = BatchScheduler(self._lanes, self._heads, self._courtesy, self._write)
         self._loop = asyncio.get_running_loop()
         self.counters = AppendCounters()
 
@@ -102,7 +100,7 @@ class Appender:
 
     # --- writing ---
 
-    async def _write(self, batch: list[Lane]) -> None:
+    async def _write(self, batch: list[ConversationQueue]) -> None:
         try:
             reply = await self._insert([_numbered(lane) for lane in batch])
         except Exception as error:
@@ -126,13 +124,13 @@ class Appender:
         self._courtesy.took(self._loop.time() - started)
         return reply
 
-    def _take(self, batch: list[Lane], reply: Document) -> None:
+    def _take(self, batch: list[ConversationQueue], reply: Document) -> None:
         if "writeConcernError" in reply:
             # Stored on this server, but perhaps not by a majority: look again rather than promise.
             self._outcome_unknown(batch)
             return
         errors = {error["index"]: error for error in reply.get("writeErrors", ())}
-        lost: dict[Lane, int] = {}
+        lost: dict[ConversationQueue, int] = {}
         for index, lane in enumerate(batch):
             error = errors.get(index)
             if error is None:
@@ -152,7 +150,7 @@ class Appender:
         if lost:
             self._turns.spawn(self._catch_up(lost, reply))
 
-    def _not_written(self, batch: list[Lane], error: Exception) -> None:
+    def _not_written(self, batch: list[ConversationQueue], error: Exception) -> None:
         if isinstance(error, PyMongoError) and is_transient(error):
             self._outcome_unknown(batch)
         elif len(batch) == 1:
@@ -164,7 +162,7 @@ class Appender:
             for lane in batch:
                 self._turns.start([lane])
 
-    def _stored(self, lane: Lane) -> None:
+    def _stored(self, lane: ConversationQueue) -> None:
         document = lane.waiting[0].document
         # It may have been heard meanwhile that another node has written the next one already.
         lane.head = max(lane.head or 0, document["seq"])
@@ -175,13 +173,13 @@ class Appender:
         else:
             self._done(lane, Appended(document, True))
 
-    def _done(self, lane: Lane, appended: Appended) -> None:
+    def _done(self, lane: ConversationQueue, appended: Appended) -> None:
         self._lanes.succeed(lane, appended, self._committed)
         self._turns.next(lane)
 
     # --- what did not go straight through ---
 
-    async def _settle_change(self, lane: Lane, document: Document) -> None:
+    async def _settle_change(self, lane: ConversationQueue, document: Document) -> None:
         """The conversation waits for the change to reach its target, so that it is announced in order."""
         while True:
             try:
@@ -199,7 +197,7 @@ class Appender:
                 self._done(lane, Appended(document, True, target))
             return
 
-    async def _answer_repeat(self, lane: Lane) -> None:
+    async def _answer_repeat(self, lane: ConversationQueue) -> None:
         """The entry, or an earlier one under its ``clientMessageId``, is there already."""
         mine = lane.waiting[0].document
         lane.head = None
@@ -218,7 +216,7 @@ class Appender:
         else:
             self._done(lane, Appended(found, True))
 
-    async def _catch_up(self, lost: dict[Lane, int], reply: Document) -> None:
+    async def _catch_up(self, lost: dict[ConversationQueue, int], reply: Document) -> None:
         """Learn what the faster node wrote, and try again, unless it was heard of meanwhile.
 
         Whoever heard of it may have lost a later ``seq`` since, which is another's to find out.
@@ -233,12 +231,12 @@ class Appender:
                 lane.head = heads.get(lane.id)
                 self._turns.next(lane)
 
-    def _outcome_unknown(self, batch: list[Lane]) -> None:
+    def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
         self.counters.unknown_outcomes += len(batch)
         self._turns.retry(batch)
 
 
-def _numbered(lane: Lane) -> Document:
+def _numbered(lane: ConversationQueue) -> Document:
     assert lane.head is not None
     document = lane.waiting[0].document
     document["seq"] = lane.head + 1

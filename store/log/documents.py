@@ -7,10 +7,9 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from domain.booking_entries import BookingNote
+from domain.booking_changes import BookingNote
 from domain.messages import Change, MessageRecord, ReactionMark
-from store.database import Document
-from store.schema import CollectionSchema
+from store.database import CollectionSchema, Document
 
 MESSAGES = "messages"
 

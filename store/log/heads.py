@@ -1,4 +1,7 @@
-"""The head of a conversation: the highest ``seq`` that a majority has committed."""
+"""The head of a conversation: the highest ``seq`` that a majority has committed.
+
+Finding the entry that an append collided with.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from store.database import Collection, Database, Document, Session
+from store.database import ClientSession, Collection, Database, Document
 from store.log.documents import MESSAGES
 
 # Sorting by both, descending, lets the server skip from head to head (a DISTINCT_SCAN: one key a
@@ -28,7 +31,7 @@ class Heads:
         self._database = database
         self._messages: Collection = database.collection(MESSAGES)
 
-    async def of(self, ids: Iterable[ObjectId], session: Session | None = None) -> dict[ObjectId, int]:
+    async def of(self, ids: Iterable[ObjectId], session: ClientSession | None = None) -> dict[ObjectId, int]:
         """Majority-committed heads; a conversation without entries is not in the answer."""
         heads: dict[ObjectId, int] = {}
         async for row in self._messages.aggregate(pipeline(ids), session=session, maxTimeMS=5000):
@@ -47,3 +50,19 @@ class Heads:
             session.advance_cluster_time(reply["$clusterTime"])
             session.advance_operation_time(reply["operationTime"])
             return await self.of(ids, session)
+
+
+class Deduplication:
+    def __init__(self, database: Database) -> None:
+        self._messages = database.collection(MESSAGES)
+
+    async def first_of(self, entry: Document) -> Document | None:
+        """The entry itself, if it was stored after all; else the first under its ``clientMessageId``.
+
+        Nothing while no majority has committed it.
+        """
+        found = await self._messages.find_one({"_id": entry["_id"]})
+        if found is None and "clientMessageId" in entry:
+            key = {name: entry[name] for name in ("conversationId", "senderId", "clientMessageId")}
+            found = await self._messages.find_one(key)
+        return found

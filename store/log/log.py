@@ -16,8 +16,8 @@ from store.database import Database
 from store.log.appender import Appender
 from store.log.changes import Changes
 from store.log.documents import change_document, change_record, message_document, message_record
-from store.log.lanes import Appended
 from store.log.projections import Projections
+from store.log.queues import Appended
 from store.log.reader import LogReader
 
 A = TypeVar("A")

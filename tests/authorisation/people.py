@@ -8,8 +8,7 @@ from typing import Any
 import aiohttp
 from bson import ObjectId
 
-from domain.accounts import Role
-from domain.registrations import CODE_LIFETIME
+from domain.accounts import CODE_LIFETIME, Role
 from tests.bookings.market import Answer, Data, Market, Somebody
 
 Asker = Somebody | None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from tests.authorisation.cases import SOCKET_COLUMNS
 from tests.authorisation.people import Asker
 from tests.authorisation.world import World

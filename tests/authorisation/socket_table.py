@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from tests.authorisation.cases import socket
 from tests.authorisation.people import Asker
 from tests.authorisation.rest_table import a_message, cursors, new_booking, new_start, tomorrow

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 
 from domain.bookings import Booking
-from domain.instants import to_wire
-from store.database import Session
+from domain.times import to_wire
+from store.database import ClientSession
 from tests.authorisation.people import People
 from tests.authorisation.stored import Stored
 from tests.bookings.market import Data, Market, Somebody
@@ -85,7 +85,7 @@ class World(People):
         start = first + timedelta(minutes=5 * next(self._sessions_over))
         booking = self._past(start)
 
-        async def insert(session: Session) -> None:
+        async def insert(session: ClientSession) -> None:
             await self.node.store.bookings.insert(booking, self.market.clock(), session=session)
 
         await self.node.database.transaction(insert)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import ObjectId
 
-from domain.schedules import DAYS
+from domain.availability import DAYS
 from tests.availability.weeks import WEEK, ahead, starts, week, window, works
 from tests.catalogue.town import Resident, Town
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from domain.schedules import DAYS
+from domain.availability import DAYS
 from tests.catalogue.town import Resident, Town
 
 Body = dict[str, Any]

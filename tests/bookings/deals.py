@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.schedules import Absence, Schedule
+from domain.availability import Absence, Schedule
 from tests.domain.minutes import count_out
 
 DAY = timedelta(days=1)

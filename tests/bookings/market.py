@@ -12,7 +12,7 @@ import aiohttp
 
 from domain.accounts import Role, User
 from domain.credits import CreditEntry, grant
-from domain.instants import to_wire, whole_milliseconds
+from domain.times import to_wire, whole_milliseconds
 from server.app import Node
 from store.store import Store
 from tests.harness.people import People, Person

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
+from domain.availability import Absence, Schedule
 from domain.errors import Code
-from domain.schedules import Absence, Schedule
 from tests.bookings.deals import AHEAD, DAY, GRACE, Deal, Pair, Shop
 
 HORIZON = timedelta(days=62)

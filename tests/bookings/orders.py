@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from domain.instants import to_wire
-from domain.schedules import Absence, Schedule, time_of
+from domain.availability import Absence, Schedule, time_of
+from domain.times import to_wire
 from tests.bookings.market import Answer, Data
 from tests.bookings.model import Actor, Trade
 

@@ -11,7 +11,7 @@ from itertools import count, permutations
 from bson import ObjectId
 
 from domain.accounts import Role
-from domain.schedules import Schedule
+from domain.availability import Schedule
 from handlers.bookings import due
 from tests.bookings.deals import Shop
 from tests.bookings.market import Answer, Market, Somebody

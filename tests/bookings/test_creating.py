@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.instants import to_wire
-from domain.pages import encode_cursor
+from domain.times import to_wire
+from domain.wire.pages import encode_cursor
 from tests.bookings.market import Market
 
 

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from bson import ObjectId
 
-from domain.booking_changes import NOTHING, Change
+from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
-from domain.events import BOOKINGS
-from domain.instants import to_wire
 from domain.reminders import due_notices, next_due
+from domain.times import to_wire
+from domain.wire.events import BOOKINGS
 from handlers.bookings import due
 from tests.bookings.market import Clock, Data, Market, Somebody
 from tests.bookings.test_live import phone
@@ -262,4 +262,4 @@ async def hold(market: Market, client: Somebody, trainer: Somebody, start: datet
         updated_at=now,
     )
     change = Change(booking=booking, action="created", by="client", sender_id=client.id)
-    return (await market.store.reservations.book(change, NOTHING, now, None)).booking
+    return (await market.store.reservations.book(change, NO_SETTLEMENT, now, None)).booking

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from domain.accounts import User
-from domain.commands.bookings import CancelBooking, CreateBooking
 from domain.errors import unavailable
-from domain.instants import to_wire
-from handlers.actor import Actor
+from domain.times import to_wire
+from domain.wire.bookings import CancelBooking, CreateBooking
+from handlers.access import Actor
+from handlers.accounts.me import look_again
 from handlers.bookings import due
-from handlers.bookings.cancelling import cancel_booking
-from handlers.bookings.creating import create_booking
-from handlers.erasing import look_again
+from handlers.bookings.commands import cancel_booking, create_booking
 from store.store import Store
 from tests.bookings.market import Answer, Data, Market, Somebody
 

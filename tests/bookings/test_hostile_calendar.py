@@ -10,9 +10,9 @@ from typing import Any
 import vobject
 from bson import ObjectId
 
-from domain.commands.calendar import ReadCalendar
-from handlers.actor import Visitor
-from handlers.calendar import read_calendar
+from domain.wire.bookings import ReadCalendar
+from handlers.access import Visitor
+from handlers.bookings.calendar import read_calendar
 from tests.bookings.market import Market, Somebody
 from tests.bookings.test_calendar import feed_of, read
 

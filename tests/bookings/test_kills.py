@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
-from handlers.bookings import announcing
+from handlers.bookings import announce
 from tests.bookings.market import Answer, Clock, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
 from tests.together.processes import Served, served
@@ -72,7 +72,7 @@ async def settled(market: Market) -> None:
     """Another node finishes what was left, as it does by itself after some seconds."""
     context = market.nodes[0].context
     market.clock.advance(seconds=30)
-    await announcing.redrive(context)
+    await announce.redrive(context)
 
 
 async def check(market: Market, client: Somebody, trainer: Somebody, granted: int) -> list[Data]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from domain.events import BOOKINGS, CONVERSATIONS
-from domain.instants import to_wire
-from domain.slot_hints import SlotHint
-from handlers import slot_changes
+from domain.slots import SlotHint
+from domain.times import to_wire
+from domain.wire.events import BOOKINGS, CONVERSATIONS
 from handlers.context import Context
-from handlers.slot_standing import Standing, standing
-from server.fanout import slot_teller
+from handlers.slots import changes
+from handlers.slots.changes import SlotStatus, slot_status
+from server.fanout import slot_notifier
 from tests.bookings.market import Market, Somebody, together
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
@@ -72,11 +72,11 @@ async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pyte
     client, watcher = await market.client(trainer), await market.somebody("client")
     looked: list[str] = []
 
-    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> Standing:
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
         looked.append(trainer_id)
-        return await standing(context, trainer_id, hints)
+        return await slot_status(context, trainer_id, hints)
 
-    monkeypatch.setattr(slot_teller, "standing", look)
+    monkeypatch.setattr(slot_notifier, "standing", look)
     day = market.at(0).date().isoformat()
     span = {"trainerId": trainer.profile, "from": day, "to": day}
     async with phone(market, watcher, 1) as screen, phone(market, client) as his:
@@ -164,7 +164,7 @@ async def test_changes_of_an_account_that_cross_leave_watchers_with_the_truth(ma
     async with phone(market, watcher, 1) as screen:
         span = {"trainerId": trainer.profile, "from": day, "to": day}
         shown = (await screen.do("slots:watch", span, BOOKINGS))["slots"]
-        async with slot_changes.of_account(context, trainer.user):
+        async with changes.of_account(context, trainer.user):
             await market.call("PATCH", "/me", {"isActive": False}, trainer)
             await screen.until(lambda device: shown[-1] in _told(device, "removed"))
             await market.store.accounts.set_active(trainer.user, True, market.clock())

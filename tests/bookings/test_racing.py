@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from domain.bookings import Booking
-from store.bookings import Wanted
+from store.bookings import BookingFilter
 from tests.bookings.market import Answer, Market, Somebody
 
 CLIENTS = 100
@@ -96,7 +96,7 @@ async def check_exclusive(market: Market, trainers: list[Somebody], clients: lis
     """No two active bookings overlap, breaks kept, on either side; every balance is its ledger's sum."""
     bookings: list[Booking] = []
     for trainer in trainers:
-        found = await market.store.bookings.page(Wanted(trainer_id=trainer.profile), None, 1000)
+        found = await market.store.bookings.page(BookingFilter(trainer_id=trainer.profile), None, 1000)
         active = [booking for booking in found if booking.status == "confirmed"]
         for before, after in itertools.pairwise(active):
             assert before.ends_at + timedelta(minutes=before.pause) <= after.starts_at

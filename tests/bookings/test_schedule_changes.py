@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from domain.events import BOOKINGS
-from domain.instants import to_wire
+from domain.times import to_wire
+from domain.wire.events import BOOKINGS
 from tests.bookings.market import DAYS, Market, Somebody, together
 from tests.bookings.test_live import phone
 from tests.harness.devices import Device

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from domain.schedules import DAYS, Schedule, Window
+from domain.availability import DAYS, Schedule, Window
 from tests.bookings.deals import NOTICE, Deal
 from tests.bookings.market import Data, Market
 from tests.bookings.model import Actor, Trade

@@ -10,14 +10,14 @@ import pytest
 
 from domain import rooms
 from domain.errors import unavailable
-from domain.events import BOOKINGS
-from domain.instants import to_wire
-from domain.slot_hints import SlotHint
+from domain.slots import SlotHint
+from domain.times import to_wire
+from domain.wire.events import BOOKINGS
 from handlers.context import Context
-from handlers.slot_standing import Standing, standing
-from server.fanout import slot_teller
-from server.fanout.bus import Bus
-from server.fanout.feeds import channel
+from handlers.slots.changes import SlotStatus, slot_status
+from server.fanout import slot_notifier
+from server.fanout.subscriptions import channel
+from server.pubsub.bus import Bus
 from tests.bookings.market import Market, Somebody
 from tests.bookings.test_live import phone
 from tests.harness.devices import Device
@@ -112,13 +112,13 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
 ) -> None:
     fails = [unavailable(), unavailable()]
 
-    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> Standing:
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
         if fails:
             raise fails.pop()
-        return await standing(context, trainer_id, hints)
+        return await slot_status(context, trainer_id, hints)
 
     async with watched(market) as (screen, trainer, client):
-        monkeypatch.setattr(slot_teller, "standing", look)
+        monkeypatch.setattr(slot_notifier, "standing", look)
         await market.booked(client, trainer, market.at(9))
         await screen.device.hear("slots:changed")
         await screen.shows_the_truth()
@@ -126,19 +126,19 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
 
 @pytest.mark.parametrize("why", ["the database fails", "too much changes", "too much changed meanwhile", "too often"])
 async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
-    async def look(*_: Any) -> Standing:
+    async def look(*_: Any) -> SlotStatus:
         raise unavailable()
 
     async with watched(market) as (screen, trainer, client):
         with monkeypatch.context() as patched:
             if why == "the database fails":
-                patched.setattr(slot_teller, "standing", look)
-                patched.setattr(slot_teller, "PATIENCE_SECONDS", 0.0)
+                patched.setattr(slot_notifier, "standing", look)
+                patched.setattr(slot_notifier, "PATIENCE_SECONDS", 0.0)
             elif why == "too much changes":
-                patched.setattr(slot_teller, "MOST_TOLD", 23)
+                patched.setattr(slot_notifier, "MOST_TOLD", 23)
             else:
                 limit = "MAX_SCHEDULES" if why == "too often" else "MAX_HINTS"
-                patched.setattr(slot_teller, limit, 0)
+                patched.setattr(slot_notifier, limit, 0)
             await market.call("POST", "/me/availability/exceptions", {"date": str(market.at(0).date())}, trainer)
             await screen.device.hear("sync:required")
         assert screen.device.events("slots:changed") == []

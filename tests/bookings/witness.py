@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from domain.instants import to_wire
+from domain.times import to_wire
 from tests.bookings.deals import AHEAD, Deal, Pair
 from tests.bookings.market import Data, Market, Somebody
 from tests.bookings.model import Actor, Told, Trade

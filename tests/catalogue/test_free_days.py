@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.schedules import Day, weekday
-from handlers.catalogue import free_days
+from domain.availability import Day, weekday
+from handlers.catalogue import search
 from tests.catalogue.town import Resident, Town
 
 
@@ -67,8 +67,8 @@ async def test_out_of_reach_nobody_is_free(town: Town, days: int) -> None:
 
 async def test_pages_are_filled_past_those_who_are_busy(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked at two by two and eight an answer at most, everybody free comes once, in order."""
-    monkeypatch.setattr(free_days, "AT_ONCE", 2)
-    monkeypatch.setattr(free_days, "MOST_LOOKED_AT", 8)
+    monkeypatch.setattr(search, "AT_ONCE", 2)
+    monkeypatch.setattr(search, "MOST_LOOKED_AT", 8)
     day = ahead(10)
     free: list[str] = []
     for number in range(13):

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from domain.files import FileKind, StoredFile
-from domain.instants import whole_milliseconds
+from domain.times import whole_milliseconds
 from tests.catalogue.town import Resident, Town
 from tests.rest.surface import PASSWORD
 

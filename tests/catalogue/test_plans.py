@@ -12,7 +12,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
 
 from domain import listings
-from domain.listings import Sort, Wanted
+from domain.listings import Sort, TrainerQuery
 from store.database import Database
 from store.store import Store
 from tests.catalogue.town import Town
@@ -60,10 +60,10 @@ def stages(plan: Any) -> Iterator[str]:
             yield from stages(one)
 
 
-def wanted(sort: Sort, *names: str, after: str | None) -> Wanted:
+def wanted(sort: Sort, *names: str, after: str | None) -> TrainerQuery:
     terms = tuple(FILTERS[name] for name in names if isinstance(FILTERS[name], tuple))
     rest = {name: FILTERS[name] for name in names if not isinstance(FILTERS[name], tuple)}
-    return Wanted(terms=terms, sort=sort, after=after, **rest)
+    return TrainerQuery(terms=terms, sort=sort, after=after, **rest)
 
 
 @pytest.fixture

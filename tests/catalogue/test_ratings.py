@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.catalogue import Review
-from domain.instants import whole_milliseconds
+from domain.times import whole_milliseconds
 from store.idempotency import nothing
 from tests.catalogue.town import Resident, Town
 from tests.rest.surface import Answer

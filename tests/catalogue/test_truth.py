@@ -12,8 +12,8 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.schedules import DAYS
-from store.database import Session
+from domain.availability import DAYS
+from store.database import ClientSession
 from tests.catalogue.town import Resident, Town
 
 Deed = tuple[str, int]
@@ -78,7 +78,7 @@ async def listing(town: Town, trainer: Resident) -> Any:
 async def check(town: Town, trainer: Resident) -> None:
     kept = await listing(town, trainer)
 
-    async def refresh(session: Session) -> None:
+    async def refresh(session: ClientSession) -> None:
         await town.store.listings.refresh(trainer.id, session=session)
 
     await town.surface.database.transaction(refresh)

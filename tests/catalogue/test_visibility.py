@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from domain.catalogue import Specialization
+from domain.catalogue import Pricing, Specialization
 from domain.errors import Code, DomainError
-from domain.instants import whole_milliseconds
-from domain.pricing import Pricing
+from domain.times import whole_milliseconds
 from tests.catalogue.town import Resident, Town
 from tests.rest.surface import PASSWORD
 

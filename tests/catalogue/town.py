@@ -11,8 +11,8 @@ from typing import Any
 
 from domain.accounts import Role
 from domain.bookings import Booking, Status
-from domain.instants import whole_milliseconds
-from store.database import Session
+from domain.times import whole_milliseconds
+from store.database import ClientSession
 from tests.harness.people import People, Person
 from tests.rest.surface import Answer, Surface
 
@@ -131,7 +131,7 @@ class Town:
             updated_at=start,
         )
 
-        async def insert(session: Session) -> None:
+        async def insert(session: ClientSession) -> None:
             await self.store.bookings.insert(booking, start, session=session)
 
         await self.surface.database.transaction(insert)

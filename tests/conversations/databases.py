@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from store.database import Database
-from store.schema import prepare
+from store.database import Database, prepare
 from store.store import SCHEMAS
 from tests.harness.databases import named, new_name
 

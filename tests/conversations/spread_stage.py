@@ -15,10 +15,10 @@ from redis.asyncio import Redis
 
 from domain import rooms
 from domain.accounts import Role
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from server.app import utc_now
 from server.fanout import envelope
-from server.fanout.feeds import channel
+from server.fanout.subscriptions import channel
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
 
-from domain import rooms, wire
+from domain import rooms
 from domain.errors import DomainError
-from domain.events import CONVERSATIONS, Event
-from domain.slot_hints import SlotHint
-from handlers.actor import Actor
+from domain.slots import SlotHint
+from domain.wire import codec
+from domain.wire.events import CONVERSATIONS, Event
+from handlers.access import Actor
 from handlers.context import Context
 from server.app import utc_now
-from server.files.urls import SignedUrls
-from server.security.keys import ServerSecrets
+from server.protocol import packets
+from server.security.secrets import ServerSecrets, SignedUrls
 from server.security.tokens import AccessTokens
-from server.sockets import replies
 from server.sockets.namespaces import NAMESPACES
 from server.sockets.typing import TypingIndicators
 from store.database import Database
@@ -38,7 +38,7 @@ class Recorder:
         self.said: list[tuple[str, str, Data]] = []
 
     def publish(self, event: Event, *rooms: str) -> None:
-        data = json.loads(wire.encode(event))
+        data = json.loads(codec.encode(event))
         self.said += [(room, event.name, data) for room in rooms]
 
     def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
@@ -156,10 +156,10 @@ class NodeCaller(Caller):
     async def ask(self, event: str, data: object) -> Data:
         row = _ROWS[event]
         try:
-            command = wire.decode(row.command, json.dumps(data))
-            envelope = replies.success(await row.handler(self.stage.context, self._actor, command))
+            command = codec.decode(row.command, json.dumps(data))
+            envelope = packets.success(await row.handler(self.stage.context, self._actor, command))
         except DomainError as error:
-            envelope = replies.failure(error)
+            envelope = packets.failure(error)
         answer: Data = json.loads(envelope)
         return answer
 

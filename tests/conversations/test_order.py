@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from tests.harness.service import Service
 from tests.server.sockets.raw import Raw, admitted
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from domain import rooms
-from domain.instants import to_wire
+from domain.times import to_wire
 from store.database import Database
 from tests.conversations.model import Refusal, Said, Talk
 from tests.conversations.replica import Replica

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from domain.instants import whole_milliseconds
+from domain.times import whole_milliseconds
 from server.app import utc_now
 from tests.conversations.stage import Caller, Stage
 from tests.harness.devices import Data, Refused

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import accumulate
 from zoneinfo import ZoneInfo
 
-from domain.schedules import Schedule, Window
+from domain.availability import Schedule, Window
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from domain.schedules import DAYS, Absence, Day, Schedule, Window
+from domain.availability import DAYS, Absence, Day, Schedule, Window
 
 # A zone with a year: two changes an hour wide, half an hour, at midnight, two hours, a day that never was, none.
 ZONES = (

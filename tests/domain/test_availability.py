@@ -7,9 +7,19 @@ from datetime import date
 
 import pytest
 
-from domain.availability import MAX_WINDOWS_A_DAY, Week, WeekDay, check_absence, check_week
+from domain.availability import (
+    DAYS,
+    MAX_WINDOWS_A_DAY,
+    Absence,
+    Day,
+    Week,
+    WeekDay,
+    Window,
+    check_absence,
+    check_week,
+    time_of,
+)
 from domain.errors import Code, DomainError
-from domain.schedules import DAYS, Absence, Day, Window, time_of
 from tests.domain.schedules import week as windows_apart
 
 TODAY, FARTHEST = date(2027, 6, 7), date(2029, 6, 7)

@@ -11,8 +11,8 @@ import vobject
 from icalendar import Calendar
 
 from domain.bookings import Booking, Status
-from domain.calendar_feed import feed
-from domain.conversations import Card
+from domain.conversations import UserSummary
+from handlers.bookings.calendar import feed
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 MADE = START - timedelta(days=7)
@@ -59,7 +59,7 @@ def booking(**changed: Any) -> Booking:
 
 
 def document(one: Booking, name: str = "Ann") -> str:
-    card = Card(user_id=CLIENT, role="client", profile_id="b" * 24, name=name, profile_image=None)
+    card = UserSummary(user_id=CLIENT, role="client", profile_id="b" * 24, name=name, profile_image=None)
     return b"".join(feed([one], {CLIENT: card}, TRAINER)).decode()
 
 

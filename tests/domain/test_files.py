@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.containers import is_whole
+from domain.file_formats import is_whole, type_of
 from domain.files import KINDS, MAX_NAME, display_name, url_expiry
-from domain.signatures import type_of
 from tests.files import samples
 
 WHOLE = {

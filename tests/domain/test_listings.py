@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.availability import Window, days_of, weekday
+from domain.catalogue import Pricing
 from domain.listings import Offer, listing_of, priced_up_to, rated_from
-from domain.pricing import Pricing
-from domain.schedules import Window, days_of, weekday
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 

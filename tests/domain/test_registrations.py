@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from domain.registrations import Registration, newest_password, open_to_guess, resend, with_registration
+from domain.accounts import Registration, newest_password, open_to_guess, resend, with_registration
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from time import process_time
 
 import pytest
 
-from domain.schedules import DAYS, Absence, Schedule, Window
+from domain.availability import DAYS, Absence, Schedule, Window
 from domain.slots import HORIZON_DAYS, Busy, Slot, at, free, is_open, is_taken, offered, only_open
 from tests.domain.minutes import count_out
 from tests.domain.schedules import ZONES, changes, schedule, week

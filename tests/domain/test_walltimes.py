@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.walltimes import exists, instant
+from domain.times import exists, instant
 from tests.domain.minutes import MINUTE, wall
 from tests.domain.schedules import ZONES, changes
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from domain import wire
 from domain.errors import Code, DomainError
+from domain.wire import codec
 
 Short = Annotated[str, Meta(pattern=r"^[a-z]\Z")]
 
@@ -41,9 +41,9 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
 )
 def test_the_field_is_named(value: Any, field: str, message: str) -> None:
     with pytest.raises(DomainError) as converted:
-        wire.convert(Outer, value)
+        codec.convert(Outer, value)
     with pytest.raises(DomainError) as decoded:
-        wire.decode(Outer, wire.encode(value))
+        codec.decode(Outer, codec.encode(value))
     for refused in (converted.value, decoded.value):
         assert refused.code is Code.VALIDATION_FAILED
         assert [(error.field, error.message) for error in refused.errors] == [(field, message)]

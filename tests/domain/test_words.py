@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.words import LONGEST, beginnings, folded, plain, words
+from domain.text import LONGEST, beginnings, folded, plain, words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import socketio
 from socketio.exceptions import SocketIOError
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 
 Data = dict[str, Any]
 # A kill, a start and an election take some seconds, on a busy machine more.

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from handlers.files.sweeping import sweep
+from handlers.files.uses import sweep
 from server.app import utc_now
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.files import FileUse
-from domain.instants import whole_milliseconds
+from domain.times import whole_milliseconds
 from server.app import utc_now
 from tests.files import samples
 from tests.files.shelf import NOTHING, Shelf

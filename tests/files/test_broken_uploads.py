@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from domain.files import StoredFile
-from domain.instants import whole_milliseconds
-from rest.multipart import Pace
-from rest.turns import OF_ONE_USER
+from domain.times import whole_milliseconds
+from rest.uploads import OF_ONE_USER, Pace
 from server.app import utc_now
 from store.file_bytes import finished
 from tests.files import samples

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from domain.errors import Code, DomainError
-from handlers.ports import Pictures
-from server.files.picture_maker import PictureMaker
+from handlers.context import Pictures
+from server.files.image_processes import PictureMaker
 from tests.files import samples
 from tests.files.shelf import Shelf
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from server.files.urls import SignedUrls
-from server.security.keys import ServerSecrets
+from server.security.secrets import ServerSecrets, SignedUrls
 from tests.harness.nodes import SECRET
 
 NOON = datetime(2026, 11, 25, 12, 20, tzinfo=UTC)

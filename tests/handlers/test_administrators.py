@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import DomainError
-from handlers.administrators import create_superadmin
+from handlers.accounts.administration import create_superadmin
 from store.database import Database
 from tests.rest.surface import Surface, serve
 

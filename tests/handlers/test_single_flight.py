@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from handlers.single_flight import SingleFlight
+from store.concurrency import SingleFlight
 
 
 class Work:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from tests.harness.devices import PATIENCE_SECONDS
 
 _TEXT, _CLOSE = 0x81, 0x88

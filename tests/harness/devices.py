@@ -9,7 +9,7 @@ from typing import Any
 
 import socketio
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from tests.harness.people import Person
 
 Data = dict[str, Any]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from server import revocation
 from server.app import Node, utc_now
-from server.revocation import watch
 from server.security.passwords import CHEAP
 from server.settings import load
 
 # A thread of the driver ends a quarter of a second later than a node that does not wait for it: of a thousand nodes of
 # tests that is minutes.
-watch.STOP_SECONDS = 0.0
+revocation.STOP_SECONDS = 0.0
 SECRET = "tests-only-8f2b6c1d9e7a4053b1c2d3e4f5a60718"
 
 

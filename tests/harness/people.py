@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.accounts import Role, User
-from domain.instants import whole_milliseconds
 from domain.sessions import LIFETIME, Session
+from domain.times import whole_milliseconds
 from server.security.tokens import AccessTokens
 from store.profiles import NewProfile
 from store.store import Store

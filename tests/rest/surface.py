@@ -13,19 +13,17 @@ from typing import Any, cast
 import aiohttp
 from aiohttp import web
 
-from domain.events import Event
-from domain.mails import Mail
-from domain.slot_hints import SlotHint
+from domain.slots import SlotHint
+from domain.wire.events import Event
 from handlers.context import Context
+from handlers.mails import Mail
 from rest.adapter import Services
 from rest.build import attach
-from server.addresses import client_address
-from server.files.urls import SignedUrls
-from server.rates.limiter import MovingWindowLimiter
-from server.security.authenticator import Authenticator
-from server.security.keys import ServerSecrets
+from server.http.addresses import client_address
+from server.rates import MovingWindowLimiter
 from server.security.passwords import CHEAP, Argon2Passwords
-from server.security.tokens import AccessTokens
+from server.security.secrets import ServerSecrets, SignedUrls
+from server.security.tokens import AccessTokens, Authenticator
 from store.database import Database
 from store.store import Store
 

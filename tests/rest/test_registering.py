@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from bson import ObjectId
 
-from handlers.auth.registering import profile_of
+from handlers.accounts.registration import profile_of
 from tests.rest.surface import PASSWORD, Surface
 
 EMAIL = "ann@example.com"

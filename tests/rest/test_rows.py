@@ -9,11 +9,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from domain import fields
-from domain.answers import Answer
-from domain.commands import Command
 from domain.errors import Code, DomainError
-from handlers.actor import Actor, Visitor
+from domain.wire import fields
+from domain.wire.base import Answer, Command
+from handlers.access import Actor, Visitor
 from handlers.context import Context
 from rest.adapter import Services
 from rest.build import attach

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.addresses import client_address
+from server.http.addresses import client_address
 
 
 @pytest.mark.parametrize(

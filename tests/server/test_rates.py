@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from server.rates.limiter import MovingWindowLimiter
-from server.rates.memory import MovingWindowMemory
+from server.rates import MovingWindowLimiter, MovingWindowMemory
 
 
 async def test_a_window_has_so_many_places_and_says_when_one_is_free(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ async def test_draining_waits_for_all_that_was_submitted(shared_database: Databa
 async def test_heads_that_are_forgotten_are_learned_again(
     shared_database: Database, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    monkeypatch.setattr("store.log.lanes.MAX_KNOWN_HEADS", kept)
+    monkeypatch.setattr("store.log.queues.MAX_KNOWN_HEADS", kept)
     log, sender = Log(shared_database), new_id()
     conversations = [new_id() for _ in range(5)]
     for number in range(3):

@@ -9,11 +9,11 @@ import pytest
 from bson import ObjectId
 
 from store.database import Database, Document
-from store.log.courtesy import CONTENDED_SECONDS, COURTESIES, PATIENCE_IN_WRITES, TURN, Courtesy
+from store.log.fairness import CONTENDED_SECONDS, COURTESIES, PATIENCE_IN_WRITES, TURN, Fairness
 from store.log.heads import Heads
-from store.log.lanes import Appended, Lane, Lanes, Pending
 from store.log.log import Log
-from store.log.turns import Turns
+from store.log.queues import Appended, ConversationQueue, ConversationQueues, Pending
+from store.log.scheduler import BatchScheduler
 from tests.store.writing import a_message, new_id, numbers, upto, write
 
 
@@ -59,11 +59,11 @@ async def test_what_is_learned_of_a_race_counts_for_that_race(
 
 async def test_two_that_take_turns_leave_a_gap_to_a_third(shared_database: Database) -> None:
     """One that hears neither has to read what the others are told: without a gap it always comes too late."""
-    loop, lanes, courtesy, conversation = asyncio.get_running_loop(), Lanes(), Courtesy(), ObjectId()
+    loop, lanes, courtesy, conversation = asyncio.get_running_loop(), ConversationQueues(), Fairness(), ObjectId()
     courtesy.took(0.2)
     written: list[int] = []
 
-    async def store(batch: list[Lane]) -> None:
+    async def store(batch: list[ConversationQueue]) -> None:
         (lane,) = batch
         assert lane.head is not None
         lane.head += 1
@@ -72,7 +72,7 @@ async def test_two_that_take_turns_leave_a_gap_to_a_third(shared_database: Datab
         lanes.succeed(lane, Appended({}, False), lambda _: None)
         turns.next(lane)
 
-    turns = Turns(lanes, Heads(shared_database), courtesy, store)
+    turns = BatchScheduler(lanes, Heads(shared_database), courtesy, store)
     for _ in range(TURN + 1):
         pending = Pending({"conversationId": conversation}, loop.create_future(), loop.time() + 10, lambda _: None)
         lane = lanes.add(pending)
@@ -93,9 +93,9 @@ async def test_two_that_take_turns_leave_a_gap_to_a_third(shared_database: Datab
     assert written[-1] == 2 * TURN + 3
 
 
-def _heard_once(at: float) -> tuple[Courtesy, Lane]:
+def _heard_once(at: float) -> tuple[Fairness, ConversationQueue]:
     """Of another node, by one whose writes take a tenth of a second."""
-    courtesy, lane = Courtesy(), Lane(ObjectId())
+    courtesy, lane = Fairness(), ConversationQueue(ObjectId())
     for _ in range(50):
         courtesy.took(0.1)
     courtesy.heard(lane, at)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from store.database import Database
+from store.database import Database, prepare
 from store.log.documents import MESSAGES, SCHEMA, change_document, message_document
-from store.schema import prepare
 from tests.store.writing import a_change, a_message, new_id
 
 

@@ -11,7 +11,7 @@ import pytest
 from bson import ObjectId
 
 from domain.messages import ChangeKind, MessageRecord
-from handlers.redriving import redrive_changes
+from handlers.messages.recovery import redrive_changes
 from store.database import Database, Document
 from store.log.documents import MESSAGES
 from store.log.log import ABANDONED_AFTER, Log

@@ -9,8 +9,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from domain.instants import whole_milliseconds
 from domain.messages import Change, ChangeKind, MessageRecord, body_digest
+from domain.times import whole_milliseconds
 from store.database import Database, Document
 from store.log.documents import MESSAGES, change_document
 from store.log.log import AppendedChange, Log

@@ -14,7 +14,7 @@ from server.app import utc_now
 from tests.harness.devices import Data, Device, device
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People, Person
-from tests.server.fanout.redis_servers import RedisServer, redis_server
+from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
 ENTRIES = ("message:new", "message:updated")
 

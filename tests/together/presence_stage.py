@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.events import PRESENCE
+from domain.wire.events import PRESENCE
 from server.app import utc_now
 from tests.harness.devices import PATIENCE_SECONDS, Data, Device, device
 from tests.harness.nodes import Running, running_node

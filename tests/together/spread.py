@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Literal, Protocol
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database

@@ -10,7 +10,7 @@ from time import perf_counter
 
 import pytest
 
-from server.fanout.feeds import channel
+from server.fanout.subscriptions import channel
 from tests.together.fanout_stage import Stage, stage
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from domain.events import BOOKINGS, CONVERSATIONS, PRESENCE
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database

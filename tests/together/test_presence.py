@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from domain.events import CONVERSATIONS, PRESENCE
-from domain.instants import whole_milliseconds
+from domain.times import whole_milliseconds
+from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.presence.devices import Devices
 from tests.harness.devices import PATIENCE_SECONDS, Refused, device

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domain.events import PRESENCE
+from domain.wire.events import PRESENCE
 from tests.harness.devices import device
-from tests.server.fanout.deployments import cluster
+from tests.server.pubsub.deployments import cluster
 from tests.together.presence_stage import fleet, say, sees, watch, watcher
 
 PEOPLE = 6

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.events import PRESENCE
+from domain.wire.events import PRESENCE
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
@@ -18,7 +18,7 @@ from store.store import Store
 from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
-from tests.server.fanout.redis_servers import RedisServer, redis_server
+from tests.server.pubsub.redis_servers import RedisServer, redis_server
 from tests.together.presence_stage import CHANGED, changes, say, sees, until, watch, watcher
 from tests.together.processes import Served, served
 

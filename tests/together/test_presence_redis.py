@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from domain.events import CONVERSATIONS, PRESENCE
+from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
-from server.presence import names
-from server.presence.timing import STANDARD
+from server.presence import redis as names
+from server.presence.lease import STANDARD
 from tests.harness.devices import Device, device
-from tests.server.fanout.redis_servers import RedisServer, redis_server
+from tests.server.pubsub.redis_servers import RedisServer, redis_server
 from tests.together.presence_stage import Fleet, changes, fleet, say, sees, until, watch, watcher
 
 # What a lease lasts, and then some: as soon as after a kill (15 s), three times over.

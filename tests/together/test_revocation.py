@@ -10,9 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from domain.events import BOOKINGS, CONVERSATIONS, PRESENCE
-from handlers.auth.leaving import end
-from handlers.auth.signing_in import present
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
+from handlers.accounts.sessions import end, present
 from tests.harness.crowd import all_gone, crowd
 from tests.harness.people import Person
 from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet

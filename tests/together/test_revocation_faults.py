@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from domain.instants import whole_milliseconds
-from domain.revocations import KEPT, Revocation
+from domain.sessions import KEPT, Revocation
+from domain.times import whole_milliseconds
 from server.app import utc_now
 from server.security import tokens
 from store import revocations as stored

@@ -14,9 +14,9 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from handlers import unannounced
+from handlers.messages import recovery
 from server.app import utc_now
-from server.presence import names
+from server.presence import redis as names
 from store.conversations import CONVERSATIONS
 from store.database import Document
 from store.log.documents import MESSAGES, message_document
@@ -149,7 +149,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
     two: Stage, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
 ) -> None:
     """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
-    monkeypatch.setattr(unannounced, "SILENT_FOR", timedelta(seconds=3))
+    monkeypatch.setattr(recovery, "SILENT_FOR", timedelta(seconds=3))
     talk = await two.talk()
     silences = two.nodes[0].node.store.silences
     async with (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded.ports import is_free
+from server.embedded.process import is_free
 from tests.harness.devices import Device, device
 from tests.together.workers_program import Program, is_alive, program, start, until, worker_of
 from tests.together.workers_stage import Stage, stage

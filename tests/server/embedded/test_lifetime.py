@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from server import embedded
-from server.embedded.places import Places
+from server.embedded.programs import Places
 from tests.server.embedded.observed import Death, Program, is_alive, mongod_pid, parent_of, program, redis, redis_pid
 
 

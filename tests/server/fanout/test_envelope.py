@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import NAMESPACES
-from domain.schedules import Absence, Schedule, Window
-from domain.slot_hints import BookingHint, ScheduleHint, SlotHint
-from domain.slots import Busy
+from domain.availability import Absence, Schedule, Window
+from domain.slots import BookingHint, Busy, ScheduleHint, SlotHint
+from domain.wire.events import NAMESPACES
 from server.fanout import envelope
 from server.fanout.envelope import Garbage, Kind
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.fanout.delivery import Delivery
-from server.fanout.gate import HOLD_SECONDS, UNKNOWN, Gate
-from server.sockets.engine import frames
-from server.sockets.engine.frames import Frame
+from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
+from server.protocol import frames
+from server.protocol.frames import Frame
 from server.sockets.rooms import Rooms
 
 TALK = "a" * 24
@@ -43,18 +43,18 @@ class Asked:
         self.places = 0
         self.filled = asyncio.Event()
 
-    def fill(self, gate: Gate, conversation_id: str) -> None:
+    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
         self.fills += 1
         self.filled.set()
 
-    def place(self, gate: Gate, conversation_id: str) -> None:
+    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
         self.places += 1
 
 
 class Room:
     def __init__(self, patient: bool = True) -> None:
         self.written, self.asked = Written(), Asked(patient)
-        self.gate = Gate("room", datetime.now(UTC), self.written, self.asked)
+        self.gate = ReorderBuffer("room", datetime.now(UTC), self.written, self.asked)
 
     def entry(self, seq: int, certain: bool = False) -> None:
         self.gate.entry(TALK, seq, frames.text(b"%d" % seq), certain)

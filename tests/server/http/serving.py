@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from server.http.connections import Connections
+from server.http.connections import HttpConnections
 from server.http.server import Runner
 from tests.harness.devices import PATIENCE_SECONDS
 
@@ -21,7 +21,7 @@ LARGE = 2_000_000
 
 @dataclass
 class Web:
-    connections: Connections
+    connections: HttpConnections
     port: int
     waiting: asyncio.Event
     go_on: asyncio.Event
@@ -48,7 +48,7 @@ def send_little(request: web.Request) -> None:
 
 @asynccontextmanager
 async def serving(most: int | None = None) -> AsyncIterator[Web]:
-    made = Web(Connections(most, LOOK_EVERY, UNREAD), 0, asyncio.Event(), asyncio.Event())
+    made = Web(HttpConnections(most, LOOK_EVERY, UNREAD), 0, asyncio.Event(), asyncio.Event())
 
     async def echo(request: web.Request) -> web.Response:
         return web.Response(body=await request.read())

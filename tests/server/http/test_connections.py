@@ -9,7 +9,7 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from server.http.connections import Connections
+from server.http.connections import HttpConnections
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
 from tests.server.http.serving import LOOK_EVERY, ended, serving
@@ -96,7 +96,7 @@ async def test_one_address_has_so_many_and_gets_them_back() -> None:
 
 
 async def test_an_ipv6_network_has_so_many() -> None:
-    connections = Connections(2)
+    connections = HttpConnections(2)
     made = [StillOpen() for _ in range(4)]
     assert connections.add(made[0], "2001:db8:1:1::1")
     assert connections.add(made[1], "2001:db8:1:1::2")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from domain.mails import Mail, verification_code
+from handlers.mails import Mail, verification_code
 from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"

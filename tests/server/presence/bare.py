@@ -5,14 +5,13 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from domain.presence import Status, View
-from server.presence import names
+from server.presence import redis as names
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
-from server.presence.lease import Lease
+from server.presence.lease import Lease, Timing
+from server.presence.redis import Scripts
 from server.presence.registrar import Registrar
-from server.presence.scripts import Scripts
 from server.presence.taking_over import TakingOver
-from server.presence.timing import Timing
 
 # Leases run out when a test says so; no clocks differ; a test that wants quiet asks for it.
 BARE = Timing(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13, grace_seconds=0.0)

@@ -11,9 +11,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from domain.presence import View, combined, public
-from server.presence import names, views
-from server.presence.reading import Reading
-from server.presence.scripts import Scripts
+from server.presence import redis as names
+from server.presence import watches
+from server.presence.redis import Scripts
+from server.presence.watches import Reading
 from tests.server.presence.bare import Bare
 
 NODES, USERS = 3, ("u1", "u2")
@@ -98,5 +99,5 @@ async def heard(redis: Redis, listener: PubSub) -> dict[str, list[View]]:
         with suppress(StopIteration):
             if message["type"] == "message":
                 user_id = next(u for u in USERS if names.user(u) == channel)
-                said[user_id].append(views.from_message(message["data"]))
+                said[user_id].append(watches.from_message(message["data"]))
     return said

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from redis.asyncio import Redis
 
-from server.presence import names
-from server.presence.lua import CHANGE
-from server.presence.reading import Reading
-from server.presence.scripts import Call, Scripts
+from server.presence import redis as names
+from server.presence.redis import CHANGE, Call, Scripts
+from server.presence.watches import Reading
 from tests.server.presence.bare import BARE, Bare
 
 

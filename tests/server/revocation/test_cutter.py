@@ -12,11 +12,9 @@ import msgspec
 import pytest
 
 from domain.accounts import User
-from domain.revocations import Revocation
-from domain.sessions import Session
-from server.revocation import cutter as cutting
-from server.revocation.cutter import Cutter
-from server.revocation.seen import Seen
+from domain.sessions import Revocation, Session
+from server import revocation as cutting
+from server.revocation import Cutter, Seen
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 USER = User(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from server.security.keys import ServerSecrets
+from server.security.secrets import ServerSecrets
 from server.security.tokens import AccessTokens
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from tests.server.sockets.raw import Data
 
 SEPARATOR = "\x1e"

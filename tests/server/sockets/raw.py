@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
-from domain.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS
 from tests.harness.devices import PATIENCE_SECONDS
 
 Data = dict[str, Any]

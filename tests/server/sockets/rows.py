@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.commands import Command
+from domain.wire.base import Command
 from server.sockets.admission import RenewToken
 from server.sockets.namespaces import NAMESPACES
 

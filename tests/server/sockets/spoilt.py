@@ -23,7 +23,7 @@ from msgspec.inspect import (
     type_info,
 )
 
-from domain.commands import Command
+from domain.wire.base import Command
 
 DEEP = 100_000
 NESTED = "[" * DEEP + "]" * DEEP

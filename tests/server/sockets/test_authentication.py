@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 from websockets.exceptions import ConnectionClosed
 
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from server.app import utc_now
 from tests.harness.nodes import SECRET, Running
 from tests.harness.people import People, Person

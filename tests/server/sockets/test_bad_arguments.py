@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from domain.commands import Command
-from domain.events import NAMESPACES
+from domain.wire.base import Command
+from domain.wire.events import NAMESPACES
 from tests.harness.nodes import Running
 from tests.harness.people import People
 from tests.server.sockets.gates import Gate

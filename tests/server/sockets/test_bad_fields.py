@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from domain.commands import Command
+from domain.wire.base import Command
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
 from tests.server.sockets.spoilt import as_object, fields_of, fitting, spoilt

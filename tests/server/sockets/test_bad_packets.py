@@ -7,7 +7,7 @@ import re
 import aiohttp
 import pytest
 
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from tests.harness.nodes import Running
 from tests.harness.people import People
 from tests.server.sockets.raw import raw_socket

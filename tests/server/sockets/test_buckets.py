@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.sockets import buckets
-from server.sockets.buckets import Buckets
-from server.sockets.rows import Rate
+from server.sockets import rows
+from server.sockets.rows import Buckets, Rate
 
 
 class Time:
@@ -52,7 +51,7 @@ def test_a_scale_multiplies_both_but_never_to_nothing() -> None:
 
 
 def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(rows, "MAX_REMEMBERED", 10)
     limits, rate = Buckets(clock=Time()), Rate(1, 2)
     for key in range(9):
         assert limits.take(f"old {key}", rate) == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from domain.events import NAMESPACES
-from domain.instants import from_wire
+from domain.times import from_wire
+from domain.wire.events import NAMESPACES
 from server.security.tokens import LIFETIME
 from server.sockets.admission import ASK_BEFORE
 from tests.harness.nodes import Running, running_node

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from domain.events import NAMESPACES
-from server.sockets.clients import Client, Connection
-from server.sockets.engine.engine_socket import EngineSocket
+from domain.wire.events import NAMESPACES
+from server.engineio.socket import EngineSocket
+from server.sockets.clients import Client, NamespaceConnection
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
-from tests.server.sockets.engine.harness import masked
+from tests.server.engineio.harness import masked
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
 from tests.server.sockets.turning import until
@@ -150,7 +150,7 @@ async def test_visitors_that_poll(elsewhere: list[object], running: Running, peo
 
 def living() -> list[object]:
     gc.collect()
-    return [thing for thing in gc.get_objects() if type(thing) in (Client, Connection, EngineSocket)]
+    return [thing for thing in gc.get_objects() if type(thing) in (Client, NamespaceConnection, EngineSocket)]
 
 
 async def assert_nothing_left(running: Running, elsewhere: list[object]) -> None:

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain import rooms
-from domain.events import TypingChanged
-from server.sockets.engine.polling_link import PollingLink
+from domain.wire.events import TypingChanged
+from server.engineio.polling import PollingTransport
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import Running
 from tests.harness.people import People
@@ -132,7 +132,7 @@ async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: Running, peopl
         await poller.connect(person.token)
         (socket,) = running.node.gateway.eio.sockets.values()
         hearing = asyncio.create_task(poller.packet())
-        await until(lambda: isinstance(socket.link, PollingLink) and socket.link.polled)
+        await until(lambda: isinstance(socket.link, PollingTransport) and socket.link.polled)
         typing = TypingChanged(conversation_id="0" * 24, user_id="0" * 24, active=True)
         for _ in range(40):
             running.node.publisher.publish(typing, rooms.user(person.id))

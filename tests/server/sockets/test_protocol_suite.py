@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from domain.events import CONVERSATIONS, PRESENCE
+from domain.wire.events import CONVERSATIONS, PRESENCE
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.world import World
 

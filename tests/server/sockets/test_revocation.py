@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 
-from domain.events import NAMESPACES
+from domain.wire.events import NAMESPACES
 from server.app import utc_now
 from tests.harness.nodes import Running
 from tests.harness.people import People

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from domain import rooms
-from domain.events import BOOKINGS, CONVERSATIONS, PRESENCE, SessionRevoked
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, SessionRevoked
 from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
+from server.engineio.transport import Limits
 from server.sockets import gateway
 from server.sockets.clients import Client
-from server.sockets.engine.limits import Limits
 from tests.harness.crowd import Light, crowd, open_light
 from tests.harness.nodes import Running, running_node
 from tests.harness.people import People, Person

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from domain.events import NAMESPACES, SessionRevoked
+from domain.wire.events import NAMESPACES, SessionRevoked
 from tests.harness.devices import device
 from tests.harness.nodes import Running
 from tests.harness.people import People

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from domain.events import CONVERSATIONS, NAMESPACES
+from domain.wire.events import CONVERSATIONS, NAMESPACES
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
 from tests.server.sockets.raw import Attentive, Raw, admitted

@@ -12,9 +12,9 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from server.workers.mailbox import Outbox, make_pair
-from server.workers.neighbours import PATIENCE_SECONDS, Neighbours
-from tests.server.sockets.engine.harness import Harness, Raw, until
+from server.workers.ipc import IpcSender, make_pair
+from server.workers.peers import PATIENCE_SECONDS, WorkerPeers
+from tests.server.engineio.harness import Harness, Raw, until
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 on_both_loops = pytest.mark.parametrize(
@@ -23,7 +23,7 @@ on_both_loops = pytest.mark.parametrize(
 
 
 class Worker(Harness):
-    def __init__(self, neighbours: Neighbours) -> None:
+    def __init__(self, neighbours: WorkerPeers) -> None:
         super().__init__(client_address=self._note_peer)
         self.peers: list[tuple[str, int]] = []
         self.neighbours = neighbours
@@ -72,7 +72,7 @@ class Pair:
         return self._outbox._turn.locked()
 
     @property
-    def _outbox(self) -> Outbox:
+    def _outbox(self) -> IpcSender:
         return self.other.neighbours._outboxes[0]
 
     async def write(self, request: bytes, *, to_owner: bool = False) -> Raw:
@@ -97,7 +97,7 @@ def post(sid: str, body: bytes, *headers: str, length: bool = True) -> bytes:
 async def pair(*, listening: bool = True, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Pair]:
     boxes = [make_pair() for _ in range(2)]
     outboxes = [outbox for _, outbox in boxes]
-    owner, other = (Worker(Neighbours(at, box[0], outboxes, patience_seconds)) for at, box in enumerate(boxes))
+    owner, other = (Worker(WorkerPeers(at, box[0], outboxes, patience_seconds)) for at, box in enumerate(boxes))
     for worker in (owner, other):
         await worker.start()
         if listening:

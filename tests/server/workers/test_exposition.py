@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.workers.exposition import merged
+from server.workers.metrics import merged
 from tests.server.workers.pair import NewLoop, on_both_loops, pair, run
 
 

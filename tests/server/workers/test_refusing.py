@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.sockets.engine.harness import Raw, until
+from tests.server.engineio.harness import Raw, until
 from tests.server.workers.pair import NewLoop, on_both_loops, pair, poll, post, run
 
 UNKNOWN = b'{"code":1,"message":"Session ID unknown"}'

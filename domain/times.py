@@ -1,0 +1,84 @@
+"""Instants on the wire: RFC 3339 in UTC with milliseconds and ``Z``.
+
+From a date and a time on the wall to the instant meant, in a zone whose clocks are put forward and back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from domain.errors import invalid
+
+
+def to_wire(instant: datetime) -> str:
+    """``2026-11-22T09:30:00.000Z``; the instant must be aware and in UTC."""
+    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def to_wire_or_none(instant: datetime | None) -> str | None:
+    return None if instant is None else to_wire(instant)
+
+
+def from_wire(text: str, field: str) -> datetime:
+    """The instant a client named; raises ``validation_failed`` for ``field``."""
+    try:
+        instant = datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise invalid(field, "is not an RFC 3339 instant") from None
+    if instant.tzinfo is None or "T" not in text.upper():
+        raise invalid(field, "is not an RFC 3339 instant with an offset")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise invalid(field, "is out of range") from None
+
+
+def whole_milliseconds(instant: datetime) -> datetime:
+    """Cut to the precision that MongoDB stores and the wire shows."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def from_milliseconds(milliseconds: int) -> datetime | None:
+    """Since 1970; 0 stands for unknown."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
+
+_NOON = time(12)
+_SECOND = timedelta(seconds=1)
+
+
+def instant(zone: ZoneInfo, day: date, minutes: int) -> datetime:
+    """``minutes`` after midnight on the wall, beyond 1440 on the next day; the answer is in UTC.
+
+    What the clocks show twice means the first time; what they skip means the moment at which they skip it.
+    """
+    wall = datetime.combine(day, time()) + timedelta(minutes=minutes)
+    before = zone.utcoffset(wall)
+    after = zone.utcoffset(wall.replace(fold=1))
+    assert before is not None
+    assert after is not None
+    early = (wall - before).replace(tzinfo=UTC)
+    if after <= before:
+        return early
+    # Only inside a gap does the later offset come with fold 1.
+    return _transition(zone, (wall - after).replace(tzinfo=UTC), early)
+
+
+def exists(zone: ZoneInfo, day: date) -> bool:
+    """Whether the zone's calendar has the date: Apia had no 30th of December in 2011."""
+    noon = datetime.combine(day, _NOON, zone)
+    return noon.astimezone(UTC).astimezone(zone).date() == day
+
+
+def _transition(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The first second of the new offset, which begins after ``before`` and not after ``after``."""
+    old = before.astimezone(zone).utcoffset()
+    low, high = 0, int((after - before) / _SECOND)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (before + middle * _SECOND).astimezone(zone).utcoffset() == old:
+            low = middle
+        else:
+            high = middle
+    return before + high * _SECOND

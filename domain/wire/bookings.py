@@ -1,0 +1,167 @@
+"""Commands of ``/bookings`` and of its REST twins.
+
+Commands of the calendar feed.
+
+Bookings on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from domain.bookings import Booking, PaidWith, Party, Status, duration_in_minutes, wall_times
+from domain.catalogue import CancellationPolicy
+from domain.times import to_wire
+from domain.wire.base import Answer, Command
+from domain.wire.fields import Cursor, Date, DateOrInstant, Id, Instant, Note, PageSize, Reason
+
+
+class CreateBooking(Command, frozen=True, kw_only=True):
+    """The server derives the end, the price and the policy."""
+
+    trainer_id: Id
+    starts_at: Instant
+    pay_with: Literal["credit", "trial", "card"]
+    note: Note | None = None
+
+
+class GetBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+
+
+class ListBookings(Command, frozen=True, kw_only=True):
+    """By start, the earliest first; a date as the end is inclusive."""
+
+    status: Status | None = None
+    since: DateOrInstant | None = msgspec.field(name="from", default=None)
+    until: DateOrInstant | None = msgspec.field(name="to", default=None)
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class PreviewCancellation(Command, frozen=True, kw_only=True):
+    booking_id: Id
+
+
+class CancelBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+    reason: Reason | None = None
+
+
+class RescheduleBooking(Command, frozen=True, kw_only=True):
+    booking_id: Id
+    starts_at: Instant
+
+
+class WatchSlots(Command, frozen=True, kw_only=True):
+    """Dates in the trainer's zone, inclusive; watching another span of the same trainer replaces the first."""
+
+    trainer_id: Id
+    since: Date = msgspec.field(name="from")
+    until: Date = msgspec.field(name="to")
+
+
+class UnwatchSlots(Command, frozen=True, kw_only=True):
+    trainer_id: Id
+
+
+class ReportNoShow(Command, frozen=True, kw_only=True):
+    booking_id: Id
+
+
+FeedToken = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{20,64}\Z", description="the secret part of the feed's URL")]
+
+
+class ReadCalendar(Command, frozen=True, kw_only=True):
+    token: FeedToken
+
+
+class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """``url``: a path below the server's address; whoever knows it can read the feed."""
+
+    url: str
+
+
+class PartyCard(Answer, frozen=True, kw_only=True):
+    """``id`` is that of the Client or Trainer."""
+
+    id: str
+    user_id: str
+    name: str
+    profile_image: str | None = msgspec.field(name="profile_image")
+
+
+class Parties(Answer, frozen=True, kw_only=True):
+    client: PartyCard
+    trainer: PartyCard
+
+
+class BookingAnswer(Answer, frozen=True, kw_only=True):
+    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``; ``version`` grows with each change."""
+
+    id: str
+    trainer: str
+    client: str
+    status: Status
+    starts_at: str
+    ends_at: str
+    time_zone: str
+    date: str
+    start_time: str
+    end_time: str
+    duration_in_mins: int
+    cancellation_policy: CancellationPolicy
+    paid_with: PaidWith
+    conversation_id: str
+    version: int
+    note: str | None
+    cancelled_by: Party | msgspec.UnsetType = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    parties: Parties
+    created_at: str
+    updated_at: str
+
+
+class BookingPage(Answer, frozen=True, kw_only=True):
+    items: list[BookingAnswer]
+    next_cursor: str | None
+
+
+class CancellationPreview(Answer, frozen=True, kw_only=True):
+    """``credit_returned``: a credit comes back; a trial, which is none, can be taken again when ``free``."""
+
+    free: bool
+    credit_returned: bool
+    deadline: str
+
+
+def booking_answer(booking: Booking, cards: Mapping[str, PartyCard]) -> BookingAnswer:
+    """``cards`` by user id."""
+    wall = wall_times(booking)
+    return BookingAnswer(
+        id=booking.id,
+        trainer=booking.trainer_id,
+        client=booking.client_id,
+        status=booking.status,
+        starts_at=to_wire(booking.starts_at),
+        ends_at=to_wire(booking.ends_at),
+        time_zone=booking.time_zone,
+        date=wall.date,
+        start_time=wall.start_time,
+        end_time=wall.end_time,
+        duration_in_mins=duration_in_minutes(booking),
+        cancellation_policy=booking.cancellation_policy,
+        paid_with=booking.paid_with,
+        conversation_id=booking.conversation_id,
+        version=booking.version,
+        note=booking.note,
+        cancelled_by=booking.cancelled_by or msgspec.UNSET,
+        reason=booking.reason or msgspec.UNSET,
+        parties=Parties(client=cards[booking.client_user_id], trainer=cards[booking.trainer_user_id]),
+        created_at=to_wire(booking.created_at),
+        updated_at=to_wire(booking.updated_at),
+    )

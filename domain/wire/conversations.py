@@ -1,0 +1,144 @@
+"""Commands of ``/conversations`` and of its REST twins.
+
+What commands answer, where that is more than a record.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from domain.conversations import Conversation
+from domain.messages import Message
+from domain.wire.base import Answer, Command
+from domain.wire.fields import ClientMessageId, Cursor, Id, Instant, PageSize, Seq
+
+MAX_TEXT = 4000
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Attachments = Annotated[tuple[Id, ...], Meta(max_length=10)]
+# Long enough for a family joined by zero-width joiners with skin tones; no blanks, no control characters.
+Emoji = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
+
+
+class OpenConversation(Command, frozen=True, kw_only=True):
+    user_id: Id
+
+
+class ListConversations(Command, frozen=True, kw_only=True):
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class MuteConversation(Command, frozen=True, kw_only=True):
+    """Without ``until`` it is muted until further notice; ``null`` unmutes."""
+
+    conversation_id: Id
+    until: Instant | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class SendMessage(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    client_message_id: ClientMessageId
+    text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    image_urls: Attachments = ()
+    video_urls: Attachments = ()
+    pdf_urls: Attachments = ()
+    reply_to: Id | None = None
+
+
+class EditMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+    text: Text
+
+
+class DeleteMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+
+
+class ReactToMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
+    emoji: Emoji
+    remove: bool = False
+
+
+class ListMessages(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    before_seq: Seq | None = None
+    limit: PageSize = 20
+
+
+class SearchMessages(Command, frozen=True, kw_only=True):
+    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    conversation_id: Id | None = None
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class MarkSeen(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    seq: Seq
+
+
+class MarkDelivered(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    seq: Seq
+
+
+class SetTyping(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    active: bool
+
+
+class Sync(Command, frozen=True, kw_only=True):
+    """``cursors``: the last ``seq`` received of each conversation the device knows."""
+
+    cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)]
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class ConversationAnswer(Answer, frozen=True, kw_only=True):
+    conversation: Conversation
+
+
+class ConversationPage(Answer, frozen=True, kw_only=True):
+    items: list[Conversation]
+    next_cursor: str | None
+
+
+class MessageAnswer(Answer, frozen=True, kw_only=True):
+    message: Message
+
+
+class MessageList(Answer, frozen=True, kw_only=True):
+    messages: list[Message]
+    has_more: bool
+
+
+class MessagePage(Answer, frozen=True, kw_only=True):
+    items: list[Message]
+    next_cursor: str | None
+
+
+class LogEntry(Answer, frozen=True, kw_only=True):
+    """One entry of a conversation's log: a message, or a change with its target as it now stands."""
+
+    seq: int
+    change: Literal["new", "edit", "delete", "reaction"]
+    message: Message
+
+
+class SyncedConversation(Answer, frozen=True, kw_only=True):
+    """``reset``: forget what was held of this conversation; these are its newest messages."""
+
+    conversation: Conversation
+    entries: list[LogEntry]
+    cursor: int
+    has_more: bool
+    reset: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class SyncAnswer(Answer, frozen=True, kw_only=True):
+    conversations: list[SyncedConversation]
+    has_more: bool

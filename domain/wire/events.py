@@ -1,0 +1,173 @@
+"""What the server tells clients, typed; each event knows its name and its namespace.
+
+What is told on ``/bookings``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from domain.bookings import Action, Party
+from domain.conversations import Conversation
+from domain.messages import ChangeKind, Message
+from domain.presence import PublicStatus
+from domain.wire.availability import SlotAnswer
+from domain.wire.bookings import BookingAnswer
+
+CONVERSATIONS = "/conversations"
+PRESENCE = "/presence"
+BOOKINGS = "/bookings"
+NAMESPACES = (CONVERSATIONS, PRESENCE, BOOKINGS)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    name: ClassVar[str]
+    namespace: ClassVar[str] = CONVERSATIONS
+
+
+class MessageNew(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "message:new"
+    conversation_id: str
+    seq: int
+    message: Message
+
+
+class MessageUpdated(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "message:updated"
+    conversation_id: str
+    seq: int
+    change: ChangeKind
+    message: Message
+
+
+class ConversationNew(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "conversation:new"
+    conversation: Conversation
+
+
+class ConversationSeen(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "conversation:seen"
+    conversation_id: str
+    user_id: str
+    seq: int
+
+
+class ConversationDelivered(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "conversation:delivered"
+    conversation_id: str
+    user_id: str
+    seq: int
+
+
+class TypingChanged(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "typing"
+    conversation_id: str
+    user_id: str
+    active: bool
+
+
+class SyncRequired(Event, frozen=True, kw_only=True):
+    """Live delivery was interrupted: sync."""
+
+    name: ClassVar[str] = "sync:required"
+
+
+class AuthExpiring(Event, frozen=True, kw_only=True):
+    """Sent on each connected namespace a minute before its access token ends."""
+
+    name: ClassVar[str] = "auth:expiring"
+    expires_at: str
+
+
+class SessionRevoked(Event, frozen=True, kw_only=True):
+    """The last event before the socket is closed."""
+
+    name: ClassVar[str] = "session:revoked"
+    reason: str
+
+
+class PresenceChanged(Event, frozen=True, kw_only=True):
+    """``last_seen_at`` is null for whoever is there now."""
+
+    name: ClassVar[str] = "presence:changed"
+    namespace: ClassVar[str] = PRESENCE
+    user_id: str
+    status: PublicStatus
+    last_seen_at: str | None
+
+
+class BookingEvent(Event, frozen=True, kw_only=True):
+    """``by``: who did it; absent for what time did."""
+
+    namespace: ClassVar[str] = BOOKINGS
+    booking: BookingAnswer
+    by: Party | msgspec.UnsetType = msgspec.UNSET
+
+
+class BookingCreated(BookingEvent, frozen=True, kw_only=True):
+    """On a hold, or on a direct confirmation."""
+
+    name: ClassVar[str] = "booking:created"
+
+
+class BookingConfirmed(BookingEvent, frozen=True, kw_only=True):
+    """A hold was paid."""
+
+    name: ClassVar[str] = "booking:confirmed"
+
+
+class BookingRescheduled(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:rescheduled"
+
+
+class BookingCancelled(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:cancelled"
+
+
+class BookingCompleted(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:completed"
+
+
+class BookingExpired(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:expired"
+
+
+class BookingNoShow(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:no_show"
+
+
+class BookingReminder(BookingEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "booking:reminder"
+
+
+OF_ACTION: dict[Action, type[BookingEvent]] = {
+    "created": BookingCreated,
+    "confirmed": BookingConfirmed,
+    "rescheduled": BookingRescheduled,
+    "cancelled": BookingCancelled,
+    "completed": BookingCompleted,
+    "expired": BookingExpired,
+    "no_show": BookingNoShow,
+}
+
+
+class CreditChanged(Event, frozen=True, kw_only=True):
+    """To the client; of two the one with the higher ``version`` holds."""
+
+    name: ClassVar[str] = "credit:changed"
+    namespace: ClassVar[str] = BOOKINGS
+    trainer_id: str
+    amount_of_credit: int
+    version: int
+
+
+class SlotsChanged(Event, frozen=True, kw_only=True):
+    """To those who watch the trainer's slots; any of the next 62 days."""
+
+    name: ClassVar[str] = "slots:changed"
+    namespace: ClassVar[str] = BOOKINGS
+    trainer_id: str
+    added: list[SlotAnswer]
+    removed: list[SlotAnswer]

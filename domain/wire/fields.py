@@ -1,0 +1,90 @@
+"""Field types that many commands share, with their limits.
+
+Field types of what people write, about themselves and to each other, with their limits.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from msgspec import Meta
+
+from domain.errors import invalid
+
+# Python's "$" also matches before a final line feed; "\Z" does not.
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
+# Quotes, brackets, commas and the like never reach a mail header or an envelope.
+_MAILBOX = r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}"
+_LABEL = r"[^@\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{1,63}"
+Email = Annotated[
+    str, Meta(max_length=254, pattern=rf"^{_MAILBOX}@(?:{_LABEL}\.)+{_LABEL}\Z", description="an e-mail address")
+]
+Password = Annotated[str, Meta(min_length=10, max_length=128)]
+# What is typed at a login may be shorter than what a registration accepts; it is only compared.
+TypedPassword = Annotated[str, Meta(min_length=1, max_length=128)]
+SixDigits = Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")
+]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
+DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
+Token = Annotated[str, Meta(min_length=1, max_length=4096)]
+ClientMessageId = Annotated[
+    str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")
+]
+IdempotencyKey = Annotated[
+    str, Meta(pattern=r"^[\x20-\x7e]{1,255}\Z", description="1-255 printable ASCII characters")
+]
+MAX_SEQ = 2**53 - 1
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
+PageSize = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=512)]
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][05]"
+WallTime = Annotated[str, Meta(pattern=rf"^{_CLOCK}\Z", description="HH:MM, a multiple of 5 minutes")]
+EndTime = Annotated[str, Meta(pattern=rf"^(?:{_CLOCK}|24:00)\Z", description="the same, or 24:00")]
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+Date = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", description="YYYY-MM-DD")]
+Instant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}{_TIME}\Z", max_length=40, description="RFC 3339, e.g. 2026-11-22T09:30:00.000Z")
+]
+DateOrInstant = Annotated[
+    str, Meta(pattern=rf"^{_DATE}(?:{_TIME})?\Z", max_length=40, description="an instant, or a date in UTC")
+]
+
+
+def date_from_wire(text: str, field: str) -> date:
+    """The date that a client named; raises ``validation_failed`` for one that no calendar has."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise invalid(field, "is not a date") from None
+    # What lies within reach of arithmetic on either side.
+    if not 1970 <= day.year <= 9998:
+        raise invalid(field, "is out of range")
+    return day
+
+
+_LINES = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
+_LINE = r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z"
+_PHONE = r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z"
+# No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
+_AUTHORITY = r"[^\s\x00-\x20\x7f/?#@\\<>\"^`{|}]+"
+_REST = r"(?:[/?#][^\s\x00-\x20\x7f\\<>\"^`{|}]*)?"
+
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
+ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
+PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
+Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
+Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_LINES, description="text of several lines")]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_LINES, description="text of several lines")]
+Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
+Url = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        pattern=rf"^[Hh][Tt][Tt][Pp][Ss]?://{_AUTHORITY}{_REST}\Z",
+        description="an http or https URL",
+    ),
+]

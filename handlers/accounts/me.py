@@ -1,0 +1,63 @@
+"""The account itself.
+
+The end of an account, by its owner.
+"""
+
+from __future__ import annotations
+
+from domain.accounts import User, invalid_credentials, unauthenticated
+from domain.times import to_wire
+from domain.wire.accounts import EraseMe, Me, UpdateMe
+from handlers.access import Actor
+from handlers.accounts.sessions import cut_each, present
+from handlers.context import Context
+from handlers.idempotency import idempotent
+from handlers.slots import changes
+
+
+async def get_me(context: Context, actor: Actor, command: None) -> Me:
+    return _me(await context.store.users.by_id(actor.user_id))
+
+
+@idempotent
+async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
+    """Pause or come back."""
+    user = await context.store.users.by_id(actor.user_id)
+    if user is not None:
+        async with changes.of_account(context, user):
+            user = await context.store.accounts.set_active(user, command.is_active, present(context))
+    return _me(user)
+
+
+def _me(user: User | None) -> Me:
+    if user is None:
+        raise unauthenticated()
+    return Me(
+        id=user.id,
+        email=user.email,
+        role=user.role,
+        profile_id=user.profile_id,
+        is_verified=user.is_verified,
+        is_active=user.is_active,
+        created_at=to_wire(user.created_at),
+        updated_at=to_wire(user.updated_at),
+    )
+
+
+async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
+    """Raises ``invalid_credentials``. Anonymises the account and ends every session."""
+    user = await context.store.users.by_id(actor.user_id)
+    if user is None:
+        raise unauthenticated()
+    if not await context.passwords.verify(user.password, command.password):
+        raise invalid_credentials()
+    async with changes.of_account(context, user):
+        ended = await context.store.accounts.erase(user, present(context))
+    if ended is None:
+        raise invalid_credentials()
+    cut_each(context, user.id, ended, "erased")
+
+
+async def look_again(context: Context) -> int:
+    """For what was committed while its party was being erased; answers how many had left."""
+    return await context.store.accounts.look_again(present(context))

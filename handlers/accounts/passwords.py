@@ -1,0 +1,110 @@
+"""Change a password, or reset a forgotten one by a code and the token that it is traded for."""
+
+from __future__ import annotations
+
+import hmac
+
+import msgspec
+
+from domain.accounts import (
+    CODE_LIFETIME,
+    invalid_code,
+    invalid_credentials,
+    next_password_change,
+    normalised_email,
+    unauthenticated,
+)
+from domain.sessions import Reason
+from domain.wire.accounts import (
+    Accepted,
+    ChangePassword,
+    ForgotPassword,
+    ResetPassword,
+    ResetToken,
+    Tokens,
+    VerifyResetCode,
+)
+from handlers import mails
+from handlers.access import Actor, Visitor
+from handlers.accounts.sessions import cut_each, new_session, present, tokens_of
+from handlers.context import Context
+
+# How long a reset token waits for the new password.
+RESET_TOKEN_LIFETIME = CODE_LIFETIME
+_REASON: Reason = "password_changed"
+
+
+async def forgot_password(context: Context, visitor: Visitor, command: ForgotPassword) -> Accepted:
+    """The same answer for every address."""
+    email = normalised_email(command.email)
+    code = context.secrets.six_digits()
+    user = await context.store.users.set_reset_code(
+        email, _code_hash(context, email, code), present(context), CODE_LIFETIME
+    )
+    if user is None:
+        await context.store.users.spend_a_write()
+    else:
+        context.mailer.send(mails.reset_code(user.email, code))
+    return Accepted(status="reset_sent")
+
+
+async def verify_reset_code(context: Context, visitor: Visitor, command: VerifyResetCode) -> ResetToken:
+    """Raises ``invalid_code``."""
+    email = normalised_email(command.email)
+    now = present(context)
+    guess = await context.store.users.count_reset_try(email, now)
+    if guess is None:
+        await context.store.users.spend_a_write()
+        raise invalid_code()
+    if not hmac.compare_digest(guess.code, _code_hash(context, email, command.code)):
+        raise invalid_code()
+    token = context.secrets.random()
+    hashed = context.secrets.keyed_hash("reset-token", token)
+    if not await context.store.users.trade_reset_code(guess, hashed, now, RESET_TOKEN_LIFETIME):
+        raise invalid_code()
+    return ResetToken(reset_token=f"{guess.user_id}.{token}")
+
+
+async def reset_password(context: Context, visitor: Visitor, command: ResetPassword) -> None:
+    """Raises ``invalid_code``. The mailbox is proven by now, so this also verifies it."""
+    user_id, _, secret = command.reset_token.partition(".")
+    token = context.secrets.keyed_hash("reset-token", secret)
+    now = present(context)
+    if not _is_id(user_id) or (user := await context.store.users.by_reset_token(user_id, token, now)) is None:
+        raise invalid_code()
+    hashed = await context.passwords.hash(command.password)
+    changed_at = next_password_change(user, present(context))
+    ended = await context.store.accounts.reset_password(user, hashed, changed_at, token)
+    if ended is None:
+        raise invalid_code()
+    cut_each(context, user.id, ended, _REASON)
+    context.mailer.send(mails.password_changed(user.email))
+
+
+async def change_password(context: Context, actor: Actor, command: ChangePassword) -> Tokens:
+    """Raises ``invalid_credentials``. The caller's own session ends with the others and gets a successor."""
+    user = await context.store.users.by_id(actor.user_id)
+    if user is None:
+        raise unauthenticated()
+    if not await context.passwords.verify(user.password, command.current_password):
+        raise invalid_credentials()
+    hashed = await context.passwords.hash(command.new_password)
+    former = await context.store.sessions.by_id(actor.session_id)
+    now = present(context)
+    changed = msgspec.structs.replace(user, password=hashed, password_changed_at=next_password_change(user, now))
+    session = new_session(context, changed, former.device if former else None, now)
+    changed_at = changed.password_changed_at or now
+    ended = await context.store.accounts.change_password(user, hashed, changed_at, session)
+    if ended is None:
+        raise invalid_credentials()
+    cut_each(context, user.id, ended, _REASON)
+    context.mailer.send(mails.password_changed(user.email))
+    return tokens_of(context, changed, session, session.generation, now)
+
+
+def _code_hash(context: Context, email: str, code: str) -> str:
+    return context.secrets.keyed_hash("reset-code", f"{email}|{code}")
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 24 and all(character in "0123456789abcdef" for character in text)

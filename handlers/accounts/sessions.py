@@ -1,0 +1,118 @@
+"""What every way of signing in ends with: a session and its tokens.
+
+Sign out: here, there, everywhere. The devices signed in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.accounts import User, unauthenticated
+from domain.errors import not_found
+from domain.sessions import LIFETIME, Reason, Session, proof_text
+from domain.times import to_wire, whole_milliseconds
+from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
+from handlers.access import Actor
+from handlers.context import Context
+
+
+def present(context: Context) -> datetime:
+    """The clock, cut to what MongoDB keeps."""
+    return whole_milliseconds(context.clock())
+
+
+def new_session(context: Context, user: User, device: str | None, now: datetime) -> Session:
+    return Session(
+        id=context.store.sessions.new_id(),
+        user_id=user.id,
+        device=device,
+        nonce=context.secrets.random(),
+        generation=0,
+        rotated_at=now,
+        password_changed_at=user.password_changed_at,
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + LIFETIME,
+    )
+
+
+async def sign_in(context: Context, user: User, device: str | None, now: datetime) -> Tokens:
+    """Begin a session and answer its first tokens."""
+    session = new_session(context, user, device, now)
+    await context.store.sessions.insert(session)
+    return tokens_of(context, user, session, session.generation, now)
+
+
+def tokens_of(context: Context, user: User, session: Session, generation: int, now: datetime) -> Tokens:
+    """Fresh access token, and the session's refresh token of that generation."""
+    # Another node's clock may lag behind the one that changed the password.
+    issued_at = max(now, user.password_changed_at or now)
+    access_token, expires_in = context.tokens.issue(user, session.id, issued_at)
+    proof = context.secrets.keyed_hash("refresh", proof_text(session.id, session.nonce, generation))
+    return Tokens(
+        access_token=access_token,
+        refresh_token=f"{session.id}.{generation}.{proof}",
+        expires_in=expires_in,
+        user=signed_in_user(user),
+    )
+
+
+def signed_in_user(user: User) -> SignedInUser:
+    return SignedInUser(
+        id=user.id, email=user.email, role=user.role, profile_id=user.profile_id, is_verified=user.is_verified
+    )
+
+
+async def logout(context: Context, actor: Actor, command: None) -> None:
+    await end(context, actor.user_id, actor.session_id, "logout", present(context))
+
+
+async def logout_all(context: Context, actor: Actor, command: None) -> None:
+    ended = await context.store.accounts.end_all_sessions(actor.user_id, "logout_all", present(context))
+    cut_each(context, actor.user_id, ended, "logout_all")
+
+
+async def end_session(context: Context, actor: Actor, command: EndSession) -> None:
+    """Raises ``not_found`` for another's session and for one that has ended."""
+    if not await end(context, actor.user_id, command.id, "session_ended", present(context)):
+        raise not_found("session")
+
+
+async def list_sessions(context: Context, actor: Actor, command: ListSessions) -> DevicePage:
+    """Newest first."""
+    user = await context.store.users.by_id(actor.user_id)
+    if user is None:
+        raise unauthenticated()
+    found = await context.store.sessions.live_of(
+        actor.user_id, user.password_changed_at, present(context), before=command.cursor, limit=command.limit + 1
+    )
+    page = found[: command.limit]
+    return DevicePage(
+        items=[_device(session, actor) for session in page],
+        next_cursor=page[-1].id if len(found) > command.limit else None,
+    )
+
+
+async def end(context: Context, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
+    """False when the user has no such session that still stands."""
+    if not await context.store.accounts.end_session(user_id, session_id, reason, now):
+        return False
+    context.sockets.cut(user_id, reason, session_id)
+    return True
+
+
+def cut_each(context: Context, user_id: str, session_ids: list[str], reason: Reason) -> None:
+    """Here and at once; every node, this one included, hears of the user from the database as well."""
+    for session_id in session_ids:
+        context.sockets.cut(user_id, reason, session_id)
+
+
+def _device(session: Session, actor: Actor) -> Device:
+    return Device(
+        id=session.id,
+        device=session.device,
+        current=session.id == actor.session_id,
+        created_at=to_wire(session.created_at),
+        last_used_at=to_wire(session.last_used_at),
+        expires_at=to_wire(session.expires_at),
+    )

@@ -1,0 +1,95 @@
+"""Sign in with a password. An unknown address costs the same work and hears the same answer as a wrong password.
+
+Trade a refresh token for its successor; a stolen one ends the session.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+
+import msgspec
+
+from domain.accounts import (
+    User,
+    invalid_credentials,
+    newest_password,
+    normalised_email,
+    require_may_sign_in,
+    unauthenticated,
+)
+from domain.sessions import (
+    LIFETIME,
+    RefreshToken,
+    Session,
+    Step,
+    is_live,
+    parse_refresh_token,
+    proof_text,
+    refresh_step,
+)
+from domain.wire.accounts import Login, Refresh, Tokens
+from handlers.access import Visitor
+from handlers.accounts.sessions import end, present, sign_in, tokens_of
+from handlers.context import Context
+
+
+async def login(context: Context, visitor: Visitor, command: Login) -> Tokens:
+    """Raises ``invalid_credentials``, ``email_not_verified`` or ``account_blocked``, the latter two only
+    to somebody who knows the password."""
+    known = await context.store.users.by_email(normalised_email(command.email))
+    hashed = None
+    if known is not None:
+        hashed = known.user.password if known.user.is_verified else newest_password(known.registrations)
+    if not await context.passwords.verify(hashed, command.password) or known is None or hashed is None:
+        raise invalid_credentials()
+    require_may_sign_in(known.user)
+    user = await _with_todays_hash(context, known.user, hashed, command.password)
+    return await sign_in(context, user, command.device, present(context))
+
+
+async def _with_todays_hash(context: Context, user: User, hashed: str, password: str) -> User:
+    if not context.passwords.is_outdated(hashed):
+        return user
+    renewed = await context.passwords.hash(password)
+    await context.store.users.rehash(user.id, hashed, renewed)
+    return msgspec.structs.replace(user, password=renewed)
+
+
+async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Tokens:
+    """Raises ``unauthenticated`` for a token that is forged, spent, revoked or expired."""
+    now = present(context)
+    token, session = await _session_of(context, command.refresh_token)
+    user = await context.store.users.by_id(session.user_id)
+    if user is None or user.is_deleted:
+        raise unauthenticated("The refresh token is no longer valid.")
+    require_may_sign_in(user)
+    if not is_live(session, user, now):
+        raise unauthenticated("The refresh token is no longer valid.")
+    step = refresh_step(session, token.generation, now)
+    if step is Step.REUSE:
+        await end(context, session.user_id, session.id, "token_reuse", now)
+        raise unauthenticated("The refresh token was used before; sign in again.")
+    if step is Step.ROTATE:
+        await _rotate(context, session, user, now)
+    return tokens_of(context, user, session, token.generation + 1, now)
+
+
+async def _session_of(context: Context, text: str) -> tuple[RefreshToken, Session]:
+    token = parse_refresh_token(text)
+    session = await context.store.sessions.by_id(token.session_id) if token else None
+    if token is None or session is None or token.generation > session.generation:
+        raise unauthenticated("The refresh token is not valid.")
+    proof = context.secrets.keyed_hash("refresh", proof_text(session.id, session.nonce, token.generation))
+    if not hmac.compare_digest(proof, token.proof):
+        raise unauthenticated("The refresh token is not valid.")
+    return token, session
+
+
+async def _rotate(context: Context, session: Session, user: User, now: datetime) -> None:
+    """Whoever loses the race used the same current token at the same time: the successor is the same."""
+    if await context.store.sessions.rotate(session, now, now + LIFETIME):
+        return
+    again = await context.store.sessions.by_id(session.id)
+    if again is None or not is_live(again, user, now):
+        raise unauthenticated("The refresh token is no longer valid.")

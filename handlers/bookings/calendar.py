@@ -1,0 +1,151 @@
+"""A feed of one's bookings for calendar programs, which can send no header: its URL is the secret.
+
+Bookings as an iCalendar document (RFC 5545) that calendar programs subscribe to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+
+import msgspec
+from icalendar import Calendar, Event
+
+from domain.accounts import User, may_sign_in
+from domain.bookings import OCCUPYING, VOID, Booking, Status
+from domain.conversations import UserSummary
+from domain.errors import not_found
+from domain.times import whole_milliseconds
+from domain.wire.bookings import CalendarAnswer, ReadCalendar
+from handlers.access import Actor, Visitor, require_role
+from handlers.context import Context
+from store.bookings import BookingFilter
+
+_PURPOSE = "calendar feed"
+# A feed is read whole; nobody has more sessions than that before and behind him.
+_MOST = 5000
+# What was cancelled can be made without end.
+_MOST_VOID = 500
+# So many events are written out before others have their turn.
+_AT_ONCE = 10
+
+
+async def open_calendar(context: Context, actor: Actor, command: None) -> CalendarAnswer:
+    """A new URL; the one before it ends."""
+    require_role(actor, "client", "trainer")
+    token = context.secrets.random()
+    hashed = context.secrets.keyed_hash(_PURPOSE, token)
+    await context.store.calendars.put(actor.user_id, hashed, whole_milliseconds(context.clock()))
+    return CalendarAnswer(url=f"/v1/calendar/{token}.ics")
+
+
+async def close_calendar(context: Context, actor: Actor, command: None) -> None:
+    await context.store.calendars.remove(actor.user_id)
+
+
+async def read_calendar(context: Context, visitor: Visitor, command: ReadCalendar) -> bytes:
+    """The document; raises ``not_found`` for a token that is none, or whose owner may not sign in."""
+    user_id = await context.store.calendars.user_of(context.secrets.keyed_hash(_PURPOSE, command.token))
+    user = await context.store.users.by_id(user_id) if user_id else None
+    if user is None or not may_sign_in(user):
+        raise not_found("calendar")
+    bookings = await _bookings_of(context, user)
+    people = {other for booking in bookings for other in booking.user_ids}
+    return await _joined(feed(bookings, await context.store.people.cards(people), user.id))
+
+
+async def _bookings_of(context: Context, user: User) -> list[Booking]:
+    """Those that count and those that do not, each by its own limit: none keeps the other out."""
+    wanted = BookingFilter(
+        trainer_id=user.profile_id if user.role == "trainer" else None,
+        client_id=user.profile_id if user.role == "client" else None,
+        since=context.clock() - PAST,
+    )
+    found: list[Booking] = []
+    for statuses, most in ((OCCUPYING, _MOST), (VOID, _MOST_VOID)):
+        page = await context.store.bookings.page(msgspec.structs.replace(wanted, statuses=statuses), None, most)
+        found += page
+    return found
+
+
+async def _joined(parts: Iterable[bytes]) -> bytes:
+    """Each takes the library a third of a millisecond, and a trainer has thousands: others come in between."""
+    document = bytearray()
+    for number, part in enumerate(parts):
+        document += part
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return bytes(document)
+
+
+# How often a program may ask again.
+REFRESH = timedelta(minutes=15)
+# How far back a feed reaches.
+PAST = timedelta(days=90)
+
+# A cancelled one stays in the feed: a program that has it would keep it otherwise.
+_STATUS: dict[Status, str] = {
+    "held": "TENTATIVE",
+    "confirmed": "CONFIRMED",
+    "completed": "CONFIRMED",
+    "no_show": "CONFIRMED",
+    "cancelled": "CANCELLED",
+    "expired": "CANCELLED",
+}
+
+
+_END = b"END:VCALENDAR\r\n"
+
+
+
+
+def feed(bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_id: str) -> Iterator[bytes]:
+    """The document for one of the parties, in parts; the same bookings give the same bytes."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//Spotter//Bookings//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add("x-wr-calname", "Spotter")
+    calendar.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
+    calendar.add("x-published-ttl", "PT15M")
+    empty: bytes = calendar.to_ical()
+    yield empty.removesuffix(_END)
+    for booking in bookings:
+        other_id = next(user_id for user_id in booking.user_ids if user_id != viewer_id)
+        yield _event(booking, cards.get(other_id)).to_ical()
+    yield _END
+
+
+def _event(booking: Booking, other: UserSummary | None) -> Event:
+    event = Event()
+    event.add("uid", f"{booking.id}@spotter")
+    event.add("sequence", booking.version - 1)
+    # When it last changed and not when it was asked for, so that an unchanged feed is an unchanged document.
+    event.add("dtstamp", booking.updated_at)
+    event.add("created", booking.created_at)
+    event.add("last-modified", booking.updated_at)
+    event.add("dtstart", booking.starts_at)
+    event.add("dtend", booking.ends_at)
+    event.add("summary", f"Training with {_line(other.name if other else '') or 'somebody'}")
+    event.add("status", _STATUS[booking.status])
+    event.add("transp", "TRANSPARENT" if _STATUS[booking.status] == "CANCELLED" else "OPAQUE")
+    words = [f"Status: {booking.status.replace('_', ' ')}", booking.note or ""]
+    event.add("description", "\n".join(_printable(word) for word in words if word))
+    return event
+
+
+def _line(text: str) -> str:
+    return " ".join(_printable(text).split())
+
+
+def _printable(text: str) -> str:
+    """Without control characters, of which RFC 5545 allows none but tabs, and with one kind of line ends.
+
+    A separator that is a character to one program ends the line for another, and what follows would be its own.
+    """
+    return "\n".join("".join(filter(_is_allowed, line)) for line in text.splitlines())
+
+
+def _is_allowed(character: str) -> bool:
+    return character == "\t" or (ord(character) >= 0x20 and ord(character) != 0x7F)

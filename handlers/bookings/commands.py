@@ -1,0 +1,207 @@
+"""Changing a booking: load, decide, commit; again when somebody else was faster.
+
+The start that somebody asks for, checked against the same offer that the lists show.
+
+Booking a slot.
+
+Cancelling, and what it would cost.
+
+Moving a booking to another slot: new claims and the old ones released in one commit.
+
+A client who did not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from domain import slots
+from domain.availability import Schedule
+from domain.booking_changes import Change, Settlement, on_booking, on_cancellation, on_moving, on_no_show
+from domain.bookings import Booking, Party, cancellation, next_version, require_movable, require_no_show
+from domain.catalogue import Pricing
+from domain.conversations import UserSummary
+from domain.errors import Code, DomainError, not_found, unavailable
+from domain.slots import Slot
+from domain.times import from_wire, to_wire, whole_milliseconds
+from domain.wire.bookings import (
+    CancelBooking,
+    CancellationPreview,
+    CreateBooking,
+    PreviewCancellation,
+    ReportNoShow,
+    RescheduleBooking,
+)
+from handlers import access
+from handlers.access import Actor
+from handlers.bookings.queries import own_booking
+from handlers.context import Context
+from handlers.idempotency import idempotent_booking
+from store.idempotency import Receipt
+
+# What comes of a booking, decided anew for each version of it.
+Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[Change, Settlement]]]
+_TRIES = 10
+
+
+async def alter(
+    context: Context, actor: Actor, booking_id: str, decide: Decide, receipt: Receipt | None
+) -> Booking:
+    """The booking as committed; raises what ``decide`` raises, and ``slot_taken``."""
+    for _ in range(_TRIES):
+        booking, by = await own_booking(context, actor, booking_id)
+        now = whole_milliseconds(context.clock())
+        change, settlement = await decide(booking, by, now)
+        committed = await context.store.reservations.alter(booking, change, settlement, now, receipt)
+        if committed is not None:
+            return committed.booking
+    raise unavailable()
+
+
+async def offered_slot(
+    context: Context, trainer_id: str, starts_at: str, now: datetime, *, moving: str | None = None
+) -> tuple[Slot, Schedule]:
+    """The slot that begins at ``starts_at``.
+
+    Raises ``slot_unavailable`` or, if only a booking is in the way, ``slot_taken``.
+    ``moving``: the booking that is to be there, which is not in its own way.
+    """
+    start = from_wire(starts_at, "startsAt")
+    schedule = await context.store.availability.schedule(trainer_id, now)
+    slot = slots.at(schedule, start) if schedule is not None else None
+    if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
+        raise not_offered()
+    busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, but=moving)
+    if slots.is_taken(slot, schedule.pause, busy):
+        raise DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
+    return slot, schedule
+
+
+def not_offered() -> DomainError:
+    return DomainError(Code.SLOT_UNAVAILABLE, "The trainer does not offer this time.")
+
+
+@idempotent_booking
+async def create_booking(context: Context, actor: Actor, command: CreateBooking, receipt: Receipt | None) -> Booking:
+    """By a client. Raises ``slot_taken``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
+    access.require_role(actor, "client")
+    trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
+    if trainer is None:
+        raise not_found("trainer")
+    pricing = await context.store.pricings.of(command.trainer_id)
+    _require_payable(command, pricing)
+    now = whole_milliseconds(context.clock())
+    slot, schedule = await offered_slot(context, command.trainer_id, command.starts_at, now)
+    booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
+    change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
+    settlement = on_booking(booking, pricing.weekly_trial_limit)
+    return (await context.store.reservations.book(change, settlement, now, receipt)).booking
+
+
+def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
+    if command.pay_with == "card":
+        raise DomainError(Code.CONFLICT, "The trainer does not take cards yet.")
+    if command.pay_with == "trial" and not pricing.free_trial:
+        raise DomainError(Code.TRIAL_UNAVAILABLE, "The trainer offers no free trial.")
+
+
+def _new_booking(
+    context: Context,
+    actor: Actor,
+    command: CreateBooking,
+    trainer: UserSummary,
+    slot: Slot,
+    schedule: Schedule,
+    pricing: Pricing,
+    now: datetime,
+) -> Booking:
+    return Booking(
+        id=context.store.bookings.new_id(),
+        trainer_id=command.trainer_id,
+        client_id=actor.profile_id,
+        trainer_user_id=trainer.user_id,
+        client_user_id=actor.user_id,
+        # Known with the commit, which opens it if there is none.
+        conversation_id="",
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        time_zone=schedule.time_zone,
+        pause=schedule.pause,
+        cancellation_policy=pricing.cancellation_policy,
+        status="confirmed",
+        paid_with=command.pay_with,
+        note=command.note,
+        arranged_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def preview_cancellation(context: Context, actor: Actor, command: PreviewCancellation) -> CancellationPreview:
+    """What cancelling now would cost the actor; raises ``conflict`` when it is too late for that."""
+    booking, by = await own_booking(context, actor, command.booking_id)
+    found = cancellation(booking, by, whole_milliseconds(context.clock()))
+    return CancellationPreview(
+        free=found.free,
+        credit_returned=found.free and booking.paid_with == "credit",
+        deadline=to_wire(found.deadline),
+    )
+
+
+@idempotent_booking
+async def cancel_booking(context: Context, actor: Actor, command: CancelBooking, receipt: Receipt | None) -> Booking:
+    """By either party or an administrator, until the start; a late one by the client forfeits the credit."""
+
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+        free = cancellation(booking, by, now).free
+        cancelled = next_version(booking, now, status="cancelled", cancelled_by=by, reason=command.reason)
+        change = Change(booking=cancelled, action="cancelled", by=by, sender_id=actor.user_id, was=booking.busy)
+        return change, on_cancellation(booking, free=free, now=now)
+
+    return await alter(context, actor, command.booking_id, decide, receipt)
+
+
+@idempotent_booking
+async def reschedule_booking(
+    context: Context, actor: Actor, command: RescheduleBooking, receipt: Receipt | None
+) -> Booking:
+    """By the client while that is free, by the trainer until the start; the policy agreed on stays.
+
+    Raises ``policy_window_passed``, ``slot_taken``, ``slot_unavailable`` or ``trial_unavailable``.
+    """
+
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+        require_movable(booking, by, now)
+        if by == "client" and await context.store.people.reachable_profile("trainer", booking.trainer_id) is None:
+            raise not_offered()
+        slot, schedule = await offered_slot(context, booking.trainer_id, command.starts_at, now, moving=booking.id)
+        if slot.starts_at == booking.starts_at and slot.ends_at == booking.ends_at:
+            raise DomainError(Code.CONFLICT, "The booking is at this time already.")
+        pricing = await context.store.pricings.of(booking.trainer_id)
+        moved = next_version(
+            booking,
+            now,
+            starts_at=slot.starts_at,
+            ends_at=slot.ends_at,
+            time_zone=schedule.time_zone,
+            pause=schedule.pause,
+            arranged_at=now,
+            reminded=(),
+        )
+        change = Change(booking=moved, action="rescheduled", by=by, sender_id=actor.user_id, was=booking.busy)
+        return change, on_moving(moved, pricing.weekly_trial_limit)
+
+    return await alter(context, actor, command.booking_id, decide, receipt)
+
+
+@idempotent_booking
+async def report_no_show(context: Context, actor: Actor, command: ReportNoShow, receipt: Receipt | None) -> Booking:
+    """By the trainer, from the start to 24 h after the end; nothing comes back to the client."""
+
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+        require_no_show(booking, by, now)
+        missed = next_version(booking, now, status="no_show")
+        return Change(booking=missed, action="no_show", by=by, sender_id=actor.user_id), on_no_show(booking, now)
+
+    return await alter(context, actor, command.booking_id, decide, receipt)

@@ -1,0 +1,58 @@
+"""Giving a file out: to whoever holds its signed URL, or may see it.
+
+Files as clients see them: by URLs.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.errors import not_found
+from domain.files import StoredFile
+from domain.wire.files import FileAnswer, OpenFile
+from handlers.access import Actor, Visitor
+from handlers.context import Context
+
+
+async def open_file(context: Context, caller: Actor | Visitor, command: OpenFile) -> StoredFile:
+    """The file; raises ``not_found`` also for what the caller may not see."""
+    signed = command.signature is not None and command.expires is not None
+    if signed and not context.files.verifies(command.id, command.expires or 0, command.signature or ""):
+        raise not_found("file")
+    file = await context.store.files.by_id(command.id)
+    # A thumbnail is as much there, and for whom, as the image that it shows.
+    shown = file
+    if file is not None and file.thumbnail_of is not None:
+        shown = await context.store.files.by_id(file.thumbnail_of)
+    if file is None or shown is None:
+        raise not_found("file")
+    if not signed and not (isinstance(caller, Actor) and await _may_see(context, caller, shown)):
+        raise not_found("file")
+    return file
+
+
+async def _may_see(context: Context, actor: Actor, file: StoredFile) -> bool:
+    """The owner and administrators, everybody what is on a profile, and both sides what was sent."""
+    if actor.is_admin or actor.user_id == file.owner_id:
+        return True
+    if file.is_public:
+        return True
+    conversations = {use.conversation_id for use in file.uses if use.conversation_id is not None}
+    return bool(conversations and await context.store.conversations.memberships(conversations, actor.user_id))
+
+
+def file_answer(context: Context, file: StoredFile) -> FileAnswer:
+    return FileAnswer(
+        id=file.id,
+        url=context.files.signed(file.id),
+        content_type=file.content_type,
+        size=file.size,
+        width=file.width if file.width is not None else msgspec.UNSET,
+        height=file.height if file.height is not None else msgspec.UNSET,
+        thumbnail_url=context.files.signed(file.thumbnail_id) if file.thumbnail_id else msgspec.UNSET,
+    )
+
+
+def url_or_none(context: Context, file_id: str | None) -> str | None:
+    """The URL of a picture that need not be there."""
+    return context.files.signed(file_id) if file_id else None

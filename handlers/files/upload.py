@@ -1,0 +1,177 @@
+"""What a file is, by its content; neither its name nor its sender is asked.
+
+Putting a file that arrived whole into the database: images decoded and encoded anew, the rest as it is.
+
+Taking a file in: to disk, looked at, made harmless, and only then into the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+import puremagic
+
+from domain.errors import Code, DomainError, invalid
+from domain.file_formats import HEAD_BYTES, is_whole, type_of
+from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
+from domain.times import whole_milliseconds
+from domain.wire import codec
+from domain.wire.files import FileAnswer
+from handlers.access import Actor
+from handlers.context import Context, Picture, Pictures
+from handlers.files.access import file_answer
+from handlers.files.spool import Spool
+from handlers.idempotency import claim
+from store.idempotency import Scope
+
+# Of what begins with a box, puremagic knows some brands and guesses at others.
+_GUESSED = frozenset({"video/mp4", "video/quicktime"})
+
+
+def content_type_of(head: bytes) -> str:
+    """Our own signatures and puremagic's agree; raises ``unsupported_media``."""
+    found = type_of(head)
+    if found is None or (found not in _GUESSED and found not in _of_puremagic(head)):
+        raise unsupported("Only JPEG, PNG, WebP, GIF, MP4, MOV, WebM and PDF are taken.")
+    return found
+
+
+def _of_puremagic(head: bytes) -> set[str]:
+    try:
+        return {match.mime_type for match in puremagic.magic_string(head)}
+    except (puremagic.PureError, ValueError):
+        return set()
+
+
+def unsupported(message: str) -> DomainError:
+    return DomainError(Code.UNSUPPORTED_MEDIA, message)
+
+
+async def keep(context: Context, actor: Actor, name: str | None, spool: Spool, content_type: str) -> StoredFile:
+    """Raises ``unsupported_media`` for what is no whole image."""
+    if KINDS[content_type] == "image":
+        # One at a time for each process that decodes: what it made is in memory until it is written.
+        async with context.pictures.made(spool.size, spool.chunks()) as pictures:
+            return await _keep_image(context, actor, name, pictures)
+    stored = StoredFile(
+        id=context.store.files.new_id(),
+        owner_id=actor.user_id,
+        kind=KINDS[content_type],
+        content_type=content_type,
+        size=spool.size,
+        digest=spool.digest,
+        name=display_name(name, content_type),
+        created_at=whole_milliseconds(context.clock()),
+    )
+    await context.store.files.write(stored, spool.chunks())
+    return stored
+
+
+async def _keep_image(context: Context, actor: Actor, name: str | None, made: Pictures) -> StoredFile:
+    """The image first: its record is what a sweep removes the thumbnail by."""
+    files = context.store.files
+    image = await _image(context, actor, made.image, name)
+    small = await _image(context, actor, made.thumbnail, name)
+    image = msgspec.structs.replace(image, thumbnail_id=small.id)
+    await files.write(image, _once(made.image.content))
+    try:
+        await files.write(msgspec.structs.replace(small, thumbnail_of=image.id), _once(made.thumbnail.content))
+    except BaseException:
+        await asyncio.shield(files.remove(image.id))
+        raise
+    return image
+
+
+async def _image(context: Context, actor: Actor, picture: Picture, name: str | None) -> StoredFile:
+    digest = await asyncio.to_thread(hashlib.sha256, picture.content)
+    return StoredFile(
+        id=context.store.files.new_id(),
+        owner_id=actor.user_id,
+        kind="image",
+        content_type=picture.content_type,
+        size=len(picture.content),
+        digest=digest.hexdigest(),
+        name=display_name(name, picture.content_type),
+        width=picture.width,
+        height=picture.height,
+        created_at=whole_milliseconds(context.clock()),
+    )
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+# Of one user in a day.
+DAILY_FILES, DAILY_BYTES = 1000, 5_000_000_000
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is arriving; ``name`` is what its sender calls it."""
+
+    name: str | None
+    content: AsyncIterator[bytes]
+    idempotency_key: str | None = None
+
+
+async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
+    """Raises ``payload_too_large``, ``unsupported_media``, ``validation_failed`` or ``rate_limited``."""
+    await _require_quota(context, actor)
+    with Spool() as spool:
+        content_type = await _receive(spool, command.content)
+        if command.idempotency_key is None:
+            return file_answer(context, await keep(context, actor, command.name, spool, content_type))
+        return await _upload_once(context, actor, command, spool, content_type)
+
+
+async def _upload_once(context: Context, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
+    """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again.
+
+    A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.
+    """
+    assert command.idempotency_key is not None
+    scope = Scope(actor.user_id, Upload.__name__, command.idempotency_key)
+    claimed = await claim(context, scope, bytes.fromhex(spool.digest))
+    if isinstance(claimed, bytes):
+        return file_answer(context, codec.decode(StoredFile, claimed))
+    try:
+        stored = await keep(context, actor, command.name, spool, content_type)
+    except BaseException:
+        await asyncio.shield(context.store.idempotency.release(claimed))
+        raise
+    # A name may be personal, and no answer tells it.
+    await context.store.idempotency.keep(claimed, codec.encode(msgspec.structs.replace(stored, name="")))
+    return file_answer(context, stored)
+
+
+async def _require_quota(context: Context, actor: Actor) -> None:
+    count, size = await context.store.files.uploaded_since(actor.user_id, context.clock() - _DAY)
+    if count >= DAILY_FILES or size >= DAILY_BYTES:
+        raise DomainError(Code.RATE_LIMITED, "Too many uploads in a day.", retry_after_ms=3_600_000)
+
+
+async def _receive(spool: Spool, content: AsyncIterator[bytes]) -> str:
+    """The content's type, once all of it is here; refused as soon as it is known to be too large or none of ours."""
+    content_type, limit = None, LARGEST
+    async for chunk in content:
+        await spool.write(chunk)
+        if content_type is None and spool.size >= HEAD_BYTES:
+            content_type = content_type_of(spool.head)
+            limit = LIMITS[KINDS[content_type]]
+        if spool.size > limit:
+            raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
+    if spool.size == 0:
+        raise invalid("file", "is empty")
+    await spool.flush()
+    content_type = content_type or content_type_of(spool.head)
+    # An adversary's video has many parts to be looked at.
+    if not await asyncio.to_thread(is_whole, content_type, spool):
+        raise unsupported("The file is damaged or incomplete.")
+    return content_type

@@ -1,0 +1,82 @@
+"""What uses a file: said before it is used, so that no sweep comes in between.
+
+The end of uploads that nobody uses, and of what broken uploads and deleted messages left.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from domain.errors import invalid
+from domain.files import UNCONFIRMED_KEPT, FileKind, FileUse, StoredFile
+from domain.times import whole_milliseconds
+from handlers.access import Actor
+from handlers.context import Context
+from store.files import Check, Finding
+
+
+async def claim(context: Context, actor: Actor, file_id: str, *, kind: FileKind, use: FileUse, field: str) -> None:
+    """Raises ``validation_failed`` for ``field`` unless it is the actor's own upload of that kind."""
+    now = whole_milliseconds(context.clock())
+    if not await context.store.files.claim(file_id, actor.user_id, kind, use, now):
+        raise invalid(field, f"is not a file of this kind ({kind}) that you uploaded")
+
+
+async def withdraw(context: Context, use: FileUse) -> None:
+    """What was to use them was not written; they stay as they were."""
+    await context.store.files.withdraw(use, whole_milliseconds(context.clock()))
+
+
+async def release(context: Context, use: FileUse, *, but: tuple[str, ...] = ()) -> None:
+    """It uses nothing any more, but the files named; what nothing else uses is gone at once."""
+    await context.store.files.release(use, whole_milliseconds(context.clock()), but=but)
+
+
+log = structlog.get_logger("files")
+
+# A node that dies in between is followed by another after this time.
+_CLAIM_LASTS = timedelta(minutes=5)
+
+
+async def sweep(context: Context) -> int:
+    """Look at every file whose time has come; answers how many were taken away."""
+    gone = 0
+    while True:
+        check = await context.store.files.claim_check(whole_milliseconds(context.clock()), _CLAIM_LASTS)
+        if check is None:
+            return gone
+        try:
+            gone += await _look_at(context, check)
+        except Exception as error:
+            # The others go on; this one is looked at again when its claim has run out.
+            log.warning("a file could not be swept", file=check.file_id, error=type(error).__name__)
+
+
+async def _look_at(context: Context, check: Check) -> bool:
+    finding = Finding() if check.file is None else await _look_into(context, check.file)
+    if not await context.store.files.settle(check, finding, whole_milliseconds(context.clock())):
+        return False
+    await context.store.files.remove(check.file_id)
+    return True
+
+
+async def _look_into(context: Context, file: StoredFile) -> Finding:
+    """Only messages are asked: fields of profiles take and leave their files in the commit of the change."""
+    ended, unborn, undecided = [], [], []
+    for use in file.uses:
+        if use.kind != "message":
+            continue
+        message = await context.store.log.read.message(use.id)
+        if message is not None:
+            ended += [use] if message.deleted_at is not None else []
+        elif (until := _may_still_be_written(use)) is not None and until > context.clock():
+            undecided.append(until)
+        else:
+            unborn.append(use)
+    return Finding(ended=tuple(ended), unborn=tuple(unborn), again_at=min(undecided, default=None))
+
+
+def _may_still_be_written(use: FileUse) -> datetime | None:
+    return None if use.at is None else use.at + UNCONFIRMED_KEPT

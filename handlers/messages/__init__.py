@@ -1,0 +1,1 @@
+"""The conversation log: sending and changing messages, reading them back, and what recovery republishes."""

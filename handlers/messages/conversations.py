@@ -1,0 +1,137 @@
+"""Opening, listing and muting conversations.
+
+Receipts and typing: what the other side, and one's own other devices, learn of one's reading and writing.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+
+import msgspec
+
+from domain import rooms
+from domain.conversations import ConversationRecord, Membership, may_open
+from domain.errors import invalid, not_found
+from domain.times import from_wire, whole_milliseconds
+from domain.wire.conversations import (
+    ConversationAnswer,
+    ConversationPage,
+    ListConversations,
+    MarkDelivered,
+    MarkSeen,
+    MuteConversation,
+    OpenConversation,
+    SetTyping,
+)
+from domain.wire.events import ConversationDelivered, ConversationSeen
+from handlers import access
+from handlers.access import Actor
+from handlers.context import Context
+from handlers.idempotency import idempotent
+from handlers.messages import views
+from store.watermarks import Marks
+
+# "Until further notice" is an instant, so that clients need one rule only.
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+async def open_conversation(context: Context, actor: Actor, command: OpenConversation) -> ConversationAnswer:
+    """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
+    await _make_sure_of(context, actor, command)
+    record = await context.store.conversations.between(actor.user_id, command.user_id)
+    if record is None:
+        raise not_found("user to talk to")
+    (conversation,) = await views.conversation_views(context, actor.user_id, [record])
+    return ConversationAnswer(conversation=conversation)
+
+
+@idempotent
+async def _make_sure_of(context: Context, actor: Actor, command: OpenConversation) -> None:
+    """Answers nothing: with a key its answer is kept, and may not keep the words of a last message."""
+    if command.user_id == actor.user_id:
+        raise invalid("userId", "is yourself")
+    other = await context.store.people.reachable(command.user_id)
+    if other is not None and may_open(actor.role, other.role):
+        now = whole_milliseconds(context.clock())
+        await context.store.conversations.open(actor.user_id, command.user_id, now)
+    elif await context.store.conversations.between(actor.user_id, command.user_id) is None:
+        raise not_found("user to talk to")
+
+
+async def list_conversations(context: Context, actor: Actor, command: ListConversations) -> ConversationPage:
+    """The actor's conversations, newest first."""
+    before = _decode_cursor(command.cursor) if command.cursor else None
+    records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
+    more = len(records) > command.limit
+    records = records[: command.limit]
+    items = await views.conversation_views(context, actor.user_id, records)
+    return ConversationPage(items=items, next_cursor=_encode_cursor(records[-1]) if more else None)
+
+
+@idempotent
+async def mute_conversation(context: Context, actor: Actor, command: MuteConversation) -> None:
+    """Keep it from notifying: until an instant, without one until further notice, with ``null`` no longer."""
+    member = await access.membership(context, actor, command.conversation_id)
+    if command.until is msgspec.UNSET:
+        until: datetime | None = FOREVER
+    else:
+        until = None if command.until is None else from_wire(str(command.until), "until")
+    await context.store.conversations.mute(
+        member.participant_of(actor.user_id), until, whole_milliseconds(context.clock())
+    )
+
+
+def _encode_cursor(record: ConversationRecord) -> str:
+    at = int(record.updated_at.timestamp() * 1000)
+    return urlsafe_b64encode(f"{at}:{record.membership.conversation_id}".encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(":")
+        if len(last) != 24 or not set(last) <= set("0123456789abcdef"):
+            raise ValueError(last)
+        return datetime.fromtimestamp(int(at) / 1000, UTC), last
+    except (ValueError, binascii.Error, OverflowError, OSError):
+        raise invalid("cursor", "is not one that this list gave") from None
+
+
+async def mark_seen(context: Context, actor: Actor, command: MarkSeen) -> None:
+    """Everything up to and including ``seq`` was read; a mark beyond the head is taken as the head."""
+    member = await access.membership(context, actor, command.conversation_id)
+    await _raise(context, actor, member, Marks(seen=await _clamped(context, command.conversation_id, command.seq)))
+
+
+async def mark_delivered(context: Context, actor: Actor, command: MarkDelivered) -> None:
+    """Everything up to and including ``seq`` reached a device."""
+    member = await access.membership(context, actor, command.conversation_id)
+    seq = await _clamped(context, command.conversation_id, command.seq)
+    await _raise(context, actor, member, Marks(delivered=seq))
+
+
+async def set_typing(context: Context, actor: Actor, command: SetTyping) -> None:
+    """Tell the other side; not stored, and it ends by itself."""
+    member = await access.membership(context, actor, command.conversation_id)
+    context.typing.set(member, actor.user_id, active=command.active)
+
+
+async def _clamped(context: Context, conversation_id: str, seq: int) -> int:
+    if seq <= context.store.log.known_head(conversation_id):
+        return seq
+    heads = await context.store.log.read.heads([conversation_id])
+    return min(seq, heads[conversation_id])
+
+
+async def _raise(context: Context, actor: Actor, member: Membership, marks: Marks) -> None:
+    before, after = await context.store.watermarks.raise_to(member.participant_of(actor.user_id), marks)
+    to = tuple(map(rooms.user, member.user_ids))
+    conversation_id, user_id = member.conversation_id, actor.user_id
+    if after.delivered > before.delivered:
+        event = ConversationDelivered(conversation_id=conversation_id, user_id=user_id, seq=after.delivered)
+        context.publisher.publish(event, *to)
+    if after.seen > before.seen:
+        context.publisher.publish(
+            ConversationSeen(conversation_id=conversation_id, user_id=user_id, seq=after.seen), *to
+        )

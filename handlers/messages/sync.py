@@ -1,0 +1,197 @@
+"""How much one answer may hold: a device that asks for a page must not be cut for the page's size.
+
+Reading messages back: by position, and by what they say.
+
+``sync``: one cursor a conversation brings a device back, after a second or after a month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from domain.conversations import Conversation
+from domain.errors import Code, DomainError, FieldError, invalid
+from domain.messages import MessageRecord
+from domain.wire.conversations import (
+    ListMessages,
+    LogEntry,
+    MessageList,
+    MessagePage,
+    SearchMessages,
+    Sync,
+    SyncAnswer,
+    SyncedConversation,
+)
+from domain.wire.fields import MAX_SEQ
+from handlers import access
+from handlers.access import Actor
+from handlers.context import Context
+from handlers.messages import views
+from store.log.reader import Entry
+
+T = TypeVar("T")
+
+# Well under what a socket may have waiting to be written (1 MB).
+ANSWER_BYTES = 600_000
+# A message without its text, with ids, names of fields and dates; a conversation with both its people.
+MESSAGE_BYTES = 700
+CONVERSATION_BYTES = 1_200
+
+
+def weight(record: MessageRecord) -> int:
+    """Roughly what the message takes in an answer."""
+    text = len(record.text.encode()) if record.text else 0
+    return MESSAGE_BYTES + text + 60 * len(record.marks)
+
+
+def take_within_size(items: Iterable[T], weigh: Callable[[T], int], budget: int = ANSWER_BYTES) -> list[T]:
+    """As many of the first items as fit, one at least: a page must move on."""
+    taken: list[T] = []
+    for item in items:
+        budget -= weigh(item)
+        if budget < 0 and taken:
+            break
+        taken.append(item)
+    return taken
+
+
+async def list_messages(context: Context, actor: Actor, command: ListMessages) -> MessageList:
+    """The messages before a position, ascending; changes are folded into them."""
+    member = await access.membership(context, actor, command.conversation_id)
+    read = context.store.log.read
+    records = await read.before(member.conversation_id, command.before_seq, command.limit + 1)
+    newest = take_within_size(reversed(records[-command.limit :]), weight)
+    messages = await views.seen_messages(context, newest[::-1])
+    return MessageList(messages=messages, has_more=len(records) > len(newest))
+
+
+async def search_messages(context: Context, actor: Actor, command: SearchMessages) -> MessagePage:
+    """Messages of one's conversations that contain the query, whatever its case; newest first."""
+    query = command.query.strip()
+    if not query:
+        raise invalid("query", "is blank")
+    before = _cursor(command.cursor)
+    if command.conversation_id is not None:
+        ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
+    else:
+        ids = await context.store.conversations.all_ids(actor.user_id)
+    records = await context.store.log.read.search(ids, query, before, command.limit + 1)
+    page = take_within_size(records[: command.limit], weight)
+    return MessagePage(
+        items=await views.seen_messages(context, page),
+        next_cursor=page[-1].id if len(records) > len(page) else None,
+    )
+
+
+def _cursor(cursor: str | None) -> str | None:
+    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
+        raise invalid("cursor", "is not one that this search gave")
+    return cursor
+
+
+# Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
+UNNAMED = 100
+FIRST_MESSAGES = 20
+
+
+async def sync(context: Context, actor: Actor, command: Sync) -> SyncAnswer:
+    """What lies past each cursor; conversations not named follow, each from its newest messages."""
+    named = await _named(context, actor, command)
+    unnamed, more = await _unnamed(context, actor, command)
+    conversations = [*named, *unnamed]
+    return SyncAnswer(conversations=conversations, has_more=more or any(c.has_more for c in conversations))
+
+
+async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedConversation]:
+    cursors = command.cursors
+    if not cursors:
+        return []
+    await _check_named(context, actor, cursors)
+    heads = await context.store.log.read.heads(cursors)
+    beyond = {i for i, cursor in cursors.items() if cursor > heads[i]}
+    behind = {i: (cursor, heads[i]) for i, cursor in cursors.items() if cursor < heads[i]}
+    entries = take_within_size(await context.store.log.read.between(behind, command.limit, ANSWER_BYTES), _weight)
+    budget = ANSWER_BYTES - sum(map(_weight, entries))
+    records = await context.store.conversations.records(cursors)
+    found = await views.conversation_views(
+        context, actor.user_id, [records[i] for i in cursors if i in records], heads
+    )
+    by_conversation: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_conversation.setdefault(entry.conversation_id, []).append(entry)
+    synced: list[SyncedConversation] = []
+    for view in found:
+        if view.id not in beyond:
+            synced.append(_continued(context, view, cursors[view.id], by_conversation.get(view.id, ())))
+        elif budget > 0:
+            start = await _from_newest(context, view)
+            budget -= _weight_of_start(start)
+            synced.append(start)
+        else:
+            synced.append(_put_off(view))
+    return synced
+
+
+async def _check_named(context: Context, actor: Actor, cursors: Mapping[str, int]) -> None:
+    mine = await context.store.conversations.memberships(cursors, actor.user_id)
+    foreign = [i for i in cursors if i not in mine]
+    if foreign:
+        raise DomainError(
+            Code.NOT_FOUND,
+            "There is no such conversation.",
+            errors=tuple(FieldError(f"cursors.{i}", "is not one of your conversations") for i in foreign[:10]),
+        )
+
+
+def _continued(context: Context, view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
+    reached = entries[-1].seq if entries else cursor
+    return SyncedConversation(
+        conversation=view,
+        entries=[_entry(context, view, entry) for entry in entries],
+        cursor=reached,
+        has_more=reached < view.head,
+    )
+
+
+def _put_off(view: Conversation) -> SyncedConversation:
+    """It starts over in the next answer: the device asks again with a cursor that no head catches up with meanwhile."""
+    return SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, has_more=True)
+
+
+def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:
+    seen = any(p.user_id != entry.record.sender_id and p.seen_seq >= entry.record.seq for p in view.participants)
+    return LogEntry(
+        seq=entry.seq,
+        change=entry.change.kind if entry.change else "new",
+        message=views.message_view(context, entry.record, seen=seen),
+    )
+
+
+async def _unnamed(context: Context, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
+    records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
+    started: list[SyncedConversation] = []
+    budget = ANSWER_BYTES
+    for view in await views.conversation_views(context, actor.user_id, records[:UNNAMED]):
+        start = await _from_newest(context, view)
+        budget -= _weight_of_start(start)
+        if budget < 0 and started:
+            break
+        started.append(start)
+    return started, len(records) > len(started)
+
+
+def _weight(entry: Entry) -> int:
+    return weight(entry.record)
+
+
+def _weight_of_start(conversation: SyncedConversation) -> int:
+    texts = sum(len((entry.message.text or "").encode()) for entry in conversation.entries)
+    return CONVERSATION_BYTES + MESSAGE_BYTES * len(conversation.entries) + texts
+
+
+async def _from_newest(context: Context, view: Conversation) -> SyncedConversation:
+    """Start over: the newest messages, and the cursor at the head that the view was made with."""
+    records = await context.store.log.read.before(view.id, view.head + 1, FIRST_MESSAGES)
+    entries = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
+    return SyncedConversation(conversation=view, entries=entries, cursor=view.head, has_more=False, reset=True)

@@ -1,0 +1,201 @@
+"""Records assembled into what one participant sees: conversations with their people, messages with `seen`.
+
+``conversation:new``: what both sides are told together with a conversation's first entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from domain import rooms
+from domain.conversations import (
+    UNREAD_CAP,
+    Conversation,
+    ConversationRecord,
+    Membership,
+    Participant,
+    ParticipantRecord,
+    UserSummary,
+)
+from domain.messages import Message, MessageRecord, to_message
+from domain.times import to_wire, to_wire_or_none
+from domain.wire.events import ConversationNew
+from handlers.context import Context
+from handlers.files.access import url_or_none
+
+Participants = Mapping[str, Sequence[ParticipantRecord]]
+
+
+async def conversation_views(
+    context: Context, viewer_id: str, records: Sequence[ConversationRecord], heads: Mapping[str, int] | None = None
+) -> list[Conversation]:
+    """The conversations as the viewer sees them, heads and last messages taken from the log itself."""
+    if not records:
+        return []
+    ids = [record.membership.conversation_id for record in records]
+    people = {user_id for record in records for user_id in record.membership.user_ids}
+    participants, cards = await asyncio.gather(
+        context.store.conversations.participants(ids), context.store.people.cards(people)
+    )
+    if heads is None:
+        heads = await context.store.log.read.heads(ids)
+    lasts = await _last_messages(context, records, heads)
+    unread = await _unread(context, viewer_id, participants, heads)
+    return [
+        _view(context, viewer_id, record, participants, cards, heads, lasts, unread) for record in records
+    ]
+
+
+async def unspoken_views(context: Context, conversation_id: str) -> dict[str, Conversation]:
+    """A conversation without an entry, as each of the two sees it; by their ids."""
+    records, participants = await asyncio.gather(
+        context.store.conversations.records([conversation_id]),
+        context.store.conversations.participants([conversation_id]),
+    )
+    record, nothing = records[conversation_id], {conversation_id: 0}
+    both = record.membership.user_ids
+    cards = await context.store.people.cards(both)
+    return {one: _view(context, one, record, participants, cards, nothing, {}, nothing) for one in both}
+
+
+def _view(
+    context: Context,
+    viewer_id: str,
+    record: ConversationRecord,
+    participants: Participants,
+    cards: Mapping[str, UserSummary],
+    heads: Mapping[str, int],
+    lasts: Mapping[str, MessageRecord],
+    unread: Mapping[str, int],
+) -> Conversation:
+    conversation_id = record.membership.conversation_id
+    people = participants.get(conversation_id, ())
+    last = lasts.get(conversation_id)
+    muted_until = next((p.muted_until for p in people if p.user_id == viewer_id), None)
+    return Conversation(
+        id=conversation_id,
+        participants=tuple(_participant(context, p, cards[p.user_id]) for p in people if p.user_id in cards),
+        last_message=None if last is None else seen_message(context, last, people),
+        head=heads[conversation_id],
+        unread=unread.get(conversation_id, 0),
+        muted_until=to_wire_or_none(muted_until),
+        created_at=to_wire(record.created_at),
+        updated_at=to_wire(max(record.updated_at, last.created_at) if last else record.updated_at),
+    )
+
+
+def _participant(context: Context, record: ParticipantRecord, card: UserSummary) -> Participant:
+    return Participant(
+        id=record.id,
+        user_id=record.user_id,
+        role=card.role,
+        profile_id=card.profile_id,
+        name=card.name,
+        profile_image=url_or_none(context, card.profile_image),
+        seen_seq=record.seen_seq,
+        delivered_seq=record.delivered_seq,
+    )
+
+
+def seen_message(context: Context, record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
+    """A message with `seen` derived from the other side's watermark."""
+    seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
+    return message_view(context, record, seen=seen)
+
+
+def message_view(context: Context, record: MessageRecord, *, seen: bool) -> Message:
+    """The record on the wire, its files as URLs."""
+    message = to_message(record, seen=seen)
+    if not (record.image_urls or record.video_urls or record.pdf_urls):
+        return message
+    signed = context.files.signed
+    return msgspec.structs.replace(
+        message,
+        image_urls=tuple(map(signed, record.image_urls)),
+        video_urls=tuple(map(signed, record.video_urls)),
+        pdf_urls=tuple(map(signed, record.pdf_urls)),
+    )
+
+
+def caught_up(context: Context, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
+    """The participants with what has been learned of their reading since they were loaded."""
+    known = context.store.watermarks.known
+    return [msgspec.structs.replace(p, seen_seq=max(p.seen_seq, known(p.id).seen)) for p in participants]
+
+
+async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> list[Message]:
+    participants = await context.store.conversations.participants({record.conversation_id for record in records})
+    return [seen_message(context, record, participants.get(record.conversation_id, ())) for record in records]
+
+
+async def _last_messages(
+    context: Context, records: Sequence[ConversationRecord], heads: Mapping[str, int]
+) -> dict[str, MessageRecord]:
+    """The projection names the last message. Unless that is the log's last entry, the log is asked.
+
+    Not even a projection that knows the head will do: the head may be another node's, who knows of a change.
+    """
+    read = context.store.log.read
+    named = {
+        record.last_message: record.membership.conversation_id
+        for record in records
+        if record.last_message is not None and record.head == heads[record.membership.conversation_id]
+    }
+    found = await read.messages(named, named.values())
+    lasts = {m.conversation_id: m for m in found.values() if m.seq == heads[m.conversation_id]}
+    behind = [i for i in heads if heads[i] > 0 and i not in lasts]
+    for conversation_id, newest in zip(
+        behind, await asyncio.gather(*(read.before(i, heads[i] + 1, 1) for i in behind)), strict=True
+    ):
+        if newest:
+            lasts[conversation_id] = newest[0]
+    return lasts
+
+
+async def _unread(
+    context: Context, viewer_id: str, participants: Participants, heads: Mapping[str, int]
+) -> dict[str, int]:
+    """Counted only where the log goes on past what the viewer has seen."""
+    behind = {
+        conversation_id: (p.seen_seq, heads[conversation_id])
+        for conversation_id, people in participants.items()
+        for p in people
+        if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
+    }
+    return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)
+
+
+# The conversation as each of the two sees it before anything was said.
+Introduction = Mapping[str, Conversation]
+
+
+async def prepare(context: Context, member: Membership) -> Introduction:
+    """Both views of a conversation that has no entry yet; nothing for any other.
+
+    Made before the entry is submitted, because between its commit and its announcement nothing may wait.
+    """
+    log, conversation_id = context.store.log, member.conversation_id
+    if log.known_head(conversation_id) > 0:
+        return {}
+
+    async def look() -> Introduction:
+        heads = await log.read.heads([conversation_id])
+        return {} if heads[conversation_id] > 0 else await unspoken_views(context, conversation_id)
+
+    # First words often come several at a time, from both sides.
+    return await context.introducing.do(conversation_id, look)
+
+
+def publish(context: Context, introduction: Introduction, first: Message) -> None:
+    for user_id, before in introduction.items():
+        conversation = msgspec.structs.replace(
+            before,
+            last_message=first,
+            head=first.seq,
+            unread=int(user_id != first.sender_id),
+            updated_at=first.created_at,
+        )
+        context.publisher.publish(ConversationNew(conversation=conversation), rooms.user(user_id))

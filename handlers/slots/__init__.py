@@ -1,0 +1,1 @@
+"""A trainer's time: the schedule, what of it is free, and telling those who watch."""

@@ -1,0 +1,118 @@
+"""Changes of a trainer's slots: a hint where to look, for the nodes whose connections watch them.
+
+Hints say nothing of what was seen. Two changes at once may be hinted at in any order, from any node, however late:
+who has watchers looks after a hint has arrived (``slot_status``), and so tells them the newest state last.
+
+How the slots stand that hints point at, for those who watch them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from domain import slots
+from domain.accounts import User
+from domain.availability import Schedule
+from domain.booking_changes import Change
+from domain.bookings import OCCUPYING
+from domain.slots import BookingHint, Busy, ScheduleHint, Slot, SlotHint
+from domain.times import whole_milliseconds
+from handlers.context import Context
+from handlers.slots.free import all_open_slots, free_of
+
+
+def after_booking(context: Context, change: Change) -> None:
+    """Of the time that the change gave up, and of what it took."""
+    spans = tuple(span for span in (change.was, _occupied(change)) if span is not None)
+    if spans:
+        context.publisher.hint_slots(change.booking.trainer_id, BookingHint(spans))
+
+
+def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
+    """Of what another schedule than ``before`` takes away and brings."""
+    context.publisher.hint_slots(trainer_id, ScheduleHint(before=before))
+
+
+@asynccontextmanager
+async def of_account(context: Context, user: User) -> AsyncIterator[None]:
+    """Around what makes a trainer bookable or not: its slots come and go with it."""
+    if user.role != "trainer":
+        yield
+        return
+    before = await context.store.availability.schedule(user.profile_id, whole_milliseconds(context.clock()))
+    yield
+    context.publisher.hint_slots(user.profile_id, ScheduleHint(before=before, whole=True))
+
+
+def _occupied(change: Change) -> Busy | None:
+    """The time that the change took; what was taken before it is known already."""
+    taken = change.action in ("created", "rescheduled") and change.booking.status in OCCUPYING
+    return change.booking.busy if taken else None
+
+
+_DAY = timedelta(days=1)
+
+
+class SlotStatus(NamedTuple):
+    """By start: those that can be booked, and those that cannot or are not offered any more."""
+
+    free: list[Slot]
+    gone: list[Slot]
+
+
+async def slot_status(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
+    """Of every slot that may have changed, whether it is free; read after the hints."""
+    now = whole_milliseconds(context.clock())
+    schedule = await context.store.availability.schedule(trainer_id, now)
+    bookable = await context.store.people.reachable_profile("trainer", trainer_id) is not None
+    shown = schedule if bookable else None
+    touched = _taken_by(shown, [span for hint in hints if isinstance(hint, BookingHint) for span in hint.spans], now)
+    offered = set(touched)
+    rescheduled = [hint for hint in hints if isinstance(hint, ScheduleHint)]
+    if rescheduled:
+        offered = _open(shown, now)
+        for hint in rescheduled:
+            touched |= _differing(hint, shown, offered, now)
+            if hint.whole:
+                touched |= _open(schedule, now)
+    free: set[Slot] = set()
+    if shown is not None:
+        free.update(await free_of(context, trainer_id, shown, sorted(touched & offered, key=_start)))
+    return SlotStatus(sorted(free, key=_start), sorted(touched - free, key=_start))
+
+
+def _taken_by(schedule: Schedule | None, spans: Collection[Busy], now: datetime) -> set[Slot]:
+    """What is offered where the spans are."""
+    if schedule is None or not spans:
+        return set()
+    nearby = slots.only_open(_around(schedule, spans), schedule.time_zone, now)
+    return {slot for slot in nearby if slots.is_taken(slot, schedule.pause, spans)}
+
+
+def _around(schedule: Schedule, spans: Iterable[Busy]) -> list[Slot]:
+    """What is offered on the days around the spans, some of it twice where these meet."""
+    zone = ZoneInfo(schedule.time_zone)
+    found: list[Slot] = []
+    for span in spans:
+        first, last = (span.starts_at - _DAY).astimezone(zone).date(), (span.ends_at + _DAY).astimezone(zone).date()
+        found += slots.offered(schedule, first, last)
+    return found
+
+
+def _differing(hint: ScheduleHint, shown: Schedule | None, offered: set[Slot], now: datetime) -> set[Slot]:
+    """What comes or goes with the schedule. Another pause makes other slots of the same ones free."""
+    before = _open(hint.before, now)
+    same_pause = hint.before is None or shown is None or hint.before.pause == shown.pause
+    return before ^ offered if same_pause and not hint.whole else before | offered
+
+
+def _open(schedule: Schedule | None, now: datetime) -> set[Slot]:
+    return set() if schedule is None else set(all_open_slots(schedule, now))
+
+
+def _start(slot: Slot) -> tuple[object, object]:
+    return slot.starts_at, slot.ends_at

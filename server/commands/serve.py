@@ -1,0 +1,145 @@
+"""The life of a node's process: start, serve, drain.
+
+``serve``: one node in one process, until it is told to stop.
+
+One worker of several: started by its parent, never by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from domain.errors import DomainError
+from server.app import Node
+from server.commands.environment import ServerUrls, reported, servers
+from server.draining import DRAIN_SECONDS
+from server.observability.logging import log_loop_error
+from server.settings import Settings
+from server.workers.configuration import Report, read_configuration
+from server.workers.peers import WorkerPeers
+
+log = structlog.get_logger("serve")
+
+
+async def live(
+    settings: Settings,
+    urls: ServerUrls,
+    stop: asyncio.Event,
+    serves: Callable[[str], None],
+    cannot: Callable[[str], None],
+    neighbours: WorkerPeers | None = None,
+) -> int:
+    """Tells ``serves`` the URL or ``cannot`` the reason, and answers the exit code after ``stop``."""
+    node = Node(settings, urls.mongo, urls.redis, neighbours=neighbours)
+    try:
+        url = await node.start()
+    except (OSError, DomainError) as error:
+        cannot(_reason(settings, error))
+        await node.stop()
+        return 1
+    # What start-up made stays; collecting it again and again costs a busy loop milliseconds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    serves(url)
+    await stop.wait()
+    log.info("draining")
+    _end_for_certain()
+    await node.stop()
+    return 0
+
+
+def _reason(settings: Settings, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return cannot_listen(settings, error)
+    return f"MongoDB does not answer or refuses ({type(error).__name__}). Look at MONGO_URL: it takes a replica set."
+
+
+def cannot_listen(settings: Settings, error: OSError) -> str:
+    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT."
+
+
+def _end_for_certain() -> None:
+    """Whatever hangs, a thread of the driver's for one: the process is gone by then."""
+    timer = threading.Timer(DRAIN_SECONDS - 0.3, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+NAME = "serve"
+HELP = "Serve (the default)."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+@reported
+async def run(settings: Settings, options: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(log_loop_error)
+    async with servers(settings) as urls:
+        return await live(settings, urls, stop, _serves, _cannot)
+
+
+def _serves(url: str) -> None:
+    print(f"Spotter serves at {url}", flush=True)
+
+
+def _cannot(reason: str) -> None:
+    print(reason, file=sys.stderr)
+
+
+async def run_worker(settings: Settings, descriptor: int) -> int:
+    """``descriptor``: the socket that connects it with its parent."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_loop_error)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    control = socket.socket(fileno=descriptor)
+    orders = read_configuration(control)
+    control.setblocking(False)
+    # The parent says no more: something to read is its end.
+    loop.add_reader(control, _orphaned, loop, control, stop)
+    neighbours = WorkerPeers(orders.index, _mailbox(orders.inbox), [_mailbox(outbox) for outbox in orders.outboxes])
+    return await live(
+        replace(settings, port=orders.port),
+        ServerUrls(orders.mongo_url, orders.redis_url),
+        stop,
+        lambda url: _tell(control, Report(url=url)),
+        lambda reason: _tell(control, Report(reason=reason)),
+        neighbours,
+    )
+
+
+def _orphaned(loop: asyncio.AbstractEventLoop, control: socket.socket, stop: asyncio.Event) -> None:
+    loop.remove_reader(control)
+    stop.set()
+
+
+def _tell(control: socket.socket, report: Report) -> None:
+    try:
+        control.sendall(report.line())
+    except OSError:
+        return  # the parent is gone, which is noticed elsewhere
+
+
+def _mailbox(descriptor: int) -> socket.socket:
+    end = socket.socket(fileno=descriptor)
+    end.set_inheritable(False)
+    return end

@@ -1,0 +1,184 @@
+"""What a request asks for, checked before any session is touched.
+
+Which web pages may talk to the server.
+
+The WSGI-like dictionary that a ``connect`` handler of python-socketio expects.
+
+New sessions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from server.engineio import refusals, requests
+from server.engineio import transport as reasons
+from server.engineio.polling import PollingTransport
+from server.engineio.socket import EngineSocket
+from server.engineio.upgrade import UpgradeResponse, take_over
+from server.protocol import frames
+from server.protocol.frames import SEPARATOR, Frame
+
+if TYPE_CHECKING:
+    from server.engineio.server import EngineServer
+
+POLLING: Final = "polling"
+WEBSOCKET: Final = "websocket"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A valid Engine.IO query; without a ``sid`` it asks for a new session."""
+
+    transport: str
+    sid: str | None
+
+
+def read(request: web.Request, transports: list[str]) -> Query:
+    """The query of ``request``; raises ``Refusal``."""
+    parameters = request.query
+    transport = parameters.get("transport")
+    if transport is None or transport not in transports:
+        raise refusals.unknown_transport()
+    if parameters.get("EIO") != "4":
+        raise refusals.unsupported_version()
+    sid = parameters.get("sid")
+    if request.method != "GET" and (request.method != "POST" or sid is None):
+        raise refusals.bad_method()
+    if "j" in parameters or not _carries(request, transport):
+        raise refusals.bad_request()
+    return Query(transport, sid)
+
+
+def _carries(request: web.Request, transport: str) -> bool:
+    asks_websocket = request.headers.get("Upgrade", "").strip().lower() == "websocket"
+    if transport == WEBSOCKET:
+        return asks_websocket and request.method == "GET" and web.WebSocketResponse().can_prepare(request).ok
+    return not asks_websocket
+
+
+_PREFLIGHT_SECONDS: Final = "600"
+
+
+class Origins:
+    """An explicit list; with none, only pages from the host that is asked. Native clients send no Origin at all."""
+
+    __slots__ = ("_allowed", "_credentials")
+
+    def __init__(self, allowed: str | Iterable[str] | None, credentials: bool) -> None:
+        self._credentials = credentials
+        listed = [allowed] if isinstance(allowed, str) else allowed
+        self._allowed = None if listed is None else frozenset(listed)
+
+    def accept(self, request: web.Request) -> bool:
+        """Whether the request may be served."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return True
+        if self._allowed is not None:
+            return origin in self._allowed or "*" in self._allowed
+        host = urlsplit(origin).netloc
+        return bool(host) and host.lower() == request.host.lower()
+
+    def headers(self, request: web.Request) -> dict[str, str]:
+        """What lets the page of an accepted origin read the answer."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return {}
+        headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        if self._credentials:
+            headers["Access-Control-Allow-Credentials"] = "true"
+        if request.method == "OPTIONS":
+            headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+            headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
+            asked = request.headers.get("Access-Control-Request-Headers")
+            if asked is not None:
+                headers["Access-Control-Allow-Headers"] = asked
+        return headers
+
+
+def describe(request: web.Request, remote_address: str) -> dict[str, object]:
+    """The request without any reference to it, since python-socketio keeps this as long as the client stays."""
+    environ: dict[str, object] = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query_string,
+        "REMOTE_ADDR": remote_address,
+        "wsgi.url_scheme": request.scheme,
+    }
+    for name, value in request.headers.items():
+        key = "HTTP_" + name.upper().replace("-", "_")
+        known = environ.get(key)
+        environ[key] = value if known is None else f"{known},{value}"
+    return environ
+
+
+async def open_session(engine: EngineServer, request: web.Request, transport: str) -> web.StreamResponse:
+    """The handshake: who is refused never had a session."""
+    socket = _admit(engine, request)
+    try:
+        if "connect" in engine.handlers:
+            await _greet(engine, socket, request)
+        if transport == POLLING:
+            return _open_polling(engine, socket)
+        return await _open_websocket(engine, socket, request)
+    except BaseException:
+        socket.abort(reasons.TRANSPORT_CLOSE)
+        raise
+
+
+def _admit(engine: EngineServer, request: web.Request) -> EngineSocket:
+    if engine.draining:
+        raise refusals.shutting_down()
+    address = engine.client_address(request)
+    if engine.is_full(address):
+        raise refusals.too_many()
+    return engine.register(EngineSocket(engine, engine.generate_id(), address))
+
+
+async def _greet(engine: EngineServer, socket: EngineSocket, request: web.Request) -> None:
+    verdict = await engine.trigger("connect", socket.sid, describe(request, socket.remote_address))
+    if (verdict is not None and verdict is not True) or socket.closed:
+        raise refusals.Refusal(401, 4, "Unauthorized")
+
+
+def _open_polling(engine: EngineServer, socket: EngineSocket) -> web.Response:
+    link = socket.link
+    first = opening_packet(engine, socket.sid, ["websocket"] if engine.upgradable else []).polled
+    engine.start(socket)
+    waiting = link.take() if isinstance(link, PollingTransport) else b""
+    return requests.text_response(first + SEPARATOR + waiting if waiting else first)
+
+
+async def _open_websocket(engine: EngineServer, socket: EngineSocket, request: web.Request) -> web.StreamResponse:
+    response = UpgradeResponse()
+    try:
+        await response.prepare(request)
+        link, tail = take_over(request, engine.upkeep, socket, engine.max_http_buffer_size)
+    except ConnectionError:
+        socket.abort(reasons.TRANSPORT_CLOSE)
+        return response
+    link.send_packet(opening_packet(engine, socket.sid, []))
+    socket.move(link)
+    engine.start(socket)
+    if tail:
+        link.data_received(tail)
+    return response
+
+
+def opening_packet(engine: EngineServer, sid: str, upgrades: list[str]) -> Frame:
+    """The OPEN packet; times go out in exact milliseconds."""
+    facts = {
+        "sid": sid,
+        "upgrades": upgrades,
+        "pingInterval": round(engine.ping_interval * 1000),
+        "pingTimeout": round(engine.ping_timeout * 1000),
+        "maxPayload": engine.max_http_buffer_size,
+    }
+    return frames.packet(b"0" + json.dumps(facts, separators=(",", ":")).encode())

@@ -1,0 +1,280 @@
+"""Notices that a client gives up the request it is waiting on.
+
+The way to a client that polls: a bounded queue and at most one open poll.
+
+Last words to clients whose session was closed before they had fetched all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from aiohttp import web
+
+from server.deadlines import Deadlines
+from server.engineio import transport
+from server.engineio.transport import Owner, SharedTransportState
+from server.protocol import frames
+from server.protocol.frames import SEPARATOR, Frame
+
+
+class PollGuard(asyncio.Protocol):
+    """Stands between a transport and aiohttp's protocol while a poll is open; aiohttp tells a handler nothing."""
+
+    __slots__ = ("_inner", "_lost", "_transport")
+
+    def __init__(self, request: web.Request, lost: Callable[[], None]) -> None:
+        if request.transport is None:
+            raise ConnectionResetError
+        self._inner = request.protocol
+        self._transport = request.transport
+        self._lost: Callable[[], None] | None = lost
+
+    def __enter__(self) -> None:
+        self._transport.set_protocol(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lost is not None:
+            self._lost = None
+            self._transport.set_protocol(self._inner)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> None:
+        self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            lost()
+
+
+# python-engineio's client gives up on a body of more.
+_PACKETS_A_POLL: Final = 16
+
+
+class Overlap(Exception):
+    """A second poll while one is open."""
+
+
+class PollingTransport:
+    """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
+
+    __slots__ = ("_gate", "_most", "_poll", "_queue", "_size", "_suspended", "_upkeep", "owner", "posting", "reading")
+
+    name: Final = "polling"
+
+    def __init__(self, upkeep: SharedTransportState, owner: Owner, most: int) -> None:
+        self.owner: Owner | None = owner
+        self.posting = False
+        self.reading: asyncio.Transport | None = None
+        self._upkeep = upkeep
+        self._most = most
+        self._queue: deque[Frame] = deque()
+        self._size = 0
+        self._suspended = False
+        # What an open poll is answered with: a body, or None for what is queued by then.
+        self._poll: asyncio.Future[bytes | None] | None = None
+        self._gate: asyncio.Future[None] | None = None
+
+    # --- the way out ---
+
+    @property
+    def buffered(self) -> int:
+        return self._size
+
+    def send_text(self, payload: bytes) -> None:
+        self.send_frame(frames.text(payload))
+
+    def send_binary(self, payload: bytes) -> None:
+        self.send_frame(frames.binary(payload))
+
+    def send_frame(self, frame: Frame) -> None:
+        counters = self._upkeep.counters
+        counters.messages_out += 1
+        counters.bytes_out += len(frame.wire)
+        self.send_packet(frame)
+
+    def send_packet(self, frame: Frame) -> None:
+        # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
+        if self._size > self._upkeep.limits.buffered_bytes:
+            self._overflow()
+            return
+        self._queue.append(frame)
+        self._size += len(frame.wire)
+        if not self._suspended:
+            self._wake(None)
+
+    def _overflow(self) -> None:
+        self._upkeep.counters.aborted_slow += 1
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(transport.TRANSPORT_ERROR)
+
+    def _wake(self, body: bytes | None) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(body)
+
+    # --- polls ---
+
+    async def poll(self, request: web.Request) -> bytes:
+        """The body for a poll, when there is something to say."""
+        if self._poll is not None:
+            raise Overlap
+        if self._suspended:
+            return frames.NOOP.polled
+        if not self._queue:
+            body = await self._wait(request)
+            if body is not None:
+                return body
+        return self.take() or frames.NOOP.polled
+
+    async def _wait(self, request: web.Request) -> bytes | None:
+        poll: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._poll = poll
+        try:
+            with PollGuard(request, self._given_up):
+                return await poll
+        except asyncio.CancelledError:
+            self._given_up()
+            raise
+        finally:
+            self._poll = None
+
+    def _given_up(self) -> None:
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(transport.TRANSPORT_CLOSE)
+
+    def take(self, most: int = _PACKETS_A_POLL) -> bytes:
+        """As much of the queue as one body may hold, and no more than so many packets."""
+        parts: list[bytes] = []
+        total = -1
+        while self._queue and len(parts) < most:
+            part = self._queue[0].polled
+            total += len(part) + 1
+            if parts and total > self._most:
+                break
+            parts.append(part)
+            self._size -= len(self._queue.popleft().wire)
+        return SEPARATOR.join(parts)
+
+    # --- moving to a WebSocket ---
+
+    def suspend(self) -> None:
+        """Answer polls with a noop from now on; what is sent waits for the new transport."""
+        self._suspended = True
+        self._wake(frames.NOOP.polled)
+
+    def unsuspend(self) -> None:
+        """Go on polling: the new transport failed."""
+        self._suspended = False
+        if self._queue:
+            self._wake(None)
+
+    def retire(self) -> deque[Frame]:
+        """What was not fetched; the link itself is done with."""
+        queue, self._queue, self._size = self._queue, deque(), 0
+        self.owner = None
+        self._wake(frames.NOOP.polled)
+        self.resume_reading()
+        return queue
+
+    # --- backpressure on the client ---
+
+    def pause_reading(self) -> None:
+        if self._gate is None:
+            self._gate = asyncio.get_running_loop().create_future()
+
+    def resume_reading(self) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None and not gate.done():
+            gate.set_result(None)
+
+    async def readable(self) -> None:
+        """Waits while reading is paused."""
+        while self._gate is not None:
+            await asyncio.shield(self._gate)
+
+    # --- the end ---
+
+    def close(self, code: int) -> None:
+        """Tell the open poll, if there is one; see ``farewell`` for when there is not."""
+        self._end(frames.CLOSE)
+
+    def hang_up(self) -> None:
+        """The client itself closed: an open poll is only released."""
+        self._queue.clear()
+        self._end(frames.NOOP)
+
+    def release(self) -> None:
+        """Answer the open poll; the next one will not know the session any more."""
+        self._end(frames.NOOP)
+
+    def abort(self) -> None:
+        self._queue.clear()
+        self._end(frames.CLOSE)
+
+    def _end(self, last: Frame) -> None:
+        self.owner = None
+        self._suspended = False
+        self._queue.append(last)
+        self._size = 0
+        self._wake(None)
+        self.resume_reading()
+        if self.reading is not None:
+            self.reading.abort()
+
+    @property
+    def polled(self) -> bool:
+        """Whether a poll is open."""
+        return self._poll is not None
+
+
+class ClosingPolls:
+    """Keeps what a closed session had left to say until the client's next polls, for a short while."""
+
+    __slots__ = ("_deadlines", "_links")
+
+    def __init__(self, seconds: float) -> None:
+        self._links: dict[str, PollingTransport] = {}
+        self._deadlines: Deadlines[str] = Deadlines(seconds, self._expire)
+
+    def leave(self, sid: str, link: PollingTransport) -> None:
+        """Keep what ``link`` holds for the next polls of ``sid``; one that is open still takes its part first."""
+        self._links[sid] = link
+        self._deadlines.start(sid)
+
+    def fetch(self, sid: str) -> bytes | None:
+        """The next body of what was left for ``sid``; each is told once."""
+        link = self._links.get(sid)
+        body = link.take() if link is not None else b""
+        if body:
+            return body
+        self._deadlines.cancel(sid)
+        self._links.pop(sid, None)
+        return None
+
+    def shutdown(self) -> None:
+        """Forget everything."""
+        self._links.clear()
+        self._deadlines.stop()
+
+    def _expire(self, sid: str, due: float) -> None:
+        self._links.pop(sid, None)

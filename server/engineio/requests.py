@@ -1,0 +1,144 @@
+"""The two requests of the polling transport.
+
+Which part of the protocol a request is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from server.engineio import handshake, refusals, transport, upgrade
+from server.engineio.handshake import Query
+from server.engineio.polling import Overlap, PollingTransport
+from server.protocol import frames
+
+if TYPE_CHECKING:
+    from server.engineio.server import EngineServer
+    from server.engineio.socket import EngineSocket
+
+def text_response(body: bytes) -> web.Response:
+    """A polling body. Never compressed: lengths of compressed secrets leak, and most bodies are tiny."""
+    headers = {"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, headers=headers)
+
+
+async def answer_poll(socket: EngineSocket, link: PollingTransport, request: web.Request) -> web.Response:
+    """A GET: waits until there is something to say."""
+    try:
+        return text_response(await link.poll(request))
+    except Overlap:
+        socket.engine.counters.bad_packets += 1
+        socket.close(transport.TRANSPORT_ERROR)
+        raise refusals.bad_request() from None
+    except ConnectionResetError:
+        socket.abort(transport.TRANSPORT_CLOSE)
+        raise refusals.bad_request() from None
+
+
+async def answer_post(socket: EngineSocket, link: PollingTransport, request: web.Request) -> web.Response:
+    """A POST: all of its packets are delivered, or none; a refused one ends the session, for its packets are lost."""
+    if link.posting:  # the order of two bodies at once is anybody's guess
+        socket.close(transport.TRANSPORT_ERROR)
+        raise refusals.bad_request()
+    link.posting = True
+    try:
+        await _deliver(socket, link, await _receive(socket, link, request))
+    except refusals.Refusal:
+        socket.close(transport.TRANSPORT_ERROR)
+        raise
+    finally:
+        link.posting = False
+    return text_response(b"ok")
+
+
+async def _deliver(socket: EngineSocket, link: PollingTransport, packets: list[frames.Packet]) -> None:
+    for packet in packets:
+        await link.readable()
+        if socket.closed:
+            return
+        if isinstance(packet, str):
+            socket.on_text(packet)
+        else:
+            socket.on_binary(packet)
+
+
+async def _receive(socket: EngineSocket, link: PollingTransport, request: web.Request) -> list[frames.Packet]:
+    engine = socket.engine
+    length = request.content_length
+    if length is None:
+        raise refusals.length_required()
+    if length > engine.max_http_buffer_size:
+        raise refusals.too_large()
+    if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
+        raise refusals.bad_request()
+    body = await _read_exactly(socket, link, request, length)
+    try:
+        return frames.decode(body, engine.limits.packets_a_post)
+    except frames.BadPacket:
+        engine.counters.bad_packets += 1
+        raise refusals.bad_request() from None
+
+
+async def _read_exactly(socket: EngineSocket, link: PollingTransport, request: web.Request, length: int) -> bytes:
+    link.reading = request.transport
+    try:
+        return await request.content.readexactly(length)
+    except asyncio.CancelledError:
+        socket.abort(transport.TRANSPORT_CLOSE)
+        raise
+    except Exception:  # whatever aiohttp makes of a connection that breaks off
+        socket.abort(transport.TRANSPORT_CLOSE)
+        raise refusals.bad_request() from None
+    finally:
+        link.reading = None
+
+
+async def answer(engine: EngineServer, request: web.Request) -> web.StreamResponse:
+    """The answer to any request under the server's path."""
+    if not engine.origins.accept(request):
+        engine.counters.refused += 1
+        return refusals.forbidden().response()
+    try:
+        response = await _route(engine, request)
+    except refusals.Refusal as refused:
+        engine.counters.refused += 1
+        response = refused.response()
+    if not response.prepared:
+        response.headers.update(engine.origins.headers(request))
+    return response
+
+
+async def _route(engine: EngineServer, request: web.Request) -> web.StreamResponse:
+    if request.method == "OPTIONS":
+        return web.Response(status=204)
+    asked = handshake.read(request, engine.transports)
+    if asked.sid is None:
+        return await handshake.open_session(engine, request, asked.transport)
+    socket = engine.sockets.get(asked.sid)
+    if socket is None:
+        response = await engine.elsewhere(request, asked.sid)
+        if response is not None:
+            return response
+        return _last_words(engine, request, asked.sid)
+    return await _continue(socket, request, asked)
+
+
+def _last_words(engine: EngineServer, request: web.Request, sid: str) -> web.Response:
+    body = engine.farewells.fetch(sid) if request.method == "GET" else None
+    if body is None:
+        raise refusals.unknown_session()
+    return text_response(body)
+
+
+async def _continue(socket: EngineSocket, request: web.Request, asked: Query) -> web.StreamResponse:
+    if asked.transport == handshake.WEBSOCKET:
+        return await upgrade.probe_session(socket, request)
+    link = socket.link
+    if not isinstance(link, PollingTransport):
+        raise refusals.bad_request()
+    if request.method == "POST":
+        return await answer_post(socket, link, request)
+    return await answer_poll(socket, link, request)

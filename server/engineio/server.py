@@ -1,0 +1,236 @@
+"""The Engine.IO server that python-socketio runs on.
+
+Sends everybody away before the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import engineio
+from aiohttp import web
+
+from domain.networks import network_of
+from server.deadlines import Deadlines
+from server.engineio import requests, transport
+from server.engineio.handshake import WEBSOCKET, Origins
+from server.engineio.heartbeat import Heartbeat
+from server.engineio.polling import ClosingPolls
+from server.engineio.socket import EngineSocket, Probe
+from server.engineio.stock_events import StockEvents
+from server.engineio.transport import Counters, Limits, SharedTransportState
+
+log = logging.getLogger(__name__)
+
+Elsewhere = Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
+
+
+def peer_address(request: web.Request) -> str:
+    """The address at the other end of the connection."""
+    return request.remote or ""
+
+
+async def nowhere(request: web.Request, sid: str) -> web.StreamResponse | None:
+    """Nobody else has sessions."""
+    return None
+
+
+class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
+    """Engine.IO v4 over polling and WebSocket.
+
+    The hooks ``on_open``, ``on_message`` and ``on_close`` are called synchronously, in the order of events, and
+    come in pairs: a socket that was opened is closed once. Left alone, they feed python-socketio's own handlers.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        client_address: Callable[[web.Request], str] = peer_address,
+        max_sockets_per_address: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(async_mode="aiohttp", **options)
+        self.limits = limits or Limits()
+        self.counters = Counters()
+        self.client_address = client_address
+        self.max_sockets_per_address = max_sockets_per_address
+        self.sockets: dict[str, EngineSocket] = {}
+        self.draining = False
+        self.origins = Origins(self.cors_allowed_origins, self.cors_credentials)
+        self.heartbeat = Heartbeat(self.ping_interval, self.ping_timeout)
+        self.farewells = ClosingPolls(self.limits.farewell_seconds)
+        self.probes: Deadlines[Probe] = Deadlines(self.limits.probe_seconds, lambda probe, due: probe.fail())
+        self.upkeep = SharedTransportState(
+            self.limits,
+            self.counters,
+            clogged=Deadlines(self.limits.clogged_seconds, lambda link, due: link.cut_slow()),
+            closing=Deadlines(self.limits.closing_seconds, lambda link, due: link.abort()),
+        )
+        self.mark = ""
+        self.elsewhere: Elsewhere = nowhere
+        self._per_network: Counter[str] = Counter()
+        self._stock = StockEvents(self)
+        self.on_open: Callable[[EngineSocket], None] = self._stock.opened
+        self.on_message: Callable[[EngineSocket, str | bytes], None] = self._stock.message
+        self.on_close: Callable[[EngineSocket, str], None] = self._stock.closed
+
+    # --- the web side ---
+
+    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
+        """Serve every method under the path: the protocol has its own answer to those it does not know."""
+        app.router.add_route("*", f"/{engineio_path.strip('/')}/", self.handle_request)
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp handler."""
+        return await requests.answer(self, request)
+
+    @property
+    def upgradable(self) -> bool:
+        """Whether polling clients may move to a WebSocket now."""
+        return bool(self.allow_upgrades) and WEBSOCKET in self.transports and not self.draining
+
+    def share(self, mark: str, elsewhere: Elsewhere) -> None:
+        """Be one of several servers: ids end in ``mark``, and ``elsewhere`` may answer for ids that are not ours."""
+        self.mark, self.elsewhere = mark, elsewhere
+
+    def generate_id(self) -> str:
+        """A session id that nobody can guess."""
+        unguessable: str = super().generate_id()
+        return unguessable + self.mark
+
+    # --- the life of sockets ---
+
+    def is_full(self, address: str) -> bool:
+        """Whether a client address has all the sockets it may have."""
+        most = self.max_sockets_per_address
+        return most is not None and self._per_network[network_of(address)] >= most
+
+    def register(self, socket: EngineSocket) -> EngineSocket:
+        """Count a socket in, before it is accepted."""
+        self.sockets[socket.sid] = socket
+        self._per_network[socket.network] += 1
+        return socket
+
+    def start(self, socket: EngineSocket) -> None:
+        """An accepted socket begins to live."""
+        self.counters.handshakes += 1
+        socket.opened = True
+        self.heartbeat.start(socket)
+        try:
+            self.on_open(socket)
+        except Exception as error:
+            self._failed(socket, "on_open", error)
+
+    def deliver(self, socket: EngineSocket, data: str | bytes) -> None:
+        """Hand a message to the application."""
+        try:
+            self.on_message(socket, data)
+        except Exception as error:
+            self._failed(socket, "on_message", error)
+
+    def forget(self, socket: EngineSocket, reason: str) -> None:
+        """Count a socket out; its link has ended."""
+        if self.sockets.pop(socket.sid, None) is None:
+            return
+        self._count_out(socket.network)
+        self.heartbeat.stop(socket)
+        try:
+            if socket.opened:
+                self.counters.closes[reason] += 1
+                self.on_close(socket, reason)
+            else:  # python-socketio's connect handler may have run already
+                self._stock.closed(socket, reason)
+        except Exception as error:
+            self._failed(socket, "on_close", error)
+
+    def _count_out(self, network: str) -> None:
+        if self._per_network[network] > 1:
+            self._per_network[network] -= 1
+        else:
+            del self._per_network[network]
+
+    def _failed(self, socket: EngineSocket, hook: str, error: Exception) -> None:
+        # The exception's text may quote what the client sent: only its kind and place are logged.
+        self.counters.failed_handlers += 1
+        place = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s failed with %s, socket %s is closed\n%s", hook, type(error).__name__, socket.sid, place)
+        socket.close(transport.TRANSPORT_ERROR, 1011)
+
+    async def trigger(self, event: str, *arguments: object) -> object:
+        """Run one of python-socketio's handlers to its end."""
+        verdict: object = await self._trigger_event(event, *arguments, run_async=False)
+        return verdict
+
+    # --- what python-socketio calls ---
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send an ``engineio.packet.Packet``; to nobody, if the client is gone."""
+        socket = self.sockets.get(sid)
+        if socket is not None:
+            await socket.send(pkt)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Close one client, or all of them."""
+        chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
+        for socket in chosen:
+            if socket is not None:
+                socket.close(transport.SERVER_DISCONNECT)
+
+    def transport(self, sid: str) -> str:
+        """The name of the transport a client uses; raises ``KeyError`` for one that is gone."""
+        return self.sockets[sid].transport_name
+
+    # --- the end ---
+
+    async def drain(self, deadline_seconds: float) -> None:
+        """Accept nobody any more and send everybody away by the deadline."""
+        self.draining = True
+        await send_away(self, deadline_seconds)
+
+    async def shutdown(self) -> None:
+        """Stop all timers, cutting whoever is left."""
+        self.draining = True
+        for socket in list(self.sockets.values()):
+            socket.abort(transport.SERVER_DISCONNECT)
+        for link in self.upkeep.closing.items():
+            link.abort()
+        self.heartbeat.shutdown()
+        self.farewells.shutdown()
+        for deadlines in (self.probes, self.upkeep.clogged, self.upkeep.closing):
+            deadlines.stop()
+
+
+_TICK: Final = 0.02
+_SPREAD: Final = 0.6
+
+
+async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
+    """Close all sockets, spread over the time there is so that they do not all return at once; abort the rest.
+
+    No Socket.IO packet says goodbye: a client that is told to leave stays away, one that loses its transport returns.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    sockets = list(engine.sockets.values())
+    random.shuffle(sockets)
+    total = len(sockets)
+    spread = deadline_seconds * _SPREAD
+    while sockets:
+        share = (loop.time() - started + _TICK) / spread if spread > 0 else 1.0
+        for _ in range(min(len(sockets), max(1, int(total * share) - (total - len(sockets))))):
+            sockets.pop().send_away()
+        if sockets:
+            await asyncio.sleep(_TICK)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(started + deadline_seconds):
+            await engine.upkeep.closing.emptied()
+    for link in engine.upkeep.closing.items():
+        link.abort()

@@ -1,0 +1,286 @@
+"""One client: what the gateway holds, sends through and is called with.
+
+The client's attempt to move from polling to a WebSocket.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from domain.networks import network_of
+from server.engineio import transport
+from server.engineio.polling import PollingTransport
+from server.engineio.transport import NO_LINK
+from server.protocol import frames
+
+if TYPE_CHECKING:
+    from server.engineio.server import EngineServer
+    from server.engineio.transport import Transport
+    from server.engineio.websocket import WebSocketTransport
+    from server.protocol.frames import Frame
+
+_GOING_AWAY = 1001
+
+
+class EngineSocket:
+    """A session over whichever transport it uses now. Nothing here waits, except for python-socketio's ``send``."""
+
+    __slots__ = (
+        "__weakref__",
+        "_session",
+        "context",
+        "engine",
+        "link",
+        "network",
+        "opened",
+        "paused",
+        "probe",
+        "remote_address",
+        "sid",
+    )
+
+    def __init__(self, engine: EngineServer, sid: str, remote_address: str) -> None:
+        self.engine = engine
+        self.sid = sid
+        self.remote_address = remote_address
+        # What limits by address count; the address itself is for those who have to name it.
+        self.network = network_of(remote_address)
+        self.link: Transport = PollingTransport(engine.upkeep, self, engine.max_http_buffer_size)
+        self.probe: Probe | None = None
+        self.opened = False
+        self.paused = False
+        self.context: Any = None
+        self._session: dict[str, Any] | None = None
+
+    # --- what it is ---
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """python-socketio's per-client dictionary, made when first asked for."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        self._session = value
+
+    @property
+    def closed(self) -> bool:
+        return self.link is NO_LINK
+
+    @property
+    def connected(self) -> bool:
+        return self.link is not NO_LINK
+
+    @property
+    def upgraded(self) -> bool:
+        return self.link.name == "websocket"
+
+    @property
+    def transport_name(self) -> str:
+        """``polling``, ``websocket``, or nothing once it has ended."""
+        return self.link.name
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self.link.buffered
+
+    # --- sending ---
+
+    def send_text(self, packet: str | bytes) -> None:
+        """A text message; ``packet`` is what follows Engine.IO's packet type."""
+        self.link.send_text(packet.encode() if isinstance(packet, str) else packet)
+
+    def send_binary(self, data: bytes) -> None:
+        """A binary message."""
+        self.link.send_binary(data)
+
+    def send_frame(self, frame: Frame) -> None:
+        """A message that was encoded once for many sockets."""
+        self.link.send_frame(frame)
+
+    async def send(self, packet: Any) -> None:
+        """An ``engineio.packet.Packet``, as python-socketio sends it."""
+        data = packet.data
+        if packet.packet_type != 4:
+            self.link.send_packet(frames.packet(f"{packet.packet_type}{data or ''}".encode()))
+        elif isinstance(data, (bytes, bytearray)):
+            self.link.send_binary(bytes(data))
+        elif isinstance(data, (dict, list)):
+            self.send_text(json.dumps(data, separators=(",", ":")))
+        else:
+            self.send_text("" if data is None else str(data))
+
+    # --- backpressure on the client ---
+
+    def pause(self) -> None:
+        """Deliver and read nothing more until ``resume``."""
+        self.paused = True
+        self.link.pause_reading()
+
+    def resume(self) -> None:
+        """Deliver what waits, and go on reading."""
+        self.paused = False
+        self.link.resume_reading()
+
+    # --- ending ---
+
+    def close(self, reason: str = transport.SERVER_DISCONNECT, code: int = 1000) -> None:
+        """End the session; what was sent before still reaches the client."""
+        link = self.link
+        if link is NO_LINK:
+            return
+        self._leave_unfetched()
+        link.close(code)
+        self._ended(reason)
+
+    def send_away(self) -> None:
+        """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
+        link = self.link
+        if isinstance(link, PollingTransport):
+            self._leave_unfetched()
+            link.release()
+            self._ended(transport.SERVER_DISCONNECT)
+        else:
+            self.close(transport.SERVER_DISCONNECT, _GOING_AWAY)
+
+    def _leave_unfetched(self) -> None:
+        # Also while a poll is open: what was queued in this turn of the loop may be more than its answer holds.
+        if isinstance(self.link, PollingTransport) and self.link.buffered:
+            self.engine.farewells.leave(self.sid, self.link)
+
+    def abort(self, reason: str = transport.TRANSPORT_ERROR) -> None:
+        """End the session at once, dropping what was not written yet."""
+        link = self.link
+        if link is not NO_LINK:
+            link.abort()
+            self._ended(reason)
+
+    def _ended(self, reason: str) -> None:
+        self.link = NO_LINK
+        if self.probe is not None:
+            self.probe.cancel()
+        self.engine.forget(self, reason)
+
+    # --- arriving: the owner of its link ---
+
+    def on_text(self, packet: str) -> None:
+        """A text packet, its type included."""
+        kind = packet[:1]
+        if kind == "4":
+            counters = self.engine.counters
+            counters.messages_in += 1
+            counters.bytes_in += len(packet)
+            self.engine.deliver(self, packet[1:])
+        elif kind == "3":
+            self.engine.heartbeat.pong(self)
+        elif kind == "1":
+            self._client_closed()
+        elif kind != "6":
+            self.engine.counters.bad_packets += 1
+            self.close(transport.TRANSPORT_ERROR, 1002)
+
+    def on_binary(self, data: bytes) -> None:
+        """A binary message."""
+        counters = self.engine.counters
+        counters.messages_in += 1
+        counters.bytes_in += len(data)
+        self.engine.deliver(self, data)
+
+    def on_lost(self, reason: str) -> None:
+        """The link ended by itself."""
+        if self.link is not NO_LINK:
+            self._ended(reason)
+
+    def _client_closed(self) -> None:
+        link = self.link
+        if isinstance(link, PollingTransport):
+            link.hang_up()
+            self._ended(transport.CLIENT_DISCONNECT)
+        else:
+            self.close(transport.CLIENT_DISCONNECT)
+
+    # --- the heartbeat ---
+
+    def ping(self) -> None:
+        self.link.send_packet(frames.PING)
+
+    def unanswered(self) -> None:
+        if self.upgraded:
+            self.close(transport.PING_TIMEOUT)
+        else:
+            self.abort(transport.PING_TIMEOUT)
+
+    # --- moving to a WebSocket ---
+
+    def move(self, link: WebSocketTransport) -> None:
+        """Go on over ``link``, first with what no poll has fetched."""
+        old = self.link
+        self.link = link
+        link.owner = self
+        if self.paused:
+            link.pause_reading()
+        for frame in old.retire() if isinstance(old, PollingTransport) else ():
+            self.link.send_packet(frame)
+
+
+class Probe:
+    """Owns the new WebSocket until the client has tried it and asks to move; polling works on if it does not."""
+
+    __slots__ = ("_answered", "link", "socket")
+
+    def __init__(self, socket: EngineSocket) -> None:
+        self.socket = socket
+        self.link: WebSocketTransport | None = None
+        self._answered = False
+
+    def on_text(self, packet: str) -> None:
+        if packet == "2probe" and not self._answered:
+            self._answer()
+        elif packet == "5" and self._answered:
+            self._succeed()
+        else:
+            self.socket.engine.counters.bad_packets += 1
+            self.fail()
+
+    def on_binary(self, data: bytes) -> None:
+        self.on_text("")
+
+    def on_lost(self, reason: str) -> None:
+        self.fail()
+
+    def _answer(self) -> None:
+        self._answered = True
+        if self.link is not None:
+            self.link.send_packet(frames.PROBE_ANSWER)
+        if isinstance(self.socket.link, PollingTransport):
+            self.socket.link.suspend()
+
+    def _succeed(self) -> None:
+        socket, link = self.socket, self.link
+        self._leave()
+        if link is not None:
+            socket.engine.counters.upgrades += 1
+            socket.move(link)
+
+    def fail(self) -> None:
+        """Give up the WebSocket and go on polling."""
+        if self.socket.probe is not self:
+            return
+        self.cancel()
+        self.socket.engine.counters.failed_upgrades += 1
+        if isinstance(self.socket.link, PollingTransport):
+            self.socket.link.unsuspend()
+
+    def cancel(self) -> None:
+        """Close the WebSocket: the attempt failed, or the session ended meanwhile."""
+        self._leave()
+        if self.link is not None:
+            self.link.close()
+
+    def _leave(self) -> None:
+        self.socket.engine.probes.cancel(self)
+        self.socket.probe = None

@@ -1,0 +1,124 @@
+"""Why a socket ended; the names are those of python-engineio.
+
+What one socket may cost.
+
+Plain numbers about all sockets of a server, for metrics.
+
+The seam between a socket and the transport it currently uses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from server.deadlines import Deadlines
+    from server.engineio.websocket import WebSocketTransport
+    from server.protocol.frames import Frame
+
+SERVER_DISCONNECT: Final = "server disconnect"
+CLIENT_DISCONNECT: Final = "client disconnect"
+PING_TIMEOUT: Final = "ping timeout"
+TRANSPORT_CLOSE: Final = "transport close"
+TRANSPORT_ERROR: Final = "transport error"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds beyond which a socket is cut or a request refused; times in seconds."""
+
+    buffered_bytes: int = 1_000_000
+    clogged_seconds: float = 15.0
+    probe_seconds: float = 10.0
+    closing_seconds: float = 5.0
+    farewell_seconds: float = 10.0
+    packets_a_post: int = 4096
+
+
+@dataclass(slots=True)
+class Counters:
+    """Running totals; bytes are payloads, without transport headers."""
+
+    handshakes: int = 0
+    refused: int = 0
+    upgrades: int = 0
+    failed_upgrades: int = 0
+    bad_packets: int = 0
+    failed_handlers: int = 0
+    aborted_slow: int = 0
+    messages_in: int = 0
+    bytes_in: int = 0
+    messages_out: int = 0
+    bytes_out: int = 0
+    closes: Counter[str] = field(default_factory=Counter)
+
+
+class Owner(Protocol):
+    """Who is told what arrives on a link. A link without an owner is on its way out."""
+
+    def on_text(self, packet: str) -> None: ...
+    def on_binary(self, data: bytes) -> None: ...
+    def on_lost(self, reason: str) -> None: ...
+
+
+class Transport(Protocol):
+    """A way to the client. None of these calls wait."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def buffered(self) -> int: ...
+    def send_text(self, payload: bytes) -> None: ...
+    def send_binary(self, payload: bytes) -> None: ...
+    def send_frame(self, frame: Frame) -> None: ...
+    def send_packet(self, frame: Frame) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def close(self, code: int) -> None: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(slots=True)
+class SharedTransportState:
+    """What all links of a server share."""
+
+    limits: Limits
+    counters: Counters
+    clogged: Deadlines[WebSocketTransport]
+    closing: Deadlines[WebSocketTransport]
+
+
+class _NoLink:
+    """Stands in once a socket has ended, so that late senders need no check."""
+
+    name = ""
+    buffered = 0
+
+    def send_text(self, payload: bytes) -> None:
+        pass
+
+    def send_binary(self, payload: bytes) -> None:
+        pass
+
+    def send_frame(self, frame: Frame) -> None:
+        pass
+
+    def send_packet(self, frame: Frame) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self, code: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+NO_LINK: Final[Transport] = _NoLink()

@@ -1,0 +1,89 @@
+"""From an aiohttp request to a WebSocket that needs neither request nor task.
+
+A WebSocket request that names a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from aiohttp import web
+from aiohttp.http_websocket import WebSocketReader, WebSocketWriter
+
+from server.engineio.socket import Probe
+from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.websocket import WebSocketTransport
+
+if TYPE_CHECKING:
+    from server.engineio.socket import EngineSocket
+
+_SMALL: Final = 1024
+
+
+class UpgradeResponse(web.WebSocketResponse):
+    """Answers the WebSocket handshake and leaves everything after it to ``WebSocketLink``."""
+
+    def __init__(self) -> None:
+        super().__init__(compress=False, max_msg_size=_SMALL)
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        self._writer = writer  # what marks the response as prepared; the reader is the link's own
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The connection outlives the response."""
+
+
+class _Tail:
+    """Takes what arrived behind the upgrade request before the link stood."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The link is told by the transport itself."""
+
+
+def take_over(request: web.Request, upkeep: SharedTransportState, owner: Owner, most: int) -> tuple[WebSocketTransport, bytes]:
+    """The transport under a new link, and bytes that were read already, to be fed to it.
+
+    aiohttp's own protocol, its task, the request and its headers would cost about 10 KB for as long as the client
+    stays, so aiohttp is told that its connection is gone, and the transport goes on under the link.
+    """
+    transport, protocol = request.transport, request.protocol
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    tail = _Tail()
+    protocol.set_parser(cast(WebSocketReader, tail))
+    link = WebSocketTransport(transport, upkeep, owner, most)
+    protocol.transport = None
+    transport.set_protocol(cast(asyncio.BaseProtocol, link))
+    protocol.connection_lost(None)
+    return link, tail.data
+
+
+async def probe_session(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
+    """Let the client try the WebSocket; one that is not wanted is accepted and closed, as clients expect it."""
+    engine = socket.engine
+    probe = Probe(socket)
+    if engine.upgradable and socket.probe is None and not socket.upgraded:
+        socket.probe = probe
+    response = UpgradeResponse()
+    try:
+        await response.prepare(request)
+        link, tail = take_over(request, engine.upkeep, probe, engine.max_http_buffer_size)
+    except ConnectionError:
+        probe.fail()
+        return response
+    probe.link = link
+    if socket.probe is not probe:  # not wanted, or the session ended meanwhile
+        link.close()
+        return response
+    engine.probes.start(probe)
+    if tail:
+        link.data_received(tail)
+    return response

@@ -1,0 +1,240 @@
+"""Fetching from the log what did not arrive live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from domain.wire.events import CONVERSATIONS
+from handlers.context import Context
+from handlers.messages import recovery
+from handlers.messages.recovery import Missed
+from server.fanout.delivery import Delivery
+from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
+from server.observability.logging import safe_traceback
+from server.protocol import frames
+from server.protocol.packets import encode
+from store.concurrency import Tasks
+
+log = structlog.get_logger("fanout")
+
+MAX_CONVERSATIONS_A_READ = 100
+MAX_ENTRIES_A_READ = 500
+MAX_HEADS_A_READ = 500
+# A room that is further behind is better off asking itself.
+MAX_GAP = 1000
+# A room that hears of a conversation for the first time is given at most so much of what it should have heard.
+MAX_BACK = 100
+MAX_PLACING = 8
+PATIENCE_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+
+
+@dataclass(slots=True)
+class _Want:
+    since: float
+    gates: set[ReorderBuffer] = field(default_factory=set)
+
+
+class GapFiller:
+    """``patient``: whether what is missing may still be on its way. Complete it with ``serve``."""
+
+    def __init__(self, delivery: Delivery, patient: Callable[[], bool]) -> None:
+        self._delivery = delivery
+        self._patient = patient
+        self._context: Context | None = None
+        self._wanted: dict[str, _Want] = {}
+        self._filling = False
+        self._placing = asyncio.Semaphore(MAX_PLACING)
+        self._tasks = Tasks()
+        self._loop = asyncio.get_running_loop()
+
+    def serve(self, context: Context) -> None:
+        self._context = context
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    @property
+    def patient(self) -> bool:
+        return self._patient()
+
+    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        """Bring the room to the position's target."""
+        self._want(conversation_id, self._loop.time()).gates.add(gate)
+        if not self._filling:
+            self._filling = True
+            self._tasks.spawn(self._fill_all())
+
+    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        """Find where the room came in, and go on from there."""
+        self._tasks.spawn(self._place(gate, conversation_id))
+
+    def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
+        """Fetch what was missed of every conversation that has a position."""
+        gates: dict[str, list[ReorderBuffer]] = {}
+        for gate in rooms:
+            for conversation_id in gate.known():
+                gates.setdefault(conversation_id, []).append(gate)
+        if gates:
+            self._tasks.spawn(self._catch_up(gates))
+
+    # --- filling ---
+
+    def _want(self, conversation_id: str, since: float) -> _Want:
+        want = self._wanted.get(conversation_id)
+        if want is None:
+            want = self._wanted[conversation_id] = _Want(since)
+        return want
+
+    async def _fill_all(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        try:
+            while self._wanted:
+                batch = {i: self._wanted.pop(i) for i in tuple(self._wanted)[:MAX_CONVERSATIONS_A_READ]}
+                if await self._fill(batch):
+                    pause = _FIRST_PAUSE_SECONDS
+                else:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        finally:
+            self._filling = False
+
+    async def _fill(self, batch: Mapping[str, _Want]) -> bool:
+        """Fill as much as one read brings; false when it brought nothing."""
+        spans = {i: span for i, want in batch.items() if (span := _span(i, want.gates)) is not None}
+        if not spans:
+            return True
+        try:
+            found = await recovery.missed(self._known_context, spans, MAX_ENTRIES_A_READ)
+            introductions = await self._introductions(found)
+        except Exception as error:
+            log.warning("filling gaps failed", **safe_traceback(error))
+            found, introductions = [], {}
+        for missed in found:
+            self._offer(missed, batch[missed.conversation_id].gates, introductions.get(missed.conversation_id, {}))
+        self._delivery.counters.gap_fills += len(found)
+        self._go_on(batch, {missed.conversation_id for missed in found})
+        return bool(found)
+
+    def _offer(self, missed: Missed, gates: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]) -> None:
+        frame = frames.text(encode(missed.event, CONVERSATIONS))
+        for gate in tuple(gates):
+            position = gate.position(missed.conversation_id)
+            if position is not None and position.seq == missed.seq - 1:
+                if missed.seq == 1 and gate.room in introductions:
+                    gate.introduce(introductions[gate.room])
+                gate.entry(missed.conversation_id, missed.seq, frame, False)
+
+    async def _introductions(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:
+        return {
+            missed.conversation_id: {
+                room: frames.text(encode(event, CONVERSATIONS))
+                for room, event in (await recovery.introductions(self._known_context, missed.conversation_id)).items()
+            }
+            for missed in found
+            if missed.seq == 1
+        }
+
+    def _go_on(self, batch: Mapping[str, _Want], progressed: set[str]) -> None:
+        """Want the rest; whoever got nothing for too long has to ask itself."""
+        now = self._loop.time()
+        for conversation_id, want in batch.items():
+            for gate in want.gates:
+                position = gate.position(conversation_id)
+                if position is None or position.seq >= position.target or position.seq == UNKNOWN:
+                    continue
+                if conversation_id not in progressed and now - want.since > PATIENCE_SECONDS:
+                    gate.give_up(conversation_id)
+                else:
+                    since = now if conversation_id in progressed else want.since
+                    self._want(conversation_id, since).gates.add(gate)
+
+    # --- finding the place ---
+
+    async def _place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        deadline = self._loop.time() + PATIENCE_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        while self._unplaced(gate, conversation_id):
+            try:
+                if await self._placed(gate, conversation_id):
+                    return
+            except Exception as error:
+                log.warning("finding a place in the log failed", **safe_traceback(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            position = gate.position(conversation_id)
+            if position is not None and self._loop.time() > deadline:
+                gate.resync()
+                gate.came_in(conversation_id, position.lowest - 1)
+
+    async def _placed(self, gate: ReorderBuffer, conversation_id: str) -> bool:
+        """Whether it was found; if not, something arrived in the meantime that may tell."""
+        position = gate.position(conversation_id)
+        assert position is not None
+        lowest, context = position.lowest, self._known_context
+        async with self._placing:
+            before = await recovery.written_at(context, conversation_id, lowest - 1)
+        if position.lowest != lowest:
+            return False
+        if before is None or before < gate.since:
+            # What came before it came before the room: its members have it from `sync`.
+            gate.came_in(conversation_id, lowest - 1)
+            return True
+        if self.patient and (wait := position.since + HOLD_SECONDS - self._loop.time()) > 0:
+            await asyncio.sleep(wait)
+            return False
+        async with self._placing:
+            first = await recovery.first_since(context, conversation_id, lowest, gate.since, MAX_BACK)
+        if position.lowest != lowest:
+            return False
+        gate.came_in(conversation_id, first - 1)
+        return True
+
+    @staticmethod
+    def _unplaced(gate: ReorderBuffer, conversation_id: str) -> bool:
+        position = gate.position(conversation_id)
+        return position is not None and position.seq == UNKNOWN
+
+    # --- after an interruption ---
+
+    async def _catch_up(self, gates: Mapping[str, list[ReorderBuffer]]) -> None:
+        ids = list(gates)
+        deadline = self._loop.time() + PATIENCE_SECONDS
+        while ids and self._loop.time() < deadline:
+            chunk = ids[:MAX_HEADS_A_READ]
+            try:
+                heads = await recovery.heads(self._known_context, chunk)
+            except Exception as error:
+                log.warning("reading heads failed", **safe_traceback(error))
+                await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
+                continue
+            del ids[: len(chunk)]
+            for conversation_id, head in heads.items():
+                for gate in gates[conversation_id]:
+                    if gate.position(conversation_id) is not None:
+                        gate.head(conversation_id, head)
+
+    @property
+    def _known_context(self) -> Context:
+        assert self._context is not None
+        return self._context
+
+
+
+def _span(conversation_id: str, gates: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
+    """What the rooms lack between them; those that lack too much are told to ask themselves."""
+    low = high = None
+    for gate in gates:
+        position = gate.position(conversation_id)
+        if position is None or position.seq == UNKNOWN or position.seq >= position.target:
+            continue
+        if position.target - position.seq > MAX_GAP:
+            gate.give_up(conversation_id)
+            continue
+        low = position.seq if low is None else min(low, position.seq)
+        high = position.target if high is None else max(high, position.target)
+    return None if low is None or high is None else (low, high)

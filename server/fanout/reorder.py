@@ -1,0 +1,200 @@
+"""The order in which a room hears of its conversations: by ``seq``, each entry once, from wherever it comes.
+
+A position is the last entry that the room's members were given. What is next passes; what comes early is held
+until the entries before it arrive, or are fetched from the log; what was given before is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Protocol
+
+from domain.wire.events import CONVERSATIONS
+from server.fanout.delivery import Delivery
+from server.protocol.frames import Frame
+
+# How long nodes may be apart in publishing what they wrote one after the other.
+HOLD_SECONDS = 0.2
+# More are not kept: they will be fetched.
+MAX_HELD = 500
+_RESYNC_EVERY_SECONDS = 1.0
+UNKNOWN: Final = -1
+
+
+class DeliveryCursor:
+    """``base``: where the room came in; ``target``: the highest entry known to exist."""
+
+    __slots__ = ("base", "held", "seq", "since", "target", "timer")
+
+    def __init__(self, seq: int, base: int, target: int, since: float = 0.0) -> None:
+        self.seq = seq
+        self.base = base
+        self.target = target
+        # The loop's time at which something was first held.
+        self.since = since
+        self.held: dict[int, Frame] = {}
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def lowest(self) -> int:
+        """The lowest entry that waits."""
+        return min(self.held, default=self.target + 1)
+
+    def rest(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class Filler(Protocol):
+    """Fetches from the log what did not come by itself."""
+
+    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        """Bring the room to the position's target."""
+
+    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        """Find where the room came in, and go on from there."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether what is missing may still be on its way."""
+
+
+class ReorderBuffer:
+    """One room's positions. ``since``: when the room's members could first hear anything."""
+
+    __slots__ = ("_delivery", "_filler", "_positions", "_resynced_at", "room", "since")
+
+    def __init__(self, room: str, since: datetime, delivery: Delivery, filler: Filler) -> None:
+        self.room = room
+        self.since = since
+        self._delivery = delivery
+        self._filler = filler
+        self._positions: dict[str, DeliveryCursor] = {}
+        self._resynced_at = 0.0
+
+    def entry(self, conversation_id: str, seq: int, frame: Frame, certain: bool) -> None:
+        """An entry arrived; ``certain``: should the room hear of the conversation for the first time, this is next."""
+        position = self._positions.get(conversation_id)
+        if position is None:
+            if certain or seq == 1:
+                self._positions[conversation_id] = DeliveryCursor(seq, seq - 1, seq)
+                self._delivery.deliver(CONVERSATIONS, self.room, frame)
+            else:
+                self._unplaced(conversation_id, seq).held[seq] = frame
+        elif seq == position.seq + 1:
+            position.seq = seq
+            self._delivery.deliver(CONVERSATIONS, self.room, frame)
+            if position.target <= seq:
+                position.target = seq
+            else:
+                self._advance(conversation_id, position)
+        elif seq > position.seq:
+            self._early(conversation_id, position, seq, frame)
+        elif seq <= position.base:
+            self._late()
+
+    def head(self, conversation_id: str, seq: int) -> None:
+        """The conversation has got this far."""
+        position = self._positions.get(conversation_id)
+        if position is None:
+            self._unplaced(conversation_id, seq)
+        elif seq > position.target:
+            position.target = seq
+            if position.seq != UNKNOWN:
+                self._filler.fill(self, conversation_id)
+
+    # --- for the filler ---
+
+    def position(self, conversation_id: str) -> DeliveryCursor | None:
+        return self._positions.get(conversation_id)
+
+    def known(self) -> Iterator[str]:
+        """The conversations that have a position."""
+        return (name for name, position in self._positions.items() if position.seq != UNKNOWN)
+
+    def came_in(self, conversation_id: str, base: int) -> None:
+        """The room has to hear everything past ``base``."""
+        position = self._positions.get(conversation_id)
+        if position is not None and position.seq == UNKNOWN:
+            position.seq = position.base = base
+            self._advance(conversation_id, position)
+            if position.seq < position.target:
+                self._filler.fill(self, conversation_id)
+
+    def introduce(self, frame: Frame) -> None:
+        """Say it before a first entry that was fetched."""
+        self._delivery.deliver(CONVERSATIONS, self.room, frame)
+
+    def give_up(self, conversation_id: str) -> None:
+        """It cannot be fetched, or is too much: the members have to ask themselves."""
+        position = self._positions.get(conversation_id)
+        if position is None:
+            return
+        position.rest()
+        self.resync()
+        for seq in sorted(seq for seq in position.held if seq > position.seq):
+            self._delivery.deliver(CONVERSATIONS, self.room, position.held[seq])
+        position.held.clear()
+        position.seq = max(position.seq, position.target)
+
+    def forget(self, conversation_id: str) -> None:
+        position = self._positions.pop(conversation_id, None)
+        if position is not None:
+            position.rest()
+
+    def resync(self) -> None:
+        self._delivery.resync(self.room)
+
+    def close(self) -> None:
+        for conversation_id in tuple(self._positions):
+            self.forget(conversation_id)
+
+    # --- what is not next ---
+
+    def _unplaced(self, conversation_id: str, seq: int) -> DeliveryCursor:
+        now = asyncio.get_running_loop().time()
+        position = self._positions[conversation_id] = DeliveryCursor(UNKNOWN, UNKNOWN, seq, now)
+        self._delivery.counters.held += 1
+        self._filler.place(self, conversation_id)
+        return position
+
+    def _early(self, conversation_id: str, position: DeliveryCursor, seq: int, frame: Frame) -> None:
+        position.target = max(position.target, seq)
+        if position.seq == UNKNOWN:
+            if seq == 1:
+                position.held[seq] = frame
+                self.came_in(conversation_id, 0)
+                return
+        elif not self._filler.patient:
+            self._filler.fill(self, conversation_id)
+        elif position.timer is None:
+            loop = asyncio.get_running_loop()
+            position.timer = loop.call_later(HOLD_SECONDS, self._overdue, conversation_id)
+        if len(position.held) < MAX_HELD:
+            position.held[seq] = frame
+            self._delivery.counters.held += 1
+
+    def _overdue(self, conversation_id: str) -> None:
+        position = self._positions[conversation_id]
+        position.timer = None
+        self._filler.fill(self, conversation_id)
+
+    def _advance(self, conversation_id: str, position: DeliveryCursor) -> None:
+        """Give what was held and is next now."""
+        while (frame := position.held.pop(position.seq + 1, None)) is not None:
+            position.seq += 1
+            self._delivery.deliver(CONVERSATIONS, self.room, frame)
+        if position.seq >= position.target:
+            position.target = position.seq
+            position.held.clear()
+            position.rest()
+
+    def _late(self) -> None:
+        """Written before the entry that the room came in with, and not heard of until now."""
+        now = asyncio.get_running_loop().time()
+        if now - self._resynced_at >= _RESYNC_EVERY_SECONDS:
+            self._resynced_at = now
+            self.resync()

@@ -1,0 +1,106 @@
+"""Telling this node's watchers of slots: a hint arrives, the database is looked at, they hear how things stand.
+
+One look a trainer at a time, and each begins after the hints that it answers arrived. So what is told last is the
+newest, in whatever order the nodes that changed something were heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+import structlog
+
+from domain import rooms
+from domain.slots import ScheduleHint, SlotHint
+from domain.wire.availability import slot_answers
+from domain.wire.events import BOOKINGS, SlotsChanged
+from handlers.context import Context
+from handlers.slots.changes import SlotStatus, slot_status
+from server.fanout.delivery import Delivery
+from server.observability.logging import safe_traceback
+from server.protocol import frames
+from server.protocol.packets import encode
+from store.concurrency import Tasks
+
+log = structlog.get_logger("slots")
+
+# One event stays well below what a socket may have waiting.
+AT_ONCE = 500
+# Past this it is cheaper to have the watchers ask for the days that they show.
+MOST_TOLD = 2000
+MAX_HINTS = 500
+# Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
+MAX_SCHEDULES = 8
+PATIENCE_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+
+
+class SlotNotifier:
+    """``watched``: whether this node has watchers of a room. Complete it with ``serve``."""
+
+    def __init__(self, delivery: Delivery, watched: Callable[[str], bool]) -> None:
+        self._delivery = delivery
+        self._watched = watched
+        self._context: Context | None = None
+        # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
+        self._hints: dict[str, list[SlotHint]] = {}
+        self._tasks = Tasks()
+        self._loop = asyncio.get_running_loop()
+
+    def serve(self, context: Context) -> None:
+        self._context = context
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    def take(self, trainer_id: str, hint: SlotHint) -> None:
+        """Whoever begins to watch later reads what was committed before."""
+        if not self._watched(rooms.slots(trainer_id)):
+            return
+        hints = self._hints.get(trainer_id)
+        if hints is not None:
+            hints.append(hint)
+            return
+        self._hints[trainer_id] = [hint]
+        self._tasks.spawn(self._tell(trainer_id))
+
+    async def _tell(self, trainer_id: str) -> None:
+        try:
+            while hints := self._hints[trainer_id]:
+                self._hints[trainer_id] = []
+                found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
+                if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
+                    self._delivery.resync(rooms.slots(trainer_id))
+                else:
+                    self._say(trainer_id, found)
+        finally:
+            del self._hints[trainer_id]
+
+    async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
+        """Nothing when the database does not answer for long."""
+        assert self._context is not None
+        give_up, pause = self._loop.time() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await slot_status(self._context, trainer_id, hints)
+            except Exception as error:
+                if self._loop.time() > give_up:
+                    log.warning("slot watchers have to ask", **safe_traceback(error))
+                    return None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _say(self, trainer_id: str, found: SlotStatus) -> None:
+        added, removed = found
+        while added or removed:
+            event = SlotsChanged(
+                trainer_id=trainer_id, added=slot_answers(added[:AT_ONCE]), removed=slot_answers(removed[:AT_ONCE])
+            )
+            self._delivery.deliver(BOOKINGS, rooms.slots(trainer_id), frames.text(encode(event, BOOKINGS)))
+            added, removed = added[AT_ONCE:], removed[AT_ONCE:]
+
+
+def _are_too_many(hints: Collection[SlotHint]) -> bool:
+    schedules = sum(isinstance(hint, ScheduleHint) for hint in hints)
+    return len(hints) > MAX_HINTS or schedules > MAX_SCHEDULES

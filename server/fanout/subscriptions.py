@@ -1,0 +1,164 @@
+"""The rooms with members here: one channel each, and a gate that keeps the order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime
+from functools import partial
+
+from server.fanout import envelope
+from server.fanout.delivery import Delivery
+from server.fanout.envelope import Envelope, Kind
+from server.fanout.gaps import GapFiller
+from server.fanout.reorder import ReorderBuffer
+from server.fanout.slot_notifier import SlotNotifier
+from server.protocol import frames
+from server.pubsub.bus import Bus
+
+# People who reconnect, or walk from page to page, do not cost a subscription each time.
+LINGER_SECONDS = 5.0
+EVERYONE = "spotter:{everyone}"
+_PREFIX, _SUFFIX = "spotter:{", "}"
+
+
+def channel(room: str) -> str:
+    """In braces, so that a cluster keeps a room's channel and keys together."""
+    return f"spotter:{{{room}}}"
+
+
+class RoomSubscription:
+    """``users``: members, and those who are about to be."""
+
+    __slots__ = ("gate", "linger", "room", "subscribed", "users")
+
+    def __init__(self, room: str, gate: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
+        self.room = room
+        self.gate = gate
+        self.subscribed = subscribed
+        self.users = 0
+        self.linger: asyncio.TimerHandle | None = None
+
+
+class RoomSubscriptions:
+    """``heard`` is told how far other nodes have written a conversation."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        delivery: Delivery,
+        filler: GapFiller,
+        clock: Callable[[], datetime],
+        slots: SlotNotifier,
+        heard: Callable[[str, int], None],
+        linger: float = LINGER_SECONDS,
+    ) -> None:
+        self._bus = bus
+        self._delivery = delivery
+        self._filler = filler
+        self._clock = clock
+        self._slots = slots
+        self._heard = heard
+        self._linger = linger
+        self._origin = bytes.fromhex(bus.node)
+        self._feeds: dict[str, RoomSubscription] = {}
+        self._loop = asyncio.get_running_loop()
+        bus.on_restored(self._restored)
+
+    async def start(self) -> None:
+        await self._bus.subscribe(EVERYONE, self._everyone)
+
+    @property
+    def gates(self) -> int:
+        return len(self._feeds)
+
+    def gate(self, room: str) -> ReorderBuffer | None:
+        feed = self._feeds.get(room)
+        return None if feed is None else feed.gate
+
+    # --- the life of a feed ---
+
+    def enter(self, room: str) -> asyncio.Future[bool]:
+        """Listen for as long as somebody has entered; ``leave`` as often.
+
+        Wait for the answer, a second at most, and the subscription stands; if it is false, members will hear
+        ``sync:required`` once it does.
+        """
+        feed = self._feeds.get(room)
+        if feed is None:
+            feed = self._feeds[room] = self._new_feed(room)
+        feed.users += 1
+        if feed.linger is not None:
+            feed.linger.cancel()
+            feed.linger = None
+        return feed.subscribed
+
+    def leave(self, room: str) -> None:
+        feed = self._feeds[room]
+        feed.users -= 1
+        if feed.users == 0:
+            feed.linger = self._loop.call_later(self._linger, self._drop, feed)
+
+    def _new_feed(self, room: str) -> RoomSubscription:
+        gate = ReorderBuffer(room, self._clock(), self._delivery, self._filler)
+        name = channel(room)
+        receive = partial(self._received, gate)
+        return RoomSubscription(room, gate, self._loop.create_task(self._bus.subscribe(name, receive)))
+
+    def _drop(self, feed: RoomSubscription) -> None:
+        del self._feeds[feed.room]
+        feed.gate.close()
+        self._bus.unsubscribe(channel(feed.room))
+
+    # --- what arrives ---
+
+    def _received(self, gate: ReorderBuffer, payload: bytes) -> None:
+        if payload[envelope.ORIGIN] == self._origin:
+            return
+        try:
+            told = envelope.read(payload)
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+            return
+        if told.kind == Kind.ENTRY:
+            self._heard(told.subject, told.seq)
+            gate.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
+        elif told.kind == Kind.EVENT:
+            self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
+        elif told.kind == Kind.HEAD:
+            self._heard(told.subject, told.seq)
+            gate.head(told.subject, told.seq)
+        elif told.kind == Kind.SLOTS:
+            self._hinted(told)
+        else:
+            gate.resync()
+
+    def _hinted(self, told: Envelope) -> None:
+        try:
+            self._slots.take(told.subject, envelope.read_hint(told.packet))
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+
+    def _everyone(self, payload: bytes) -> None:
+        if payload[envelope.ORIGIN] == self._origin:
+            return
+        try:
+            envelope.read(payload)
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+            return
+        self._catch_up(tuple(self._feeds.values()))
+
+    def _restored(self, names: Collection[str]) -> None:
+        if EVERYONE in names:
+            # On a cluster only this channel may have been deaf; what was said on it concerns all.
+            self._catch_up(tuple(self._feeds.values()))
+        else:
+            rooms = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
+            self._catch_up([feed for room in rooms if (feed := self._feeds.get(room)) is not None])
+
+    def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
+        """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
+        for feed in feeds:
+            feed.gate.resync()
+        self._filler.catch_up([feed.gate for feed in feeds])

@@ -1,0 +1,113 @@
+"""What a node tells of itself.
+
+What presence tells of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from server.fanout.delivery import Delivery
+from server.fanout.publisher import ClusterPublisher
+from server.fanout.subscriptions import RoomSubscriptions
+from server.http.connections import HttpConnections
+from server.observability.metrics import counter, gauge
+from server.presence.connections import WatchingConnections
+from server.presence.presence import Presence
+from server.pubsub.bus import Bus
+from server.sockets.clients import Registry
+from server.sockets.dispatcher import Dispatcher
+from server.sockets.gateway import Gateway
+from store.log.log import Log
+
+
+def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told, waiting = log.appender.counters, log.appender.waiting
+        yield counter("spotter_log_entries", "Entries appended by this node.", told.appended)
+        yield counter("spotter_log_batches", "Writes they were appended with.", told.batches)
+        yield counter("spotter_log_repeats", "Sends that were repeats of an earlier one.", told.repeats)
+        yield counter("spotter_log_lost_races", "Appends another node was faster with.", told.lost_races)
+        yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", told.unknown_outcomes)
+        yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
+
+    return figures
+
+
+def of_sockets(
+    gateway: Gateway, dispatcher: Dispatcher, registry: Registry
+) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        engine = gateway.eio.counters
+        yield gauge("spotter_sockets", "Open sockets.", len(gateway.eio.sockets))
+        yield gauge("spotter_connections", "Namespaces connected.", gateway.rooms_index.connections)
+        yield gauge("spotter_users", "Users with a socket here.", registry.users)
+        yield counter("spotter_handshakes", "Sockets opened.", engine.handshakes)
+        bad = engine.bad_packets + gateway.bad_packets
+        yield counter("spotter_bad_packets", "Packets that closed their socket.", bad)
+        yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
+        yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
+        yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
+        yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
+        yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dispatcher.outcomes)
+
+    return figures
+
+
+def of_http(connections: HttpConnections) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told = connections.counters
+        yield gauge("spotter_http_connections", "Open HTTP connections, without WebSockets.", len(connections))
+        yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", told.refused)
+        yield counter("spotter_http_too_slow", "HTTP connections that kept their request to themselves.", told.too_slow)
+        yield counter("spotter_http_unread", "HTTP connections cut because they did not read.", told.unread)
+
+    return figures
+
+
+def of_fanout(
+    bus: Bus, feeds: RoomSubscriptions, publisher: ClusterPublisher, delivery: Delivery
+) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        told, heard = bus.counters, delivery.counters
+        yield counter("spotter_events_published", "Live events published.", publisher.published)
+        yield counter("spotter_events_delivered", "Live events written to a socket.", heard.delivered)
+        yield gauge("spotter_redis_up", "Whether Redis carries live events between nodes.", bus.up)
+        yield gauge("spotter_redis_channels", "Channels listened to.", bus.channels)
+        yield gauge("spotter_rooms", "Rooms with members here.", feeds.gates)
+        yield counter("spotter_redis_publishes", "Messages handed to Redis.", told.publishes)
+        yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", told.failures)
+        yield counter("spotter_redis_reconnects", "Connections to Redis made again.", told.reconnects)
+        yield counter("spotter_redis_garbage", "Messages from Redis that no node of this kind sends.", heard.garbage)
+        yield counter("spotter_republished", "Conversations told of again.", publisher.republished)
+        yield counter("spotter_entries_held", "Entries that came before their turn.", heard.held)
+        yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", heard.gap_fills)
+        yield counter("spotter_resyncs", "Sockets told to sync.", heard.resyncs)
+
+    return figures
+
+
+def _by_label(
+    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[Any, int]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(list(key), value)
+    return family
+
+
+def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        yield gauge("spotter_presence_users", "Users with a device here.", len(presence.devices.users))
+        yield gauge("spotter_presence_watched", "Users watched from here.", presence.watches.users)
+        yield gauge(
+            "spotter_presence_waiting", "Users whose change Redis has not heard of.", presence.registrar.pending
+        )
+        yield counter("spotter_presence_told", "Changes written to a socket.", audience.told)
+        taken_over = presence.taking_over.taken_over
+        yield counter("spotter_presence_taken_over", "Users of dead nodes taken over by this one.", taken_over)
+
+    return figures

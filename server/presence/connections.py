@@ -1,0 +1,78 @@
+"""The connections of this node that watch somebody.
+
+Not rooms: a room's events come by its channel and leave by the publisher's door, while these come with a version
+from every node, are sifted by ``Watches``, and go to the members here only.
+
+What the gateway tells of its clients: any connection of any namespace makes somebody present.
+"""
+
+from __future__ import annotations
+
+from domain.wire.events import PRESENCE, PresenceChanged
+from server.engineio.socket import EngineSocket
+from server.presence.presence import Presence
+from server.protocol import frames
+from server.protocol.packets import encode
+from server.sockets.clients import Client, NamespaceConnection
+
+
+class WatchingConnections:
+    def __init__(self) -> None:
+        self._sockets: dict[str, EngineSocket] = {}
+        self._watching: dict[str, dict[str, EngineSocket]] = {}
+        self.told = 0
+
+    def connected(self, connection: str, socket: EngineSocket) -> None:
+        self._sockets[connection] = socket
+
+    def left(self, connection: str) -> None:
+        """It watches nobody any more."""
+        self._sockets.pop(connection, None)
+
+    @property
+    def watched(self) -> int:
+        return len(self._watching)
+
+    # --- the audience of ``Watches`` ---
+
+    def is_there(self, connection: str) -> bool:
+        return connection in self._sockets
+
+    def join(self, connection: str, user_id: str) -> None:
+        self._watching.setdefault(user_id, {})[connection] = self._sockets[connection]
+
+    def leave(self, connection: str, user_id: str) -> None:
+        watching = self._watching.get(user_id)
+        if watching is not None and watching.pop(connection, None) is not None and not watching:
+            del self._watching[user_id]
+
+    def tell(self, event: PresenceChanged) -> None:
+        """Encoded once, written to everybody; a copy, as writing to one that does not read may end it."""
+        watching = tuple(self._watching.get(event.user_id, {}).values())
+        if not watching:
+            return
+        frame = frames.text(encode(event, PRESENCE))
+        for socket in watching:
+            socket.send_frame(frame)
+        self.told += len(watching)
+
+
+class Attendance:
+    def __init__(self, presence: Presence, audience: WatchingConnections) -> None:
+        self._presence = presence
+        self._audience = audience
+
+    def admitted(self, client: Client, connection: NamespaceConnection) -> None:
+        """Before it joins any room."""
+        if connection.namespace == PRESENCE:
+            self._audience.connected(connection.sid, client.socket)
+        self._presence.connected(connection.sid, client, connection.actor.user_id, connection.actor.presence)
+
+    def left(self, client: Client, connection: NamespaceConnection) -> None:
+        """Before it is taken out of its rooms."""
+        self._presence.left(connection.sid)
+        self._audience.left(connection.sid)
+
+    def gone(self, client: Client) -> None:
+        """It is in no namespace any more."""
+        self._presence.disconnected(client)

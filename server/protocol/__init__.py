@@ -1,0 +1,1 @@
+"""Packets and frames of Socket.IO and Engine.IO, as bytes."""

@@ -1,0 +1,1 @@
+"""Redis pub/sub: connections, topologies, and the bus that nodes publish on."""

@@ -1,0 +1,161 @@
+"""The words of plain and of sharded pub/sub.
+
+One channel that this process listens to.
+
+The connection that publishes: pipelined, every reply accounted for.
+
+The connection that listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+import structlog
+
+from server.observability.logging import safe_traceback
+from server.pubsub.addresses import command
+from server.pubsub.connection import RedisConnection
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubCommands:
+    publish: str
+    subscribe: bytes
+    unsubscribe: bytes
+    message: bytes
+
+    @property
+    def subscribed(self) -> bytes:
+        return self.subscribe.lower()
+
+    @property
+    def unsubscribed(self) -> bytes:
+        return self.unsubscribe.lower()
+
+
+PLAIN = PubSubCommands("PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE", b"message")
+SHARDED = PubSubCommands("SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"smessage")
+
+
+Receive = Callable[[bytes], None]
+
+
+class Subscription:
+    """``stands`` while the server has confirmed it; ``deaf`` if messages may have been missed since it was wanted."""
+
+    __slots__ = ("awaited", "channel", "deaf", "name", "receive", "stands", "waiters")
+
+    def __init__(self, name: str, receive: Receive) -> None:
+        self.name = name
+        self.channel = name.encode()
+        self.receive = receive
+        # Confirmations on their way: a channel may be left and wanted again before the first arrives.
+        self.awaited = 0
+        self.stands = False
+        self.deaf = False
+        self.waiters: list[asyncio.Future[bool]] = []
+
+    def wake(self, stands: bool) -> None:
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(stands)
+
+    def interrupt(self) -> None:
+        """The server does not know of it any more."""
+        self.awaited = 0
+        self.stands = False
+        self.deaf = True
+        self.wake(False)
+
+
+class Publishing(RedisConnection):
+    """``failed`` hears of each channel whose message the server refused."""
+
+    def __init__(self, dialect: PubSubCommands, failed: Callable[[bytes, str], None]) -> None:
+        super().__init__()
+        word = dialect.publish.encode()
+        self._form = b"*3\r\n$%d\r\n%b\r\n$%%d\r\n%%b\r\n$%%d\r\n" % (len(word), word)
+        self._failed = failed
+        self.unanswered: deque[bytes] = deque()
+
+    def publish(self, channel: bytes, payload: bytes) -> None:
+        self.unanswered.append(channel)
+        self._outgoing += (self._form % (len(channel), channel, len(payload)), payload, b"\r\n")
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def replied(self, reply: Any) -> None:
+        channel = self.unanswered.popleft()
+        if isinstance(reply, hiredis.ReplyError):
+            self._failed(channel, str(reply))
+
+
+log = structlog.get_logger("fanout")
+
+
+class Listening(RedisConnection):
+    """``confirmed`` hears of each subscription that stands, ``refused`` of those the server did not want or dropped."""
+
+    def __init__(
+        self,
+        dialect: PubSubCommands,
+        subscriptions: Mapping[bytes, Subscription],
+        confirmed: Callable[[Subscription], None],
+        refused: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._message, self._subscribed = dialect.message, dialect.subscribed
+        self._subscriptions = subscriptions
+        self._confirmed = confirmed
+        self._refused = refused
+        self._leaving: Counter[bytes] = Counter()
+
+    def subscribe(self, subscription: Subscription) -> None:
+        subscription.awaited += 1
+        self.write(command(self._dialect.subscribe, subscription.channel))
+
+    def unsubscribe(self, channel: bytes) -> None:
+        self._leaving[channel] += 1
+        self.write(command(self._dialect.unsubscribe, channel))
+
+    def replied(self, reply: Any) -> None:
+        if isinstance(reply, hiredis.ReplyError):
+            # A channel that moved to another server of the cluster, or one we may not listen to.
+            self._refused()
+            return
+        kind, channel, value = reply
+        subscription = self._subscriptions.get(channel)
+        if kind == self._message:
+            if subscription is not None:
+                self._deliver(subscription, value)
+        elif kind == self._subscribed:
+            if subscription is not None:
+                self._confirm(subscription)
+        elif self._leaving[channel] > 1:
+            self._leaving[channel] -= 1
+        elif not self._leaving.pop(channel, 0):
+            # The server ended it by itself: the slot is another's now.
+            self._refused()
+
+    @staticmethod
+    def _deliver(subscription: Subscription, payload: bytes) -> None:
+        try:
+            subscription.receive(payload)
+        except Exception as error:
+            # One receiver's fault must not end the connection of all others.
+            log.error("receiving failed", **safe_traceback(error))
+
+    def _confirm(self, subscription: Subscription) -> None:
+        subscription.awaited -= 1
+        if subscription.awaited == 0:
+            subscription.stands = True
+            self._confirmed(subscription)

@@ -1,0 +1,191 @@
+"""A thin connection to Redis: commands go out, replies come in, nothing waits for anything.
+
+A connection that is made again whenever it is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar, cast
+
+import hiredis
+from redis.exceptions import RedisError
+
+from server.pubsub.addresses import Endpoint
+
+# A frozen server still accepts connections: whoever does not answer in this time is not there.
+ANSWER_WITHIN_SECONDS = 1.0
+# What waits to be written while the server does not read; a canary ends the connection long before, as a rule.
+MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+
+
+class Refused(ConnectionError):
+    """The server answered, but does not want us now: loading, wrong password, no such database."""
+
+
+class RedisConnection(ABC, asyncio.Protocol):
+    """Replies go to ``replied``; what they mean is up to the kind of connection."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader()
+        self._transport: asyncio.Transport | None = None
+        self._outgoing: list[bytes] = []
+        self._scheduled = False
+        self._greetings = 0
+        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    @abstractmethod
+    def replied(self, reply: Any) -> None:
+        """One reply arrived."""
+
+    async def greet(self, said: list[bytes]) -> None:
+        """Raises ``Refused``, or ``ConnectionError`` when the server hangs up."""
+        self._greetings = len(said)
+        self.write(*said)
+        await self._greeted
+
+    def write(self, *parts: bytes) -> None:
+        """Everything of one iteration of the loop leaves in one piece."""
+        self._outgoing += parts
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        parts, self._outgoing = self._outgoing, []
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(b"".join(parts))
+        if transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
+            transport.abort()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports descend from nothing of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
+                if self._greetings:
+                    self._welcome(reply)
+                else:
+                    self.replied(reply)
+        except hiredis.ProtocolError:
+            self.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._greeted.done():
+            self._greeted.set_exception(ConnectionResetError())
+            self._greeted.exception()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _welcome(self, reply: Any) -> None:
+        self._greetings -= 1
+        if self._greeted.done():
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            self._greeted.set_exception(Refused(str(reply).partition(" ")[0]))
+        elif not self._greetings:
+            self._greeted.set_result(None)
+
+
+C = TypeVar("C", bound=RedisConnection)
+
+
+async def dial(endpoint: Endpoint, connection: C) -> C:
+    """Connect and introduce ourselves; raises ``OSError`` or ``TimeoutError``."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
+            if endpoint.path is not None:
+                await loop.create_unix_connection(lambda: connection, endpoint.path)
+            else:
+                await loop.create_connection(lambda: connection, endpoint.host, endpoint.port, ssl=endpoint.tls)
+            await connection.greet(endpoint.greeting())
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+Locate = Callable[[], Awaitable[Endpoint]]
+
+
+class ReconnectingConnection(Generic[C]):
+    """``connection`` is None while there is none.
+
+    ``up`` and ``down`` hear of each change, ``failed`` of each attempt in vain.
+    """
+
+    def __init__(
+        self,
+        locate: Locate,
+        make: Callable[[], C],
+        up: Callable[[C], None],
+        down: Callable[[C], None],
+        failed: Callable[[], None],
+    ) -> None:
+        self._locate = locate
+        self._make = make
+        self._up, self._down, self._failed = up, down, failed
+        self._task: asyncio.Task[None] | None = None
+        self.connection: C | None = None
+        self.endpoint: Endpoint | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def abort(self) -> None:
+        """Give this connection up and make another."""
+        if self.connection is not None:
+            self.connection.abort()
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                self.endpoint = await self._locate()
+                connection = await dial(self.endpoint, self._make())
+            except (OSError, TimeoutError, RedisError):
+                self._failed()
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                continue
+            pause = FIRST_PAUSE_SECONDS
+            await self._live(connection)
+            # Not at once: a server that hangs up on everybody would otherwise be called without end.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+
+    async def _live(self, connection: C) -> None:
+        self.connection = connection
+        self._up(connection)
+        try:
+            await connection.lost
+        finally:
+            connection.abort()
+            self.connection = None
+            self._down(connection)

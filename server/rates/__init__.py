@@ -1,1 +1,0 @@
-"""Rate limits, counted in this process; another storage of the library can take its place."""

@@ -1,0 +1,55 @@
+"""What the parent and a worker say to each other, over a socket that ends when either does."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from typing import Final
+
+# The hidden command of run.py that a worker is started with.
+COMMAND: Final = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfiguration:
+    """The first line to a worker; files by their descriptors, which it inherits."""
+
+    index: int
+    port: int
+    mongo_url: str
+    redis_url: str
+    inbox: int
+    outboxes: tuple[int, ...]
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The only line from a worker: where it serves, or why it cannot."""
+
+    url: str | None = None
+    reason: str | None = None
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def read_configuration(control: socket.socket) -> WorkerConfiguration:
+    """Waits for the orders; a parent that is gone ends the worker."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = control.recv(65536)
+        if not part:
+            os._exit(1)
+        line += part
+    told = json.loads(line)
+    return WorkerConfiguration(**{**told, "outboxes": tuple(told["outboxes"])})
+
+
+def read_report(line: bytes) -> Report | None:
+    """None when the worker died before it could say anything."""
+    return Report(**json.loads(line)) if line.endswith(b"\n") else None

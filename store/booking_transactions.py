@@ -1,0 +1,144 @@
+"""The client's side of a booking's exclusivity: who trains here cannot train elsewhere.
+
+What a booking's change touches at once: one transaction each, from the trainer's time to the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from domain.booking_changes import Change, Settlement
+from domain.bookings import OCCUPYING, Booking, client_claims
+from domain.errors import Code, DomainError
+from store.bookings import Bookings
+from store.conversations import Conversations
+from store.credits import Credits, Trials
+from store.database import ClientSession, CollectionSchema, Database, duplicate_of, repository
+from store.idempotency import Idempotency, Receipt
+from store.outbox import Outbox
+
+NAME = "clientClaims"
+CLAIMS_INDEX = "clientClaims"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("client", ASCENDING), ("claims", ASCENDING)], name=CLAIMS_INDEX, unique=True),
+            IndexModel([("booking", ASCENDING)], name="booking", unique=True),
+        ),
+    ),
+)
+
+
+class ClientClaims:
+    """Called within a booking's transaction only."""
+
+    def __init__(self, database: Database) -> None:
+        self._claims = database.collection(NAME)
+
+    async def put(self, booking: Booking, *, session: ClientSession) -> None:
+        """As the booking now stands; raises ``DuplicateKeyError`` when the client has another session then."""
+        of_booking = {"booking": ObjectId(booking.id)}
+        if booking.status not in OCCUPYING:
+            await self._claims.delete_one(of_booking, session=session)
+            return
+        document = {**of_booking, "client": ObjectId(booking.client_id), "claims": client_claims(booking)}
+        await self._claims.replace_one(of_booking, document, upsert=True, session=session)
+
+
+T = TypeVar("T")
+
+
+@repository
+class BookingTransactions:
+    def __init__(
+        self,
+        database: Database,
+        bookings: Bookings,
+        conversations: Conversations,
+        credits: Credits,
+        outbox: Outbox,
+        idempotency: Idempotency,
+    ) -> None:
+        self._database = database
+        self._bookings = bookings
+        self._conversations = conversations
+        self._credits = credits
+        self._outbox = outbox
+        self._idempotency = idempotency
+        self._client_claims = ClientClaims(database)
+        self._trials = Trials(database)
+
+    async def book(self, change: Change, settlement: Settlement, now: datetime, receipt: Receipt | None) -> Change:
+        """A new booking, in the pair's conversation; answers the change as committed.
+
+        Raises ``slot_taken``, ``insufficient_credit`` or ``trial_unavailable``.
+        """
+
+        async def body(session: ClientSession) -> Change:
+            conversation_id = await self._conversations.open_within(
+                change.booking.client_user_id, change.booking.trainer_user_id, now, session=session
+            )
+            booking = msgspec.structs.replace(change.booking, conversation_id=conversation_id)
+            await self._bookings.insert(booking, now, session=session)
+            committed = msgspec.structs.replace(change, booking=booking)
+            return await self._settle(None, committed, settlement, receipt, session)
+
+        return await self._commit(body)
+
+    async def alter(
+        self, before: Booking, change: Change, settlement: Settlement, now: datetime, receipt: Receipt | None
+    ) -> Change | None:
+        """The next version of a booking; nothing when it was changed meanwhile. Raises as ``book``."""
+
+        async def body(session: ClientSession) -> Change | None:
+            if not await self._bookings.replace(change.booking, now, session=session):
+                return None
+            return await self._settle(before, change, settlement, receipt, session)
+
+        return await self._commit(body)
+
+    async def _settle(
+        self, before: Booking | None, change: Change, settlement: Settlement, receipt: Receipt | None, session: ClientSession
+    ) -> Change:
+        booking = change.booking
+        await self._client_claims.put(booking, session=session)
+        if settlement.credit is not None:
+            balance = await self._credits.record_within(settlement.credit, session=session)
+            change = msgspec.structs.replace(change, balance=balance if settlement.credit.amount else None)
+        if settlement.trial == "consume":
+            await self._trials.consume(booking, settlement.trial_limit, session=session)
+        elif settlement.trial == "return":
+            await self._trials.give_back(before or booking, session=session)
+        elif settlement.trial == "move":
+            await self._trials.move(before or booking, booking, settlement.trial_limit, session=session)
+        await self._outbox.add(change, session=session)
+        if receipt is not None:
+            # What people wrote is kept in the booking alone.
+            kept = msgspec.structs.replace(booking, note=None, reason=None)
+            await self._idempotency.keep_within(receipt, msgspec.json.encode(kept), session=session)
+        return change
+
+    async def _commit(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
+        try:
+            return await self._database.transaction(body)
+        except DuplicateKeyError as error:
+            raise _refusal(error) from None
+
+
+def _refusal(error: DuplicateKeyError) -> DomainError:
+    violated = duplicate_of(error).keys()
+    if violated == {"trainer", "claims"}:
+        return DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
+    if violated == {"client", "claims"}:
+        return DomainError(Code.SLOT_TAKEN, "You have another session at this time.")
+    if violated == {"client", "trainer"}:
+        return DomainError(Code.TRIAL_UNAVAILABLE, "You have had your trial with this trainer.")
+    raise error

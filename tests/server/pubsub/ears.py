@@ -1,0 +1,47 @@
+"""Something to hear with, and to wait with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from server.pubsub.bus import Bus
+
+PATIENCE_SECONDS = 15.0
+
+
+class Ear:
+    """Remembers what it received on a channel."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, payload: bytes) -> None:
+        self.heard.append(payload)
+        self._changed.set()
+
+    async def hear(self, count: int) -> list[bytes]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.heard) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.heard
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For states that announce themselves to nobody."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def bus(url: str) -> AsyncIterator[Bus]:
+    made = Bus(url)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()

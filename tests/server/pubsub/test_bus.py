@@ -1,0 +1,191 @@
+"""The bus on one Redis server: what is published is heard, and interruptions are told of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+
+import pytest
+
+from server.pubsub.bus import Bus
+from tests.server.pubsub.ears import Ear, bus, until
+from tests.server.pubsub.redis_servers import RedisServer, redis_server
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with redis_server(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+async def one(redis: RedisServer) -> AsyncIterator[Bus]:
+    async with bus(redis.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def other(redis: RedisServer) -> AsyncIterator[Bus]:
+    async with bus(redis.url) as made:
+        yield made
+
+
+class Restorations:
+    def __init__(self, of: Bus) -> None:
+        self.told: list[set[str]] = []
+        self.event = asyncio.Event()
+        of.on_restored(self._restored)
+
+    def _restored(self, names: Collection[str]) -> None:
+        self.told.append(set(names))
+        self.event.set()
+
+
+async def test_every_listener_hears_in_order(one: Bus, other: Bus) -> None:
+    here, there, elsewhere = Ear(), Ear(), Ear()
+    assert one.up
+    assert one.node != other.node
+    assert await one.subscribe("a", here)
+    assert await other.subscribe("a", there)
+    assert await other.subscribe("b", elsewhere)
+    sent = [b"%d\r\n" % number for number in range(1000)]
+    for payload in sent:
+        one.publish("a", payload)
+    assert await here.hear(1000) == sent
+    assert await there.hear(1000) == sent
+    assert elsewhere.heard == []
+    assert one.counters.failures == 0
+
+
+async def test_nothing_is_heard_after_unsubscribing(one: Bus, other: Bus, redis: RedisServer) -> None:
+    ear, again = Ear(), Ear()
+    await one.subscribe("a", ear)
+    one.unsubscribe("a")
+    assert await one.subscribe("a", again)
+    other.publish("a", b"x")
+    await again.hear(1)
+    one.unsubscribe("a")
+    one.unsubscribe("never")
+    async with redis.client() as client:
+        while dict(await client.pubsub_numsub("a"))["a"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert ear.heard == []
+
+
+async def test_ten_thousand_channels(one: Bus, other: Bus) -> None:
+    ear = Ear()
+    before = time.perf_counter()
+    await asyncio.gather(*(one.subscribe(f"room:{number}", ear) for number in range(9_999)))
+    # The last stands when all of them do.
+    await one.subscribe("room:9999", ear)
+    took = time.perf_counter() - before
+    print(f"\n10,000 channels in {took:.2f} s")
+    assert took < 9
+    assert one.up
+    other.publish("room:7777", b"x")
+    assert await ear.hear(1) == [b"x"]
+
+
+@pytest.mark.parametrize("kind", ["normal", "pubsub"])
+async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind: str) -> None:
+    ear = Ear()
+    restored = Restorations(one)
+    spoke, epoch = asyncio.Event(), one.epoch
+    one.on_speaking(spoke.set)
+    await one.subscribe("a", ear)
+    async with redis.client() as client:
+        await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+    await asyncio.wait_for((spoke if kind == "normal" else restored.event).wait(), 9)
+    assert restored.told == ([] if kind == "normal" else [{"a"}])
+    assert (one.epoch > epoch) is (kind == "normal")
+    assert spoke.is_set() is (kind == "normal")
+    await until(lambda: one.up and other.up)
+    other.publish("a", b"from the other")
+    one.publish("a", b"from oneself")
+    assert sorted(await ear.hear(2)) == [b"from oneself", b"from the other"]
+
+
+async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
+    early, late = Ear(), Ear()
+    restored = Restorations(one)
+    assert await one.subscribe("early", early)
+    await redis.killed()
+    await until(lambda: not one.up)
+    before = time.perf_counter()
+    assert not await one.subscribe("late", late)
+    assert time.perf_counter() - before < 0.9
+    one.publish("early", b"lost")
+    assert one.counters.failures >= 1
+    await redis.start()
+    began = time.perf_counter()
+    await asyncio.wait_for(restored.event.wait(), 9)
+    assert restored.told == [{"early", "late"}]
+    await until(lambda: one.up)
+    print(f"\nup again {time.perf_counter() - began:.2f} s after Redis")
+    one.publish("early", b"1")
+    one.publish("late", b"2")
+    assert (await early.hear(1), await late.hear(1)) == ([b"1"], [b"2"])
+
+
+async def test_frozen(one: Bus, redis: RedisServer) -> None:
+    """Nothing hangs: a subscription is given up after a second, and the canary ends the connections."""
+    ear = Ear()
+    restored = Restorations(one)
+    await one.subscribe("a", ear)
+    redis.freeze()
+    began = time.perf_counter()
+    assert not await one.subscribe("b", ear)
+    assert time.perf_counter() - began < 1.9
+    await until(lambda: not one.up)
+    assert time.perf_counter() - began < 9
+    redis.thaw()
+    began = time.perf_counter()
+    await asyncio.wait_for(restored.event.wait(), 9)
+    print(f"\nheard again {time.perf_counter() - began:.2f} s after the thaw")
+    assert restored.told == [{"a", "b"}]
+    await until(lambda: one.up)
+    one.publish("b", b"x")
+    await ear.hear(1)
+
+
+async def test_without_redis_from_the_start(redis: RedisServer) -> None:
+    await redis.killed()
+    async with bus(redis.url) as made:
+        ear = Ear()
+        restored = Restorations(made)
+        assert not made.up
+        assert not await made.subscribe("a", ear)
+        made.unsubscribe("a")
+        assert not await made.subscribe("b", ear)
+        await redis.start()
+        await asyncio.wait_for(restored.event.wait(), 9)
+        assert restored.told == [{"b"}]
+
+
+async def test_a_password_and_a_database(tmp_path: Path) -> None:
+    async with redis_server(tmp_path / "locked", "--protected-mode", "no") as server:
+        async with server.client() as client:
+            await client.config_set("requirepass", "s3cret")
+        async with bus(f"redis://:s3cret@127.0.0.1:{server.port}/3") as made:
+            ear = Ear()
+            assert await made.subscribe("a", ear)
+            made.publish("a", b"x")
+            await ear.hear(1)
+            assert await made.redis.ping()
+        async with bus(f"redis://:wrong@127.0.0.1:{server.port}/3") as refused:
+            assert not refused.up
+
+
+async def test_a_fault_of_one_receiver_is_its_own(one: Bus) -> None:
+    def broken(_: bytes) -> None:
+        raise RuntimeError
+
+    ear = Ear()
+    await one.subscribe("broken", broken)
+    await one.subscribe("a", ear)
+    one.publish("broken", b"x")
+    one.publish("a", b"x")
+    await ear.hear(1)
+    assert one.up
