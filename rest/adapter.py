@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
 from aiohttp import web
 
 from domain.accounts import unauthenticated
 from domain.wire import codec
 from handlers.access import Actor, Visitor
-from handlers.context import Context
+from rest.limits import take
 from rest.requests import Parser
-from rest.route import Limiter, Route, take
-
-Authenticate = Callable[[str, str], Awaitable[Actor]]
-ClientAddress = Callable[[str | None, str | None], str]
-HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the adapter is given by the root.
-
-    ``authenticate(token, address)`` answers the actor or raises; ``client_address(remote, x_forwarded_for)``
-    knows which proxies are ours.
-    """
-
-    context: Context
-    authenticate: Authenticate
-    limiter: Limiter
-    client_address: ClientAddress
+from rest.route import HttpHandler, Route, Services
 
 
 def http_handler(route: Route, services: Services) -> HttpHandler:
@@ -38,7 +17,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
     parser = Parser(route)
 
     async def handle(request: web.Request) -> web.Response:
-        anybody = route.public and not (route.knows_callers and "Authorization" in request.headers)
+        anybody = route.public and not (route.optional_auth and "Authorization" in request.headers)
         caller = await caller_of(request, services, public=anybody)
         await take(services.limiter, route.rate, caller)
         command = await parser.parse(request)

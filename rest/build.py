@@ -8,11 +8,11 @@ from functools import cache
 
 from aiohttp import web
 
-from rest.adapter import HttpHandler, Services, http_handler
+from rest.adapter import http_handler
 from rest.errors import error_middleware
 from rest.headers import Origins, header_signal, preflight_middleware, request_id_middleware
 from rest.openapi import document
-from rest.route import Route
+from rest.route import HttpHandler, Route, Services
 from rest.routes import ROWS
 
 

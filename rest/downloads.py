@@ -19,9 +19,10 @@ from aiohttp import hdrs, web
 
 from domain.files import StoredFile
 from handlers.access import Actor, Visitor
-from rest.adapter import HttpHandler, Services, caller_of
+from rest.adapter import caller_of
+from rest.limits import take
 from rest.requests import Parser
-from rest.route import Route, take
+from rest.route import HttpHandler, Route, Services
 
 _CACHE = "private, max-age=300"
 

@@ -78,7 +78,7 @@ class _Writer:
         }
         if not row.public:
             operation["security"] = [{_BEARER: []}]
-        elif row.knows_callers:
+        elif row.optional_auth:
             operation["security"] = [{}, {_BEARER: []}]
         if row.has_body and row.command is not None:
             operation["requestBody"] = self._body(row.command, {*names.values(), KEY_FIELD}, fields)

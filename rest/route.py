@@ -1,108 +1,40 @@
-"""Rate limits of the REST surface: classes of limits, each counted by a key of the request.
-
-A row of the REST surface.
-"""
+"""A row of the REST surface, and what its adapter is given."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any
 
 import msgspec
+from aiohttp import web
 
-from domain.accounts import normalised_email
-from domain.errors import Code, DomainError
-from domain.networks import network_of
-from handlers.access import Actor, Visitor
+from handlers.access import Actor
 from handlers.context import Context
-
-if TYPE_CHECKING:
-    from rest.adapter import HttpHandler, Services
-
-Key = Literal["caller", "address", "email", "address+email"]
-
-
-class Limiter(Protocol):
-    """Counts hits in moving windows; in this process or for the fleet."""
-
-    async def wait_for(self, name: str, key: str, amount: int, seconds: int) -> float:
-        """0 when there was room, else the seconds until there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """``amount`` in ``seconds``; ``caller`` is the user, or the address of a visitor."""
-
-    amount: int
-    seconds: int
-    by: Key
-
-    @property
-    def needs_email(self) -> bool:
-        return "email" in self.by
-
-
-@dataclass(frozen=True, slots=True)
-class RateClass:
-    name: str
-    limits: tuple[Limit, ...]
-
-
-_MINUTE, _HOUR = 60, 3600
-UPLOAD = RateClass("upload", (Limit(60, _MINUTE, "caller"),))
-# A page of pictures is fetched at once.
-DOWNLOAD = RateClass("download", (Limit(3000, _MINUTE, "caller"),))
-GENERAL = RateClass("general", (Limit(600, _MINUTE, "caller"),))
-REGISTER = RateClass("register", (Limit(10, _HOUR, "address"), Limit(5, _HOUR, "email")))
-VERIFY = RateClass("verify", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "email")))
-RESEND = RateClass("resend", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "email")))
-LOGIN = RateClass("login", (Limit(100, _MINUTE, "address"), Limit(10, _MINUTE, "address+email")))
-REFRESH = RateClass("refresh", (Limit(300, _MINUTE, "address"),))
-FORGOT = RateClass("forgot", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "email")))
-RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "email")))
-RESET_TOKEN = RateClass("reset_token", (Limit(20, _MINUTE, "address"),))
-# Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
-CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
-
-
-async def take(limiter: Limiter, rate: RateClass, caller: Actor | Visitor, email: str | None = None) -> None:
-    """Count a request: against the limits by caller and address, or with an e-mail address against the others.
-
-    Raises ``rate_limited`` with the time to wait.
-    """
-    for limit in _counted(rate, email is not None):
-        key = _key(limit.by, caller, email)
-        wait = await limiter.wait_for(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds)
-        if wait > 0:
-            raise DomainError(
-                Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=max(1, round(wait * 1000))
-            )
-
-
-def _counted(rate: RateClass, with_email: bool) -> Iterable[Limit]:
-    return (limit for limit in rate.limits if limit.needs_email == with_email)
-
-
-def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
-    network = network_of(caller.address)
-    if by == "caller":
-        return caller.user_id if isinstance(caller, Actor) else network
-    if by == "address":
-        return network
-    address = normalised_email(email or "")
-    return address if by == "email" else f"{network} {address}"
-
+from rest.limits import GENERAL, Limiter, RateClass
 
 PREFIX = "/v1"
-if TYPE_CHECKING:
-
-    Adapter = Callable[["Route", Services], HttpHandler]
-
 # Methods whose fields travel in the body; the others' travel in the query.
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 Handler = Callable[[Context, Any, Any], Awaitable[Any]]
+Authenticate = Callable[[str, str], Awaitable[Actor]]
+ClientAddress = Callable[[str | None, str | None], str]
+HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the adapter is given by the root.
+
+    ``authenticate(token, address)`` answers the actor or raises; ``client_address(remote, x_forwarded_for)``
+    knows which proxies are ours.
+    """
+
+    context: Context
+    authenticate: Authenticate
+    limiter: Limiter
+    client_address: ClientAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +43,7 @@ class Route:
 
     ``path_names`` maps a parameter of the path to the command's field where their names differ;
     without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here. A public
-    row that ``knows_callers`` shows more to some of those who send a token: its handler takes either.
+    row with ``optional_auth`` shows more to some of those who send a token: its handler takes either.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
     the one of JSON.
     """
@@ -124,10 +56,10 @@ class Route:
     answer: Any = None
     status: int = 200
     public: bool = False
-    knows_callers: bool = False
+    optional_auth: bool = False
     needs_key: bool = False
     rate: RateClass = GENERAL
-    adapter: Adapter | None = None
+    adapter: Callable[[Route, Services], HttpHandler] | None = None
     consumes: str | None = None
     produces: str | None = None
     path_names: Mapping[str, str] = field(default_factory=dict)

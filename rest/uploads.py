@@ -20,9 +20,10 @@ from domain.files import LARGEST
 from domain.wire import codec
 from handlers.access import Actor
 from handlers.files.upload import Upload
-from rest.adapter import HttpHandler, Services, caller_of
+from rest.adapter import caller_of
+from rest.limits import take
 from rest.requests import key_of
-from rest.route import Route, take
+from rest.route import HttpHandler, Route, Services
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader

@@ -14,8 +14,8 @@ from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
 from handlers.messages.recovery import announce_entries
-from rest.adapter import Services
 from rest.build import attach as attach_rest
+from rest.route import Services
 from server import draining, figures
 from server.background import Background
 from server.fanout.delivery import Delivery

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -13,16 +12,20 @@ from domain.accounts import unauthenticated
 from domain.availability import AbsenceRecord, Schedule, Week
 from domain.errors import Code, DomainError, not_found
 from domain.slots import HORIZON_DAYS
-from store.availability_documents import day_document, exception_document, exception_from, schedule_from, week_from
+from store.availability_documents import (
+    DAYS,
+    day_document,
+    exception_document,
+    exception_from,
+    schedule_from,
+    week_from,
+)
 from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document, repository
 from store.idempotency import Keep
+from store.listings import Listings
 from store.profiles import NOT_ERASED
 
-if TYPE_CHECKING:
-    from store.listings import Listings
-
 WEEKS = "trainerAvailabilities"
-DAYS = "availabilities"
 EXCEPTIONS = "trainerAvailabilityExceptions"
 TRAINERS = "trainers"
 # A window that began before midnight may still be running, and "today" is another day elsewhere.
@@ -54,7 +57,9 @@ class Availability:
         # One moment for all three collections: a schedule that is being replaced is seen before or after.
         self._at_one_moment = self._weeks.with_options(read_concern=SNAPSHOT)
 
-    async def schedule(self, trainer_id: str, now: datetime, *, session: ClientSession | None = None) -> Schedule | None:
+    async def schedule(
+        self, trainer_id: str, now: datetime, *, session: ClientSession | None = None
+    ) -> Schedule | None:
         """What the rules of slots work on; nothing for a trainer who has not said when."""
         return (await self.schedules([trainer_id], now, session=session)).get(trainer_id)
 

@@ -10,6 +10,8 @@ from bson import ObjectId
 from domain.availability import Absence, AbsenceRecord, Schedule, Week, WeekDay, Window, minutes_of
 from store.database import Document
 
+DAYS = "availabilities"
+
 
 def schedule_from(document: Document) -> Schedule:
     return Schedule(

@@ -106,7 +106,12 @@ class BookingTransactions:
         return await self._commit(body)
 
     async def _settle(
-        self, before: Booking | None, change: Change, settlement: Settlement, receipt: Receipt | None, session: ClientSession
+        self,
+        before: Booking | None,
+        change: Change,
+        settlement: Settlement,
+        receipt: Receipt | None,
+        session: ClientSession,
     ) -> Change:
         booking = change.booking
         await self._client_claims.put(booking, session=session)

@@ -57,12 +57,16 @@ class Categories:
         subs = await self._subs.find().to_list(None)
         return [_category(one) for one in categories], [_sub(one) for one in subs]
 
-    async def by_ids(self, category_ids: Collection[str], *, session: ClientSession | None = None) -> dict[str, Category]:
+    async def by_ids(
+        self, category_ids: Collection[str], *, session: ClientSession | None = None
+    ) -> dict[str, Category]:
         query = {"_id": {"$in": [ObjectId(one) for one in category_ids]}}
         found = await self._categories.find(query, session=session).to_list(None)
         return {str(one["_id"]): _category(one) for one in found}
 
-    async def subs_by_ids(self, ids: Collection[str], *, session: ClientSession | None = None) -> dict[str, SubCategory]:
+    async def subs_by_ids(
+        self, ids: Collection[str], *, session: ClientSession | None = None
+    ) -> dict[str, SubCategory]:
         query = {"_id": {"$in": [ObjectId(one) for one in ids]}}
         found = await self._subs.find(query, session=session).to_list(None)
         return {str(one["_id"]): _sub(one) for one in found}

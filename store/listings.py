@@ -17,8 +17,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.availability import days_of
 from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
-from store import availability, pricings, specializations, users
-from store.availability_documents import windows
+from store import pricings, specializations, users
+from store.availability_documents import DAYS, windows
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.people import PROFILES, REACHABLE
 
@@ -58,7 +58,7 @@ class Listings:
         self._users = database.collection(users.NAME)
         self._pricings = database.collection(pricings.NAME)
         self._specializations = database.collection(specializations.NAME)
-        self._days = database.collection(availability.DAYS)
+        self._days = database.collection(DAYS)
 
     async def page(self, wanted: TrainerQuery, limit: int) -> list[Listed]:
         field, way = _ORDERS[wanted.sort]

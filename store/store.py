@@ -26,7 +26,6 @@ from store import (
     specializations,
     users,
 )
-from store import credits as trials
 from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
 from store.booking_transactions import BookingTransactions
@@ -76,7 +75,7 @@ SCHEMAS = (
     *bookings.SCHEMAS,
     *booking_transactions.SCHEMAS,
     *credits.SCHEMAS,
-    *trials.TRIAL_SCHEMAS,
+    *credits.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
     *files.SCHEMAS,
     *calendars.SCHEMAS,

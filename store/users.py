@@ -54,7 +54,9 @@ class Users:
         document = await self._users.find_one({"email": email, "isDeleted": {"$ne": True}})
         return known_from(document)
 
-    async def insert(self, user: User, pending: Sequence[Registration] = (), *, session: ClientSession | None = None) -> None:
+    async def insert(
+        self, user: User, pending: Sequence[Registration] = (), *, session: ClientSession | None = None
+    ) -> None:
         """Raises ``DuplicateKeyError`` (or a write conflict, in a transaction) for a known address."""
         document = document_of(user)
         if pending:

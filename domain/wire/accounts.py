@@ -11,7 +11,6 @@ from typing import Literal
 
 from domain.accounts import Role
 from domain.wire import fields
-from domain.wire import fields as text_fields
 from domain.wire.base import Answer, Command
 
 
@@ -85,12 +84,12 @@ class CreateSuperAdmin(Command, frozen=True, kw_only=True):
 
 class BlockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: text_fields.Reason
+    reason: fields.Reason
 
 
 class UnblockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: text_fields.Reason | None = None
+    reason: fields.Reason | None = None
 
 
 class Accepted(Answer, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from domain.catalogue import CancellationPolicy, Category, Pricing, SubCategory
 from domain.listings import Sort
 from domain.times import to_wire, to_wire_or_none
 from domain.wire import fields
-from domain.wire import fields as text_fields
 from domain.wire.base import Answer, Command
 
 Stars = Annotated[int, Meta(ge=1, le=5)]
@@ -31,8 +30,8 @@ class SearchTrainers(Command, frozen=True, kw_only=True):
     q: Annotated[str, Meta(max_length=200)] | None = None
     category: fields.Id | None = None
     sub_category: fields.Id | None = None
-    city: text_fields.ShortLine | None = None
-    country: text_fields.ShortLine | None = None
+    city: fields.ShortLine | None = None
+    country: fields.ShortLine | None = None
     min_rating: Annotated[float, Meta(ge=0, le=5)] | None = None
     max_price: Annotated[int, Meta(ge=0, le=99_999_999)] | None = None
     free_trial: bool | None = None
@@ -99,7 +98,7 @@ class ListBookmarks(Command, frozen=True, kw_only=True):
 class AddReview(Command, frozen=True, kw_only=True):
     booking_id: fields.Id
     rating: Stars
-    comment: text_fields.Paragraphs | None = None
+    comment: fields.Paragraphs | None = None
 
 
 class ListReviews(Command, frozen=True, kw_only=True):
@@ -111,7 +110,7 @@ class ListReviews(Command, frozen=True, kw_only=True):
 class UpdateReview(Command, frozen=True, kw_only=True):
     id: fields.Id
     rating: Stars | UnsetType = UNSET
-    comment: text_fields.Paragraphs | UnsetType | None = UNSET
+    comment: fields.Paragraphs | UnsetType | None = UNSET
 
 
 class DeleteReview(Command, frozen=True, kw_only=True):

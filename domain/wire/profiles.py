@@ -12,7 +12,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domain.catalogue import CancellationPolicy
 from domain.wire import fields
-from domain.wire import fields as text_fields
 from domain.wire.base import Answer, Command
 from domain.wire.catalogue import Rating, SpecializationAnswer, UserReference
 
@@ -27,22 +26,22 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
     """Each role has fields of its own (``domain.profiles.EDITABLE``); another's is as unknown as any."""
 
     name: fields.Name | UnsetType = UNSET
-    phone: text_fields.Phone | UnsetType | None = UNSET
+    phone: fields.Phone | UnsetType | None = UNSET
     profile_image: fields.Id | UnsetType | None = msgspec.field(name="profile_image", default=UNSET)
-    address: text_fields.Line | UnsetType | None = UNSET
-    city: text_fields.ShortLine | UnsetType | None = UNSET
-    postal_code: text_fields.PostalCode | UnsetType | None = UNSET
-    zip_code: text_fields.PostalCode | UnsetType | None = UNSET
-    country: text_fields.ShortLine | UnsetType | None = UNSET
+    address: fields.Line | UnsetType | None = UNSET
+    city: fields.ShortLine | UnsetType | None = UNSET
+    postal_code: fields.PostalCode | UnsetType | None = UNSET
+    zip_code: fields.PostalCode | UnsetType | None = UNSET
+    country: fields.ShortLine | UnsetType | None = UNSET
     service_images: Images | UnsetType | None = msgspec.field(name="service_images", default=UNSET)
     years_of_experience: Annotated[int, Meta(ge=0, le=80)] | UnsetType | None = UNSET
-    studio_name: text_fields.ShortLine | UnsetType | None = UNSET
-    studio_address: text_fields.Line | UnsetType | None = UNSET
-    studio_city: text_fields.ShortLine | UnsetType | None = UNSET
-    studio_zip_code: text_fields.PostalCode | UnsetType | None = UNSET
-    studio_country: text_fields.ShortLine | UnsetType | None = UNSET
-    instagram_url: text_fields.Url | UnsetType | None = UNSET
-    website_url: text_fields.Url | UnsetType | None = UNSET
+    studio_name: fields.ShortLine | UnsetType | None = UNSET
+    studio_address: fields.Line | UnsetType | None = UNSET
+    studio_city: fields.ShortLine | UnsetType | None = UNSET
+    studio_zip_code: fields.PostalCode | UnsetType | None = UNSET
+    studio_country: fields.ShortLine | UnsetType | None = UNSET
+    instagram_url: fields.Url | UnsetType | None = UNSET
+    website_url: fields.Url | UnsetType | None = UNSET
 
 
 class OfferedCategory(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -78,16 +77,16 @@ class ListCertificates(Command, frozen=True, kw_only=True):
 class AddCertificate(Command, frozen=True, kw_only=True):
     """``certificateDocument`` is a file, for its owner and administrators only."""
 
-    certificate_name: text_fields.ShortLine
+    certificate_name: fields.ShortLine
     certificate_document: fields.Id | None = None
-    about_you: text_fields.Paragraphs | None = None
+    about_you: fields.Paragraphs | None = None
 
 
 class UpdateCertificate(Command, frozen=True, kw_only=True):
     id: fields.Id
-    certificate_name: text_fields.ShortLine | UnsetType = UNSET
+    certificate_name: fields.ShortLine | UnsetType = UNSET
     certificate_document: fields.Id | UnsetType | None = UNSET
-    about_you: text_fields.Paragraphs | UnsetType | None = UNSET
+    about_you: fields.Paragraphs | UnsetType | None = UNSET
 
 
 class DeleteCertificate(Command, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from domain.wire.bookings import BookingAnswer
 from domain.wire.events import OF_ACTION, BookingEvent, CreditChanged, MessageNew
 from handlers.bookings import queries
 from handlers.context import Context
-from handlers.messages import views as introductions
+from handlers.messages import views
 from handlers.slots import changes
 
 # A node that lives has appended what it committed long before that.
@@ -62,12 +62,12 @@ async def _append(context: Context, change: Change) -> BookingAnswer:
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None
     event = await _event(context, change)
-    introduction = await introductions.prepare(context, member)
+    introduction = await views.prepare(context, member)
 
     def announce(record: MessageRecord) -> Message:
         message = to_message(record, seen=False)
         if message.seq == 1:
-            introductions.publish(context, introduction, message)
+            views.publish(context, introduction, message)
         entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
         context.publisher.publish(entry, *map(rooms.user, member.user_ids))
         _tell(context, change, event)

@@ -33,7 +33,6 @@ from handlers.context import Context
 from handlers.files import uses
 from handlers.idempotency import idempotent_message
 from handlers.messages import views
-from handlers.messages import views as introductions
 from store.log.log import AppendedChange
 
 
@@ -48,12 +47,12 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
-        introduction = await introductions.prepare(context, member)
+        introduction = await views.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                introductions.publish(context, introduction, message)
+                views.publish(context, introduction, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message

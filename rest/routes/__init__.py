@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from rest.route import Route
 from rest.routes import accounts, administration, availability, bookings, catalogue, conversations, files, profiles
-from rest.routes import bookings as calendar
 
 ROWS: tuple[Route, ...] = (
     *accounts.ROWS,
-    *accounts.ME_ROWS,
     *profiles.ROWS,
     *catalogue.ROWS,
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
     *files.ROWS,
-    *calendar.CALENDAR_ROWS,
     *administration.ROWS,
-    *administration.CATEGORY_ROWS,
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from domain.wire import availability as answers
-from domain.wire import availability as commands
-from domain.wire.availability import SlotList
+from domain.wire import availability as wire
 from handlers.slots import schedule
 from handlers.slots.free import list_slots
 from rest.route import Route
@@ -15,31 +13,31 @@ ROWS = (
         "/me/availability",
         schedule.get_availability,
         "When I work",
-        answer=answers.AvailabilityAnswer,
+        answer=wire.AvailabilityAnswer,
     ),
     Route(
         "PUT",
         "/me/availability",
         schedule.set_availability,
         "Replace the week; bookings stay",
-        command=commands.SetAvailability,
-        answer=answers.AvailabilityAnswer,
+        command=wire.SetAvailability,
+        answer=wire.AvailabilityAnswer,
     ),
     Route(
         "GET",
         "/me/availability/exceptions",
         schedule.list_exceptions,
         "Days and hours off, by date",
-        command=commands.ListExceptions,
-        answer=answers.ExceptionPage,
+        command=wire.ListExceptions,
+        answer=wire.ExceptionPage,
     ),
     Route(
         "POST",
         "/me/availability/exceptions",
         schedule.add_exception,
         "Take a day or some hours off; bookings stay",
-        command=commands.AddException,
-        answer=answers.ExceptionAnswer,
+        command=wire.AddException,
+        answer=wire.ExceptionAnswer,
         status=201,
     ),
     Route(
@@ -47,15 +45,15 @@ ROWS = (
         "/me/availability/exceptions/{id}",
         schedule.remove_exception,
         "Work on that day after all",
-        command=commands.RemoveException,
+        command=wire.RemoveException,
     ),
     Route(
         "GET",
         "/trainers/{id}/slots",
         list_slots,
         "Free slots, at most 62 days",
-        command=commands.ListSlots,
-        answer=SlotList,
+        command=wire.ListSlots,
+        answer=wire.SlotList,
         public=True,
         path_names={"id": "trainerId"},
     ),

@@ -1,18 +1,10 @@
-"""Bookings: the same handlers as the socket's.
-
-The calendar feed.
-"""
+"""Bookings: the same handlers as the socket's; and the calendar feed."""
 
 from __future__ import annotations
 
-from domain.wire import bookings as answers
-from domain.wire import bookings as commands
-from domain.wire.bookings import CalendarAnswer, ReadCalendar
+from domain.wire import bookings as wire
 from handlers.bookings import calendar, queries
-from handlers.bookings import commands as cancelling
-from handlers.bookings import commands as creating
-from handlers.bookings import commands as no_show
-from handlers.bookings import commands as rescheduling
+from handlers.bookings import commands as bookings
 from rest.downloads import document_handler
 from rest.route import Route
 
@@ -22,10 +14,10 @@ ROWS = (
     Route(
         "POST",
         "/bookings",
-        creating.create_booking,
+        bookings.create_booking,
         "Book a slot",
-        command=commands.CreateBooking,
-        answer=answers.BookingAnswer,
+        command=wire.CreateBooking,
+        answer=wire.BookingAnswer,
         status=201,
         needs_key=True,
     ),
@@ -34,64 +26,60 @@ ROWS = (
         "/bookings",
         queries.list_bookings,
         "One's own bookings, the earliest start first",
-        command=commands.ListBookings,
-        answer=answers.BookingPage,
+        command=wire.ListBookings,
+        answer=wire.BookingPage,
     ),
     Route(
         "GET",
         "/bookings/{id}",
         queries.get_booking,
         "A booking",
-        command=commands.GetBooking,
-        answer=answers.BookingAnswer,
+        command=wire.GetBooking,
+        answer=wire.BookingAnswer,
         path_names=_NAMES,
     ),
     Route(
         "GET",
         "/bookings/{id}/cancellation",
-        cancelling.preview_cancellation,
+        bookings.preview_cancellation,
         "What cancelling now would cost",
-        command=commands.PreviewCancellation,
-        answer=answers.CancellationPreview,
+        command=wire.PreviewCancellation,
+        answer=wire.CancellationPreview,
         path_names=_NAMES,
     ),
     Route(
         "POST",
         "/bookings/{id}/cancel",
-        cancelling.cancel_booking,
+        bookings.cancel_booking,
         "Cancel a booking",
-        command=commands.CancelBooking,
-        answer=answers.BookingAnswer,
+        command=wire.CancelBooking,
+        answer=wire.BookingAnswer,
         path_names=_NAMES,
     ),
     Route(
         "POST",
         "/bookings/{id}/reschedule",
-        rescheduling.reschedule_booking,
+        bookings.reschedule_booking,
         "Move a booking to another slot",
-        command=commands.RescheduleBooking,
-        answer=answers.BookingAnswer,
+        command=wire.RescheduleBooking,
+        answer=wire.BookingAnswer,
         path_names=_NAMES,
     ),
     Route(
         "POST",
         "/bookings/{id}/no-show",
-        no_show.report_no_show,
+        bookings.report_no_show,
         "The client did not come",
-        command=commands.ReportNoShow,
-        answer=answers.BookingAnswer,
+        command=wire.ReportNoShow,
+        answer=wire.BookingAnswer,
         path_names=_NAMES,
     ),
-)
-
-
-CALENDAR_ROWS = (
-    Route(
+   Route(
         "POST",
         "/me/calendar",
         calendar.open_calendar,
         "A secret feed for calendar programs; the one before it ends",
-        answer=CalendarAnswer,
+        answer=wire.CalendarAnswer,
         status=201,
     ),
     Route("DELETE", "/me/calendar", calendar.close_calendar, "End the feed"),
@@ -100,7 +88,7 @@ CALENDAR_ROWS = (
         "/calendar/{token}.ics",
         calendar.read_calendar,
         "The feed, for calendar programs",
-        command=ReadCalendar,
+        command=wire.ReadCalendar,
         answer=bytes,
         public=True,
         adapter=document_handler,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain.wire import catalogue as answers
-from domain.wire import catalogue as commands
+from domain.wire import catalogue as wire
 from handlers.catalogue import bookmarks, categories, reviews, search, trainers
 from rest.route import Route
 
@@ -15,8 +14,8 @@ ROWS = (
         "/categories",
         categories.list_categories,
         "The categories of sessions, each with its subcategories",
-        command=commands.ListCategories,
-        answer=answers.CategoryPage,
+        command=wire.ListCategories,
+        answer=wire.CategoryPage,
         public=True,
     ),
     Route(
@@ -24,8 +23,8 @@ ROWS = (
         "/trainers",
         search.search_trainers,
         "Find trainers",
-        command=commands.SearchTrainers,
-        answer=answers.TrainerPage,
+        command=wire.SearchTrainers,
+        answer=wire.TrainerPage,
         public=True,
     ),
     Route(
@@ -33,18 +32,18 @@ ROWS = (
         "/trainers/{id}",
         trainers.get_trainer,
         "A trainer's public page",
-        command=commands.GetTrainer,
-        answer=answers.TrainerAnswer,
+        command=wire.GetTrainer,
+        answer=wire.TrainerAnswer,
         public=True,
-        knows_callers=True,
+        optional_auth=True,
     ),
     Route(
         "GET",
         "/trainers/{id}/pricing",
         trainers.get_pricing,
         "What a trainer sells",
-        command=commands.GetPricing,
-        answer=answers.PricingAnswer,
+        command=wire.GetPricing,
+        answer=wire.PricingAnswer,
         public=True,
     ),
     Route(
@@ -52,28 +51,28 @@ ROWS = (
         "/trainers/{id}/reviews",
         reviews.list_reviews,
         "What clients say of a trainer, newest first",
-        command=commands.ListReviews,
-        answer=answers.ReviewPage,
+        command=wire.ListReviews,
+        answer=wire.ReviewPage,
         public=True,
         path_names={"id": "trainerId"},
     ),
-    Route("PUT", _BOOKMARK, bookmarks.add_bookmark, "Keep a trainer in mind", command=commands.AddBookmark),
-    Route("DELETE", _BOOKMARK, bookmarks.remove_bookmark, "Forget a trainer", command=commands.RemoveBookmark),
+    Route("PUT", _BOOKMARK, bookmarks.add_bookmark, "Keep a trainer in mind", command=wire.AddBookmark),
+    Route("DELETE", _BOOKMARK, bookmarks.remove_bookmark, "Forget a trainer", command=wire.RemoveBookmark),
     Route(
         "GET",
         "/me/bookmarks",
         bookmarks.list_bookmarks,
         "The trainers I keep in mind, newest first",
-        command=commands.ListBookmarks,
-        answer=answers.BookmarkPage,
+        command=wire.ListBookmarks,
+        answer=wire.BookmarkPage,
     ),
     Route(
         "POST",
         "/bookings/{id}/review",
         reviews.add_review,
         "Say how a session was",
-        command=commands.AddReview,
-        answer=answers.ReviewAnswer,
+        command=wire.AddReview,
+        answer=wire.ReviewAnswer,
         status=201,
         path_names={"id": "bookingId"},
     ),
@@ -82,8 +81,8 @@ ROWS = (
         "/reviews/{id}",
         reviews.update_review,
         "Change my review",
-        command=commands.UpdateReview,
-        answer=answers.ReviewAnswer,
+        command=wire.UpdateReview,
+        answer=wire.ReviewAnswer,
     ),
-    Route("DELETE", "/reviews/{id}", reviews.delete_review, "Remove a review", command=commands.DeleteReview),
+    Route("DELETE", "/reviews/{id}", reviews.delete_review, "Remove a review", command=wire.DeleteReview),
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain.wire import conversations
-from domain.wire import conversations as commands
+from domain.wire import conversations as wire
 from handlers.messages import commands as messages
 from handlers.messages import sync
 from rest.route import Route
@@ -16,16 +15,16 @@ ROWS = (
         "/sync",
         sync.sync,
         "What happened past each cursor",
-        command=commands.Sync,
-        answer=conversations.SyncAnswer,
+        command=wire.Sync,
+        answer=wire.SyncAnswer,
     ),
     Route(
         "GET",
         "/conversations/{id}/messages",
         sync.list_messages,
         "The messages before a position",
-        command=commands.ListMessages,
-        answer=conversations.MessageList,
+        command=wire.ListMessages,
+        answer=wire.MessageList,
         path_names=_NAMES,
     ),
     Route(
@@ -33,8 +32,8 @@ ROWS = (
         "/conversations/{id}/messages",
         messages.send_message,
         "Send a message",
-        command=commands.SendMessage,
-        answer=conversations.MessageAnswer,
+        command=wire.SendMessage,
+        answer=wire.MessageAnswer,
         status=201,
         path_names=_NAMES,
     ),

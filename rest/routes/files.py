@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.wire.files import FileAnswer, OpenFile
 from handlers.files.access import open_file
 from handlers.files.upload import upload
-from rest import route
+from rest import limits
 from rest.downloads import download_handler
 from rest.route import Route
 from rest.uploads import upload_handler
@@ -18,7 +18,7 @@ ROWS = (
         "Upload an image, a video or a PDF",
         answer=FileAnswer,
         status=201,
-        rate=route.UPLOAD,
+        rate=limits.UPLOAD,
         adapter=upload_handler,
         consumes="multipart/form-data",
     ),
@@ -30,8 +30,8 @@ ROWS = (
         command=OpenFile,
         answer=bytes,
         public=True,
-        knows_callers=True,
-        rate=route.DOWNLOAD,
+        optional_auth=True,
+        rate=limits.DOWNLOAD,
         adapter=download_handler,
         produces="application/octet-stream",
     ),

@@ -1,38 +1,28 @@
-"""``/bookings``.
-
-``/conversations``.
-
-``/presence``.
-
-The namespaces, each a list of rows. A new event is a row here, a command, a handler, and its test.
-"""
+"""The namespaces, each a list of rows. A new event is a row here, a command, a handler, and its test."""
 
 from __future__ import annotations
 
-from domain.wire import bookings as bookings_commands
-from domain.wire import conversations as conversations_commands
-from domain.wire import presence as commands
+from domain.wire import bookings as booking_commands
+from domain.wire import conversations as conversation_commands
+from domain.wire import presence as presence_commands
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
 from handlers import presence
-from handlers.bookings import commands as cancelling
-from handlers.bookings import commands as creating
-from handlers.bookings import commands as rescheduling
+from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
 from handlers.messages import conversations, sync
-from handlers.messages import conversations as receipts
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
 _BOOKING = Rate(2, 20)
 
 BOOKINGS_ROWS: tuple[Row, ...] = (
-    Row("booking:create", bookings_commands.CreateBooking, creating.create_booking, _BOOKING),
-    Row("booking:cancel", bookings_commands.CancelBooking, cancelling.cancel_booking, _BOOKING),
-    Row("booking:reschedule", bookings_commands.RescheduleBooking, rescheduling.reschedule_booking, _BOOKING),
-    Row("booking:list", bookings_commands.ListBookings, queries.list_bookings, bulky=True),
-    Row("slots:watch", bookings_commands.WatchSlots, free.watch, bulky=True),
-    Row("slots:unwatch", bookings_commands.UnwatchSlots, free.unwatch),
+    Row("booking:create", booking_commands.CreateBooking, bookings.create_booking, _BOOKING),
+    Row("booking:cancel", booking_commands.CancelBooking, bookings.cancel_booking, _BOOKING),
+    Row("booking:reschedule", booking_commands.RescheduleBooking, bookings.reschedule_booking, _BOOKING),
+    Row("booking:list", booking_commands.ListBookings, queries.list_bookings, bulky=True),
+    Row("slots:watch", booking_commands.WatchSlots, free.watch, bulky=True),
+    Row("slots:unwatch", booking_commands.UnwatchSlots, free.unwatch),
 )
 
 
@@ -42,19 +32,19 @@ _RECEIPTS = Rate(30, 200)
 _SEARCHING = Rate(1, 10)
 
 CONVERSATIONS_ROWS: tuple[Row, ...] = (
-    Row("conversation:open", conversations_commands.OpenConversation, conversations.open_conversation),
-    Row("conversation:list", conversations_commands.ListConversations, conversations.list_conversations, bulky=True),
-    Row("conversation:mute", conversations_commands.MuteConversation, conversations.mute_conversation),
-    Row("message:send", conversations_commands.SendMessage, messages.send_message, _SENDING),
-    Row("message:edit", conversations_commands.EditMessage, messages.edit_message),
-    Row("message:delete", conversations_commands.DeleteMessage, messages.delete_message),
-    Row("message:react", conversations_commands.ReactToMessage, messages.react_to_message),
-    Row("message:list", conversations_commands.ListMessages, sync.list_messages, bulky=True),
-    Row("message:search", conversations_commands.SearchMessages, sync.search_messages, _SEARCHING, bulky=True),
-    Row("conversation:seen", conversations_commands.MarkSeen, receipts.mark_seen, _RECEIPTS),
-    Row("conversation:delivered", conversations_commands.MarkDelivered, receipts.mark_delivered, _RECEIPTS),
-    Row("typing", conversations_commands.SetTyping, receipts.set_typing),
-    Row("sync", conversations_commands.Sync, sync.sync, Rate(20, 200), bulky=True),
+    Row("conversation:open", conversation_commands.OpenConversation, conversations.open_conversation),
+    Row("conversation:list", conversation_commands.ListConversations, conversations.list_conversations, bulky=True),
+    Row("conversation:mute", conversation_commands.MuteConversation, conversations.mute_conversation),
+    Row("message:send", conversation_commands.SendMessage, messages.send_message, _SENDING),
+    Row("message:edit", conversation_commands.EditMessage, messages.edit_message),
+    Row("message:delete", conversation_commands.DeleteMessage, messages.delete_message),
+    Row("message:react", conversation_commands.ReactToMessage, messages.react_to_message),
+    Row("message:list", conversation_commands.ListMessages, sync.list_messages, bulky=True),
+    Row("message:search", conversation_commands.SearchMessages, sync.search_messages, _SEARCHING, bulky=True),
+    Row("conversation:seen", conversation_commands.MarkSeen, conversations.mark_seen, _RECEIPTS),
+    Row("conversation:delivered", conversation_commands.MarkDelivered, conversations.mark_delivered, _RECEIPTS),
+    Row("typing", conversation_commands.SetTyping, conversations.set_typing),
+    Row("sync", conversation_commands.Sync, sync.sync, Rate(20, 200), bulky=True),
 )
 
 
@@ -63,9 +53,9 @@ _WATCHING = Rate(5, 40)
 _SETTING = Rate(1, 20)
 
 PRESENCE_ROWS: tuple[Row, ...] = (
-    Row("presence:watch", commands.WatchPresence, presence.watch, _WATCHING),
-    Row("presence:unwatch", commands.UnwatchPresence, presence.unwatch, _WATCHING),
-    Row("presence:set", commands.SetPresence, presence.set_status, _SETTING),
+    Row("presence:watch", presence_commands.WatchPresence, presence.watch, _WATCHING),
+    Row("presence:unwatch", presence_commands.UnwatchPresence, presence.unwatch, _WATCHING),
+    Row("presence:set", presence_commands.SetPresence, presence.set_status, _SETTING),
 )
 
 

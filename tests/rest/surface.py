@@ -17,8 +17,8 @@ from domain.slots import SlotHint
 from domain.wire.events import Event
 from handlers.context import Context
 from handlers.mails import Mail
-from rest.adapter import Services
 from rest.build import attach
+from rest.route import Services
 from server.http.addresses import client_address
 from server.rates import MovingWindowLimiter
 from server.security.passwords import CHEAP, Argon2Passwords

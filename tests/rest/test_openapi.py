@@ -57,7 +57,7 @@ def test_an_operation_says_what_it_takes_and_answers(row: Any) -> None:
     operation = operations()[(row.method, row.full_path)]
     # Whoever may send a token need not: an empty requirement is among the choices.
     assert ({} not in operation.get("security", [{}])) is not row.public
-    assert ("security" in operation) is (row.knows_callers or not row.public)
+    assert ("security" in operation) is (row.optional_auth or not row.public)
     assert ("requestBody" in operation) is (row.consumes is not None or (row.has_body and row.command is not None))
     assert str(row.success) in operation["responses"]
     assert "429" in operation["responses"]

@@ -14,9 +14,8 @@ from domain.wire import fields
 from domain.wire.base import Answer, Command
 from handlers.access import Actor, Visitor
 from handlers.context import Context
-from rest.adapter import Services
 from rest.build import attach
-from rest.route import Route
+from rest.route import Route, Services
 
 
 class Rename(Command, frozen=True, kw_only=True):
