@@ -1,11 +1,7 @@
-"""Accounts: roles, users and the sessions they sign in with.
-
-Registrations that wait for their code: several may lie side by side under one unverified address.
+"""Accounts: roles, users, registrations that wait for their code, and who may block whom.
 
 Whoever types an address first need not own it. So a code activates the password of the registration it was sent
 for and of no other, and a code asked for by somebody who cannot be matched to a registration activates none.
-
-Who may block whom.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""When a trainer works: windows of the week in wall time, less the days and hours off.
-
-What a trainer says of its week, and what of that cannot be.
-"""
+"""When a trainer works: windows of the week in wall time less the days and hours off, and what of a week is invalid."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""A booking's change as one commit: its next version, what it does to credits and trials, and what is told of it.
+"""A booking's change as one commit: its next version, its effect on credits and trials, and its entry in the log.
 
-What becomes of a booking without anybody doing it: its time is over, or a party is gone.
-
-What the log says of a booking: an entry of kind ``booking`` tells what became of it, as of then.
+Some changes nobody asks for: a booking's time is over, or a party is gone (``ending``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Bookings: the record, who takes part, and what each state allows.
+"""Bookings: the record, who takes part, what each state allows, and what cancelling or moving costs.
 
-What cancelling or moving a booking costs, by its own snapshot of the policy and the server's clock.
+The cost is decided by the booking's own snapshot of the policy and the server's clock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The catalogue: categories of sessions, and what each trainer offers of them.
-
-What a trainer sells, and on which terms.
-"""
+"""The catalogue: categories of sessions, what each trainer offers of them, and at which prices and terms."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Credits: entries of an append-only ledger; the balance is their sum.
-
-Free trials: one a pair, and so many a trainer and ISO week.
-"""
+"""Credits, entries of an append-only ledger whose sum is the balance; and the week that a free trial counts for."""
 
 from __future__ import annotations
 

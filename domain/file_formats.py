@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: only what is wanted is known here, and each by all that its format fixes.
+"""What a file is, by its first bytes, and whether it is whole, by the structure of its format.
 
-Whether a file is whole, by the structure of its format: what breaks off or pretends is told from what is meant.
+Only wanted formats are known, each by everything that its format fixes; what breaks off or pretends is refused.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Sessions: one per device signed in, and the rules of its refresh tokens.
+"""Sessions, one per device signed in, the rules of their refresh tokens, and the revocations that end them.
 
 A session counts the refresh tokens it has given out. Token n is ``<session>.<n>.<proof>``, the proof a keyed hash
-over the session's nonce and n: nothing secret is stored, and a lost answer can be given again.
-
-Revocations: what tells every node that sessions have ended, so that it cuts their sockets.
+over the session's nonce and n: nothing secret is stored, and a lost answer can be given again. A revocation is a row
+that tells every node which sessions have ended, so that it disconnects their sockets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Slots: what a schedule offers, and what of it is free. The offer and the booking use the same functions.
 
-Wall times become instants at the edges of windows only; everything after that is arithmetic in UTC.
-
-What nodes tell each other when a trainer's slots may have changed: where to look, never what was seen.
+Wall times become instants at the edges of windows only; everything after that is arithmetic in UTC. A slot hint is
+what nodes publish when a trainer's slots may have changed: where to look, never what was seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Instants on the wire: RFC 3339 in UTC with milliseconds and ``Z``.
-
-From a date and a time on the wall to the instant meant, in a zone whose clocks are put forward and back.
-"""
+"""Instants on the wire (RFC 3339 in UTC, milliseconds, ``Z``), and the instant that a date and a wall time mean."""
 
 from __future__ import annotations
 

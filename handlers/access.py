@@ -1,7 +1,4 @@
-"""Who gives a command.
-
-Look-ups that start from the actor: what one may not see is not found.
-"""
+"""Who gives a command, and look-ups that start from the actor: what one may not see is not found."""
 
 from __future__ import annotations
 

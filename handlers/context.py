@@ -1,7 +1,4 @@
-"""The ports: what handlers ask of the outside, without knowing who answers.
-
-What a handler is given: the store, and the ports that the composition root fills.
-"""
+"""What a handler is given: the store, and the ports that the composition root fills."""
 
 from __future__ import annotations
 

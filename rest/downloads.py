@@ -1,8 +1,6 @@
-"""An answer that is a document of its own kind, with a tag so that what has not changed is not sent again.
+"""Answers that are not JSON: documents with an entity tag, and files in ranges (RFC 9110, section 14).
 
-The part of a file that a request asks for (RFC 9110, section 14): one range; several are answered with the whole.
-
-Files going out: in ranges, cached, and in no more memory than a chunk each.
+One range is answered as a part, several with the whole; a download takes no more memory than a chunk.
 """
 
 from __future__ import annotations

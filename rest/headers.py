@@ -1,7 +1,4 @@
-"""A name for each request, in its answer and in every line logged on its way.
-
-Headers of every answer: security, CORS, the request id.
-"""
+"""Headers of every answer: request id, security, CORS."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Turns of uploads: a few of one user and of this node at a time, the others wait with their bodies unread.
+"""Uploads as ``multipart/form-data``: exactly one part, named ``file``, read as it arrives.
 
-An upload as ``multipart/form-data``: exactly one part, named ``file``, read as it arrives.
-
-Files coming in: each upload in its turn, streamed to its handler.
+A limiter admits a few of one user and of this node at a time; the others wait with their bodies unread.
 """
 
 from __future__ import annotations

@@ -79,10 +79,10 @@ class Node:
         *,
         clock: Callable[[], datetime] = utc_now,
         password_cost: Cost = STANDARD,
-        neighbours: WorkerPeers | None = None,
+        peers: WorkerPeers | None = None,
     ) -> None:
         self.settings = settings
-        self.neighbours = neighbours
+        self.peers = peers
         self.draining = False
         self.database = Database(mongo_url)
         self.store = Store(self.database)
@@ -105,7 +105,7 @@ class Node:
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
         self.http = HttpConnections(most)
         self.app = self._make_app()
-        self._listener = Listener(self.app, self.http, settings, neighbours)
+        self._listener = Listener(self.app, self.http, settings, peers)
         self.background = Background()
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
@@ -154,8 +154,8 @@ class Node:
             client_address=self._address_of,
             max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
         )
-        if self.neighbours is not None:
-            self.gateway.eio.share(self.neighbours.mark, self.neighbours.elsewhere)
+        if self.peers is not None:
+            self.gateway.eio.share(self.peers.mark, self.peers.elsewhere)
         buckets = Buckets(scale)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
@@ -172,9 +172,9 @@ class Node:
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
         metrics.add(of_presence(self.presence, self.audience))
-        if self.neighbours is not None:
-            metrics.add(of_peers(self.neighbours))
-            self.neighbours.knowledge = metrics.render
+        if self.peers is not None:
+            metrics.add(of_peers(self.peers))
+            self.peers.metrics = metrics.render
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
@@ -188,7 +188,7 @@ class Node:
         return app
 
     async def _exposition(self, metrics: Metrics) -> bytes:
-        return metrics.render() if self.neighbours is None else merged(await self.neighbours.known())
+        return metrics.render() if self.peers is None else merged(await self.peers.known())
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None

@@ -1,7 +1,4 @@
-"""What a node tells of itself.
-
-What presence tells of itself.
-"""
+"""The Prometheus metrics of a node, read from the plain counters that its parts keep."""
 
 from __future__ import annotations
 

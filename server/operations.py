@@ -1,6 +1,6 @@
-"""Whether Redis answers. It carries hints only, so readiness tells of it and does not depend on it.
+"""Routes for operators: alive, ready, metrics.
 
-Routes for those who run the server: alive, ready, metrics.
+Redis carries hints only, so readiness reports it and does not depend on it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
-"""Moving windows over the `limits` library.
-
-Moving windows in memory.
+"""Rate limits as moving windows in memory, behind the interface of the ``limits`` library.
 
 The library's own MemoryStorage walks over all keys, with a hop to a thread for each, after nearly every hit:
 1.4 ms a request at 5,000 users. This one touches the key asked for, and sweeps once a minute.
-
-Rate limits, counted in this process; another storage of the library can take its place.
 """
 
 from __future__ import annotations

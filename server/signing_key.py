@@ -50,7 +50,7 @@ def is_weak(secret: str) -> str | None:
 
 
 def _is_run(secret: str) -> bool:
-    """Mostly neighbours such as ``abcdef`` or ``111111``."""
+    """Mostly peers such as ``abcdef`` or ``111111``."""
     near = sum(abs(ord(a) - ord(b)) <= 1 for a, b in pairwise(secret))
     return near * 2 > len(secret)
 

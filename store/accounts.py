@@ -1,6 +1,7 @@
-"""Erased accounts that are to be looked at once more: a transaction may have held what erasing did not see.
+"""What touches a user, its profile and its sessions at once: one transaction each.
 
-What touches a user, its profile and its sessions at once: one transaction each.
+An erased account is a pending erasure until it was looked at once more: a transaction may have committed what the
+erasure did not see.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The client's side of a booking's exclusivity: who trains here cannot train elsewhere.
+"""What a booking's change touches at once: one transaction each, from both parties' time to the outbox.
 
-What a booking's change touches at once: one transaction each, from the trainer's time to the outbox.
+The client's time is exclusive by claims of its own: who trains here cannot train elsewhere.
 """
 
 from __future__ import annotations

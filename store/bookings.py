@@ -1,7 +1,4 @@
-"""Bookings as MongoDB holds them: the Booking table's fields, and what the product adds.
-
-The Booking table. A trainer's time is exclusive by a unique index over the 5-minute claims of each booking.
-"""
+"""The Booking table. A trainer's time is exclusive by a unique index over the 5-minute claims of each booking."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """The SessionCategory and SessionSubCategory tables. Names are unique whatever their case.
 
 Whoever begins to use a category *touches* it in the same transaction, so that this and its deletion exclude each other.
-
-What administrators do to the categories, in one transaction each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The ledger of credits, append-only, and the Credit table, its projection; both change in one commit.
+"""The ledger of credits, append-only, with the Credit table as its projection; and the free trials consumed.
 
-Free trials that are consumed: one a pair, counted by the trainer's week.
+Ledger and projection change in one commit; a trial is one a pair, counted by the trainer's week.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Driver errors, turned into the errors of the domain.
+"""The connection to MongoDB with every concern explicit, transactions, indexes, and driver errors as domain errors.
 
-The connection to MongoDB, with every concern said aloud, and transactions.
-
-Collections and their indexes, set up at start; every step may be repeated.
+Setting up collections and indexes at start may be repeated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Commands of the accounts: what a visitor or a user sends.
-
-Commands of the administrators.
-
-What the commands of the accounts answer.
-"""
+"""Commands and answers of accounts, sessions and the blocking of users."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Commands about when a trainer works, and what of it is free.
-
-When a trainer works, on the wire.
-
-Slots on the wire.
-"""
+"""Commands and answers about a trainer's schedule and the slots it leaves free."""
 
 from __future__ import annotations
 

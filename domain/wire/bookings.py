@@ -1,9 +1,4 @@
-"""Commands of ``/bookings`` and of its REST twins.
-
-Commands of the calendar feed.
-
-Bookings on the wire.
-"""
+"""Commands and answers of ``/bookings``, of its REST twins, and of the calendar feed."""
 
 from __future__ import annotations
 

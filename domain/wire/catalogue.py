@@ -1,7 +1,4 @@
-"""Commands of the catalogue: finding trainers, keeping them in mind, and saying how it was.
-
-The catalogue on the wire. A file field holds a signed URL.
-"""
+"""Commands and answers of the catalogue: trainers, categories, bookmarks, reviews. A file field holds a signed URL."""
 
 from __future__ import annotations
 

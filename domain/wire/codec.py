@@ -1,7 +1,4 @@
-"""The one JSON codec of both surfaces: bytes to typed commands, records to bytes.
-
-What a PATCH says: the fields that are there, by their names on the wire and in the store.
-"""
+"""The one JSON codec of both surfaces: bytes to typed commands, records to bytes, and the fields that a PATCH sets."""
 
 from __future__ import annotations
 

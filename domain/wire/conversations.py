@@ -1,7 +1,4 @@
-"""Commands of ``/conversations`` and of its REST twins.
-
-What commands answer, where that is more than a record.
-"""
+"""Commands and answers of ``/conversations`` and of its REST twins."""
 
 from __future__ import annotations
 

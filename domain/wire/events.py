@@ -1,7 +1,4 @@
-"""What the server tells clients, typed; each event knows its name and its namespace.
-
-What is told on ``/bookings``.
-"""
+"""What the server sends to clients unasked, typed; each event knows its name and its namespace."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Field types that many commands share, with their limits.
-
-Field types of what people write, about themselves and to each other, with their limits.
-"""
+"""Field types that commands share, with their limits: identifiers, instants, and texts that people write."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Commands on files.
-
-Files on the wire.
-"""
+"""Commands and answers of files."""
 
 from __future__ import annotations
 

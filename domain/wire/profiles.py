@@ -1,7 +1,4 @@
-"""Commands of what people say of themselves, and of what trainers sell. In a change, null clears a field.
-
-One's own profile on the wire: the table of one's role.
-"""
+"""Commands and answers of one's own profile and of what a trainer sells. In a change, null clears a field."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What administrators do.
-
-The first administrator, made from the command line.
-
-Block a user, and take it back.
-"""
+"""Administrators: the first one, made from the command line; blocking a user and taking it back."""
 
 from __future__ import annotations
 

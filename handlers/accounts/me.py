@@ -1,7 +1,4 @@
-"""The account itself.
-
-The end of an account, by its owner.
-"""
+"""The account itself: reading, pausing and erasing it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Register, and ask for the code again. The answers never tell whether an address is known.
-
-Verify an address: the code activates the registration that it was sent for.
-"""
+"""Register, ask for the code again, verify. The answers never tell whether an address is known."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What every way of signing in ends with: a session and its tokens.
-
-Sign out: here, there, everywhere. The devices signed in.
-"""
+"""Sessions and their tokens: what every way of signing in ends with, signing out, the devices signed in."""
 
 from __future__ import annotations
 

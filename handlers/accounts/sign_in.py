@@ -1,6 +1,6 @@
-"""Sign in with a password. An unknown address costs the same work and hears the same answer as a wrong password.
+"""Sign in with a password, and trade a refresh token for its successor; a stolen one ends the session.
 
-Trade a refresh token for its successor; a stolen one ends the session.
+An unknown address costs the same work and gets the same answer as a wrong password.
 """
 
 from __future__ import annotations

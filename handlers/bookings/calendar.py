@@ -1,7 +1,4 @@
-"""A feed of one's bookings for calendar programs, which can send no header: its URL is the secret.
-
-Bookings as an iCalendar document (RFC 5545) that calendar programs subscribe to.
-"""
+"""A feed of one's bookings as iCalendar (RFC 5545); calendar programs send no header, so the URL is the secret."""
 
 from __future__ import annotations
 

@@ -1,14 +1,7 @@
-"""Changing a booking: load, decide, commit; again when somebody else was faster.
+"""Booking a slot, cancelling, rescheduling, reporting a no-show: load, decide, commit.
 
-The start that somebody asks for, checked against the same offer that the lists show.
-
-Booking a slot.
-
-Cancelling, and what it would cost.
-
-Moving a booking to another slot: new claims and the old ones released in one commit.
-
-A client who did not come.
+The start asked for is checked against the same offer that the lists show; a change is decided again when the booking
+was changed meanwhile.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Look-ups that start from the actor: another's booking is not found.
-
-Bookings as both parties see them.
-
-The actor's bookings.
-"""
+"""The actor's bookings, as both parties see them; another's booking is not found."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The categories of sessions.
-
-The categories of sessions, kept by administrators. A name is unique whatever its case.
-"""
+"""The categories of sessions: read by everybody, kept by administrators. A name is unique whatever its case."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Search over the trainers whom everybody may find.
-
-Trainers with a free slot on a day: those who work on that weekday, looked at in batches.
-"""
+"""Search over the trainers whom everybody may find, by terms and by free slots on a day."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Giving a file out: to whoever holds its signed URL, or may see it.
-
-Files as clients see them: by URLs.
-"""
+"""Serving a file to whoever holds its signed URL or may see it; files as URLs in answers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""What a file is, by its content; neither its name nor its sender is asked.
+"""Taking a file in: to disk, recognised by its content, made harmless, and only then into the database.
 
-Putting a file that arrived whole into the database: images decoded and encoded anew, the rest as it is.
-
-Taking a file in: to disk, looked at, made harmless, and only then into the database.
+Neither its name nor its sender is asked what it is; images are decoded and encoded anew, the rest is stored as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What uses a file: said before it is used, so that no sweep comes in between.
-
-The end of uploads that nobody uses, and of what broken uploads and deleted messages left.
-"""
+"""What uses a file, recorded before it is used so that no sweep comes in between; and the sweep of unused ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Sending and changing messages: each is an entry of the conversation's log.
-
-The files of a message: the sender's own uploads, in use for as long as the message stands.
-"""
+"""Sending and changing messages: each is an entry of the conversation's log; attachments are in use while it stands."""
 
 from __future__ import annotations
 

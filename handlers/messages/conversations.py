@@ -1,7 +1,4 @@
-"""Opening, listing and muting conversations.
-
-Receipts and typing: what the other side, and one's own other devices, learn of one's reading and writing.
-"""
+"""Opening, listing and muting conversations; receipts and typing."""
 
 from __future__ import annotations
 

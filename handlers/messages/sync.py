@@ -1,9 +1,4 @@
-"""How much one answer may hold: a device that asks for a page must not be cut for the page's size.
-
-Reading messages back: by position, and by what they say.
-
-``sync``: one cursor a conversation brings a device back, after a second or after a month.
-"""
+"""Reading messages back: by position, by what they say, and by ``sync``, whose one cursor a conversation is enough."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Records assembled into what one participant sees: conversations with their people, messages with `seen`.
+"""Records assembled into what one participant sees: conversations with their people, messages with ``seen``.
 
-``conversation:new``: what both sides are told together with a conversation's first entry.
+First-entry events (``conversation:new``) are views too: each side's, sent just before a conversation's first entry.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Changes of a trainer's slots: a hint where to look, for the nodes whose connections watch them.
+"""Changes of a trainer's slots: hints where to look, for the nodes whose connections watch them.
 
-Hints say nothing of what was seen. Two changes at once may be hinted at in any order, from any node, however late:
-who has watchers looks after a hint has arrived (``slot_status``), and so tells them the newest state last.
-
-How the slots stand that hints point at, for those who watch them.
+Hints say nothing of what was seen. Two changes at once may be hinted at in any order, from any node, however late: a
+node with watchers reads the slots after a hint has arrived (``slot_status``), so what it sends last is the newest.
 """
 
 from __future__ import annotations

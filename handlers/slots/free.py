@@ -1,7 +1,4 @@
-"""What of a trainer's time can be booked.
-
-A phone that shows a trainer's free slots, live.
-"""
+"""What of a trainer's time can be booked: listed, and watched live."""
 
 from __future__ import annotations
 

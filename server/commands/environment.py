@@ -1,7 +1,4 @@
-"""MongoDB and Redis for a command: the deployment's own, or the embedded ones.
-
-How a command ends that could not do its work: a sentence for people, and exit code 1.
-"""
+"""A command's surroundings: MongoDB and Redis, the deployment's own or embedded, and how a failure is reported."""
 
 from __future__ import annotations
 

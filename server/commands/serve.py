@@ -1,9 +1,4 @@
-"""The life of a node's process: start, serve, drain.
-
-``serve``: one node in one process, until it is told to stop.
-
-One worker of several: started by its parent, never by hand.
-"""
+"""``serve``: the life of a node in one process or as a worker: start, serve, drain."""
 
 from __future__ import annotations
 
@@ -38,10 +33,10 @@ async def live(
     stop: asyncio.Event,
     serves: Callable[[str], None],
     cannot: Callable[[str], None],
-    neighbours: WorkerPeers | None = None,
+    peers: WorkerPeers | None = None,
 ) -> int:
     """Tells ``serves`` the URL or ``cannot`` the reason, and answers the exit code after ``stop``."""
-    node = Node(settings, urls.mongo, urls.redis, neighbours=neighbours)
+    node = Node(settings, urls.mongo, urls.redis, peers=peers)
     try:
         url = await node.start()
     except (OSError, DomainError) as error:
@@ -112,18 +107,19 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     control = socket.socket(fileno=descriptor)
-    orders = read_configuration(control)
+    configuration = read_configuration(control)
     control.setblocking(False)
     # The parent says no more: something to read is its end.
     loop.add_reader(control, _orphaned, loop, control, stop)
-    neighbours = WorkerPeers(orders.index, _mailbox(orders.inbox), [_mailbox(outbox) for outbox in orders.outboxes])
+    outboxes = [_ipc_socket(outbox) for outbox in configuration.outboxes]
+    peers = WorkerPeers(configuration.index, _ipc_socket(configuration.inbox), outboxes)
     return await live(
-        replace(settings, port=orders.port),
-        ServerUrls(orders.mongo_url, orders.redis_url),
+        replace(settings, port=configuration.port),
+        ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
         lambda url: _tell(control, Report(url=url)),
         lambda reason: _tell(control, Report(reason=reason)),
-        neighbours,
+        peers,
     )
 
 
@@ -139,7 +135,7 @@ def _tell(control: socket.socket, report: Report) -> None:
         return  # the parent is gone, which is noticed elsewhere
 
 
-def _mailbox(descriptor: int) -> socket.socket:
+def _ipc_socket(descriptor: int) -> socket.socket:
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
     return end

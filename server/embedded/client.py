@@ -20,7 +20,7 @@ from server.embedded.programs import REPLICA_SET, EmbeddedError, Places, short_a
 
 _READY_WITHIN_SECONDS = 90.0
 _STOPPED_WITHIN_SECONDS = 20.0
-_KEEPER_LOG_LIMIT_BYTES = 1024 * 1024
+_DAEMON_LOG_LIMIT_BYTES = 1024 * 1024
 _CODE = Path(__file__).resolve().parents[2]
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def _urls(ports: Mapping[str, int]) -> Urls:
 
 
 class Hold:
-    """A connection to the keeper, made again should the keeper be killed."""
+    """A connection to the daemon, made again should the daemon be killed."""
 
     def __init__(self, places: Places, wanted: Mapping[str, list[str]]) -> None:
         self._places = places
@@ -92,13 +92,13 @@ class Hold:
             async with asyncio.timeout(_STOPPED_WITHIN_SECONDS):
                 await self._reader.read()
         except (OSError, TimeoutError):
-            _log.warning("the keeper of the embedded servers did not say goodbye")
+            _log.warning("the daemon of the embedded servers did not say goodbye")
         self._writer.close()
 
     async def _renew(self, known: Mapping[str, int]) -> None:
         while self._reader:
             await asyncio.gather(self._reader.read(), return_exceptions=True)
-            _log.warning("the keeper of the embedded servers is gone; starting another")
+            _log.warning("the daemon of the embedded servers is gone; starting another")
             ports = await self._connected()
             if ports != known:
                 _log.error("the embedded servers came back on other ports; restart this program")
@@ -107,7 +107,7 @@ class Hold:
         while True:
             answer = await self._ask()
             if answer is None:
-                await asyncio.to_thread(_start_keeper, self._places)
+                await asyncio.to_thread(_start_daemon, self._places)
                 await asyncio.sleep(0.02)
                 continue
             if "failed" in answer:
@@ -115,14 +115,14 @@ class Hold:
                 raise EmbeddedError(f"{name} does not start: {answer['reason']}\n{programs.advice(name)}")
             ports: dict[str, int] = answer["ports"]
             if "mongod" in ports:
-                # Not at the top: the keeper shares this package and should not wait for the driver's import.
+                # Not at the top: the daemon shares this package and should not wait for the driver's import.
                 from server.embedded.replica_set import ensure_primary
 
                 await ensure_primary(ports["mongod"])
             return ports
 
     async def _ask(self) -> dict[str, Any] | None:
-        """The keeper's answer; None when there is none, or one that is about to end."""
+        """The daemon's answer; None when there is none, or one that is about to end."""
         try:
             self._reader, self._writer = await _connect(self._places)
             self._writer.write(json.dumps({"start": self._wanted}).encode() + b"\n")
@@ -148,11 +148,11 @@ async def _connect(places: Places) -> tuple[StreamReader, StreamWriter]:
         raise
 
 
-def _start_keeper(places: Places) -> None:
+def _start_daemon(places: Places) -> None:
     """In a session of its own, out of reach of Ctrl-C; without site-packages, which it does not need."""
     command = [sys.executable, "-E", "-S", "-m", "server.embedded.daemon", str(places.root.parent)]
-    log_file = places.keeper_log
-    mode = "ab" if log_file.exists() and log_file.stat().st_size < _KEEPER_LOG_LIMIT_BYTES else "wb"
+    log_file = places.daemon_log
+    mode = "ab" if log_file.exists() and log_file.stat().st_size < _DAEMON_LOG_LIMIT_BYTES else "wb"
     with log_file.open(mode) as log:
         subprocess.run(
             command, cwd=_CODE, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, check=True

@@ -29,7 +29,7 @@ from server.embedded.programs import COMMANDS, Places, short_address
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 1.0
-# A program that started this keeper comes at once, or never.
+# A program that started this daemon comes at once, or never.
 _FIRST_GRACE_SECONDS = 10.0
 _LOCK_WITHIN_SECONDS = 60.0
 _LOG_CHECK_SECONDS = 30.0
@@ -52,7 +52,7 @@ class Daemon:
         self._end_after(_FIRST_GRACE_SECONDS)
         logs = asyncio.create_task(self._bound_logs())
         await self._over.wait()
-        # Newcomers must not find this keeper any more; the next one waits for the lock.
+        # Newcomers must not find this daemon any more; the next one waits for the lock.
         self._places.socket.unlink(missing_ok=True)
         server.close()
         logs.cancel()
@@ -116,7 +116,7 @@ class Daemon:
 
 
 def _take_lock(places: Places) -> bool:
-    """True when the lock is ours; false when a keeper is at work already. The lock lasts as long as the process."""
+    """True when the lock is ours; false when a daemon is at work already. The lock lasts as long as the process."""
     lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _LOCK_WITHIN_SECONDS
     while time.monotonic() < deadline:

@@ -1,7 +1,4 @@
-"""Loopback ports that stay the same from run to run where they can.
-
-One server as a child process that is brought back whenever it dies.
-"""
+"""One embedded server as a child process, restarted whenever it dies, on a port that stays the same where it can."""
 
 from __future__ import annotations
 
@@ -174,7 +171,7 @@ class Supervised:
 
 
 def _tied_to(parent: int) -> Callable[[], None] | None:
-    """What a child does before it becomes the server: ask the kernel to die with the keeper, even by kill -9."""
+    """What a child does before it becomes the server: ask the kernel to die with the daemon, even by kill -9."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)

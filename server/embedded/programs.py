@@ -1,9 +1,4 @@
-"""Finding programs of MongoDB and Redis that can be run here.
-
-The command lines of the servers.
-
-Where the embedded servers keep their things under DATA_DIR.
-"""
+"""The programs of MongoDB and Redis that can be run here, their command lines, and their places under DATA_DIR."""
 
 from __future__ import annotations
 
@@ -138,7 +133,7 @@ class Places:
         return self.root / "keeper.sock"
 
     @property
-    def keeper_log(self) -> Path:
+    def daemon_log(self) -> Path:
         return self.root / "keeper.log"
 
     @property

@@ -28,7 +28,7 @@ async def ensure_primary(port: int) -> None:
                 if await _is_primary(client, port):
                     return
             except PyMongoError as error:
-                # It is still starting, being reconfigured by another program, or being brought back by the keeper.
+                # It is still starting, being reconfigured by another program, or being brought back by the daemon.
                 last_error = error
             await asyncio.sleep(0.02)
     raise EmbeddedError(f"mongod on port {port} did not become primary within 60 s. {last_error or ''}")

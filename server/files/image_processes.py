@@ -1,7 +1,4 @@
-"""One process that decodes images, started when it is first needed.
-
-The processes that decode images: few, started when needed, ended when they hang, die or have worked enough.
-"""
+"""The processes that decode images: few, started when needed, ended when they hang, die or have worked enough."""
 
 from __future__ import annotations
 

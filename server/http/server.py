@@ -124,11 +124,11 @@ _REQUESTS_SECONDS = 0.75
 
 class Listener:
     def __init__(
-        self, app: web.Application, connections: HttpConnections, settings: Settings, neighbours: WorkerPeers | None
+        self, app: web.Application, connections: HttpConnections, settings: Settings, peers: WorkerPeers | None
     ) -> None:
         self._connections = connections
         self._settings = settings
-        self._neighbours = neighbours
+        self._peers = peers
         self._runner = Runner(
             app,
             connections,
@@ -140,11 +140,11 @@ class Listener:
     async def start(self) -> str:
         """Listen; answers the URL. Raises ``OSError`` where that cannot be."""
         await self._runner.setup()
-        host, shared = self._settings.host, self._neighbours is not None
+        host, shared = self._settings.host, self._peers is not None
         site = web.TCPSite(self._runner, host, self._settings.port, backlog=4096, reuse_port=shared or None)
-        if self._neighbours is not None:
+        if self._peers is not None:
             assert self._runner.server is not None
-            self._neighbours.open(self._runner.server)
+            self._peers.open(self._runner.server)
         await site.start()
         port = self._runner.addresses[0][1]
         return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
@@ -156,7 +156,7 @@ class Listener:
 
     async def stop(self) -> None:
         """End the connections there are."""
-        if self._neighbours is not None:
-            self._neighbours.close()
+        if self._peers is not None:
+            self._peers.close()
         await self._runner.cleanup()
         self._connections.stop()

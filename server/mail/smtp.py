@@ -1,8 +1,6 @@
-"""From our Mail to the message that travels.
+"""Mail over SMTP: a bounded queue, a few workers, retries with growing pauses.
 
-The development's mailer: mail is printed, so that a code can be read off the terminal.
-
-Mail over SMTP: a bounded queue, a few workers, retries with growing pauses.
+In development, without a mail server, mail is printed so that a code can be read off the terminal.
 """
 
 from __future__ import annotations

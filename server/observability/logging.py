@@ -1,6 +1,6 @@
-"""What may be logged of an unexpected error: its kind and its place. Its words may quote somebody's message.
+"""Structured logs: JSON lines in production, readable ones in development. Never payloads, never secrets.
 
-Structured logs: JSON lines in production, readable ones in development. Never payloads, never secrets.
+Of an unexpected error its kind and its place are logged; its text may quote somebody's message.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Randomness, and keyed hashes under one derived key a purpose.
-
-URLs that need no header: whose file, until when, and a keyed hash over both.
-"""
+"""Randomness, keyed hashes under one derived key a purpose, and signed URLs that need no header."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Access tokens: JWTs under one fixed algorithm, every claim required.
+"""Access tokens: JWTs under one fixed algorithm, every claim required, and the actor behind one.
 
-From an access token to the actor behind it, by what the database says now.
+The actor is what the database says now, not what the token said when it was issued.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Report:
 
 
 def read_configuration(control: socket.socket) -> WorkerConfiguration:
-    """Waits for the orders; a parent that is gone ends the worker."""
+    """Waits for the configuration; a parent that is gone ends the worker."""
     line = b""
     while not line.endswith(b"\n"):
         part = control.recv(65536)

@@ -1,8 +1,6 @@
-"""A request as it stood on the wire, rebuilt from what aiohttp made of it.
+"""Descriptor hand-off: a connection leaves this process with the request it carries and goes on in another.
 
-A connection that leaves this process with the request it carries.
-
-A connection that another worker accepted and that goes on here.
+The request is rebuilt as it stood on the wire from what aiohttp made of it.
 """
 
 from __future__ import annotations
@@ -73,7 +71,7 @@ class HandedOff(web.StreamResponse):
         """Nothing is written."""
 
 
-async def hand_off(request: web.Request, outbox: IpcSender, kind: bytes) -> web.StreamResponse:
+async def hand_off(request: web.Request, sender: IpcSender, kind: bytes) -> web.StreamResponse:
     """Send the connection to another worker; what was not yet read from it stays in the kernel for the new owner."""
     transport = request.transport
     if transport is None or transport.is_closing():
@@ -86,7 +84,7 @@ async def hand_off(request: web.Request, outbox: IpcSender, kind: bytes) -> web.
         return _refused()
     transport.pause_reading()
     try:
-        await outbox.send(kind + data, [transport.get_extra_info("socket").fileno()])
+        await sender.send(kind + data, [transport.get_extra_info("socket").fileno()])
     except (IpcQueueFull, OSError):
         return _refused()
     # Closes our descriptor; the connection lives on in the message. aiohttp believes that its client left.

@@ -1,7 +1,7 @@
-"""Messages between the workers of one parent: bytes, and open files with them.
+"""IPC between the workers of one parent: bytes, and open files with them.
 
-Each worker has a mailbox, a pair of connected sockets of which the parent keeps both ends: what lies in it outlives the
-worker and is read by its successor. Between connected pairs the kernel bounds the bytes, not the number of messages.
+Each worker has a pair of connected sockets of which the parent keeps both ends: what lies in it outlives the worker and
+is read by its successor. Between connected pairs the kernel bounds the bytes, not the number of messages.
 """
 
 from __future__ import annotations

@@ -33,10 +33,10 @@ def _labelled(sample: str, worker: int) -> str:
     return f'{name}{{worker="{worker}"}} {value}'
 
 
-def of_peers(neighbours: WorkerPeers) -> Figures:
+def of_peers(peers: WorkerPeers) -> Figures:
     def figures() -> Iterable[Metric]:
-        given = neighbours.handed_over
+        given = peers.handed_off
         yield counter("spotter_handed_over", "Connections given to the worker that has their session.", given)
-        yield counter("spotter_adopted", "Connections taken from other workers.", neighbours.adopted)
+        yield counter("spotter_adopted", "Connections taken from other workers.", peers.adopted)
 
     return figures

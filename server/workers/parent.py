@@ -1,10 +1,6 @@
-"""A port that is ours for as long as the parent lives, whichever workers listen on it.
+"""The parent of the workers: holds the port, starts each worker and restarts it when it dies.
 
-One worker as its parent sees it.
-
-One of the parent's tasks for each worker: keep it running.
-
-The parent of the workers. It imports little, holds what outlives a worker, and serves nobody itself.
+It imports little, because what it imports stays in memory for nothing, and serves no request itself.
 """
 
 from __future__ import annotations
@@ -65,7 +61,7 @@ class WorkerProcess:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def start(cls, orders: WorkerConfiguration) -> WorkerProcess:
+    async def start(cls, configuration: WorkerConfiguration) -> WorkerProcess:
         ours, its = socket.socketpair()
         with its:
             reader, writer = await asyncio.open_connection(sock=ours)
@@ -73,14 +69,14 @@ class WorkerProcess:
                 sys.executable,
                 str(_PROGRAM),
                 COMMAND,
-                str(orders.index),  # for those who read a list of processes
+                str(configuration.index),  # for those who read a list of processes
                 str(its.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(its.fileno(), orders.inbox, *orders.outboxes),
+                pass_fds=(its.fileno(), configuration.inbox, *configuration.outboxes),
                 # Out of reach of Ctrl-C, which is the parent's to hear.
                 start_new_session=True,
             )
-        writer.write(orders.line())
+        writer.write(configuration.line())
         return cls(process, reader, writer)
 
     async def report(self) -> Report | None:
@@ -122,9 +118,9 @@ class GivenUp(Exception):
 
 
 class Supervision:
-    def __init__(self, orders: WorkerConfiguration, serves: Callable[[str], None]) -> None:
+    def __init__(self, configuration: WorkerConfiguration, serves: Callable[[str], None]) -> None:
         """``serves`` is told the URL each time the worker is ready."""
-        self._orders = orders
+        self._configuration = configuration
         self._serves = serves
         self._worker: WorkerProcess | None = None
         self._stopping = False
@@ -147,7 +143,7 @@ class Supervision:
                 return 0
 
     async def _one_life(self) -> int:
-        worker = self._worker = await WorkerProcess.start(self._orders)
+        worker = self._worker = await WorkerProcess.start(self._configuration)
         if self._stopping:
             worker.terminate()
         report = await worker.report()
@@ -164,17 +160,18 @@ class Supervision:
         if not self._ready_once:
             raise GivenUp(reason)
         self._ended_soon = 0
-        log.error("a worker cannot start", worker=self._orders.index, reason=reason)
+        log.error("a worker cannot start", worker=self._configuration.index, reason=reason)
 
     def _judge(self, code: int, *, soon: bool) -> None:
         if not self._ready_once:
-            raise GivenUp(f"Worker {self._orders.index} ended with code {code} before it served; see above.")
-        log.warning("a worker ended; starting it again", worker=self._orders.index, code=code)
+            raise GivenUp(f"Worker {self._configuration.index} ended with code {code} before it served; see above.")
+        log.warning("a worker ended; starting it again", worker=self._configuration.index, code=code)
         self._ended_soon = self._ended_soon + 1 if soon else 0
         self._pause = min(self._pause * 2, _LONGEST_PAUSE) if soon else _FIRST_PAUSE
         if self._ended_soon >= _MOST_SOON:
             times = f"{_MOST_SOON} times, each within {_SOON_SECONDS:.0f} s of its start"
-            raise GivenUp(f"Worker {self._orders.index} ended {times}, the last time with code {code}; see above.")
+            index = self._configuration.index
+            raise GivenUp(f"Worker {index} ended {times}, the last time with code {code}; see above.")
 
     async def _wait(self) -> None:
         try:

@@ -1,26 +1,29 @@
-"""A question that each worker may put to all the others.
-
-A worker among the workers of its port.
-"""
+"""A worker among the workers of its port: whose session is where, and RPC to all of them."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
 
 from server.workers.handoff import HandedOff, adopt, hand_off
 from server.workers.ipc import IpcQueueFull, IpcReceiver, IpcSender
+from store.concurrency import Tasks
 
+log = structlog.get_logger("workers")
+
+# A worker that takes nothing for so long hangs: its clients' polls do better to fail.
+PATIENCE_SECONDS: Final = 5.0
+_CONNECTION, _QUESTION, _ANSWER = b"c", b"?", b"="
 # Whoever hangs is missing from the answers.
-_PATIENCE_SECONDS: Final = 1.0
+_RPC_SECONDS: Final = 1.0
 _ADDRESS: Final = struct.Struct(">HI")
 
 
@@ -39,51 +42,44 @@ class _Open:
 
 
 class PeerRpc:
-    """The only question there is: what ``knowledge`` answers."""
+    """One request that each worker may make of all the others: their ``metrics``."""
 
-    def __init__(self, index: int, others: Mapping[int, IpcSender], knowledge: Callable[[], bytes]) -> None:
+    def __init__(self, index: int, others: Mapping[int, IpcSender], metrics: Callable[[], bytes]) -> None:
         self._index = index
         self._others = others
-        self._knowledge = knowledge
+        self._metrics = metrics
         self._numbers = count()
         self._open: dict[int, _Open] = {}
 
     async def ask(self, kind: bytes) -> dict[int, bytes]:
         """What the others answered in time, by worker."""
         number = next(self._numbers) & 0xFFFFFFFF
-        enquiry = self._open[number] = _Open(len(self._others))
+        pending = self._open[number] = _Open(len(self._others))
         question = kind + _ADDRESS.pack(self._index, number)
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await asyncio.gather(*(_post(outbox, question) for outbox in self._others.values()))
-                    await enquiry.complete.wait()
+                async with asyncio.timeout(_RPC_SECONDS):
+                    await asyncio.gather(*(_post(sender, question) for sender in self._others.values()))
+                    await pending.complete.wait()
         finally:
             del self._open[number]
-        return enquiry.answers
+        return pending.answers
 
     async def answer(self, kind: bytes, question: bytes) -> None:
         """Answer another worker's question."""
         asker, number = _ADDRESS.unpack(question)
-        await _post(self._others[asker], kind + _ADDRESS.pack(self._index, number) + self._knowledge())
+        await _post(self._others[asker], kind + _ADDRESS.pack(self._index, number) + self._metrics())
 
     def note(self, answer: bytes) -> None:
-        """Take another worker's answer; one that comes late, or is meant for a predecessor, has no enquiry."""
+        """Take another worker's answer; one that comes late, or is meant for a predecessor, has no question."""
         worker, number = _ADDRESS.unpack_from(answer)
-        if (enquiry := self._open.get(number)) is not None:
-            enquiry.add(worker, answer[_ADDRESS.size :])
+        if (pending := self._open.get(number)) is not None:
+            pending.add(worker, answer[_ADDRESS.size :])
 
 
-async def _post(outbox: IpcSender, message: bytes) -> None:
+async def _post(sender: IpcSender, message: bytes) -> None:
     with suppress(IpcQueueFull, OSError):
-        await outbox.send(message)
-
-
-log = structlog.get_logger("workers")
-
-# A worker that takes nothing for so long hangs: its clients' polls do better to fail.
-PATIENCE_SECONDS: Final = 5.0
-_CONNECTION, _QUESTION, _ANSWER = b"c", b"?", b"="
+        await sender.send(message)
 
 
 class WorkerPeers:
@@ -101,14 +97,14 @@ class WorkerPeers:
     ) -> None:
         self.index: Final = index
         self.mark: Final = f".{index}"
-        self.handed_over = 0
+        self.handed_off = 0
         self.adopted = 0
         self._inbox = IpcReceiver(inbox, self._receive)
         self._outboxes = [IpcSender(end, patience_seconds) for end in outboxes]
-        others = {at: outbox for at, outbox in enumerate(self._outboxes) if at != index}
-        self._enquiries = PeerRpc(index, others, lambda: self.knowledge())
-        self.knowledge: Callable[[], bytes] = bytes
-        self._tasks: set[asyncio.Task[None]] = set()
+        others = {at: sender for at, sender in enumerate(self._outboxes) if at != index}
+        self._rpc = PeerRpc(index, others, lambda: self.metrics())
+        self.metrics: Callable[[], bytes] = bytes
+        self._tasks = Tasks()
 
     def open(self, server: web.Server) -> None:
         """Take connections for ``server`` from now on."""
@@ -126,7 +122,7 @@ class WorkerPeers:
             return None
         response = await hand_off(request, self._outboxes[owner], _CONNECTION)
         if isinstance(response, HandedOff):
-            self.handed_over += 1
+            self.handed_off += 1
         return response
 
     def _owner(self, sid: str) -> int | None:
@@ -137,26 +133,21 @@ class WorkerPeers:
         return owner if owner != self.index and owner < len(self._outboxes) else None
 
     async def known(self) -> dict[int, bytes]:
-        """What each worker knows; one that does not answer in time is left out."""
-        return {**await self._enquiries.ask(_QUESTION), self.index: self.knowledge()}
+        """The metrics of each worker; one that does not answer in time is left out."""
+        return {**await self._rpc.ask(_QUESTION), self.index: self.metrics()}
 
     def _receive(self, message: bytes, files: list[int]) -> None:
         kind, content = message[:1], message[1:]
         if kind == _CONNECTION:
             self.adopted += 1
-            self._spawn(self._adopt(files[0], content))
+            self._tasks.spawn(self._adopt(files[0], content))
         elif kind == _QUESTION:
-            self._spawn(self._enquiries.answer(_ANSWER, content))
+            self._tasks.spawn(self._rpc.answer(_ANSWER, content))
         elif kind == _ANSWER:
-            self._enquiries.note(content)
+            self._rpc.note(content)
 
     async def _adopt(self, file: int, data: bytes) -> None:
         try:
             await adopt(self._server, file, data)
         except OSError as error:
             log.warning("a connection was lost on its way", error=type(error).__name__)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

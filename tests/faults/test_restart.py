@@ -34,9 +34,9 @@ async def test_the_conversation_is_still_there(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         await assert_said(served, trainer.token, conversation, SAID)
         # Power is lost: everything ends at once, and nobody says goodbye.
-        keeper = parent_of(mongod_pid(tmp_path))
+        daemon = parent_of(mongod_pid(tmp_path))
         await served.kill()
-        await kill(keeper)
+        await kill(daemon)
 
     async with serving(tmp_path) as served:
         await assert_said(served, client.token, conversation, SAID + 1)

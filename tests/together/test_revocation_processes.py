@@ -75,7 +75,7 @@ async def test_redis_falls_silent_meanwhile(database_url: str, tmp_path: Path) -
 
 
 async def freeze_redis(url: str) -> None:
-    """It accepts connections and answers nobody: worse than being gone, and its keeper does not start another."""
+    """It accepts connections and answers nobody: worse than being gone, and its daemon does not start another."""
     async with Redis.from_url(url) as client:
         await client.execute_command("CLIENT", "PAUSE", "60000", "ALL")  # type: ignore[no-untyped-call]
 

@@ -168,8 +168,8 @@ async def test_no_file_is_left_open(spotter: Spotter) -> None:
 
     await post_often(20)
     before = {pid: open_files(pid) for pid in workers.values()}
-    handed_over = 500 * spotter.workers // (spotter.workers - 1)
-    await post_often(handed_over)
+    handed_off = 500 * spotter.workers // (spotter.workers - 1)
+    await post_often(handed_off)
     # A pool of the driver's may have grown by a connection meanwhile; 500 is what a leak would show.
     await until(lambda: all(open_files(pid) <= count + 8 for pid, count in before.items()))
 
@@ -181,7 +181,7 @@ async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:
     opened = {sample.labels["worker"]: sample.value for sample in families["spotter_handshakes"].samples}
     assert opened.keys() == sids.keys()
     assert all(opened.values())
-    given, taken = (sum(s.value for s in families[f"spotter_{name}"].samples) for name in ("handed_over", "adopted"))
+    given, taken = (sum(s.value for s in families[f"spotter_{name}"].samples) for name in ("handed_off", "adopted"))
     assert given == taken
 
 

@@ -83,7 +83,7 @@ async def redis_pid(url: str) -> int:
 
 
 def parent_of(pid: int) -> int:
-    """The keeper, for a server's pid."""
+    """The daemon, for a server's pid."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
     return int(after_name.split()[1])
 

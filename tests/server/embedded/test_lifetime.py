@@ -42,7 +42,7 @@ async def test_a_killed_program_does_no_harm_to_the_other(tmp_path: Path) -> Non
         pid = await redis_pid(other.redis_url)
         killed = await Program.start(tmp_path, "redis")
         await killed.kill()
-        # A third that joins and leaves gives the keeper every occasion to miscount.
+        # A third that joins and leaves gives the daemon every occasion to miscount.
         async with program(tmp_path, "redis"):
             pass
         assert await redis_pid(other.redis_url) == pid
@@ -79,7 +79,7 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_them(tmp_path: Path) -> Non
         assert os.getsid(pid) != os.getsid(running.process.pid)
 
 
-async def test_a_term_signal_to_the_keeper_stops_cleanly(tmp_path: Path) -> None:
+async def test_a_term_signal_to_the_daemon_stops_cleanly(tmp_path: Path) -> None:
     running = await Program.start(tmp_path, "redis")
     pid = await redis_pid(running.redis_url)
     await running.kill()

@@ -70,7 +70,7 @@ async def test_a_killed_redis_comes_back(tmp_path: Path) -> None:
         assert await redis_pid(urls.redis_url or "") != pid
 
 
-async def test_a_killed_keeper_is_replaced_under_a_running_program(tmp_path: Path) -> None:
+async def test_a_killed_daemon_is_replaced_under_a_running_program(tmp_path: Path) -> None:
     async with program(tmp_path, "redis") as running:
         pid = await redis_pid(running.redis_url)
         end = Death(pid)

@@ -115,7 +115,7 @@ async def test_a_scale_multiplies(narrow: Limited) -> None:
 async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 20))
     async with AsyncExitStack() as stack:
-        neighbours = [
+        peers = [
             await stack.enter_async_context(
                 admitted(limited.url, (await limited.people.make()).token, address=f"198.51.100.9, {HERE}")
             )
@@ -123,7 +123,7 @@ async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch)
         ]
         stranger = (await limited.people.make()).token
         elsewhere = await stack.enter_async_context(admitted(limited.url, stranger, address=THERE))
-        found = [answer for raw in neighbours for answer in await answers(raw, "conversation:list", 10)]
+        found = [answer for raw in peers for answer in await answers(raw, "conversation:list", 10)]
         assert ok(found) == 20
         assert_refused(found[-1], {"rate_limited"})
         assert ok(await answers(elsewhere, "conversation:list", 10)) == 10
@@ -188,10 +188,10 @@ async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytes
     people = [await limited.people.make() for _ in range(2)]
     async with (
         admitted(limited.url, people[0].token, address="2001:db8:1:1::1") as raw,
-        admitted(limited.url, people[1].token, address="2001:db8:1:1::2") as neighbour,
+        admitted(limited.url, people[1].token, address="2001:db8:1:1::2") as peer,
     ):
         assert ok(await answers(raw, "conversation:list", 10)) == 10
-        assert ok(await answers(neighbour, "conversation:list", 10)) == 5
+        assert ok(await answers(peer, "conversation:list", 10)) == 5
 
 
 async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Two workers as neighbours in one process, each on a port of its own, so that requests go wrong for certain."""
+"""Two workers as peers in one process, each on a port of its own, so that requests go wrong for certain."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ on_both_loops = pytest.mark.parametrize(
 
 
 class Worker(Harness):
-    def __init__(self, neighbours: WorkerPeers) -> None:
+    def __init__(self, peers: WorkerPeers) -> None:
         super().__init__(client_address=self._note_peer)
-        self.peers: list[tuple[str, int]] = []
-        self.neighbours = neighbours
-        self.engine.share(neighbours.mark, neighbours.elsewhere)
+        self.addresses: list[tuple[str, int]] = []
+        self.peers = peers
+        self.engine.share(peers.mark, peers.elsewhere)
 
     def _note_peer(self, request: web.Request) -> str:
         assert request.transport is not None
-        self.peers.append(request.transport.get_extra_info("peername")[:2])
+        self.addresses.append(request.transport.get_extra_info("peername")[:2])
         return request.remote or ""
 
     def listen(self) -> None:
         """Take what others hand over."""
-        self.neighbours.open(self._server)
+        self.peers.open(self._server)
 
     async def stop(self) -> None:
-        self.neighbours.close()
+        self.peers.close()
         await super().stop()
 
     @property
@@ -60,7 +60,7 @@ class Pair:
 
     async def arrived(self, count: int = 1) -> None:
         """Waits for so many connections to have been handed over to the owner."""
-        await until(lambda: self.owner.neighbours.adopted >= count)
+        await until(lambda: self.owner.peers.adopted >= count)
 
     def fill_quickly(self) -> None:
         """Let the owner's mailbox hold little."""
@@ -73,7 +73,7 @@ class Pair:
 
     @property
     def _outbox(self) -> IpcSender:
-        return self.other.neighbours._outboxes[0]
+        return self.other.peers._outboxes[0]
 
     async def write(self, request: bytes, *, to_owner: bool = False) -> Raw:
         """A connection with a request, to the other worker if nothing is said."""

@@ -40,7 +40,7 @@ def test_a_poll_that_waits(loop: NewLoop) -> None:
             # The connection is the owner's from now on.
             raw.writer.write(post(sid, b"4again"))
             assert await raw.response() == (200, b"ok")
-            assert both.owner.neighbours.adopted == 1
+            assert both.owner.peers.adopted == 1
             raw.close()
 
     run(loop, scenario())
@@ -126,7 +126,7 @@ def test_one_connection_for_sessions_of_both(loop: NewLoop) -> None:
             for number in range(40):
                 raw.writer.write(post(sids[number % 2], b"4x"))
                 assert await raw.response() == (200, b"ok")
-            assert (both.owner.neighbours.adopted, both.other.neighbours.adopted) == (20, 20)
+            assert (both.owner.peers.adopted, both.other.peers.adopted) == (20, 20)
             raw.close()
 
     run(loop, scenario())
@@ -142,7 +142,7 @@ def test_the_peer_keeps_its_address(loop: NewLoop) -> None:
             # A handshake on the same connection is the owner's to answer.
             raw.writer.write(b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await raw.response())[0] == 200
-            assert both.owner.peers[-1] == raw.writer.get_extra_info("sockname")
+            assert both.owner.addresses[-1] == raw.writer.get_extra_info("sockname")
             raw.close()
 
     run(loop, scenario())
@@ -162,7 +162,7 @@ def test_nothing_is_left_behind(loop: NewLoop) -> None:
                 raw.close()
                 if number % 10 == 9:  # before too much waits to be fetched, sixteen packets at a time
                     assert (await both.owner.poll(sid))[0] == 200
-            assert both.owner.neighbours.adopted == 501
+            assert both.owner.peers.adopted == 501
             await until(lambda: open_files() <= before)
 
     run(loop, scenario())
@@ -176,8 +176,8 @@ def test_a_client_that_leaves_on_the_way(loop: NewLoop) -> None:
             before = open_files()
             for _ in range(10):
                 raw = await both.write(poll(sid))
-                await until(lambda: both.other.neighbours.handed_over == 1)
-                both.other.neighbours.handed_over = 0
+                await until(lambda: both.other.peers.handed_off == 1)
+                both.other.peers.handed_off = 0
                 raw.close()
                 await raw.writer.wait_closed()
             both.owner.listen()

@@ -76,7 +76,7 @@ def test_a_worker_that_hangs(loop: NewLoop) -> None:
             waiting: list[Raw] = []
             while not both.is_full:
                 waiting.append(await both.write(poll(sid)))
-                await until(lambda: both.is_full or both.other.neighbours.handed_over == len(waiting))
+                await until(lambda: both.is_full or both.other.peers.handed_off == len(waiting))
             assert (await waiting.pop().eof()).startswith(b"HTTP/1.1 503")
             for raw in waiting:
                 raw.close()
@@ -93,7 +93,7 @@ def test_a_worker_that_is_late(loop: NewLoop) -> None:
             waiting: list[Raw] = []
             while not both.is_full:
                 waiting.append(await both.write(post(sid, b"")))
-                await until(lambda: both.is_full or both.other.neighbours.handed_over == len(waiting))
+                await until(lambda: both.is_full or both.other.peers.handed_off == len(waiting))
             both.owner.listen()
             # An empty body is refused, which is an answer too.
             assert {(await raw.response())[0] for raw in waiting} == {400}
