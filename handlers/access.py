@@ -29,7 +29,7 @@ class Actor:
     connection: str = ""
     # Held from a command's arrival until it is submitted to the log, so that what one socket sends
     # enters the log in the order in which it arrived.
-    turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock, compare=False, repr=False)
+    submit_lock: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock, compare=False, repr=False)
 
     @property
     def is_admin(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from domain.times import whole_milliseconds
 from store.concurrency import SingleFlight
 
 if TYPE_CHECKING:
@@ -160,3 +161,7 @@ class Context:
     pictures: PictureMaker
     clock: Callable[[], datetime]
     introducing: SingleFlight = field(default_factory=SingleFlight)
+
+    def now(self) -> datetime:
+        """The clock, cut to the milliseconds that MongoDB keeps."""
+        return whole_milliseconds(self.clock())

@@ -19,7 +19,6 @@ import msgspec
 
 from domain.bookings import Booking
 from domain.errors import Code, DomainError, unavailable
-from domain.times import whole_milliseconds
 from domain.wire import codec
 from domain.wire.base import Command
 from domain.wire.bookings import BookingAnswer
@@ -79,12 +78,12 @@ def _once(
         if command.idempotency_key is None:
             return await handler(context, actor, command)
         # Nothing that came later on this socket may overtake while the key is looked up.
-        async with actor.turn:
+        async with actor.submit_lock:
             claimed = await claim(context, scope_of(actor, command), digest_of(command))
             if isinstance(claimed, bytes):
                 return await recall(context, actor, claimed)
             try:
-                answer = await handler(context, replace(actor, turn=asyncio.Lock()), command)
+                answer = await handler(context, replace(actor, submit_lock=asyncio.Lock()), command)
             except BaseException:
                 await asyncio.shield(context.store.idempotency.release(claimed))
                 raise
@@ -120,7 +119,7 @@ async def claim(
     loop = asyncio.get_running_loop()
     give_up = loop.time() + PATIENCE_SECONDS
     while loop.time() < give_up:
-        now = whole_milliseconds(context.clock())
+        now = context.now()
         earlier = await context.store.idempotency.claim(scope, digest, now, lasting)
         if earlier is None:
             return Receipt(scope, now)
@@ -193,8 +192,8 @@ async def _once_committing(
     recall: Callable[[Context, bytes], Awaitable[K]],
 ) -> R | K:
     # Nothing that came later on this socket may overtake.
-    async with actor.turn:
-        actor = replace(actor, turn=asyncio.Lock())
+    async with actor.submit_lock:
+        actor = replace(actor, submit_lock=asyncio.Lock())
         if command.idempotency_key is None:
             return await commit(context, actor, command, None)
         claimed = await claim(context, scope_of(actor, command), digest_of(command), _CLAIM_LASTS)

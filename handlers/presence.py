@@ -38,7 +38,7 @@ async def set_status(context: Context, actor: Actor, command: SetPresence) -> No
     Kept with its session as well, so that nobody sees a flash of somebody invisible who reconnects.
     """
     # One after the other: what is said last has to be what is kept.
-    async with actor.turn:
+    async with actor.submit_lock:
         await context.presence.set(actor.connection, command.status)
         await context.store.sessions.set_presence(actor.session_id, command.status)
 

@@ -144,15 +144,15 @@ class Bookings:
         found = await self._bookings.find_one({"_id": ObjectId(booking_id)})
         return booking_record(found) if found else None
 
-    async def busy(self, trainer_id: str, start: datetime, end: datetime, *, but: str | None = None) -> list[Busy]:
-        """The trainer's time that is taken and may touch [start, end), by its start; ``but``: of other bookings."""
+    async def busy(self, trainer_id: str, start: datetime, end: datetime, *, exclude: str | None = None) -> list[Busy]:
+        """The trainer's time that is taken and may touch [start, end), by its start; ``exclude``: of other bookings."""
         query: Document = {
             "trainer": ObjectId(trainer_id),
             "startsAt": {"$gt": start - LONGEST, "$lt": end + LONGEST},
             "status": {"$in": list(OCCUPYING)},
         }
-        if but is not None:
-            query["_id"] = {"$ne": ObjectId(but)}
+        if exclude is not None:
+            query["_id"] = {"$ne": ObjectId(exclude)}
         wanted = {"_id": 0, "startsAt": 1, "endsAt": 1, "breakInMins": 1}
         found = await self._bookings.find(query, wanted).sort("startsAt", ASCENDING).to_list(None)
         return [Busy(one["startsAt"], one["endsAt"], one["breakInMins"]) for one in found]

@@ -202,12 +202,12 @@ class Files:
             {"uses": {"$elemMatch": named}}, {"$pull": {"uses": named}, "$set": {"checkAt": now}}
         )
 
-    async def release(self, use: FileUse, now: datetime, *, but: tuple[str, ...] = ()) -> None:
+    async def release(self, use: FileUse, now: datetime, *, exclude: tuple[str, ...] = ()) -> None:
         """It has ended, but for the files named; what nothing else uses is found no more from here on."""
         named = named_use(use)
         query: Document = {"uses": {"$elemMatch": named}}
-        if but:
-            query["_id"] = {"$nin": [ObjectId(i) for i in but]}
+        if exclude:
+            query["_id"] = {"$nin": [ObjectId(i) for i in exclude]}
         await self._files.update_many(query, {"$pull": {"uses": named}, "$set": {"checkAt": now, "released": True}})
         let_go = {"checkAt": now, "released": True, "uses": [], "state": "ready"}
         await self._files.update_many(let_go, {"$set": {"state": "going"}})

@@ -35,7 +35,7 @@ class ResetGuess(msgspec.Struct, frozen=True, kw_only=True):
 class Users:
     def __init__(self, database: Database) -> None:
         self._users = database.collection(NAME)
-        self._decoys = database.collection("decoys")
+        self._equaliser = database.collection("decoys")
 
     @staticmethod
     def new_id() -> str:
@@ -124,9 +124,9 @@ class Users:
         )
         return bool(result.matched_count)
 
-    async def spend_a_write(self) -> None:
+    async def equalise_timing(self) -> None:
         """For an answer that stores nothing and must not be told by its speed from one that does."""
-        await self._decoys.update_one({"_id": secrets.randbelow(256)}, {"$inc": {"writes": 1}}, upsert=True)
+        await self._equaliser.update_one({"_id": secrets.randbelow(256)}, {"$inc": {"writes": 1}}, upsert=True)
 
     async def rehash(self, user_id: str, old: str, new: str) -> None:
         """The same password under newer parameters; no change of the password."""

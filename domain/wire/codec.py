@@ -70,11 +70,11 @@ def validation_error(error: msgspec.ValidationError) -> DomainError:
     return DomainError(Code.VALIDATION_FAILED, f"{path}: {what}.", errors=(FieldError(path, what),))
 
 
-def changes_of(command: Command, *but: str) -> dict[str, object]:
+def changes_of(command: Command, *exclude: str) -> dict[str, object]:
     """``but``: fields that name what is to be changed."""
     given = {
         field.encode_name: getattr(command, field.name)
         for field in msgspec.structs.fields(type(command))
-        if field.name not in ("idempotency_key", *but)
+        if field.name not in ("idempotency_key", *exclude)
     }
     return {name: value for name, value in given.items() if value is not msgspec.UNSET}

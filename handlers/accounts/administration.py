@@ -12,7 +12,7 @@ from domain.times import whole_milliseconds
 from domain.wire import codec
 from domain.wire.accounts import BlockUser, CreateSuperAdmin, UnblockUser
 from handlers.access import Actor
-from handlers.accounts.sessions import cut_each, present
+from handlers.accounts.sessions import cut_each
 from handlers.context import Context
 from handlers.slots import changes
 from store.profiles import NewProfile
@@ -66,7 +66,7 @@ async def _set(context: Context, actor: Actor, user_id: str, block: Block | None
     if target.is_blocked == (block is not None):
         return
     async with changes.of_account(context, target):
-        ended = await context.store.accounts.set_blocked(target, block, present(context))
+        ended = await context.store.accounts.set_blocked(target, block, context.now())
     if ended is None:
         raise not_found("user")
     cut_each(context, target.id, ended, "blocked")

@@ -6,7 +6,7 @@ from domain.accounts import User, invalid_credentials, unauthenticated
 from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
 from handlers.access import Actor
-from handlers.accounts.sessions import cut_each, present
+from handlers.accounts.sessions import cut_each
 from handlers.context import Context
 from handlers.idempotency import idempotent
 from handlers.slots import changes
@@ -22,7 +22,7 @@ async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
     user = await context.store.users.by_id(actor.user_id)
     if user is not None:
         async with changes.of_account(context, user):
-            user = await context.store.accounts.set_active(user, command.is_active, present(context))
+            user = await context.store.accounts.set_active(user, command.is_active, context.now())
     return _me(user)
 
 
@@ -49,7 +49,7 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
     if not await context.passwords.verify(user.password, command.password):
         raise invalid_credentials()
     async with changes.of_account(context, user):
-        ended = await context.store.accounts.erase(user, present(context))
+        ended = await context.store.accounts.erase(user, context.now())
     if ended is None:
         raise invalid_credentials()
     cut_each(context, user.id, ended, "erased")
@@ -57,4 +57,4 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
 
 async def look_again(context: Context) -> int:
     """For what was committed while its party was being erased; answers how many had left."""
-    return await context.store.accounts.look_again(present(context))
+    return await context.store.accounts.look_again(context.now())

@@ -26,7 +26,7 @@ from domain.wire.accounts import (
 )
 from handlers import mails
 from handlers.access import Actor, Visitor
-from handlers.accounts.sessions import cut_each, new_session, present, tokens_of
+from handlers.accounts.sessions import cut_each, new_session, tokens_of
 from handlers.context import Context
 
 # How long a reset token waits for the new password.
@@ -39,10 +39,10 @@ async def forgot_password(context: Context, visitor: Visitor, command: ForgotPas
     email = normalised_email(command.email)
     code = context.secrets.six_digits()
     user = await context.store.users.set_reset_code(
-        email, _code_hash(context, email, code), present(context), CODE_LIFETIME
+        email, _code_hash(context, email, code), context.now(), CODE_LIFETIME
     )
     if user is None:
-        await context.store.users.spend_a_write()
+        await context.store.users.equalise_timing()
     else:
         context.mailer.send(mails.reset_code(user.email, code))
     return Accepted(status="reset_sent")
@@ -51,10 +51,10 @@ async def forgot_password(context: Context, visitor: Visitor, command: ForgotPas
 async def verify_reset_code(context: Context, visitor: Visitor, command: VerifyResetCode) -> ResetToken:
     """Raises ``invalid_code``."""
     email = normalised_email(command.email)
-    now = present(context)
+    now = context.now()
     guess = await context.store.users.count_reset_try(email, now)
     if guess is None:
-        await context.store.users.spend_a_write()
+        await context.store.users.equalise_timing()
         raise invalid_code()
     if not hmac.compare_digest(guess.code, _code_hash(context, email, command.code)):
         raise invalid_code()
@@ -69,11 +69,11 @@ async def reset_password(context: Context, visitor: Visitor, command: ResetPassw
     """Raises ``invalid_code``. The mailbox is proven by now, so this also verifies it."""
     user_id, _, secret = command.reset_token.partition(".")
     token = context.secrets.keyed_hash("reset-token", secret)
-    now = present(context)
+    now = context.now()
     if not _is_id(user_id) or (user := await context.store.users.by_reset_token(user_id, token, now)) is None:
         raise invalid_code()
     hashed = await context.passwords.hash(command.password)
-    changed_at = next_password_change(user, present(context))
+    changed_at = next_password_change(user, context.now())
     ended = await context.store.accounts.reset_password(user, hashed, changed_at, token)
     if ended is None:
         raise invalid_code()
@@ -90,7 +90,7 @@ async def change_password(context: Context, actor: Actor, command: ChangePasswor
         raise invalid_credentials()
     hashed = await context.passwords.hash(command.new_password)
     former = await context.store.sessions.by_id(actor.session_id)
-    now = present(context)
+    now = context.now()
     changed = msgspec.structs.replace(user, password=hashed, password_changed_at=next_password_change(user, now))
     session = new_session(context, changed, former.device if former else None, now)
     changed_at = changed.password_changed_at or now

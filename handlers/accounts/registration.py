@@ -24,7 +24,7 @@ from domain.errors import unavailable
 from domain.wire.accounts import Accepted, Register, ResendCode, Tokens, Verify
 from handlers import mails
 from handlers.access import Visitor
-from handlers.accounts.sessions import present, sign_in
+from handlers.accounts.sessions import sign_in
 from handlers.context import Context
 from store.profiles import NewProfile
 
@@ -40,7 +40,7 @@ async def register(context: Context, visitor: Visitor, command: Register) -> Acc
     # One salt an address: the same password gives the same hash, so that a repeat is recognised without
     # verifying it against each pending one, which would take longer for a known address.
     hashed = await context.passwords.hash(command.password, context.secrets.keyed_hash("salt", email)[:32])
-    now = present(context)
+    now = context.now()
     code = context.secrets.six_digits()
     registration = Registration(
         id=context.secrets.random(),
@@ -56,7 +56,7 @@ async def register(context: Context, visitor: Visitor, command: Register) -> Acc
     if await _keep(context, email, registration, now):
         context.mailer.send(mails.verification_code(email, code))
     else:
-        await context.store.users.spend_a_write()
+        await context.store.users.equalise_timing()
         context.mailer.send(mails.already_registered(email))
     return _ACCEPTED
 
@@ -64,11 +64,11 @@ async def register(context: Context, visitor: Visitor, command: Register) -> Acc
 async def resend_code(context: Context, visitor: Visitor, command: ResendCode) -> Accepted:
     """A new code for the asker's own registration; for nobody's password when that cannot be told."""
     email = normalised_email(command.email)
-    now = present(context)
+    now = context.now()
     for _ in range(_ROUNDS):
         known = await context.store.users.by_email(email)
         if known is None or known.user.is_verified or not known.registrations:
-            await context.store.users.spend_a_write()
+            await context.store.users.equalise_timing()
             return _ACCEPTED
         code = context.secrets.six_digits()
         pending, target = resend(
@@ -138,11 +138,11 @@ def _code_hash(context: Context, email: str, code: str) -> str:
 async def verify(context: Context, visitor: Visitor, command: Verify) -> Tokens:
     """Raises ``invalid_code``."""
     email = normalised_email(command.email)
-    now = present(context)
+    now = context.now()
     guess = context.secrets.keyed_hash("verify-code", f"{email}|{command.code}")
     known = await context.store.users.count_try(email, now)
     if known is None:
-        await context.store.users.spend_a_write()
+        await context.store.users.equalise_timing()
         raise invalid_code()
     matching = [one for one in open_to_guess(known.registrations, now) if hmac.compare_digest(one.code, guess)]
     if not matching:

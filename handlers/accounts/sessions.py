@@ -7,15 +7,10 @@ from datetime import datetime
 from domain.accounts import User, unauthenticated
 from domain.errors import not_found
 from domain.sessions import LIFETIME, Reason, Session, proof_text
-from domain.times import to_wire, whole_milliseconds
+from domain.times import to_wire
 from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
 from handlers.access import Actor
 from handlers.context import Context
-
-
-def present(context: Context) -> datetime:
-    """The clock, cut to what MongoDB keeps."""
-    return whole_milliseconds(context.clock())
 
 
 def new_session(context: Context, user: User, device: str | None, now: datetime) -> Session:
@@ -61,17 +56,17 @@ def signed_in_user(user: User) -> SignedInUser:
 
 
 async def logout(context: Context, actor: Actor, command: None) -> None:
-    await end(context, actor.user_id, actor.session_id, "logout", present(context))
+    await end(context, actor.user_id, actor.session_id, "logout", context.now())
 
 
 async def logout_all(context: Context, actor: Actor, command: None) -> None:
-    ended = await context.store.accounts.end_all_sessions(actor.user_id, "logout_all", present(context))
+    ended = await context.store.accounts.end_all_sessions(actor.user_id, "logout_all", context.now())
     cut_each(context, actor.user_id, ended, "logout_all")
 
 
 async def end_session(context: Context, actor: Actor, command: EndSession) -> None:
     """Raises ``not_found`` for another's session and for one that has ended."""
-    if not await end(context, actor.user_id, command.id, "session_ended", present(context)):
+    if not await end(context, actor.user_id, command.id, "session_ended", context.now()):
         raise not_found("session")
 
 
@@ -81,7 +76,7 @@ async def list_sessions(context: Context, actor: Actor, command: ListSessions) -
     if user is None:
         raise unauthenticated()
     found = await context.store.sessions.live_of(
-        actor.user_id, user.password_changed_at, present(context), before=command.cursor, limit=command.limit + 1
+        actor.user_id, user.password_changed_at, context.now(), before=command.cursor, limit=command.limit + 1
     )
     page = found[: command.limit]
     return DevicePage(

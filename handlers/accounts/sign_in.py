@@ -30,7 +30,7 @@ from domain.sessions import (
 )
 from domain.wire.accounts import Login, Refresh, Tokens
 from handlers.access import Visitor
-from handlers.accounts.sessions import end, present, sign_in, tokens_of
+from handlers.accounts.sessions import end, sign_in, tokens_of
 from handlers.context import Context
 
 
@@ -45,7 +45,7 @@ async def login(context: Context, visitor: Visitor, command: Login) -> Tokens:
         raise invalid_credentials()
     require_may_sign_in(known.user)
     user = await _with_todays_hash(context, known.user, hashed, command.password)
-    return await sign_in(context, user, command.device, present(context))
+    return await sign_in(context, user, command.device, context.now())
 
 
 async def _with_todays_hash(context: Context, user: User, hashed: str, password: str) -> User:
@@ -58,7 +58,7 @@ async def _with_todays_hash(context: Context, user: User, hashed: str, password:
 
 async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Tokens:
     """Raises ``unauthenticated`` for a token that is forged, spent, revoked or expired."""
-    now = present(context)
+    now = context.now()
     token, session = await _session_of(context, command.refresh_token)
     user = await context.store.users.by_id(session.user_id)
     if user is None or user.is_deleted:

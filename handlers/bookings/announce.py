@@ -10,7 +10,6 @@ import msgspec
 from domain import rooms
 from domain.booking_changes import Change, note_of
 from domain.messages import Message, MessageRecord, effect_key, to_message
-from domain.times import whole_milliseconds
 from domain.wire.bookings import BookingAnswer
 from domain.wire.events import OF_ACTION, BookingEvent, CreditChanged, MessageNew
 from handlers.bookings import queries
@@ -40,7 +39,7 @@ async def redrive(context: Context) -> int:
     """Settle what dead nodes left in the outbox; answers how many bookings that were."""
     count = 0
     while True:
-        now = whole_milliseconds(context.clock())
+        now = context.now()
         booking_id = await context.store.outbox.claim_stale(now, ABANDONED_AFTER, _CLAIM_LASTS)
         if booking_id is None:
             return count
@@ -54,7 +53,7 @@ async def _leave(context: Context, change: Change) -> None:
         return
     for user in await context.store.users.by_ids(change.booking.user_ids):
         if user.is_deleted:
-            await context.store.bookings.leave_one(change.booking, user.role, whole_milliseconds(context.clock()))
+            await context.store.bookings.leave_one(change.booking, user.role, context.now())
 
 
 async def _append(context: Context, change: Change) -> BookingAnswer:

@@ -13,7 +13,6 @@ from domain.accounts import User, may_sign_in
 from domain.bookings import OCCUPYING, VOID, Booking, Status
 from domain.conversations import UserSummary
 from domain.errors import not_found
-from domain.times import whole_milliseconds
 from domain.wire.bookings import CalendarAnswer, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import Context
@@ -33,7 +32,7 @@ async def open_calendar(context: Context, actor: Actor, command: None) -> Calend
     require_role(actor, "client", "trainer")
     token = context.secrets.random()
     hashed = context.secrets.keyed_hash(_PURPOSE, token)
-    await context.store.calendars.put(actor.user_id, hashed, whole_milliseconds(context.clock()))
+    await context.store.calendars.put(actor.user_id, hashed, context.now())
     return CalendarAnswer(url=f"/v1/calendar/{token}.ics")
 
 

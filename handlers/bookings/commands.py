@@ -17,7 +17,7 @@ from domain.catalogue import Pricing
 from domain.conversations import UserSummary
 from domain.errors import Code, DomainError, not_found, unavailable
 from domain.slots import Slot
-from domain.times import from_wire, to_wire, whole_milliseconds
+from domain.times import from_wire, to_wire
 from domain.wire.bookings import (
     CancelBooking,
     CancellationPreview,
@@ -44,7 +44,7 @@ async def alter(
     """The booking as committed; raises what ``decide`` raises, and ``slot_taken``."""
     for _ in range(_TRIES):
         booking, by = await own_booking(context, actor, booking_id)
-        now = whole_milliseconds(context.clock())
+        now = context.now()
         change, settlement = await decide(booking, by, now)
         committed = await context.store.reservations.alter(booking, change, settlement, now, receipt)
         if committed is not None:
@@ -65,7 +65,7 @@ async def offered_slot(
     slot = slots.at(schedule, start) if schedule is not None else None
     if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
         raise not_offered()
-    busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, but=moving)
+    busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, exclude=moving)
     if slots.is_taken(slot, schedule.pause, busy):
         raise DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
     return slot, schedule
@@ -84,7 +84,7 @@ async def create_booking(context: Context, actor: Actor, command: CreateBooking,
         raise not_found("trainer")
     pricing = await context.store.pricings.of(command.trainer_id)
     _require_payable(command, pricing)
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     slot, schedule = await offered_slot(context, command.trainer_id, command.starts_at, now)
     booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
     change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
@@ -134,7 +134,7 @@ def _new_booking(
 async def preview_cancellation(context: Context, actor: Actor, command: PreviewCancellation) -> CancellationPreview:
     """What cancelling now would cost the actor; raises ``conflict`` when it is too late for that."""
     booking, by = await own_booking(context, actor, command.booking_id)
-    found = cancellation(booking, by, whole_milliseconds(context.clock()))
+    found = cancellation(booking, by, context.now())
     return CancellationPreview(
         free=found.free,
         credit_returned=found.free and booking.paid_with == "credit",

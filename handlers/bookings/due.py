@@ -13,7 +13,6 @@ from domain.accounts import may_sign_in
 from domain.booking_changes import ending
 from domain.bookings import Booking
 from domain.reminders import Notice, due_notices, next_due
-from domain.times import whole_milliseconds
 from domain.wire.events import BookingReminder
 from handlers import mails
 from handlers.bookings import announce, queries
@@ -39,7 +38,7 @@ async def work(context: Context) -> int:
 async def _claimed(context: Context) -> list[Booking]:
     claimed: list[Booking] = []
     while len(claimed) < _AT_ONCE:
-        booking = await context.store.bookings.claim_due(whole_milliseconds(context.clock()), _CLAIM_LASTS)
+        booking = await context.store.bookings.claim_due(context.now(), _CLAIM_LASTS)
         if booking is None:
             break
         claimed.append(booking)
@@ -47,7 +46,7 @@ async def _claimed(context: Context) -> list[Booking]:
 
 
 async def _attend(context: Context, booking: Booking) -> None:
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     try:
         ended = ending(booking, now)
         if ended is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.times import to_wire, whole_milliseconds
+from domain.times import to_wire
 from domain.wire.catalogue import AddBookmark, BookmarkAnswer, BookmarkPage, ListBookmarks, RemoveBookmark
 from domain.wire.fields import Id
 from domain.wire.pages import decode_cursor, encode_cursor
@@ -23,7 +23,7 @@ async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> 
     """However often; raises ``not_found`` for a trainer who may not be found."""
     require_role(actor, "client")
     await listed_trainer(context, command.trainer_id)
-    await context.store.bookmarks.put(actor.profile_id, command.trainer_id, whole_milliseconds(context.clock()))
+    await context.store.bookmarks.put(actor.profile_id, command.trainer_id, context.now())
 
 
 @idempotent

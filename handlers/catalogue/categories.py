@@ -7,7 +7,6 @@ import msgspec
 from domain.accounts import ADMINISTRATORS
 from domain.catalogue import Category, SubCategory
 from domain.text import folded
-from domain.times import whole_milliseconds
 from domain.wire.catalogue import (
     AddCategory,
     AddSubCategory,
@@ -50,7 +49,7 @@ async def list_categories(context: Context, visitor: Visitor, command: ListCateg
 async def add_category(context: Context, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
     """Raises ``conflict`` for a name that is taken."""
     require_role(actor, *ADMINISTRATORS)
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     added = Category(
         id=context.store.categories.new_id(), name=command.name.strip(), created_at=now, updated_at=now
     )
@@ -62,7 +61,7 @@ async def add_category(context: Context, actor: Actor, command: AddCategory, kee
 @idempotent
 async def update_category(context: Context, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
     require_role(actor, *ADMINISTRATORS)
-    store, now = context.store, whole_milliseconds(context.clock())
+    store, now = context.store, context.now()
     renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now)
     return category_answer(renamed, await store.categories.subs_of([renamed.id]))
 
@@ -80,7 +79,7 @@ async def add_sub_category(
 ) -> SubCategoryAnswer:
     """Raises ``conflict`` for a name that is taken in its category."""
     require_role(actor, *ADMINISTRATORS)
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     added = SubCategory(
         id=context.store.categories.new_id(),
         name=command.name.strip(),
@@ -99,7 +98,7 @@ async def update_sub_category(context: Context, actor: Actor, command: UpdateSub
     require_role(actor, *ADMINISTRATORS)
     name = None if command.name is msgspec.UNSET else command.name.strip()
     category = None if command.category is msgspec.UNSET else command.category
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     return sub_category_answer(await context.store.catalogue.update_sub_category(command.id, name, category, now))
 
 

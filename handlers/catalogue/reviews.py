@@ -10,7 +10,7 @@ import msgspec
 from domain.catalogue import Review
 from domain.errors import Code, DomainError, not_found
 from domain.profiles import Profile
-from domain.times import from_milliseconds, to_wire, whole_milliseconds
+from domain.times import from_milliseconds, to_wire
 from domain.wire.catalogue import AddReview, Author, DeleteReview, ListReviews, ReviewAnswer, ReviewPage, UpdateReview
 from domain.wire.codec import changes_of
 from domain.wire.fields import Id
@@ -38,7 +38,7 @@ async def add_review(context: Context, actor: Actor, command: AddReview, keep: K
         raise not_found("booking")
     if booking.status != "completed":
         raise DomainError(Code.CONFLICT, "Only a completed session can be reviewed.")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     review = Review(
         id=context.store.reviews.new_id(),
         booking_id=booking.id,
@@ -69,7 +69,7 @@ async def list_reviews(context: Context, visitor: Visitor, command: ListReviews)
 async def update_review(context: Context, actor: Actor, command: UpdateReview) -> ReviewAnswer:
     """By its author; raises ``not_found`` or ``forbidden``."""
     await _require_author(context, actor, command.id)
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     changed = await context.store.reviews.update(command.id, changes_of(command, "id"), now)
     if changed is None:
         raise not_found("review")

@@ -13,7 +13,6 @@ from domain.errors import invalid
 from domain.listings import Position, Sort, TrainerQuery, working_on
 from domain.slots import HORIZON_DAYS
 from domain.text import words
-from domain.times import whole_milliseconds
 from domain.wire.catalogue import SearchTrainers, TrainerPage
 from domain.wire.fields import date_from_wire
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
@@ -110,7 +109,7 @@ async def free_on(
     context: Context, wanted: TrainerQuery, day: date, limit: int
 ) -> tuple[list[Listed], Position | None]:
     """At most ``limit`` of them, and where to go on, if there may be more."""
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     if not _within_reach(day, now):
         return [], None
     wanted = msgspec.structs.replace(wanted, terms=((working_on(weekday(day)),), *wanted.terms))

@@ -17,7 +17,6 @@ import puremagic
 from domain.errors import Code, DomainError, invalid
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
-from domain.times import whole_milliseconds
 from domain.wire import codec
 from domain.wire.files import FileAnswer
 from handlers.access import Actor
@@ -64,7 +63,7 @@ async def keep(context: Context, actor: Actor, name: str | None, spool: Spool, c
         size=spool.size,
         digest=spool.digest,
         name=display_name(name, content_type),
-        created_at=whole_milliseconds(context.clock()),
+        created_at=context.now(),
     )
     await context.store.files.write(stored, spool.chunks())
     return stored
@@ -97,7 +96,7 @@ async def _image(context: Context, actor: Actor, picture: Picture, name: str | N
         name=display_name(name, picture.content_type),
         width=picture.width,
         height=picture.height,
-        created_at=whole_milliseconds(context.clock()),
+        created_at=context.now(),
     )
 
 

@@ -8,7 +8,6 @@ import structlog
 
 from domain.errors import invalid
 from domain.files import UNCONFIRMED_KEPT, FileKind, FileUse, StoredFile
-from domain.times import whole_milliseconds
 from handlers.access import Actor
 from handlers.context import Context
 from store.files import Check, Finding
@@ -16,19 +15,19 @@ from store.files import Check, Finding
 
 async def claim(context: Context, actor: Actor, file_id: str, *, kind: FileKind, use: FileUse, field: str) -> None:
     """Raises ``validation_failed`` for ``field`` unless it is the actor's own upload of that kind."""
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     if not await context.store.files.claim(file_id, actor.user_id, kind, use, now):
         raise invalid(field, f"is not a file of this kind ({kind}) that you uploaded")
 
 
 async def withdraw(context: Context, use: FileUse) -> None:
     """What was to use them was not written; they stay as they were."""
-    await context.store.files.withdraw(use, whole_milliseconds(context.clock()))
+    await context.store.files.withdraw(use, context.now())
 
 
-async def release(context: Context, use: FileUse, *, but: tuple[str, ...] = ()) -> None:
+async def release(context: Context, use: FileUse, *, exclude: tuple[str, ...] = ()) -> None:
     """It uses nothing any more, but the files named; what nothing else uses is gone at once."""
-    await context.store.files.release(use, whole_milliseconds(context.clock()), but=but)
+    await context.store.files.release(use, context.now(), exclude=exclude)
 
 
 log = structlog.get_logger("files")
@@ -41,7 +40,7 @@ async def sweep(context: Context) -> int:
     """Look at every file whose time has come; answers how many were taken away."""
     gone = 0
     while True:
-        check = await context.store.files.claim_check(whole_milliseconds(context.clock()), _CLAIM_LASTS)
+        check = await context.store.files.claim_check(context.now(), _CLAIM_LASTS)
         if check is None:
             return gone
         try:
@@ -53,7 +52,7 @@ async def sweep(context: Context) -> int:
 
 async def _look_at(context: Context, check: Check) -> bool:
     finding = Finding() if check.file is None else await _look_into(context, check.file)
-    if not await context.store.files.settle(check, finding, whole_milliseconds(context.clock())):
+    if not await context.store.files.settle(check, finding, context.now()):
         return False
     await context.store.files.remove(check.file_id)
     return True

@@ -21,7 +21,6 @@ from domain.messages import (
     check_edit,
     check_reaction,
 )
-from domain.times import whole_milliseconds
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
 from handlers import access
@@ -39,7 +38,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
     attached = count(command)
     check_body(command.text, attached)
     record = _record(context, actor, command)
-    async with actor.turn:
+    async with actor.submit_lock:
         member = await access.membership(context, actor, command.conversation_id)
         await _check_reply(context, member, command)
         if attached:
@@ -113,7 +112,7 @@ async def _check_reply(context: Context, member: Membership, command: SendMessag
 
 
 def _record(context: Context, actor: Actor, command: SendMessage) -> MessageRecord:
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     files = (command.image_urls, command.video_urls, command.pdf_urls)
     return MessageRecord(
         id=context.store.log.new_id(),
@@ -150,7 +149,7 @@ def _new_change(
         text=text,
         emoji=emoji,
         remove=remove,
-        created_at=whole_milliseconds(context.clock()),
+        created_at=context.now(),
     )
 
 
@@ -158,7 +157,7 @@ async def _change(
     context: Context, actor: Actor, message_id: str, decide: Callable[[MessageRecord], Change]
 ) -> MessageAnswer:
     """Append the change that was decided on, unless the message already is what it would become."""
-    async with actor.turn:
+    async with actor.submit_lock:
         member, record = await access.message(context, actor, message_id)
         change = decide(record)
         participants = (await context.store.conversations.participants([record.conversation_id]))[
@@ -216,7 +215,7 @@ async def withdraw(context: Context, record: MessageRecord) -> None:
 
 async def doom(context: Context, record: MessageRecord) -> None:
     """The message is about to be deleted: should nobody live to release its files, a sweep looks at them."""
-    await context.store.files.recheck(_use(record), whole_milliseconds(context.clock()) + _DOOMED_AFTER)
+    await context.store.files.recheck(_use(record), context.now() + _DOOMED_AFTER)
 
 
 async def release(context: Context, record: MessageRecord) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from domain import rooms
 from domain.conversations import ConversationRecord, Membership, may_open
 from domain.errors import invalid, not_found
-from domain.times import from_wire, whole_milliseconds
+from domain.times import from_wire
 from domain.wire.conversations import (
     ConversationAnswer,
     ConversationPage,
@@ -51,7 +51,7 @@ async def _make_sure_of(context: Context, actor: Actor, command: OpenConversatio
         raise invalid("userId", "is yourself")
     other = await context.store.people.reachable(command.user_id)
     if other is not None and may_open(actor.role, other.role):
-        now = whole_milliseconds(context.clock())
+        now = context.now()
         await context.store.conversations.open(actor.user_id, command.user_id, now)
     elif await context.store.conversations.between(actor.user_id, command.user_id) is None:
         raise not_found("user to talk to")
@@ -76,7 +76,7 @@ async def mute_conversation(context: Context, actor: Actor, command: MuteConvers
     else:
         until = None if command.until is None else from_wire(str(command.until), "until")
     await context.store.conversations.mute(
-        member.participant_of(actor.user_id), until, whole_milliseconds(context.clock())
+        member.participant_of(actor.user_id), until, context.now()
     )
 
 

@@ -6,7 +6,6 @@ import msgspec
 
 from domain.catalogue import Certificate
 from domain.errors import Code, DomainError, not_found
-from domain.times import whole_milliseconds
 from domain.wire.catalogue import CertificateAnswer, CertificatePage
 from domain.wire.codec import changes_of
 from domain.wire.fields import Id
@@ -40,7 +39,7 @@ async def add_certificate(
 ) -> CertificateAnswer:
     """Raises ``conflict`` when there are as many as there may be."""
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     certificate = Certificate(
         id=context.store.certificates.new_id(),
         trainer_id=actor.profile_id,
@@ -60,7 +59,7 @@ async def add_certificate(
 async def update_certificate(context: Context, actor: Actor, command: UpdateCertificate) -> CertificateAnswer:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     changed = await context.store.certificates.update(
         actor.profile_id, actor.user_id, command.id, changes_of(command, "id"), now
     )
@@ -73,6 +72,6 @@ async def update_certificate(context: Context, actor: Actor, command: UpdateCert
 async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     if not await context.store.certificates.delete(actor.profile_id, actor.user_id, command.id, now, keep(None)):
         raise not_found("certificate")

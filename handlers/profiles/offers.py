@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from domain.catalogue import Pricing, Specialization, require_sound
-from domain.times import whole_milliseconds
 from domain.wire.catalogue import PricingAnswer, SpecializationList, pricing_answer
 from domain.wire.profiles import SetPricing, SetSpecializations
 from handlers.access import Actor, require_role
@@ -25,7 +24,7 @@ async def set_specializations(context: Context, actor: Actor, command: SetSpecia
         )
         for one in command.specializations
     ]
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     categories, subs = await context.store.offers.set_specializations(actor.profile_id, offered, now)
     return SpecializationList(specializations=named(offered, categories, subs))
 
@@ -34,7 +33,7 @@ async def set_specializations(context: Context, actor: Actor, command: SetSpecia
 async def set_pricing(context: Context, actor: Actor, command: SetPricing) -> PricingAnswer:
     """The whole table; raises ``validation_failed`` for an offer without its price."""
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     pricing = Pricing(
         trainer_id=actor.profile_id,
         free_trial=command.free_trial,

@@ -7,7 +7,7 @@ from typing import Any
 from domain.accounts import unauthenticated
 from domain.errors import invalid
 from domain.profiles import EDITABLE, Profile
-from domain.times import to_wire, whole_milliseconds
+from domain.times import to_wire
 from domain.wire.catalogue import UserReference
 from domain.wire.codec import changes_of
 from domain.wire.profiles import OwnProfile, UpdateProfile
@@ -30,7 +30,7 @@ async def update_profile(context: Context, actor: Actor, command: UpdateProfile)
         if name not in EDITABLE[actor.role]:
             raise invalid(name, "is not a known field")
     if changes:
-        now = whole_milliseconds(context.clock())
+        now = context.now()
         await context.store.offers.update_profile(actor.role, actor.profile_id, changes, now)
     return await _own(context, actor)
 

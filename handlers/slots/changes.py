@@ -18,7 +18,6 @@ from domain.availability import Schedule
 from domain.booking_changes import Change
 from domain.bookings import OCCUPYING
 from domain.slots import BookingHint, Busy, ScheduleHint, Slot, SlotHint
-from domain.times import whole_milliseconds
 from handlers.context import Context
 from handlers.slots.free import all_open_slots, free_of
 
@@ -41,7 +40,7 @@ async def of_account(context: Context, user: User) -> AsyncIterator[None]:
     if user.role != "trainer":
         yield
         return
-    before = await context.store.availability.schedule(user.profile_id, whole_milliseconds(context.clock()))
+    before = await context.store.availability.schedule(user.profile_id, context.now())
     yield
     context.publisher.hint_slots(user.profile_id, ScheduleHint(before=before, whole=True))
 
@@ -64,7 +63,7 @@ class SlotStatus(NamedTuple):
 
 async def slot_status(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
     """Of every slot that may have changed, whether it is free; read after the hints."""
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     schedule = await context.store.availability.schedule(trainer_id, now)
     bookable = await context.store.people.reachable_profile("trainer", trainer_id) is not None
     shown = schedule if bookable else None

@@ -10,7 +10,6 @@ from domain import slots
 from domain.availability import Schedule
 from domain.errors import invalid, not_found
 from domain.slots import HORIZON_DAYS, Slot
-from domain.times import whole_milliseconds
 from domain.wire.availability import ListSlots, SlotList, slot_answers
 from domain.wire.bookings import UnwatchSlots, WatchSlots
 from domain.wire.fields import date_from_wire
@@ -23,7 +22,7 @@ async def list_slots(context: Context, caller: Actor | Visitor, command: ListSlo
     first, last = date_from_wire(command.since, "from"), date_from_wire(command.until, "to")
     if await context.store.people.reachable_profile("trainer", command.trainer_id) is None:
         raise not_found("trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     schedule = await context.store.availability.schedule(command.trainer_id, now)
     zone = schedule.time_zone if schedule else await context.store.availability.time_zone(command.trainer_id) or "UTC"
     _check_span(first, last, now.astimezone(ZoneInfo(zone)).date())
@@ -80,7 +79,7 @@ def _check_span(first: date, last: date, today: date) -> None:
 async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList:
     """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
     # In turn: another of this socket's watches must not come between.
-    async with actor.turn:
+    async with actor.submit_lock:
         # The position first, the state after: nothing falls in between.
         came = await context.slot_watches.watch(actor.connection, command.trainer_id)
         try:
@@ -94,5 +93,5 @@ async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList
 
 
 async def unwatch(context: Context, actor: Actor, command: UnwatchSlots) -> None:
-    async with actor.turn:
+    async with actor.submit_lock:
         context.slot_watches.unwatch(actor.connection, command.trainer_id)

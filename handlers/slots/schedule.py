@@ -9,7 +9,6 @@ import msgspec
 
 from domain.accounts import require_time_zone
 from domain.availability import Absence, AbsenceRecord, Week, WeekDay, check_absence, check_week, minutes_of
-from domain.times import whole_milliseconds
 from domain.wire import fields
 from domain.wire.availability import (
     AddException,
@@ -64,7 +63,7 @@ async def set_availability(context: Context, actor: Actor, command: SetAvailabil
         ),
     )
     check_week(week)
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     before = await context.store.availability.replace_week(actor.profile_id, week, now)
     changes.after_schedule(context, actor.profile_id, before)
     return availability_answer(week)
@@ -88,7 +87,7 @@ async def list_exceptions(context: Context, actor: Actor, command: ListException
 async def add_exception(context: Context, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
     """A day or some hours off; bookings stay as they are."""
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     zone = await context.store.availability.time_zone(actor.profile_id) or "UTC"
     today = now.astimezone(ZoneInfo(zone)).date()
     absence = Absence(
@@ -109,6 +108,6 @@ async def add_exception(context: Context, actor: Actor, command: AddException, k
 @idempotent_commit
 async def remove_exception(context: Context, actor: Actor, command: RemoveException, keep: Keeper) -> None:
     require_role(actor, "trainer")
-    now = whole_milliseconds(context.clock())
+    now = context.now()
     before = await context.store.availability.remove_exception(actor.profile_id, command.id, now, keep(None))
     changes.after_schedule(context, actor.profile_id, before)

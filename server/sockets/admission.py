@@ -126,7 +126,7 @@ class Admission:
             actor, expires_at = await self._authenticated(client, command.token)
             if client.connections:
                 for connection in client.connections.values():
-                    connection.actor = replace(actor, turn=client.turn, connection=connection.sid)
+                    connection.actor = replace(actor, submit_lock=client.submit_lock, connection=connection.sid)
                 client.expires_at = None
                 self._expire_at(client, expires_at)
         finally:
@@ -172,7 +172,7 @@ class Admission:
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
         sid = self._new_sid()
-        actor = replace(actor, turn=client.turn, connection=sid)
+        actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
         connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
         self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)

@@ -48,8 +48,8 @@ class Client:
         "over_limit",
         "reading",
         "socket",
+        "submit_lock",
         "timer",
-        "turn",
         "user_id",
     )
 
@@ -66,7 +66,7 @@ class Client:
         self.asked = False
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
-        self.turn = asyncio.Lock()
+        self.submit_lock = asyncio.Lock()
         # Of the commands with large answers one is at work.
         self.reading = asyncio.Lock()
         self.in_flight = 0

@@ -54,19 +54,19 @@ class Trade:
         """The trials of each week."""
         return Counter(self.deals[i].week for (_, of), i in self.trials().items() if of == trainer)
 
-    def is_taken(self, trainer: int, start: datetime, end: datetime, but: Deal | None = None) -> bool:
+    def is_taken(self, trainer: int, start: datetime, end: datetime, exclude: Deal | None = None) -> bool:
         until = end + timedelta(minutes=self.shops[trainer].week.pause)
         return any(
             d.start < until and d.until > start
             for d in self.deals.values()
-            if d.trainer == trainer and d.occupies and d is not but
+            if d.trainer == trainer and d.occupies and d is not exclude
         )
 
-    def is_engaged(self, client: int, start: datetime, end: datetime, but: Deal | None = None) -> bool:
+    def is_engaged(self, client: int, start: datetime, end: datetime, exclude: Deal | None = None) -> bool:
         return any(
             d.start < end and d.end > start
             for d in self.deals.values()
-            if d.client == client and d.occupies and d is not but
+            if d.client == client and d.occupies and d is not exclude
         )
 
     def free(self, trainer: int) -> list[tuple[datetime, datetime]]:
@@ -191,19 +191,19 @@ class Trade:
             raise Refusal(Code.CONFLICT)
         return by != "client" or self.now <= deal.deadline
 
-    def _offered(self, trainer: int, start: datetime, but: Deal | None) -> datetime:
+    def _offered(self, trainer: int, start: datetime, exclude: Deal | None) -> datetime:
         """The end of the slot."""
         shop = self.shops[trainer]
         end = shop.offer(self.now).get(start)
         day = start.astimezone(ZoneInfo(shop.week.time_zone)).date()
         if end is None or start <= self.now or day > shop.today(self.now) + HORIZON:
             raise Refusal(Code.SLOT_UNAVAILABLE)
-        if self.is_taken(trainer, start, end, but):
+        if self.is_taken(trainer, start, end, exclude):
             raise Refusal(Code.SLOT_TAKEN)
         return end
 
-    def _require_client(self, client: int, start: datetime, end: datetime, but: Deal | None) -> None:
-        if self.is_engaged(client, start, end, but):
+    def _require_client(self, client: int, start: datetime, end: datetime, exclude: Deal | None) -> None:
+        if self.is_engaged(client, start, end, exclude):
             raise Refusal(Code.SLOT_TAKEN)
 
     def _enter(self, deal: Deal, kind: str, amount: int) -> None:

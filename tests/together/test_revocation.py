@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
-from handlers.accounts.sessions import end, present
+from handlers.accounts.sessions import end
 from tests.harness.crowd import all_gone, crowd
 from tests.harness.people import Person
 from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
@@ -135,7 +135,7 @@ async def test_many_at_once(database_url: str, tmp_path: Path, count: int) -> No
             crowd(together.nodes[1].url, [person.token for person in persons]) as kept,
         ):
             await asyncio.gather(
-                *(end(node.context, one.id, one.session_id, "logout", present(node.context)) for one in devices)
+                *(end(node.context, one.id, one.session_id, "logout", node.context.now()) for one in devices)
             )
             await all_gone([*here, *there], WITHIN_SECONDS)
             assert all(light.told("session:revoked") == [{"reason": "logout"}] for light in there)
