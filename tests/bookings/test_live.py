@@ -76,7 +76,7 @@ async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pyte
         looked.append(trainer_id)
         return await slot_status(context, trainer_id, hints)
 
-    monkeypatch.setattr(slot_notifier, "standing", look)
+    monkeypatch.setattr(slot_notifier, "slot_status", look)
     day = market.at(0).date().isoformat()
     span = {"trainerId": trainer.profile, "from": day, "to": day}
     async with phone(market, watcher, 1) as screen, phone(market, client) as his:
