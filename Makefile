@@ -9,19 +9,30 @@ PYTHON := .venv/bin/python
 # Processes that share the tests, a module each; 0 runs them in one, which a debugger needs. More than the two cores that
 # the tests are meant for, because many of them wait for deadlines.
 TEST_WORKERS ?= 3
+PYTEST = $(PYTHON) -m pytest -q
+# Of Hypothesis's examples in the soak: other ones each time, and the same ones again with the seed that was printed.
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 TESTS ?=
 BENCH ?=
 
-.PHONY: run test soak lint bench clean set-up set-up-js
+.PHONY: run test verify soak lint bench clean set-up set-up-js
 
 run: set-up
 	@exec $(PYTHON) run.py
 
 test: set-up-js
-	@exec $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(TESTS)
+	@exec $(PYTEST) -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(TESTS)
+
+# Wider forms of what `make test` holds already: each transport with each number of processes, every fault point. Shared test
+# by test, as the longest would otherwise be left to one process.
+verify: set-up-js
+	@exec $(PYTEST) -n $(TEST_WORKERS) --dist worksteal -m "verify and not soak" $(TESTS)
 
 soak: set-up-js
-	@exec $(PYTHON) -m pytest -q -m soak $(TESTS)
+	@echo "SEED=$(SEED)"
+	@HYPOTHESIS_PROFILE=random exec $(PYTEST) -m soak --hypothesis-seed=$(SEED) $(TESTS)
 
 lint: set-up
 	@$(PYTHON) -m ruff check .

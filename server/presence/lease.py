@@ -78,11 +78,22 @@ class Lease:
             self._registered = True
             return dead
 
-    async def resign(self) -> None:
-        """Leave: whoever has not turned up elsewhere after the grace is gone."""
-        if self._registered:
-            left_ms = int(self._timing.grace_seconds * 1000) - self._timing.margin_ms
-            await self._scripts.run(RESIGN, Call((redis.LEASES,), (self.incarnation, left_ms)))
+    async def resign(self) -> bool:
+        """Leave: whoever has not turned up elsewhere after the grace is gone.
+
+        Answers whether others will take over; they can't if Redis has forgotten the lease, or what was written since.
+        Raises one of ``UNREACHED``.
+        """
+        if not self._registered:
+            return False
+        (held,) = await self._scripts.pipeline([("ZSCORE", redis.LEASES, self.incarnation)])
+        if isinstance(held, BaseException):
+            raise held
+        if held is None or float(held) < self.deadline:
+            return False
+        left_ms = int(self._timing.grace_seconds * 1000) - self._timing.margin_ms
+        await self._scripts.run(RESIGN, Call((redis.LEASES,), (self.incarnation, left_ms)))
+        return True
 
     async def _renew(self, *, create: bool) -> tuple[bool, dict[str, int]]:
         timing = self._timing

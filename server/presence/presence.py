@@ -87,13 +87,14 @@ class Presence:
         # In a task of its own, which redis-py may keep longer than we wait.
         resigning = asyncio.get_running_loop().create_task(self.lease.resign())
         await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)
-        if not resigning.done() or resigning.exception() is not None:
+        taken_over = resigning.done() and resigning.exception() is None and resigning.result()
+        if not taken_over:
             log.info("the lease is left to run out")
-            # Nobody may ever take over: Redis can come back empty.
-            self.registrar.note_all_seen(self._clock_ms())
             # Whatever becomes of it, nobody is to complain that nobody asked.
             resigning.add_done_callback(lambda done: done.cancelled() or done.exception())
         resigning.cancel()
+        # Those whom nobody may ever take over: Redis can come back empty, and never knew of who had just come.
+        self.registrar.note_seen(self._clock_ms(), everybody=not taken_over)
         await self.last_seen.drain()
         await self.last_seen.stop()
 

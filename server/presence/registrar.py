@@ -51,9 +51,13 @@ class Registrar:
         self._to_forget: set[str] = set()
         # What Redis holds of each user under which of our names.
         self._written: dict[str, tuple[str, Status]] = {}
+        # Who was to be seen here, though Redis may not know of it yet.
+        self._shown: set[str] = set()
         self._wake = asyncio.Event()
 
     def changed(self, user_id: str, left_at: int) -> None:
+        if public(self._devices.status(user_id)) != "offline":
+            self._shown.add(user_id)
         self._dirty[user_id] = left_at
         self._waiting.setdefault(user_id, [])
         self._wake.set()
@@ -71,12 +75,19 @@ class Registrar:
             self._dirty.setdefault(user_id, 0)
         self._wake.set()
 
-    def note_all_seen(self, at: int) -> None:
-        """The node leaves, and Redis cannot be told who was here."""
-        written, self._written = self._written, {}
-        for user_id, (_, status) in written.items():
-            if public(status) != "offline":
-                self._last_seen.note(user_id, at)
+    def note_seen(self, at: int, *, everybody: bool) -> None:
+        """The node leaves: note of whom nobody can take over that they were seen. ``at``: in milliseconds.
+
+        Of ``everybody``, or only of those who stand in Redis under none of the living names.
+        """
+        lost = {
+            user_id
+            for user_id, (incarnation, status) in self._written.items()
+            if (everybody or incarnation != self._lease.incarnation) and public(status) != "offline"
+        }
+        for user_id in lost | self._shown:
+            here = public(self._devices.status(user_id)) != "offline"
+            self._last_seen.note(user_id, at if here else self._dirty.get(user_id) or at)
 
     def try_again(self) -> None:
         self._wake.set()
@@ -161,10 +172,12 @@ class Registrar:
         if status is not None:
             self._written[user_id] = (incarnation, status)
         self._told(user_id, view)
+        was_seen = user_id in self._shown or (before is not None and public(before[1]) != "offline")
         if user_id not in self._dirty:
+            self._shown.discard(user_id)
             self._wake_waiting(user_id)
         forget = self.forget_later if status is None else None
-        if view.status == "offline" and before is not None and public(before[1]) != "offline":
+        if view.status == "offline" and was_seen:
             # Redis may have forgotten when; this node has not.
             self._last_seen.note(user_id, max(view.seen, left_at), forget)
         elif forget is not None:

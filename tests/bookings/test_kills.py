@@ -188,7 +188,7 @@ async def test_a_kill_at_a_decisive_step(
         assert await one_kill(place, kind, step), place.tap.seen
 
 
-@pytest.mark.soak
+@pytest.mark.verify
 @pytest.mark.parametrize("kind", ["book", "book again", "trial", "trial again", "cancel", "move", "no-show"])
 async def test_a_kill_at_every_step(
     market: Market, mongo_url: str, redis_url: str, tmp_path: Path, kind: str

@@ -223,9 +223,9 @@ def _actor(deal: Deal, who: str) -> Actor:
 
 
 async def test_everything_comes_out_as_the_model_says(market: Market) -> None:
-    await run_machine(Bookings, 5, 30, derandomize=True, market=market)
+    await run_machine(Bookings, 5, 30, market=market)
 
 
 @pytest.mark.soak
 async def test_everything_comes_out_as_the_model_says_for_long(market: Market) -> None:
-    await run_machine(Bookings, 100, 40, derandomize=False, market=market)
+    await run_machine(Bookings, 100, 40, market=market)

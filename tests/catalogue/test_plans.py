@@ -97,8 +97,11 @@ async def test_a_search_scans_and_sorts_nothing(
 
 
 async def test_no_list_of_the_catalogue_scans(
-    listened: tuple[Store, Commands], shared_database: Database
+    town: Town, listened: tuple[Store, Commands], shared_database: Database
 ) -> None:
+    # Of a collection that is empty the planner takes whatever it meets first.
+    for _ in range(3):
+        await town.trainer()
     store, commands = listened
     await store.categories.page("a", 10)
     await store.categories.subs_of([ID])

@@ -1,7 +1,7 @@
 """One database and one node for the whole folder: each test brings people of its own.
 
 Tests of ``stage`` and ``service`` run here and, the same tests, over two real processes: by the way as two workers of
-one ``run.py`` over the transports in turn, and as a soak also as two ``run.py`` and over each transport.
+one ``run.py`` over the transports in turn, and in ``make verify`` also as two ``run.py`` and over each transport.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MATRIX = [Spreading(kind, (transports,)) for kind in KINDS for transports in (P
 EVERYWHERE = [
     pytest.param(None, id="here"),
     pytest.param(_IN_TURN, id=str(_IN_TURN)),
-    *(pytest.param(spreading, id=str(spreading), marks=pytest.mark.soak) for spreading in _MATRIX),
+    *(pytest.param(spreading, id=str(spreading), marks=pytest.mark.verify) for spreading in _MATRIX),
 ]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from itertools import count, cycle
 from typing import Any
@@ -30,6 +30,8 @@ from tests.together.spread import NODES, Deployment
 
 ENTRIES = ("message:new", "message:updated")
 _MARK = "test:mark"
+# Whoever's subscription was slow to stand is told so; nobody had said anything before it stood.
+_NOT_SAID = (_MARK, "sync:required")
 
 
 class SpreadStage(Stage):
@@ -62,8 +64,13 @@ class SpreadStage(Stage):
                 await asyncio.sleep(0.02)
 
     async def arrive(self, person: Person) -> None:
-        """Before anybody can speak to the person."""
+        """Before anybody can speak to the person: when both nodes listen for what is said elsewhere."""
         self._seats[person.id] = list(await asyncio.gather(*(self._sit(person, node) for node in range(NODES))))
+        name = channel(rooms.user(person.id))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # A node waits a second for its subscription, and then admits the device without it.
+            while (await self._redis.pubsub_numsub(name))[0][1] < NODES:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def say(self, device: Device, event: str, data: object) -> Data:
         self._spoke.add(device)
@@ -83,7 +90,13 @@ class SpreadStage(Stage):
         one, other = await asyncio.gather(
             *(self._heard(device, mark, heads) for device in self._seats[person.id])
         )
-        assert _parts(one) == _parts(other)
+        # What has no number may still be overtaken by the mark on its way between processes.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while _parts(one) != _parts(other):
+                    await asyncio.sleep(0.02)
+                    one, other = (_said(device) for device in self._seats[person.id])
+        assert _parts(one) == _parts(other), f"{one}\n{other}"
         return one if mark % NODES else other
 
     async def _heads(self, person: Person) -> dict[str, int]:
@@ -96,7 +109,7 @@ class SpreadStage(Stage):
             return mark in marks and all(_head_of(device, i) >= head for i, head in heads.items())
 
         await device.until(complete)
-        return [(name, data) for name, data in device.heard if name != _MARK]
+        return _said(device)
 
     async def _behind(self) -> bool:
         ids = [i for person_id in self._seats for i in await self.store.conversations.all_ids(person_id)]
@@ -130,6 +143,10 @@ class Present(People):
         if verified:
             await self._stage.arrive(person)
         return person
+
+
+def _said(device: Device) -> list[Heard]:
+    return [(name, data) for name, data in device.heard if name not in _NOT_SAID]
 
 
 def _head_of(device: Device, conversation_id: str) -> int:

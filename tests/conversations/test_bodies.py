@@ -109,7 +109,7 @@ async def test_reactions_of_one_person_have_an_end(stage: Stage) -> None:
 _ANY_WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(str.strip)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=_ANY_WORDS)
 async def test_whatever_is_typed(stage: Stage, text: str) -> None:
     phone, other, conversation = await _pair(stage)

@@ -68,7 +68,13 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
 
 @pytest.mark.parametrize(
     ("changes", "limit"),
-    [(1, 100), (300, 100), (300, 7), (700, 300), pytest.param(10_000, 500, marks=pytest.mark.soak)],
+    [
+        (1, 100),
+        (300, 100),
+        pytest.param(300, 7, marks=pytest.mark.verify),
+        (700, 300),
+        pytest.param(10_000, 500, marks=pytest.mark.soak),
+    ],
 )
 async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None:
     life = Life(office.talks, seed=changes)

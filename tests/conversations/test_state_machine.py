@@ -373,9 +373,9 @@ def _picked(talk: Talk, number: int) -> Said:
 
 
 async def test_every_answer_is_what_the_model_says(shared_database: Database) -> None:
-    await run_machine(Conversations, 15, 25, derandomize=True, database=shared_database)
+    await run_machine(Conversations, 15, 25, database=shared_database)
 
 
 @pytest.mark.soak
 async def test_every_answer_is_what_the_model_says_for_long(shared_database: Database) -> None:
-    await run_machine(Conversations, 400, 60, derandomize=False, database=shared_database)
+    await run_machine(Conversations, 400, 60, database=shared_database)

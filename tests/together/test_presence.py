@@ -90,7 +90,7 @@ async def test_flapping_is_silent(two: Fleet) -> None:
         await sees(seeing, client, "online", "offline")
 
 
-@pytest.mark.parametrize("status", ["invisible", "away"])
+@pytest.mark.parametrize("status", ["invisible", pytest.param("away", marks=pytest.mark.verify)])
 async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None:
     """It is the session's: nobody sees a flash of somebody who is invisible, whichever node they come back to."""
     client, trainer, _ = await two.people.pair()

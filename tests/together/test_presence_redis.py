@@ -127,7 +127,9 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> 
     assert node.audience.watched == 0
 
 
-@pytest.mark.parametrize("what", ["emptied", "frozen", pytest.param("restarted", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "what", ["emptied", *(pytest.param(what, marks=pytest.mark.verify) for what in ("frozen", "restarted"))]
+)
 async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
     client, trainer, _ = await place.nodes.people.pair()
     here, there = place.nodes.urls
@@ -218,6 +220,12 @@ async def test_redis_comes_back_with_what_it_knew_before(place: Place, since: fl
             )
 
 
+async def was_seen(place: Place, user_id: str) -> bool:
+    """MongoDB knows when, as every node reads it."""
+    seen = (await place.nodes.nodes[1].node.store.presences.last_seen([user_id]))[user_id]
+    return seen is not None and utc_now() - seen < timedelta(minutes=1)
+
+
 async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
     client, trainer, _ = await people.pair()
@@ -225,7 +233,40 @@ async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place
         await sees(seeing, client, "online")
         await place.redis.killed()
         await place.nodes.nodes[0].node.stop()
-    found = await place.nodes.nodes[1].node.store.presences.last_seen([client.id])
-    seen = found[client.id]
-    assert seen is not None
-    assert utc_now() - seen < timedelta(minutes=1)
+    assert await was_seen(place, client.id)
+
+
+async def test_who_came_without_redis_was_seen_when_the_node_ends(place: Place) -> None:
+    """Redis never heard of the user: nobody but this node knows."""
+    people, here = place.nodes.people, place.nodes.urls[0]
+    client, trainer, _ = await people.pair()
+    async with watcher(here, trainer, client) as seeing:
+        await place.redis.killed()
+        async with device(here, client, (PRESENCE,)):
+            await sees(seeing, client, "online")
+            await place.nodes.nodes[0].node.stop()
+    assert await was_seen(place, client.id)
+
+
+async def test_who_came_and_left_without_redis_was_seen(place: Place) -> None:
+    people, here = place.nodes.people, place.nodes.urls[0]
+    client, trainer, _ = await people.pair()
+    async with watcher(here, trainer, client) as seeing:
+        await place.redis.killed()
+        async with device(here, client, (PRESENCE,)):
+            await sees(seeing, client, "online")
+        await sees(seeing, client, "online", "offline")
+        await place.redis.start()
+        await until(partial(was_seen, place, client.id))
+
+
+async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: Place) -> None:
+    people, here = place.nodes.people, place.nodes.urls[0]
+    client, _, _ = await people.pair()
+    async with device(here, client, (PRESENCE,)) as phone:
+        await say(phone, "invisible")
+        await until(partial(was_seen, place, client.id))
+        said = (await place.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id]
+        await place.redis.killed()
+        await place.nodes.nodes[0].node.stop()
+    assert (await place.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id] == said

@@ -26,6 +26,8 @@ ROUNDS = 20
 # With what is heard of them, no more packets than the Python client takes from one poll (16).
 AT_ONCE = 7
 
+_WORKERS = [pytest.param(2, marks=pytest.mark.verify, id="2 workers"), pytest.param(3, id="3 workers")]
+
 
 @dataclass(frozen=True)
 class Spotter:
@@ -38,7 +40,7 @@ class Spotter:
         return self.program.url
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["2 workers", "3 workers"])
+@pytest.fixture(scope="module", params=_WORKERS)
 async def spotter(
     request: pytest.FixtureRequest, mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Spotter]:

@@ -48,13 +48,17 @@ def test_a_resync() -> None:
 
 
 _moments = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))
+# A week's edges, as the schema of stored weeks and absences has them: multiples of five, up to the end of the day.
+_minutes = st.integers(0, 288).map(lambda n: 5 * n)
+_windows = st.builds(Window, start=_minutes, end=_minutes)
+_absences = st.builds(Absence, start=st.none() | _minutes, end=st.none() | _minutes)
 _schedules = st.builds(
     Schedule,
     time_zone=st.text(max_size=40),
     duration=st.integers(5, 1440),
     pause=st.integers(0, 240),
-    windows=st.lists(st.builds(Window), max_size=3).map(tuple),
-    absences=st.lists(st.builds(Absence), max_size=3).map(tuple),
+    windows=st.lists(_windows, max_size=3).map(tuple),
+    absences=st.lists(_absences, max_size=3).map(tuple),
 )
 
 

@@ -158,3 +158,48 @@ async def test_who_is_back_before_the_departure_is_durable_stays_on_the_list(red
     await node.last_seen.drain()
     await node.registrar.bring_in_line()
     assert await redis.smismember(names.held_by(node.lease.incarnation), ["u1"]) == [1]
+
+
+async def test_a_node_knows_whether_others_will_take_over(redis: Redis) -> None:
+    node = Bare(redis)
+    assert not await node.lease.resign()
+    await node.renew()
+    assert await node.lease.resign()
+    await redis.flushall()
+    assert not await node.lease.resign()
+
+
+async def test_of_an_older_state_of_redis_nobody_takes_over_who_came_since(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    await redis.zadd(names.LEASES, {node.lease.incarnation: node.lease.deadline - 1})
+    assert not await node.lease.resign()
+
+
+async def test_who_redis_does_not_know_of_was_seen(redis: Redis) -> None:
+    """Those whom nobody can take over: registered under no name, or under one that Redis has forgotten."""
+    node = Bare(redis)
+    await node.renew()
+    node.put("known", "online")
+    await node.bring_in_line()
+    node.put("new", "away")
+    node.devices.connect("unseen", "unseen", "invisible")
+    node.registrar.note_seen(7, everybody=False)
+    await node.last_seen.drain()
+    assert node.seen == {"new": 7}
+    await redis.flushall()
+    await node.lease.renew()
+    node.registrar.note_seen(8, everybody=False)
+    await node.last_seen.drain()
+    assert node.seen == {"known": 8, "new": 8}
+
+
+async def test_who_left_before_redis_heard_of_it_was_seen_then(redis: Redis) -> None:
+    node = Bare(redis)
+    await node.renew()
+    node.put("u1", "online")
+    node.take("u1")
+    node.registrar.changed("u1", 5)
+    node.registrar.note_seen(9, everybody=False)
+    await node.last_seen.drain()
+    assert node.seen == {"u1": 5}
