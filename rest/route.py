@@ -112,6 +112,7 @@ class Route:
     ``path_names`` maps a parameter of the path to the command's field where their names differ;
     without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here. A public
     row that ``knows_callers`` shows more to some of those who send a token: its handler takes either.
+    A ``bulky`` row reads much: its reads wait for each other, user by user, and not before those of the other rows.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
     the one of JSON.
     """
@@ -127,6 +128,7 @@ class Route:
     knows_callers: bool = False
     needs_key: bool = False
     rate: RateClass = GENERAL
+    bulky: bool = False
     adapter: Adapter | None = None
     consumes: str | None = None
     produces: str | None = None

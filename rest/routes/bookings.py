@@ -36,6 +36,7 @@ ROWS = (
         "One's own bookings, the earliest start first",
         command=commands.ListBookings,
         answer=answers.BookingPage,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -105,5 +106,6 @@ CALENDAR_ROWS = (
         public=True,
         adapter=document_handler,
         produces="text/calendar",
+        bulky=True,
     ),
 )

@@ -27,6 +27,7 @@ ROWS = (
         command=commands.SearchTrainers,
         answer=answers.TrainerPage,
         public=True,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -56,6 +57,7 @@ ROWS = (
         answer=answers.ReviewPage,
         public=True,
         path_names={"id": "trainerId"},
+        bulky=True,
     ),
     Route("PUT", _BOOKMARK, bookmarks.add_bookmark, "Keep a trainer in mind", command=commands.AddBookmark),
     Route("DELETE", _BOOKMARK, bookmarks.remove_bookmark, "Forget a trainer", command=commands.RemoveBookmark),
@@ -66,6 +68,7 @@ ROWS = (
         "The trainers I keep in mind, newest first",
         command=commands.ListBookmarks,
         answer=answers.BookmarkPage,
+        bulky=True,
     ),
     Route(
         "POST",

@@ -18,6 +18,7 @@ ROWS = (
         "What happened past each cursor",
         command=commands.Sync,
         answer=conversations.SyncAnswer,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -27,6 +28,7 @@ ROWS = (
         command=commands.ListMessages,
         answer=conversations.MessageList,
         path_names=_NAMES,
+        bulky=True,
     ),
     Route(
         "POST",
