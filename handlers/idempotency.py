@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -28,6 +29,7 @@ from handlers.access import Actor
 from handlers.bookings import announce, queries
 from handlers.context import Context
 from handlers.messages import views
+from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.idempotency import CLAIM_LASTS, Keep, Receipt, Scope, nothing
 
 C = TypeVar("C", bound=Command)
@@ -85,7 +87,7 @@ def _once(
             try:
                 answer = await handler(context, replace(actor, submit_lock=asyncio.Lock()), command)
             except BaseException:
-                await asyncio.shield(context.store.idempotency.release(claimed))
+                await release(context, claimed)
                 raise
             await context.store.idempotency.keep(claimed, keep(answer))
             return answer
@@ -117,7 +119,7 @@ async def claim(
     Raises ``idempotency_conflict``, or ``unavailable`` while the first is still at work.
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + PATIENCE_SECONDS
+    give_up = loop.time() + min(PATIENCE_SECONDS, remaining())
     while loop.time() < give_up:
         now = context.now()
         earlier = await context.store.idempotency.claim(scope, digest, now, lasting)
@@ -129,6 +131,13 @@ async def claim(
             return earlier.result
         await asyncio.sleep(_PAUSE_SECONDS)
     raise unavailable("The first command under this key is still at work.")
+
+
+async def release(context: Context, receipt: Receipt) -> None:
+    """Give a claim back after a failure. It goes on by itself when the caller leaves or has no time left; a claim
+    that could not be given back runs out."""
+    giving_back = detached(context.store.idempotency.release(receipt), BUDGET_SECONDS)
+    await asyncio.wait([giving_back], timeout=None if (left := remaining()) == math.inf else max(0.0, left))
 
 
 K = TypeVar("K")
@@ -202,7 +211,7 @@ async def _once_committing(
         try:
             return await commit(context, actor, command, claimed)
         except BaseException:
-            await asyncio.shield(context.store.idempotency.release(claimed))
+            await release(context, claimed)
             raise
 
 

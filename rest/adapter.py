@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from domain.accounts import unauthenticated
 from domain.wire import codec
 from handlers.access import Actor, Visitor
+from rest.answering import answered_in_time
 from rest.limits import take
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
+from store.command_budget import Budget
 
 
 def http_handler(route: Route, services: Services) -> HttpHandler:
     """The aiohttp handler of a row."""
     parser = Parser(route)
 
-    async def handle(request: web.Request) -> web.Response:
+    async def answer(request: web.Request, budget: Budget) -> web.Response:
         anybody = route.public and not (route.optional_auth and "Authorization" in request.headers)
         caller = await caller_of(request, services, public=anybody)
         await take(services.limiter, route.rate, caller)
-        command = await parser.parse(request)
+        with budget.paused():
+            command = await parser.parse(request)
         email = getattr(command, "email", None)
         if email is not None:
             await take(services.limiter, route.rate, caller, email)
-        answer = await route.handler(services.context, caller, command)
+        budget.owner, budget.bulk = owner_of(caller), route.bulky
+        result = await route.handler(services.context, caller, command)
         # A repeat under an idempotency key answers an object where the first answered nothing.
-        if answer is None or route.answer is None:
+        if result is None or route.answer is None:
             return web.Response(status=204)
-        return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
+        return web.Response(status=route.success, body=codec.encode(result), content_type="application/json")
+
+    async def handle(request: web.Request) -> web.Response:
+        return await answered_in_time(Budget(), partial(answer, request))
 
     return handle
+
+
+def owner_of(caller: Actor | Visitor) -> str:
+    """Whose reads wait for each other."""
+    return caller.user_id if isinstance(caller, Actor) else caller.address
 
 
 async def caller_of(request: web.Request, services: Services, *, public: bool) -> Actor | Visitor:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,10 +18,13 @@ from aiohttp import hdrs, web
 
 from domain.files import StoredFile
 from handlers.access import Actor, Visitor
-from rest.adapter import caller_of
+from rest.adapter import caller_of, owner_of
+from rest.answering import answered_in_time
 from rest.limits import take
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
+from store import command_budget
+from store.command_budget import Budget, stream_budget
 
 _CACHE = "private, max-age=300"
 
@@ -31,15 +35,21 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
     assert route.produces is not None
     content_type = f"{route.produces}; charset=utf-8"
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def answer(request: web.Request, budget: Budget) -> web.StreamResponse:
         caller = await caller_of(request, services, public=route.public)
         await take(services.limiter, route.rate, caller)
-        body: bytes = await route.handler(services.context, caller, await parser.parse(request))
+        with budget.paused():
+            command = await parser.parse(request)
+        budget.owner, budget.bulk = owner_of(caller), route.bulky
+        body: bytes = await route.handler(services.context, caller, command)
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
         if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: content_type})
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await answered_in_time(Budget(), partial(answer, request))
 
     return handle
 
@@ -97,14 +107,20 @@ _WRITE_BYTES, _WRITE_SECONDS = 64 * 1024, 30.0
 def download_handler(route: Route, services: Services) -> HttpHandler:
     parser = Parser(route)
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def find(request: web.Request, _: Budget) -> tuple[Actor | Visitor, StoredFile, dict[str, str]]:
         signed = "signature" in request.query
         caller: Actor | Visitor = await caller_of(request, services, public=signed)
         await take(services.limiter, route.rate, caller)
         command = await parser.parse(request)
         file: StoredFile = await route.handler(services.context, caller, command)
         caching = _caching(command.expires if signed else None, services.context.clock())
-        return await _answer(request, services, file, _headers(file, caching))
+        return caller, file, _headers(file, caching)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller, file, headers = await answered_in_time(Budget(), partial(find, request))
+        # As long as its reader needs; each step of ours is bounded.
+        with command_budget.within(stream_budget(owner_of(caller), bulk=True)):
+            return await _answer(request, services, file, headers)
 
     return handle
 

@@ -44,6 +44,7 @@ class Route:
     ``path_names`` maps a parameter of the path to the command's field where their names differ;
     without ``answer`` the success is an empty 204. ``needs_key``: the ``Idempotency-Key`` is required here. A public
     row with ``optional_auth`` shows more to some of those who send a token: its handler takes either.
+    A ``bulky`` row reads much: its reads wait for each other, user by user, and not before those of the other rows.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
     the one of JSON.
     """
@@ -59,6 +60,7 @@ class Route:
     optional_auth: bool = False
     needs_key: bool = False
     rate: RateClass = GENERAL
+    bulky: bool = False
     adapter: Callable[[Route, Services], HttpHandler] | None = None
     consumes: str | None = None
     produces: str | None = None

@@ -18,10 +18,13 @@ from domain.files import LARGEST
 from domain.wire import codec
 from handlers.access import Actor
 from handlers.files.upload import Upload
-from rest.adapter import caller_of
+from rest.adapter import caller_of, owner_of
+from rest.answering import answered_in_time
 from rest.limits import take
 from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
+from store import command_budget
+from store.command_budget import Budget, stream_budget
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -190,13 +193,15 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
     turns = UploadLimiter()
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        caller = await caller_of(request, services, public=False)
+        caller = await answered_in_time(Budget(), lambda _: caller_of(request, services, public=False))
         await take(services.limiter, route.rate, caller)
         assert isinstance(caller, Actor)
         key = key_of(request)
         async with turns.turn(caller.user_id):
             part = await file_part(request)
-            answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
+            # It takes as long as its sender needs; each step of ours is bounded.
+            with command_budget.within(stream_budget(owner_of(caller))):
+                answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 
     return handle

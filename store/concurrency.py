@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
+from store.command_budget import BUDGET_SECONDS, detached
+
 T = TypeVar("T")
 
 
@@ -20,16 +22,10 @@ class SingleFlight:
         """What the work under way under this key comes to, or the work begun with this call."""
         task = self._flying.get(key)
         if task is None:
-            task = self._flying[key] = asyncio.get_running_loop().create_task(work())
-            task.add_done_callback(lambda done: self._landed(key, done))
+            task = self._flying[key] = detached(work(), BUDGET_SECONDS)
+            task.add_done_callback(lambda _: self._flying.pop(key))
         # Whoever leaves must not take it away from the others.
         return cast(T, await asyncio.shield(task))
-
-    def _landed(self, key: str, task: asyncio.Task[Any]) -> None:
-        del self._flying[key]
-        if not task.cancelled():
-            # All who waited may have left: nobody is to complain that nobody read it.
-            task.exception()
 
 
 class Tasks:

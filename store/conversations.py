@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
 from domain.errors import unavailable
+from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 CONVERSATIONS = "conversations"
@@ -145,7 +146,7 @@ class Conversations:
     async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
         """The conversation that was there first, as soon as a majority knows of it."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + OPEN_PATIENCE_SECONDS
+        give_up = loop.time() + min(OPEN_PATIENCE_SECONDS, remaining())
         while (found := await self.between(user_id, other_id)) is None:
             if loop.time() > give_up:
                 raise unavailable()
@@ -156,7 +157,7 @@ class Conversations:
         """One look-up at a time for each conversation; those who wait wake in the order in which they came."""
         loading = self._loading.get(conversation_id)
         if loading is None:
-            loading = asyncio.ensure_future(self._find_membership(conversation_id))
+            loading = detached(self._find_membership(conversation_id), BUDGET_SECONDS)
             self._loading[conversation_id] = loading
             loading.add_done_callback(lambda _: self._loading.pop(conversation_id, None))
         return await asyncio.shield(loading)

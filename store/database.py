@@ -32,6 +32,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from domain.errors import DomainError, unavailable
+from store import command_budget, threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,7 +40,7 @@ C = TypeVar("C", bound=type)
 
 # Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
 # the server's words for "not now".
-_NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
+NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
 
 
 def is_transient(error: BaseException) -> bool:
@@ -47,7 +48,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError):
         return True
     return isinstance(error, OperationFailure) and (
-        error.code in _NOT_NOW or error.has_error_label("TransientTransactionError")
+        error.code in NOT_NOW or error.has_error_label("TransientTransactionError")
     )
 
 
@@ -102,6 +103,10 @@ DEFAULT_NAME = "spotter"
 # NOTES-booking.md: retries of a transaction stop after 2 s.
 TRANSACTION_PATIENCE_SECONDS = 2.0
 PING_SECONDS = 2.0
+# Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
+_ABORT_SECONDS = 1.0
+
+threads.install()
 
 
 class Database:
@@ -145,7 +150,7 @@ class Database:
         The body may run more than once: it may only write to the database.
         """
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + TRANSACTION_PATIENCE_SECONDS
+        give_up = loop.time() + min(TRANSACTION_PATIENCE_SECONDS, command_budget.remaining())
         pause = 0.005
         while True:
             try:
@@ -164,7 +169,8 @@ class Database:
             try:
                 result = await body(session)
             except BaseException:
-                await session.abort_transaction()
+                with command_budget.extended(_ABORT_SECONDS):
+                    await session.abort_transaction()
                 raise
             await self._commit(session)
             return result

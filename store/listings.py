@@ -17,7 +17,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.availability import days_of
 from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
-from store import pricings, specializations, users
+from store import command_budget, pricings, specializations, users
 from store.availability_documents import DAYS, windows
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.people import PROFILES, REACHABLE
@@ -36,7 +36,7 @@ SCHEMAS = (
     ),
 )
 # A search whose words hardly anybody shares may walk far; it may not walk for ever.
-_PATIENCE_MS = 3000
+_PATIENCE_SECONDS = 3.0
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,7 +64,9 @@ class Listings:
         field, way = _ORDERS[wanted.sort]
         # Without the hint the planner may take another order's index and sort what it finds there.
         found = self._listings.find(_query(wanted), _SHOWN).sort(field, way).hint(field).limit(limit)
-        return [_listed(one, field) for one in await found.max_time_ms(_PATIENCE_MS).to_list(None)]
+        with command_budget.limited(_PATIENCE_SECONDS):
+            read = await found.to_list(None)
+        return [_listed(one, field) for one in read]
 
     async def of(self, trainer_ids: Collection[str]) -> dict[str, Listed]:
         """Those of the trainers who may be found."""

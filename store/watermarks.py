@@ -15,6 +15,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
+from store.command_budget import BUDGET_SECONDS, detached
 from store.conversations import PARTICIPANTS
 from store.database import Database, Document, repository, to_domain
 
@@ -74,7 +75,7 @@ class Watermarks:
         """One look-up at a time for each: a second one would find a mark that is written and not told yet."""
         loading = self._loading.get(participant_id)
         if loading is None:
-            loading = self._loading[participant_id] = asyncio.ensure_future(self._find(participant_id))
+            loading = self._loading[participant_id] = detached(self._find(participant_id), BUDGET_SECONDS)
             loading.add_done_callback(lambda done: self._loaded(participant_id, done))
         return await asyncio.shield(loading)
 
@@ -106,7 +107,7 @@ class Watermarks:
         else:
             waiting.marks = waiting.marks.raised(marks)
         if self._writer is None:
-            self._writer = asyncio.ensure_future(self._write_all())
+            self._writer = detached(self._write_all())
         return waiting.written
 
     async def _write_all(self) -> None:

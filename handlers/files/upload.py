@@ -23,7 +23,7 @@ from handlers.access import Actor
 from handlers.context import Context, Picture, Pictures
 from handlers.files.access import file_answer
 from handlers.files.spool import Spool
-from handlers.idempotency import claim
+from handlers.idempotency import claim, release
 from store.idempotency import Scope
 
 # Of what begins with a box, puremagic knows some brands and guesses at others.
@@ -141,7 +141,7 @@ async def _upload_once(context: Context, actor: Actor, command: Upload, spool: S
     try:
         stored = await keep(context, actor, command.name, spool, content_type)
     except BaseException:
-        await asyncio.shield(context.store.idempotency.release(claimed))
+        await release(context, claimed)
         raise
     # A name may be personal, and no answer tells it.
     await context.store.idempotency.keep(claimed, codec.encode(msgspec.structs.replace(stored, name="")))

@@ -28,6 +28,7 @@ ROWS = (
         "One's own bookings, the earliest start first",
         command=wire.ListBookings,
         answer=wire.BookingPage,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -93,5 +94,6 @@ ROWS = (
         public=True,
         adapter=document_handler,
         produces="text/calendar",
+        bulky=True,
     ),
 )

@@ -26,6 +26,7 @@ ROWS = (
         command=wire.SearchTrainers,
         answer=wire.TrainerPage,
         public=True,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -55,6 +56,7 @@ ROWS = (
         answer=wire.ReviewPage,
         public=True,
         path_names={"id": "trainerId"},
+        bulky=True,
     ),
     Route("PUT", _BOOKMARK, bookmarks.add_bookmark, "Keep a trainer in mind", command=wire.AddBookmark),
     Route("DELETE", _BOOKMARK, bookmarks.remove_bookmark, "Forget a trainer", command=wire.RemoveBookmark),
@@ -65,6 +67,7 @@ ROWS = (
         "The trainers I keep in mind, newest first",
         command=wire.ListBookmarks,
         answer=wire.BookmarkPage,
+        bulky=True,
     ),
     Route(
         "POST",

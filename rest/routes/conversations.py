@@ -17,6 +17,7 @@ ROWS = (
         "What happened past each cursor",
         command=wire.Sync,
         answer=wire.SyncAnswer,
+        bulky=True,
     ),
     Route(
         "GET",
@@ -26,6 +27,7 @@ ROWS = (
         command=wire.ListMessages,
         answer=wire.MessageList,
         path_names=_NAMES,
+        bulky=True,
     ),
     Route(
         "POST",

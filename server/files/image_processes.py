@@ -17,6 +17,7 @@ import structlog
 
 from domain.errors import Code, DomainError, unavailable
 from handlers.context import Picture, Pictures
+from store.command_budget import remaining
 
 _PROGRAM = Path(__file__).with_name("image_worker.py")
 # A decoder's leaks go with its process.
@@ -148,27 +149,31 @@ class PictureMaker:
     @asynccontextmanager
     async def made(self, size: int, content: AsyncIterator[bytes]) -> AsyncIterator[Pictures]:
         """The worker is kept until they are written, so that no more wait in memory than there are workers."""
-        worker = await self._free_worker()
+        give_up = asyncio.get_running_loop().time() + min(_WAITING_SECONDS + self._patience, remaining())
+        worker = await self._free_worker(give_up)
         try:
-            yield await self._made_by(worker, size, content)
+            yield await self._made_by(worker, size, content, give_up)
         finally:
             self._idle.put_nowait(worker)
 
-    async def _free_worker(self) -> PictureWorker:
+    async def _free_worker(self, give_up: float) -> PictureWorker:
         if self._waiting >= _WAITING or self._stopped:
             raise unavailable("Too many images are waiting; try again.")
         self._waiting += 1
         try:
-            async with asyncio.timeout(_WAITING_SECONDS):
+            async with asyncio.timeout_at(give_up):
                 return await self._idle.get()
         except TimeoutError:
             raise unavailable("Too many images are waiting; try again.") from None
         finally:
             self._waiting -= 1
 
-    async def _made_by(self, worker: PictureWorker, size: int, content: AsyncIterator[bytes]) -> Pictures:
+    async def _made_by(
+        self, worker: PictureWorker, size: int, content: AsyncIterator[bytes], give_up: float
+    ) -> Pictures:
+        enough = asyncio.get_running_loop().time() + self._patience
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout_at(min(enough, give_up)):
                 return await worker.make(size, content)
         except Unfit as error:
             raise _unsupported(str(error)) from None
@@ -176,7 +181,8 @@ class PictureMaker:
             log.warning("no process for images", error=repr(error.__cause__))
             raise unavailable() from None
         except (Broken, TimeoutError) as error:
-            if self._stopped:
+            if self._stopped or (isinstance(error, TimeoutError) and give_up < enough):
+                # It is not the image that took too long, or not it alone.
                 raise unavailable() from None
             log.warning("an image could not be decoded", error=type(error).__name__)
             raise _unsupported("takes too long or too much memory to decode") from None

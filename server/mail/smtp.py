@@ -175,19 +175,21 @@ class SmtpMailer:
                 return
 
     async def _hand_in(self, mail: Mail) -> None:
-        await aiosmtplib.send(
-            to_message(mail, self._sender),
-            sender=self._sender.addr_spec,
-            recipients=[mail.to],
-            hostname=self._place.host,
-            port=self._place.port,
-            use_tls=self._place.tls,
-            # None: upgrade when it is offered.
-            start_tls=False if self._place.tls else None,
-            username=self._place.username,
-            password=self._place.password,
-            timeout=self._patience.timeout,
-        )
+        # The library bounds each step; a server that answers each of them late would have many times as long.
+        async with asyncio.timeout(self._patience.timeout):
+            await aiosmtplib.send(
+                to_message(mail, self._sender),
+                sender=self._sender.addr_spec,
+                recipients=[mail.to],
+                hostname=self._place.host,
+                port=self._place.port,
+                use_tls=self._place.tls,
+                # None: upgrade when it is offered.
+                start_tls=False if self._place.tls else None,
+                username=self._place.username,
+                password=self._place.password,
+                timeout=self._patience.timeout,
+            )
 
     async def _pause(self, seconds: float) -> None:
         if self._stopping.is_set():

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from domain.errors import unavailable
+from store import command_budget
 
 T = TypeVar("T")
 
@@ -69,9 +70,16 @@ class Argon2Passwords:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._under_way >= self._capacity:
             raise unavailable("Too many sign-ins at once; try again.")
-        loop = asyncio.get_running_loop()
+        loop, budget = asyncio.get_running_loop(), command_budget.current()
+
+        def in_time() -> T:
+            # Whoever waited too long for a thread has been answered.
+            if budget is not None and budget.remaining() <= 0:
+                raise unavailable()
+            return work()
+
         self._under_way += 1
-        future = self._pool.submit(work)
+        future = self._pool.submit(in_time)
         # Counted until the thread is done, not until the caller loses interest.
         future.add_done_callback(lambda done: self._finished(loop, done))
         return await asyncio.wrap_future(future)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain.errors import Code, DomainError
+from domain.errors import Code, DomainError, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
@@ -25,6 +25,8 @@ from server.protocol.packets import encode
 from server.sockets.clients import Client, NamespaceConnection, Registry
 from server.sockets.rooms import Rooms
 from server.sockets.rows import Buckets, Rate
+from store import command_budget
+from store.command_budget import BUDGET_SECONDS, Budget
 
 log = structlog.get_logger("sockets")
 
@@ -104,6 +106,10 @@ class Admission:
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or tell it why not."""
         entered: list[str] = []
+        budget = Budget()
+        command_budget.begin(budget)
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(BUDGET_SECONDS, self._end, client, namespace, attempt, unavailable())
         try:
             token = codec.decode(Handshake, auth).token if auth else ""
             actor, expires_at = await self._authenticated(client, token, entered)
@@ -116,6 +122,8 @@ class Admission:
             if self._end(client, namespace, attempt):
                 self._admit(client, namespace, actor, expires_at)
         finally:
+            budget.over = True
+            late.cancel()
             for room in entered:
                 self._channels.leave(room)
             self._registry.release(client)

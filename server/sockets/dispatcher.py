@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.errors import Code, DomainError
+from domain.errors import Code, DomainError, unavailable
 from domain.wire import codec
 from domain.wire.base import Command
 from handlers.context import Context
+from server.deadlines import Deadlines
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.sockets.clients import Client, NamespaceConnection
 from server.sockets.rows import ORDINARY, Buckets, Rate, Row
+from store import command_budget
+from store.command_budget import BUDGET_SECONDS, Budget
 
 log = structlog.get_logger("sockets")
 
@@ -45,6 +48,18 @@ class SocketRow:
     rate: Rate = ORDINARY
 
 
+@dataclass(slots=True, eq=False)
+class _Command:
+    """At work; once ``answered`` that it takes too long, its result goes nowhere."""
+
+    client: Client
+    connection: NamespaceConnection
+    row: Row | SocketRow
+    command: object
+    ack_id: int | None
+    answered: bool = False
+
+
 class Dispatcher:
     def __init__(
         self,
@@ -61,6 +76,7 @@ class Dispatcher:
         self._buckets = buckets
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deadlines: Deadlines[_Command] = Deadlines(BUDGET_SECONDS, self._takes_too_long)
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
     def dispatch(self, client: Client, connection: NamespaceConnection, ack_id: int | None, payload: str) -> None:
@@ -83,7 +99,9 @@ class Dispatcher:
         if client.in_flight == MAX_IN_FLIGHT:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
-        task = asyncio.get_running_loop().create_task(self._run(client, connection, row, command, ack_id))
+        work = _Command(client, connection, row, command, ack_id)
+        self._deadlines.start(work)
+        task = asyncio.get_running_loop().create_task(self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -144,9 +162,10 @@ class Dispatcher:
         if wait:
             raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 
-    async def _run(
-        self, client: Client, connection: NamespaceConnection, row: Row | SocketRow, command: object, ack_id: int | None
-    ) -> None:
+    async def _run(self, work: _Command) -> None:
+        client, connection, row, command = work.client, work.connection, work.row, work.command
+        budget = Budget(connection.actor.user_id, bulk=isinstance(row, Row) and row.bulky)
+        command_budget.begin(budget)
         try:
             if isinstance(row, SocketRow):
                 result = await row.handler(client, command)
@@ -162,15 +181,29 @@ class Dispatcher:
             log.error("command failed", event_name=row.event, **safe_traceback(error))
             code, envelope = Code.INTERNAL.value, packets.failure(INTERNAL)
         finally:
-            self._finished(client)
-        self._count(row.event, code)
+            budget.over = True
+            self._deadlines.cancel(work)
+        if not work.answered:
+            self._answer(work, code, envelope)
+
+    def _takes_too_long(self, work: _Command, due: float) -> None:
+        """It goes on to its end, for it may be half done; what it waits for ends soon after."""
+        work.answered = True
+        error = unavailable()
+        self._answer(work, error.code.value, packets.failure(error))
+
+    def _answer(self, work: _Command, code: str, envelope: bytes) -> None:
+        client, connection = work.client, work.connection
+        self._finished(client)
+        self._count(work.row.event, code)
         # A namespace left and connected again counts its acknowledgements anew: this is not one of them.
-        if ack_id is not None and client.connections.get(connection.namespace) is connection:
-            client.socket.send_text(packets.acknowledgement(connection.namespace, ack_id, envelope))
+        if work.ack_id is not None and client.connections.get(connection.namespace) is connection:
+            client.socket.send_text(packets.acknowledgement(connection.namespace, work.ack_id, envelope))
 
     async def _read(self, client: Client, connection: NamespaceConnection, row: Row, command: object) -> object:
         """One after the other: a peer that does not read is found out before all that it asked for lies in memory."""
         async with client.reading:
+            command_budget.require_time()
             # Whoever has gone meanwhile waits for no answer.
             return None if client.socket.closed else await row.handler(self._context, connection.actor, command)
 

@@ -88,9 +88,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         client.stop_timer()
         client.timer = asyncio.get_running_loop().call_later(self.connect_within, self._reap, client)
 
-    @staticmethod
-    def _reap(client: Client) -> None:
-        if not client.connections:
+    def _reap(self, client: Client) -> None:
+        if client.admitting:
+            # It waits for us, and is answered within the budget of a command.
+            self._reap_later(client)
+        elif not client.connections:
             client.socket.close()
 
     def _closed(self, socket: EngineSocket, reason: str) -> None:

@@ -17,7 +17,8 @@ from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
-from store.database import Database, Document, is_transient
+from store.command_budget import BUDGET_SECONDS, remaining
+from store.database import NOT_NOW, Database, Document, is_transient
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
@@ -25,8 +26,9 @@ from store.log.queues import Announce, Appended, ConversationQueue, Conversation
 from store.log.scheduler import BatchScheduler
 
 BATCH_TIME_LIMIT_MS = 5_000
-# A submitter is told `unavailable` after this long without a commit; a repeat finds the entry if it was stored.
-PATIENCE_SECONDS = 10.0
+# A submitter is told `unavailable` after this long without a commit, or when its command's budget runs out; a repeat
+# finds the entry if it was stored.
+PATIENCE_SECONDS = BUDGET_SECONDS
 # Waiting entries of one process; past it new ones are refused rather than piled up.
 MAX_WAITING = 20_000
 _DUPLICATE_KEY = 11000
@@ -67,13 +69,18 @@ class Appender:
 
         ``announce`` is called for a fresh entry when it is committed, before the future is resolved and before
         a later entry of the conversation is: whoever announces so announces in the order of ``seq``. The
-        future raises ``unavailable`` when the outcome is still unknown after ``PATIENCE_SECONDS``.
+        future raises ``unavailable`` after ``PATIENCE_SECONDS``, or when the command's budget has run out, whoever
+        waits before it: the entry is then not stored, or its outcome is not known yet.
         """
         future: asyncio.Future[Appended] = self._loop.create_future()
+        patience = min(PATIENCE_SECONDS, remaining())
+        if patience <= 0:
+            future.set_exception(unavailable())
+            return future
         if self._lanes.waiting >= MAX_WAITING:
             future.set_exception(unavailable("Too many messages are waiting to be stored."))
             return future
-        lane = self._lanes.add(Pending(document, future, self._loop.time() + PATIENCE_SECONDS, announce))
+        lane = self._lanes.add(Pending(document, future, self._loop.time() + patience, announce))
         if not lane.busy:
             self._turns.next(lane)
         return future
@@ -94,9 +101,11 @@ class Appender:
 
     async def drain(self) -> None:
         """Return when nothing waits any more."""
-        while pending := self._lanes.pending():
-            await asyncio.wait(pending)
-            await asyncio.sleep(0)
+        while self._lanes.waiting:
+            if pending := self._lanes.pending():
+                await asyncio.wait(pending)
+            # Of those left whose submitters were told, or have gone, nothing says when they are done.
+            await asyncio.sleep(0 if pending else 0.005)
 
     # --- writing ---
 
@@ -136,6 +145,8 @@ class Appender:
             if error is None:
                 self._stored(lane)
             elif error["code"] != _DUPLICATE_KEY:
+                # The server has said no, and will again: nobody waits for ever.
+                lane.waiting[0].doubtful &= error["code"] in NOT_NOW
                 self._turns.retry([lane])
             elif "seq" in error["keyPattern"]:
                 lane.losses += 1
@@ -187,7 +198,7 @@ class Appender:
             except Exception as error:
                 if not (isinstance(error, PyMongoError) and is_transient(error)):
                     self._lanes.fail(lane, error)
-                elif self._loop.time() > lane.waiting[0].deadline:
+                elif lane.waiting[0].told:
                     self._lanes.fail(lane, unavailable())
                 else:
                     await asyncio.sleep(0.1)
@@ -233,6 +244,8 @@ class Appender:
 
     def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
         self.counters.unknown_outcomes += len(batch)
+        for lane in batch:
+            lane.waiting[0].doubtful = True
         self._turns.retry(batch)
 
 

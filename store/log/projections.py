@@ -11,6 +11,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import PyMongoError
 
+from store.command_budget import detached
 from store.database import Database, Document
 from store.log.documents import MESSAGES
 
@@ -43,7 +44,7 @@ class Projections:
             latest = self._latest[entry["conversationId"]] = _Latest(entry["seq"])
         _advance(latest, entry)
         if self._writer is None:
-            self._writer = asyncio.ensure_future(self._write_behind())
+            self._writer = detached(self._write_behind())
 
     async def flush(self) -> None:
         """Return when all that was noted is written."""

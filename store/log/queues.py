@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
+from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.database import Document
+from store.log.expiry import Expiry
 
 MAX_KNOWN_HEADS = 50_000
 
@@ -32,12 +34,18 @@ Announce = Callable[[Appended], None]
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """An entry on its way; ``deadline`` is the loop's time at which its submitter is told ``unavailable``."""
+    """An entry on its way; ``deadline`` is the loop's time at which its submitter is told ``unavailable``.
+
+    Once ``told`` it is written no more, unless it is ``doubtful``: the outcome of an attempt is unknown, so it may be
+    stored already or be stored yet. Such a one is carried on until that is known, or nobody would announce it.
+    """
 
     document: Document
     future: asyncio.Future[Appended]
     deadline: float
     announce: Announce
+    told: bool = False
+    doubtful: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -70,11 +78,13 @@ class ConversationQueues:
 
     def __init__(self) -> None:
         self._lanes: OrderedDict[ObjectId, ConversationQueue] = OrderedDict()
+        self._expiry: Expiry[Pending] = Expiry(self._expire)
         self.waiting = 0
 
     def add(self, pending: Pending) -> ConversationQueue:
         lane = self._of(pending.document["conversationId"])
         lane.waiting.append(pending)
+        self._expiry.add(pending)
         self.waiting += 1
         return lane
 
@@ -96,6 +106,24 @@ class ConversationQueues:
         """Take the oldest entry out, telling its submitter why."""
         _raise(self._take(lane), error)
 
+    def _expire(self, pending: Pending) -> None:
+        """Its deadline has passed: its submitter is told, and it leaves the queue.
+
+        The oldest of a lane may be being written: it leaves when the lane comes back to it.
+        """
+        pending.told = True
+        _raise(pending, unavailable())
+        lane = self._lanes[pending.document["conversationId"]]
+        if lane.waiting[0] is not pending:
+            lane.waiting.remove(pending)
+            self.waiting -= 1
+
+    def withdraw(self, lane: ConversationQueue) -> bool:
+        """Take out what need not be written any more; whether there is something left that has to."""
+        while lane.waiting and lane.waiting[0].told and not lane.waiting[0].doubtful:
+            self._take(lane)
+        return bool(lane.waiting)
+
     def known_head(self, conversation_id: ObjectId) -> int:
         lane = self._lanes.get(conversation_id)
         return (lane.head or 0) if lane else 0
@@ -104,8 +132,9 @@ class ConversationQueues:
         return self._lanes.get(conversation_id)
 
     def pending(self) -> list[asyncio.Future[Appended]]:
-        """The newest of each lane."""
-        return [lane.waiting[-1].future for lane in self._lanes.values() if lane.waiting]
+        """The newest of each lane whose submitter still waits."""
+        newest = (lane.waiting[-1].future for lane in self._lanes.values() if lane.waiting)
+        return [future for future in newest if not future.done()]
 
     def _of(self, conversation_id: ObjectId) -> ConversationQueue:
         lane = self._lanes.get(conversation_id)
@@ -126,7 +155,9 @@ class ConversationQueues:
     def _take(self, lane: ConversationQueue) -> Pending:
         self.waiting -= 1
         lane.losses = 0
-        return lane.waiting.popleft()
+        pending = lane.waiting.popleft()
+        self._expiry.discard(pending)
+        return pending
 
 
 def _raise(pending: Pending, error: Exception) -> None:

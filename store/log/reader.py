@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from domain.messages import Change, MessageRecord, fold
+from store import command_budget
 from store.database import Database, Document, repository
 from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
-SEARCH_TIME_LIMIT_MS = 3_000
+SEARCH_SECONDS = 3.0
 # Of texts as long as they get, about as many as an answer holds.
 _BATCH = 50
 
@@ -147,7 +148,8 @@ class LogReader:
         if before is not None:
             query["_id"] = {"$lt": ObjectId(before)}
         cursor = self._messages.find(query).hint("sequencer").sort("_id", -1).limit(limit)
-        found = await cursor.max_time_ms(SEARCH_TIME_LIMIT_MS).to_list(None)
+        with command_budget.limited(SEARCH_SECONDS):
+            found = await cursor.to_list(None)
         waiting = await self._waiting({str(document["conversationId"]) for document in found})
         records = [_folded(message_record(document), waiting) for document in found]
         return [record for record in records if record.deleted_at is None]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from domain.errors import unavailable
+from store.command_budget import no_budget
 from store.log.fairness import Fairness
 from store.log.heads import Heads
 from store.log.queues import ConversationQueue, ConversationQueues
@@ -37,12 +37,12 @@ class BatchScheduler:
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        # What is written for many must not end with the time of the one who happened to begin it.
+        self._context = no_budget()
 
     def next(self, lane: ConversationQueue) -> None:
-        """Queue the lane's oldest entry, telling those whose patience has ended."""
-        while lane.waiting and lane.losses and lane.waiting[0].deadline < self._loop.time():
-            self._lanes.fail(lane, unavailable())
-        lane.busy = bool(lane.waiting)
+        """Queue the lane's oldest entry that somebody waits for, or that may be stored."""
+        lane.busy = self._lanes.withdraw(lane)
         if not lane.busy:
             return
         if lane.head is None:
@@ -71,7 +71,7 @@ class BatchScheduler:
             lane.losses += 1
             lane.head = None
             pause = min(0.005 * 2 ** min(lane.losses, 7), 0.5) * random.uniform(0.5, 1.5)
-            self._loop.call_later(pause, self.next, lane)
+            self._loop.call_later(pause, self.next, lane, context=self._context)
 
     def start(self, batch: list[ConversationQueue]) -> None:
         """Write it now."""
@@ -79,13 +79,13 @@ class BatchScheduler:
         self.spawn(self._run(batch))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(work, context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _queue_after(self, pause: float, lane: ConversationQueue) -> None:
         if pause:
-            lane.pause = self._loop.call_later(pause, self._queue, lane)
+            lane.pause = self._loop.call_later(pause, self._queue, lane, context=self._context)
         else:
             self._queue(lane)
 
@@ -95,7 +95,7 @@ class BatchScheduler:
         if not self._scheduled:
             # Once an iteration of the loop: what arrived together is written together.
             self._scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush, context=self._context)
 
     async def _learn(self) -> None:
         """Read the heads of all lanes that need one, together, until none does."""
@@ -117,8 +117,15 @@ class BatchScheduler:
     def _flush(self) -> None:
         self._scheduled = False
         while self._ready and self._in_flight < MAX_IN_FLIGHT:
-            size = min(len(self._ready), MAX_BATCH)
-            self.start([self._ready.popleft() for _ in range(size)])
+            batch: list[ConversationQueue] = []
+            while self._ready and len(batch) < MAX_BATCH:
+                lane = self._ready.popleft()
+                # Somebody's patience may have ended since.
+                lane.busy = self._lanes.withdraw(lane)
+                if lane.busy:
+                    batch.append(lane)
+            if batch:
+                self.start(batch)
 
     async def _run(self, batch: list[ConversationQueue]) -> None:
         try:

@@ -1,0 +1,139 @@
+"""How long a command may still take: one budget from its arrival, carried in the context to whatever it waits for.
+
+The edges (REST, sockets) begin a budget and answer ``unavailable`` when it has run out, whatever the command still
+waits for. Below them it bounds each operation of the driver (``store/threads.py``), the wait for a place in a
+conversation's queue, for a claim, for a conflict to pass. Nothing is cancelled: a write that was submitted has an
+unknown outcome, and what waits for the driver ends with the driver's own time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+from time import monotonic
+from typing import Any, TypeVar
+
+from domain.errors import unavailable
+
+T = TypeVar("T")
+
+BUDGET_SECONDS = 10.0
+
+
+def stream_budget(owner: str, *, bulk: bool = False) -> Budget:
+    """Of what takes as long as the peer needs: each operation of ours is bounded, the whole is not."""
+    return Budget(owner, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
+
+
+class Budget:
+    """``owner`` is whose command it is; the reads of a ``bulk`` one wait in a queue of their own, user by user.
+
+    Once ``over`` it bounds nothing any more: tasks and timers that a command left behind inherit its context.
+    """
+
+    __slots__ = ("_deadline", "_each", "bulk", "over", "owner")
+
+    def __init__(
+        self, owner: str = "", *, bulk: bool = False, seconds: float = BUDGET_SECONDS, each: float = math.inf
+    ) -> None:
+        """``seconds`` for all, and of those at most ``each`` for one operation, from when it begins."""
+        self._each = each
+        self._deadline = monotonic() + seconds
+        self.owner = owner
+        self.bulk = bulk
+        self.over = False
+
+    def remaining(self) -> float:
+        """Seconds; 0 or less when it has run out."""
+        return min(self._deadline - monotonic(), self._each)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What passes here is the client's own time."""
+        began, deadline = monotonic(), self._deadline
+        self._deadline = math.inf
+        try:
+            yield
+        finally:
+            self._deadline = deadline + (monotonic() - began)
+
+
+_current: ContextVar[Budget | None] = ContextVar("command_budget", default=None)
+
+
+def begin(budget: Budget) -> None:
+    """From here on in this task, and in what it starts, until the budget is over."""
+    _current.set(budget)
+
+
+def current() -> Budget | None:
+    budget = _current.get()
+    return None if budget is None or budget.over else budget
+
+
+def remaining() -> float:
+    """Seconds that the command at work here may still take; without one, as many as it likes."""
+    budget = current()
+    return math.inf if budget is None else budget.remaining()
+
+
+def require_time() -> None:
+    """Raises ``unavailable`` when the budget has run out: who waited in a queue need not begin any more."""
+    if remaining() <= 0:
+        raise unavailable()
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """At most so long for each operation that is awaited here, its wait for a thread not counted."""
+    outer = current() or Budget(seconds=math.inf)
+    with within(Budget(outer.owner, bulk=outer.bulk, seconds=outer.remaining(), each=seconds)):
+        yield
+
+
+@contextmanager
+def extended(seconds: float) -> Iterator[None]:
+    """So long for what has to be cleaned up, even when the command's own time has run out."""
+    with within(Budget(seconds=seconds)):
+        yield
+
+
+@contextmanager
+def within(budget: Budget) -> Iterator[None]:
+    """The budget for what is awaited here."""
+    token = _current.set(budget)
+    try:
+        yield
+    finally:
+        budget.over = True
+        _current.reset(token)
+
+
+def no_budget() -> Context:
+    """The context as it is here, but nobody's command: for work that serves many."""
+    context = copy_context()
+    context.run(_current.set, None)
+    return context
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def detached(work: Coroutine[Any, Any, T], seconds: float | None = None) -> asyncio.Task[T]:
+    """A task that others may wait for as well, with ``seconds`` of its own; its error may stay unread."""
+    context = no_budget()
+    if seconds is not None:
+        context.run(_current.set, Budget(seconds=seconds))
+    task = asyncio.get_running_loop().create_task(work, context=context)
+    _tasks.add(task)
+    task.add_done_callback(_ended)
+    return task
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        task.exception()

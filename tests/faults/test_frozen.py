@@ -1,0 +1,204 @@
+"""MongoDB, Redis and what decodes images hang: everything is answered in time, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+from bson import ObjectId
+from socketio.exceptions import ConnectionError as NotConnected
+
+from domain.errors import Code, DomainError
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
+from server.app import utc_now
+from server.files.image_processes import PictureMaker
+from store.command_budget import Budget, within
+from store.log.documents import MESSAGES
+from tests.faults.freezing import Servers, frozen, own_servers
+from tests.files.samples import image
+from tests.harness.complaints import no_complaints
+from tests.harness.devices import Data, Device, device
+from tests.harness.nodes import Running, running_node
+from tests.harness.people import People, Person
+
+T = TypeVar("T")
+
+# Three times what a command may take: ten seconds and two.
+ANSWERED_WITHIN_SECONDS = 36.0
+SENDS = 24
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
+    async with own_servers(tmp_path) as own:
+        yield own
+
+
+@dataclass
+class Pair:
+    """A client and a trainer who have talked, each with a device."""
+
+    client: Person
+    trainer: Person
+    conversation: str
+    phone: Device
+    tablet: Device
+    running: Running
+    stack: AsyncExitStack
+
+
+@pytest.fixture
+async def pair(servers: Servers, tmp_path: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(running_node(servers.mongo_url, servers.redis_url, tmp_path))
+        people = People(running.node.store, running.node.tokens, utc_now)
+        client, trainer, conversation = await people.pair()
+        namespaces = (CONVERSATIONS, PRESENCE, BOOKINGS)
+        phone = await stack.enter_async_context(device(running.url, client, namespaces))
+        tablet = await stack.enter_async_context(device(running.url, trainer))
+        await phone.send(conversation, "before")
+        await tablet.hear("message:new")
+        yield Pair(client, trainer, conversation, phone, tablet, running, stack)
+
+
+async def asked(phone: Device, event: str, data: Data, namespace: str = CONVERSATIONS) -> tuple[Any, float]:
+    """The acknowledgement, and after how many seconds it came."""
+    began = monotonic()
+    answer = await phone.io.call(event, data, namespace=namespace, timeout=ANSWERED_WITHIN_SECONDS)
+    return answer, monotonic() - began
+
+
+async def requested(pair: Pair, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, float]:
+    headers["Authorization"] = f"Bearer {pair.client.token}"
+    began = monotonic()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, pair.running.url + path, json=body, headers=headers) as response,
+    ):
+        assert response.content_type == "application/problem+json", await response.text()
+        assert response.status == 503
+        return {"ok": False, "error": await response.json()}, monotonic() - began
+
+
+async def connected(pair: Pair) -> tuple[Any, float]:
+    """What a device is told that comes meanwhile."""
+    began = monotonic()
+    late = Device()
+    refusals: list[Data] = []
+    late.io.on("connect_error", refusals.append, namespace=CONVERSATIONS)
+    with pytest.raises(NotConnected):
+        await late.io.connect(
+            pair.running.url, auth={"token": pair.client.token}, namespaces=[CONVERSATIONS],
+            transports=["websocket"], wait_timeout=ANSWERED_WITHIN_SECONDS,
+        )  # fmt: skip
+    return {"ok": False, "error": refusals[0]["data"]}, monotonic() - began
+
+
+async def stored(pair: Pair) -> list[Data]:
+    found = pair.running.node.database.collection(MESSAGES).find({"conversationId": ObjectId(pair.conversation)})
+    return await found.sort("seq", 1).to_list(None)
+
+
+async def test_everything_is_answered_in_time_while_mongodb_is_frozen(servers: Servers, pair: Pair) -> None:
+    names = [f"frozen {number}" for number in range(SENDS)]
+    target = (await stored(pair))[0]["_id"]
+
+    def command(name: str) -> Data:
+        return {"conversationId": pair.conversation, "clientMessageId": name, "text": name}
+
+    with frozen(servers.mongod):
+        waiting: list[Awaitable[tuple[Any, float]]] = [
+            *(asked(pair.phone, "message:send", command(name)) for name in names),
+            asked(pair.phone, "message:edit", {"messageId": str(target), "text": "other", "idempotencyKey": "edit"}),
+            asked(pair.phone, "message:search", {"query": "frozen"}),
+            asked(pair.phone, "conversation:list", {}),
+            asked(pair.phone, "sync", {"cursors": {}}),
+            asked(pair.phone, "booking:list", {}, BOOKINGS),
+            requested(pair, "GET", "/v1/me"),
+            requested(pair, "POST", "/v1/sync", {"cursors": {}}),
+            requested(pair, "GET", "/v1/trainers"),
+            requested(pair, "POST", "/v1/auth/login", {"email": pair.client.email, "password": "some password"}),
+            requested(pair, "GET", f"/v1/files/{ObjectId()}"),
+            connected(pair),
+        ]
+        answers = await asyncio.gather(*waiting)
+    assert {answer["error"]["code"] for answer, _ in answers} == {"unavailable"}
+    assert max(seconds for _, seconds in answers) < ANSWERED_WITHIN_SECONDS
+    # After the thaw each is repeated, as a client does: it is stored once, whether it had been or not.
+    for name in names:
+        assert (await pair.phone.send(pair.conversation, name, name))["text"] == name
+    entries = await stored(pair)
+    sent = [entry["clientMessageId"] for entry in entries if "change" not in entry]
+    assert sorted(sent) == sorted(["before", *names])
+    assert [entry["seq"] for entry in entries] == [*range(1, len(entries) + 1)]
+    # And told once, in order.
+    await pair.tablet.hear("message:new", 1 + SENDS)
+    heard = [data["seq"] for event, data in pair.tablet.heard if event in ("message:new", "message:updated")]
+    assert heard == [entry["seq"] for entry in entries]
+    assert pair.running.node.store.log.appender.waiting == 0
+
+
+async def test_what_was_acknowledged_before_a_short_freeze_and_after_is_there_once(
+    servers: Servers, pair: Pair
+) -> None:
+    """A freeze that ends before the budgets do: all are acknowledged."""
+    with frozen(servers.mongod):
+        sending = [asyncio.create_task(pair.phone.send(pair.conversation, str(number))) for number in range(SENDS)]
+        # All are at work, and none can be done.
+        while pair.running.node.store.log.appender.waiting < SENDS:  # noqa: ASYNC110 - the log has no event
+            await asyncio.sleep(0.01)
+    acknowledged = {message["clientMessageId"]: message["seq"] for message in await asyncio.gather(*sending)}
+    entries = {entry["clientMessageId"]: entry["seq"] for entry in await stored(pair)}
+    assert entries == {"before": 1, **acknowledged}
+    assert [entries[str(number)] for number in range(SENDS)] == [*range(2, SENDS + 2)]
+
+
+async def test_commands_are_answered_while_redis_is_frozen(servers: Servers, pair: Pair) -> None:
+    with frozen(servers.redis):
+        sent, watched, listed = await asyncio.gather(
+            asked(pair.phone, "message:send", {
+                "conversationId": pair.conversation, "clientMessageId": "1", "text": "without Redis",
+            }),
+            asked(pair.phone, "presence:watch", {"userIds": [pair.trainer.id]}, PRESENCE),
+            asked(pair.phone, "conversation:list", {}),
+        )  # fmt: skip
+    assert sent[0]["ok"]
+    assert listed[0]["ok"]
+    assert watched[0]["ok"]
+    assert max(seconds for _, seconds in (sent, watched, listed)) < ANSWERED_WITHIN_SECONDS
+
+
+async def test_who_waits_for_a_frozen_image_process_is_told_in_time() -> None:
+    """Not that the image is a bad one."""
+    maker = PictureMaker(1)
+    content = image("PNG", (40, 30))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    async def make() -> None:
+        with within(Budget(seconds=1.0)):
+            async with maker.made(len(content), chunks()):
+                pass
+
+    try:
+        async with maker.made(len(content), chunks()):
+            pass
+        pid = maker.workers[0].pid
+        assert pid is not None
+        # It is ended by whoever gives up on it.
+        os.kill(pid, signal.SIGSTOP)
+        with no_complaints():
+            results = await asyncio.gather(make(), make(), return_exceptions=True)
+        assert [error.code for error in results if isinstance(error, DomainError)] == [Code.UNAVAILABLE] * 2
+    finally:
+        await maker.stop()

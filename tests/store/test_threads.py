@@ -1,0 +1,57 @@
+"""Slow reads have threads of their own: nobody else's operation waits behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+from bson import ObjectId
+from motor.frameworks import asyncio as motor_framework
+
+from store import threads
+from store.command_budget import Budget, within
+from store.database import Database
+from store.log.log import Log
+from tests.store.writing import a_message, new_id, send
+
+SLOW_READS = 3 * threads.BULK_THREADS
+_SECONDS = 0.4
+
+
+async def slow_read(database: Database, owner: str, *, bulk: bool = True) -> None:
+    """As a search through much: the server works on it for a while."""
+    with within(Budget(owner, bulk=bulk)):
+        await database.collection("slow").find_one({"$where": f"sleep({_SECONDS * 1000}) || true"})
+
+
+async def some_document(database: Database) -> None:
+    await database.collection("slow").insert_one({"_id": ObjectId()})
+
+
+async def test_appends_and_look_ups_do_not_wait_for_bulky_reads(shared_database: Database, log: Log) -> None:
+    await some_document(shared_database)
+    reads = [asyncio.create_task(slow_read(shared_database, str(number))) for number in range(SLOW_READS)]
+    await asyncio.sleep(0)
+    sender = new_id()
+    for number in range(10):
+        await send(log, a_message(new_id(), sender, str(number)))
+        await shared_database.collection("users").find_one({"_id": ObjectId()})
+    # The last of them have not even begun.
+    assert not any(read.done() for read in reads[-threads.BULK_THREADS :])
+    await asyncio.gather(*reads)
+
+
+async def test_one_users_bulky_reads_wait_for_each_other_and_not_before_anothers(shared_database: Database) -> None:
+    await some_document(shared_database)
+    greedy = [asyncio.create_task(slow_read(shared_database, "greedy")) for _ in range(SLOW_READS)]
+    await asyncio.sleep(0)
+    await slow_read(shared_database, "quiet")
+    assert not all(read.done() for read in greedy)
+    assert sum(read.done() for read in greedy) <= 2 * threads.BULK_THREADS
+    await asyncio.gather(*greedy)
+
+
+def test_the_driver_takes_its_threads_from_us() -> None:
+    """What is relied on of motor: each of its classes asks this module for a thread when it needs one."""
+    assert motor_framework.run_on_executor is threads.run_on_executor
+    assert list(inspect.signature(threads.run_on_executor).parameters)[:2] == ["loop", "fn"]
