@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
+
 from domain.wire.events import BOOKINGS, CONVERSATIONS, SyncRequired
+from server.engineio.socket import EngineSocket
+from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.frames import Frame
 from server.protocol.packets import encode
 from server.sockets.rooms import Rooms
+
+log = structlog.get_logger("fanout")
 
 # What is live in a namespace may have been missed: whoever is connected asks again.
 _SYNC_REQUIRED = {name: frames.text(encode(SyncRequired(), name)) for name in (CONVERSATIONS, BOOKINGS)}
@@ -32,7 +38,7 @@ class Delivery:
         members = self._members(namespace, room)
         self.counters.delivered += len(members)
         for socket in members:
-            socket.send_frame(frame)
+            _write(socket, frame)
 
     def resync(self, room: str) -> None:
         """Whoever is in the room has to ask what it missed."""
@@ -40,4 +46,12 @@ class Delivery:
             members = self._members(namespace, room)
             self.counters.resyncs += len(members)
             for socket in members:
-                socket.send_frame(frame)
+                _write(socket, frame)
+
+
+def _write(socket: EngineSocket, frame: Frame) -> None:
+    try:
+        socket.send_frame(frame)
+    except Exception as error:
+        # The other sockets of the room are not to miss it.
+        log.error("writing to a socket failed", **safe_traceback(error))

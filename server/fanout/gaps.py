@@ -12,6 +12,7 @@ from domain.wire.events import CONVERSATIONS
 from handlers.context import Context
 from handlers.messages import recovery
 from handlers.messages.recovery import Missed
+from server.callbacks import notify
 from server.fanout.delivery import Delivery
 from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
 from server.observability.logging import safe_traceback
@@ -95,7 +96,16 @@ class GapFiller:
         try:
             while self._wanted:
                 batch = {i: self._wanted.pop(i) for i in tuple(self._wanted)[:MAX_CONVERSATIONS_A_READ]}
-                if await self._fill(batch):
+                try:
+                    progressed = await self._fill(batch)
+                except Exception as error:
+                    # What these rooms miss they have to ask for; the others are still to be filled.
+                    log.error("filling gaps failed", **safe_traceback(error))
+                    progressed = False
+                    for conversation_id, want in batch.items():
+                        for gate in want.gates:
+                            notify(gate.give_up, conversation_id)
+                if progressed:
                     pause = _FIRST_PAUSE_SECONDS
                 else:
                     await asyncio.sleep(pause)
@@ -216,7 +226,7 @@ class GapFiller:
             for conversation_id, head in heads.items():
                 for gate in gates[conversation_id]:
                     if gate.position(conversation_id) is not None:
-                        gate.head(conversation_id, head)
+                        notify(gate.head, conversation_id, head)
 
     @property
     def _known_context(self) -> Context:

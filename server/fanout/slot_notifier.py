@@ -17,6 +17,7 @@ from domain.wire.availability import slot_answers
 from domain.wire.events import BOOKINGS, SlotsChanged
 from handlers.context import Context
 from handlers.slots.changes import SlotStatus, slot_status
+from server.callbacks import notify
 from server.fanout.delivery import Delivery
 from server.observability.logging import safe_traceback
 from server.protocol import frames
@@ -69,13 +70,21 @@ class SlotNotifier:
         try:
             while hints := self._hints[trainer_id]:
                 self._hints[trainer_id] = []
-                found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
-                if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
-                    self._delivery.resync(rooms.slots(trainer_id))
-                else:
-                    self._say(trainer_id, found)
+                try:
+                    await self._answer(trainer_id, hints)
+                except Exception as error:
+                    # What came meanwhile is still to be answered.
+                    log.error("telling slot watchers failed", **safe_traceback(error))
+                    notify(self._delivery.resync, rooms.slots(trainer_id))
         finally:
             del self._hints[trainer_id]
+
+    async def _answer(self, trainer_id: str, hints: Collection[SlotHint]) -> None:
+        found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
+        if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
+            self._delivery.resync(rooms.slots(trainer_id))
+        else:
+            self._say(trainer_id, found)
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""

@@ -9,6 +9,7 @@ What the gateway tells of its clients: any connection of any namespace makes som
 from __future__ import annotations
 
 from domain.wire.events import PRESENCE, PresenceChanged
+from server.callbacks import notify
 from server.engineio.socket import EngineSocket
 from server.presence.presence import Presence
 from server.protocol import frames
@@ -53,7 +54,7 @@ class WatchingConnections:
             return
         frame = frames.text(encode(event, PRESENCE))
         for socket in watching:
-            socket.send_frame(frame)
+            notify(socket.send_frame, frame)
         self.told += len(watching)
 
 

@@ -8,6 +8,8 @@ from itertools import islice
 
 import structlog
 
+from server.callbacks import notify
+
 log = structlog.get_logger("presence")
 
 MAX_BATCH = 512
@@ -60,4 +62,4 @@ class LastSeen:
             return
         for user_id, (_, waiting) in batch.items():
             for written in waiting:
-                written(user_id)
+                notify(written, user_id)

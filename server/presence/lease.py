@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from server.callbacks import notify
 from server.presence import redis
 from server.presence.redis import RENEW, RESIGN, Call, Scripts
 
@@ -74,7 +75,7 @@ class Lease:
                 self._take_name()
                 _, dead = await self._renew(create=True)
                 self._registered = True
-                self._lost()
+                notify(self._lost)
             self._registered = True
             return dead
 

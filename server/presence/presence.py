@@ -192,3 +192,5 @@ class Presence:
                 self._catch_up.set()
             except Exception as error:
                 log.error("reading presence again failed", **safe_traceback(error))
+                await asyncio.sleep(self._timing.retry_seconds)
+                self._catch_up.set()

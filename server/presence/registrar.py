@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from domain.presence import Status, View, public
+from server.callbacks import notify
 from server.observability.logging import safe_traceback
 from server.presence import redis, watches
 from server.presence.devices import Devices
@@ -121,7 +122,7 @@ class Registrar:
                 # Done ones were taken out of the batch.
                 for user_id, left_at in batch.items():
                     self._dirty.setdefault(user_id, left_at)
-                    self._unreached(user_id, left_at)
+                    notify(self._unreached, user_id, left_at)
                     self._wake_waiting(user_id)
 
     async def _register(self, batch: dict[str, int]) -> None:
@@ -171,7 +172,7 @@ class Registrar:
         before = self._written.pop(user_id, None)
         if status is not None:
             self._written[user_id] = (incarnation, status)
-        self._told(user_id, view)
+        notify(self._told, user_id, view)
         was_seen = user_id in self._shown or (before is not None and public(before[1]) != "offline")
         if user_id not in self._dirty:
             self._shown.discard(user_id)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from domain.presence import View
+from server.callbacks import notify
 from server.presence import redis, watches
 from server.presence.last_seen import LastSeen
 from server.presence.redis import CHANGE, Call, Scripts
@@ -53,7 +54,7 @@ class TakingOver:
             if isinstance(answer, BaseException):
                 raise answer
             view = watches.from_message(answer)
-            self._told(user_id, view)
+            notify(self._told, user_id, view)
             if view.status == "offline" and view.seen:
                 seen[user_id] = view.seen
         # Off the list only when it is durable: a survivor may be killed as well.

@@ -18,6 +18,7 @@ from domain.errors import invalid
 from domain.presence import NOWHERE, PublicStatus, Status, View, assumed, most_present, public
 from domain.times import from_milliseconds, to_wire_or_none
 from domain.wire.events import PresenceChanged
+from server.callbacks import notify
 from server.observability.logging import safe_traceback
 from server.presence import redis
 from server.presence.redis import UNREACHED, Scripts
@@ -240,4 +241,5 @@ class Watches:
         # Nobody has been told anything yet while it is being loaded.
         if watched.loading is None and status != before.status:
             seen = from_milliseconds(view.seen) if status == "offline" else None
-            self._audience.tell(PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen)))
+            event = PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen))
+            notify(self._audience.tell, event)

@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
+from server.callbacks import notify_all
 from server.pubsub.addresses import parse
 from server.pubsub.channels import Receive, Subscription
 from server.pubsub.connection import ANSWER_WITHIN_SECONDS
@@ -187,13 +188,11 @@ class Bus:
             self._settle(subscription)
 
     def heard_again(self, names: Collection[str]) -> None:
-        for callback in self._restored:
-            callback(names)
+        notify_all(self._restored, names)
 
     def speaks_again(self) -> None:
         self.epoch += 1
-        for callback in self._speaking:
-            callback()
+        notify_all(self._speaking)
 
     def muted(self) -> None:
         self.epoch += 1

@@ -12,8 +12,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, cast
 
 import hiredis
+import structlog
 from redis.exceptions import RedisError
 
+from server.callbacks import notify
+from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Endpoint
 
 # A frozen server still accepts connections: whoever does not answer in this time is not there.
@@ -124,6 +127,11 @@ async def dial(endpoint: Endpoint, connection: C) -> C:
     return connection
 
 
+log = structlog.get_logger("fanout")
+
+
+# What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
+UNREACHABLE = (OSError, TimeoutError, RedisError)
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 
@@ -133,7 +141,7 @@ Locate = Callable[[], Awaitable[Endpoint]]
 class ReconnectingConnection(Generic[C]):
     """``connection`` is None while there is none.
 
-    ``up`` and ``down`` hear of each change, ``failed`` of each attempt in vain.
+    ``up`` and ``down`` are called at each change, ``failed`` at each attempt in vain; what they raise is logged.
     """
 
     def __init__(
@@ -170,8 +178,10 @@ class ReconnectingConnection(Generic[C]):
             try:
                 self.endpoint = await self._locate()
                 connection = await dial(self.endpoint, self._make())
-            except (OSError, TimeoutError, RedisError):
-                self._failed()
+            except Exception as error:
+                if not isinstance(error, UNREACHABLE):
+                    log.error("connecting to Redis failed", **safe_traceback(error))
+                notify(self._failed)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
@@ -182,10 +192,10 @@ class ReconnectingConnection(Generic[C]):
 
     async def _live(self, connection: C) -> None:
         self.connection = connection
-        self._up(connection)
+        notify(self._up, connection)
         try:
             await connection.lost
         finally:
             connection.abort()
             self.connection = None
-            self._down(connection)
+            notify(self._down, connection)

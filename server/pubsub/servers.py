@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Address, Endpoint
 from server.pubsub.channels import PLAIN, SHARDED
-from server.pubsub.connection import ANSWER_WITHIN_SECONDS
+from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
 from server.pubsub.pair import ConnectionPair, Owner
 
 
@@ -31,6 +31,8 @@ class Rerouting(Owner, Protocol):
     def rerouted(self) -> None:
         """Channels may live elsewhere now."""
 
+
+log = structlog.get_logger("fanout")
 
 # redis-py's own time limits are none at all.
 TIME_LIMITS: dict[str, Any] = {
@@ -116,7 +118,10 @@ class Sentinels(Single):
             await asyncio.sleep(_ASK_SENTINELS_EVERY_SECONDS)
             try:
                 now = await self._locate()
-            except (OSError, TimeoutError, RedisError):
+            except UNREACHABLE:
+                continue
+            except Exception as error:
+                log.error("asking the sentinels failed", **safe_traceback(error))
                 continue
             if self._link.addresses - {(now.host, now.port)}:
                 self._link.abort()
@@ -131,7 +136,6 @@ _LOOK_EVERY_SECONDS = 5.0
 _PAUSE_SECONDS = 0.2
 _SLOTS = 16384
 
-log = structlog.get_logger("fanout")
 
 Host = tuple[str, int]
 

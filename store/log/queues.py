@@ -93,8 +93,11 @@ class ConversationQueues:
         pending = self._take(lane)
         try:
             if appended.fresh:
-                committed(appended.document)
-                pending.announce(appended)
+                try:
+                    committed(appended.document)
+                finally:
+                    # What is stored is announced, whatever is wrong with the projection.
+                    pending.announce(appended)
         except Exception as error:
             # The lane must go on, whatever is wrong with one announcement.
             _raise(pending, error)

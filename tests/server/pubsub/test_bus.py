@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from server.pubsub.addresses import Endpoint, parse
 from server.pubsub.bus import Bus
+from server.pubsub.channels import PLAIN, Publishing
+from server.pubsub.connection import ReconnectingConnection
 from tests.server.pubsub.ears import Ear, bus, until
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
@@ -189,3 +192,63 @@ async def test_a_fault_of_one_receiver_is_its_own(one: Bus) -> None:
     one.publish("a", b"x")
     await ear.hear(1)
     assert one.up
+
+
+@pytest.mark.parametrize("kind", ["normal", "pubsub"])
+async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis: RedisServer, kind: str) -> None:
+    """The others are told all the same, and the connection is made again after this loss and after the next."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("somebody's words")
+
+    one.on_speaking(broken)
+    one.on_restored(broken)
+    restored, spoke, ear = Restorations(one), asyncio.Semaphore(0), Ear()
+    one.on_speaking(spoke.release)
+    await one.subscribe("a", ear)
+    for _ in range(2):
+        async with redis.client() as client:
+            await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(9):
+            if kind == "normal":
+                await spoke.acquire()
+            else:
+                await restored.event.wait()
+                restored.event.clear()
+    await until(lambda: one.up)
+    one.publish("a", b"x")
+    assert await ear.hear(1) == [b"x"]
+
+
+async def test_the_owner_of_a_connection_may_fail_in_anything(redis: RedisServer) -> None:
+    """Whatever is raised while a connection is found, made, taken up or given up: another is made."""
+    faults = ["locate", "make", "up", "down", "failed"] * 2
+    stood: asyncio.Queue[Publishing] = asyncio.Queue()
+
+    def fault(of: str) -> None:
+        if of in faults:
+            faults.remove(of)
+            raise RuntimeError("somebody's words")
+
+    async def locate() -> Endpoint:
+        fault("locate")
+        return parse(redis.url).endpoint
+
+    def make() -> Publishing:
+        fault("make")
+        return Publishing(PLAIN, lambda channel, reason: None)
+
+    def up(connection: Publishing) -> None:
+        stood.put_nowait(connection)
+        fault("up")
+
+    line = ReconnectingConnection(locate, make, up, lambda connection: fault("down"), lambda: fault("failed"))
+    line.start()
+    try:
+        async with asyncio.timeout(15):
+            while faults:
+                (await stood.get()).abort()
+            await stood.get()
+        assert line.connection is not None
+    finally:
+        await line.stop()
