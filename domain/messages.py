@@ -55,7 +55,10 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An edit, deletion or reaction: an entry of the log that names its target."""
+    """An edit, deletion or reaction: an entry of the log that names its target.
+
+    ``client_message_id`` and ``digest``: of one with a key, which a repeat finds it by and is compared with.
+    """
 
     id: str
     conversation_id: str
@@ -66,6 +69,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     emoji: str | None = None
     remove: bool = False
+    client_message_id: str | None = None
+    digest: bytes | None = None
     created_at: datetime
 
 

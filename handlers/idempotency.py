@@ -1,8 +1,7 @@
 """Commands with an idempotency key: a repeat answers what the first one was answered, and does nothing.
 
-Commands with an idempotency key whose first result is kept in the very commit that it tells of.
-
-So a server that dies right after the commit leaves no doubt: a repeat is answered with what was committed.
+Where doing it again would come to something else, the first result is kept in the very commit that it tells of
+(``idempotent_commit``): a server that dies right after the commit leaves no doubt.
 """
 
 from __future__ import annotations
@@ -10,35 +9,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
-from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
 
-from domain.bookings import Booking
 from domain.errors import Code, DomainError, unavailable
+from domain.stored import StoredFormat
 from domain.wire import codec
 from domain.wire.base import Command
-from domain.wire.bookings import BookingAnswer
 from domain.wire.conversations import MessageAnswer
 from handlers import access
 from handlers.access import Actor
-from handlers.bookings import announce, queries
 from handlers.context import Context
 from handlers.messages import views
+from handlers.request_digests import asked_by, scope_of
 from store.command_budget import BUDGET_SECONDS, detached, remaining
-from store.idempotency import CLAIM_LASTS, Keep, Receipt, Scope, nothing
+from store.idempotency import CLAIM_LASTS, Asked, Claim, Keep, Scope, StoredResult, nothing
 
 C = TypeVar("C", bound=Command)
 R = TypeVar("R")
+K = TypeVar("K")
+# Given what the command will have answered; the store is handed what keeps it.
+Keeper = Callable[[object], Keep]
 Handler = Callable[[Context, Actor, C], Awaitable[R]]
 
 # How long a repeat waits for a first one that is still at work.
 PATIENCE_SECONDS = 8.0
 _PAUSE_SECONDS = 0.05
+_RENEWED_EACH_SECONDS = CLAIM_LASTS.total_seconds() / 4
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -47,33 +48,53 @@ class _Named(msgspec.Struct, frozen=True):
     id: str
 
 
-def idempotent(handler: Handler[C, R]) -> Handler[C, R | msgspec.Raw]:
-    """The first result itself is answered to a repeat.
+_NAMED = StoredFormat(_Named, msgspec.json)
+
+
+def idempotent(name: str) -> Callable[[Handler[C, R]], Handler[C, R | msgspec.Raw]]:
+    """The first result itself is answered to a repeat. ``name``: the key's scope, a socket event where there is one.
 
     For commands that come to the same when they are done again: a server that dies before it has kept the result
     lets the repeat do so. Raises ``idempotency_conflict`` when the key came with another body before. Only successes
     are remembered.
     """
 
-    async def recall(context: Context, actor: Actor, kept: bytes) -> msgspec.Raw:
-        return as_answered(kept)
+    async def recall(context: Context, actor: Actor, stored: StoredResult) -> msgspec.Raw:
+        return as_answered(stored)
 
-    return _once(handler, codec.encode, recall)
+    def decorate(handler: Handler[C, R]) -> Handler[C, R | msgspec.Raw]:
+        return _once(name, handler, codec.encode, 1, recall)
+
+    return decorate
 
 
-def idempotent_message(handler: Handler[C, MessageAnswer]) -> Handler[C, MessageAnswer]:
-    """For commands that answer a message: a repeat is answered with that message as it now stands."""
+def idempotent_message(name: str) -> Callable[[Handler[C, MessageAnswer]], Handler[C, MessageAnswer]]:
+    """For commands that answer a message: a repeat is answered with that message as it now stands.
 
-    async def recall(context: Context, actor: Actor, kept: bytes) -> MessageAnswer:
-        _, record = await access.message(context, actor, codec.decode(_Named, kept).id)
+    Their entries in the log carry the key, or the ``clientMessageId``: done again they find what was committed.
+    """
+
+    async def recall(context: Context, actor: Actor, stored: StoredResult) -> MessageAnswer:
+        assert stored.result is not None
+        _, record = await access.message(context, actor, _NAMED.decode(stored.result, stored.version).id)
         (message,) = await views.seen_messages(context, [record])
         return MessageAnswer(message=message)
 
-    return _once(handler, lambda answer: codec.encode(_Named(answer.message.id)), recall)
+    def keep(answer: MessageAnswer) -> bytes:
+        return _NAMED.encode(_Named(answer.message.id))
+
+    def decorate(handler: Handler[C, MessageAnswer]) -> Handler[C, MessageAnswer]:
+        return _once(name, handler, keep, _NAMED.version, recall)
+
+    return decorate
 
 
 def _once(
-    handler: Handler[C, R], keep: Callable[[R], bytes], recall: Callable[[Context, Actor, bytes], Awaitable[Any]]
+    name: str,
+    handler: Handler[C, R],
+    keep: Callable[[R], bytes],
+    version: int,
+    recall: Callable[[Context, Actor, StoredResult], Awaitable[Any]],
 ) -> Handler[C, Any]:
     @functools.wraps(handler)
     async def once(context: Context, actor: Actor, command: C) -> Any:
@@ -81,145 +102,130 @@ def _once(
             return await handler(context, actor, command)
         # Nothing that came later on this socket may overtake while the key is looked up.
         async with actor.submit_lock:
-            claimed = await claim(context, scope_of(actor, command), digest_of(command))
-            if isinstance(claimed, bytes):
+            scope = scope_of(actor.user_id, name, command.idempotency_key)
+            claimed = await claim(context, scope, asked_by(name, command))
+            if isinstance(claimed, StoredResult):
                 return await recall(context, actor, claimed)
-            try:
+            async with held(context, claimed):
                 answer = await handler(context, replace(actor, submit_lock=asyncio.Lock()), command)
-            except BaseException:
-                await release(context, claimed)
-                raise
-            await context.store.idempotency.keep(claimed, keep(answer))
+            await context.store.idempotency.keep(claimed, keep(answer), version)
             return answer
 
     return once
 
 
-def as_answered(kept: bytes) -> msgspec.Raw:
+def as_answered(stored: StoredResult) -> msgspec.Raw:
     """A repeat of what answered nothing is answered an object."""
-    return msgspec.Raw(b"{}" if kept == b"null" else kept)
+    assert stored.result is not None
+    return msgspec.Raw(b"{}" if stored.result == b"null" else stored.result)
 
 
-def scope_of(actor: Actor, command: Command) -> Scope:
-    """The key's scope is the user and the command."""
-    assert command.idempotency_key is not None
-    return Scope(actor.user_id, type(command).__name__, command.idempotency_key)
+@asynccontextmanager
+async def held(context: Context, claimed: Claim) -> AsyncIterator[None]:
+    """Renewed while this node works, so that others wait for it however slow it is, and not long if it dies.
+
+    Given back when the work fails.
+    """
+    renewing = asyncio.create_task(_renew(context, claimed))
+    try:
+        yield
+    except BaseException:
+        await release(context, claimed)
+        raise
+    finally:
+        renewing.cancel()
 
 
-def digest_of(command: Command) -> bytes:
-    """What a repeat's body is compared by."""
-    return blake2b(codec.encode(command), digest_size=16).digest()
+async def _renew(context: Context, claimed: Claim) -> None:
+    while True:
+        await asyncio.sleep(_RENEWED_EACH_SECONDS)
+        try:
+            await context.store.idempotency.renew(claimed, context.now())
+        except DomainError:
+            # MongoDB is away: for whoever would take the claim over as well.
+            continue
 
 
-async def claim(
-    context: Context, scope: Scope, digest: bytes, lasting: timedelta = CLAIM_LASTS
-) -> bytes | Receipt:
-    """What is kept of the first result, or the claim when this is the first.
+async def claim(context: Context, scope: Scope, asked: Asked) -> Claim | StoredResult:
+    """The first result, or the claim when this is the first.
 
     Raises ``idempotency_conflict``, or ``unavailable`` while the first is still at work.
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + min(PATIENCE_SECONDS, remaining())
     while loop.time() < give_up:
-        now = context.now()
-        earlier = await context.store.idempotency.claim(scope, digest, now, lasting)
-        if earlier is None:
-            return Receipt(scope, now)
-        if earlier.digest != digest:
+        found = await context.store.idempotency.claim(scope, asked, context.now())
+        if isinstance(found, Claim):
+            return found
+        if not found.same:
             raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
-        if earlier.result is not None:
-            return earlier.result
+        if found.result is not None:
+            return found
         await asyncio.sleep(_PAUSE_SECONDS)
     raise unavailable("The first command under this key is still at work.")
 
 
-async def release(context: Context, receipt: Receipt) -> None:
+async def release(context: Context, claimed: Claim) -> None:
     """Give a claim back after a failure. It goes on by itself when the caller leaves or has no time left; a claim
     that could not be given back runs out."""
-    giving_back = detached(context.store.idempotency.release(receipt), BUDGET_SECONDS)
+    giving_back = detached(context.store.idempotency.release(claimed), BUDGET_SECONDS)
     await asyncio.wait([giving_back], timeout=None if (left := remaining()) == math.inf else max(0.0, left))
 
 
-K = TypeVar("K")
-# Told what the command will have answered; the store is handed what keeps it.
-Keeper = Callable[[object], Keep]
-
-# A claim that is taken over cannot be kept any more, so that waiting longer would only delay the repeat.
-_CLAIM_LASTS = timedelta(seconds=4)
-
 
 def idempotent_commit(
-    handler: Callable[[Context, Actor, C, Keeper], Awaitable[R]],
-) -> Handler[C, R | msgspec.Raw]:
+    name: str,
+) -> Callable[[Callable[[Context, Actor, C, Keeper], Awaitable[R]]], Handler[C, R | msgspec.Raw]]:
     """For commands that done again would come to something else: they make a row, or find none any more.
 
     The handler commits with what keeps its answer; a repeat is answered that. Raises ``idempotency_conflict`` when
-    the key came with another body before.
+    the key came with another body before. ``name``: the key's scope.
     """
 
-    async def commit(context: Context, actor: Actor, command: C, receipt: Receipt | None) -> R:
-        def keep(answer: object) -> Keep:
-            if receipt is None:
-                return nothing
-            return functools.partial(context.store.idempotency.keep_within, receipt, codec.encode(answer))
+    async def recall(context: Context, stored: StoredResult) -> msgspec.Raw:
+        return as_answered(stored)
 
-        return await handler(context, actor, command, keep)
+    def decorate(handler: Callable[[Context, Actor, C, Keeper], Awaitable[R]]) -> Handler[C, R | msgspec.Raw]:
+        async def commit(context: Context, actor: Actor, command: C, claimed: Claim | None) -> R:
+            def keep(answer: object) -> Keep:
+                if claimed is None:
+                    return nothing
+                return functools.partial(context.store.idempotency.keep_within, claimed, codec.encode(answer))
 
-    async def recall(context: Context, kept: bytes) -> msgspec.Raw:
-        return as_answered(kept)
+            return await handler(context, actor, command, keep)
 
-    @functools.wraps(handler)
-    async def once(context: Context, actor: Actor, command: C) -> R | msgspec.Raw:
-        return await _once_committing(context, actor, command, commit, recall)
+        @functools.wraps(handler)
+        async def once(context: Context, actor: Actor, command: C) -> R | msgspec.Raw:
+            return await committed_once(name, context, actor, command, commit, recall)
 
-    return once
+        return once
 
-
-def idempotent_booking(
-    handler: Callable[[Context, Actor, C, Receipt | None], Awaitable[Booking]],
-) -> Handler[C, BookingAnswer]:
-    """The handler commits, with the receipt; from here the log and the parties are told, and the caller answered.
-
-    A repeat answers the booking as it was committed first. Raises ``idempotency_conflict`` when the key came with
-    another body before.
-    """
-
-    @functools.wraps(handler)
-    async def once(context: Context, actor: Actor, command: C) -> BookingAnswer:
-        booking = await _once_committing(context, actor, command, handler, _as_kept)
-        told = await announce.settle(context, booking.id)
-        return told.get(booking.version) or await queries.booking_view(context, booking)
-
-    return once
+    return decorate
 
 
-async def _once_committing(
+async def committed_once(
+    name: str,
     context: Context,
     actor: Actor,
     command: C,
-    commit: Callable[[Context, Actor, C, Receipt | None], Awaitable[R]],
-    recall: Callable[[Context, bytes], Awaitable[K]],
+    commit: Callable[[Context, Actor, C, Claim | None], Awaitable[R]],
+    recall: Callable[[Context, StoredResult], Awaitable[K]],
 ) -> R | K:
+    """What ``commit`` does under its claim, or what ``recall`` makes of the stored result.
+
+    The claim is not renewed: one that is taken over cannot be kept any more, and with it nothing is committed.
+    """
     # Nothing that came later on this socket may overtake.
     async with actor.submit_lock:
         actor = replace(actor, submit_lock=asyncio.Lock())
         if command.idempotency_key is None:
             return await commit(context, actor, command, None)
-        claimed = await claim(context, scope_of(actor, command), digest_of(command), _CLAIM_LASTS)
-        if isinstance(claimed, bytes):
+        scope = scope_of(actor.user_id, name, command.idempotency_key)
+        claimed = await claim(context, scope, asked_by(name, command))
+        if isinstance(claimed, StoredResult):
             return await recall(context, claimed)
         try:
             return await commit(context, actor, command, claimed)
         except BaseException:
             await release(context, claimed)
             raise
-
-
-async def _as_kept(context: Context, kept: bytes) -> Booking:
-    """As committed then, with the words people wrote as they stand now: those may have been erased."""
-    booking = codec.decode(Booking, kept)
-    current = await context.store.bookings.by_id(booking.id)
-    if current is None:
-        raise unavailable()
-    reason = current.reason if booking.status == "cancelled" else None
-    return msgspec.structs.replace(booking, note=current.note, reason=reason)

@@ -17,11 +17,12 @@ from pymongo.errors import DuplicateKeyError
 from domain.booking_changes import Change, Settlement
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
+from domain.stored import StoredFormat
 from store.bookings import Bookings
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import ClientSession, CollectionSchema, Database, duplicate_of, repository
-from store.idempotency import Idempotency, Receipt
+from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
 
 NAME = "clientClaims"
@@ -54,6 +55,8 @@ class ClientClaims:
 
 
 T = TypeVar("T")
+# What is kept of a booking under a key.
+RESULT = StoredFormat(Booking, msgspec.json)
 
 
 @repository
@@ -76,7 +79,7 @@ class BookingTransactions:
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
-    async def book(self, change: Change, settlement: Settlement, now: datetime, receipt: Receipt | None) -> Change:
+    async def book(self, change: Change, settlement: Settlement, now: datetime, claim: Claim | None) -> Change:
         """A new booking, in the pair's conversation; answers the change as committed.
 
         Raises ``slot_taken``, ``insufficient_credit`` or ``trial_unavailable``.
@@ -89,19 +92,19 @@ class BookingTransactions:
             booking = msgspec.structs.replace(change.booking, conversation_id=conversation_id)
             await self._bookings.insert(booking, now, session=session)
             committed = msgspec.structs.replace(change, booking=booking)
-            return await self._settle(None, committed, settlement, receipt, session)
+            return await self._settle(None, committed, settlement, claim, session)
 
         return await self._commit(body)
 
     async def alter(
-        self, before: Booking, change: Change, settlement: Settlement, now: datetime, receipt: Receipt | None
+        self, before: Booking, change: Change, settlement: Settlement, now: datetime, claim: Claim | None
     ) -> Change | None:
         """The next version of a booking; nothing when it was changed meanwhile. Raises as ``book``."""
 
         async def body(session: ClientSession) -> Change | None:
             if not await self._bookings.replace(change.booking, now, session=session):
                 return None
-            return await self._settle(before, change, settlement, receipt, session)
+            return await self._settle(before, change, settlement, claim, session)
 
         return await self._commit(body)
 
@@ -110,7 +113,7 @@ class BookingTransactions:
         before: Booking | None,
         change: Change,
         settlement: Settlement,
-        receipt: Receipt | None,
+        claim: Claim | None,
         session: ClientSession,
     ) -> Change:
         booking = change.booking
@@ -125,10 +128,10 @@ class BookingTransactions:
         elif settlement.trial == "move":
             await self._trials.move(before or booking, booking, settlement.trial_limit, session=session)
         await self._outbox.add(change, session=session)
-        if receipt is not None:
+        if claim is not None:
             # What people wrote is kept in the booking alone.
             kept = msgspec.structs.replace(booking, note=None, reason=None)
-            await self._idempotency.keep_within(receipt, msgspec.json.encode(kept), session=session)
+            await self._idempotency.keep_within(claim, RESULT.encode(kept), RESULT.version, session=session)
         return change
 
     async def _commit(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:

@@ -20,23 +20,32 @@ SCHEMAS = (
         (IndexModel([("user", ASCENDING), ("command", ASCENDING), ("key", ASCENDING)], name="key", unique=True),),
     ),
 )
-# Whoever claimed a key and did not come back within this time has died.
-CLAIM_LASTS = timedelta(seconds=60)
+# A holder that lives renews its claim or commits with it; one that is older belongs to a node that died.
+CLAIM_LASTS = timedelta(seconds=4)
+# Of a row. The first had the names of classes for scopes, digests of our own encoding, and no version.
+VERSION = 2
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose key it is, and for which command."""
+    """Whose key it is, and for which command: its name, and those that it went by before."""
 
     user_id: str
-    command: str
+    names: tuple[str, ...]
     key: str
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True):
+    """The digest of what was asked, and what the first version would have kept in its place."""
+
+    digest: bytes
+    former: tuple[bytes, ...] = ()
+
+
+class Claim(msgspec.Struct, frozen=True):
     """A claim that is the caller's, to be kept within the commit of what it is for."""
 
     scope: Scope
-    claimed_at: datetime
+    id: str
 
 
 class Keep(Protocol):
@@ -49,11 +58,15 @@ async def nothing(*, session: ClientSession) -> None:
     """Of a command without a key."""
 
 
-class Earlier(msgspec.Struct, frozen=True):
-    """What another command under the key asked (its digest) and was answered; no result yet while it works."""
+class StoredResult(msgspec.Struct, frozen=True):
+    """Whether another command under the key asked the same, and what it was answered; no result while it works.
 
-    digest: bytes
-    result: bytes | None
+    ``version``: of the result's format (``domain.stored``).
+    """
+
+    same: bool
+    result: bytes | None = None
+    version: int = 1
 
 
 @repository
@@ -61,53 +74,71 @@ class Idempotency:
     def __init__(self, database: Database) -> None:
         self._keys = database.collection(NAME)
 
-    async def claim(
-        self, scope: Scope, digest: bytes, now: datetime, lasting: timedelta = CLAIM_LASTS
-    ) -> Earlier | None:
-        """Nothing when the key is the caller's to use: it then has to ``keep`` a result or to ``release``.
+    async def claim(self, scope: Scope, asked: Asked, now: datetime) -> Claim | StoredResult:
+        """The caller's claim, which it then has to ``keep`` with a result or to ``release``; else what is stored.
 
-        A claim made before ``lasting`` counts as abandoned.
+        A claim that was neither made nor renewed within ``CLAIM_LASTS`` counts as abandoned.
         """
-        wanted = _document(scope)
+        claim = Claim(scope, str(ObjectId()))
+        # Nodes of the first version, which may run beside this one, find a row by their name and compare their digest.
+        row = {
+            "digest": asked.former[0] if asked.former else asked.digest,
+            "asked": asked.digest,
+            "version": VERSION,
+            "claim": ObjectId(claim.id),
+            "claimedAt": now,
+        }
+        named: Document = {"user": ObjectId(scope.user_id), "command": list(scope.names), "key": scope.key}
         try:
-            await self._keys.insert_one({**wanted, "digest": digest, "claimedAt": now, "createdAt": now})
+            await self._keys.insert_one({**named, **row, "createdAt": now})
         except DuplicateKeyError:
             pass
         else:
-            return None
-        abandoned = {**wanted, "digest": digest, "result": {"$exists": False}, "claimedAt": {"$lt": now - lasting}}
-        if (await self._keys.update_one(abandoned, {"$set": {"claimedAt": now}})).matched_count:
-            return None
+            return claim
+        same: Document = {
+            "$or": [{"asked": asked.digest}, {"asked": {"$exists": False}, "digest": {"$in": list(asked.former)}}]
+        }
+        abandoned = {"result": {"$exists": False}, "claimedAt": {"$lt": now - CLAIM_LASTS}}
+        wanted = _document(scope)
+        if (await self._keys.update_one({**wanted, **same, **abandoned}, {"$set": row})).matched_count:
+            return claim
         found = await self._keys.find_one(wanted)
-        # Released in between, or not committed by a majority yet: it counts as at work.
-        return Earlier(found["digest"], found.get("result")) if found else Earlier(digest, None)
+        if found is None:
+            # Released in between, or not committed by a majority yet: it counts as at work.
+            return StoredResult(True)
+        is_same = found["asked"] == asked.digest if "asked" in found else found["digest"] in asked.former
+        return StoredResult(is_same, found.get("result"), found.get("resultVersion", 1))
 
-    async def keep(self, receipt: Receipt, result: bytes) -> None:
+    async def renew(self, claim: Claim, now: datetime) -> None:
+        """The holder is still at work."""
+        await self._keys.update_one(_claimed(claim), {"$set": {"claimedAt": now}})
+
+    async def keep(self, claim: Claim, result: bytes, version: int = 1) -> None:
         """Keep a result when the work is done; ``unavailable`` when the claim was taken over meanwhile."""
-        await self._keep(receipt, result, None)
+        await self._keep(claim, result, version, None)
 
-    async def keep_within(self, receipt: Receipt, result: bytes, *, session: ClientSession) -> None:
+    async def keep_within(self, claim: Claim, result: bytes, version: int = 1, *, session: ClientSession) -> None:
         """Keep a result in the commit that it tells of; ``unavailable`` when the claim was taken over meanwhile."""
-        await self._keep(receipt, result, session)
+        await self._keep(claim, result, version, session)
 
-    async def release(self, receipt: Receipt) -> None:
+    async def release(self, claim: Claim) -> None:
         """Only successes are remembered. A claim that was taken over is not the caller's to give back."""
-        await self._keys.delete_one(_claimed(receipt))
+        await self._keys.delete_one(_claimed(claim))
 
     async def forget(self, user_id: str, *, session: ClientSession) -> None:
         """Of an erased user, whose first results say what the profile said."""
         await self._keys.delete_many({"user": ObjectId(user_id)}, session=session)
 
-    async def _keep(self, receipt: Receipt, result: bytes, session: ClientSession | None) -> None:
-        kept = {"$set": {"result": result}, "$unset": {"claimedAt": ""}}
-        if not (await self._keys.update_one(_claimed(receipt), kept, session=session)).matched_count:
+    async def _keep(self, claim: Claim, result: bytes, version: int, session: ClientSession | None) -> None:
+        kept = {"$set": {"result": result, "resultVersion": version}, "$unset": {"claimedAt": "", "claim": ""}}
+        if not (await self._keys.update_one(_claimed(claim), kept, session=session)).matched_count:
             raise unavailable("The same command is at work under this key.")
 
 
-def _claimed(receipt: Receipt) -> Document:
+def _claimed(claim: Claim) -> Document:
     """The claim for as long as it is its maker's."""
-    return {**_document(receipt.scope), "claimedAt": receipt.claimed_at, "result": {"$exists": False}}
+    return {**_document(claim.scope), "claim": ObjectId(claim.id), "result": {"$exists": False}}
 
 
 def _document(scope: Scope) -> Document:
-    return {"user": ObjectId(scope.user_id), "command": scope.command, "key": scope.key}
+    return {"user": ObjectId(scope.user_id), "command": {"$in": list(scope.names)}, "key": scope.key}

@@ -9,6 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.booking_changes import Change
+from domain.stored import StoredFormat
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 NAME = "outbox"
@@ -21,8 +22,7 @@ SCHEMAS = (
         ),
     ),
 )
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Change)
+FORMAT = StoredFormat(Change, msgspec.msgpack)
 
 
 @repository
@@ -35,7 +35,8 @@ class Outbox:
             {
                 "booking": ObjectId(change.booking.id),
                 "version": change.booking.version,
-                "change": _encoder.encode(change),
+                "change": FORMAT.encode(change),
+                "format": FORMAT.version,
                 "createdAt": change.booking.updated_at,
             },
             session=session,
@@ -44,7 +45,7 @@ class Outbox:
     async def of_booking(self, booking_id: str) -> list[Change]:
         """What the log may lack of a booking, in the order in which it happened."""
         found = self._rows.find({"booking": ObjectId(booking_id)}).sort("version", ASCENDING)
-        return [_decoder.decode(row["change"]) for row in await found.to_list(None)]
+        return [FORMAT.decode(row["change"], row.get("format", 1)) for row in await found.to_list(None)]
 
     async def done(self, change: Change) -> None:
         """It is in the log."""

@@ -16,7 +16,7 @@ async def get_me(context: Context, actor: Actor, command: None) -> Me:
     return _me(await context.store.users.by_id(actor.user_id))
 
 
-@idempotent
+@idempotent("me:update")
 async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
     """Pause or come back."""
     user = await context.store.users.by_id(actor.user_id)

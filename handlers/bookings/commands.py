@@ -28,10 +28,10 @@ from domain.wire.bookings import (
 )
 from handlers import access
 from handlers.access import Actor
+from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
 from handlers.context import Context
-from handlers.idempotency import idempotent_booking
-from store.idempotency import Receipt
+from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
 Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[Change, Settlement]]]
@@ -39,14 +39,14 @@ _TRIES = 10
 
 
 async def alter(
-    context: Context, actor: Actor, booking_id: str, decide: Decide, receipt: Receipt | None
+    context: Context, actor: Actor, booking_id: str, decide: Decide, claim: Claim | None
 ) -> Booking:
     """The booking as committed; raises what ``decide`` raises, and ``slot_taken``."""
     for _ in range(_TRIES):
         booking, by = await own_booking(context, actor, booking_id)
         now = context.now()
         change, settlement = await decide(booking, by, now)
-        committed = await context.store.reservations.alter(booking, change, settlement, now, receipt)
+        committed = await context.store.reservations.alter(booking, change, settlement, now, claim)
         if committed is not None:
             return committed.booking
     raise unavailable()
@@ -75,8 +75,8 @@ def not_offered() -> DomainError:
     return DomainError(Code.SLOT_UNAVAILABLE, "The trainer does not offer this time.")
 
 
-@idempotent_booking
-async def create_booking(context: Context, actor: Actor, command: CreateBooking, receipt: Receipt | None) -> Booking:
+@idempotent_booking("booking:create")
+async def create_booking(context: Context, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
     """By a client. Raises ``slot_taken``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
     access.require_role(actor, "client")
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
@@ -89,7 +89,7 @@ async def create_booking(context: Context, actor: Actor, command: CreateBooking,
     booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
     change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
     settlement = on_booking(booking, pricing.weekly_trial_limit)
-    return (await context.store.reservations.book(change, settlement, now, receipt)).booking
+    return (await context.store.reservations.book(change, settlement, now, claim)).booking
 
 
 def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
@@ -142,8 +142,8 @@ async def preview_cancellation(context: Context, actor: Actor, command: PreviewC
     )
 
 
-@idempotent_booking
-async def cancel_booking(context: Context, actor: Actor, command: CancelBooking, receipt: Receipt | None) -> Booking:
+@idempotent_booking("booking:cancel")
+async def cancel_booking(context: Context, actor: Actor, command: CancelBooking, claim: Claim | None) -> Booking:
     """By either party or an administrator, until the start; a late one by the client forfeits the credit."""
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
@@ -152,12 +152,12 @@ async def cancel_booking(context: Context, actor: Actor, command: CancelBooking,
         change = Change(booking=cancelled, action="cancelled", by=by, sender_id=actor.user_id, was=booking.busy)
         return change, on_cancellation(booking, free=free, now=now)
 
-    return await alter(context, actor, command.booking_id, decide, receipt)
+    return await alter(context, actor, command.booking_id, decide, claim)
 
 
-@idempotent_booking
+@idempotent_booking("booking:reschedule")
 async def reschedule_booking(
-    context: Context, actor: Actor, command: RescheduleBooking, receipt: Receipt | None
+    context: Context, actor: Actor, command: RescheduleBooking, claim: Claim | None
 ) -> Booking:
     """By the client while that is free, by the trainer until the start; the policy agreed on stays.
 
@@ -185,11 +185,11 @@ async def reschedule_booking(
         change = Change(booking=moved, action="rescheduled", by=by, sender_id=actor.user_id, was=booking.busy)
         return change, on_moving(moved, pricing.weekly_trial_limit)
 
-    return await alter(context, actor, command.booking_id, decide, receipt)
+    return await alter(context, actor, command.booking_id, decide, claim)
 
 
-@idempotent_booking
-async def report_no_show(context: Context, actor: Actor, command: ReportNoShow, receipt: Receipt | None) -> Booking:
+@idempotent_booking("booking:no-show")
+async def report_no_show(context: Context, actor: Actor, command: ReportNoShow, claim: Claim | None) -> Booking:
     """By the trainer, from the start to 24 h after the end; nothing comes back to the client."""
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
@@ -197,4 +197,4 @@ async def report_no_show(context: Context, actor: Actor, command: ReportNoShow, 
         missed = next_version(booking, now, status="no_show")
         return Change(booking=missed, action="no_show", by=by, sender_id=actor.user_id), on_no_show(booking, now)
 
-    return await alter(context, actor, command.booking_id, decide, receipt)
+    return await alter(context, actor, command.booking_id, decide, claim)

@@ -18,7 +18,7 @@ class _Place(msgspec.Struct, frozen=True):
     id: Id
 
 
-@idempotent
+@idempotent("bookmark:add")
 async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> None:
     """However often; raises ``not_found`` for a trainer who may not be found."""
     require_role(actor, "client")
@@ -26,7 +26,7 @@ async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> 
     await context.store.bookmarks.put(actor.profile_id, command.trainer_id, context.now())
 
 
-@idempotent
+@idempotent("bookmark:remove")
 async def remove_bookmark(context: Context, actor: Actor, command: RemoveBookmark) -> None:
     """However often, and whatever became of the trainer."""
     require_role(actor, "client")

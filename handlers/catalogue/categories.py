@@ -45,7 +45,7 @@ async def list_categories(context: Context, visitor: Visitor, command: ListCateg
     )
 
 
-@idempotent_commit
+@idempotent_commit("category:add")
 async def add_category(context: Context, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
     """Raises ``conflict`` for a name that is taken."""
     require_role(actor, *ADMINISTRATORS)
@@ -58,7 +58,7 @@ async def add_category(context: Context, actor: Actor, command: AddCategory, kee
     return answer
 
 
-@idempotent
+@idempotent("category:update")
 async def update_category(context: Context, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
     require_role(actor, *ADMINISTRATORS)
     store, now = context.store, context.now()
@@ -66,14 +66,14 @@ async def update_category(context: Context, actor: Actor, command: UpdateCategor
     return category_answer(renamed, await store.categories.subs_of([renamed.id]))
 
 
-@idempotent_commit
+@idempotent_commit("category:delete")
 async def delete_category(context: Context, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     await context.store.catalogue.delete_category(command.id, keep(None))
 
 
-@idempotent_commit
+@idempotent_commit("subcategory:add")
 async def add_sub_category(
     context: Context, actor: Actor, command: AddSubCategory, keep: Keeper
 ) -> SubCategoryAnswer:
@@ -92,7 +92,7 @@ async def add_sub_category(
     return answer
 
 
-@idempotent
+@idempotent("subcategory:update")
 async def update_sub_category(context: Context, actor: Actor, command: UpdateSubCategory) -> SubCategoryAnswer:
     """Into another category only while no trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
@@ -102,7 +102,7 @@ async def update_sub_category(context: Context, actor: Actor, command: UpdateSub
     return sub_category_answer(await context.store.catalogue.update_sub_category(command.id, name, category, now))
 
 
-@idempotent_commit
+@idempotent_commit("subcategory:delete")
 async def delete_sub_category(context: Context, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)

@@ -29,7 +29,7 @@ class _Place(msgspec.Struct, frozen=True):
     id: Id
 
 
-@idempotent_commit
+@idempotent_commit("review:add")
 async def add_review(context: Context, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
     """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
     require_role(actor, "client")
@@ -65,7 +65,7 @@ async def list_reviews(context: Context, visitor: Visitor, command: ListReviews)
     return ReviewPage(items=await _answers(context, found), next_cursor=encode_cursor(place) if place else None)
 
 
-@idempotent
+@idempotent("review:update")
 async def update_review(context: Context, actor: Actor, command: UpdateReview) -> ReviewAnswer:
     """By its author; raises ``not_found`` or ``forbidden``."""
     await _require_author(context, actor, command.id)
@@ -76,7 +76,7 @@ async def update_review(context: Context, actor: Actor, command: UpdateReview) -
     return await _answer(context, changed)
 
 
-@idempotent_commit
+@idempotent_commit("review:delete")
 async def delete_review(context: Context, actor: Actor, command: DeleteReview, keep: Keeper) -> None:
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:

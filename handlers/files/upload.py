@@ -17,14 +17,15 @@ import puremagic
 from domain.errors import Code, DomainError, invalid
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
-from domain.wire import codec
+from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
 from handlers.access import Actor
 from handlers.context import Context, Picture, Pictures
 from handlers.files.access import file_answer
 from handlers.files.spool import Spool
-from handlers.idempotency import claim, release
-from store.idempotency import Scope
+from handlers.idempotency import claim, held
+from handlers.request_digests import scope_of
+from store.idempotency import Asked, StoredResult
 
 # Of what begins with a box, puremagic knows some brands and guesses at others.
 _GUESSED = frozenset({"video/mp4", "video/quicktime"})
@@ -107,6 +108,8 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 # Of one user in a day.
 DAILY_FILES, DAILY_BYTES = 1000, 5_000_000_000
 _DAY = timedelta(days=1)
+# What is kept of an upload under a key.
+_RESULT = StoredFormat(StoredFile, msgspec.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +137,17 @@ async def _upload_once(context: Context, actor: Actor, command: Upload, spool: S
     A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.
     """
     assert command.idempotency_key is not None
-    scope = Scope(actor.user_id, Upload.__name__, command.idempotency_key)
-    claimed = await claim(context, scope, bytes.fromhex(spool.digest))
-    if isinstance(claimed, bytes):
-        return file_answer(context, codec.decode(StoredFile, claimed))
-    try:
+    digest = bytes.fromhex(spool.digest)
+    scope = scope_of(actor.user_id, "file:upload", command.idempotency_key)
+    claimed = await claim(context, scope, Asked(digest, (digest,)))
+    if isinstance(claimed, StoredResult):
+        assert claimed.result is not None
+        return file_answer(context, _RESULT.decode(claimed.result, claimed.version))
+    async with held(context, claimed):
         stored = await keep(context, actor, command.name, spool, content_type)
-    except BaseException:
-        await release(context, claimed)
-        raise
     # A name may be personal, and no answer tells it.
-    await context.store.idempotency.keep(claimed, codec.encode(msgspec.structs.replace(stored, name="")))
+    nameless = msgspec.structs.replace(stored, name="")
+    await context.store.idempotency.keep(claimed, _RESULT.encode(nameless), _RESULT.version)
     return file_answer(context, stored)
 
 

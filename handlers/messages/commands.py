@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
+
 from domain import rooms
 from domain.conversations import Membership
 from domain.errors import Code, DomainError, invalid
@@ -20,6 +22,7 @@ from domain.messages import (
     check_delete,
     check_edit,
     check_reaction,
+    effect_key,
 )
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
@@ -29,10 +32,15 @@ from handlers.context import Context
 from handlers.files import uses
 from handlers.idempotency import idempotent_message
 from handlers.messages import views
+from handlers.request_digests import digest_of
 from store.log.log import AppendedChange
 
+# What keys of changes are kept under, in the log and beside it.
+_EDIT, _DELETE, _REACT = "message:edit", "message:delete", "message:react"
+_NAMES = {EditMessage: _EDIT, DeleteMessage: _DELETE, ReactToMessage: _REACT}
 
-@idempotent_message
+
+@idempotent_message("message:send")
 async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
     attached = count(command)
@@ -69,7 +77,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
     return MessageAnswer(message=sent)
 
 
-@idempotent_message
+@idempotent_message(_EDIT)
 async def edit_message(context: Context, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message."""
     check_body(command.text, 0)
@@ -78,10 +86,10 @@ async def edit_message(context: Context, actor: Actor, command: EditMessage) -> 
         check_edit(record, actor.user_id)
         return _new_change(context, actor, record, "edit", text=command.text)
 
-    return await _change(context, actor, command.message_id, decide)
+    return await _change(context, actor, command, decide)
 
 
-@idempotent_message
+@idempotent_message(_DELETE)
 async def delete_message(context: Context, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
@@ -89,10 +97,10 @@ async def delete_message(context: Context, actor: Actor, command: DeleteMessage)
         check_delete(record, actor.user_id)
         return _new_change(context, actor, record, "delete")
 
-    return await _change(context, actor, command.message_id, decide)
+    return await _change(context, actor, command, decide)
 
 
-@idempotent_message
+@idempotent_message(_REACT)
 async def react_to_message(context: Context, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 
@@ -100,7 +108,7 @@ async def react_to_message(context: Context, actor: Actor, command: ReactToMessa
         check_reaction(record, actor.user_id, command.emoji, remove=command.remove)
         return _new_change(context, actor, record, "reaction", emoji=command.emoji, remove=command.remove)
 
-    return await _change(context, actor, command.message_id, decide)
+    return await _change(context, actor, command, decide)
 
 
 async def _check_reply(context: Context, member: Membership, command: SendMessage) -> None:
@@ -154,12 +162,24 @@ def _new_change(
 
 
 async def _change(
-    context: Context, actor: Actor, message_id: str, decide: Callable[[MessageRecord], Change]
+    context: Context,
+    actor: Actor,
+    command: EditMessage | DeleteMessage | ReactToMessage,
+    decide: Callable[[MessageRecord], Change],
 ) -> MessageAnswer:
-    """Append the change that was decided on, unless the message already is what it would become."""
+    """Append the change that was decided on, unless the message already is what it would become.
+
+    With a key the entry carries it: whoever repeats the command finds what a node committed that died since.
+    """
     async with actor.submit_lock:
-        member, record = await access.message(context, actor, message_id)
+        member, record = await access.message(context, actor, command.message_id)
+        if await _is_committed(context, actor, record, command):
+            (message,) = await views.seen_messages(context, [record])
+            return MessageAnswer(message=message)
         change = decide(record)
+        if command.idempotency_key is not None:
+            effect, digest = _effect(command), digest_of(command)
+            change = msgspec.structs.replace(change, client_message_id=effect, digest=digest)
         participants = (await context.store.conversations.participants([record.conversation_id]))[
             record.conversation_id
         ]
@@ -182,6 +202,22 @@ async def _change(
     if ends_files:
         await release(context, record)
     return MessageAnswer(message=views.seen_message(context, applied.target, views.caught_up(context, participants)))
+
+
+async def _is_committed(
+    context: Context, actor: Actor, record: MessageRecord, command: EditMessage | DeleteMessage | ReactToMessage
+) -> bool:
+    """Whether the log has the command's entry; raises ``idempotency_conflict`` when it has another's under the key."""
+    if command.idempotency_key is None:
+        return False
+    first = await context.store.log.read.change_under(record.conversation_id, actor.user_id, _effect(command))
+    if first is not None and first.digest != digest_of(command):
+        raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
+    return first is not None
+
+
+def _effect(command: EditMessage | DeleteMessage | ReactToMessage) -> str:
+    return effect_key(f"{_NAMES[type(command)]}:{command.idempotency_key}")
 
 
 # Longer than the log takes to accept a deletion, or to refuse it.

@@ -44,7 +44,7 @@ async def open_conversation(context: Context, actor: Actor, command: OpenConvers
     return ConversationAnswer(conversation=conversation)
 
 
-@idempotent
+@idempotent("conversation:open")
 async def _make_sure_of(context: Context, actor: Actor, command: OpenConversation) -> None:
     """Answers nothing: with a key its answer is kept, and may not keep the words of a last message."""
     if command.user_id == actor.user_id:
@@ -67,7 +67,7 @@ async def list_conversations(context: Context, actor: Actor, command: ListConver
     return ConversationPage(items=items, next_cursor=_encode_cursor(records[-1]) if more else None)
 
 
-@idempotent
+@idempotent("conversation:mute")
 async def mute_conversation(context: Context, actor: Actor, command: MuteConversation) -> None:
     """Keep it from notifying: until an instant, without one until further notice, with ``null`` no longer."""
     member = await access.membership(context, actor, command.conversation_id)

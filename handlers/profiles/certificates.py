@@ -33,7 +33,7 @@ async def list_certificates(context: Context, actor: Actor, command: ListCertifi
     )
 
 
-@idempotent_commit
+@idempotent_commit("certificate:add")
 async def add_certificate(
     context: Context, actor: Actor, command: AddCertificate, keep: Keeper
 ) -> CertificateAnswer:
@@ -55,7 +55,7 @@ async def add_certificate(
     return answer
 
 
-@idempotent
+@idempotent("certificate:update")
 async def update_certificate(context: Context, actor: Actor, command: UpdateCertificate) -> CertificateAnswer:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
@@ -68,7 +68,7 @@ async def update_certificate(context: Context, actor: Actor, command: UpdateCert
     return certificate_answer(context, changed, private=True)
 
 
-@idempotent_commit
+@idempotent_commit("certificate:delete")
 async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")

@@ -11,7 +11,7 @@ from handlers.context import Context
 from handlers.idempotency import idempotent
 
 
-@idempotent
+@idempotent("specializations:set")
 async def set_specializations(context: Context, actor: Actor, command: SetSpecializations) -> SpecializationList:
     """In place of all earlier ones; raises ``validation_failed`` for what is not in the catalogue."""
     require_role(actor, "trainer")
@@ -29,7 +29,7 @@ async def set_specializations(context: Context, actor: Actor, command: SetSpecia
     return SpecializationList(specializations=named(offered, categories, subs))
 
 
-@idempotent
+@idempotent("pricing:set")
 async def set_pricing(context: Context, actor: Actor, command: SetPricing) -> PricingAnswer:
     """The whole table; raises ``validation_failed`` for an offer without its price."""
     require_role(actor, "trainer")

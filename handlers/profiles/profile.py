@@ -22,7 +22,7 @@ async def get_profile(context: Context, actor: Actor, command: None) -> OwnProfi
     return await _own(context, actor)
 
 
-@idempotent
+@idempotent("profile:update")
 async def update_profile(context: Context, actor: Actor, command: UpdateProfile) -> OwnProfile:
     """Only the fields of one's role that are one's own to say; raises ``validation_failed`` for others."""
     changes = changes_of(command)

@@ -49,7 +49,7 @@ async def get_availability(context: Context, actor: Actor, command: None) -> Ava
     )
 
 
-@idempotent
+@idempotent("availability:set")
 async def set_availability(context: Context, actor: Actor, command: SetAvailability) -> AvailabilityAnswer:
     """Replace the whole week; bookings stay as they are."""
     require_role(actor, "trainer")
@@ -83,7 +83,7 @@ async def list_exceptions(context: Context, actor: Actor, command: ListException
     )
 
 
-@idempotent_commit
+@idempotent_commit("exception:add")
 async def add_exception(context: Context, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
     """A day or some hours off; bookings stay as they are."""
     require_role(actor, "trainer")
@@ -105,7 +105,7 @@ async def add_exception(context: Context, actor: Actor, command: AddException, k
     return answer
 
 
-@idempotent_commit
+@idempotent_commit("exception:remove")
 async def remove_exception(context: Context, actor: Actor, command: RemoveException, keep: Keeper) -> None:
     require_role(actor, "trainer")
     now = context.now()

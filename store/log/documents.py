@@ -156,6 +156,8 @@ def change_document(change: Change) -> Document:
         document["text"] = change.text
     elif change.kind == "reaction":
         document["emoji"], document["remove"] = change.emoji, change.remove
+    if change.client_message_id is not None:
+        document["clientMessageId"], document["digest"] = change.client_message_id, change.digest
     return document
 
 
@@ -170,5 +172,7 @@ def change_record(document: Document) -> Change:
         text=document.get("text"),
         emoji=document.get("emoji"),
         remove=document.get("remove", False),
+        client_message_id=document.get("clientMessageId"),
+        digest=document.get("digest"),
         created_at=document["createdAt"],
     )

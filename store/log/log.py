@@ -65,12 +65,15 @@ class Log:
     def append_change(
         self, change: Change, announce: Callable[[AppendedChange], None]
     ) -> Awaitable[AppendedChange]:
-        """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``."""
+        """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
+
+        A repeat, by the ``client_message_id`` of a change with a key, is answered the target as it now stands.
+        """
 
         def committed(appended: Appended) -> None:
             announce(_applied(appended))
 
-        return self._change(self.appender.append(change_document(change), committed))
+        return self._change(change, self.appender.append(change_document(change), committed))
 
     def known_head(self, conversation_id: str) -> int:
         """The head as far as this process knows it without looking: a lower bound."""
@@ -94,8 +97,16 @@ class Log:
             )
         return first
 
-    async def _change(self, appending: Awaitable[Appended]) -> AppendedChange:
-        return _applied(await appending)
+    async def _change(self, change: Change, appending: Awaitable[Appended]) -> AppendedChange:
+        appended = await appending
+        if appended.fresh:
+            return _applied(appended)
+        first = change_record(appended.document)
+        if first.digest != change.digest:
+            raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
+        target = await self.read.message(first.target)
+        assert target is not None, "a change names a message that its writer had read"
+        return AppendedChange(first.seq, target)
 
     async def redrive(self, now: datetime) -> list[tuple[Change, AppendedChange]]:
         """Apply what dead nodes left unapplied; answers the changes and what became of their targets."""

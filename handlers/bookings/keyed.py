@@ -1,0 +1,56 @@
+"""Booking commands with a key: committed once, then told."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from domain.bookings import Booking
+from domain.errors import unavailable
+from domain.wire.base import Command
+from domain.wire.bookings import BookingAnswer
+from handlers.access import Actor
+from handlers.bookings import announce, queries
+from handlers.context import Context
+from handlers.idempotency import Handler, committed_once
+from store.booking_transactions import RESULT
+from store.idempotency import Claim, StoredResult
+
+C = TypeVar("C", bound=Command)
+
+
+def idempotent_booking(
+    name: str,
+) -> Callable[[Callable[[Context, Actor, C, Claim | None], Awaitable[Booking]]], Handler[C, BookingAnswer]]:
+    """The handler commits, with the claim; from here the log and the parties are told, and the caller answered.
+
+    A repeat answers the booking as it was committed first. Raises ``idempotency_conflict`` when the key came with
+    another body before. ``name``: the key's scope.
+    """
+
+    def decorate(
+        handler: Callable[[Context, Actor, C, Claim | None], Awaitable[Booking]],
+    ) -> Handler[C, BookingAnswer]:
+        @functools.wraps(handler)
+        async def once(context: Context, actor: Actor, command: C) -> BookingAnswer:
+            booking = await committed_once(name, context, actor, command, handler, _as_kept)
+            told = await announce.settle(context, booking.id)
+            return told.get(booking.version) or await queries.booking_view(context, booking)
+
+        return once
+
+    return decorate
+
+
+async def _as_kept(context: Context, stored: StoredResult) -> Booking:
+    """As committed then, with the words people wrote as they stand now: those may have been erased."""
+    assert stored.result is not None
+    booking = RESULT.decode(stored.result, stored.version)
+    current = await context.store.bookings.by_id(booking.id)
+    if current is None:
+        raise unavailable()
+    reason = current.reason if booking.status == "cancelled" else None
+    return msgspec.structs.replace(booking, note=current.note, reason=reason)
