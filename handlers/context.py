@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from domain.times import whole_milliseconds
+from handlers.jobs import WakeUps
 from store.concurrency import SingleFlight
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
 
     def now(self) -> datetime:

@@ -18,6 +18,8 @@ from rest.build import attach as attach_rest
 from rest.route import Services
 from server import draining, figures
 from server.background import Background
+from server.cluster.jobs import durable_jobs
+from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
 from server.fanout.gaps import GapFiller
 from server.fanout.outages import LOOK_SECONDS, SilenceKeeper
@@ -36,7 +38,6 @@ from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
-from server.recurring import JOBS
 from server.revocation import Cutter, RevocationWatch
 from server.security.passwords import STANDARD, Argon2Passwords, Cost
 from server.security.secrets import ServerSecrets, SignedUrls
@@ -145,6 +146,7 @@ class Node:
             pictures=self.pictures,
             clock=clock,
         )
+        self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         self.filler.serve(self.context)
         self.slot_teller.serve(self.context)
         self.gateway = Gateway(
@@ -172,6 +174,7 @@ class Node:
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
         metrics.add(of_presence(self.presence, self.audience))
+        metrics.add(self.durable_work.figures())
         if self.peers is not None:
             metrics.add(of_peers(self.peers))
             self.peers.metrics = metrics.render
@@ -205,8 +208,7 @@ class Node:
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
         self.background.every(ROTATE_SECONDS, "speak for others", partial(self.silence.speak_for_others, self.context))
-        for job in JOBS:
-            self.background.every(job.seconds, job.name, partial(job.work, self.context))
+        self.durable_work.start()
         return await self._listener.start()
 
     async def stop(self) -> None:
@@ -216,6 +218,7 @@ class Node:
         await self._listener.close()
         await asyncio.gather(
             self.background.stop(),
+            self.durable_work.stop(draining.COMMANDS_SECONDS),
             self.revocations.stop(),
             draining.within(draining.COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
         )

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from domain import rooms
 from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
 from handlers.context import Context
+from handlers.jobs import Job
 from handlers.messages import views
 from store.log.reader import Entry
+from store.work_queue import WorkRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +88,25 @@ def _written_at(entry: Entry) -> datetime:
     return entry.record.created_at if entry.change is None else entry.change.created_at
 
 
-async def redrive_changes(context: Context) -> int:
-    """Apply change entries whose writer died before it did, and announce them; answers how many there were."""
-    redriven = await context.store.log.redrive(context.clock())
-    for change, applied in redriven:
-        (message,) = await views.seen_messages(context, [applied.target])
-        member = await context.store.conversations.membership(change.conversation_id, change.sender_id)
-        if member is None:
-            continue
-        event = MessageUpdated(
-            conversation_id=change.conversation_id, seq=applied.seq, change=change.kind, message=message
-        )
-        context.publisher.publish(event, *map(rooms.user, member.user_ids))
-    return len(redriven)
+def unapplied_changes(context: Context) -> Job:
+    """Applies change entries whose writer died before it did, and announces them."""
+    return Job(
+        "changes",
+        context.store.log.changes.queue,
+        partial(_apply, context),
+        lease=timedelta(seconds=30),
+        poll=timedelta(seconds=5),
+    )
+
+
+async def _apply(context: Context, claimed: WorkRow) -> None:
+    change, applied = await context.store.log.redrive(claimed)
+    (message,) = await views.seen_messages(context, [applied.target])
+    member = await context.store.conversations.membership(change.conversation_id, change.sender_id)
+    if member is None:
+        return
+    event = MessageUpdated(conversation_id=change.conversation_id, seq=applied.seq, change=change.kind, message=message)
+    context.publisher.publish(event, *map(rooms.user, member.user_ids))
 
 
 # An entry's id is made when it is submitted; it may be stored until its submitter's patience ends, by a node that

@@ -141,7 +141,7 @@ class Recorder:
             )
 
 
-async def _leave(context: Context, booking_id: str) -> dict[int, BookingAnswer]:
+async def _leave(context: Context, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
     """Instead of settling."""
     return {}
 
