@@ -183,7 +183,7 @@ async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:
     opened = {sample.labels["worker"]: sample.value for sample in families["spotter_handshakes"].samples}
     assert opened.keys() == sids.keys()
     assert all(opened.values())
-    given, taken = (sum(s.value for s in families[f"spotter_{name}"].samples) for name in ("handed_off", "adopted"))
+    given, taken = (sum(s.value for s in families[f"spotter_{name}"].samples) for name in ("handed_over", "adopted"))
     assert given == taken
 
 
