@@ -1,20 +1,25 @@
-"""Work that several want in the same moment is done once.
+"""What waits, in one place: single flight, write-behind, and tasks that nobody awaits.
 
-Tasks that nobody waits for, held until they are done.
+The store is the lowest layer that waits for anything, so handlers and the server take these from here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from itertools import islice
+from typing import Any, Generic, TypeVar, cast
 
 from store.command_budget import BUDGET_SECONDS, detached
 
+K = TypeVar("K")
+V = TypeVar("V")
 T = TypeVar("T")
 
 
 class SingleFlight:
+    """Work that several want in the same moment is done once."""
+
     def __init__(self) -> None:
         self._flying: dict[str, asyncio.Task[Any]] = {}
 
@@ -28,7 +33,85 @@ class SingleFlight:
         return cast(T, await asyncio.shield(task))
 
 
+class WriteBehind(Generic[K, V]):
+    """Values by key, written in batches, one batch at a time; what is noted meanwhile goes with the next.
+
+    ``merge(older, newer)`` makes one of two values of a key. A batch whose ``write`` raises is kept, reported to
+    ``failed`` and tried again after ``retry_seconds``. ``pause_seconds`` lie between two batches of a busy node; an
+    idle one writes at once.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Mapping[K, V]], Awaitable[None]],
+        merge: Callable[[V, V], V],
+        *,
+        max_batch: int = 512,
+        pause_seconds: float = 0.0,
+        retry_seconds: float = 1.0,
+        failed: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self._write = write
+        self._merge = merge
+        self._max_batch = max_batch
+        self._pause_seconds = pause_seconds
+        self._retry_seconds = retry_seconds
+        self._failed = failed
+        self._waiting: dict[K, V] = {}
+        self._writer: asyncio.Task[None] | None = None
+
+    def waiting(self, key: K) -> V | None:
+        """The value that waits for the next batch."""
+        return self._waiting.get(key)
+
+    def note(self, key: K, value: V) -> V:
+        """Have it written; answers what now waits under the key."""
+        older = self._waiting.get(key)
+        if older is not None:
+            value = self._merge(older, value)
+        self._waiting[key] = value
+        if self._writer is None:
+            self._writer = detached(self._write_all())
+        return value
+
+    async def flush(self) -> None:
+        """Return when everything noted is written."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def stop(self) -> None:
+        """Write no more; what waits is dropped."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = dict(islice(self._waiting.items(), self._max_batch))
+                for key in batch:
+                    del self._waiting[key]
+                pause = self._pause_seconds if await self._written(batch) else self._retry_seconds
+                if pause and self._waiting:
+                    await asyncio.sleep(pause)
+        finally:
+            self._writer = None
+
+    async def _written(self, batch: Mapping[K, V]) -> bool:
+        try:
+            await self._write(batch)
+        except Exception as error:
+            self._failed(error)
+            for key, older in batch.items():
+                newer = self._waiting.get(key)
+                self._waiting[key] = older if newer is None else self._merge(older, newer)
+            return False
+        return True
+
+
 class Tasks:
+    """Tasks that nobody awaits, held until they are done."""
+
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 

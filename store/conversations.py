@@ -13,7 +13,8 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
 from domain.errors import unavailable
-from store.command_budget import BUDGET_SECONDS, detached, remaining
+from store.command_budget import remaining
+from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 
 CONVERSATIONS = "conversations"
@@ -47,7 +48,7 @@ class Conversations:
         self._conversations = database.collection(CONVERSATIONS)
         self._participants = database.collection(PARTICIPANTS)
         self._memberships: OrderedDict[str, Membership] = OrderedDict()
-        self._loading: dict[str, asyncio.Future[Membership | None]] = {}
+        self._loading = SingleFlight()
 
     async def between(self, user_id: str, other_id: str) -> ConversationRecord | None:
         """The pair's conversation, if there is one."""
@@ -155,12 +156,7 @@ class Conversations:
 
     async def _load(self, conversation_id: str) -> Membership | None:
         """One look-up at a time for each conversation; those who wait wake in the order in which they came."""
-        loading = self._loading.get(conversation_id)
-        if loading is None:
-            loading = detached(self._find_membership(conversation_id), BUDGET_SECONDS)
-            self._loading[conversation_id] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(conversation_id, None))
-        return await asyncio.shield(loading)
+        return await self._loading.do(conversation_id, lambda: self._find_membership(conversation_id))
 
     async def _find_membership(self, conversation_id: str) -> Membership | None:
         found = await self._conversations.find_one({"_id": ObjectId(conversation_id)}, _MEMBERS_ONLY)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
-from store.command_budget import BUDGET_SECONDS, detached
+from store.concurrency import SingleFlight, WriteBehind
 from store.conversations import PARTICIPANTS
 from store.database import Database, Document, repository, to_domain
 
@@ -48,9 +48,8 @@ class Watermarks:
         self._db = database.db
         self._participants = database.collection(PARTICIPANTS)
         self._known: OrderedDict[str, Marks] = OrderedDict()
-        self._loading: dict[str, asyncio.Future[Marks]] = {}
-        self._waiting: dict[str, _Waiting] = {}
-        self._writer: asyncio.Task[None] | None = None
+        self._loading = SingleFlight()
+        self._writes: WriteBehind[str, _Waiting] = WriteBehind(self._write_batch, _merged, max_batch=MAX_BATCH)
 
     async def raise_to(self, participant_id: str, marks: Marks) -> tuple[Marks, Marks]:
         """Move the marks forward, durably; answers what was known before and what holds now.
@@ -73,17 +72,7 @@ class Watermarks:
 
     async def _load(self, participant_id: str) -> Marks:
         """One look-up at a time for each: a second one would find a mark that is written and not told yet."""
-        loading = self._loading.get(participant_id)
-        if loading is None:
-            loading = self._loading[participant_id] = detached(self._find(participant_id), BUDGET_SECONDS)
-            loading.add_done_callback(lambda done: self._loaded(participant_id, done))
-        return await asyncio.shield(loading)
-
-    def _loaded(self, participant_id: str, loading: asyncio.Future[Marks]) -> None:
-        del self._loading[participant_id]
-        if not loading.cancelled():
-            # Those who waited for it may all have left.
-            loading.exception()
+        return await self._loading.do(participant_id, lambda: self._find(participant_id))
 
     async def _find(self, participant_id: str) -> Marks:
         found = await self._participants.find_one(
@@ -101,26 +90,16 @@ class Watermarks:
 
     def _write(self, participant_id: str, marks: Marks) -> asyncio.Future[None]:
         """Submit the marks; the future is that of the batch which carries them."""
-        waiting = self._waiting.get(participant_id)
+        waiting = self._writes.waiting(participant_id)
         if waiting is None:
-            waiting = self._waiting[participant_id] = _Waiting(marks, asyncio.get_running_loop().create_future())
+            waiting = _Waiting(marks, asyncio.get_running_loop().create_future())
+            self._writes.note(participant_id, waiting)
         else:
             waiting.marks = waiting.marks.raised(marks)
-        if self._writer is None:
-            self._writer = detached(self._write_all())
         return waiting.written
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                batch = dict(islice(self._waiting.items(), MAX_BATCH))
-                for participant_id in batch:
-                    del self._waiting[participant_id]
-                await self._write_batch(batch)
-        finally:
-            self._writer = None
-
-    async def _write_batch(self, batch: dict[str, _Waiting]) -> None:
+    async def _write_batch(self, batch: Mapping[str, _Waiting]) -> None:
+        """Those who wait are told of a failure, so a batch is not tried again."""
         error: Exception | None = None
         try:
             reply = await self._db.command(
@@ -143,6 +122,10 @@ class Watermarks:
                 waiting.written.set_exception(error)
                 # A reader that left must not make the loop complain.
                 waiting.written.exception()
+
+
+def _merged(older: _Waiting, newer: _Waiting) -> _Waiting:
+    return _Waiting(older.marks.raised(newer.marks), older.written)
 
 
 def _update(participant_id: str, marks: Marks) -> Document:

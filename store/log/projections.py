@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import PyMongoError
 
-from store.command_budget import detached
+from store.concurrency import WriteBehind
 from store.database import Database, Document
 from store.log.documents import MESSAGES
 
@@ -34,41 +33,21 @@ class Projections:
     def __init__(self, database: Database) -> None:
         self._conversations = database.collection(CONVERSATIONS)
         self._messages = database.collection(MESSAGES)
-        self._latest: dict[ObjectId, _Latest] = {}
-        self._writer: asyncio.Task[None] | None = None
+        self._writes: WriteBehind[ObjectId, _Latest] = WriteBehind(self._write, _merged, pause_seconds=PAUSE_SECONDS)
 
     def note(self, entry: Document) -> None:
         """An entry was committed."""
-        latest = self._latest.get(entry["conversationId"])
+        latest = self._writes.waiting(entry["conversationId"])
         if latest is None:
-            latest = self._latest[entry["conversationId"]] = _Latest(entry["seq"])
+            latest = self._writes.note(entry["conversationId"], _Latest(entry["seq"]))
         _advance(latest, entry)
-        if self._writer is None:
-            self._writer = detached(self._write_behind())
 
     async def flush(self) -> None:
         """Return when all that was noted is written."""
-        while self._writer is not None:
-            await asyncio.wait([self._writer])
+        await self._writes.flush()
 
-    async def _write_behind(self) -> None:
-        try:
-            while self._latest:
-                await self._write_once()
-                if self._latest:
-                    await asyncio.sleep(PAUSE_SECONDS)
-        finally:
-            self._writer = None
-
-    async def _write_once(self) -> None:
-        taken, self._latest = self._latest, {}
-        try:
-            await self._conversations.bulk_write([_update(i, latest) for i, latest in taken.items()], ordered=False)
-        except PyMongoError:
-            for conversation_id, latest in taken.items():
-                newer = self._latest.get(conversation_id)
-                self._latest[conversation_id] = _merged(latest, newer) if newer else latest
-            await asyncio.sleep(1)
+    async def _write(self, latest: Mapping[ObjectId, _Latest]) -> None:
+        await self._conversations.bulk_write([_update(i, one) for i, one in latest.items()], ordered=False)
 
     async def repair_recent(self) -> None:
         """At a start: of whatever the last run may have left behind."""
