@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from handlers.jobs import WakeUps
 from store.concurrency import SingleFlight
 
 if TYPE_CHECKING:
@@ -162,4 +163,5 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)

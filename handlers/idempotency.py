@@ -179,7 +179,7 @@ def idempotent_booking(
     @functools.wraps(handler)
     async def once(context: Context, actor: Actor, command: C) -> BookingAnswer:
         booking = await _once_committing(context, actor, command, handler, _as_kept)
-        told = await announce.settle(context, booking.id)
+        told = await announce.settle(context, booking.id, booking.version)
         return told.get(booking.version) or await queries.booking_view(context, booking)
 
     return once

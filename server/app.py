@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 from aiohttp import web
@@ -13,11 +12,14 @@ from aiohttp import web
 from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
-from handlers.messages.recovery import announce_entries
 from rest.adapter import Services
 from rest.build import attach as attach_rest
 from server import draining, figures
 from server.background import Background
+from server.cluster.jobs import durable_jobs
+from server.cluster.membership import Membership
+from server.cluster.recovery import ASK_SECONDS, UnpublishedRecovery
+from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
 from server.fanout.gaps import GapFiller
 from server.fanout.outages import LOOK_SECONDS, SilenceKeeper
@@ -36,7 +38,6 @@ from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
-from server.recurring import JOBS
 from server.revocation import Cutter, RevocationWatch
 from server.security.passwords import STANDARD, Argon2Passwords, Cost
 from server.security.secrets import ServerSecrets, SignedUrls
@@ -122,13 +123,16 @@ class Node:
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = WatchingConnections()
+        self.membership = Membership(self.bus.redis)
         self.presence = Presence(
             self.bus,
+            self.membership,
             audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
-            lambda ran_out: announce_entries(self.context, datetime.fromtimestamp(ran_out / 1000, UTC)),
         )
+        self.recovery = UnpublishedRecovery(self.store.silences, self.database.answers, clock)
+        self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
         self.context = Context(
             store=self.store,
@@ -145,6 +149,7 @@ class Node:
             pictures=self.pictures,
             clock=clock,
         )
+        self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         self.filler.serve(self.context)
         self.slot_teller.serve(self.context)
         self.gateway = Gateway(
@@ -171,7 +176,9 @@ class Node:
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(self.membership.figures())
         metrics.add(of_presence(self.presence, self.audience))
+        metrics.add(self.durable_work.figures())
         if self.neighbours is not None:
             metrics.add(of_peers(self.neighbours))
             self.neighbours.knowledge = metrics.render
@@ -201,12 +208,12 @@ class Node:
         self.revocations.start()
         await self.bus.start()
         await self.feeds.start()
+        self.membership.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
-        self.background.every(ROTATE_SECONDS, "speak for others", partial(self.silence.speak_for_others, self.context))
-        for job in JOBS:
-            self.background.every(job.seconds, job.name, partial(job.work, self.context))
+        self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
+        self.durable_work.start()
         return await self._listener.start()
 
     async def stop(self) -> None:
@@ -216,6 +223,7 @@ class Node:
         await self._listener.close()
         await asyncio.gather(
             self.background.stop(),
+            self.durable_work.stop(draining.COMMANDS_SECONDS),
             self.revocations.stop(),
             draining.within(draining.COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
         )
@@ -228,10 +236,14 @@ class Node:
         await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()
-        await draining.within(draining.PRESENCE_SECONDS, self.presence.stop(), "presence")
+        await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
+
+    async def _leave_cluster(self) -> None:
+        await self.presence.stop_registering()
+        await self.presence.stop(resigned=await self.membership.stop())

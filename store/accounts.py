@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from domain.accounts import Block, Registration, Role, User
@@ -30,9 +29,12 @@ from store.profiles import NewProfile, Profiles
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.users import Users
+from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
-SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"),)),)
+# MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
+LONGEST_TRANSACTION = timedelta(seconds=90)
+SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
@@ -45,23 +47,16 @@ class PendingErasure(msgspec.Struct, frozen=True):
 class PendingErasures:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", LONGEST_TRANSACTION))
 
     async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
         row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
+        row["dueAt"] = now + LONGEST_TRANSACTION
         await self._rows.insert_one(row, session=session)
 
-    async def before(self, at: datetime, limit: int) -> list[PendingErasure]:
-        """The oldest first."""
-        found = await self._rows.find({"at": {"$lt": at}}).sort("at", ASCENDING).to_list(limit)
-        return [PendingErasure(str(row["_id"]), row["role"], row["profileId"]) for row in found]
-
-    async def done(self, user_id: str) -> None:
-        await self._rows.delete_one({"_id": ObjectId(user_id)})
-
-
-# MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
-LONGEST_TRANSACTION = timedelta(seconds=90)
-_LOOKED_AT = 100
+    @staticmethod
+    def row(claimed: WorkRow) -> PendingErasure:
+        return PendingErasure(str(claimed.id), claimed.document["role"], claimed.document["profileId"])
 
 
 @repository
@@ -219,14 +214,6 @@ class Accounts:
                 # What was committed in between would otherwise wait for the last look.
                 await self._bookings.leave(user.role, user.profile_id, now)
         return ended
-
-    async def look_again(self, now: datetime) -> int:
-        """Once more, when no transaction can be open that began before the erasure; answers how many had left."""
-        gone = await self._departures.before(now - LONGEST_TRANSACTION, _LOOKED_AT)
-        for one in gone:
-            await self._bookings.leave(one.role, one.profile_id, now)
-            await self._departures.done(one.user_id)
-        return len(gone)
 
     async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
         """Each session with its user."""

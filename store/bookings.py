@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.accounts import Role
 from domain.bookings import OCCUPYING, UPCOMING, Booking, Status, duration_in_minutes, trainer_claims, wall_times
@@ -18,6 +18,7 @@ from domain.reminders import next_due
 from domain.slots import Busy
 from domain.wire.fields import Id
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.work_queue import WORK, WorkQueue, WorkRow, begun_index
 
 
 def booking_document(booking: Booking, now: datetime) -> Document:
@@ -111,6 +112,7 @@ SCHEMAS = (
             IndexModel(
                 [("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$exists": True}}
             ),
+            begun_index(),
             IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
         ),
     ),
@@ -138,6 +140,7 @@ class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
 class Bookings:
     def __init__(self, database: Database) -> None:
         self._bookings = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME, free=_free)
 
     @staticmethod
     def new_id() -> str:
@@ -217,7 +220,7 @@ class Bookings:
         await self._bookings.update_many(whose | own_reason, {"$unset": {"reason": ""}}, session=session)
         await self._bookings.update_many(
             whose | {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}},
-            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}},
+            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}, "$unset": {WORK: ""}},
             session=session,
         )
 
@@ -235,30 +238,25 @@ class Bookings:
 
     # --- due work ---
 
-    async def claim_due(self, now: datetime, lasting: timedelta) -> Booking | None:
-        """One booking that wants attention, for this node alone for a while."""
-        found = await self._bookings.find_one_and_update(
-            {
-                "dueAt": {"$lte": now},
-                "$or": [{"dueClaimedUntil": {"$exists": False}}, {"dueClaimedUntil": {"$lte": now}}],
-            },
-            {"$set": {"dueClaimedUntil": now + lasting}},
-            sort=[("dueAt", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
-        )
-        return booking_record(found) if found else None
+    @staticmethod
+    def row(claimed: WorkRow) -> Booking:
+        """The booking that wants attention."""
+        return booking_record(claimed.document)
 
-    async def remember_notices(
-        self, booking: Booking, given: Collection[str], due_at: datetime | None, *, finished: bool
-    ) -> None:
-        """Those given, and when the booking wants attention next, unless it was changed meanwhile.
+    async def remember_notices(self, booking: Booking, given: Collection[str]) -> None:
+        """Those given, unless the booking was changed meanwhile."""
+        update = {"$addToSet": {"reminded": {"$each": list(given)}}}
+        await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)
 
-        Unless ``finished`` the claim stands, and what is left is tried again when it has run out.
-        """
-        gone = ({"dueClaimedUntil": ""} if finished else {}) | ({"dueAt": ""} if due_at is None else {})
-        update: Document = {"$addToSet": {"reminded": {"$each": list(given)}}}
+    async def attended(self, booking: Booking, due_at: datetime | None) -> None:
+        """All that was due is done; ``due_at``: when it wants attention next, unless it was changed meanwhile."""
+        gone = {WORK: ""} | ({"dueAt": ""} if due_at is None else {})
+        update: Document = {"$unset": gone}
         if due_at is not None:
             update["$set"] = {"dueAt": due_at}
-        if gone:
-            update["$unset"] = gone
         await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)
+
+
+def _free(now: datetime) -> Document:
+    """Nodes of an earlier version leave the instant where it is, and say beside it until when they work on it."""
+    return {"$or": [{"dueClaimedUntil": {"$exists": False}}, {"dueClaimedUntil": {"$lte": now}}]}

@@ -9,11 +9,11 @@ it at its ``checkAt``.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import PyMongoError
 
 from domain.errors import not_found, unavailable
@@ -21,6 +21,7 @@ from domain.files import UNCONFIRMED_KEPT, UNUSED_KEPT, UPLOAD_TAKES, FileKind, 
 from store import file_bytes
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
 from store.file_bytes import CHUNK_BYTES, FileBytes, finished
+from store.work_queue import WORK, WorkQueue, WorkRow, begun_index
 
 
 def file_document(file: StoredFile) -> Document:
@@ -96,6 +97,7 @@ SCHEMAS = (
         (
             IndexModel([("owner", ASCENDING), ("createdAt", ASCENDING)], name="owner"),
             IndexModel([("checkAt", ASCENDING)], name="check", partialFilterExpression={"checkAt": {"$exists": True}}),
+            begun_index(),
             IndexModel([("uses.kind", ASCENDING), ("uses.id", ASCENDING)], name="uses"),
         ),
     ),
@@ -124,6 +126,7 @@ class Files:
     def __init__(self, database: Database) -> None:
         self._files = database.collection(NAME)
         self._bytes = FileBytes(database)
+        self.queue = WorkQueue(database, NAME, due="checkAt")
 
     @staticmethod
     def new_id() -> str:
@@ -190,7 +193,7 @@ class Files:
             {
                 "$addToSet": {"uses": use_document(use)},
                 "$set": {"checkAt": now + UNCONFIRMED_KEPT},
-                "$unset": {"released": ""},
+                "$unset": {"released": "", WORK: ""},
             },
         )
         return bool(claimed.matched_count)
@@ -199,7 +202,7 @@ class Files:
         """It did not come to be: its files are where they were before it was claimed."""
         named = named_use(use)
         await self._files.update_many(
-            {"uses": {"$elemMatch": named}}, {"$pull": {"uses": named}, "$set": {"checkAt": now}}
+            {"uses": {"$elemMatch": named}}, {"$pull": {"uses": named}, "$set": {"checkAt": now}, "$unset": {WORK: ""}}
         )
 
     async def release(self, use: FileUse, now: datetime, *, but: tuple[str, ...] = ()) -> None:
@@ -208,7 +211,8 @@ class Files:
         query: Document = {"uses": {"$elemMatch": named}}
         if but:
             query["_id"] = {"$nin": [ObjectId(i) for i in but]}
-        await self._files.update_many(query, {"$pull": {"uses": named}, "$set": {"checkAt": now, "released": True}})
+        ended = {"$pull": {"uses": named}, "$set": {"checkAt": now, "released": True}, "$unset": {WORK: ""}}
+        await self._files.update_many(query, ended)
         let_go = {"checkAt": now, "released": True, "uses": [], "state": "ready"}
         await self._files.update_many(let_go, {"$set": {"state": "going"}})
 
@@ -216,28 +220,22 @@ class Files:
         """The owner is erased: whatever used its files, they go, and are found no more."""
         await self._files.update_many(
             {"owner": ObjectId(owner_id), "state": "ready"},
-            {"$set": {"state": "going", "uses": [], "checkAt": now, "released": True}},
+            {"$set": {"state": "going", "uses": [], "checkAt": now, "released": True}, "$unset": {WORK: ""}},
             session=session,
         )
 
     async def recheck(self, use: FileUse, at: datetime) -> None:
         """Look at the files of a use again: it is about to end."""
-        await self._files.update_many({"uses": {"$elemMatch": named_use(use)}}, {"$set": {"checkAt": at}})
+        again = {"$set": {"checkAt": at}, "$unset": {WORK: ""}}
+        await self._files.update_many({"uses": {"$elemMatch": named_use(use)}}, again)
 
     # --- sweeping ---
 
-    async def claim_check(self, now: datetime, lasting: timedelta) -> Check | None:
-        """A record to look at, for this node alone for a while."""
-        until = now + lasting
-        found = await self._files.find_one_and_update(
-            {"checkAt": {"$lte": now}},
-            {"$set": {"checkAt": until}},
-            sort=[("checkAt", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
-        )
-        if found is None:
-            return None
-        return Check(str(found["_id"]), until, file_record(found) if found["state"] == "ready" else None)
+    @staticmethod
+    def check(claimed: WorkRow) -> Check:
+        """The record to look at."""
+        document = claimed.document
+        return Check(str(claimed.id), claimed.until, file_record(document) if document["state"] == "ready" else None)
 
     async def settle(self, check: Check, finding: Finding, now: datetime) -> bool:
         """Forget uses that are no more. True when nothing uses the file and its time is over: it goes now."""
@@ -259,11 +257,14 @@ class Files:
     async def _look_later(self, check: Check, again_at: datetime | None) -> None:
         """Unless somebody has begun to use it meanwhile, which set a time of its own."""
         mine: Document = {"_id": ObjectId(check.file_id), "checkAt": check.until}
-        used = {"$set": {"checkAt": again_at}} if again_at is not None else {"$unset": {"checkAt": ""}}
+        used: Document = {"$unset": {"checkAt": "", WORK: ""}}
+        if again_at is not None:
+            used = {"$set": {"checkAt": again_at}, "$unset": {WORK: ""}}
         await self._files.update_one(mine | {"uses": {"$ne": []}}, used)
         if check.file is not None:
             unused_until = check.file.created_at + UNUSED_KEPT
-            await self._files.update_one(mine | {"uses": []}, {"$set": {"checkAt": unused_until}})
+            unused = {"$set": {"checkAt": unused_until}, "$unset": {WORK: ""}}
+            await self._files.update_one(mine | {"uses": []}, unused)
 
     async def remove(self, file_id: str) -> None:
         """With its thumbnail; bytes first, then the record, so that whatever breaks off can be gone on with."""

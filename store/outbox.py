@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from bson import ObjectId
@@ -10,14 +10,17 @@ from pymongo import ASCENDING, IndexModel
 
 from domain.booking_changes import Change
 from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "outbox"
+# A node that lives has appended what it committed long before that.
+ABANDONED_AFTER = timedelta(seconds=5)
 SCHEMAS = (
     CollectionSchema(
         NAME,
         (
             IndexModel([("booking", ASCENDING), ("version", ASCENDING)], name="effect", unique=True),
-            IndexModel([("createdAt", ASCENDING)], name="age"),
+            *work_indexes(),
         ),
     ),
 )
@@ -25,10 +28,23 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Change)
 
 
+class OutboxRow(msgspec.Struct, frozen=True):
+    """``version``: of the booking. ``encoded``: the change, which another version of this program may have written."""
+
+    booking_id: str
+    version: int
+    encoded: bytes
+
+    def change(self) -> Change:
+        """Raises ``msgspec.MsgspecError``."""
+        return _decoder.decode(self.encoded)
+
+
 @repository
 class Outbox:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("createdAt", ABANDONED_AFTER))
 
     async def add(self, change: Change, *, session: ClientSession) -> None:
         await self._rows.insert_one(
@@ -37,26 +53,24 @@ class Outbox:
                 "version": change.booking.version,
                 "change": _encoder.encode(change),
                 "createdAt": change.booking.updated_at,
+                "dueAt": change.booking.updated_at + ABANDONED_AFTER,
             },
             session=session,
         )
 
-    async def of_booking(self, booking_id: str) -> list[Change]:
+    @staticmethod
+    def row(claimed: WorkRow) -> OutboxRow:
+        return _row(claimed.document)
+
+    async def of_booking(self, booking_id: str) -> list[OutboxRow]:
         """What the log may lack of a booking, in the order in which it happened."""
         found = self._rows.find({"booking": ObjectId(booking_id)}).sort("version", ASCENDING)
-        return [_decoder.decode(row["change"]) for row in await found.to_list(None)]
+        return [_row(document) for document in await found.to_list(None)]
 
-    async def done(self, change: Change) -> None:
+    async def done(self, row: OutboxRow) -> None:
         """It is in the log."""
-        await self._rows.delete_one({"booking": ObjectId(change.booking.id), "version": change.booking.version})
+        await self._rows.delete_one({"booking": ObjectId(row.booking_id), "version": row.version})
 
-    async def claim_stale(self, now: datetime, age: timedelta, lasting: timedelta) -> str | None:
-        """A booking with a row that was left behind, for this node alone for a while."""
-        free: Document = {"$or": [{"claimedUntil": {"$exists": False}}, {"claimedUntil": {"$lte": now}}]}
-        found = await self._rows.find_one_and_update(
-            {"createdAt": {"$lte": now - age}, **free},
-            {"$set": {"claimedUntil": now + lasting}},
-            {"booking": 1},
-            sort=[("createdAt", ASCENDING)],
-        )
-        return str(found["booking"]) if found else None
+
+def _row(document: Document) -> OutboxRow:
+    return OutboxRow(str(document["booking"]), document["version"], document["change"])

@@ -128,6 +128,7 @@ class Store:
         self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
+        self.departures = PendingErasures(database)
         self.silences = Silences(database)
         self.reservations = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
@@ -144,7 +145,7 @@ class Store:
             self.bookings,
             self.files,
             self.calendars,
-            PendingErasures(database),
+            self.departures,
         )
 
     async def prepare(self) -> None:

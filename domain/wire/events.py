@@ -138,6 +138,13 @@ class BookingNoShow(BookingEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "booking:no_show"
 
 
+class BookingsSyncRequired(Event, frozen=True, kw_only=True):
+    """Something may have been missed here: ask what changed."""
+
+    name: ClassVar[str] = "sync:required"
+    namespace: ClassVar[str] = BOOKINGS
+
+
 class BookingReminder(BookingEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "booking:reminder"
 

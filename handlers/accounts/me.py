@@ -5,6 +5,9 @@ The end of an account, by its owner.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+
 from domain.accounts import User, invalid_credentials, unauthenticated
 from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
@@ -12,7 +15,9 @@ from handlers.access import Actor
 from handlers.accounts.sessions import cut_each, present
 from handlers.context import Context
 from handlers.idempotency import idempotent
+from handlers.jobs import DUE_BOOKINGS, FILE_SWEEPS, Job
 from handlers.slots import changes
+from store.work_queue import WorkRow
 
 
 async def get_me(context: Context, actor: Actor, command: None) -> Me:
@@ -56,8 +61,19 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
     if ended is None:
         raise invalid_credentials()
     cut_each(context, user.id, ended, "erased")
+    context.wake_ups.wake(DUE_BOOKINGS)
+    context.wake_ups.wake(FILE_SWEEPS)
 
 
-async def look_again(context: Context) -> int:
-    """For what was committed while its party was being erased; answers how many had left."""
-    return await context.store.accounts.look_again(present(context))
+def second_looks(context: Context) -> Job:
+    """For what was committed while its party was being erased: once more, when no transaction can be open that began
+    before."""
+    return Job(
+        "erasures", context.store.departures.queue, partial(_look_again, context), poll=timedelta(seconds=30)
+    )
+
+
+async def _look_again(context: Context, claimed: WorkRow) -> None:
+    gone = context.store.departures.row(claimed)
+    await context.store.bookings.leave(gone.role, gone.profile_id, present(context))
+    context.wake_ups.wake(DUE_BOOKINGS)

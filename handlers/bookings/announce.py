@@ -4,48 +4,80 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import msgspec
+import structlog
 
 from domain import rooms
 from domain.booking_changes import Change, note_of
+from domain.errors import DomainError
 from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.times import whole_milliseconds
 from domain.wire.bookings import BookingAnswer
-from domain.wire.events import OF_ACTION, BookingEvent, CreditChanged, MessageNew
+from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged, MessageNew
 from handlers.bookings import queries
 from handlers.context import Context
+from handlers.jobs import Job, Postponed
 from handlers.messages import views as introductions
 from handlers.slots import changes
+from store.outbox import OutboxRow
+from store.work_queue import WorkRow
 
-# A node that lives has appended what it committed long before that.
-ABANDONED_AFTER = timedelta(seconds=5)
-_CLAIM_LASTS = timedelta(seconds=30)
+log = structlog.get_logger("bookings")
 
 
-async def settle(context: Context, booking_id: str) -> dict[int, BookingAnswer]:
+async def settle(context: Context, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
     """Bring the log up to date with a booking; whatever another node left behind comes first.
 
-    Answers what was told, by the booking's version.
+    Answers what was settled, by the booking's version. An earlier version that cannot be settled holds the one just
+    ``committed`` back, as the log has them in their order: then the durable work goes on with both.
     """
-    told: dict[int, BookingAnswer] = {}
-    for change in await context.store.outbox.of_booking(booking_id):
-        changes.after_booking(context, change)
-        told[change.booking.version], _ = await asyncio.gather(_append(context, change), _leave(context, change))
-        await context.store.outbox.done(change)
-    return told
+    settled: dict[int, BookingAnswer] = {}
+    for row in await context.store.outbox.of_booking(booking_id):
+        try:
+            settled[row.version], _ = await _settle(context, row)
+        except DomainError:
+            raise
+        except Exception as error:
+            if row.version >= committed:
+                raise
+            log.warning("a booking is held back", booking=booking_id, version=row.version, error=type(error).__name__)
+            break
+    return settled
 
 
-async def redrive(context: Context) -> int:
-    """Settle what dead nodes left in the outbox; answers how many bookings that were."""
-    count = 0
-    while True:
-        now = whole_milliseconds(context.clock())
-        booking_id = await context.store.outbox.claim_stale(now, ABANDONED_AFTER, _CLAIM_LASTS)
-        if booking_id is None:
-            return count
-        await settle(context, booking_id)
-        count += 1
+def redriving(context: Context) -> Job:
+    """Settles what dead nodes left in the outbox."""
+    return Job(
+        "outbox", context.store.outbox.queue, partial(_redrive, context), lease=timedelta(seconds=30), at_once=8
+    )
+
+
+async def _redrive(context: Context, claimed: WorkRow) -> None:
+    wanted = context.store.outbox.row(claimed)
+    for row in await context.store.outbox.of_booking(wanted.booking_id):
+        if row.version > wanted.version:
+            break
+        try:
+            _, appended = await _settle(context, row)
+        except Exception as error:
+            if row.version == wanted.version:
+                raise
+            # That row has attempts of its own.
+            raise Postponed from error
+        if not appended:
+            # Whoever did may have died before it told the parties, who are not to be told twice: they can look.
+            context.publisher.publish(BookingsSyncRequired(), *map(rooms.user, row.change().booking.user_ids))
+
+
+async def _settle(context: Context, row: OutboxRow) -> tuple[BookingAnswer, bool]:
+    """Answers what there is to tell, and whether it was us who appended it, and told it."""
+    change = row.change()
+    changes.after_booking(context, change)
+    appended, _ = await asyncio.gather(_append(context, change), _leave(context, change))
+    await context.store.outbox.done(row)
+    return appended
 
 
 async def _leave(context: Context, change: Change) -> None:
@@ -57,7 +89,8 @@ async def _leave(context: Context, change: Change) -> None:
             await context.store.bookings.leave_one(change.booking, user.role, whole_milliseconds(context.clock()))
 
 
-async def _append(context: Context, change: Change) -> BookingAnswer:
+async def _append(context: Context, change: Change) -> tuple[BookingAnswer, bool]:
+    """Both parties are told by whoever appended it, and by nobody else: each version once."""
     booking = change.booking
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None
@@ -74,10 +107,7 @@ async def _append(context: Context, change: Change) -> BookingAnswer:
         return message
 
     appended = await context.store.log.append_message(_record(context, change), announce)
-    if isinstance(appended, MessageRecord):
-        # It was there already: whoever appended it may have died before it told the parties.
-        _tell(context, change, event)
-    return event.booking
+    return event.booking, isinstance(appended, Message)
 
 
 async def _event(context: Context, change: Change) -> BookingEvent:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
-import structlog
 
 from domain import rooms
 from domain.accounts import may_sign_in
@@ -18,54 +17,36 @@ from domain.wire.events import BookingReminder
 from handlers import mails
 from handlers.bookings import announce, queries
 from handlers.context import Context
-
-log = structlog.get_logger("due work")
-
-# Longer than the mail server may take; a node that dies in between is followed by another after this time, and
-# what could not be given is tried again.
-_CLAIM_LASTS = timedelta(seconds=60)
-_AT_ONCE = 16
+from handlers.jobs import DUE_BOOKINGS, Job, Postponed
+from store.work_queue import WorkRow
 
 
-async def work(context: Context) -> int:
-    """Do all that is due; answers how many bookings that concerned."""
-    count = 0
-    while claimed := await _claimed(context):
-        await asyncio.gather(*(_attend(context, booking) for booking in claimed))
-        count += len(claimed)
-    return count
+def due_bookings(context: Context) -> Job:
+    """Whatever time does to bookings. The lease is longer than the mail server may take."""
+    return Job(
+        DUE_BOOKINGS, context.store.bookings.queue, partial(_attend, context), lease=timedelta(seconds=60), at_once=16
+    )
 
 
-async def _claimed(context: Context) -> list[Booking]:
-    claimed: list[Booking] = []
-    while len(claimed) < _AT_ONCE:
-        booking = await context.store.bookings.claim_due(whole_milliseconds(context.clock()), _CLAIM_LASTS)
-        if booking is None:
-            break
-        claimed.append(booking)
-    return claimed
-
-
-async def _attend(context: Context, booking: Booking) -> None:
+async def _attend(context: Context, claimed: WorkRow) -> None:
+    booking = context.store.bookings.row(claimed)
     now = whole_milliseconds(context.clock())
-    try:
-        ended = ending(booking, now)
-        if ended is None:
-            await _remind(context, booking, now)
-        elif await context.store.reservations.alter(booking, *ended, now, None) is not None:
-            await announce.settle(context, booking.id)
-    except Exception as error:
-        # The others go on; this one is taken up again when its claim has run out.
-        log.warning("due work failed", booking=booking.id, error=type(error).__name__)
+    ended = ending(booking, now)
+    if ended is None:
+        await _remind(context, booking, now)
+    elif (change := await context.store.reservations.alter(booking, *ended, now, None)) is not None:
+        await announce.settle(context, booking.id, change.booking.version)
 
 
 async def _remind(context: Context, booking: Booking, now: datetime) -> None:
     due = due_notices(booking, now)
     given = [notice.name for notice in due if await _give(context, booking, notice)]
+    if len(given) < len(due):
+        await context.store.bookings.remember_notices(booking, given)
+        raise Postponed
     reminded = msgspec.structs.replace(booking, reminded=(*booking.reminded, *given))
-    await context.store.bookings.remember_notices(
-        booking, given, next_due(reminded, now), finished=len(given) == len(due)
-    )
+    await context.store.bookings.remember_notices(booking, given)
+    await context.store.bookings.attended(booking, next_due(reminded, now))
 
 
 async def _give(context: Context, booking: Booking, notice: Notice) -> bool:

@@ -6,15 +6,16 @@ The end of uploads that nobody uses, and of what broken uploads and deleted mess
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-
-import structlog
+from functools import partial
 
 from domain.errors import invalid
 from domain.files import UNCONFIRMED_KEPT, FileKind, FileUse, StoredFile
 from domain.times import whole_milliseconds
 from handlers.access import Actor
 from handlers.context import Context
-from store.files import Check, Finding
+from handlers.jobs import FILE_SWEEPS, Job
+from store.files import Finding
+from store.work_queue import WorkRow
 
 
 async def claim(context: Context, actor: Actor, file_id: str, *, kind: FileKind, use: FileUse, field: str) -> None:
@@ -34,27 +35,20 @@ async def release(context: Context, use: FileUse, *, but: tuple[str, ...] = ()) 
     await context.store.files.release(use, whole_milliseconds(context.clock()), but=but)
 
 
-log = structlog.get_logger("files")
-
-# A node that dies in between is followed by another after this time.
-_CLAIM_LASTS = timedelta(minutes=5)
-
-
-async def sweep(context: Context) -> int:
-    """Look at every file whose time has come; answers how many were taken away."""
-    gone = 0
-    while True:
-        check = await context.store.files.claim_check(whole_milliseconds(context.clock()), _CLAIM_LASTS)
-        if check is None:
-            return gone
-        try:
-            gone += await _look_at(context, check)
-        except Exception as error:
-            # The others go on; this one is looked at again when its claim has run out.
-            log.warning("a file could not be swept", file=check.file_id, error=type(error).__name__)
+def sweeping(context: Context) -> Job:
+    """Looks at every file whose time has come."""
+    return Job(
+        FILE_SWEEPS,
+        context.store.files.queue,
+        partial(_look_at, context),
+        lease=timedelta(minutes=5),
+        poll=timedelta(seconds=30),
+    )
 
 
-async def _look_at(context: Context, check: Check) -> bool:
+async def _look_at(context: Context, claimed: WorkRow) -> bool:
+    """Whether the file was taken away."""
+    check = context.store.files.check(claimed)
     finding = Finding() if check.file is None else await _look_into(context, check.file)
     if not await context.store.files.settle(check, finding, whole_milliseconds(context.clock())):
         return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import reduce
 
 from bson import ObjectId
@@ -12,7 +11,8 @@ from pymongo.read_concern import ReadConcern
 
 from domain.messages import Change, MessageRecord, fold
 from store.database import Database, Document
-from store.log.documents import MESSAGES, change_record, changed_fields, message_record
+from store.log.documents import ABANDONED_AFTER, MESSAGES, change_record, changed_fields, message_record
+from store.work_queue import WORK, Undated, WorkQueue
 
 
 class Changes:
@@ -22,6 +22,10 @@ class Changes:
         self._messages = database.collection(MESSAGES)
         # The update below is conditional on the version read, so it wants the newest state, not the safest.
         self._newest = self._messages.with_options(read_concern=ReadConcern("local"))
+        # Those whose writer seems to have died before applying them.
+        self.queue = WorkQueue(
+            database, MESSAGES, only={"unapplied": True}, undated=Undated("createdAt", ABANDONED_AFTER), hint="due"
+        )
 
     async def settle(self, document: Document) -> MessageRecord:
         """Fold the change into its target, then take its mark away; answers the target as it now stands."""
@@ -29,7 +33,7 @@ class Changes:
         target = await self._fold(change.target, [*await self._earlier(change), change])
         if target.deleted_at is not None:
             await self._scrub(change.target)
-        await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": ""}})
+        await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": "", "dueAt": "", WORK: ""}})
         return target
 
     async def _earlier(self, change: Change) -> list[Change]:
@@ -63,9 +67,3 @@ class Changes:
         await self._messages.update_many(
             {"target": ObjectId(target), "change": "edit", "text": {"$exists": True}}, {"$unset": {"text": ""}}
         )
-
-    async def unapplied(self, before: datetime, limit: int = 100) -> AsyncIterator[Document]:
-        """Change entries whose writer seems to have died before applying them."""
-        query = {"unapplied": True, "createdAt": {"$lt": before}}
-        async for document in self._messages.find(query).hint("unapplied").limit(limit):
-            yield document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -10,8 +11,11 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.booking_changes import BookingNote
 from domain.messages import Change, MessageRecord, ReactionMark
 from store.database import CollectionSchema, Document
+from store.work_queue import work_indexes
 
 MESSAGES = "messages"
+# A node that lives applies its changes within the appender's patience.
+ABANDONED_AFTER = timedelta(seconds=30)
 
 SCHEMA = CollectionSchema(
     MESSAGES,
@@ -34,6 +38,7 @@ SCHEMA = CollectionSchema(
             name="target",
             partialFilterExpression={"target": {"$exists": True}},
         ),
+        *work_indexes(only={"unapplied": True}),
     ),
 )
 
@@ -151,6 +156,7 @@ def change_document(change: Change) -> Document:
         "target": ObjectId(change.target),
         "unapplied": True,
         "createdAt": change.created_at,
+        "dueAt": change.created_at + ABANDONED_AFTER,
     }
     if change.kind == "edit":
         document["text"] = change.text

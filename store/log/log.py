@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -19,11 +18,9 @@ from store.log.documents import change_document, change_record, message_document
 from store.log.projections import Projections
 from store.log.queues import Appended
 from store.log.reader import LogReader
+from store.work_queue import WorkRow
 
 A = TypeVar("A")
-
-# A node that lives applies its changes within the appender's patience.
-ABANDONED_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +94,10 @@ class Log:
     async def _change(self, appending: Awaitable[Appended]) -> AppendedChange:
         return _applied(await appending)
 
-    async def redrive(self, now: datetime) -> list[tuple[Change, AppendedChange]]:
-        """Apply what dead nodes left unapplied; answers the changes and what became of their targets."""
-        redriven = []
-        async for document in self.changes.unapplied(now - ABANDONED_AFTER):
-            target = await self.changes.settle(document)
-            redriven.append((change_record(document), AppendedChange(document["seq"], target)))
-        return redriven
+    async def redrive(self, claimed: WorkRow) -> tuple[Change, AppendedChange]:
+        """Apply a change that a dead node left unapplied; answers it and what became of its target."""
+        target = await self.changes.settle(claimed.document)
+        return change_record(claimed.document), AppendedChange(claimed.document["seq"], target)
 
     async def drain(self) -> None:
         await self.appender.drain()

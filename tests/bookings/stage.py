@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count, permutations
+from typing import Any
 
 from bson import ObjectId
 
@@ -18,6 +19,7 @@ from tests.bookings.market import Answer, Market, Somebody
 from tests.bookings.model import Actor, Refusal, Trade
 from tests.bookings.orders import Order, SetWeek, body_of
 from tests.bookings.witness import Witness
+from tests.harness.work import work_off
 
 CLIENTS, TRAINERS = 3, 2
 ACTORS: tuple[tuple[Role, int], ...] = (
@@ -96,10 +98,11 @@ class Stage:
         self.market.clock.now = min(max(until, self.trade.now), self.began_at + LONGEST)
         self.trade.pass_time(self.market.clock.now)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await asyncio.gather(*(due.work(node.context) for node in self.market.nodes))
+            jobs = [due.due_bookings(node.context) for node in self.market.nodes]
+            await asyncio.gather(*(work_off(job, self.market.clock) for job in jobs))
             # What a node's own loop has claimed, that one finishes.
             while await self._is_due():
-                await due.work(self.market.nodes[0].context)
+                await work_off(due.due_bookings(self.market.nodes[0].context), self.market.clock)
         await self.check()
 
     async def grant(self, pair: tuple[int, int], credits: int) -> None:
@@ -131,7 +134,9 @@ class Stage:
     async def _is_due(self) -> bool:
         database = self.market.store.database
         trainers = [ObjectId(one) for one in self.profiles]
-        left = {"trainer": {"$in": trainers}, "dueAt": {"$lte": self.trade.now}}
+        # Due, or in the hands of a node.
+        due_now: list[dict[str, Any]] = [{"dueAt": {"$lte": self.trade.now}}, {"work": {"$exists": True}}]
+        left = {"trainer": {"$in": trainers}, "$or": due_now}
         booked = [ObjectId(one) for one in self.trade.deals]
         return bool(
             await database.collection("bookings").count_documents(left)

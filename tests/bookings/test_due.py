@@ -22,6 +22,7 @@ from tests.bookings.market import Clock, Data, Market, Somebody
 from tests.bookings.test_live import phone
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
+from tests.harness.work import work_off
 from tests.server.mail.test_smtp import Desk, served
 
 DAY = timedelta(days=1)
@@ -65,7 +66,8 @@ async def market(mailed: Market, desk: Desk) -> Market:
 
 async def work(market: Market) -> None:
     """All nodes at once, beside what they do by themselves."""
-    await asyncio.gather(*(due.work(node.context) for node in market.nodes for _ in range(2)))
+    jobs = [due.due_bookings(node.context) for node in market.nodes for _ in range(2)]
+    await asyncio.gather(*(work_off(job, market.clock) for job in jobs))
 
 
 def start_of(booking: Data) -> datetime:

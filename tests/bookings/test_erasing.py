@@ -14,18 +14,19 @@ from domain.errors import unavailable
 from domain.times import to_wire
 from domain.wire.bookings import CancelBooking, CreateBooking
 from handlers.access import Actor
-from handlers.accounts.me import look_again
+from handlers.accounts.me import second_looks
 from handlers.bookings import due
 from handlers.bookings.commands import cancel_booking, create_booking
 from store.store import Store
 from tests.bookings.market import Answer, Data, Market, Somebody
+from tests.harness.work import work_off
 
 
 async def until(market: Market, booking: Data, who: Somebody, status: str) -> Data:
     """Once the booking is that; a node's own loop may have claimed it before us and still be at it."""
     async with asyncio.timeout(10):
         while True:
-            await due.work(market.nodes[1].context)
+            await work_off(due.due_bookings(market.nodes[1].context), market.clock)
             found: Data = (await market.call("GET", f"/bookings/{booking['id']}", None, who)).body
             if found["status"] == status:
                 return found
@@ -96,7 +97,7 @@ async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
     if interrupted:
         assert (await market.call("GET", f"/bookings/{made[0]['id']}", None, stays)).body["status"] == "confirmed"
         market.clock.advance(minutes=3)
-        await look_again(market.nodes[1].context)
+        await work_off(second_looks(market.nodes[1].context), market.clock)
     found = await until(market, made[0], stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert await market.balance(client, trainer) == 1
@@ -153,7 +154,7 @@ async def test_what_has_begun_takes_its_course(market: Market) -> None:
     booking = await market.booked(client, trainer, market.at(9))
     market.clock.now = datetime.fromisoformat(booking["startsAt"]) + timedelta(minutes=5)
     assert await market.store.accounts.erase(client.user, market.clock()) is not None
-    await due.work(market.nodes[0].context)
+    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
     path = f"/bookings/{booking['id']}"
     assert (await market.call("GET", path, None, trainer)).body["status"] == "confirmed"
     market.clock.advance(hours=2)

@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from handlers.files.uses import sweep
+from handlers.files.uses import sweeping
 from server.app import utc_now
 from tests.harness.nodes import Running
 from tests.harness.people import People, Person
+from tests.harness.work import work_off
 
 Data = dict[str, Any]
 NOTHING = {"files": 0, "fs.files": 0, "fs.chunks": 0}
@@ -62,4 +63,4 @@ class Shelf:
     async def sweep(self, **later: float) -> int:
         """That of a node whose clock is ahead."""
         context = dataclasses.replace(self.running.node.context, clock=lambda: utc_now() + timedelta(**later))
-        return await sweep(context)
+        return await work_off(sweeping(context), context.clock)

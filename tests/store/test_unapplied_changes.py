@@ -5,22 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from bson import ObjectId
 
-from domain.messages import ChangeKind, MessageRecord
-from handlers.messages.recovery import redrive_changes
+from domain.messages import Change, ChangeKind, MessageRecord
+from handlers.jobs import Job
+from handlers.messages.recovery import unapplied_changes
 from store.database import Database, Document
-from store.log.documents import MESSAGES
-from store.log.log import ABANDONED_AFTER, Log
+from store.log.documents import ABANDONED_AFTER, MESSAGES
+from store.log.log import AppendedChange, Log
+from store.work_queue import WorkRow
 from tests.conversations.stage import Caller, NodeStage
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
+from tests.harness.work import work_off
 from tests.store.writing import a_change, a_message, abandon, apply, entries, now, write
 
 LONG_AGO = ABANDONED_AFTER + timedelta(seconds=1)
+
+
+async def redriven_by(log: Log, at: datetime) -> list[tuple[Change, AppendedChange]]:
+    """What is abandoned at that time, applied without telling anybody."""
+    redriven: list[tuple[Change, AppendedChange]] = []
+
+    async def apply_one(row: WorkRow) -> None:
+        redriven.append(await log.redrive(row))
+
+    await work_off(Job("changes", log.changes.queue, apply_one), lambda: at)
+    return redriven
 
 
 @dataclass
@@ -59,7 +73,7 @@ async def scene(shared_database: Database) -> AsyncIterator[Scene]:
     client, trainer, conversation = await stage.people.pair()
     message = await write(stage.store.log, a_message(conversation, client.id, "m", "first words"))
     yield Scene(stage, client, trainer, conversation, message)
-    await stage.store.log.redrive(now() + LONG_AGO)
+    await redriven_by(stage.store.log, now() + LONG_AGO)
     await stage.store.drain()
 
 
@@ -126,7 +140,7 @@ async def test_decisions_know_an_edit(scene: Scene) -> None:
     assert len(await scene.stored()) == scene.head
     await device.do("message:edit", {**named, "text": "first words"})
     assert len(await scene.stored()) == scene.head + 1
-    assert await scene.stage.store.log.redrive(now()) != []
+    assert await redriven_by(scene.stage.store.log, now()) != []
     scene.head += 1
     assert [message["text"] for message in await _readings(scene)] == ["first words"] * 7
 
@@ -134,7 +148,7 @@ async def test_decisions_know_an_edit(scene: Scene) -> None:
 async def test_only_what_is_old_enough_is_applied(scene: Scene) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍", ago=ABANDONED_AFTER - timedelta(seconds=10))
-    redriven = await scene.stage.store.log.redrive(now())
+    redriven = await redriven_by(scene.stage.store.log, now())
     mine = [(change.kind, applied) for change, applied in redriven if change.target == scene.message.id]
     assert [(kind, applied.seq, applied.target.text) for kind, applied in mine] == [("edit", 2, "second words")]
     message, edit, reaction = await scene.stored()
@@ -148,20 +162,20 @@ async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
     stranger = await scene.stage.people.make("trainer")
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
-    assert await redrive_changes(scene.stage.context) >= 2
+    await work_off(unapplied_changes(scene.stage.context), now)
     told = [await scene.device(person).heard("message:updated") for person in (scene.client, scene.trainer, stranger)]
     assert told[0] == told[1]
     assert told[2] == []
     assert [(event["seq"], event["change"]) for event in told[0]] == [(2, "edit"), (3, "reaction")]
     assert told[0][-1]["message"] == (await _readings(scene))[0]
-    await redrive_changes(scene.stage.context)
+    await work_off(unapplied_changes(scene.stage.context), now)
     assert len(await scene.device(scene.client).heard("message:updated")) == 2
 
 
 async def test_two_nodes_may_apply_it_at_once(scene: Scene) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
-    await asyncio.gather(*(Log(scene.database).redrive(now()) for _ in range(4)))
+    await asyncio.gather(*(redriven_by(Log(scene.database), now()) for _ in range(4)))
     stored = await scene.stored()
     assert not any("unapplied" in document for document in stored)
     assert stored[0]["text"] == "second words"
@@ -172,12 +186,41 @@ async def test_the_half_done_is_done_again(scene: Scene) -> None:
     """The writer died after it had changed the message, and before it took the mark away."""
     document = await scene.abandoned("edit", text="second words")
     await Log(scene.database).changes.settle(document)
-    await scene.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$set": {"unapplied": True}})
+    mark = {"unapplied": True, "dueAt": document["dueAt"]}
+    await scene.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$set": mark})
     before = (await scene.stored())[0]
-    await scene.stage.store.log.redrive(now())
+    await redriven_by(scene.stage.store.log, now())
     after = await scene.stored()
     assert after[0] == before
     assert "unapplied" not in after[1]
+
+
+async def test_what_nodes_of_an_earlier_version_left_is_applied(scene: Scene) -> None:
+    """They give their changes no instant."""
+    document = await scene.abandoned("edit", text="second words")
+    await scene.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$unset": {"dueAt": ""}})
+    log = scene.stage.store.log
+    assert await redriven_by(log, now()) == []
+    await log.changes.queue.date_undated()
+    assert [(change.kind, applied.seq) for change, applied in await redriven_by(log, now())] == [("edit", 2)]
+
+
+async def test_one_that_cannot_be_applied_keeps_no_other_from_it(scene: Scene) -> None:
+    """Its message is not there: it is tried again, in its own time."""
+    messages = scene.database.collection(MESSAGES)
+    orphan = await scene.abandoned("edit", text="to nothing", ago=2 * LONG_AGO)
+    await messages.update_one({"_id": orphan["_id"]}, {"$set": {"target": ObjectId()}})
+    await scene.abandoned("edit", text="second words")
+    try:
+        device = scene.device(scene.client)
+        await work_off(unapplied_changes(scene.stage.context), now)
+        assert [(event["seq"], event["change"]) for event in await device.heard("message:updated")] == [(3, "edit")]
+        found = await messages.find_one({"_id": orphan["_id"]})
+        assert found is not None
+        assert (found["work"]["attempts"], found["work"]["error"]) == (1, "AssertionError")
+        assert found["dueAt"] > now()
+    finally:
+        await messages.delete_one({"_id": orphan["_id"]})
 
 
 async def _words(scene: Scene) -> set[str]:
@@ -199,7 +242,7 @@ async def test_deleted_words_survive_nowhere(scene: Scene) -> None:
 async def test_abandoned_words_do_not_survive(scene: Scene, order: tuple[ChangeKind, ...]) -> None:
     for kind in order:
         await scene.abandoned(kind, text="late words")
-    await scene.stage.store.log.redrive(now())
+    await redriven_by(scene.stage.store.log, now())
     assert await _words(scene) == set()
 
 

@@ -1,0 +1,22 @@
+"""All durable work of a node: a new job is a line here, and a function beside the handlers of its subject."""
+
+from __future__ import annotations
+
+from handlers.accounts.me import second_looks
+from handlers.bookings.announce import redriving
+from handlers.bookings.due import due_bookings
+from handlers.context import Context
+from handlers.files.uses import sweeping
+from handlers.jobs import Job
+from handlers.messages.recovery import unapplied_changes, unpublished_entries
+
+
+def durable_jobs(context: Context) -> tuple[Job, ...]:
+    return (
+        due_bookings(context),
+        redriving(context),
+        unapplied_changes(context),
+        unpublished_entries(context),
+        sweeping(context),
+        second_looks(context),
+    )

@@ -1,0 +1,266 @@
+"""The durable-work runner: claims rows of each job, works on them, and gives each its own back-off and end.
+
+Any number of nodes run the same jobs. A row is worked on at least once: by whoever claims it, and by another when that
+one dies. A row that fails is tried again with growing pauses while the others go on, and is set aside in the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from domain.errors import Code, DomainError
+from domain.times import whole_milliseconds
+from handlers.jobs import Job, Postponed, WakeUps
+from server.observability.metrics import Figures
+from store.concurrency import Tasks
+from store.database import is_transient
+from store.work_queue import Backlog, WorkRow
+
+log = structlog.get_logger("durable work")
+
+BACKLOG_SECONDS = 15.0
+# Claims are shorter than leases by this part, so that work is over before another node may begin.
+_OF_LEASE = 0.9
+_RELEASE_SECONDS = 1.0
+_LONGEST_CLAIM_PAUSE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class JobCounters:
+    attempts: int = 0
+    failures: int = 0
+    postponed: int = 0
+    set_aside: int = 0
+    in_hand: int = 0
+
+
+class JobRunner:
+    """The work on one job at this node."""
+
+    def __init__(self, job: Job, clock: Callable[[], datetime], wake_ups: WakeUps | None = None) -> None:
+        self.job = job
+        self.counters = JobCounters()
+        self.backlog = Backlog(0, None, 0)
+        self._clock = clock
+        self._woken = (wake_ups or WakeUps()).of(job.name)
+        self._slots = asyncio.Semaphore(job.at_once)
+        self._tasks = Tasks()
+        self._stopping = False
+
+    async def next(self) -> bool:
+        """Work on the next row that is due; false when there is none."""
+        row = await self._claim()
+        if row is not None:
+            await self._attend(row)
+        return row is not None
+
+    async def run(self) -> None:
+        """Until ``stop``."""
+        claim_failures = 0
+        while not self._stopping:
+            await self._slots.acquire()
+            row = None
+            try:
+                row = None if self._stopping else await self._claim()
+            except Exception as error:
+                if not claim_failures:
+                    log.warning("rows cannot be claimed", job=self.job.name, error=type(error).__name__)
+                claim_failures += 1
+            else:
+                claim_failures = 0
+            finally:
+                if row is None:
+                    self._slots.release()
+            if row is not None:
+                self._tasks.spawn(self._attend_in_slot(row))
+            elif not self._stopping:
+                await self._rest(claim_failures)
+
+    def stop_claiming(self) -> None:
+        self._stopping = True
+        self._woken.set()
+
+    async def finish(self) -> None:
+        """Return when nothing is in hand any more."""
+        await self._tasks.wait()
+
+    async def abandon(self) -> None:
+        """Cancel what is in hand, and release its rows."""
+        await self._tasks.stop()
+
+    async def look(self) -> None:
+        """Read how much there is to do."""
+        await self.job.queue.date_undated()
+        self.backlog = await self.job.queue.backlog(self._now())
+
+    # --- one row ---
+
+    async def _claim(self) -> WorkRow | None:
+        return await self.job.queue.claim(self._now(), self.job.lease)
+
+    async def _attend_in_slot(self, row: WorkRow) -> None:
+        try:
+            await self._attend(row)
+        finally:
+            self._slots.release()
+
+    async def _attend(self, row: WorkRow) -> None:
+        job, queue = self.job, self.job.queue
+        self.counters.attempts += 1
+        self.counters.in_hand += 1
+        try:
+            if row.faults > job.attempts:
+                # Each time whoever worked on it died of it, or could not even say how it went.
+                await self._set_aside(row, "LeaseExpired")
+                return
+            async with asyncio.timeout(job.lease.total_seconds() * _OF_LEASE):
+                await job.work(row)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                with suppress(Exception, TimeoutError):
+                    await asyncio.wait_for(queue.release(row), _RELEASE_SECONDS)
+                raise
+            await self._failed(row, "CancelledError")
+        except Exception as error:
+            if _is_excused(error):
+                self.counters.postponed += 1
+                await self._note(queue.postpone(row, self._after_pause(row, excused=True)))
+            else:
+                await self._failed(row, type(error).__name__)
+        else:
+            await self._note(queue.complete(row))
+        finally:
+            self.counters.in_hand -= 1
+
+    async def _failed(self, row: WorkRow, error: str) -> None:
+        self.counters.failures += 1
+        if row.faults >= self.job.attempts:
+            await self._set_aside(row, error)
+            return
+        if row.faults == 1:
+            log.warning("a row failed and is tried again", job=self.job.name, row=str(row.id), error=error)
+        await self._note(self.job.queue.retry(row, self._after_pause(row, excused=False), error))
+
+    async def _set_aside(self, row: WorkRow, error: str) -> None:
+        self.counters.set_aside += 1
+        log.error("a row is set aside", job=self.job.name, row=str(row.id), error=error, attempts=row.attempts)
+        await self._note(self.job.queue.set_aside(row, self._now(), error))
+
+    async def _note(self, noting: Awaitable[None]) -> None:
+        """What cannot be noted needs no mending: the claim runs out, and the row is tried again."""
+        try:
+            await noting
+        except Exception as error:
+            log.warning("the end of an attempt cannot be noted", job=self.job.name, error=type(error).__name__)
+
+    def _after_pause(self, row: WorkRow, *, excused: bool) -> datetime:
+        pause = self.job.backoff.pause(row.attempts, excused=excused)
+        return whole_milliseconds(self._clock() + pause * random.uniform(0.75, 1.25))
+
+    async def _rest(self, claim_failures: int) -> None:
+        """Until there may be rows again."""
+        pause = self.job.poll.total_seconds()
+        if claim_failures:
+            pause = max(pause, min(0.5 * 2 ** min(claim_failures, 10), _LONGEST_CLAIM_PAUSE_SECONDS))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), pause * random.uniform(0.8, 1.2))
+        self._woken.clear()
+
+    def _now(self) -> datetime:
+        return whole_milliseconds(self._clock())
+
+
+class Runner:
+    """All jobs of a node. ``start`` inside the running loop, then ``stop``."""
+
+    def __init__(self, jobs: Sequence[Job], clock: Callable[[], datetime], wake_ups: WakeUps | None = None) -> None:
+        assert len({job.name for job in jobs}) == len(jobs), "two jobs have one name"
+        self._runners = [JobRunner(job, clock, wake_ups) for job in jobs]
+        self._clock = clock
+        self._claiming: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._claiming = [loop.create_task(runner.run(), name=runner.job.name) for runner in self._runners]
+        self._looking = loop.create_task(self._look())
+
+    async def stop(self, seconds: float) -> None:
+        """Claim nothing more, finish what is in hand within so many seconds, and release the rest."""
+        for runner in self._runners:
+            runner.stop_claiming()
+        if self._looking is not None:
+            self._looking.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*self._claiming)
+                await asyncio.gather(*(runner.finish() for runner in self._runners))
+        for task in self._claiming:
+            task.cancel()
+        await asyncio.gather(
+            *self._claiming, *filter(None, [self._looking]), *(runner.abandon() for runner in self._runners),
+            return_exceptions=True,
+        )
+
+    async def _look(self) -> None:
+        while True:
+            for runner in self._runners:
+                try:
+                    await runner.look()
+                except Exception as error:
+                    log.warning("the backlog cannot be read", job=runner.job.name, error=type(error).__name__)
+            await asyncio.sleep(BACKLOG_SECONDS * random.uniform(0.8, 1.2))
+
+    def figures(self) -> Figures:
+        """Depth, age of the oldest and dead rows are the whole deployment's, the rest is this node's."""
+
+        def figures() -> Iterable[Metric]:
+            now = self._clock()
+            yield self._gauge("spotter_work_rows", "Rows to be worked on.", lambda r: r.backlog.waiting)
+            yield self._gauge(
+                "spotter_work_oldest_seconds",
+                "How long the first of them has been due.",
+                lambda r: max(0.0, (now - (r.backlog.oldest or now)) / timedelta(seconds=1)),
+            )
+            yield self._gauge("spotter_work_dead", "Rows that were set aside.", lambda r: r.backlog.dead)
+            yield self._gauge("spotter_work_in_hand", "Rows this node works on.", lambda r: r.counters.in_hand)
+            yield self._counter("spotter_work_attempts", "Rows claimed.", lambda r: r.counters.attempts)
+            yield self._counter("spotter_work_failures", "Attempts that failed.", lambda r: r.counters.failures)
+            yield self._counter(
+                "spotter_work_postponed", "Attempts that something else was to blame for.",
+                lambda r: r.counters.postponed,
+            )  # fmt: skip
+            yield self._counter("spotter_work_set_aside", "Rows given up.", lambda r: r.counters.set_aside)
+
+        return figures
+
+    def _gauge(self, name: str, help_text: str, value: Callable[[JobRunner], float]) -> Metric:
+        family = GaugeMetricFamily(name, help_text, labels=("job",))
+        for runner in self._runners:
+            family.add_metric([runner.job.name], value(runner))
+        return family
+
+    def _counter(self, name: str, help_text: str, value: Callable[[JobRunner], float]) -> Metric:
+        family = CounterMetricFamily(name, help_text, labels=("job",))
+        for runner in self._runners:
+            family.add_metric([runner.job.name], value(runner))
+        return family
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _is_excused(error: Exception) -> bool:
+    if isinstance(error, DomainError):
+        return error.code is Code.UNAVAILABLE
+    return isinstance(error, Postponed) or is_transient(error)

@@ -1,0 +1,210 @@
+"""Rows that wait to be worked on, claimed one by one for a while: what the durable-work runner reads and writes.
+
+A row is a document of any collection with one indexed instant, the time from which on it is due. Claiming moves that
+instant to the end of the claim, so that nobody has to skip what others are working on; success removes the row or its
+instant, failure moves the instant on. What the work on a row has come to so far lies in its field ``work``:
+``{attempts, excused, since, error?, deadAt?}``. Whoever gives a row a new instant also unsets ``work``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from store.database import Database, Document, repository
+
+WORK = "work"
+# Metrics need no exact numbers beyond this.
+MAX_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A claimed row: its document as it was before, the end of the claim, and how often it was claimed.
+
+    ``excused``: how many of the attempts failed through no fault of the row, or were given back.
+    """
+
+    id: Any
+    document: Document
+    due_at: datetime
+    until: datetime
+    attempts: int
+    excused: int
+
+    @property
+    def faults(self) -> int:
+        """How many attempts count against the row, this one included."""
+        return self.attempts - self.excused
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """``waiting``: rows that are due or being worked on; ``oldest``: since when the first of them has been due.
+
+    ``dead``: rows that were set aside.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRow:
+    """``error``: the kind of the last one."""
+
+    id: Any
+    error: str
+    attempts: int
+    dead_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Undated:
+    """Rows as earlier versions wrote them, without an instant: they are due so long after one of their fields."""
+
+    field: str
+    after: timedelta
+
+
+def work_indexes(due: str = "dueAt", *, only: Document | None = None) -> tuple[IndexModel, IndexModel]:
+    """For the rows that are due, and for those that are or were being worked on."""
+    begun: Document = {f"{WORK}.since": {"$exists": True}}
+    by_due = (
+        IndexModel([(due, ASCENDING)], name="due")
+        if only is None
+        else IndexModel([(due, ASCENDING)], name="due", partialFilterExpression=only)
+    )
+    return by_due, begun_index(begun)
+
+
+def begun_index(begun: Document | None = None) -> IndexModel:
+    """For the rows that are or were being worked on, where the collection has an index by instant of its own."""
+    return IndexModel(
+        [(f"{WORK}.since", ASCENDING)],
+        name="work",
+        partialFilterExpression=begun or {f"{WORK}.since": {"$exists": True}},
+    )
+
+
+@repository
+class WorkQueue:
+    """``due``: the name of the instant. ``only``: which documents of the collection are rows. ``removes``: a row
+    whose work is done goes; otherwise it loses its instant, unless the work has given it another.
+
+    ``free``: a further condition for claiming at this time. Several nodes may use the same rows.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        collection: str,
+        *,
+        due: str = "dueAt",
+        only: Document | None = None,
+        removes: bool = False,
+        undated: Undated | None = None,
+        free: Callable[[datetime], Document] | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self._rows = database.collection(collection)
+        self._due = due
+        self._only = only or {}
+        self._removes = removes
+        self._undated = undated
+        self._free = free
+        self._hint = hint
+
+    async def claim(self, now: datetime, lasting: timedelta) -> WorkRow | None:
+        """The row that has been due longest, for the caller alone until ``now + lasting``."""
+        until = now + lasting
+        query = {**self._only, self._due: {"$lte": now}}
+        if self._free is not None:
+            query |= self._free(now)
+        begun = {
+            "attempts": {"$add": [{"$ifNull": [f"${WORK}.attempts", 0]}, 1]},
+            "since": {"$ifNull": [f"${WORK}.since", f"${self._due}"]},
+        }
+        found = await self._rows.find_one_and_update(
+            query, [{"$set": {WORK: begun, self._due: until}}], sort=[(self._due, ASCENDING)], hint=self._hint
+        )
+        if found is None:
+            return None
+        before = found.get(WORK, {})
+        return WorkRow(
+            found["_id"], found, found[self._due], until, before.get("attempts", 0) + 1, before.get("excused", 0)
+        )
+
+    # --- the end of a claim; each of these does nothing when the row was changed or claimed anew meanwhile ---
+
+    async def complete(self, row: WorkRow) -> None:
+        """Its work is done."""
+        if self._removes:
+            await self._rows.delete_one(self._claimed(row))
+        else:
+            await self._rows.update_one(self._claimed(row), {"$unset": {self._due: "", WORK: ""}})
+
+    async def retry(self, row: WorkRow, at: datetime, error: str) -> None:
+        """It failed; ``error``: of which kind."""
+        await self._rows.update_one(self._claimed(row), {"$set": {self._due: at, f"{WORK}.error": error}})
+
+    async def postpone(self, row: WorkRow, at: datetime) -> None:
+        """It could not be done now, which is not counted against it."""
+        await self._rows.update_one(
+            self._claimed(row), {"$set": {self._due: at}, "$inc": {f"{WORK}.excused": 1}}
+        )
+
+    async def release(self, row: WorkRow) -> None:
+        """As if it had not been claimed."""
+        await self.postpone(row, row.due_at)
+
+    async def set_aside(self, row: WorkRow, now: datetime, error: str) -> None:
+        """Nobody claims it any more, until it is replayed."""
+        await self._rows.update_one(
+            self._claimed(row),
+            {"$set": {f"{WORK}.error": error, f"{WORK}.deadAt": now}, "$unset": {self._due: ""}},
+        )
+
+    # --- looking after all rows ---
+
+    async def date_undated(self) -> None:
+        """Give an instant to rows of earlier versions, which may still be running beside this one."""
+        if self._undated is None:
+            return
+        at = {"$add": [f"${self._undated.field}", self._undated.after // timedelta(milliseconds=1)]}
+        undated = {**self._only, self._due: None, f"{WORK}.deadAt": None, self._undated.field: {"$type": "date"}}
+        await self._rows.update_many(undated, [{"$set": {self._due: at}}], hint=self._hint)
+
+    async def backlog(self, now: datetime) -> Backlog:
+        due: Document = {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
+        begun: Document = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
+        dead: Document = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
+        waiting = await self._rows.count_documents(due, limit=MAX_COUNTED)
+        waiting += await self._rows.count_documents(begun, limit=MAX_COUNTED)
+        first_due = await self._rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)])
+        first_begun = await self._rows.find_one(begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)])
+        since = [first_due[self._due]] if first_due else []
+        since += [first_begun[WORK]["since"]] if first_begun else []
+        return Backlog(waiting, min(since, default=None), await self._rows.count_documents(dead, limit=MAX_COUNTED))
+
+    async def dead(self, limit: int = 100) -> Sequence[DeadRow]:
+        """Rows that were set aside, the oldest first."""
+        query = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
+        found = await self._rows.find(query, {WORK: 1}).sort(f"{WORK}.since", ASCENDING).to_list(limit)
+        return [
+            DeadRow(row["_id"], row[WORK]["error"], row[WORK]["attempts"], row[WORK]["deadAt"]) for row in found
+        ]
+
+    async def replay(self, row_id: Any, now: datetime) -> bool:
+        """Make a row that was set aside due again; false when there is none such."""
+        dead = {"_id": row_id, f"{WORK}.deadAt": {"$exists": True}}
+        replayed = await self._rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
+        return bool(replayed.matched_count)
+
+    def _claimed(self, row: WorkRow) -> Document:
+        return {"_id": row.id, self._due: row.until, f"{WORK}.attempts": row.attempts}
