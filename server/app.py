@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 from aiohttp import web
@@ -13,12 +12,13 @@ from aiohttp import web
 from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context
-from handlers.messages.recovery import announce_entries
 from rest.build import attach as attach_rest
 from rest.route import Services
 from server import draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
+from server.cluster.membership import Membership
+from server.cluster.recovery import ASK_SECONDS, UnpublishedRecovery
 from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
 from server.fanout.gaps import GapFiller
@@ -123,13 +123,16 @@ class Node:
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = WatchingConnections()
+        self.membership = Membership(self.bus.redis)
         self.presence = Presence(
             self.bus,
+            self.membership,
             audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
-            lambda ran_out: announce_entries(self.context, datetime.fromtimestamp(ran_out / 1000, UTC)),
         )
+        self.recovery = UnpublishedRecovery(self.store.silences, self.database.answers, clock)
+        self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
         self.context = Context(
             store=self.store,
@@ -173,6 +176,7 @@ class Node:
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(self.membership.figures())
         metrics.add(of_presence(self.presence, self.audience))
         metrics.add(self.durable_work.figures())
         if self.peers is not None:
@@ -204,10 +208,11 @@ class Node:
         self.revocations.start()
         await self.bus.start()
         await self.feeds.start()
+        self.membership.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
-        self.background.every(ROTATE_SECONDS, "speak for others", partial(self.silence.speak_for_others, self.context))
+        self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
         return await self._listener.start()
 
@@ -231,10 +236,14 @@ class Node:
         await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()
-        await draining.within(draining.PRESENCE_SECONDS, self.presence.stop(), "presence")
+        await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
+
+    async def _leave_cluster(self) -> None:
+        await self.presence.stop_registering()
+        await self.presence.stop(resigned=await self.membership.stop())

@@ -104,7 +104,7 @@ def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[
             "spotter_presence_waiting", "Users whose change Redis has not heard of.", presence.registrar.pending
         )
         yield counter("spotter_presence_told", "Changes written to a socket.", audience.told)
-        taken_over = presence.taking_over.taken_over
+        taken_over = presence.reaper.taken_over
         yield counter("spotter_presence_taken_over", "Users of dead nodes taken over by this one.", taken_over)
 
     return figures

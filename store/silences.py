@@ -1,39 +1,71 @@
-"""Nodes that cannot reach Redis, and what they commit meanwhile is heard of by nobody else."""
+"""Nodes that may have committed entries without publishing them: those that do not reach Redis, and those that died.
+
+A row is the time in which that may have been; it is durable work (``handlers/unannounced.py``).
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from pymongo import ASCENDING, IndexModel
 
-from store.database import CollectionSchema, Database, repository
+from store.database import CollectionSchema, Database, Document, repository
+from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "silences"
-SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"),)),)
+# Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
+SILENT_FOR = timedelta(seconds=15)
+SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"), *work_indexes())),)
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """``at``: when the node last said that it lives."""
+    """``at``: when the node last said that it lives; ``dead``: its lease ran out. ``looks``: how often it was looked
+    for what the node left."""
 
     node: str
     since: datetime
     at: datetime
+    dead: bool = False
+    looks: int = 0
 
 
 @repository
 class Silences:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", SILENT_FOR))
 
     async def keep(self, silence: Silence) -> None:
-        told = {"$set": {"at": silence.at}, "$setOnInsert": {"since": silence.since}}
+        told = {
+            "$set": {"at": silence.at, "dueAt": silence.at + SILENT_FOR},
+            "$setOnInsert": {"since": silence.since},
+            "$unset": {"work": "", "looks": ""},
+        }
         await self._rows.update_one({"_id": silence.node}, told, upsert=True)
 
-    async def end(self, node: str, at: datetime | None = None) -> None:
-        """``at``: only if nothing was heard of the node since."""
-        await self._rows.delete_one({"_id": node} | ({} if at is None else {"at": at}))
+    async def note_dead(self, node: str, since: datetime, at: datetime, now: datetime) -> None:
+        """Its lease ran out. Noting it again changes nothing for as long as the row is there."""
+        row = {"since": since, "at": at, "dead": True, "dueAt": now}
+        await self._rows.update_one({"_id": node}, {"$setOnInsert": row}, upsert=True)
+
+    async def look_again(self, claimed: WorkRow, at: datetime, looks: int) -> None:
+        """The row is due once more; nothing when it was changed since it was claimed."""
+        again = {"$set": {"dueAt": at, "looks": looks}, "$unset": {"work": ""}}
+        await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
+
+    async def end(self, node: str) -> None:
+        """It has published what it could not."""
+        await self._rows.delete_one({"_id": node})
 
     async def before(self, at: datetime) -> list[Silence]:
-        found = await self._rows.find({"at": {"$lt": at}}).to_list(None)
-        return [Silence(row["_id"], row["since"], row["at"]) for row in found]
+        """Nodes that were cut off and last said so before then."""
+        return [_silence(row) for row in await self._rows.find({"at": {"$lt": at}, "dead": None}).to_list(None)]
+
+    @staticmethod
+    def row(claimed: WorkRow) -> Silence:
+        return _silence(claimed.document)
+
+
+def _silence(row: Document) -> Silence:
+    return Silence(row["_id"], row["since"], row["at"], row.get("dead", False), row.get("looks", 0))

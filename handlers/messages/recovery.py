@@ -2,7 +2,9 @@
 
 What a node that died left half done is finished by any other.
 
-What a dead node committed and may not have told anybody, nor shown in its conversations.
+Recovery of unpublished entries: what a node committed and may not have told anybody, nor shown in its conversations.
+
+Such a node is a row (``store/silences.py``): it died, or nothing was heard of it since it was cut off from Redis.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from functools import partial
 from domain import rooms
 from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
 from handlers.context import Context
-from handlers.jobs import Job
+from handlers.jobs import Backoff, Job
 from handlers.messages import views
 from store.log.reader import Entry
+from store.silences import SILENT_FOR
 from store.work_queue import WorkRow
 
 
@@ -109,34 +112,47 @@ async def _apply(context: Context, claimed: WorkRow) -> None:
     context.publisher.publish(event, *map(rooms.user, member.user_ids))
 
 
-# An entry's id is made when it is submitted; it may be stored until its submitter's patience ends, by a node that
-# had a lease until then. And clocks differ.
-BEFORE_THE_LEASE_RAN_OUT = timedelta(seconds=30)
-AFTER_IT = timedelta(seconds=5)
-# Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
-SILENT_FOR = timedelta(seconds=15)
+# Entries are found by the time of their submission, which is in their ids; they may be committed much later. A node
+# submits nothing after the end of its lease, and an entry is sent to MongoDB within 10 s of its submission, as its
+# submitter's patience ends then. What was sent stays with a server that is frozen, whoever dies meanwhile: so rows
+# begin before such a time (``since``), and this is for the patience, the 8 s between a death and the end of the lease,
+# and clocks that differ by up to 30 s.
+BEFORE = timedelta(seconds=60)
+AFTER = timedelta(seconds=30)
+# The row was written when MongoDB answered; a write that lay there is committed within the 5 s of a batch's time limit
+# from then on. One that lies in the dead node's host, which goes on sending it, can come up to two minutes later.
+AGAIN_AFTER = tuple(timedelta(seconds=pause) for pause in (1, 1, 2, 2, 4, 5, 5, 10, 30, 60))
 
 
-async def announce_entries(context: Context, ran_out: datetime) -> int:
-    """Say how far each conversation got in which the dead node may have been the last to write, as whoever was told
-    already ignores it; answers how many there were. ``ran_out``: the end of its lease.
-    """
-    return await _announce(context, ran_out - BEFORE_THE_LEASE_RAN_OUT, ran_out + AFTER_IT)
+def unpublished_entries(context: Context) -> Job:
+    """Says how far each conversation got in which the node may have been the last to write; whoever was told already
+    ignores it."""
+    return Job(
+        "unpublished entries",
+        context.store.silences.queue,
+        partial(_recover, context),
+        lease=timedelta(seconds=30),
+        backoff=Backoff(longest=timedelta(seconds=60), longest_excused=timedelta(seconds=5)),
+    )
 
 
-async def announce_silenced(context: Context) -> int:
-    """The same for nodes that could not reach Redis, and of which nothing was heard since."""
-    count = 0
-    for silence in await context.store.silences.before(context.clock() - SILENT_FOR):
-        count += await _announce(context, silence.since - BEFORE_THE_LEASE_RAN_OUT, silence.at + SILENT_FOR)
-        await context.store.silences.end(silence.node, silence.at)
-    return count
+async def _recover(context: Context, claimed: WorkRow) -> None:
+    silences, now = context.store.silences, context.clock()
+    row = silences.row(claimed)
+    if not row.dead and now < row.at + SILENT_FOR:
+        # It lives, and an earlier version of this program does not say when its word is due.
+        await silences.look_again(claimed, row.at + SILENT_FOR, 0)
+        return
+    until = row.at + (AFTER if row.dead else SILENT_FOR + AFTER)
+    # What was committed later shows in no projection: those who live write theirs.
+    await _announce(context, row.since - BEFORE, until, only_behind=row.looks > 0)
+    if row.looks < len(AGAIN_AFTER):
+        await silences.look_again(claimed, now + AGAIN_AFTER[row.looks], row.looks + 1)
 
 
-async def _announce(context: Context, since: datetime, until: datetime) -> int:
-    heads = await context.store.log.projections.repair(since, until)
+async def _announce(context: Context, since: datetime, until: datetime, *, only_behind: bool) -> None:
+    heads = await context.store.log.projections.repair(since, until, only_behind=only_behind)
     records = await context.store.conversations.records(heads)
     for conversation_id, record in records.items():
         told = map(rooms.user, record.membership.user_ids)
         context.publisher.announce_head(conversation_id, heads[conversation_id], *told)
-    return len(records)

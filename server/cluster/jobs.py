@@ -8,7 +8,7 @@ from handlers.bookings.due import due_bookings
 from handlers.context import Context
 from handlers.files.uses import sweeping
 from handlers.jobs import Job
-from handlers.messages.recovery import unapplied_changes
+from handlers.messages.recovery import unapplied_changes, unpublished_entries
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -16,6 +16,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         due_bookings(context),
         redriving(context),
         unapplied_changes(context),
+        unpublished_entries(context),
         sweeping(context),
         second_looks(context),
     )

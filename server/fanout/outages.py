@@ -1,4 +1,5 @@
-"""A node that does not reach Redis leaves word in MongoDB: should it end like this, others say what it could not."""
+"""Publish outages: a node that does not reach Redis notes so in MongoDB; should it end like this, another publishes
+what it could not (``handlers/unannounced.py``)."""
 
 from __future__ import annotations
 
@@ -7,8 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from handlers.context import Context
-from handlers.messages.recovery import announce_silenced
 from server.pubsub.bus import Bus
 from store.silences import Silence, Silences
 
@@ -19,7 +18,7 @@ _SAID_AGAIN_SECONDS = 5.0
 
 
 class SilenceKeeper:
-    """``note`` and ``speak_for_others`` are called again and again; ``stop`` at the end."""
+    """``note`` is called again and again; ``stop`` at the end."""
 
     def __init__(self, bus: Bus, silences: Silences, clock: Callable[[], datetime]) -> None:
         self._bus = bus
@@ -43,7 +42,3 @@ class SilenceKeeper:
         with suppress(Exception):
             # What was committed last may be later than the last note; without MongoDB nothing was.
             await self.note()
-
-    async def speak_for_others(self, context: Context) -> None:
-        if self._bus.speaking:
-            await announce_silenced(context)

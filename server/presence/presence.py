@@ -1,9 +1,8 @@
-"""Presence on this node: its devices, its lease, its watchers."""
+"""Presence on this node: its devices, what Redis knows of them, its watchers."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Protocol
 
@@ -12,21 +11,20 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Status, View
+from server.cluster.membership import Membership
+from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen, Write
-from server.presence.lease import STANDARD, Lease, Timing
-from server.presence.redis import UNREACHED, Scripts
+from server.presence.reaper import DeadNodeReaper
 from server.presence.registrar import Registrar
-from server.presence.taking_over import Inherit, TakingOver
+from server.presence.timing import STANDARD, Timing
 from server.presence.watches import Audience, Bus, Reading, Watches
 
 log = structlog.get_logger("presence")
 
 _CANCEL_AGAIN_SECONDS = 0.02
-# A Redis that does not answer must leave time to write down who was here.
-_RESIGN_SECONDS = 0.3
 
 
 class PresenceBus(Bus, Protocol):
@@ -39,15 +37,16 @@ class PresenceBus(Bus, Protocol):
 
 
 class Presence:
-    """Make it inside the running loop, then ``start``, then ``stop``."""
+    """Make it inside the running loop, then ``start``, then ``stop_registering`` and, once the node has left the
+    cluster, ``stop``."""
 
     def __init__(
         self,
         bus: PresenceBus,
+        membership: Membership,
         audience: Audience,
         write_last_seen: Write,
         clock_ms: Callable[[], int],
-        inherit: Inherit,
         timing: Timing = STANDARD,
     ) -> None:
         self._timing = timing
@@ -56,47 +55,44 @@ class Presence:
         self.last_seen = LastSeen(write_last_seen)
         self.devices = Devices(timing.grace_seconds, clock_ms, self._changed)
         self.watches = Watches(bus, Reading(self._scripts), audience, self.devices.status)
-        self.lease = Lease(self._scripts, timing, self._lost)
+        self.lease = membership.lease
         self.registrar = Registrar(
             self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unreached, timing
         )
-        self.taking_over = TakingOver(self._scripts, self.last_seen, self.watches.receive, inherit)
+        self.reaper = DeadNodeReaper(self._scripts, self.last_seen, self.watches.receive)
         self._device_of: dict[str, Hashable] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._sweep: asyncio.Task[None] | None = None
         self._catch_up = asyncio.Event()
         self._bus = bus
+        membership.on_node_dead(self.reaper.reap)
+        membership.on_lease_lost(self._lost)
         bus.on_restored(self._restored)
         bus.on_speaking(self.registrar.try_again)
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        for work in (self._keep_lease(), self.registrar.run(), self._catching_up()):
+        for work in (self.registrar.run(), self._catching_up()):
             self._tasks.append(loop.create_task(work))
 
-    async def stop(self) -> None:
+    async def stop_registering(self) -> None:
         """The others take over whoever does not turn up at another node."""
         self.devices.stop()
-        while working := [task for task in (*self._tasks, self._sweep) if task is not None and not task.done()]:
-            # Again, because redis-py may take the first for a connection that failed, and the work goes on: it may
-            # even begin a sweep.
+        while working := [task for task in self._tasks if not task.done()]:
+            # Again, because redis-py may take the first for a connection that failed, and the work goes on.
             for task in working:
                 task.cancel()
             await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # In a task of its own, which redis-py may keep longer than we wait.
-        resigning = asyncio.get_running_loop().create_task(self.lease.resign())
-        await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)
-        taken_over = resigning.done() and resigning.exception() is None and resigning.result()
-        if not taken_over:
-            log.info("the lease is left to run out")
-            # Whatever becomes of it, nobody is to complain that nobody asked.
-            resigning.add_done_callback(lambda done: done.cancelled() or done.exception())
-        resigning.cancel()
+
+    async def stop(self, *, resigned: bool) -> None:
+        """``resigned``: whether the others will know that this node is gone."""
         # Those whom nobody may ever take over: Redis can come back empty, and never knew of who had just come.
-        self.registrar.note_seen(self._clock_ms(), everybody=not taken_over)
-        await self.last_seen.drain()
-        await self.last_seen.stop()
+        self.registrar.note_seen(self._clock_ms(), everybody=not resigned)
+        try:
+            await self.last_seen.drain()
+        finally:
+            # Out of time as well: a writer left behind would go on trying with a closed client.
+            await self.last_seen.stop()
 
     # --- what the gateway tells ---
 
@@ -127,7 +123,7 @@ class Presence:
         device = self._device_of.get(connection)
         user_id = self.devices.set(device, status) if device is not None else None
         if user_id is not None and self._bus.up:
-            await self.registrar.in_line(user_id)
+            await self.registrar.flushed(user_id)
 
     # --- inside ---
 
@@ -155,27 +151,6 @@ class Presence:
         self.registrar.try_again()
         if any(map(redis.is_users, channels)):
             self._catch_up.set()
-
-    async def _keep_lease(self) -> None:
-        while True:
-            pause = self._timing.renew_seconds * random.uniform(0.8, 1.0)
-            try:
-                dead = await self.lease.renew()
-                if dead and (self._sweep is None or self._sweep.done()):
-                    self._sweep = asyncio.get_running_loop().create_task(self._take_over(dead))
-            except UNREACHED:
-                pause = self._timing.retry_seconds
-            except Exception as error:
-                log.error("renewing the lease failed", **safe_traceback(error))
-            await asyncio.sleep(pause)
-
-    async def _take_over(self, dead: dict[str, int]) -> None:
-        try:
-            await self.taking_over.of(dead)
-        except UNREACHED:
-            return  # The dead stay on the list.
-        except Exception as error:
-            log.error("taking over failed", **safe_traceback(error))
 
     async def _catching_up(self) -> None:
         """After an interruption: what Redis knows counts at once, what it has forgotten when all have registered."""

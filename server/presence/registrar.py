@@ -1,4 +1,4 @@
-"""Brings Redis in line with the devices on this node: whoever is out of line waits here until that is done."""
+"""Writes to Redis what the devices on this node say: whoever's change is not written waits here until it is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import structlog
 
 from domain.presence import Status, View, public
 from server.callbacks import notify
+from server.cluster.lease import LEASES, Lease
+from server.cluster.scripts import UNREACHED, Call, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis, watches
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
-from server.presence.lease import Lease, Timing
-from server.presence.redis import CHANGE, ENTER, UNREACHED, Call, Scripts
+from server.presence.redis import CHANGE, ENTER
+from server.presence.timing import Timing
 
 log = structlog.get_logger("presence")
 
@@ -63,7 +65,7 @@ class Registrar:
         self._waiting.setdefault(user_id, [])
         self._wake.set()
 
-    async def in_line(self, user_id: str) -> None:
+    async def flushed(self, user_id: str) -> None:
         """Return when Redis knows of the user's last change, or does not answer."""
         waiting = self._waiting.get(user_id)
         if waiting is not None:
@@ -102,14 +104,14 @@ class Registrar:
             await self._wake.wait()
             self._wake.clear()
             try:
-                await self.bring_in_line()
+                await self.flush()
             except UNREACHED:
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
             except Exception as error:
                 log.error("registering devices failed", **safe_traceback(error))
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
 
-    async def bring_in_line(self) -> None:
+    async def flush(self) -> None:
         """Return when nothing waits. Raises one of ``UNREACHED``; what is left waits on."""
         while self._dirty or self._to_forget:
             batch = dict(islice(self._dirty.items(), MAX_BATCH))
@@ -154,7 +156,7 @@ class Registrar:
             await self._lease.renew()
 
     async def _enter(self, incarnation: str, user_ids: list[str]) -> bool:
-        call = Call((redis.LEASES, redis.held_by(incarnation)), (incarnation, *user_ids))
+        call = Call((LEASES, redis.held_by(incarnation)), (incarnation, *user_ids))
         return bool(await self._scripts.run(ENTER, call))
 
     def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> Call:

@@ -19,9 +19,9 @@ from domain.presence import NOWHERE, PublicStatus, Status, View, assumed, most_p
 from domain.times import from_milliseconds, to_wire_or_none
 from domain.wire.events import PresenceChanged
 from server.callbacks import notify
+from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis
-from server.presence.redis import UNREACHED, Scripts
 
 _HOLDER = b"n:"
 

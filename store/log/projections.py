@@ -19,6 +19,7 @@ CONVERSATIONS = "conversations"
 PAUSE_SECONDS = 0.1
 # Nodes write within PAUSE_SECONDS of a commit; what a dead one left is younger than this before the newest.
 REPAIR_WINDOW = timedelta(minutes=1)
+REPAIR_BATCH = 1_000
 
 
 @dataclass(slots=True)
@@ -55,8 +56,12 @@ class Projections:
         if newest is not None:
             await self.repair(newest["updatedAt"] - REPAIR_WINDOW, None)
 
-    async def repair(self, since: datetime, until: datetime | None) -> dict[str, int]:
-        """Bring the projections of the entries of that time up to date; answers how far their conversations got."""
+    async def repair(
+        self, since: datetime, until: datetime | None, *, only_behind: bool = False
+    ) -> dict[str, int]:
+        """Bring the projections of the entries submitted in that time up to date; answers how far their conversations
+        got. ``only_behind``: of those whose projection did not show it.
+        """
         within = {"$gte": ObjectId.from_datetime(since)}
         if until is not None:
             within["$lt"] = ObjectId.from_datetime(until)
@@ -64,9 +69,22 @@ class Projections:
         async for group in self._messages.aggregate([{"$match": {"_id": within}}, _LATEST]):
             message = group["message"] or {}
             found[group["_id"]] = _Latest(group["head"], message.get("seq", 0), message.get("id"), message.get("at"))
-        if found:
-            await self._conversations.bulk_write([_update(i, latest) for i, latest in found.items()], ordered=False)
+        if only_behind:
+            found = await self._behind(found)
+        ids = list(found)
+        for start in range(0, len(ids), REPAIR_BATCH):
+            updates = [_update(i, found[i]) for i in ids[start : start + REPAIR_BATCH]]
+            await self._conversations.bulk_write(updates, ordered=False)
         return {str(conversation_id): latest.head for conversation_id, latest in found.items()}
+
+    async def _behind(self, found: dict[ObjectId, _Latest]) -> dict[ObjectId, _Latest]:
+        ids, behind = list(found), dict[ObjectId, _Latest]()
+        for start in range(0, len(ids), REPAIR_BATCH):
+            some = {"_id": {"$in": ids[start : start + REPAIR_BATCH]}}
+            async for shown in self._conversations.find(some, {"head": 1}):
+                if shown.get("head", 0) < found[shown["_id"]].head:
+                    behind[shown["_id"]] = found[shown["_id"]]
+        return behind
 
 
 # Of each conversation. A comparison of documents is one of their first fields, and of nothing with one is lost.

@@ -105,7 +105,7 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
             async with device(url, client, (CONVERSATIONS, PRESENCE)) as back:
                 for running in two.nodes:
                     await grace_over(running.node.presence.devices)
-                    await running.node.presence.registrar.in_line(client.id)
+                    await running.node.presence.registrar.flushed(client.id)
                 await watch(back, client)
                 for seeing in (near, far):
                     await watch(seeing, client)
@@ -255,14 +255,14 @@ async def test_a_takeover_that_begins_while_the_node_stops_ends_with_it(
             ended.set()
 
     async with running_node(database_url, redis_url, tmp_path) as running:
-        presence = running.node.presence
-        await presence.stop()
-        monkeypatch.setattr(presence.lease, "renew", renew)
-        monkeypatch.setattr(presence.taking_over, "of", take_over)
-        presence.start()
+        membership = running.node.membership
+        await membership.stop()
+        monkeypatch.setattr(membership.lease, "renew", renew)
+        membership.on_node_dead(take_over)
+        membership.start()
         await asked.wait()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await presence.stop()
+            await membership.stop()
         assert begun.is_set() == ended.is_set()
         assert begun.is_set()
 
@@ -276,4 +276,4 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
             for _ in range(turns):
                 await asyncio.sleep(0)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await running.node.presence.stop()
+                await running.node.membership.stop()

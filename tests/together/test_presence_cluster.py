@@ -32,5 +32,6 @@ async def test_presence_on_a_cluster(database_url: str, tmp_path: Path) -> None:
             # Taking over: as if the process were gone. The session is still away.
             async with device(doomed, clients[0], (PRESENCE,)):
                 await sees(seeing, clients[0], "online", "away", "offline", "away")
-                await nodes.nodes[2].node.presence.stop()
+                await nodes.nodes[2].node.presence.stop_registering()
+                await nodes.nodes[2].node.membership.stop()
                 await sees(seeing, clients[0], "online", "away", "offline", "away", "offline", within=45)

@@ -14,9 +14,12 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from handlers.messages import recovery
+from handlers.messages import recovery as unannounced
 from server.app import utc_now
-from server.presence import redis as names
+from server.cluster.lease import LEASES, QUIET
+from server.cluster.membership import DeadNode
+from server.cluster.recovery import UnpublishedRecovery
+from store import silences as silences_module
 from store.conversations import CONVERSATIONS
 from store.database import Document
 from store.log.documents import MESSAGES, message_document
@@ -41,9 +44,9 @@ async def died(two: Stage) -> None:
     """A third node, whose lease ran out a moment ago."""
     async with two.redis.client() as redis:
         ran_out = int(time.time() * 1000) - 1_000
-        await redis.zadd(names.LEASES, {uuid4().hex: ran_out})
+        await redis.zadd(LEASES, {uuid4().hex: ran_out})
         # This Redis is young: without it nobody would be declared dead for one lease.
-        await redis.hset(names.QUIET, "until", "0")
+        await redis.hset(QUIET, "until", "0")
 
 
 async def last_words(two: Stage, talk: Talk, seq: int, sender: Person) -> Document:
@@ -129,7 +132,7 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
     await talk.say(talk.devices[0], "first")
     tried = asyncio.Semaphore(0)
 
-    async def fail(*_: object) -> dict[str, int]:
+    async def fail(*_: object, **__: object) -> dict[str, int]:
         tried.release()
         raise ConnectionError
 
@@ -149,7 +152,6 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
     two: Stage, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
 ) -> None:
     """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
-    monkeypatch.setattr(recovery, "SILENT_FOR", timedelta(seconds=3))
     talk = await two.talk()
     silences = two.nodes[0].node.store.silences
     async with (
@@ -165,8 +167,14 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
             await redis.flushall()
         await talk.say(phone, "late")
         third.process.send_signal(end)
+        await third.process.wait()
+        # As if the time had passed in which it could have said that it lives.
+        monkeypatch.setattr(unannounced, "SILENT_FOR", timedelta(0))
+        rows = two.nodes[0].node.database.collection(silences_module.NAME)
+        await rows.update_many({}, {"$set": {"dueAt": utc_now()}})
         await talk.everyone_heard_everything()
-    await until(partial(_nobody_silent, silences))
+    (row,) = await silences.before(utc_now() + timedelta(minutes=1))
+    assert row.looks > 0
 
 
 async def test_who_is_back_speaks_for_itself(two: Stage, database_url: str, tmp_path: Path) -> None:
@@ -187,3 +195,45 @@ async def test_who_is_back_speaks_for_itself(two: Stage, database_url: str, tmp_
 
 async def _nobody_silent(silences: Silences) -> bool:
     return not await silences.before(utc_now() + timedelta(minutes=1))
+
+
+async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: Stage) -> None:
+    """As by a frozen server that thaws: it was submitted by the dead, and is stored long after."""
+    talk = await two.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_heard_everything()
+    submitted = message_document(a_message(talk.id, talk.client.id, "late", "committed late")) | {"seq": 2}
+    await died(two)
+    node = two.nodes[0].node
+    rows = node.database.collection(silences_module.NAME)
+    await until(lambda: rows.find_one({"dead": True, "looks": {"$gte": 1}}))
+    await node.database.collection(MESSAGES).insert_one(submitted)
+    for phone in talk.devices:
+        await phone.hear("message:new", 2)
+        assert entries(phone) == [("message:new", 1), ("message:new", 2)]
+
+
+async def test_a_death_is_noted_from_when_the_database_last_answered(two: Stage) -> None:
+    """What was sent to a server that stood still since may be committed when it goes on."""
+    now = utc_now()
+    answers = True
+
+    async def answer() -> bool:
+        return answers
+
+    silences = two.nodes[0].node.store.silences
+    recovery = UnpublishedRecovery(silences, answer, lambda: now)
+    began = now
+    answers = False
+    for _ in range(3):
+        now += timedelta(seconds=30)
+        await recovery.ask()
+    ran_out = now - timedelta(seconds=2)
+    rows = two.nodes[0].node.database.collection(silences_module.NAME)
+    for incarnation in ("while it is away", "just after"):
+        await recovery.on_node_dead(DeadNode(incarnation, int(ran_out.timestamp() * 1000)))
+        row = await rows.find_one({"_id": incarnation})
+        assert row is not None
+        assert abs(row["since"] - began) < timedelta(seconds=1)
+        answers = True
+        await recovery.ask()

@@ -5,44 +5,54 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from domain.presence import Status, View
-from server.presence import redis as names
+from server.cluster.lease import LEASES, LeaseTiming
+from server.cluster.membership import DeadNode, Membership
+from server.cluster.scripts import Scripts
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
-from server.presence.lease import Lease, Timing
-from server.presence.redis import Scripts
+from server.presence.reaper import DeadNodeReaper
 from server.presence.registrar import Registrar
-from server.presence.taking_over import TakingOver
+from server.presence.timing import Timing
 
 # Leases run out when a test says so; no clocks differ; a test that wants quiet asks for it.
-BARE = Timing(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13, grace_seconds=0.0)
+BARE = LeaseTiming(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13)
+_AT_ONCE = Timing(grace_seconds=0.0)
 
 
 class Bare:
     """``seen``: what would be in MongoDB, shared by the nodes that are given the same."""
 
-    def __init__(self, redis: Redis, timing: Timing = BARE, seen: dict[str, int] | None = None) -> None:
+    def __init__(self, redis: Redis, timing: LeaseTiming = BARE, seen: dict[str, int] | None = None) -> None:
         self.redis = redis
         self.scripts = Scripts(redis)
         self.seen = {} if seen is None else seen
         self.told: list[tuple[str, View]] = []
-        self.inherited: list[int] = []
+        self.dead: list[int] = []
         self.last_seen = LastSeen(self._write)
-        self.devices = Devices(timing.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
-        self.lease = Lease(self.scripts, timing, lambda: self.registrar.register_all_again())
+        self.devices = Devices(_AT_ONCE.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
+        self.membership = Membership(redis, timing)
+        self.lease = self.membership.lease
         self.registrar = Registrar(
-            self.scripts, self.lease, self.devices, self.last_seen, self._hear, lambda user, at: None, timing
+            self.scripts, self.lease, self.devices, self.last_seen, self._hear, lambda user, at: None, _AT_ONCE
         )
-        self.taking_over = TakingOver(self.scripts, self.last_seen, self._hear, self._inherit)
+        self.reaper = DeadNodeReaper(self.scripts, self.last_seen, self._hear)
+        self.membership.on_lease_lost(self.registrar.register_all_again)
+        self.membership.on_node_dead(self.reaper.reap)
+        self.membership.on_node_dead(self._note_dead)
 
     async def renew(self) -> None:
         """What the lease's loop does once."""
-        await self.taking_over.of(await self.lease.renew())
+        await self.hand_out(await self.lease.renew())
 
-    async def bring_in_line(self) -> None:
+    async def hand_out(self, dead: dict[str, int]) -> None:
+        for incarnation, ran_out in dead.items():
+            await self.membership.hand_out(DeadNode(incarnation, ran_out))
+
+    async def flush(self) -> None:
         """What the registrar's worker does when it is woken."""
-        await self.registrar.bring_in_line()
+        await self.registrar.flush()
         await self.last_seen.drain()
-        await self.registrar.bring_in_line()
+        await self.registrar.flush()
 
     def put(self, user_id: str, status: Status) -> None:
         """The user's one device here says so."""
@@ -57,15 +67,15 @@ class Bare:
     async def lapse(self) -> None:
         """The lease runs out, as for a node that is frozen or dead."""
         self.lease.deadline = 1
-        await self.redis.zadd(names.LEASES, {self.lease.incarnation: 1}, xx=True)
+        await self.redis.zadd(LEASES, {self.lease.incarnation: 1}, xx=True)
 
     async def _write(self, seen: object) -> None:
         assert isinstance(seen, dict)
         for user_id, at in seen.items():
             self.seen[user_id] = max(at, self.seen.get(user_id, 0))
 
-    async def _inherit(self, ran_out: int) -> None:
-        self.inherited.append(ran_out)
+    async def _note_dead(self, dead: DeadNode) -> None:
+        self.dead.append(dead.ran_out)
 
     def _hear(self, user_id: str, view: View) -> None:
         self.told.append((user_id, view))

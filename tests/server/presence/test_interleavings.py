@@ -11,9 +11,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from domain.presence import View, combined, public
+from server.cluster.lease import DEAD
+from server.cluster.scripts import Scripts
 from server.presence import redis as names
 from server.presence import watches
-from server.presence.redis import Scripts
 from server.presence.watches import Reading
 from tests.server.presence.bare import Bare
 
@@ -51,14 +52,14 @@ class Fleet:
         elif what == "take":
             node.take(*rest[1:])  # type: ignore[arg-type]
         else:
-            await {"align": node.bring_in_line, "renew": node.renew, "lapse": node.lapse}[what]()
+            await {"align": node.flush, "renew": node.renew, "lapse": node.lapse}[what]()
 
     async def come_to_rest(self) -> None:
         """Everybody alive does what it has to do in time, in the order in which loops would."""
         for _ in range(2):
             for node in filter(None, self.nodes):
                 await node.renew()
-                await node.bring_in_line()
+                await node.flush()
 
     def truth(self, user_id: str) -> str:
         here = [status for node in filter(None, self.nodes) if (status := node.devices.status(user_id))]
@@ -85,7 +86,7 @@ async def test_what_was_said_last_is_true(redis: Redis, steps: Sequence[tuple[ob
         assert versions == sorted(set(versions)), "each version once, rising"
         if said[user_id] and now.version:
             assert said[user_id][-1] == now
-    assert await redis.zcard(names.DEAD) == 0
+    assert await redis.zcard(DEAD) == 0
 
 
 async def heard(redis: Redis, listener: PubSub) -> dict[str, list[View]]:

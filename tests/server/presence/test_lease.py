@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from redis.asyncio import Redis
 
+from server.cluster.lease import DEAD, LEASES, QUIET
+from server.cluster.scripts import Call, Scripts
 from server.presence import redis as names
-from server.presence.redis import CHANGE, Call, Scripts
+from server.presence.redis import CHANGE
 from server.presence.watches import Reading
 from tests.server.presence.bare import BARE, Bare
 
@@ -22,13 +24,13 @@ async def test_the_users_of_a_lapsed_lease_are_taken_over_with_the_time_it_ran_o
     one, other = Bare(redis), Bare(redis)
     await one.renew()
     one.put("u1", "online")
-    await one.bring_in_line()
+    await one.flush()
     ran_out = int(time.time() * 1000) - 5_000
-    await redis.zadd(names.LEASES, {one.lease.incarnation: ran_out})
+    await redis.zadd(LEASES, {one.lease.incarnation: ran_out})
     await other.renew()
     assert await status(redis, "u1") == "offline"
     assert other.seen == {"u1": ran_out}
-    assert other.inherited == [ran_out]
+    assert other.dead == [ran_out]
     assert not await redis.exists(names.held_by(one.lease.incarnation))
 
 
@@ -46,23 +48,23 @@ async def test_a_lease_in_an_older_state_of_redis_is_another(redis: Redis) -> No
     node = Bare(redis)
     await node.renew()
     incarnation, deadline = node.lease.incarnation, node.lease.deadline
-    await redis.zadd(names.LEASES, {incarnation: deadline - 1})
+    await redis.zadd(LEASES, {incarnation: deadline - 1})
     await node.renew()
     assert node.lease.incarnation != incarnation
-    assert await redis.zscore(names.LEASES, incarnation) == deadline - 1
+    assert await redis.zscore(LEASES, incarnation) == deadline - 1
 
 
 async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> None:
     one, other = Bare(redis), Bare(redis)
     await one.renew()
     one.put("u1", "away")
-    await one.bring_in_line()
+    await one.flush()
     incarnation = one.lease.incarnation
     await one.lapse()
     await other.renew()
     await one.renew()
     assert one.lease.incarnation != incarnation
-    await one.bring_in_line()
+    await one.flush()
     assert await status(redis, "u1") == "away"
     assert await redis.hkeys(names.user("u1")) != []
     assert not await redis.hexists(names.user("u1"), f"n:{incarnation}")
@@ -73,14 +75,14 @@ async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
     one, other = Bare(redis, timing), Bare(redis, timing)
     await one.renew()
     one.put("u1", "online")
-    await one.bring_in_line()
+    await one.flush()
     await one.lapse()
     # Nobody had renewed for longer than that: it was Redis that was away, not the others.
-    await redis.hset(names.QUIET, mapping={"last": int(time.time() * 1000) - 5_000, "until": 0})
+    await redis.hset(QUIET, mapping={"last": int(time.time() * 1000) - 5_000, "until": 0})
     await other.renew()
     assert await status(redis, "u1") == "online"
-    assert await redis.zscore(names.LEASES, one.lease.incarnation) == one.lease.deadline
-    await redis.hset(names.QUIET, "until", 0)
+    assert await redis.zscore(LEASES, one.lease.incarnation) == one.lease.deadline
+    await redis.hset(QUIET, "until", 0)
     await other.renew()
     assert await status(redis, "u1") == "offline"
 
@@ -100,9 +102,9 @@ async def test_the_forgotten_cannot_register(redis: Redis) -> None:
     node = Bare(redis)
     await node.renew()
     incarnation = node.lease.incarnation
-    await redis.delete(names.LEASES)
+    await redis.delete(LEASES)
     node.put("u1", "online")
-    await node.bring_in_line()
+    await node.flush()
     assert not await redis.exists(names.held_by(incarnation))
     assert node.lease.incarnation != incarnation
     assert await status(redis, "u1") == "online"
@@ -114,21 +116,21 @@ async def test_survivors_share_the_work_and_do_it_once(redis: Redis) -> None:
     users = [f"u{number}" for number in range(1_000)]
     for user_id in users:
         dead.put(user_id, "online")
-    await dead.bring_in_line()
+    await dead.flush()
     await dead.lapse()
     buried = await survivors[0].lease.renew()
-    await asyncio.gather(*(survivor.taking_over.of(buried) for survivor in survivors))
+    await asyncio.gather(*(survivor.hand_out(buried) for survivor in survivors))
     assert {await status(redis, user_id) for user_id in users} == {"offline"}
     assert set().union(*(survivor.seen for survivor in survivors)) == set(users)
-    assert await redis.zcard(names.DEAD) == 0
+    assert await redis.zcard(DEAD) == 0
 
 
 async def test_an_orderly_end_is_taken_over_after_the_grace(redis: Redis) -> None:
-    timing = replace(BARE, margin_ms=1_000, grace_seconds=3.0)
+    timing = replace(BARE, margin_ms=1_000, resign_seconds=3.0)
     node = Bare(redis, timing)
     await node.renew()
     await node.lease.resign()
-    ends_at = await redis.zscore(names.LEASES, node.lease.incarnation)
+    ends_at = await redis.zscore(LEASES, node.lease.incarnation)
     assert ends_at is not None
     assert abs(ends_at - time.time() * 1000 - 2_000) < 1_000
 
@@ -137,11 +139,11 @@ async def test_what_was_registered_while_redis_forgot_is_replaced(redis: Redis) 
     node = Bare(redis)
     await node.renew()
     node.put("u1", "online")
-    await node.bring_in_line()
+    await node.flush()
     # As if everything had been forgotten after the name was noted and before the user was registered.
-    await redis.delete(names.LEASES, names.held_by(node.lease.incarnation))
+    await redis.delete(LEASES, names.held_by(node.lease.incarnation))
     await node.renew()
-    await node.bring_in_line()
+    await node.flush()
     view = (await Reading(Scripts(redis)).of(["u1"]))["u1"]
     assert view.holders == {node.lease.incarnation}
 
@@ -154,9 +156,9 @@ async def test_who_is_back_before_the_departure_is_durable_stays_on_the_list(red
             node.put("u1", "online")
         else:
             node.take("u1")
-        await node.registrar.bring_in_line()
+        await node.registrar.flush()
     await node.last_seen.drain()
-    await node.registrar.bring_in_line()
+    await node.registrar.flush()
     assert await redis.smismember(names.held_by(node.lease.incarnation), ["u1"]) == [1]
 
 
@@ -172,7 +174,7 @@ async def test_a_node_knows_whether_others_will_take_over(redis: Redis) -> None:
 async def test_of_an_older_state_of_redis_nobody_takes_over_who_came_since(redis: Redis) -> None:
     node = Bare(redis)
     await node.renew()
-    await redis.zadd(names.LEASES, {node.lease.incarnation: node.lease.deadline - 1})
+    await redis.zadd(LEASES, {node.lease.incarnation: node.lease.deadline - 1})
     assert not await node.lease.resign()
 
 
@@ -181,7 +183,7 @@ async def test_who_redis_does_not_know_of_was_seen(redis: Redis) -> None:
     node = Bare(redis)
     await node.renew()
     node.put("known", "online")
-    await node.bring_in_line()
+    await node.flush()
     node.put("new", "away")
     node.devices.connect("unseen", "unseen", "invisible")
     node.registrar.note_seen(7, everybody=False)

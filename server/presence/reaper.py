@@ -1,43 +1,34 @@
-"""Taking over what nodes leave that are gone. Any number of survivors may do it at once."""
+"""The users of a dead node: taken off its incarnation. Any number of survivors may do it at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 
 from domain.presence import View
 from server.callbacks import notify
+from server.cluster.membership import DeadNode
+from server.cluster.scripts import Call, Scripts
 from server.presence import redis, watches
 from server.presence.last_seen import LastSeen
-from server.presence.redis import CHANGE, Call, Scripts
+from server.presence.redis import CHANGE
 
 MAX_BATCH = 256
-# Told when the lease of a dead node ran out, in milliseconds.
-Inherit = Callable[[int], Awaitable[object]]
 
 
-class TakingOver:
-    """``inherit`` looks after whatever else than users a dead node left."""
+class DeadNodeReaper:
+    """``told`` hears what became of each user."""
 
-    def __init__(
-        self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None], inherit: Inherit
-    ) -> None:
+    def __init__(self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None]) -> None:
         self._scripts = scripts
         self._last_seen = last_seen
         self._told = told
-        self._inherit = inherit
         self.taken_over = 0
 
-    async def of(self, dead: Mapping[str, int]) -> None:
-        """``dead``: who, and when the lease ran out.
-
-        Raises one of ``UNREACHED``, or what ``inherit`` does; what is left is taken over the next time, by anybody.
-        """
-        for incarnation, ran_out in dead.items():
-            while await self._some_of(incarnation, ran_out):
-                pass
-            await self._inherit(ran_out)
-            await self._scripts.pipeline([("ZREM", redis.DEAD, incarnation)])
+    async def reap(self, dead: DeadNode) -> None:
+        """Raises one of ``UNREACHED``; what is left is taken over the next time, by anybody."""
+        while await self._some_of(dead.incarnation, dead.ran_out):
+            pass
 
     async def _some_of(self, incarnation: str, ran_out: int) -> bool:
         """A random part, so that survivors who work at once share the work."""
