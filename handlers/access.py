@@ -11,7 +11,7 @@ from domain.conversations import Membership
 from domain.errors import Code, DomainError, not_found
 from domain.messages import MessageRecord
 from domain.presence import Status
-from handlers.context import Context
+from handlers.context import ReadContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def require_role(actor: Actor, *allowed: Role) -> None:
         raise DomainError(Code.FORBIDDEN, f"Only for the roles {', '.join(sorted(allowed))}.")
 
 
-async def membership(context: Context, actor: Actor, conversation_id: str) -> Membership:
+async def membership(context: ReadContext, actor: Actor, conversation_id: str) -> Membership:
     """The conversation, if the actor takes part in it; raises ``not_found``."""
     found = await context.store.conversations.membership(conversation_id, actor.user_id)
     if found is None:
@@ -57,7 +57,7 @@ async def membership(context: Context, actor: Actor, conversation_id: str) -> Me
     return found
 
 
-async def message(context: Context, actor: Actor, message_id: str) -> tuple[Membership, MessageRecord]:
+async def message(context: ReadContext, actor: Actor, message_id: str) -> tuple[Membership, MessageRecord]:
     """A message of one of the actor's conversations; raises ``not_found``."""
     found = await context.store.log.read.message(message_id)
     if found is None:

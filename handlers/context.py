@@ -146,8 +146,78 @@ class PictureMaker(Protocol):
         one to decode; ``unavailable`` when too many wait."""
 
 
+class ReadContext(Protocol):
+    """What look-ups and views are given."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def files(self) -> FileUrls: ...
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+    def now(self) -> datetime: ...
+
+
+class PublishContext(ReadContext, Protocol):
+    """What commands are given that tell others."""
+
+    @property
+    def publisher(self) -> Publisher: ...
+    @property
+    def wake_ups(self) -> WakeUps: ...
+    @property
+    def introducing(self) -> SingleFlight: ...
+
+
+class AccountContext(PublishContext, Protocol):
+    """What the commands of accounts and sessions are given."""
+
+    @property
+    def passwords(self) -> Passwords: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def secrets(self) -> Secrets: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
+    def sockets(self) -> Sockets: ...
+
+
+class ReminderContext(PublishContext, Protocol):
+    @property
+    def mailer(self) -> Mailer: ...
+
+
+class FeedContext(ReadContext, Protocol):
+    @property
+    def secrets(self) -> Secrets: ...
+
+
+class ConversationContext(PublishContext, Protocol):
+    @property
+    def typing(self) -> Typing: ...
+
+
+class PresenceContext(ReadContext, Protocol):
+    @property
+    def presence(self) -> Presence: ...
+
+
+class SlotContext(ReadContext, Protocol):
+    @property
+    def slot_watches(self) -> SlotWatches: ...
+
+
+class UploadContext(ReadContext, Protocol):
+    @property
+    def pictures(self) -> PictureMaker: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
+    """Everything at once, made by the composition root; a handler names the part that it uses."""
+
     store: Store
     publisher: Publisher
     passwords: Passwords

@@ -23,18 +23,19 @@ from domain.wire.base import Command
 from domain.wire.conversations import MessageAnswer
 from handlers import access
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.messages import views
 from handlers.request_digests import asked_by, scope_of
 from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.idempotency import CLAIM_LASTS, Asked, Claim, Keep, Scope, StoredResult, nothing
 
+X = TypeVar("X", bound=ReadContext)
 C = TypeVar("C", bound=Command)
 R = TypeVar("R")
 K = TypeVar("K")
 # Given what the command will have answered; the store is handed what keeps it.
 Keeper = Callable[[object], Keep]
-Handler = Callable[[Context, Actor, C], Awaitable[R]]
+Handler = Callable[[X, Actor, C], Awaitable[R]]
 
 # How long a repeat waits for a first one that is still at work.
 PATIENCE_SECONDS = 8.0
@@ -51,7 +52,7 @@ class _Named(msgspec.Struct, frozen=True):
 _NAMED = StoredFormat(_Named, msgspec.json)
 
 
-def idempotent(name: str) -> Callable[[Handler[C, R]], Handler[C, R | msgspec.Raw]]:
+def idempotent(name: str) -> Callable[[Handler[X, C, R]], Handler[X, C, R | msgspec.Raw]]:
     """The first result itself is answered to a repeat. ``name``: the key's scope, a socket event where there is one.
 
     For commands that come to the same when they are done again: a server that dies before it has kept the result
@@ -59,22 +60,22 @@ def idempotent(name: str) -> Callable[[Handler[C, R]], Handler[C, R | msgspec.Ra
     are remembered.
     """
 
-    async def recall(context: Context, actor: Actor, stored: StoredResult) -> msgspec.Raw:
+    async def recall(context: ReadContext, actor: Actor, stored: StoredResult) -> msgspec.Raw:
         return as_answered(stored)
 
-    def decorate(handler: Handler[C, R]) -> Handler[C, R | msgspec.Raw]:
+    def decorate(handler: Handler[X, C, R]) -> Handler[X, C, R | msgspec.Raw]:
         return _once(name, handler, codec.encode, 1, recall)
 
     return decorate
 
 
-def idempotent_message(name: str) -> Callable[[Handler[C, MessageAnswer]], Handler[C, MessageAnswer]]:
+def idempotent_message(name: str) -> Callable[[Handler[X, C, MessageAnswer]], Handler[X, C, MessageAnswer]]:
     """For commands that answer a message: a repeat is answered with that message as it now stands.
 
     Their entries in the log carry the key, or the ``clientMessageId``: done again they find what was committed.
     """
 
-    async def recall(context: Context, actor: Actor, stored: StoredResult) -> MessageAnswer:
+    async def recall(context: ReadContext, actor: Actor, stored: StoredResult) -> MessageAnswer:
         assert stored.result is not None
         _, record = await access.message(context, actor, _NAMED.decode(stored.result, stored.version).id)
         (message,) = await views.seen_messages(context, [record])
@@ -83,7 +84,7 @@ def idempotent_message(name: str) -> Callable[[Handler[C, MessageAnswer]], Handl
     def keep(answer: MessageAnswer) -> bytes:
         return _NAMED.encode(_Named(answer.message.id))
 
-    def decorate(handler: Handler[C, MessageAnswer]) -> Handler[C, MessageAnswer]:
+    def decorate(handler: Handler[X, C, MessageAnswer]) -> Handler[X, C, MessageAnswer]:
         return _once(name, handler, keep, _NAMED.version, recall)
 
     return decorate
@@ -91,13 +92,13 @@ def idempotent_message(name: str) -> Callable[[Handler[C, MessageAnswer]], Handl
 
 def _once(
     name: str,
-    handler: Handler[C, R],
+    handler: Handler[X, C, R],
     keep: Callable[[R], bytes],
     version: int,
-    recall: Callable[[Context, Actor, StoredResult], Awaitable[Any]],
-) -> Handler[C, Any]:
+    recall: Callable[[X, Actor, StoredResult], Awaitable[Any]],
+) -> Handler[X, C, Any]:
     @functools.wraps(handler)
-    async def once(context: Context, actor: Actor, command: C) -> Any:
+    async def once(context: X, actor: Actor, command: C) -> Any:
         if command.idempotency_key is None:
             return await handler(context, actor, command)
         # Nothing that came later on this socket may overtake while the key is looked up.
@@ -121,7 +122,7 @@ def as_answered(stored: StoredResult) -> msgspec.Raw:
 
 
 @asynccontextmanager
-async def held(context: Context, claimed: Claim) -> AsyncIterator[None]:
+async def held(context: ReadContext, claimed: Claim) -> AsyncIterator[None]:
     """Renewed while this node works, so that others wait for it however slow it is, and not long if it dies.
 
     Given back when the work fails.
@@ -136,7 +137,7 @@ async def held(context: Context, claimed: Claim) -> AsyncIterator[None]:
         renewing.cancel()
 
 
-async def _renew(context: Context, claimed: Claim) -> None:
+async def _renew(context: ReadContext, claimed: Claim) -> None:
     while True:
         await asyncio.sleep(_RENEWED_EACH_SECONDS)
         try:
@@ -146,7 +147,7 @@ async def _renew(context: Context, claimed: Claim) -> None:
             continue
 
 
-async def claim(context: Context, scope: Scope, asked: Asked) -> Claim | StoredResult:
+async def claim(context: ReadContext, scope: Scope, asked: Asked) -> Claim | StoredResult:
     """The first result, or the claim when this is the first.
 
     Raises ``idempotency_conflict``, or ``unavailable`` while the first is still at work.
@@ -165,7 +166,7 @@ async def claim(context: Context, scope: Scope, asked: Asked) -> Claim | StoredR
     raise unavailable("The first command under this key is still at work.")
 
 
-async def release(context: Context, claimed: Claim) -> None:
+async def release(context: ReadContext, claimed: Claim) -> None:
     """Give a claim back after a failure. It goes on by itself when the caller leaves or has no time left; a claim
     that could not be given back runs out."""
     giving_back = detached(context.store.idempotency.release(claimed), BUDGET_SECONDS)
@@ -175,18 +176,18 @@ async def release(context: Context, claimed: Claim) -> None:
 
 def idempotent_commit(
     name: str,
-) -> Callable[[Callable[[Context, Actor, C, Keeper], Awaitable[R]]], Handler[C, R | msgspec.Raw]]:
+) -> Callable[[Callable[[X, Actor, C, Keeper], Awaitable[R]]], Handler[X, C, R | msgspec.Raw]]:
     """For commands that done again would come to something else: they make a row, or find none any more.
 
     The handler commits with what keeps its answer; a repeat is answered that. Raises ``idempotency_conflict`` when
     the key came with another body before. ``name``: the key's scope.
     """
 
-    async def recall(context: Context, stored: StoredResult) -> msgspec.Raw:
+    async def recall(context: ReadContext, stored: StoredResult) -> msgspec.Raw:
         return as_answered(stored)
 
-    def decorate(handler: Callable[[Context, Actor, C, Keeper], Awaitable[R]]) -> Handler[C, R | msgspec.Raw]:
-        async def commit(context: Context, actor: Actor, command: C, claimed: Claim | None) -> R:
+    def decorate(handler: Callable[[X, Actor, C, Keeper], Awaitable[R]]) -> Handler[X, C, R | msgspec.Raw]:
+        async def commit(context: X, actor: Actor, command: C, claimed: Claim | None) -> R:
             def keep(answer: object) -> Keep:
                 if claimed is None:
                     return nothing
@@ -195,7 +196,7 @@ def idempotent_commit(
             return await handler(context, actor, command, keep)
 
         @functools.wraps(handler)
-        async def once(context: Context, actor: Actor, command: C) -> R | msgspec.Raw:
+        async def once(context: X, actor: Actor, command: C) -> R | msgspec.Raw:
             return await committed_once(name, context, actor, command, commit, recall)
 
         return once
@@ -205,11 +206,11 @@ def idempotent_commit(
 
 async def committed_once(
     name: str,
-    context: Context,
+    context: X,
     actor: Actor,
     command: C,
-    commit: Callable[[Context, Actor, C, Claim | None], Awaitable[R]],
-    recall: Callable[[Context, StoredResult], Awaitable[K]],
+    commit: Callable[[X, Actor, C, Claim | None], Awaitable[R]],
+    recall: Callable[[X, StoredResult], Awaitable[K]],
 ) -> R | K:
     """What ``commit`` does under its claim, or what ``recall`` makes of the stored result.
 

@@ -9,10 +9,10 @@ from domain.presence import NOWHERE, View
 from domain.times import from_milliseconds, to_wire_or_none
 from domain.wire.presence import Presence, PresenceList, SetPresence, UnwatchPresence, WatchPresence
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import PresenceContext
 
 
-async def watch(context: Context, actor: Actor, command: WatchPresence) -> PresenceList:
+async def watch(context: PresenceContext, actor: Actor, command: WatchPresence) -> PresenceList:
     """Tell this connection of changes from now on; answers how things stand.
 
     Whom one may not see is left out like one who does not exist: a list with one stale id still serves for the rest.
@@ -28,11 +28,11 @@ async def watch(context: Context, actor: Actor, command: WatchPresence) -> Prese
     return PresenceList(presences=presences)
 
 
-async def unwatch(context: Context, actor: Actor, command: UnwatchPresence) -> None:
+async def unwatch(context: PresenceContext, actor: Actor, command: UnwatchPresence) -> None:
     context.presence.unwatch(actor.connection, command.user_ids)
 
 
-async def set_status(context: Context, actor: Actor, command: SetPresence) -> None:
+async def set_status(context: PresenceContext, actor: Actor, command: SetPresence) -> None:
     """What the device that asks says; of several devices the most present counts.
 
     Kept with its session as well, so that nobody sees a flash of somebody invisible who reconnects.

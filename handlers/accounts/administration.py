@@ -13,12 +13,12 @@ from domain.wire import codec
 from domain.wire.accounts import BlockUser, CreateSuperAdmin, UnblockUser
 from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
-from handlers.context import Context
+from handlers.context import AccountContext
 from handlers.slots import changes
 from store.profiles import NewProfile
 
 if TYPE_CHECKING:
-    from handlers.context import Passwords
+    from handlers.context import AccountContext, Passwords
     from store.store import Store
 
 async def create_superadmin(
@@ -51,17 +51,17 @@ async def create_superadmin(
     return await store.accounts.create(user, profile)
 
 
-async def block(context: Context, actor: Actor, command: BlockUser) -> None:
+async def block(context: AccountContext, actor: Actor, command: BlockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. Every session of the user ends."""
     await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason))
 
 
-async def unblock(context: Context, actor: Actor, command: UnblockUser) -> None:
+async def unblock(context: AccountContext, actor: Actor, command: UnblockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. The user may sign in again; no earlier session comes back."""
     await _set(context, actor, command.id, None)
 
 
-async def _set(context: Context, actor: Actor, user_id: str, block: Block | None) -> None:
+async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None) -> None:
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return
@@ -72,7 +72,7 @@ async def _set(context: Context, actor: Actor, user_id: str, block: Block | None
     cut_each(context, target.id, ended, "blocked")
 
 
-async def _target(context: Context, actor: Actor, user_id: str) -> User:
+async def _target(context: AccountContext, actor: Actor, user_id: str) -> User:
     require_administrator(actor.role)
     target = await context.store.users.by_id(user_id)
     if target is None or target.is_deleted:

@@ -10,19 +10,19 @@ from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
 from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
-from handlers.context import Context
+from handlers.context import AccountContext
 from handlers.idempotency import idempotent
 from handlers.jobs import DUE_BOOKINGS, FILE_SWEEPS, Job
 from handlers.slots import changes
 from store.work_queue import WorkRow
 
 
-async def get_me(context: Context, actor: Actor, command: None) -> Me:
+async def get_me(context: AccountContext, actor: Actor, command: None) -> Me:
     return _me(await context.store.users.by_id(actor.user_id))
 
 
 @idempotent("me:update")
-async def update_me(context: Context, actor: Actor, command: UpdateMe) -> Me:
+async def update_me(context: AccountContext, actor: Actor, command: UpdateMe) -> Me:
     """Pause or come back."""
     user = await context.store.users.by_id(actor.user_id)
     if user is not None:
@@ -46,7 +46,7 @@ def _me(user: User | None) -> Me:
     )
 
 
-async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
+async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> None:
     """Raises ``invalid_credentials``. Anonymises the account and ends every session."""
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
@@ -62,7 +62,7 @@ async def erase_me(context: Context, actor: Actor, command: EraseMe) -> None:
     context.wake_ups.wake(FILE_SWEEPS)
 
 
-def second_looks(context: Context) -> Job:
+def second_looks(context: AccountContext) -> Job:
     """For what was committed while its party was being erased: once more, when no transaction can be open that began
     before."""
     return Job(
@@ -70,7 +70,7 @@ def second_looks(context: Context) -> Job:
     )
 
 
-async def _look_again(context: Context, claimed: WorkRow) -> None:
+async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
     gone = context.store.departures.row(claimed)
     await context.store.bookings.leave(gone.role, gone.profile_id, context.now())
     context.wake_ups.wake(DUE_BOOKINGS)

@@ -27,14 +27,14 @@ from domain.wire.accounts import (
 from handlers import mails
 from handlers.access import Actor, Visitor
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
-from handlers.context import Context
+from handlers.context import AccountContext
 
 # How long a reset token waits for the new password.
 RESET_TOKEN_LIFETIME = CODE_LIFETIME
 _REASON: Reason = "password_changed"
 
 
-async def forgot_password(context: Context, visitor: Visitor, command: ForgotPassword) -> Accepted:
+async def forgot_password(context: AccountContext, visitor: Visitor, command: ForgotPassword) -> Accepted:
     """The same answer for every address."""
     email = normalised_email(command.email)
     code = context.secrets.six_digits()
@@ -48,7 +48,7 @@ async def forgot_password(context: Context, visitor: Visitor, command: ForgotPas
     return Accepted(status="reset_sent")
 
 
-async def verify_reset_code(context: Context, visitor: Visitor, command: VerifyResetCode) -> ResetToken:
+async def verify_reset_code(context: AccountContext, visitor: Visitor, command: VerifyResetCode) -> ResetToken:
     """Raises ``invalid_code``."""
     email = normalised_email(command.email)
     now = context.now()
@@ -65,7 +65,7 @@ async def verify_reset_code(context: Context, visitor: Visitor, command: VerifyR
     return ResetToken(reset_token=f"{guess.user_id}.{token}")
 
 
-async def reset_password(context: Context, visitor: Visitor, command: ResetPassword) -> None:
+async def reset_password(context: AccountContext, visitor: Visitor, command: ResetPassword) -> None:
     """Raises ``invalid_code``. The mailbox is proven by now, so this also verifies it."""
     user_id, _, secret = command.reset_token.partition(".")
     token = context.secrets.keyed_hash("reset-token", secret)
@@ -81,7 +81,7 @@ async def reset_password(context: Context, visitor: Visitor, command: ResetPassw
     context.mailer.send(mails.password_changed(user.email))
 
 
-async def change_password(context: Context, actor: Actor, command: ChangePassword) -> Tokens:
+async def change_password(context: AccountContext, actor: Actor, command: ChangePassword) -> Tokens:
     """Raises ``invalid_credentials``. The caller's own session ends with the others and gets a successor."""
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
@@ -102,7 +102,7 @@ async def change_password(context: Context, actor: Actor, command: ChangePasswor
     return tokens_of(context, changed, session, session.generation, now)
 
 
-def _code_hash(context: Context, email: str, code: str) -> str:
+def _code_hash(context: AccountContext, email: str, code: str) -> str:
     return context.secrets.keyed_hash("reset-code", f"{email}|{code}")
 
 

@@ -25,7 +25,7 @@ from domain.wire.accounts import Accepted, Register, ResendCode, Tokens, Verify
 from handlers import mails
 from handlers.access import Visitor
 from handlers.accounts.sessions import sign_in
-from handlers.context import Context
+from handlers.context import AccountContext
 from store.profiles import NewProfile
 
 _ACCEPTED = Accepted(status="verification_sent")
@@ -33,7 +33,7 @@ _ACCEPTED = Accepted(status="verification_sent")
 _ROUNDS = 8
 
 
-async def register(context: Context, visitor: Visitor, command: Register) -> Accepted:
+async def register(context: AccountContext, visitor: Visitor, command: Register) -> Accepted:
     """Keep the registration until its code comes back."""
     email = normalised_email(command.email)
     require_time_zone(command.time_zone)
@@ -61,7 +61,7 @@ async def register(context: Context, visitor: Visitor, command: Register) -> Acc
     return _ACCEPTED
 
 
-async def resend_code(context: Context, visitor: Visitor, command: ResendCode) -> Accepted:
+async def resend_code(context: AccountContext, visitor: Visitor, command: ResendCode) -> Accepted:
     """A new code for the asker's own registration; for nobody's password when that cannot be told."""
     email = normalised_email(command.email)
     now = context.now()
@@ -85,12 +85,12 @@ async def resend_code(context: Context, visitor: Visitor, command: ResendCode) -
     raise unavailable()
 
 
-def requester(context: Context, visitor: Visitor) -> str:
+def requester(context: AccountContext, visitor: Visitor) -> str:
     """Who asks, without keeping the address itself."""
     return context.secrets.keyed_hash("requester", visitor.address)
 
 
-async def _keep(context: Context, email: str, registration: Registration, now: datetime) -> bool:
+async def _keep(context: AccountContext, email: str, registration: Registration, now: datetime) -> bool:
     """False when the address is verified already."""
     for _ in range(_ROUNDS):
         known = await context.store.users.by_email(email)
@@ -106,7 +106,7 @@ async def _keep(context: Context, email: str, registration: Registration, now: d
     raise unavailable()
 
 
-async def _create(context: Context, email: str, registration: Registration, now: datetime) -> bool:
+async def _create(context: AccountContext, email: str, registration: Registration, now: datetime) -> bool:
     user_id, profile_id = context.store.users.new_id(), context.store.users.new_id()
     user = User(
         id=user_id,
@@ -131,11 +131,11 @@ def profile_of(user: User, registration: Registration, now: datetime) -> NewProf
     )
 
 
-def _code_hash(context: Context, email: str, code: str) -> str:
+def _code_hash(context: AccountContext, email: str, code: str) -> str:
     return context.secrets.keyed_hash("verify-code", f"{email}|{code}")
 
 
-async def verify(context: Context, visitor: Visitor, command: Verify) -> Tokens:
+async def verify(context: AccountContext, visitor: Visitor, command: Verify) -> Tokens:
     """Raises ``invalid_code``."""
     email = normalised_email(command.email)
     now = context.now()

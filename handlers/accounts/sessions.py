@@ -10,10 +10,10 @@ from domain.sessions import LIFETIME, Reason, Session, proof_text
 from domain.times import to_wire
 from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import AccountContext
 
 
-def new_session(context: Context, user: User, device: str | None, now: datetime) -> Session:
+def new_session(context: AccountContext, user: User, device: str | None, now: datetime) -> Session:
     return Session(
         id=context.store.sessions.new_id(),
         user_id=user.id,
@@ -28,14 +28,14 @@ def new_session(context: Context, user: User, device: str | None, now: datetime)
     )
 
 
-async def sign_in(context: Context, user: User, device: str | None, now: datetime) -> Tokens:
+async def sign_in(context: AccountContext, user: User, device: str | None, now: datetime) -> Tokens:
     """Begin a session and answer its first tokens."""
     session = new_session(context, user, device, now)
     await context.store.sessions.insert(session)
     return tokens_of(context, user, session, session.generation, now)
 
 
-def tokens_of(context: Context, user: User, session: Session, generation: int, now: datetime) -> Tokens:
+def tokens_of(context: AccountContext, user: User, session: Session, generation: int, now: datetime) -> Tokens:
     """Fresh access token, and the session's refresh token of that generation."""
     # Another node's clock may lag behind the one that changed the password.
     issued_at = max(now, user.password_changed_at or now)
@@ -55,22 +55,22 @@ def signed_in_user(user: User) -> SignedInUser:
     )
 
 
-async def logout(context: Context, actor: Actor, command: None) -> None:
+async def logout(context: AccountContext, actor: Actor, command: None) -> None:
     await end(context, actor.user_id, actor.session_id, "logout", context.now())
 
 
-async def logout_all(context: Context, actor: Actor, command: None) -> None:
+async def logout_all(context: AccountContext, actor: Actor, command: None) -> None:
     ended = await context.store.accounts.end_all_sessions(actor.user_id, "logout_all", context.now())
     cut_each(context, actor.user_id, ended, "logout_all")
 
 
-async def end_session(context: Context, actor: Actor, command: EndSession) -> None:
+async def end_session(context: AccountContext, actor: Actor, command: EndSession) -> None:
     """Raises ``not_found`` for another's session and for one that has ended."""
     if not await end(context, actor.user_id, command.id, "session_ended", context.now()):
         raise not_found("session")
 
 
-async def list_sessions(context: Context, actor: Actor, command: ListSessions) -> DevicePage:
+async def list_sessions(context: AccountContext, actor: Actor, command: ListSessions) -> DevicePage:
     """Newest first."""
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
@@ -85,7 +85,7 @@ async def list_sessions(context: Context, actor: Actor, command: ListSessions) -
     )
 
 
-async def end(context: Context, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
+async def end(context: AccountContext, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
     """False when the user has no such session that still stands."""
     if not await context.store.accounts.end_session(user_id, session_id, reason, now):
         return False
@@ -93,7 +93,7 @@ async def end(context: Context, user_id: str, session_id: str, reason: Reason, n
     return True
 
 
-def cut_each(context: Context, user_id: str, session_ids: list[str], reason: Reason) -> None:
+def cut_each(context: AccountContext, user_id: str, session_ids: list[str], reason: Reason) -> None:
     """Here and at once; every node, this one included, hears of the user from the database as well."""
     for session_id in session_ids:
         context.sockets.cut(user_id, reason, session_id)

@@ -31,10 +31,10 @@ from domain.sessions import (
 from domain.wire.accounts import Login, Refresh, Tokens
 from handlers.access import Visitor
 from handlers.accounts.sessions import end, sign_in, tokens_of
-from handlers.context import Context
+from handlers.context import AccountContext
 
 
-async def login(context: Context, visitor: Visitor, command: Login) -> Tokens:
+async def login(context: AccountContext, visitor: Visitor, command: Login) -> Tokens:
     """Raises ``invalid_credentials``, ``email_not_verified`` or ``account_blocked``, the latter two only
     to somebody who knows the password."""
     known = await context.store.users.by_email(normalised_email(command.email))
@@ -48,7 +48,7 @@ async def login(context: Context, visitor: Visitor, command: Login) -> Tokens:
     return await sign_in(context, user, command.device, context.now())
 
 
-async def _with_todays_hash(context: Context, user: User, hashed: str, password: str) -> User:
+async def _with_todays_hash(context: AccountContext, user: User, hashed: str, password: str) -> User:
     if not context.passwords.is_outdated(hashed):
         return user
     renewed = await context.passwords.hash(password)
@@ -56,7 +56,7 @@ async def _with_todays_hash(context: Context, user: User, hashed: str, password:
     return msgspec.structs.replace(user, password=renewed)
 
 
-async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Tokens:
+async def refresh(context: AccountContext, visitor: Visitor, command: Refresh) -> Tokens:
     """Raises ``unauthenticated`` for a token that is forged, spent, revoked or expired."""
     now = context.now()
     token, session = await _session_of(context, command.refresh_token)
@@ -75,7 +75,7 @@ async def refresh(context: Context, visitor: Visitor, command: Refresh) -> Token
     return tokens_of(context, user, session, token.generation + 1, now)
 
 
-async def _session_of(context: Context, text: str) -> tuple[RefreshToken, Session]:
+async def _session_of(context: AccountContext, text: str) -> tuple[RefreshToken, Session]:
     token = parse_refresh_token(text)
     session = await context.store.sessions.by_id(token.session_id) if token else None
     if token is None or session is None or token.generation > session.generation:
@@ -86,7 +86,7 @@ async def _session_of(context: Context, text: str) -> tuple[RefreshToken, Sessio
     return token, session
 
 
-async def _rotate(context: Context, session: Session, user: User, now: datetime) -> None:
+async def _rotate(context: AccountContext, session: Session, user: User, now: datetime) -> None:
     """Whoever loses the race used the same current token at the same time: the successor is the same."""
     if await context.store.sessions.rotate(session, now, now + LIFETIME):
         return

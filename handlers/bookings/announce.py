@@ -16,7 +16,7 @@ from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.wire.bookings import BookingAnswer
 from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged, MessageNew
 from handlers.bookings import queries
-from handlers.context import Context
+from handlers.context import PublishContext
 from handlers.jobs import Job, Postponed
 from handlers.messages import views
 from handlers.slots import changes
@@ -26,7 +26,7 @@ from store.work_queue import WorkRow
 log = structlog.get_logger("bookings")
 
 
-async def settle(context: Context, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
+async def settle(context: PublishContext, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
     """Bring the log up to date with a booking; whatever another node left behind comes first.
 
     Answers what was settled, by the booking's version. An earlier version that cannot be settled holds the one just
@@ -46,14 +46,14 @@ async def settle(context: Context, booking_id: str, committed: int) -> dict[int,
     return settled
 
 
-def redriving(context: Context) -> Job:
+def redriving(context: PublishContext) -> Job:
     """Settles what dead nodes left in the outbox."""
     return Job(
         "outbox", context.store.outbox.queue, partial(_redrive, context), lease=timedelta(seconds=30), at_once=8
     )
 
 
-async def _redrive(context: Context, claimed: WorkRow) -> None:
+async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
     wanted = context.store.outbox.row(claimed)
     for row in await context.store.outbox.of_booking(wanted.booking_id):
         if row.version > wanted.version:
@@ -70,7 +70,7 @@ async def _redrive(context: Context, claimed: WorkRow) -> None:
             context.publisher.publish(BookingsSyncRequired(), *map(rooms.user, row.change().booking.user_ids))
 
 
-async def _settle(context: Context, row: OutboxRow) -> tuple[BookingAnswer, bool]:
+async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
     """Answers what there is to tell, and whether it was us who appended it, and told it."""
     change = row.change()
     changes.after_booking(context, change)
@@ -79,7 +79,7 @@ async def _settle(context: Context, row: OutboxRow) -> tuple[BookingAnswer, bool
     return appended
 
 
-async def _leave(context: Context, change: Change) -> None:
+async def _leave(context: PublishContext, change: Change) -> None:
     """Whoever was erased while the booking was made, or cancelled, has not left it with the others."""
     if change.action not in ("created", "cancelled"):
         return
@@ -88,7 +88,7 @@ async def _leave(context: Context, change: Change) -> None:
             await context.store.bookings.leave_one(change.booking, user.role, context.now())
 
 
-async def _append(context: Context, change: Change) -> tuple[BookingAnswer, bool]:
+async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswer, bool]:
     """Both parties are told by whoever appended it, and by nobody else: each version once."""
     booking = change.booking
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
@@ -109,13 +109,13 @@ async def _append(context: Context, change: Change) -> tuple[BookingAnswer, bool
     return event.booking, isinstance(appended, Message)
 
 
-async def _event(context: Context, change: Change) -> BookingEvent:
+async def _event(context: PublishContext, change: Change) -> BookingEvent:
     return OF_ACTION[change.action](
         booking=await queries.booking_view(context, change.booking), by=change.by or msgspec.UNSET
     )
 
 
-def _tell(context: Context, change: Change, event: BookingEvent) -> None:
+def _tell(context: PublishContext, change: Change, event: BookingEvent) -> None:
     booking = change.booking
     context.publisher.publish(event, *map(rooms.user, booking.user_ids))
     if change.balance is not None:
@@ -125,7 +125,7 @@ def _tell(context: Context, change: Change, event: BookingEvent) -> None:
         context.publisher.publish(credit, rooms.user(booking.client_user_id))
 
 
-def _record(context: Context, change: Change) -> MessageRecord:
+def _record(context: PublishContext, change: Change) -> MessageRecord:
     at = change.booking.updated_at
     return MessageRecord(
         id=context.store.log.new_id(),

@@ -15,7 +15,7 @@ from domain.conversations import UserSummary
 from domain.errors import not_found
 from domain.wire.bookings import CalendarAnswer, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
-from handlers.context import Context
+from handlers.context import FeedContext
 from store.bookings import BookingFilter
 
 _PURPOSE = "calendar feed"
@@ -27,7 +27,7 @@ _MOST_VOID = 500
 _AT_ONCE = 10
 
 
-async def open_calendar(context: Context, actor: Actor, command: None) -> CalendarAnswer:
+async def open_calendar(context: FeedContext, actor: Actor, command: None) -> CalendarAnswer:
     """A new URL; the one before it ends."""
     require_role(actor, "client", "trainer")
     token = context.secrets.random()
@@ -36,11 +36,11 @@ async def open_calendar(context: Context, actor: Actor, command: None) -> Calend
     return CalendarAnswer(url=f"/v1/calendar/{token}.ics")
 
 
-async def close_calendar(context: Context, actor: Actor, command: None) -> None:
+async def close_calendar(context: FeedContext, actor: Actor, command: None) -> None:
     await context.store.calendars.remove(actor.user_id)
 
 
-async def read_calendar(context: Context, visitor: Visitor, command: ReadCalendar) -> bytes:
+async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCalendar) -> bytes:
     """The document; raises ``not_found`` for a token that is none, or whose owner may not sign in."""
     user_id = await context.store.calendars.user_of(context.secrets.keyed_hash(_PURPOSE, command.token))
     user = await context.store.users.by_id(user_id) if user_id else None
@@ -51,7 +51,7 @@ async def read_calendar(context: Context, visitor: Visitor, command: ReadCalenda
     return await _joined(feed(bookings, await context.store.people.cards(people), user.id))
 
 
-async def _bookings_of(context: Context, user: User) -> list[Booking]:
+async def _bookings_of(context: FeedContext, user: User) -> list[Booking]:
     """Those that count and those that do not, each by its own limit: none keeps the other out."""
     wanted = BookingFilter(
         trainer_id=user.profile_id if user.role == "trainer" else None,

@@ -30,7 +30,7 @@ from handlers import access
 from handlers.access import Actor
 from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
-from handlers.context import Context
+from handlers.context import PublishContext
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
@@ -39,7 +39,7 @@ _TRIES = 10
 
 
 async def alter(
-    context: Context, actor: Actor, booking_id: str, decide: Decide, claim: Claim | None
+    context: PublishContext, actor: Actor, booking_id: str, decide: Decide, claim: Claim | None
 ) -> Booking:
     """The booking as committed; raises what ``decide`` raises, and ``slot_taken``."""
     for _ in range(_TRIES):
@@ -53,7 +53,7 @@ async def alter(
 
 
 async def offered_slot(
-    context: Context, trainer_id: str, starts_at: str, now: datetime, *, moving: str | None = None
+    context: PublishContext, trainer_id: str, starts_at: str, now: datetime, *, moving: str | None = None
 ) -> tuple[Slot, Schedule]:
     """The slot that begins at ``starts_at``.
 
@@ -76,7 +76,7 @@ def not_offered() -> DomainError:
 
 
 @idempotent_booking("booking:create")
-async def create_booking(context: Context, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
+async def create_booking(context: PublishContext, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
     """By a client. Raises ``slot_taken``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
     access.require_role(actor, "client")
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
@@ -100,7 +100,7 @@ def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
 
 
 def _new_booking(
-    context: Context,
+    context: PublishContext,
     actor: Actor,
     command: CreateBooking,
     trainer: UserSummary,
@@ -131,7 +131,7 @@ def _new_booking(
     )
 
 
-async def preview_cancellation(context: Context, actor: Actor, command: PreviewCancellation) -> CancellationPreview:
+async def preview_cancellation(context: PublishContext, actor: Actor, command: PreviewCancellation) -> CancellationPreview:
     """What cancelling now would cost the actor; raises ``conflict`` when it is too late for that."""
     booking, by = await own_booking(context, actor, command.booking_id)
     found = cancellation(booking, by, context.now())
@@ -143,7 +143,7 @@ async def preview_cancellation(context: Context, actor: Actor, command: PreviewC
 
 
 @idempotent_booking("booking:cancel")
-async def cancel_booking(context: Context, actor: Actor, command: CancelBooking, claim: Claim | None) -> Booking:
+async def cancel_booking(context: PublishContext, actor: Actor, command: CancelBooking, claim: Claim | None) -> Booking:
     """By either party or an administrator, until the start; a late one by the client forfeits the credit."""
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
@@ -157,7 +157,7 @@ async def cancel_booking(context: Context, actor: Actor, command: CancelBooking,
 
 @idempotent_booking("booking:reschedule")
 async def reschedule_booking(
-    context: Context, actor: Actor, command: RescheduleBooking, claim: Claim | None
+    context: PublishContext, actor: Actor, command: RescheduleBooking, claim: Claim | None
 ) -> Booking:
     """By the client while that is free, by the trainer until the start; the policy agreed on stays.
 
@@ -189,7 +189,7 @@ async def reschedule_booking(
 
 
 @idempotent_booking("booking:no-show")
-async def report_no_show(context: Context, actor: Actor, command: ReportNoShow, claim: Claim | None) -> Booking:
+async def report_no_show(context: PublishContext, actor: Actor, command: ReportNoShow, claim: Claim | None) -> Booking:
     """By the trainer, from the start to 24 h after the end; nothing comes back to the client."""
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:

@@ -15,19 +15,19 @@ from domain.reminders import Notice, due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers import mails
 from handlers.bookings import announce, queries
-from handlers.context import Context
+from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
 from store.work_queue import WorkRow
 
 
-def due_bookings(context: Context) -> Job:
+def due_bookings(context: ReminderContext) -> Job:
     """Whatever time does to bookings. The lease is longer than the mail server may take."""
     return Job(
         DUE_BOOKINGS, context.store.bookings.queue, partial(_attend, context), lease=timedelta(seconds=60), at_once=16
     )
 
 
-async def _attend(context: Context, claimed: WorkRow) -> None:
+async def _attend(context: ReminderContext, claimed: WorkRow) -> None:
     booking = context.store.bookings.row(claimed)
     now = context.now()
     ended = ending(booking, now)
@@ -37,7 +37,7 @@ async def _attend(context: Context, claimed: WorkRow) -> None:
         await announce.settle(context, booking.id, change.booking.version)
 
 
-async def _remind(context: Context, booking: Booking, now: datetime) -> None:
+async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> None:
     due = due_notices(booking, now)
     given = [notice.name for notice in due if await _give(context, booking, notice)]
     if len(given) < len(due):
@@ -48,7 +48,7 @@ async def _remind(context: Context, booking: Booking, now: datetime) -> None:
     await context.store.bookings.attended(booking, next_due(reminded, now))
 
 
-async def _give(context: Context, booking: Booking, notice: Notice) -> bool:
+async def _give(context: ReminderContext, booking: Booking, notice: Notice) -> bool:
     """Whether it was given; if not, it stays due."""
     if notice.channel == "event":
         event = BookingReminder(booking=await queries.booking_view(context, booking))

@@ -14,7 +14,7 @@ from domain.wire.base import Command
 from domain.wire.bookings import BookingAnswer
 from handlers.access import Actor
 from handlers.bookings import announce, queries
-from handlers.context import Context
+from handlers.context import PublishContext
 from handlers.idempotency import Handler, committed_once
 from store.booking_transactions import RESULT
 from store.idempotency import Claim, StoredResult
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=Command)
 
 def idempotent_booking(
     name: str,
-) -> Callable[[Callable[[Context, Actor, C, Claim | None], Awaitable[Booking]]], Handler[C, BookingAnswer]]:
+) -> Callable[[Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Booking]]], Handler[PublishContext, C, BookingAnswer]]:
     """The handler commits, with the claim; from here the log and the parties are told, and the caller answered.
 
     A repeat answers the booking as it was committed first. Raises ``idempotency_conflict`` when the key came with
@@ -32,10 +32,10 @@ def idempotent_booking(
     """
 
     def decorate(
-        handler: Callable[[Context, Actor, C, Claim | None], Awaitable[Booking]],
-    ) -> Handler[C, BookingAnswer]:
+        handler: Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Booking]],
+    ) -> Handler[PublishContext, C, BookingAnswer]:
         @functools.wraps(handler)
-        async def once(context: Context, actor: Actor, command: C) -> BookingAnswer:
+        async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
             booking = await committed_once(name, context, actor, command, handler, _as_kept)
             told = await announce.settle(context, booking.id, booking.version)
             return told.get(booking.version) or await queries.booking_view(context, booking)
@@ -45,7 +45,7 @@ def idempotent_booking(
     return decorate
 
 
-async def _as_kept(context: Context, stored: StoredResult) -> Booking:
+async def _as_kept(context: PublishContext, stored: StoredResult) -> Booking:
     """As committed then, with the words people wrote as they stand now: those may have been erased."""
     assert stored.result is not None
     booking = RESULT.decode(stored.result, stored.version)

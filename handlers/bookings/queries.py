@@ -14,12 +14,12 @@ from domain.times import from_wire
 from domain.wire.bookings import BookingAnswer, BookingPage, GetBooking, ListBookings, PartyCard, booking_answer
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from store.bookings import BookingCursor, BookingFilter
 
 
-async def own_booking(context: Context, actor: Actor, booking_id: str) -> tuple[Booking, Party]:
+async def own_booking(context: ReadContext, actor: Actor, booking_id: str) -> tuple[Booking, Party]:
     """The booking, and as what the actor may deal with it; raises ``not_found``."""
     booking = await context.store.bookings.by_id(booking_id)
     if booking is None:
@@ -30,28 +30,28 @@ async def own_booking(context: Context, actor: Actor, booking_id: str) -> tuple[
     return booking, by
 
 
-async def booking_view(context: Context, booking: Booking) -> BookingAnswer:
+async def booking_view(context: ReadContext, booking: Booking) -> BookingAnswer:
     (view,) = await booking_views(context, [booking])
     return view
 
 
-async def booking_views(context: Context, bookings: Sequence[Booking]) -> list[BookingAnswer]:
+async def booking_views(context: ReadContext, bookings: Sequence[Booking]) -> list[BookingAnswer]:
     people = {user_id for booking in bookings for user_id in booking.user_ids}
     cards = {user_id: _card(context, card) for user_id, card in (await context.store.people.cards(people)).items()}
     return [booking_answer(booking, cards) for booking in bookings]
 
 
-def _card(context: Context, card: UserSummary) -> PartyCard:
+def _card(context: ReadContext, card: UserSummary) -> PartyCard:
     picture = url_or_none(context, card.profile_image)
     return PartyCard(id=card.profile_id, user_id=card.user_id, name=card.name, profile_image=picture)
 
 
-async def get_booking(context: Context, actor: Actor, command: GetBooking) -> BookingAnswer:
+async def get_booking(context: ReadContext, actor: Actor, command: GetBooking) -> BookingAnswer:
     booking, _ = await own_booking(context, actor, command.booking_id)
     return await booking_view(context, booking)
 
 
-async def list_bookings(context: Context, actor: Actor, command: ListBookings) -> BookingPage:
+async def list_bookings(context: ReadContext, actor: Actor, command: ListBookings) -> BookingPage:
     """By start, the earliest first; an administrator, who has none, gets an empty list."""
     after = _after(command.cursor) if command.cursor else None
     if actor.is_admin:

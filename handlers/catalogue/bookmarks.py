@@ -10,7 +10,7 @@ from domain.wire.fields import Id
 from domain.wire.pages import decode_cursor, encode_cursor
 from handlers.access import Actor, require_role
 from handlers.catalogue.cards import cards, listed_trainer
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.idempotency import idempotent
 
 
@@ -19,7 +19,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 @idempotent("bookmark:add")
-async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> None:
+async def add_bookmark(context: ReadContext, actor: Actor, command: AddBookmark) -> None:
     """However often; raises ``not_found`` for a trainer who may not be found."""
     require_role(actor, "client")
     await listed_trainer(context, command.trainer_id)
@@ -27,13 +27,13 @@ async def add_bookmark(context: Context, actor: Actor, command: AddBookmark) -> 
 
 
 @idempotent("bookmark:remove")
-async def remove_bookmark(context: Context, actor: Actor, command: RemoveBookmark) -> None:
+async def remove_bookmark(context: ReadContext, actor: Actor, command: RemoveBookmark) -> None:
     """However often, and whatever became of the trainer."""
     require_role(actor, "client")
     await context.store.bookmarks.delete(actor.profile_id, command.trainer_id)
 
 
-async def list_bookmarks(context: Context, actor: Actor, command: ListBookmarks) -> BookmarkPage:
+async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookmarks) -> BookmarkPage:
     """Newest first; trainers who may not be found just now are left out."""
     require_role(actor, "client")
     before = decode_cursor(_Place, command.cursor).id if command.cursor else None

@@ -10,12 +10,12 @@ from domain.errors import not_found
 from domain.profiles import Profile
 from domain.times import to_wire
 from domain.wire.catalogue import Rating, SpecializationAnswer, TrainerCard, UserReference, pricing_answer
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from store.listings import Listed
 
 
-async def listed_trainer(context: Context, trainer_id: str) -> Listed:
+async def listed_trainer(context: ReadContext, trainer_id: str) -> Listed:
     """A trainer whom everybody may find; raises ``not_found``."""
     found = (await context.store.listings.of([trainer_id])).get(trainer_id)
     if found is None:
@@ -23,7 +23,7 @@ async def listed_trainer(context: Context, trainer_id: str) -> Listed:
     return found
 
 
-async def cards(context: Context, trainers: Sequence[Listed]) -> list[TrainerCard]:
+async def cards(context: ReadContext, trainers: Sequence[Listed]) -> list[TrainerCard]:
     """In the same order; whoever was erased meanwhile is left out."""
     ids = [one.trainer_id for one in trainers]
     profiles, pricings, offered = await asyncio.gather(
@@ -39,7 +39,7 @@ async def cards(context: Context, trainers: Sequence[Listed]) -> list[TrainerCar
 
 
 def card(
-    context: Context, profile: Profile, listed: Listed, pricing: Pricing, offered: Sequence[SpecializationAnswer]
+    context: ReadContext, profile: Profile, listed: Listed, pricing: Pricing, offered: Sequence[SpecializationAnswer]
 ) -> TrainerCard:
     return TrainerCard(
         id=profile.id,
@@ -64,7 +64,7 @@ def rating(listed: Listed) -> Rating:
 
 
 async def specializations(
-    context: Context, trainer_ids: Sequence[str]
+    context: ReadContext, trainer_ids: Sequence[str]
 ) -> dict[str, tuple[SpecializationAnswer, ...]]:
     """What each trainer offers, with the names that the categories have now."""
     offered = await context.store.specializations.of(trainer_ids)

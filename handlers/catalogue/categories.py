@@ -23,7 +23,7 @@ from domain.wire.catalogue import (
 )
 from domain.wire.pages import decode_cursor, encode_cursor
 from handlers.access import Actor, Visitor, require_role
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
@@ -31,7 +31,7 @@ class _Place(msgspec.Struct, frozen=True):
     name: str
 
 
-async def list_categories(context: Context, visitor: Visitor, command: ListCategories) -> CategoryPage:
+async def list_categories(context: ReadContext, visitor: Visitor, command: ListCategories) -> CategoryPage:
     """By name, each with its subcategories."""
     after = decode_cursor(_Place, command.cursor).name if command.cursor else None
     found = await context.store.categories.page(after, command.limit + 1)
@@ -46,7 +46,7 @@ async def list_categories(context: Context, visitor: Visitor, command: ListCateg
 
 
 @idempotent_commit("category:add")
-async def add_category(context: Context, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
+async def add_category(context: ReadContext, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
     """Raises ``conflict`` for a name that is taken."""
     require_role(actor, *ADMINISTRATORS)
     now = context.now()
@@ -59,7 +59,7 @@ async def add_category(context: Context, actor: Actor, command: AddCategory, kee
 
 
 @idempotent("category:update")
-async def update_category(context: Context, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
+async def update_category(context: ReadContext, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
     require_role(actor, *ADMINISTRATORS)
     store, now = context.store, context.now()
     renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now)
@@ -67,7 +67,7 @@ async def update_category(context: Context, actor: Actor, command: UpdateCategor
 
 
 @idempotent_commit("category:delete")
-async def delete_category(context: Context, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
+async def delete_category(context: ReadContext, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     await context.store.catalogue.delete_category(command.id, keep(None))
@@ -75,7 +75,7 @@ async def delete_category(context: Context, actor: Actor, command: DeleteCategor
 
 @idempotent_commit("subcategory:add")
 async def add_sub_category(
-    context: Context, actor: Actor, command: AddSubCategory, keep: Keeper
+    context: ReadContext, actor: Actor, command: AddSubCategory, keep: Keeper
 ) -> SubCategoryAnswer:
     """Raises ``conflict`` for a name that is taken in its category."""
     require_role(actor, *ADMINISTRATORS)
@@ -93,7 +93,7 @@ async def add_sub_category(
 
 
 @idempotent("subcategory:update")
-async def update_sub_category(context: Context, actor: Actor, command: UpdateSubCategory) -> SubCategoryAnswer:
+async def update_sub_category(context: ReadContext, actor: Actor, command: UpdateSubCategory) -> SubCategoryAnswer:
     """Into another category only while no trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     name = None if command.name is msgspec.UNSET else command.name.strip()
@@ -103,7 +103,7 @@ async def update_sub_category(context: Context, actor: Actor, command: UpdateSub
 
 
 @idempotent_commit("subcategory:delete")
-async def delete_sub_category(context: Context, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
+async def delete_sub_category(context: ReadContext, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     await context.store.catalogue.delete_sub_category(command.id, keep(None))

@@ -17,7 +17,7 @@ from domain.wire.fields import Id
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.access import Actor, Visitor, require_role
 from handlers.catalogue.cards import listed_trainer
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
@@ -30,7 +30,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 @idempotent_commit("review:add")
-async def add_review(context: Context, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
+async def add_review(context: ReadContext, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
     """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
     require_role(actor, "client")
     booking = await context.store.bookings.by_id(command.booking_id)
@@ -55,7 +55,7 @@ async def add_review(context: Context, actor: Actor, command: AddReview, keep: K
     return answer
 
 
-async def list_reviews(context: Context, visitor: Visitor, command: ListReviews) -> ReviewPage:
+async def list_reviews(context: ReadContext, visitor: Visitor, command: ListReviews) -> ReviewPage:
     """Of a trainer who may be found, newest first."""
     await listed_trainer(context, command.trainer_id)
     before = _before(command.cursor) if command.cursor else None
@@ -66,7 +66,7 @@ async def list_reviews(context: Context, visitor: Visitor, command: ListReviews)
 
 
 @idempotent("review:update")
-async def update_review(context: Context, actor: Actor, command: UpdateReview) -> ReviewAnswer:
+async def update_review(context: ReadContext, actor: Actor, command: UpdateReview) -> ReviewAnswer:
     """By its author; raises ``not_found`` or ``forbidden``."""
     await _require_author(context, actor, command.id)
     now = context.now()
@@ -77,7 +77,7 @@ async def update_review(context: Context, actor: Actor, command: UpdateReview) -
 
 
 @idempotent_commit("review:delete")
-async def delete_review(context: Context, actor: Actor, command: DeleteReview, keep: Keeper) -> None:
+async def delete_review(context: ReadContext, actor: Actor, command: DeleteReview, keep: Keeper) -> None:
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)
@@ -85,7 +85,7 @@ async def delete_review(context: Context, actor: Actor, command: DeleteReview, k
         raise not_found("review")
 
 
-async def _require_author(context: Context, actor: Actor, review_id: str) -> None:
+async def _require_author(context: ReadContext, actor: Actor, review_id: str) -> None:
     review = await context.store.reviews.by_id(review_id)
     if review is None:
         raise not_found("review")
@@ -104,12 +104,12 @@ def _before(cursor: str) -> tuple[datetime, str]:
     return at, place.id
 
 
-async def _answer(context: Context, review: Review) -> ReviewAnswer:
+async def _answer(context: ReadContext, review: Review) -> ReviewAnswer:
     (answer,) = await _answers(context, [review])
     return answer
 
 
-async def _answers(context: Context, reviews: Sequence[Review]) -> list[ReviewAnswer]:
+async def _answers(context: ReadContext, reviews: Sequence[Review]) -> list[ReviewAnswer]:
     authors = await context.store.profiles.by_ids("client", {review.client_id for review in reviews})
     return [
         ReviewAnswer(
@@ -126,7 +126,7 @@ async def _answers(context: Context, reviews: Sequence[Review]) -> list[ReviewAn
     ]
 
 
-def _author(context: Context, authors: Mapping[str, Profile], review: Review) -> Author:
+def _author(context: ReadContext, authors: Mapping[str, Profile], review: Review) -> Author:
     author = authors.get(review.client_id)
     if author is None:
         return Author(name="", profile_image=None)

@@ -18,7 +18,7 @@ from domain.wire.fields import date_from_wire
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.access import Visitor
 from handlers.catalogue.cards import cards
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.slots.free import free_among
 from store.listings import Listed
 
@@ -32,7 +32,7 @@ class _Place(msgspec.Struct, frozen=True):
     position: Position
 
 
-async def search_trainers(context: Context, visitor: Visitor, command: SearchTrainers) -> TrainerPage:
+async def search_trainers(context: ReadContext, visitor: Visitor, command: SearchTrainers) -> TrainerPage:
     """A trainer comes once however many others come or go meanwhile; one whose own place changes may move past."""
     wanted = TrainerQuery(
         terms=(*_terms(command), *await _spoken(context, command.q or "")),
@@ -50,7 +50,7 @@ async def search_trainers(context: Context, visitor: Visitor, command: SearchTra
     return TrainerPage(items=await cards(context, found), next_cursor=place)
 
 
-async def _page(context: Context, wanted: TrainerQuery, limit: int) -> tuple[list[Listed], Position | None]:
+async def _page(context: ReadContext, wanted: TrainerQuery, limit: int) -> tuple[list[Listed], Position | None]:
     """The trainers, and where the next page goes on, if there is one."""
     found = await context.store.listings.page(wanted, limit + 1)
     return found[:limit], found[limit - 1].position if len(found) > limit else None
@@ -79,7 +79,7 @@ def _terms(command: SearchTrainers) -> Iterable[tuple[str]]:
         yield (listings.with_trial(command.free_trial),)
 
 
-async def _spoken(context: Context, text: str) -> list[tuple[str, ...]]:
+async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
     """Each word has to be begun in the trainer's texts or in the name of something that the trainer offers."""
     if not text.strip():
         return []
@@ -106,7 +106,7 @@ AT_ONCE = 50
 
 
 async def free_on(
-    context: Context, wanted: TrainerQuery, day: date, limit: int
+    context: ReadContext, wanted: TrainerQuery, day: date, limit: int
 ) -> tuple[list[Listed], Position | None]:
     """At most ``limit`` of them, and where to go on, if there may be more."""
     now = context.now()

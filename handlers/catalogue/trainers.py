@@ -19,11 +19,11 @@ from domain.wire.catalogue import (
 )
 from handlers.access import Actor, Visitor
 from handlers.catalogue.cards import card, listed_trainer, specializations
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 
 
-async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
+async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
     """Raises ``not_found`` for a trainer who is paused, blocked, erased or not verified."""
     listed = await listed_trainer(context, command.id)
     store = context.store
@@ -50,13 +50,13 @@ async def get_trainer(context: Context, caller: Actor | Visitor, command: GetTra
     )
 
 
-async def get_pricing(context: Context, visitor: Visitor, command: GetPricing) -> PricingAnswer:
+async def get_pricing(context: ReadContext, visitor: Visitor, command: GetPricing) -> PricingAnswer:
     """Raises ``not_found`` for a trainer who may not be found."""
     await listed_trainer(context, command.id)
     return pricing_answer(await context.store.pricings.of(command.id))
 
 
-def certificate_answer(context: Context, one: Certificate, *, private: bool) -> CertificateAnswer:
+def certificate_answer(context: ReadContext, one: Certificate, *, private: bool) -> CertificateAnswer:
     """``private``: with the document."""
     return CertificateAnswer(
         id=one.id,

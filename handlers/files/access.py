@@ -8,10 +8,10 @@ from domain.errors import not_found
 from domain.files import StoredFile
 from domain.wire.files import FileAnswer, OpenFile
 from handlers.access import Actor, Visitor
-from handlers.context import Context
+from handlers.context import ReadContext
 
 
-async def open_file(context: Context, caller: Actor | Visitor, command: OpenFile) -> StoredFile:
+async def open_file(context: ReadContext, caller: Actor | Visitor, command: OpenFile) -> StoredFile:
     """The file; raises ``not_found`` also for what the caller may not see."""
     signed = command.signature is not None and command.expires is not None
     if signed and not context.files.verifies(command.id, command.expires or 0, command.signature or ""):
@@ -28,7 +28,7 @@ async def open_file(context: Context, caller: Actor | Visitor, command: OpenFile
     return file
 
 
-async def _may_see(context: Context, actor: Actor, file: StoredFile) -> bool:
+async def _may_see(context: ReadContext, actor: Actor, file: StoredFile) -> bool:
     """The owner and administrators, everybody what is on a profile, and both sides what was sent."""
     if actor.is_admin or actor.user_id == file.owner_id:
         return True
@@ -38,7 +38,7 @@ async def _may_see(context: Context, actor: Actor, file: StoredFile) -> bool:
     return bool(conversations and await context.store.conversations.memberships(conversations, actor.user_id))
 
 
-def file_answer(context: Context, file: StoredFile) -> FileAnswer:
+def file_answer(context: ReadContext, file: StoredFile) -> FileAnswer:
     return FileAnswer(
         id=file.id,
         url=context.files.signed(file.id),
@@ -50,6 +50,6 @@ def file_answer(context: Context, file: StoredFile) -> FileAnswer:
     )
 
 
-def url_or_none(context: Context, file_id: str | None) -> str | None:
+def url_or_none(context: ReadContext, file_id: str | None) -> str | None:
     """The URL of a picture that need not be there."""
     return context.files.signed(file_id) if file_id else None

@@ -20,7 +20,7 @@ from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
 from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
 from handlers.access import Actor
-from handlers.context import Context, Picture, Pictures
+from handlers.context import Picture, Pictures, UploadContext
 from handlers.files.access import file_answer
 from handlers.files.spool import Spool
 from handlers.idempotency import claim, held
@@ -50,7 +50,7 @@ def unsupported(message: str) -> DomainError:
     return DomainError(Code.UNSUPPORTED_MEDIA, message)
 
 
-async def keep(context: Context, actor: Actor, name: str | None, spool: Spool, content_type: str) -> StoredFile:
+async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Spool, content_type: str) -> StoredFile:
     """Raises ``unsupported_media`` for what is no whole image."""
     if KINDS[content_type] == "image":
         # One at a time for each process that decodes: what it made is in memory until it is written.
@@ -70,7 +70,7 @@ async def keep(context: Context, actor: Actor, name: str | None, spool: Spool, c
     return stored
 
 
-async def _keep_image(context: Context, actor: Actor, name: str | None, made: Pictures) -> StoredFile:
+async def _keep_image(context: UploadContext, actor: Actor, name: str | None, made: Pictures) -> StoredFile:
     """The image first: its record is what a sweep removes the thumbnail by."""
     files = context.store.files
     image = await _image(context, actor, made.image, name)
@@ -85,7 +85,7 @@ async def _keep_image(context: Context, actor: Actor, name: str | None, made: Pi
     return image
 
 
-async def _image(context: Context, actor: Actor, picture: Picture, name: str | None) -> StoredFile:
+async def _image(context: UploadContext, actor: Actor, picture: Picture, name: str | None) -> StoredFile:
     digest = await asyncio.to_thread(hashlib.sha256, picture.content)
     return StoredFile(
         id=context.store.files.new_id(),
@@ -121,7 +121,7 @@ class Upload:
     idempotency_key: str | None = None
 
 
-async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
+async def upload(context: UploadContext, actor: Actor, command: Upload) -> FileAnswer:
     """Raises ``payload_too_large``, ``unsupported_media``, ``validation_failed`` or ``rate_limited``."""
     await _require_quota(context, actor)
     with Spool() as spool:
@@ -131,7 +131,7 @@ async def upload(context: Context, actor: Actor, command: Upload) -> FileAnswer:
         return await _upload_once(context, actor, command, spool, content_type)
 
 
-async def _upload_once(context: Context, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
+async def _upload_once(context: UploadContext, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
     """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again.
 
     A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.
@@ -151,7 +151,7 @@ async def _upload_once(context: Context, actor: Actor, command: Upload, spool: S
     return file_answer(context, stored)
 
 
-async def _require_quota(context: Context, actor: Actor) -> None:
+async def _require_quota(context: UploadContext, actor: Actor) -> None:
     count, size = await context.store.files.uploaded_since(actor.user_id, context.clock() - _DAY)
     if count >= DAILY_FILES or size >= DAILY_BYTES:
         raise DomainError(Code.RATE_LIMITED, "Too many uploads in a day.", retry_after_ms=3_600_000)

@@ -8,30 +8,30 @@ from functools import partial
 from domain.errors import invalid
 from domain.files import UNCONFIRMED_KEPT, FileKind, FileUse, StoredFile
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.jobs import FILE_SWEEPS, Job
 from store.files import Finding
 from store.work_queue import WorkRow
 
 
-async def claim(context: Context, actor: Actor, file_id: str, *, kind: FileKind, use: FileUse, field: str) -> None:
+async def claim(context: ReadContext, actor: Actor, file_id: str, *, kind: FileKind, use: FileUse, field: str) -> None:
     """Raises ``validation_failed`` for ``field`` unless it is the actor's own upload of that kind."""
     now = context.now()
     if not await context.store.files.claim(file_id, actor.user_id, kind, use, now):
         raise invalid(field, f"is not a file of this kind ({kind}) that you uploaded")
 
 
-async def withdraw(context: Context, use: FileUse) -> None:
+async def withdraw(context: ReadContext, use: FileUse) -> None:
     """What was to use them was not written; they stay as they were."""
     await context.store.files.withdraw(use, context.now())
 
 
-async def release(context: Context, use: FileUse, *, exclude: tuple[str, ...] = ()) -> None:
+async def release(context: ReadContext, use: FileUse, *, exclude: tuple[str, ...] = ()) -> None:
     """It uses nothing any more, but the files named; what nothing else uses is gone at once."""
     await context.store.files.release(use, context.now(), exclude=exclude)
 
 
-def sweeping(context: Context) -> Job:
+def sweeping(context: ReadContext) -> Job:
     """Looks at every file whose time has come."""
     return Job(
         FILE_SWEEPS,
@@ -42,7 +42,7 @@ def sweeping(context: Context) -> Job:
     )
 
 
-async def _look_at(context: Context, claimed: WorkRow) -> bool:
+async def _look_at(context: ReadContext, claimed: WorkRow) -> bool:
     """Whether the file was taken away."""
     check = context.store.files.check(claimed)
     finding = Finding() if check.file is None else await _look_into(context, check.file)
@@ -52,7 +52,7 @@ async def _look_at(context: Context, claimed: WorkRow) -> bool:
     return True
 
 
-async def _look_into(context: Context, file: StoredFile) -> Finding:
+async def _look_into(context: ReadContext, file: StoredFile) -> Finding:
     """Only messages are asked: fields of profiles take and leave their files in the commit of the change."""
     ended, unborn, undecided = [], [], []
     for use in file.uses:

@@ -28,7 +28,7 @@ from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer,
 from domain.wire.events import MessageNew, MessageUpdated
 from handlers import access
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ConversationContext
 from handlers.files import uses
 from handlers.idempotency import idempotent_message
 from handlers.messages import views
@@ -41,7 +41,7 @@ _NAMES = {EditMessage: _EDIT, DeleteMessage: _DELETE, ReactToMessage: _REACT}
 
 
 @idempotent_message("message:send")
-async def send_message(context: Context, actor: Actor, command: SendMessage) -> MessageAnswer:
+async def send_message(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
     attached = count(command)
     check_body(command.text, attached)
@@ -78,7 +78,7 @@ async def send_message(context: Context, actor: Actor, command: SendMessage) -> 
 
 
 @idempotent_message(_EDIT)
-async def edit_message(context: Context, actor: Actor, command: EditMessage) -> MessageAnswer:
+async def edit_message(context: ConversationContext, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message."""
     check_body(command.text, 0)
 
@@ -90,7 +90,7 @@ async def edit_message(context: Context, actor: Actor, command: EditMessage) -> 
 
 
 @idempotent_message(_DELETE)
-async def delete_message(context: Context, actor: Actor, command: DeleteMessage) -> MessageAnswer:
+async def delete_message(context: ConversationContext, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
     def decide(record: MessageRecord) -> Change:
@@ -101,7 +101,7 @@ async def delete_message(context: Context, actor: Actor, command: DeleteMessage)
 
 
 @idempotent_message(_REACT)
-async def react_to_message(context: Context, actor: Actor, command: ReactToMessage) -> MessageAnswer:
+async def react_to_message(context: ConversationContext, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 
     def decide(record: MessageRecord) -> Change:
@@ -111,7 +111,7 @@ async def react_to_message(context: Context, actor: Actor, command: ReactToMessa
     return await _change(context, actor, command, decide)
 
 
-async def _check_reply(context: Context, member: Membership, command: SendMessage) -> None:
+async def _check_reply(context: ConversationContext, member: Membership, command: SendMessage) -> None:
     if command.reply_to is None:
         return
     target = await context.store.log.read.message(command.reply_to)
@@ -119,7 +119,7 @@ async def _check_reply(context: Context, member: Membership, command: SendMessag
         raise invalid("replyTo", "is not a message of this conversation")
 
 
-def _record(context: Context, actor: Actor, command: SendMessage) -> MessageRecord:
+def _record(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageRecord:
     now = context.now()
     files = (command.image_urls, command.video_urls, command.pdf_urls)
     return MessageRecord(
@@ -139,7 +139,7 @@ def _record(context: Context, actor: Actor, command: SendMessage) -> MessageReco
 
 
 def _new_change(
-    context: Context,
+    context: ConversationContext,
     actor: Actor,
     record: MessageRecord,
     kind: ChangeKind,
@@ -162,7 +162,7 @@ def _new_change(
 
 
 async def _change(
-    context: Context,
+    context: ConversationContext,
     actor: Actor,
     command: EditMessage | DeleteMessage | ReactToMessage,
     decide: Callable[[MessageRecord], Change],
@@ -205,7 +205,7 @@ async def _change(
 
 
 async def _is_committed(
-    context: Context, actor: Actor, record: MessageRecord, command: EditMessage | DeleteMessage | ReactToMessage
+    context: ConversationContext, actor: Actor, record: MessageRecord, command: EditMessage | DeleteMessage | ReactToMessage
 ) -> bool:
     """Whether the log has the command's entry; raises ``idempotency_conflict`` when it has another's under the key."""
     if command.idempotency_key is None:
@@ -228,7 +228,7 @@ def count(said: SendMessage | MessageRecord) -> int:
     return len(said.image_urls) + len(said.video_urls) + len(said.pdf_urls)
 
 
-async def claim(context: Context, actor: Actor, record: MessageRecord) -> None:
+async def claim(context: ConversationContext, actor: Actor, record: MessageRecord) -> None:
     """Raises ``validation_failed`` naming the first that is not a file of that kind that the sender uploaded.
 
     A repeat needs none of it: its files may have gone with the first message, which it is answered with.
@@ -244,17 +244,17 @@ async def claim(context: Context, actor: Actor, record: MessageRecord) -> None:
             raise
 
 
-async def withdraw(context: Context, record: MessageRecord) -> None:
+async def withdraw(context: ConversationContext, record: MessageRecord) -> None:
     """The message was not written."""
     await uses.withdraw(context, _use(record))
 
 
-async def doom(context: Context, record: MessageRecord) -> None:
+async def doom(context: ConversationContext, record: MessageRecord) -> None:
     """The message is about to be deleted: should nobody live to release its files, a sweep looks at them."""
     await context.store.files.recheck(_use(record), context.now() + _DOOMED_AFTER)
 
 
-async def release(context: Context, record: MessageRecord) -> None:
+async def release(context: ConversationContext, record: MessageRecord) -> None:
     """The message was deleted."""
     await uses.release(context, _use(record))
 

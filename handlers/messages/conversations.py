@@ -25,7 +25,7 @@ from domain.wire.conversations import (
 from domain.wire.events import ConversationDelivered, ConversationSeen
 from handlers import access
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ConversationContext
 from handlers.idempotency import idempotent
 from handlers.messages import views
 from store.watermarks import Marks
@@ -34,7 +34,7 @@ from store.watermarks import Marks
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-async def open_conversation(context: Context, actor: Actor, command: OpenConversation) -> ConversationAnswer:
+async def open_conversation(context: ConversationContext, actor: Actor, command: OpenConversation) -> ConversationAnswer:
     """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
     await _make_sure_of(context, actor, command)
     record = await context.store.conversations.between(actor.user_id, command.user_id)
@@ -45,7 +45,7 @@ async def open_conversation(context: Context, actor: Actor, command: OpenConvers
 
 
 @idempotent("conversation:open")
-async def _make_sure_of(context: Context, actor: Actor, command: OpenConversation) -> None:
+async def _make_sure_of(context: ConversationContext, actor: Actor, command: OpenConversation) -> None:
     """Answers nothing: with a key its answer is kept, and may not keep the words of a last message."""
     if command.user_id == actor.user_id:
         raise invalid("userId", "is yourself")
@@ -57,7 +57,7 @@ async def _make_sure_of(context: Context, actor: Actor, command: OpenConversatio
         raise not_found("user to talk to")
 
 
-async def list_conversations(context: Context, actor: Actor, command: ListConversations) -> ConversationPage:
+async def list_conversations(context: ConversationContext, actor: Actor, command: ListConversations) -> ConversationPage:
     """The actor's conversations, newest first."""
     before = _decode_cursor(command.cursor) if command.cursor else None
     records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
@@ -68,7 +68,7 @@ async def list_conversations(context: Context, actor: Actor, command: ListConver
 
 
 @idempotent("conversation:mute")
-async def mute_conversation(context: Context, actor: Actor, command: MuteConversation) -> None:
+async def mute_conversation(context: ConversationContext, actor: Actor, command: MuteConversation) -> None:
     """Keep it from notifying: until an instant, without one until further notice, with ``null`` no longer."""
     member = await access.membership(context, actor, command.conversation_id)
     if command.until is msgspec.UNSET:
@@ -95,33 +95,33 @@ def _decode_cursor(cursor: str) -> tuple[datetime, str]:
         raise invalid("cursor", "is not one that this list gave") from None
 
 
-async def mark_seen(context: Context, actor: Actor, command: MarkSeen) -> None:
+async def mark_seen(context: ConversationContext, actor: Actor, command: MarkSeen) -> None:
     """Everything up to and including ``seq`` was read; a mark beyond the head is taken as the head."""
     member = await access.membership(context, actor, command.conversation_id)
     await _raise(context, actor, member, Marks(seen=await _clamped(context, command.conversation_id, command.seq)))
 
 
-async def mark_delivered(context: Context, actor: Actor, command: MarkDelivered) -> None:
+async def mark_delivered(context: ConversationContext, actor: Actor, command: MarkDelivered) -> None:
     """Everything up to and including ``seq`` reached a device."""
     member = await access.membership(context, actor, command.conversation_id)
     seq = await _clamped(context, command.conversation_id, command.seq)
     await _raise(context, actor, member, Marks(delivered=seq))
 
 
-async def set_typing(context: Context, actor: Actor, command: SetTyping) -> None:
+async def set_typing(context: ConversationContext, actor: Actor, command: SetTyping) -> None:
     """Tell the other side; not stored, and it ends by itself."""
     member = await access.membership(context, actor, command.conversation_id)
     context.typing.set(member, actor.user_id, active=command.active)
 
 
-async def _clamped(context: Context, conversation_id: str, seq: int) -> int:
+async def _clamped(context: ConversationContext, conversation_id: str, seq: int) -> int:
     if seq <= context.store.log.known_head(conversation_id):
         return seq
     heads = await context.store.log.read.heads([conversation_id])
     return min(seq, heads[conversation_id])
 
 
-async def _raise(context: Context, actor: Actor, member: Membership, marks: Marks) -> None:
+async def _raise(context: ConversationContext, actor: Actor, member: Membership, marks: Marks) -> None:
     before, after = await context.store.watermarks.raise_to(member.participant_of(actor.user_id), marks)
     to = tuple(map(rooms.user, member.user_ids))
     conversation_id, user_id = member.conversation_id, actor.user_id

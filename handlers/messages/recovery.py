@@ -16,7 +16,7 @@ from functools import partial
 
 from domain import rooms
 from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
-from handlers.context import Context
+from handlers.context import PublishContext, ReadContext
 from handlers.jobs import Backoff, Job
 from handlers.messages import views
 from store.log.reader import Entry
@@ -31,7 +31,7 @@ class Missed:
     event: MessageNew | MessageUpdated
 
 
-async def missed(context: Context, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Missed]:
+async def missed(context: ReadContext, spans: Mapping[str, tuple[int, int]], limit: int) -> list[Missed]:
     """At most ``limit`` entries past each span's start, up to and including its end, in order of ``seq``."""
     entries = await context.store.log.read.between(spans, limit)
     messages = await views.seen_messages(context, [entry.record for entry in entries])
@@ -48,7 +48,7 @@ async def missed(context: Context, spans: Mapping[str, tuple[int, int]], limit: 
     return found
 
 
-async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, int]:
+async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[str, int]:
     found = await context.store.log.read.heads(conversation_ids)
     for conversation_id, head in found.items():
         # Whoever answers what was missed need not lose a race to learn of it.
@@ -56,7 +56,7 @@ async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, 
     return found
 
 
-async def introductions(context: Context, conversation_id: str) -> dict[str, ConversationNew]:
+async def introductions(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
     """What each side's room is told before a conversation's first entry."""
     records = list((await context.store.conversations.records([conversation_id])).values())
     return {
@@ -67,7 +67,7 @@ async def introductions(context: Context, conversation_id: str) -> dict[str, Con
     }
 
 
-async def first_since(context: Context, conversation_id: str, before: int, since: datetime, limit: int) -> int:
+async def first_since(context: ReadContext, conversation_id: str, before: int, since: datetime, limit: int) -> int:
     """The lowest ``seq`` from which on all entries up to ``before`` were written at ``since`` or later.
 
     ``before`` itself when the entry preceding it is older; at most ``limit`` entries are looked at.
@@ -81,7 +81,7 @@ async def first_since(context: Context, conversation_id: str, before: int, since
     return first
 
 
-async def written_at(context: Context, conversation_id: str, seq: int) -> datetime | None:
+async def written_at(context: ReadContext, conversation_id: str, seq: int) -> datetime | None:
     """When an entry was written, by its writer's clock."""
     entries = await context.store.log.read.between({conversation_id: (seq - 1, seq)}, 1)
     return _written_at(entries[0]) if entries else None
@@ -91,7 +91,7 @@ def _written_at(entry: Entry) -> datetime:
     return entry.record.created_at if entry.change is None else entry.change.created_at
 
 
-def unapplied_changes(context: Context) -> Job:
+def unapplied_changes(context: PublishContext) -> Job:
     """Applies change entries whose writer died before it did, and announces them."""
     return Job(
         "changes",
@@ -102,7 +102,7 @@ def unapplied_changes(context: Context) -> Job:
     )
 
 
-async def _apply(context: Context, claimed: WorkRow) -> None:
+async def _apply(context: PublishContext, claimed: WorkRow) -> None:
     change, applied = await context.store.log.redrive(claimed)
     (message,) = await views.seen_messages(context, [applied.target])
     member = await context.store.conversations.membership(change.conversation_id, change.sender_id)
@@ -124,7 +124,7 @@ AFTER = timedelta(seconds=30)
 AGAIN_AFTER = tuple(timedelta(seconds=pause) for pause in (1, 1, 2, 2, 4, 5, 5, 10, 30, 60))
 
 
-def unpublished_entries(context: Context) -> Job:
+def unpublished_entries(context: PublishContext) -> Job:
     """Says how far each conversation got in which the node may have been the last to write; whoever was told already
     ignores it."""
     return Job(
@@ -136,7 +136,7 @@ def unpublished_entries(context: Context) -> Job:
     )
 
 
-async def _recover(context: Context, claimed: WorkRow) -> None:
+async def _recover(context: PublishContext, claimed: WorkRow) -> None:
     silences, now = context.store.silences, context.clock()
     row = silences.row(claimed)
     if not row.dead and now < row.at + SILENT_FOR:
@@ -150,7 +150,7 @@ async def _recover(context: Context, claimed: WorkRow) -> None:
         await silences.look_again(claimed, now + AGAIN_AFTER[row.looks], row.looks + 1)
 
 
-async def _announce(context: Context, since: datetime, until: datetime, *, only_behind: bool) -> None:
+async def _announce(context: PublishContext, since: datetime, until: datetime, *, only_behind: bool) -> None:
     heads = await context.store.log.projections.repair(since, until, only_behind=only_behind)
     records = await context.store.conversations.records(heads)
     for conversation_id, record in records.items():

@@ -21,7 +21,7 @@ from domain.wire.conversations import (
 from domain.wire.fields import MAX_SEQ
 from handlers import access
 from handlers.access import Actor
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.messages import views
 from store.log.reader import Entry
 
@@ -51,7 +51,7 @@ def take_within_size(items: Iterable[T], weigh: Callable[[T], int], budget: int 
     return taken
 
 
-async def list_messages(context: Context, actor: Actor, command: ListMessages) -> MessageList:
+async def list_messages(context: ReadContext, actor: Actor, command: ListMessages) -> MessageList:
     """The messages before a position, ascending; changes are folded into them."""
     member = await access.membership(context, actor, command.conversation_id)
     read = context.store.log.read
@@ -61,7 +61,7 @@ async def list_messages(context: Context, actor: Actor, command: ListMessages) -
     return MessageList(messages=messages, has_more=len(records) > len(newest))
 
 
-async def search_messages(context: Context, actor: Actor, command: SearchMessages) -> MessagePage:
+async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
     """Messages of one's conversations that contain the query, whatever its case; newest first."""
     query = command.query.strip()
     if not query:
@@ -90,7 +90,7 @@ UNNAMED = 100
 FIRST_MESSAGES = 20
 
 
-async def sync(context: Context, actor: Actor, command: Sync) -> SyncAnswer:
+async def sync(context: ReadContext, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages."""
     named = await _named(context, actor, command)
     unnamed, more = await _unnamed(context, actor, command)
@@ -98,7 +98,7 @@ async def sync(context: Context, actor: Actor, command: Sync) -> SyncAnswer:
     return SyncAnswer(conversations=conversations, has_more=more or any(c.has_more for c in conversations))
 
 
-async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedConversation]:
+async def _named(context: ReadContext, actor: Actor, command: Sync) -> list[SyncedConversation]:
     cursors = command.cursors
     if not cursors:
         return []
@@ -128,7 +128,7 @@ async def _named(context: Context, actor: Actor, command: Sync) -> list[SyncedCo
     return synced
 
 
-async def _check_named(context: Context, actor: Actor, cursors: Mapping[str, int]) -> None:
+async def _check_named(context: ReadContext, actor: Actor, cursors: Mapping[str, int]) -> None:
     mine = await context.store.conversations.memberships(cursors, actor.user_id)
     foreign = [i for i in cursors if i not in mine]
     if foreign:
@@ -139,7 +139,7 @@ async def _check_named(context: Context, actor: Actor, cursors: Mapping[str, int
         )
 
 
-def _continued(context: Context, view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
+def _continued(context: ReadContext, view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
     reached = entries[-1].seq if entries else cursor
     return SyncedConversation(
         conversation=view,
@@ -154,7 +154,7 @@ def _put_off(view: Conversation) -> SyncedConversation:
     return SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, has_more=True)
 
 
-def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:
+def _entry(context: ReadContext, view: Conversation, entry: Entry) -> LogEntry:
     seen = any(p.user_id != entry.record.sender_id and p.seen_seq >= entry.record.seq for p in view.participants)
     return LogEntry(
         seq=entry.seq,
@@ -163,7 +163,7 @@ def _entry(context: Context, view: Conversation, entry: Entry) -> LogEntry:
     )
 
 
-async def _unnamed(context: Context, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
+async def _unnamed(context: ReadContext, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
     started: list[SyncedConversation] = []
     budget = ANSWER_BYTES
@@ -185,7 +185,7 @@ def _weight_of_start(conversation: SyncedConversation) -> int:
     return CONVERSATION_BYTES + MESSAGE_BYTES * len(conversation.entries) + texts
 
 
-async def _from_newest(context: Context, view: Conversation) -> SyncedConversation:
+async def _from_newest(context: ReadContext, view: Conversation) -> SyncedConversation:
     """Start over: the newest messages, and the cursor at the head that the view was made with."""
     records = await context.store.log.read.before(view.id, view.head + 1, FIRST_MESSAGES)
     entries = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]

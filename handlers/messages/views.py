@@ -23,14 +23,14 @@ from domain.conversations import (
 from domain.messages import Message, MessageRecord, to_message
 from domain.times import to_wire, to_wire_or_none
 from domain.wire.events import ConversationNew
-from handlers.context import Context
+from handlers.context import PublishContext, ReadContext
 from handlers.files.access import url_or_none
 
 Participants = Mapping[str, Sequence[ParticipantRecord]]
 
 
 async def conversation_views(
-    context: Context, viewer_id: str, records: Sequence[ConversationRecord], heads: Mapping[str, int] | None = None
+    context: ReadContext, viewer_id: str, records: Sequence[ConversationRecord], heads: Mapping[str, int] | None = None
 ) -> list[Conversation]:
     """The conversations as the viewer sees them, heads and last messages taken from the log itself."""
     if not records:
@@ -49,7 +49,7 @@ async def conversation_views(
     ]
 
 
-async def unspoken_views(context: Context, conversation_id: str) -> dict[str, Conversation]:
+async def unspoken_views(context: ReadContext, conversation_id: str) -> dict[str, Conversation]:
     """A conversation without an entry, as each of the two sees it; by their ids."""
     records, participants = await asyncio.gather(
         context.store.conversations.records([conversation_id]),
@@ -62,7 +62,7 @@ async def unspoken_views(context: Context, conversation_id: str) -> dict[str, Co
 
 
 def _view(
-    context: Context,
+    context: ReadContext,
     viewer_id: str,
     record: ConversationRecord,
     participants: Participants,
@@ -87,7 +87,7 @@ def _view(
     )
 
 
-def _participant(context: Context, record: ParticipantRecord, card: UserSummary) -> Participant:
+def _participant(context: ReadContext, record: ParticipantRecord, card: UserSummary) -> Participant:
     return Participant(
         id=record.id,
         user_id=record.user_id,
@@ -100,13 +100,13 @@ def _participant(context: Context, record: ParticipantRecord, card: UserSummary)
     )
 
 
-def seen_message(context: Context, record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
+def seen_message(context: ReadContext, record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
     """A message with `seen` derived from the other side's watermark."""
     seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
     return message_view(context, record, seen=seen)
 
 
-def message_view(context: Context, record: MessageRecord, *, seen: bool) -> Message:
+def message_view(context: ReadContext, record: MessageRecord, *, seen: bool) -> Message:
     """The record on the wire, its files as URLs."""
     message = to_message(record, seen=seen)
     if not (record.image_urls or record.video_urls or record.pdf_urls):
@@ -120,19 +120,19 @@ def message_view(context: Context, record: MessageRecord, *, seen: bool) -> Mess
     )
 
 
-def caught_up(context: Context, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
+def caught_up(context: ReadContext, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
     """The participants with what has been learned of their reading since they were loaded."""
     known = context.store.watermarks.known
     return [msgspec.structs.replace(p, seen_seq=max(p.seen_seq, known(p.id).seen)) for p in participants]
 
 
-async def seen_messages(context: Context, records: Sequence[MessageRecord]) -> list[Message]:
+async def seen_messages(context: ReadContext, records: Sequence[MessageRecord]) -> list[Message]:
     participants = await context.store.conversations.participants({record.conversation_id for record in records})
     return [seen_message(context, record, participants.get(record.conversation_id, ())) for record in records]
 
 
 async def _last_messages(
-    context: Context, records: Sequence[ConversationRecord], heads: Mapping[str, int]
+    context: ReadContext, records: Sequence[ConversationRecord], heads: Mapping[str, int]
 ) -> dict[str, MessageRecord]:
     """The projection names the last message. Unless that is the log's last entry, the log is asked.
 
@@ -156,7 +156,7 @@ async def _last_messages(
 
 
 async def _unread(
-    context: Context, viewer_id: str, participants: Participants, heads: Mapping[str, int]
+    context: ReadContext, viewer_id: str, participants: Participants, heads: Mapping[str, int]
 ) -> dict[str, int]:
     """Counted only where the log goes on past what the viewer has seen."""
     behind = {
@@ -172,7 +172,7 @@ async def _unread(
 Introduction = Mapping[str, Conversation]
 
 
-async def prepare(context: Context, member: Membership) -> Introduction:
+async def prepare(context: PublishContext, member: Membership) -> Introduction:
     """Both views of a conversation that has no entry yet; nothing for any other.
 
     Made before the entry is submitted, because between its commit and its announcement nothing may wait.
@@ -189,7 +189,7 @@ async def prepare(context: Context, member: Membership) -> Introduction:
     return await context.introducing.do(conversation_id, look)
 
 
-def publish(context: Context, introduction: Introduction, first: Message) -> None:
+def publish(context: PublishContext, introduction: Introduction, first: Message) -> None:
     for user_id, before in introduction.items():
         conversation = msgspec.structs.replace(
             before,

@@ -13,7 +13,7 @@ from domain.wire.pages import decode_cursor, encode_cursor
 from domain.wire.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
 from handlers.access import Actor, require_role
 from handlers.catalogue.trainers import certificate_answer
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
@@ -21,7 +21,7 @@ class _Place(msgspec.Struct, frozen=True):
     id: Id
 
 
-async def list_certificates(context: Context, actor: Actor, command: ListCertificates) -> CertificatePage:
+async def list_certificates(context: ReadContext, actor: Actor, command: ListCertificates) -> CertificatePage:
     """In the order in which they were added."""
     require_role(actor, "trainer")
     after = decode_cursor(_Place, command.cursor).id if command.cursor else None
@@ -35,7 +35,7 @@ async def list_certificates(context: Context, actor: Actor, command: ListCertifi
 
 @idempotent_commit("certificate:add")
 async def add_certificate(
-    context: Context, actor: Actor, command: AddCertificate, keep: Keeper
+    context: ReadContext, actor: Actor, command: AddCertificate, keep: Keeper
 ) -> CertificateAnswer:
     """Raises ``conflict`` when there are as many as there may be."""
     require_role(actor, "trainer")
@@ -56,7 +56,7 @@ async def add_certificate(
 
 
 @idempotent("certificate:update")
-async def update_certificate(context: Context, actor: Actor, command: UpdateCertificate) -> CertificateAnswer:
+async def update_certificate(context: ReadContext, actor: Actor, command: UpdateCertificate) -> CertificateAnswer:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = context.now()
@@ -69,7 +69,7 @@ async def update_certificate(context: Context, actor: Actor, command: UpdateCert
 
 
 @idempotent_commit("certificate:delete")
-async def delete_certificate(context: Context, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
+async def delete_certificate(context: ReadContext, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = context.now()

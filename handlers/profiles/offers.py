@@ -7,12 +7,12 @@ from domain.wire.catalogue import PricingAnswer, SpecializationList, pricing_ans
 from domain.wire.profiles import SetPricing, SetSpecializations
 from handlers.access import Actor, require_role
 from handlers.catalogue.cards import named
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.idempotency import idempotent
 
 
 @idempotent("specializations:set")
-async def set_specializations(context: Context, actor: Actor, command: SetSpecializations) -> SpecializationList:
+async def set_specializations(context: ReadContext, actor: Actor, command: SetSpecializations) -> SpecializationList:
     """In place of all earlier ones; raises ``validation_failed`` for what is not in the catalogue."""
     require_role(actor, "trainer")
     offered = [
@@ -30,7 +30,7 @@ async def set_specializations(context: Context, actor: Actor, command: SetSpecia
 
 
 @idempotent("pricing:set")
-async def set_pricing(context: Context, actor: Actor, command: SetPricing) -> PricingAnswer:
+async def set_pricing(context: ReadContext, actor: Actor, command: SetPricing) -> PricingAnswer:
     """The whole table; raises ``validation_failed`` for an offer without its price."""
     require_role(actor, "trainer")
     now = context.now()

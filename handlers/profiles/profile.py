@@ -13,17 +13,17 @@ from domain.wire.codec import changes_of
 from domain.wire.profiles import OwnProfile, UpdateProfile
 from handlers.access import Actor
 from handlers.catalogue import cards
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import idempotent
 
 
-async def get_profile(context: Context, actor: Actor, command: None) -> OwnProfile:
+async def get_profile(context: ReadContext, actor: Actor, command: None) -> OwnProfile:
     return await _own(context, actor)
 
 
 @idempotent("profile:update")
-async def update_profile(context: Context, actor: Actor, command: UpdateProfile) -> OwnProfile:
+async def update_profile(context: ReadContext, actor: Actor, command: UpdateProfile) -> OwnProfile:
     """Only the fields of one's role that are one's own to say; raises ``validation_failed`` for others."""
     changes = changes_of(command)
     for name in changes:
@@ -35,7 +35,7 @@ async def update_profile(context: Context, actor: Actor, command: UpdateProfile)
     return await _own(context, actor)
 
 
-async def _own(context: Context, actor: Actor) -> OwnProfile:
+async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
     profile = await context.store.profiles.by_id(actor.role, actor.profile_id)
     if profile is None:
         raise unauthenticated()
@@ -55,7 +55,7 @@ async def _own(context: Context, actor: Actor) -> OwnProfile:
     )
 
 
-async def _of_trainer(context: Context, profile: Profile) -> dict[str, Any]:
+async def _of_trainer(context: ReadContext, profile: Profile) -> dict[str, Any]:
     listed = await context.store.listings.rating_of(profile.id)
     offered = await cards.specializations(context, [profile.id])
     return {

@@ -18,24 +18,24 @@ from domain.availability import Schedule
 from domain.booking_changes import Change
 from domain.bookings import OCCUPYING
 from domain.slots import BookingHint, Busy, ScheduleHint, Slot, SlotHint
-from handlers.context import Context
+from handlers.context import PublishContext, ReadContext
 from handlers.slots.free import all_open_slots, free_of
 
 
-def after_booking(context: Context, change: Change) -> None:
+def after_booking(context: PublishContext, change: Change) -> None:
     """Of the time that the change gave up, and of what it took."""
     spans = tuple(span for span in (change.was, _occupied(change)) if span is not None)
     if spans:
         context.publisher.hint_slots(change.booking.trainer_id, BookingHint(spans))
 
 
-def after_schedule(context: Context, trainer_id: str, before: Schedule | None) -> None:
+def after_schedule(context: PublishContext, trainer_id: str, before: Schedule | None) -> None:
     """Of what another schedule than ``before`` takes away and brings."""
     context.publisher.hint_slots(trainer_id, ScheduleHint(before=before))
 
 
 @asynccontextmanager
-async def of_account(context: Context, user: User) -> AsyncIterator[None]:
+async def of_account(context: PublishContext, user: User) -> AsyncIterator[None]:
     """Around what makes a trainer bookable or not: its slots come and go with it."""
     if user.role != "trainer":
         yield
@@ -61,7 +61,7 @@ class SlotStatus(NamedTuple):
     gone: list[Slot]
 
 
-async def slot_status(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
+async def slot_status(context: ReadContext, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
     """Of every slot that may have changed, whether it is free; read after the hints."""
     now = context.now()
     schedule = await context.store.availability.schedule(trainer_id, now)

@@ -14,10 +14,10 @@ from domain.wire.availability import ListSlots, SlotList, slot_answers
 from domain.wire.bookings import UnwatchSlots, WatchSlots
 from domain.wire.fields import date_from_wire
 from handlers.access import Actor, Visitor
-from handlers.context import Context
+from handlers.context import ReadContext, SlotContext
 
 
-async def list_slots(context: Context, caller: Actor | Visitor, command: ListSlots) -> SlotList:
+async def list_slots(context: ReadContext, caller: Actor | Visitor, command: ListSlots) -> SlotList:
     """The free slots of some days; raises ``not_found`` for a trainer who cannot be booked."""
     first, last = date_from_wire(command.since, "from"), date_from_wire(command.until, "to")
     if await context.store.people.reachable_profile("trainer", command.trainer_id) is None:
@@ -31,13 +31,13 @@ async def list_slots(context: Context, caller: Actor | Visitor, command: ListSlo
 
 
 async def free_slots(
-    context: Context, trainer_id: str, schedule: Schedule, first: date, last: date, now: datetime
+    context: ReadContext, trainer_id: str, schedule: Schedule, first: date, last: date, now: datetime
 ) -> list[Slot]:
     """What lies ahead of ``now`` on those dates and is not booked."""
     return await free_of(context, trainer_id, schedule, _open_slots(schedule, first, last, now))
 
 
-async def free_of(context: Context, trainer_id: str, schedule: Schedule, offered: Sequence[Slot]) -> list[Slot]:
+async def free_of(context: ReadContext, trainer_id: str, schedule: Schedule, offered: Sequence[Slot]) -> list[Slot]:
     """Those that are not booked; by start."""
     if not offered:
         return []
@@ -45,7 +45,7 @@ async def free_of(context: Context, trainer_id: str, schedule: Schedule, offered
     return slots.free(offered, schedule.pause, busy)
 
 
-async def free_among(context: Context, trainer_ids: Collection[str], day: date, now: datetime) -> set[str]:
+async def free_among(context: ReadContext, trainer_ids: Collection[str], day: date, now: datetime) -> set[str]:
     """Those of the trainers who have a free slot on that date of theirs."""
     schedules = await context.store.availability.schedules(trainer_ids, now)
     offered = {i: found for i, schedule in schedules.items() if (found := _open_slots(schedule, day, day, now))}
@@ -76,7 +76,7 @@ def _check_span(first: date, last: date, today: date) -> None:
         raise invalid("to", f"lies more than {HORIZON_DAYS} days ahead")
 
 
-async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList:
+async def watch(context: SlotContext, actor: Actor, command: WatchSlots) -> SlotList:
     """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
     # In turn: another of this socket's watches must not come between.
     async with actor.submit_lock:
@@ -92,6 +92,6 @@ async def watch(context: Context, actor: Actor, command: WatchSlots) -> SlotList
             raise
 
 
-async def unwatch(context: Context, actor: Actor, command: UnwatchSlots) -> None:
+async def unwatch(context: SlotContext, actor: Actor, command: UnwatchSlots) -> None:
     async with actor.submit_lock:
         context.slot_watches.unwatch(actor.connection, command.trainer_id)

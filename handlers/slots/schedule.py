@@ -23,7 +23,7 @@ from domain.wire.availability import (
 )
 from domain.wire.pages import decode_cursor, encode_cursor
 from handlers.access import Actor, require_role
-from handlers.context import Context
+from handlers.context import PublishContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 from handlers.slots import changes
 
@@ -38,7 +38,7 @@ class _Place(msgspec.Struct, frozen=True):
     id: fields.Id
 
 
-async def get_availability(context: Context, actor: Actor, command: None) -> AvailabilityAnswer:
+async def get_availability(context: PublishContext, actor: Actor, command: None) -> AvailabilityAnswer:
     require_role(actor, "trainer")
     week = await context.store.availability.week(actor.profile_id)
     if week is not None:
@@ -50,7 +50,7 @@ async def get_availability(context: Context, actor: Actor, command: None) -> Ava
 
 
 @idempotent("availability:set")
-async def set_availability(context: Context, actor: Actor, command: SetAvailability) -> AvailabilityAnswer:
+async def set_availability(context: PublishContext, actor: Actor, command: SetAvailability) -> AvailabilityAnswer:
     """Replace the whole week; bookings stay as they are."""
     require_role(actor, "trainer")
     week = Week(
@@ -69,7 +69,7 @@ async def set_availability(context: Context, actor: Actor, command: SetAvailabil
     return availability_answer(week)
 
 
-async def list_exceptions(context: Context, actor: Actor, command: ListExceptions) -> ExceptionPage:
+async def list_exceptions(context: PublishContext, actor: Actor, command: ListExceptions) -> ExceptionPage:
     """By date, those that are over included."""
     require_role(actor, "trainer")
     after = decode_cursor(_Place, command.cursor) if command.cursor else None
@@ -84,7 +84,7 @@ async def list_exceptions(context: Context, actor: Actor, command: ListException
 
 
 @idempotent_commit("exception:add")
-async def add_exception(context: Context, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
+async def add_exception(context: PublishContext, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
     """A day or some hours off; bookings stay as they are."""
     require_role(actor, "trainer")
     now = context.now()
@@ -106,7 +106,7 @@ async def add_exception(context: Context, actor: Actor, command: AddException, k
 
 
 @idempotent_commit("exception:remove")
-async def remove_exception(context: Context, actor: Actor, command: RemoveException, keep: Keeper) -> None:
+async def remove_exception(context: PublishContext, actor: Actor, command: RemoveException, keep: Keeper) -> None:
     require_role(actor, "trainer")
     now = context.now()
     before = await context.store.availability.remove_exception(actor.profile_id, command.id, now, keep(None))

@@ -22,7 +22,7 @@ from bson import json_util
 
 from domain.wire.bookings import BookingAnswer
 from handlers.bookings import announce
-from handlers.context import Context
+from handlers.context import PublishContext
 from server import embedded
 from tests.authorisation.world import World
 from tests.bookings.market import Clock, Data, Market
@@ -141,7 +141,7 @@ class Recorder:
             )
 
 
-async def _leave(context: Context, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
+async def _leave(context: PublishContext, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
     """Instead of settling."""
     return {}
 
