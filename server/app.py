@@ -18,11 +18,10 @@ from server import draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
 from server.cluster.membership import Membership
-from server.cluster.recovery import ASK_SECONDS, UnpublishedRecovery
+from server.cluster.recovery import ASK_SECONDS, LOOK_SECONDS, PublishOutageRecorder, UnpublishedRecovery
 from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
 from server.fanout.gaps import GapFiller
-from server.fanout.outages import LOOK_SECONDS, SilenceKeeper
 from server.fanout.publisher import ROTATE_SECONDS, ClusterPublisher
 from server.fanout.slot_notifier import SlotNotifier
 from server.fanout.subscriptions import RoomSubscriptions
@@ -118,7 +117,7 @@ class Node:
         self.feeds = self.rooms.watch = RoomSubscriptions(
             self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
         )
-        self.silence = SilenceKeeper(self.bus, self.store.silences, clock)
+        self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
@@ -131,7 +130,7 @@ class Node:
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
         )
-        self.recovery = UnpublishedRecovery(self.store.silences, self.database.answers, clock)
+        self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
         self.context = Context(
@@ -211,7 +210,7 @@ class Node:
         self.membership.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
-        self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
+        self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
         return await self._listener.start()
@@ -237,7 +236,7 @@ class Node:
         self.passwords.close()
         await self.pictures.stop()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
-        await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
+        await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()

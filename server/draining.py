@@ -15,7 +15,7 @@ COMMANDS_SECONDS = 2.5
 SOCKETS_SECONDS = 3.0
 WRITES_SECONDS = 1.2
 PRESENCE_SECONDS = 0.8
-SILENCE_SECONDS = 0.5
+OUTAGE_SECONDS = 0.5
 
 
 async def within(seconds: float, work: Awaitable[None], what: str) -> None:

@@ -19,10 +19,10 @@ from store import (
     outbox,
     pricings,
     profiles,
+    publish_outages,
     reviews,
     revocations,
     sessions,
-    silences,
     specializations,
     users,
 )
@@ -48,10 +48,10 @@ from store.outbox import Outbox
 from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
+from store.publish_outages import PublishOutages
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
-from store.silences import Silences
 from store.specializations import Specializations
 from store.users import Users
 from store.watermarks import Watermarks
@@ -80,7 +80,7 @@ SCHEMAS = (
     *files.SCHEMAS,
     *calendars.SCHEMAS,
     *accounts.SCHEMAS,
-    *silences.SCHEMAS,
+    *publish_outages.SCHEMAS,
 )
 
 
@@ -128,7 +128,7 @@ class Store:
         self.credits = Credits(database)
         self.outbox = Outbox(database)
         self.departures = PendingErasures(database)
-        self.silences = Silences(database)
+        self.publish_outages = PublishOutages(database)
         self.reservations = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )

@@ -131,7 +131,9 @@ def _new_booking(
     )
 
 
-async def preview_cancellation(context: PublishContext, actor: Actor, command: PreviewCancellation) -> CancellationPreview:
+async def preview_cancellation(
+    context: PublishContext, actor: Actor, command: PreviewCancellation
+) -> CancellationPreview:
     """What cancelling now would cost the actor; raises ``conflict`` when it is too late for that."""
     booking, by = await own_booking(context, actor, command.booking_id)
     found = cancellation(booking, by, context.now())

@@ -131,7 +131,9 @@ async def upload(context: UploadContext, actor: Actor, command: Upload) -> FileA
         return await _upload_once(context, actor, command, spool, content_type)
 
 
-async def _upload_once(context: UploadContext, actor: Actor, command: Upload, spool: Spool, content_type: str) -> FileAnswer:
+async def _upload_once(
+    context: UploadContext, actor: Actor, command: Upload, spool: Spool, content_type: str
+) -> FileAnswer:
     """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again.
 
     A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.

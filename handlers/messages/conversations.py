@@ -34,7 +34,9 @@ from store.watermarks import Marks
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-async def open_conversation(context: ConversationContext, actor: Actor, command: OpenConversation) -> ConversationAnswer:
+async def open_conversation(
+    context: ConversationContext, actor: Actor, command: OpenConversation
+) -> ConversationAnswer:
     """The conversation with a user, made if there is none; ``not_found`` for someone one may not talk to."""
     await _make_sure_of(context, actor, command)
     record = await context.store.conversations.between(actor.user_id, command.user_id)
@@ -57,7 +59,9 @@ async def _make_sure_of(context: ConversationContext, actor: Actor, command: Ope
         raise not_found("user to talk to")
 
 
-async def list_conversations(context: ConversationContext, actor: Actor, command: ListConversations) -> ConversationPage:
+async def list_conversations(
+    context: ConversationContext, actor: Actor, command: ListConversations
+) -> ConversationPage:
     """The actor's conversations, newest first."""
     before = _decode_cursor(command.cursor) if command.cursor else None
     records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)

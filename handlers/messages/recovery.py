@@ -4,7 +4,7 @@ What a node that died left half done is finished by any other.
 
 Recovery of unpublished entries: what a node committed and may not have told anybody, nor shown in its conversations.
 
-Such a node is a row (``store/silences.py``): it died, or nothing was heard of it since it was cut off from Redis.
+Such a node is a row (``store/outages.py``): it died, or nothing was heard of it since it was cut off from Redis.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from handlers.context import PublishContext, ReadContext
 from handlers.jobs import Backoff, Job
 from handlers.messages import views
 from store.log.reader import Entry
-from store.silences import SILENT_FOR
+from store.publish_outages import OUTAGE_OVER_AFTER
 from store.work_queue import WorkRow
 
 
@@ -129,7 +129,7 @@ def unpublished_entries(context: PublishContext) -> Job:
     ignores it."""
     return Job(
         "unpublished entries",
-        context.store.silences.queue,
+        context.store.publish_outages.queue,
         partial(_recover, context),
         lease=timedelta(seconds=30),
         backoff=Backoff(longest=timedelta(seconds=60), longest_excused=timedelta(seconds=5)),
@@ -137,17 +137,17 @@ def unpublished_entries(context: PublishContext) -> Job:
 
 
 async def _recover(context: PublishContext, claimed: WorkRow) -> None:
-    silences, now = context.store.silences, context.clock()
-    row = silences.row(claimed)
-    if not row.dead and now < row.at + SILENT_FOR:
+    outages, now = context.store.publish_outages, context.clock()
+    row = outages.row(claimed)
+    if not row.dead and now < row.at + OUTAGE_OVER_AFTER:
         # It lives, and an earlier version of this program does not say when its word is due.
-        await silences.look_again(claimed, row.at + SILENT_FOR, 0)
+        await outages.look_again(claimed, row.at + OUTAGE_OVER_AFTER, 0)
         return
-    until = row.at + (AFTER if row.dead else SILENT_FOR + AFTER)
+    until = row.at + (AFTER if row.dead else OUTAGE_OVER_AFTER + AFTER)
     # What was committed later shows in no projection: those who live write theirs.
     await _announce(context, row.since - BEFORE, until, only_behind=row.looks > 0)
     if row.looks < len(AGAIN_AFTER):
-        await silences.look_again(claimed, now + AGAIN_AFTER[row.looks], row.looks + 1)
+        await outages.look_again(claimed, now + AGAIN_AFTER[row.looks], row.looks + 1)
 
 
 async def _announce(context: PublishContext, since: datetime, until: datetime, *, only_behind: bool) -> None:

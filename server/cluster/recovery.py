@@ -1,12 +1,51 @@
-"""A node that died becomes durable work: the entries that it may have committed and not published are looked for."""
+"""Entries that may be committed and not published: of a node that cannot reach Redis, and of one that died.
+
+Each becomes a row of durable work (``handlers/messages/recovery.py``), so that any node publishes what it could not.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from server.cluster.membership import DeadNode
-from store.silences import Silences
+from server.pubsub.bus import Bus
+from store.publish_outages import PublishOutage, PublishOutages
+
+# Soon enough for a node that is killed just after.
+LOOK_SECONDS = 1.0
+# Once Redis is back, a node says again what it said meanwhile; by then it has.
+_REPUBLISHED_SECONDS = 5.0
+
+
+class PublishOutageRecorder:
+    """``note`` is called again and again; ``stop`` at the end."""
+
+    def __init__(self, bus: Bus, outages: PublishOutages, clock: Callable[[], datetime]) -> None:
+        self._bus = bus
+        self._outages = outages
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._since: datetime | None = None
+        self._cut_off_at = 0.0
+
+    async def note(self) -> None:
+        if not self._bus.speaking:
+            now = self._clock()
+            self._since = self._since or now
+            self._cut_off_at = self._loop.time()
+            await self._outages.keep(PublishOutage(self._bus.node, self._since, now))
+        elif self._since is not None and self._loop.time() - self._cut_off_at > _REPUBLISHED_SECONDS:
+            await self._outages.end(self._bus.node)
+            self._since = None
+
+    async def stop(self) -> None:
+        with suppress(Exception):
+            # What was committed last may be later than the last note; without MongoDB nothing was.
+            await self.note()
+
 
 ASK_SECONDS = 1.0
 # A MongoDB that did not answer for longer than this was away.
@@ -20,9 +59,9 @@ class UnpublishedRecovery:
     committed when it thaws, so what a dead node may have left begins when the server last answered."""
 
     def __init__(
-        self, silences: Silences, answers: Callable[[], Awaitable[bool]], clock: Callable[[], datetime]
+        self, outages: PublishOutages, answers: Callable[[], Awaitable[bool]], clock: Callable[[], datetime]
     ) -> None:
-        self._silences = silences
+        self._outages = outages
         self._answers = answers
         self._clock = clock
         self._answered_at = clock()
@@ -42,7 +81,7 @@ class UnpublishedRecovery:
         """Returns when the row stands; raises ``unavailable``."""
         now, ran_out = self._clock(), datetime.fromtimestamp(dead.ran_out / 1000, UTC)
         since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before(now)))
-        await self._silences.note_dead(dead.incarnation, since, ran_out, self._clock())
+        await self._outages.note_dead(dead.incarnation, since, ran_out, self._clock())
         del self._since[dead.incarnation]
 
     def _answered_before(self, now: datetime) -> datetime:

@@ -48,7 +48,9 @@ class _Tail:
         """The link is told by the transport itself."""
 
 
-def take_over(request: web.Request, upkeep: SharedTransportState, owner: Owner, most: int) -> tuple[WebSocketTransport, bytes]:
+def take_over(
+    request: web.Request, upkeep: SharedTransportState, owner: Owner, most: int
+) -> tuple[WebSocketTransport, bytes]:
     """The transport under a new link, and bytes that were read already, to be fed to it.
 
     aiohttp's own protocol, its task, the request and its headers would cost about 10 KB for as long as the client

@@ -19,11 +19,11 @@ from server.app import utc_now
 from server.cluster.lease import LEASES, QUIET
 from server.cluster.membership import DeadNode
 from server.cluster.recovery import UnpublishedRecovery
-from store import silences as silences_module
+from store import publish_outages
 from store.conversations import CONVERSATIONS
 from store.database import Document
 from store.log.documents import MESSAGES, message_document
-from store.silences import Silences
+from store.publish_outages import PublishOutages
 from tests.faults.relay import relay
 from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
@@ -153,7 +153,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
 ) -> None:
     """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
     talk = await two.talk()
-    silences = two.nodes[0].node.store.silences
+    outages = two.nodes[0].node.store.publish_outages
     async with (
         relay("127.0.0.1", two.redis.port) as way,
         served(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
@@ -162,18 +162,18 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
         await talk.say(phone, "first")
         await talk.everyone_heard_everything()
         await way.cut()
-        await until(lambda: silences.before(utc_now() + timedelta(minutes=1)))
+        await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         async with two.redis.client() as redis:
             await redis.flushall()
         await talk.say(phone, "late")
         third.process.send_signal(end)
         await third.process.wait()
         # As if the time had passed in which it could have said that it lives.
-        monkeypatch.setattr(unannounced, "SILENT_FOR", timedelta(0))
-        rows = two.nodes[0].node.database.collection(silences_module.NAME)
+        monkeypatch.setattr(unannounced, "OUTAGE_OVER_AFTER", timedelta(0))
+        rows = two.nodes[0].node.database.collection(publish_outages.NAME)
         await rows.update_many({}, {"$set": {"dueAt": utc_now()}})
         await talk.everyone_heard_everything()
-    (row,) = await silences.before(utc_now() + timedelta(minutes=1))
+    (row,) = await outages.before(utc_now() + timedelta(minutes=1))
     assert row.looks > 0
 
 
@@ -184,17 +184,17 @@ async def test_who_is_back_speaks_for_itself(two: Stage, database_url: str, tmp_
         running_node(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
         device(third.url, await two.people.another_device(talk.client)) as phone,
     ):
-        silences = two.nodes[0].node.store.silences
+        outages = two.nodes[0].node.store.publish_outages
         await way.cut()
-        await until(lambda: silences.before(utc_now() + timedelta(minutes=1)))
+        await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         await talk.say(phone, "late")
         await way.mend()
         await talk.everyone_heard_everything()
-        await until(partial(_nobody_silent, silences))
+        await until(partial(_no_outage, outages))
 
 
-async def _nobody_silent(silences: Silences) -> bool:
-    return not await silences.before(utc_now() + timedelta(minutes=1))
+async def _no_outage(outages: PublishOutages) -> bool:
+    return not await outages.before(utc_now() + timedelta(minutes=1))
 
 
 async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: Stage) -> None:
@@ -205,7 +205,7 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: S
     submitted = message_document(a_message(talk.id, talk.client.id, "late", "committed late")) | {"seq": 2}
     await died(two)
     node = two.nodes[0].node
-    rows = node.database.collection(silences_module.NAME)
+    rows = node.database.collection(publish_outages.NAME)
     await until(lambda: rows.find_one({"dead": True, "looks": {"$gte": 1}}))
     await node.database.collection(MESSAGES).insert_one(submitted)
     for phone in talk.devices:
@@ -221,15 +221,15 @@ async def test_a_death_is_noted_from_when_the_database_last_answered(two: Stage)
     async def answer() -> bool:
         return answers
 
-    silences = two.nodes[0].node.store.silences
-    recovery = UnpublishedRecovery(silences, answer, lambda: now)
+    outages = two.nodes[0].node.store.publish_outages
+    recovery = UnpublishedRecovery(outages, answer, lambda: now)
     began = now
     answers = False
     for _ in range(3):
         now += timedelta(seconds=30)
         await recovery.ask()
     ran_out = now - timedelta(seconds=2)
-    rows = two.nodes[0].node.database.collection(silences_module.NAME)
+    rows = two.nodes[0].node.database.collection(publish_outages.NAME)
     for incarnation in ("while it is away", "just after"):
         await recovery.on_node_dead(DeadNode(incarnation, int(ran_out.timestamp() * 1000)))
         row = await rows.find_one({"_id": incarnation})

@@ -35,7 +35,7 @@ class World:
         names = await database.list_collection_names()
         return {name: await database[name].find().sort("_id", 1).to_list(None) for name in sorted(names)}
 
-    async def assert_silence(self) -> None:
+    async def assert_outage(self) -> None:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
         for namespace in NAMESPACES:
             assert await self.listener.is_usable(namespace)

@@ -1,6 +1,6 @@
 """Nodes that may have committed entries without publishing them: those that do not reach Redis, and those that died.
 
-A row is the time in which that may have been; it is durable work (``handlers/unannounced.py``).
+A row is the time in which that may have been; it is durable work (``handlers/messages/recovery.py``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "silences"
 # Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
-SILENT_FOR = timedelta(seconds=15)
+OUTAGE_OVER_AFTER = timedelta(seconds=15)
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"), *work_indexes())),)
 
 
-class Silence(msgspec.Struct, frozen=True):
+class PublishOutage(msgspec.Struct, frozen=True):
     """``at``: when the node last said that it lives; ``dead``: its lease ran out. ``looks``: how often it was looked
     for what the node left."""
 
@@ -31,18 +31,18 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 @repository
-class Silences:
+class PublishOutages:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", SILENT_FOR))
+        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER))
 
-    async def keep(self, silence: Silence) -> None:
+    async def keep(self, outage: PublishOutage) -> None:
         told = {
-            "$set": {"at": silence.at, "dueAt": silence.at + SILENT_FOR},
-            "$setOnInsert": {"since": silence.since},
+            "$set": {"at": outage.at, "dueAt": outage.at + OUTAGE_OVER_AFTER},
+            "$setOnInsert": {"since": outage.since},
             "$unset": {"work": "", "looks": ""},
         }
-        await self._rows.update_one({"_id": silence.node}, told, upsert=True)
+        await self._rows.update_one({"_id": outage.node}, told, upsert=True)
 
     async def note_dead(self, node: str, since: datetime, at: datetime, now: datetime) -> None:
         """Its lease ran out. Noting it again changes nothing for as long as the row is there."""
@@ -58,14 +58,14 @@ class Silences:
         """It has published what it could not."""
         await self._rows.delete_one({"_id": node})
 
-    async def before(self, at: datetime) -> list[Silence]:
+    async def before(self, at: datetime) -> list[PublishOutage]:
         """Nodes that were cut off and last said so before then."""
-        return [_silence(row) for row in await self._rows.find({"at": {"$lt": at}, "dead": None}).to_list(None)]
+        return [_outage(row) for row in await self._rows.find({"at": {"$lt": at}, "dead": None}).to_list(None)]
 
     @staticmethod
-    def row(claimed: WorkRow) -> Silence:
-        return _silence(claimed.document)
+    def row(claimed: WorkRow) -> PublishOutage:
+        return _outage(claimed.document)
 
 
-def _silence(row: Document) -> Silence:
-    return Silence(row["_id"], row["since"], row["at"], row.get("dead", False), row.get("looks", 0))
+def _outage(row: Document) -> PublishOutage:
+    return PublishOutage(row["_id"], row["since"], row["at"], row.get("dead", False), row.get("looks", 0))
