@@ -17,14 +17,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.errors import Code, DomainError, unavailable
-from domain.stored import StoredFormat
 from domain.wire import codec
 from domain.wire.base import Command
-from domain.wire.conversations import MessageAnswer
-from handlers import access
 from handlers.access import Actor
 from handlers.context import ReadContext
-from handlers.messages import views
 from handlers.request_digests import asked_by, scope_of
 from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.idempotency import CLAIM_LASTS, Asked, Claim, Keep, Scope, StoredResult, nothing
@@ -43,15 +39,6 @@ _PAUSE_SECONDS = 0.05
 _RENEWED_EACH_SECONDS = CLAIM_LASTS.total_seconds() / 4
 
 
-class _Named(msgspec.Struct, frozen=True):
-    """What is kept of an answer that is a message: messages change, and what was deleted must not come back."""
-
-    id: str
-
-
-_NAMED = StoredFormat(_Named, msgspec.json)
-
-
 def idempotent(name: str) -> Callable[[Handler[X, C, R]], Handler[X, C, R | msgspec.Raw]]:
     """The first result itself is answered to a repeat. ``name``: the key's scope, a socket event where there is one.
 
@@ -64,39 +51,20 @@ def idempotent(name: str) -> Callable[[Handler[X, C, R]], Handler[X, C, R | msgs
         return as_answered(stored)
 
     def decorate(handler: Handler[X, C, R]) -> Handler[X, C, R | msgspec.Raw]:
-        return _once(name, handler, codec.encode, 1, recall)
+        return kept_afterwards(name, handler, codec.encode, 1, recall)
 
     return decorate
 
 
-def idempotent_message(name: str) -> Callable[[Handler[X, C, MessageAnswer]], Handler[X, C, MessageAnswer]]:
-    """For commands that answer a message: a repeat is answered with that message as it now stands.
-
-    Their entries in the log carry the key, or the ``clientMessageId``: done again they find what was committed.
-    """
-
-    async def recall(context: ReadContext, actor: Actor, stored: StoredResult) -> MessageAnswer:
-        assert stored.result is not None
-        _, record = await access.message(context, actor, _NAMED.decode(stored.result, stored.version).id)
-        (message,) = await views.seen_messages(context, [record])
-        return MessageAnswer(message=message)
-
-    def keep(answer: MessageAnswer) -> bytes:
-        return _NAMED.encode(_Named(answer.message.id))
-
-    def decorate(handler: Handler[X, C, MessageAnswer]) -> Handler[X, C, MessageAnswer]:
-        return _once(name, handler, keep, _NAMED.version, recall)
-
-    return decorate
-
-
-def _once(
+def kept_afterwards(
     name: str,
     handler: Handler[X, C, R],
     keep: Callable[[R], bytes],
     version: int,
     recall: Callable[[X, Actor, StoredResult], Awaitable[Any]],
 ) -> Handler[X, C, Any]:
+    """``keep`` makes what is stored of the answer, after the work; ``recall`` makes a repeat's answer of it."""
+
     @functools.wraps(handler)
     async def once(context: X, actor: Actor, command: C) -> Any:
         if command.idempotency_key is None:

@@ -20,20 +20,20 @@ from store.booking_transactions import RESULT
 from store.idempotency import Claim, StoredResult
 
 C = TypeVar("C", bound=Command)
+# Commits a change of a booking, with what keeps the key's result.
+Committing = Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Booking]]
 
 
 def idempotent_booking(
     name: str,
-) -> Callable[[Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Booking]]], Handler[PublishContext, C, BookingAnswer]]:
+) -> Callable[[Committing[C]], Handler[PublishContext, C, BookingAnswer]]:
     """The handler commits, with the claim; from here the log and the parties are told, and the caller answered.
 
     A repeat answers the booking as it was committed first. Raises ``idempotency_conflict`` when the key came with
     another body before. ``name``: the key's scope.
     """
 
-    def decorate(
-        handler: Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Booking]],
-    ) -> Handler[PublishContext, C, BookingAnswer]:
+    def decorate(handler: Committing[C]) -> Handler[PublishContext, C, BookingAnswer]:
         @functools.wraps(handler)
         async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
             booking = await committed_once(name, context, actor, command, handler, _as_kept)

@@ -30,8 +30,8 @@ from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
 from handlers.files import uses
-from handlers.idempotency import idempotent_message
 from handlers.messages import views
+from handlers.messages.keyed import idempotent_message
 from handlers.request_digests import digest_of
 from store.log.log import AppendedChange
 
@@ -205,7 +205,10 @@ async def _change(
 
 
 async def _is_committed(
-    context: ConversationContext, actor: Actor, record: MessageRecord, command: EditMessage | DeleteMessage | ReactToMessage
+    context: ConversationContext,
+    actor: Actor,
+    record: MessageRecord,
+    command: EditMessage | DeleteMessage | ReactToMessage,
 ) -> bool:
     """Whether the log has the command's entry; raises ``idempotency_conflict`` when it has another's under the key."""
     if command.idempotency_key is None:
