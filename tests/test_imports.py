@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -88,3 +88,81 @@ def _is_part_of_root(path: Path) -> bool:
 def test_the_exceptions_are_still_needed() -> None:
     for place, name in ALLOWED:
         assert any(_is_within(module, name) for module in _imported(ROOT / place)), f"{place} no longer needs {name}"
+
+
+def _modules() -> dict[str, Path]:
+    """Ours, by their names; a package by its ``__init__``."""
+    found = {"run": ROOT / "run.py"}
+    for package in FORBIDDEN:
+        for path in _files(package):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _module_imports() -> dict[str, set[str]]:
+    """What each of our modules imports of ours, for type checking only as well, and inside of functions."""
+    modules = _modules()
+    imports: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        imports[name] = {
+            found for one in _imported(path) if (found := _nearest(one, modules)) is not None and found != name
+        }
+    return imports
+
+
+def _nearest(imported: str, modules: Collection[str]) -> str | None:
+    """The module that is imported, or the one that has the imported name."""
+    return next((one for one in (imported, imported.rpartition(".")[0]) if one in modules), None)
+
+
+def _package_imports() -> dict[str, set[str]]:
+    """By folder. Modules beside folders, like ``server/app.py``, are on their own: some lie above them, some below."""
+    modules = _modules()
+    homes = {path.parent for path in modules.values()}
+
+    def folder(module: str) -> str:
+        home = modules[module].parent
+        mixed = any(home in other.parents for other in homes)
+        return module if mixed else home.relative_to(ROOT).as_posix()
+
+    imports: dict[str, set[str]] = {}
+    for module, imported in _module_imports().items():
+        home = folder(module)
+        imports.setdefault(home, set()).update(other for one in imported if (other := folder(one)) != home)
+    return imports
+
+
+def _circles(imports: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Groups whose members all reach each other; each once, sorted."""
+    reached = {name: _reachable(name, imports) for name in imports}
+    circles = {
+        tuple(sorted(other for other in reached[name] if name in reached.get(other, ())))
+        for name in imports
+        if name in reached[name]
+    }
+    return sorted(map(list, circles))
+
+
+def _reachable(name: str, imports: Mapping[str, Collection[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for one in imports.get(waiting.pop(), ()):
+            if one not in found:
+                found.add(one)
+                waiting.append(one)
+    return found
+
+
+def test_circles_are_found() -> None:
+    assert _circles({"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": ["e"], "e": ["d"]}) == [["b", "c"], ["d", "e"]]
+    assert _circles({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    assert _circles(_module_imports()) == []
+
+
+def test_no_packages_import_each_other() -> None:
+    assert _circles(_package_imports()) == []
