@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
+
 from domain import rooms
 from domain.conversations import Membership
 from domain.errors import Code, DomainError, invalid
@@ -18,6 +20,7 @@ from domain.messages import (
     Message,
     MessageRecord,
     body_digest,
+    change_key,
     changes_nothing,
     check_body,
     check_delete,
@@ -182,7 +185,8 @@ async def _change(
             )
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
 
-        appending = context.store.log.append_change(change, announce)
+        keyed = msgspec.structs.replace(change, key=change_key(record, change))
+        appending = context.store.log.append_change(keyed, announce)
     applied = await appending
     if ends_files:
         await release(context, record)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain.errors import Code, DomainError
+from domain.errors import Code, DomainError, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
@@ -84,6 +84,7 @@ class Admission:
         new_sid: Callable[[], str],
         attendance: Attendance,
         channels: Channels,
+        prepared: Callable[[], bool],
     ) -> None:
         self._authenticator = authenticator
         self._registry = registry
@@ -93,9 +94,12 @@ class Admission:
         self._new_sid = new_sid
         self._attendance = attendance
         self._channels = channels
+        self._prepared = prepared
 
     def refusal(self, client: Client) -> DomainError | None:
-        """Why an address that connects namespaces without end has to wait."""
+        """Why a namespace cannot be connected now: no database was found yet, or an address connects without end."""
+        if not self._prepared():
+            return unavailable()
         wait = self._buckets.take(("CONNECT", client.socket.network), _CONNECTS)
         if not wait:
             return None

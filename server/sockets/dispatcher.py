@@ -17,6 +17,7 @@ from domain.wire.base import Command
 from handlers.context import Context
 from server.observability.logging import safe_traceback
 from server.protocol import packets
+from server.revocation.freshness import Freshness
 from server.sockets.clients import Client, NamespaceConnection
 from server.sockets.rows import ORDINARY, Buckets, Rate, Row
 
@@ -52,8 +53,10 @@ class Dispatcher:
         namespaces: Mapping[str, tuple[Row, ...]],
         own: tuple[SocketRow, ...],
         buckets: Buckets,
+        freshness: Freshness,
     ) -> None:
         self._context = context
+        self._freshness = freshness
         self._rows: dict[str, dict[str, Row | SocketRow]] = {
             namespace: {**{row.event: row for row in own}, **{row.event: row for row in rows}}
             for namespace, rows in namespaces.items()
@@ -148,12 +151,15 @@ class Dispatcher:
         self, client: Client, connection: NamespaceConnection, row: Row | SocketRow, command: object, ack_id: int | None
     ) -> None:
         try:
+            await self._freshness.wait()
             if isinstance(row, SocketRow):
                 result = await row.handler(client, command)
             elif row.bulky:
                 result = await self._read(client, connection, row, command)
             else:
                 result = await row.handler(self._context, connection.actor, command)
+            # It may hold what others wrote.
+            await self._freshness.wait()
             code, envelope = "ok", packets.success(result)
         except DomainError as error:
             code, envelope = error.code.value, packets.failure(error)

@@ -152,6 +152,8 @@ def change_document(change: Change) -> Document:
         "unapplied": True,
         "createdAt": change.created_at,
     }
+    if change.key is not None:
+        document["clientMessageId"] = change.key
     if change.kind == "edit":
         document["text"] = change.text
     elif change.kind == "reaction":
@@ -170,5 +172,6 @@ def change_record(document: Document) -> Change:
         text=document.get("text"),
         emoji=document.get("emoji"),
         remove=document.get("remove", False),
+        key=document.get("clientMessageId"),
         created_at=document["createdAt"],
     )

@@ -65,7 +65,10 @@ class Log:
     def append_change(
         self, change: Change, announce: Callable[[AppendedChange], None]
     ) -> Awaitable[AppendedChange]:
-        """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``."""
+        """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
+
+        Of those with one ``key`` the first is stored, and answered to all.
+        """
 
         def committed(appended: Appended) -> None:
             announce(_applied(appended))
