@@ -196,6 +196,21 @@ def changes_nothing(record: MessageRecord, change: Change) -> bool:
     return on is not change.remove
 
 
+def change_key(record: MessageRecord, change: Change) -> str:
+    """The ``clientMessageId`` under which the change is stored, so that whoever makes the same of one state of the
+    message, at once or after an answer that was lost, makes one entry between them.
+
+    It names that state by the ``seq`` that set it: there and back again are different changes.
+    """
+    if change.kind == "delete":
+        return effect_key(f"delete:{record.id}")
+    if change.kind == "edit":
+        digest = blake2b((change.text or "").encode(), digest_size=12, person=b"edit").hexdigest()
+        return effect_key(f"edit:{record.id}:{record.edit_seq}:{digest}")
+    since = max((m.seq for m in record.marks if m.emoji == change.emoji and m.user_id == change.sender_id), default=0)
+    return effect_key(f"reaction:{record.id}:{since}:{change.emoji}")
+
+
 def fold(record: MessageRecord, change: Change) -> MessageRecord:
     """The record after the change.
 

@@ -33,11 +33,13 @@ from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth
+from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
-from server.revocation import Cutter, RevocationWatch
+from server.revocation.freshness import Freshness
+from server.revocation.watch import Cutter, RevocationWatch
 from server.security.passwords import STANDARD, Argon2Passwords, Cost
 from server.security.secrets import ServerSecrets, SignedUrls
 from server.security.tokens import AccessTokens, Authenticator
@@ -84,6 +86,9 @@ class Node:
         self.settings = settings
         self.peers = peers
         self.draining = False
+        # Until then nothing is served that needs the database.
+        self.prepared = False
+        self.preparation: asyncio.Task[None] | None = None
         self.database = Database(mongo_url)
         self.store = Store(self.database)
         self.bus = Bus(redis_url)
@@ -99,7 +104,7 @@ class Node:
         self.secrets = ServerSecrets(settings.jwt_secret)
         self.pictures = PictureMaker()
         self._make_sockets(clock)
-        cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock)
+        cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock, self.freshness.confirm)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
         # Behind proxies an address is one of them, and they have limits of their own.
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
@@ -111,12 +116,14 @@ class Node:
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
         settings, scale = self.settings, self.settings.rate_limit_scale
         self.rooms = Rooms()
-        self.delivery = Delivery(self.rooms)
+        self.freshness = Freshness()
+        self.delivery = Delivery(self.rooms, self.freshness)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
         self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
         self.feeds = self.rooms.watch = RoomSubscriptions(
             self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
         )
+        self.freshness.on_restored(self.feeds.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
         self.typing = TypingIndicators(self.publisher)
@@ -163,10 +170,10 @@ class Node:
         buckets = Buckets(scale)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
-            self.feeds,
+            self.feeds, lambda: self.prepared,
         )
         own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
-        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets)
+        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets, self.freshness)
         self.gateway.serve(admission, self.dispatcher, self.registry, attendance)
 
     def _make_app(self) -> web.Application:
@@ -189,7 +196,15 @@ class Node:
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
-        Operations(self.database, self.redis, lambda: self._exposition(metrics), lambda: self.draining).attach(app)
+        app.middlewares.append(refusing_until(lambda: self.prepared))
+        Operations(
+            self.database,
+            self.redis,
+            lambda: self._exposition(metrics),
+            lambda: self.draining,
+            lambda: self.prepared,
+            lambda: self.freshness.current,
+        ).attach(app)
         self.gateway.attach(app)
         return app
 
@@ -201,9 +216,22 @@ class Node:
         return client_address(request.remote, forwarded, self.settings.trusted_proxies)
 
     async def start(self) -> str:
-        """Prepare the database and listen; answers the URL."""
-        await self.store.prepare()
+        """Prepare the database and listen; answers the URL.
+
+        A database that does not answer is waited for beside: ``preparation`` ends when all is served, and raises what
+        ``prepare`` does. Raises ``OSError`` or ``Misconfigured``.
+        """
+        preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self.store.prepare))
+        done, _ = await asyncio.wait([preparing], timeout=LISTEN_AFTER_SECONDS)
+        self.preparation = asyncio.get_running_loop().create_task(self._begin(preparing))
+        if done:
+            await self.preparation
+        return await self._listener.start()
+
+    async def _begin(self, preparing: asyncio.Task[None]) -> None:
+        await preparing
         await self.mailer.start()
+        self.freshness.start()
         self.revocations.start()
         await self.bus.start()
         await self.feeds.start()
@@ -213,12 +241,16 @@ class Node:
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
-        return await self._listener.start()
+        self.prepared = True
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
         self.draining = True
         self.gateway.stop_reading()
+        self.freshness.stop()
+        if self.preparation is not None:
+            self.preparation.cancel()
+            await asyncio.gather(self.preparation, return_exceptions=True)
         await self._listener.close()
         await asyncio.gather(
             self.background.stop(),

@@ -32,7 +32,8 @@ class RedisHealth:
 
 
 class Operations:
-    """``metrics``: the page; ``draining``: whether the node is on its way out."""
+    """``metrics``: the page; ``draining``: whether the node is on its way out; ``prepared``: whether it has found its
+    database; ``revocations_known``: whether its sockets may be served."""
 
     def __init__(
         self,
@@ -40,11 +41,15 @@ class Operations:
         redis: RedisHealth,
         metrics: Callable[[], Awaitable[bytes]],
         draining: Callable[[], bool],
+        prepared: Callable[[], bool],
+        revocations_known: Callable[[], bool],
     ) -> None:
         self._database = database
         self._redis = redis
         self._metrics = metrics
         self._draining = draining
+        self._prepared = prepared
+        self._revocations_known = revocations_known
 
     def attach(self, app: web.Application) -> None:
         app.router.add_get("/healthz", self.healthz)
@@ -56,15 +61,19 @@ class Operations:
         return web.json_response({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """503 while MongoDB does not answer or the node drains; Redis is only told of."""
+        """503 while MongoDB does not answer, sockets are not served or the node drains; Redis is only told of."""
         mongo, redis = await asyncio.gather(self._database.answers(), self._redis.state())
-        draining = self._draining()
-        ready = mongo and not draining
+        draining, prepared, known = self._draining(), self._prepared(), self._revocations_known()
+        ready = mongo and prepared and known and not draining
         body: dict[str, str] = {
             "status": "ready" if ready else "draining" if draining else "unavailable",
             "mongo": "up" if mongo else "down",
             "redis": redis,
         }
+        if mongo and not prepared:
+            body["database"] = "not prepared"
+        if mongo and not known:
+            body["revocations"] = "unknown"
         return web.Response(status=200 if ready else 503, body=codec.encode(body), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:

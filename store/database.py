@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import pymongo
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -33,6 +34,7 @@ from pymongo.read_concern import ReadConcern
 
 from domain.errors import DomainError, unavailable
 from store import command_budget, threads
+from store.reachability import understood_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,18 +115,21 @@ class Database:
     """One client per process; collections read and write with majority concern."""
 
     def __init__(self, url: str) -> None:
-        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            appname="spotter",
-            tz_aware=True,
-            maxPoolSize=64,
-            minPoolSize=2,
-            serverSelectionTimeoutMS=3000,
-            connectTimeoutMS=3000,
-            socketTimeoutMS=20000,
-            retryWrites=True,
-            retryReads=True,
-        )
+        """Raises ``Misconfigured`` for a URL that no server can be found by."""
+        self.url = url
+        with understood_url():
+            self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                url,
+                appname="spotter",
+                tz_aware=True,
+                maxPoolSize=64,
+                minPoolSize=2,
+                serverSelectionTimeoutMS=3000,
+                connectTimeoutMS=3000,
+                socketTimeoutMS=20000,
+                retryWrites=True,
+                retryReads=True,
+            )
         name = self.client.get_default_database(DEFAULT_NAME).name
         self.db: AsyncIOMotorDatabase[Document] = self.client.get_database(
             name,
@@ -139,7 +144,9 @@ class Database:
     async def answers(self) -> bool:
         """Whether there is a primary that answers now."""
         try:
-            await asyncio.wait_for(self.db.command("ping"), PING_SECONDS)
+            # The driver's own limit: a thread of its pool is not left waiting for an answer that does not come.
+            with pymongo.timeout(PING_SECONDS):
+                await asyncio.wait_for(self.db.command("ping"), PING_SECONDS)
         except (PyMongoError, TimeoutError):
             return False
         return True

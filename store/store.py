@@ -49,6 +49,7 @@ from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.reachability import require
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
@@ -149,6 +150,7 @@ class Store:
 
     async def prepare(self) -> None:
         """Indexes first, then the projections that the last run may have left behind."""
+        await require(self.database.db)
         await prepare(self.database, SCHEMAS)
         await self.log.projections.repair_recent()
         await self.listings.repair()

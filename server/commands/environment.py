@@ -14,6 +14,7 @@ from domain.errors import DomainError
 from server import embedded
 from server.embedded import EmbeddedError
 from server.settings import Settings
+from store.reachability import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def reported(run: Run) -> Run:
     async def reporting(settings: Settings, options: argparse.Namespace) -> int:
         try:
             return await run(settings, options)
-        except (DomainError, EmbeddedError) as error:
+        except (DomainError, EmbeddedError, Misconfigured) as error:
             print(error, file=sys.stderr)
             return 1
 

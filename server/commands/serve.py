@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import structlog
 
-from domain.errors import DomainError
 from server.app import Node
 from server.commands.environment import ServerUrls, reported, servers
 from server.draining import DRAIN_SECONDS
@@ -23,6 +22,7 @@ from server.observability.logging import log_loop_error
 from server.settings import Settings
 from server.workers.configuration import Report, read_configuration
 from server.workers.peers import WorkerPeers
+from store.reachability import Misconfigured
 
 log = structlog.get_logger("serve")
 
@@ -36,11 +36,15 @@ async def live(
     peers: WorkerPeers | None = None,
 ) -> int:
     """Tells ``serves`` the URL or ``cannot`` the reason, and answers the exit code after ``stop``."""
-    node = Node(settings, urls.mongo, urls.redis, peers=peers)
+    try:
+        node = Node(settings, urls.mongo, urls.redis, peers=peers)
+    except Misconfigured as error:
+        cannot(str(error))
+        return 1
     try:
         url = await node.start()
-    except (OSError, DomainError) as error:
-        cannot(_reason(settings, error))
+    except (OSError, Misconfigured) as error:
+        cannot(cannot_listen(settings, error) if isinstance(error, OSError) else str(error))
         await node.stop()
         return 1
     # What start-up made stays; collecting it again and again costs a busy loop milliseconds.
@@ -48,17 +52,28 @@ async def live(
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     serves(url)
-    await stop.wait()
+    refused = await _refused(node, stop)
     log.info("draining")
     _end_for_certain()
     await node.stop()
-    return 0
+    if refused is not None:
+        cannot(refused)
+    return 0 if refused is None else 1
 
 
-def _reason(settings: Settings, error: Exception) -> str:
-    if isinstance(error, OSError):
-        return cannot_listen(settings, error)
-    return f"MongoDB does not answer or refuses ({type(error).__name__}). Look at MONGO_URL: it takes a replica set."
+async def _refused(node: Node, stop: asyncio.Event) -> str | None:
+    """Returns at ``stop``, or with the reason why a database that was waited for cannot be used."""
+    assert node.preparation is not None
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([stopped, node.preparation], return_when=asyncio.FIRST_COMPLETED)
+    if node.preparation.done():
+        try:
+            await node.preparation
+        except Misconfigured as error:
+            stopped.cancel()
+            return str(error)
+    await stopped
+    return None
 
 
 def cannot_listen(settings: Settings, error: OSError) -> str:

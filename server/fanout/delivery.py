@@ -12,6 +12,7 @@ from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.frames import Frame
 from server.protocol.packets import encode
+from server.revocation.freshness import Freshness
 from server.sockets.rooms import Rooms
 
 log = structlog.get_logger("fanout")
@@ -30,12 +31,19 @@ class DeliveryCounters:
 
 
 class Delivery:
-    def __init__(self, rooms: Rooms) -> None:
+    """Nothing is written while ``freshness`` is not current; whoever listens to it then asks the members to sync."""
+
+    def __init__(self, rooms: Rooms, freshness: Freshness) -> None:
         self._members = rooms.members
+        self._freshness = freshness
         self.counters = DeliveryCounters()
 
     def deliver(self, namespace: str, room: str, frame: Frame) -> None:
         members = self._members(namespace, room)
+        if not self._freshness.current:
+            if members:
+                self._freshness.missed()
+            return
         self.counters.delivered += len(members)
         for socket in members:
             _write(socket, frame)

@@ -157,6 +157,10 @@ class RoomSubscriptions:
             rooms = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
             self._catch_up([feed for room in rooms if (feed := self._feeds.get(room)) is not None])
 
+    def resync(self) -> None:
+        """Nothing was delivered for a while: every member has to ask what it missed."""
+        self._catch_up(tuple(self._feeds.values()))
+
     def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
         """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
         for feed in feeds:

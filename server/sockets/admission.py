@@ -86,6 +86,7 @@ class Admission:
         new_sid: Callable[[], str],
         attendance: Attendance,
         channels: Channels,
+        prepared: Callable[[], bool],
     ) -> None:
         self._authenticator = authenticator
         self._registry = registry
@@ -95,9 +96,12 @@ class Admission:
         self._new_sid = new_sid
         self._attendance = attendance
         self._channels = channels
+        self._prepared = prepared
 
     def refusal(self, client: Client) -> DomainError | None:
-        """Why an address that connects namespaces without end has to wait."""
+        """Why a namespace cannot be connected now: no database was found yet, or an address connects without end."""
+        if not self._prepared():
+            return unavailable()
         wait = self._buckets.take(("CONNECT", client.socket.network), _CONNECTS)
         if not wait:
             return None

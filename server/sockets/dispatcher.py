@@ -18,6 +18,7 @@ from handlers.context import Context
 from server.deadlines import Deadlines
 from server.observability.logging import safe_traceback
 from server.protocol import packets
+from server.revocation.freshness import Freshness
 from server.sockets.clients import Client, NamespaceConnection
 from server.sockets.rows import ORDINARY, Buckets, Rate, Row
 from store import command_budget
@@ -67,8 +68,10 @@ class Dispatcher:
         namespaces: Mapping[str, tuple[Row, ...]],
         own: tuple[SocketRow, ...],
         buckets: Buckets,
+        freshness: Freshness,
     ) -> None:
         self._context = context
+        self._freshness = freshness
         self._rows: dict[str, dict[str, Row | SocketRow]] = {
             namespace: {**{row.event: row for row in own}, **{row.event: row for row in rows}}
             for namespace, rows in namespaces.items()
@@ -167,12 +170,17 @@ class Dispatcher:
         budget = Budget(connection.actor.user_id, bulk=isinstance(row, Row) and row.bulky)
         command_budget.begin(budget)
         try:
+            if not self._freshness.current:
+                await self._freshness.wait()
             if isinstance(row, SocketRow):
                 result = await row.handler(client, command)
             elif row.bulky:
                 result = await self._read(client, connection, row, command)
             else:
                 result = await row.handler(self._context, connection.actor, command)
+            if not self._freshness.current:
+                # It may hold what others wrote.
+                await self._freshness.wait()
             code, envelope = "ok", packets.success(result)
         except DomainError as error:
             code, envelope = error.code.value, packets.failure(error)

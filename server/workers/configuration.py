@@ -29,7 +29,7 @@ class WorkerConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The only line from a worker: where it serves, or why it cannot."""
+    """A line from a worker: where it serves, or why it cannot, which it may find out later."""
 
     url: str | None = None
     reason: str | None = None

@@ -150,6 +150,11 @@ class Supervision:
         if report is not None and report.url is not None:
             self._ready_once = True
             self._serves(report.url)
+            # It listens; should the database that it waits for refuse it, it says so and ends.
+            refusal = await worker.report()
+            if refusal is not None and refusal.reason is not None:
+                await worker.ended()
+                raise GivenUp(refusal.reason)
         code = await worker.ended()
         if report is not None and report.reason is not None:
             self._unable(report.reason)

@@ -190,7 +190,7 @@ class Appender:
 
     # --- what did not go straight through ---
 
-    async def _settle_change(self, lane: ConversationQueue, document: Document) -> None:
+    async def _settle_change(self, lane: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
         """The conversation waits for the change to reach its target, so that it is announced in order."""
         while True:
             try:
@@ -205,7 +205,8 @@ class Appender:
                     continue
                 self._turns.next(lane)
             else:
-                self._done(lane, Appended(document, True, target))
+                self.counters.repeats += not fresh
+                self._done(lane, Appended(document, fresh, target))
             return
 
     async def _answer_repeat(self, lane: ConversationQueue) -> None:
@@ -219,11 +220,12 @@ class Appender:
         if found is None:
             # Not known yet, or another node's that no majority has committed yet.
             self._turns.retry([lane])
+        elif "change" in found:
+            # Another's change may not be applied yet; that may be done by anybody, any number of times.
+            await self._settle_change(lane, found, fresh=found["_id"] == mine["_id"])
         elif found["_id"] != mine["_id"]:
             self.counters.repeats += 1
             self._done(lane, Appended(found, False))
-        elif "change" in mine:
-            await self._settle_change(lane, found)
         else:
             self._done(lane, Appended(found, True))
 

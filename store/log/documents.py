@@ -163,7 +163,9 @@ def change_document(change: Change) -> Document:
     elif change.kind == "reaction":
         document["emoji"], document["remove"] = change.emoji, change.remove
     if change.client_message_id is not None:
-        document["clientMessageId"], document["digest"] = change.client_message_id, change.digest
+        document["clientMessageId"] = change.client_message_id
+    if change.digest is not None:
+        document["digest"] = change.digest
     return document
 
 

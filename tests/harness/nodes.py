@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from server import revocation
 from server.app import Node, utc_now
+from server.revocation import watch as revocation
 from server.security.passwords import CHEAP
 from server.settings import load
 

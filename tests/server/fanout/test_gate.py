@@ -14,6 +14,7 @@ from server.fanout.delivery import Delivery
 from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
 from server.protocol import frames
 from server.protocol.frames import Frame
+from server.revocation.freshness import Freshness
 from server.sockets.rooms import Rooms
 
 TALK = "a" * 24
@@ -23,7 +24,7 @@ class Written(Delivery):
     """Remembers what a room was given."""
 
     def __init__(self) -> None:
-        super().__init__(Rooms())
+        super().__init__(Rooms(), Freshness())
         self.given: list[int] = []
         self.resyncs = 0
 

@@ -13,8 +13,8 @@ import pytest
 
 from domain.accounts import User
 from domain.sessions import Revocation, Session
-from server import revocation as cutting
-from server.revocation import Cutter, Seen
+from server.revocation import watch as cutting
+from server.revocation.watch import Cutter, Seen
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 USER = User(

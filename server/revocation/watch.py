@@ -85,13 +85,18 @@ class Cutter:
         sockets: Sockets,
         holders: Callable[[Collection[str]], Awaitable[list[tuple[User, Session]]]],
         clock: Callable[[], datetime],
+        settled: Callable[[float], None] = lambda at: None,
     ) -> None:
+        """``settled`` is told how far back, by the instants given to ``read``, everything has been acted on."""
         self._sockets = sockets
         self._holders = holders
         self._clock = clock
         self._seen = Seen()
         self._doubted: dict[str, Reason] = {}
         self._doubts = asyncio.Event()
+        self._settled = settled
+        self._read_at = 0.0
+        self._settling = False
 
     def take(self, rows: Iterable[Revocation]) -> None:
         """Act on those that are new."""
@@ -102,6 +107,12 @@ class Cutter:
                 self._sockets.cut(row.user_id, row.reason, row.session_id)
             elif self._sockets.sessions_of(row.user_id):
                 self._doubt(row.user_id, row.reason)
+
+    def read(self, at: float) -> None:
+        """All rows that stood at that instant have been taken."""
+        self._read_at = max(self._read_at, at)
+        if not self._doubted and not self._settling:
+            self._settled(self._read_at)
 
     def doubt_everybody(self) -> None:
         """After a silence longer than rows are kept."""
@@ -119,9 +130,12 @@ class Cutter:
             await self._doubts.wait()
             self._doubts.clear()
             doubted, self._doubted = self._doubted, {}
+            self._settling, read_at = True, self._read_at
             try:
                 await self._settle(doubted)
                 health.well()
+                self._settling = False
+                self._settled(read_at)
             except Exception as error:
                 health.failed(error)
                 self._doubted = doubted | self._doubted
@@ -159,6 +173,7 @@ class Stream(Protocol):
 class Rows(Protocol):
     async def since(self, at: datetime) -> list[Revocation]: ...
     def stream(self) -> Stream: ...
+    async def close(self) -> None: ...
 
 
 class RevocationWatch:
@@ -168,6 +183,7 @@ class RevocationWatch:
         self._rows = rows
         self._cutter = cutter
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._polled_at: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -187,16 +203,24 @@ class RevocationWatch:
             # Cancelled, it would leave a thread of the driver's behind; as a rule it ends by itself in a moment.
             await asyncio.wait([self._following], timeout=STOP_SECONDS)
             self._following.cancel()
+        await self._rows.close()
 
     async def _follow(self) -> None:
         stream, health = self._rows.stream(), Health("stream")
+        quiet = False
         while not self._stopping:
+            began = self._loop.time()
             try:
                 row = await stream.next()
                 if row is not None:
                     self._cutter.take([row])
+                elif quiet:
+                    # The first time, the driver may only have opened the stream again, which tells nothing.
+                    self._cutter.read(began)
+                quiet = row is None
                 health.well()
             except Exception as error:
+                quiet = False
                 health.failed(error)
                 await asyncio.sleep(_STREAM_AGAIN_SECONDS)
         with suppress(Exception):
@@ -214,9 +238,10 @@ class RevocationWatch:
 
     async def _poll(self) -> None:
         """All rows since the last poll that succeeded, however long ago that was, and some from before it."""
-        now = self._clock()
+        now, began = self._clock(), self._loop.time()
         if self._polled_at is not None and now - self._polled_at > KEPT - OVERLAP:
             self._cutter.doubt_everybody()
         since = now - KEPT if self._polled_at is None else min(now, self._polled_at) - OVERLAP
         self._cutter.take(await self._rows.since(since))
         self._polled_at = now
+        self._cutter.read(began)

@@ -1,0 +1,1 @@
+"""Ended sessions, known to every node within 2 s from the database: their sockets are disconnected, with or without Redis."""

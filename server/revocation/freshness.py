@@ -1,0 +1,84 @@
+"""How recent a node's knowledge of revocations is, and what it may therefore still do for its sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import structlog
+
+from domain.errors import unavailable
+
+log = structlog.get_logger("revocation")
+
+# DESIGN.md, promise 6.
+BOUND_SECONDS = 2.0
+# A command that meets a short stall waits; its sender is told `unavailable` after this long.
+PATIENCE_SECONDS = 1.0
+
+
+class Freshness:
+    """``current``: every revocation older than the bound has been acted on.
+
+    It is asked at each use and not by a timer: after a stall of the process, what lies unread in its sockets would
+    otherwise be served before the timer is run. Always current until ``start`` and after ``stop``.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._known_at = math.inf
+        self._missed = False
+        self._told = False
+        self._confirmed = asyncio.Event()
+        self._restored: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        self._known_at = self._loop.time()
+
+    def stop(self) -> None:
+        self._known_at = math.inf
+        self._wake()
+
+    @property
+    def current(self) -> bool:
+        return self._loop.time() - self._known_at < BOUND_SECONDS
+
+    def on_restored(self, callback: Callable[[], None]) -> None:
+        """Call it when it is current again and something was kept from sockets meanwhile."""
+        self._restored.append(callback)
+
+    def missed(self) -> None:
+        """Something was kept from sockets because it is not current."""
+        self._missed = True
+        if not self._told:
+            self._told = True
+            log.warning("sockets are not served: revocations are not known")
+
+    def confirm(self, at: float) -> None:
+        """All revocations up to that instant, by the loop's clock, have been acted on."""
+        self._known_at = max(self._known_at, at)
+        if not self.current:
+            return
+        self._wake()
+        if self._missed:
+            self._missed = self._told = False
+            log.info("sockets are served again")
+            for callback in self._restored:
+                callback()
+
+    async def wait(self) -> None:
+        """Return when it is current; those who wait go on in the order in which they came. Raises ``unavailable``."""
+        if self.current:
+            return
+        self.missed()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not self.current:
+                    await self._confirmed.wait()
+        except TimeoutError:
+            raise unavailable() from None
+
+    def _wake(self) -> None:
+        self._confirmed.set()
+        self._confirmed.clear()

@@ -1,0 +1,72 @@
+"""Whether a MongoDB that cannot be used may be waited for, or whether its settings are wrong."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+
+from domain.errors import unavailable
+from store.database import is_transient
+
+REACH_SECONDS = 3.0
+# Unauthorized, AuthenticationFailed, UserNotFound, Atlas's word for both.
+_REFUSED = frozenset({13, 18, 11, 8000})
+
+
+class Misconfigured(Exception):
+    """Waiting does not help. The message says why, and nothing of the URL, which holds a password."""
+
+
+@contextmanager
+def understood_url() -> Iterator[None]:
+    """The driver's complaints about a URL, as ``Misconfigured``."""
+    try:
+        yield
+    except (ConfigurationError, ValueError) as error:
+        raise Misconfigured("MONGO_URL is not understood. Look at MONGO_URL: it takes a replica set.") from error
+
+
+async def require(database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+    """Returns when a primary takes our credentials. Raises ``Misconfigured``, or ``unavailable`` for "not now"."""
+    try:
+        with pymongo.timeout(REACH_SECONDS):
+            await database.command("ping")
+    except PyMongoError as error:
+        reason = refusal(error) or _unreachable(error, database)
+        if reason is not None:
+            raise Misconfigured(f"{reason} Look at MONGO_URL: it takes a replica set.") from error
+        if is_transient(error):
+            raise unavailable() from error
+        raise
+
+
+def refusal(error: PyMongoError) -> str | None:
+    """A sentence for credentials that are refused."""
+    if isinstance(error, OperationFailure) and error.code in _REFUSED:
+        return "MongoDB refuses the credentials."
+    return None
+
+
+def _unreachable(error: PyMongoError, database: AsyncIOMotorDatabase[dict[str, Any]]) -> str | None:
+    """A sentence, when no server can ever be selected by what the URL says."""
+    if not isinstance(error, ServerSelectionTimeoutError):
+        return None
+    # motor types this property as a method.
+    topology: Any = database.client.topology_description
+    found = list(topology.server_descriptions().values())
+    if not found or all(isinstance(one.error, ConfigurationError) for one in found):
+        return "MongoDB answers, and is not of the replica set that is named."
+    if all(_has_no_address(one.error) for one in found):
+        return "No host of that name exists for MongoDB."
+    return None
+
+
+def _has_no_address(error: BaseException | None) -> bool:
+    cause = None if error is None else error.__cause__
+    return isinstance(cause, socket.gaierror) and cause.errno in (socket.EAI_NONAME, socket.EAI_NODATA)

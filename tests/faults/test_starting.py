@@ -1,0 +1,113 @@
+"""A node that is started while MongoDB does not answer, and one whose settings are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from server.app import utc_now
+from server.security.tokens import AccessTokens
+from store.database import Database
+from store.store import Store
+from tests.faults.proxy import Proxy, mongo_through
+from tests.faults.served import Served, run, serving
+from tests.harness.devices import device
+from tests.harness.nodes import SECRET
+from tests.harness.people import People
+from tests.server.sockets.raw import raw_socket
+
+PATIENCE_SECONDS = 45.0
+
+
+async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, dict[str, object]]:
+    async with http.get(url) as response:
+        return response.status, await response.json()
+
+
+async def ready(http: aiohttp.ClientSession, served: Served) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        # Nothing tells of it but the route.
+        while (await get(http, f"{served.url}/readyz"))[0] != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("fault", ["refused", "blackholed"])
+async def test_it_listens_and_serves_when_mongodb_comes(
+    database_url: str, redis_url: str, mongo_proxy: Proxy, tmp_path: Path, fault: str, workers: str
+) -> None:
+    if fault == "refused":
+        mongo_proxy.refuse()
+    else:
+        mongo_proxy.blackhole()
+    url = mongo_through(mongo_proxy, database_url)
+    async with (
+        serving(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers) as served,
+        aiohttp.ClientSession() as http,
+    ):
+        assert await get(http, f"{served.url}/healthz") == (200, {"status": "ok"})
+        status, body = await get(http, f"{served.url}/readyz")
+        assert (status, body["status"], body["mongo"]) == (503, "unavailable", "down")
+        for path in ("/v1/me", "/v1/categories", "/v1/trainers"):
+            status, body = await get(http, served.url + path)
+            assert (status, body["code"]) == (503, "unavailable")
+        async with raw_socket(served.url) as raw:
+            refusal = await raw.connect("any")
+            assert refusal["data"]["code"] == "unavailable"
+        await mongo_proxy.pass_through()
+        await ready(http, served)
+        database = Database(database_url)
+        try:
+            people = People(Store(database), AccessTokens(SECRET), utc_now)
+            client, _, conversation = await people.pair()
+            async with device(served.url, client) as phone:
+                assert (await phone.send(conversation, "m"))["seq"] == 1
+        finally:
+            database.close()
+        assert (await served.terminate())[0] == 0
+
+
+async def test_it_ends_while_it_waits(mongo_proxy: Proxy, database_url: str, redis_url: str, tmp_path: Path) -> None:
+    mongo_proxy.blackhole()
+    url = mongo_through(mongo_proxy, database_url)
+    async with serving(tmp_path, MONGO_URL=url, REDIS_URL=redis_url) as served:
+        assert (await served.terminate())[0] == 0
+
+
+def _wrong(database_url: str) -> dict[str, str]:
+    place = urlsplit(database_url)
+    return {
+        "credentials": f"mongodb://user:hidden-word@{place.netloc}{place.path}?replicaSet=spotter&authSource=admin",
+        "set": f"mongodb://{place.netloc}{place.path}?replicaSet=hidden-word",
+        "option": f"mongodb://{place.netloc}{place.path}?replicaSet=spotter&tlsInsecure=hidden-word&tls=hidden-word",
+    }
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("wrong", ["credentials", "set", "option"])
+async def test_what_will_never_do_ends_it(
+    database_url: str, redis_url: str, tmp_path: Path, wrong: str, workers: str
+) -> None:
+    url = _wrong(database_url)[wrong]
+    code, out, err = await run(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers)
+    assert (code, out) == (1, ""), err
+    assert "MONGO_URL" in err
+    assert "Traceback" not in err and "hidden-word" not in err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_credentials_that_are_refused_later_end_it(
+    database_url: str, redis_url: str, mongo_proxy: Proxy, tmp_path: Path, workers: str
+) -> None:
+    mongo_proxy.refuse()
+    url = mongo_through(mongo_proxy, database_url, authSource="admin").replace("://", "://user:hidden-word@")
+    async with serving(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers) as served:
+        await mongo_proxy.pass_through()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await served.process.wait() == 1
+        await asyncio.sleep(0)
+    assert "Traceback" not in served.logged and "hidden-word" not in served.logged
