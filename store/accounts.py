@@ -20,8 +20,9 @@ from domain.errors import DomainError
 from domain.sessions import Reason, Session
 from store.bookings import Bookings
 from store.calendars import Calendars
-from store.database import ClientSession, CollectionSchema, Database, repository
+from store.database import ClientSession, CollectionSchema, Database
 from store.database import ClientSession as DatabaseSession
+from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings

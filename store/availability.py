@@ -20,7 +20,8 @@ from store.availability_documents import (
     schedule_from,
     week_from,
 )
-from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document, repository
+from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.idempotency import Keep
 from store.listings import Listings
 from store.profiles import NOT_ERASED

@@ -21,7 +21,8 @@ from domain.stored import StoredFormat
 from store.bookings import Bookings
 from store.conversations import Conversations
 from store.credits import Credits, Trials
-from store.database import ClientSession, CollectionSchema, Database, duplicate_of, repository
+from store.database import ClientSession, CollectionSchema, Database
+from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
 

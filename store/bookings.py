@@ -14,7 +14,8 @@ from domain.bookings import OCCUPYING, UPCOMING, Booking, Status, duration_in_mi
 from domain.reminders import next_due
 from domain.slots import Busy
 from domain.wire.fields import Id
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, begun_index
 
 

@@ -11,7 +11,8 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Bookmark
 from domain.listings import EVERYBODY
 from store import listings
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 
 NAME = "bookmarks"
 SCHEMAS = (

@@ -7,7 +7,8 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from store.database import ClientSession, CollectionSchema, Database, repository
+from store.database import ClientSession, CollectionSchema, Database
+from store.failures import repository
 
 NAME = "calendarFeeds"
 SCHEMAS = (

@@ -16,7 +16,8 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Category, SubCategory
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.text import folded
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.idempotency import Keep
 from store.specializations import Specializations
 

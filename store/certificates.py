@@ -9,7 +9,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.catalogue import Certificate
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.file_fields import FileFields, certificate_document
 from store.idempotency import Keep
 from store.people import PROFILES

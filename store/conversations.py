@@ -15,7 +15,8 @@ from domain.conversations import ConversationRecord, Membership, ParticipantReco
 from domain.errors import unavailable
 from store.command_budget import remaining
 from store.concurrency import SingleFlight
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 
 CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"

@@ -14,7 +14,8 @@ from pymongo.errors import DuplicateKeyError
 from domain.bookings import Booking
 from domain.credits import Balance, CreditEntry, iso_week
 from domain.errors import Code, DomainError
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 
 BALANCES = "credits"
 ENTRIES = "creditEntries"

@@ -1,4 +1,4 @@
-"""The connection to MongoDB with every concern explicit, transactions, indexes, and driver errors as domain errors.
+"""The connection to MongoDB with every concern explicit, transactions, and indexes.
 
 Setting up collections and indexes at start may be repeated.
 """
@@ -6,12 +6,10 @@ Setting up collections and indexes at start may be repeated.
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import pymongo
 from motor.motor_asyncio import (
@@ -22,76 +20,14 @@ from motor.motor_asyncio import (
 )
 from pymongo import IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
     PyMongoError,
-    WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
 
-from domain.errors import DomainError, unavailable
+from domain.errors import unavailable
 from store import command_budget, threads
+from store.failures import is_transient
 from store.reachability import understood_url
-
-P = ParamSpec("P")
-R = TypeVar("R")
-C = TypeVar("C", bound=type)
-
-# Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
-# the server's words for "not now".
-NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether a repeat of the operation may succeed, because only the deployment was at fault."""
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError):
-        return True
-    return isinstance(error, OperationFailure) and (
-        error.code in NOT_NOW or error.has_error_label("TransientTransactionError")
-    )
-
-
-def to_domain(error: PyMongoError) -> DomainError | None:
-    """``unavailable`` for a fault of the deployment, nothing for a fault of ours."""
-    return unavailable() if is_transient(error) else None
-
-
-def duplicate_of(error: DuplicateKeyError | BulkWriteError) -> dict[str, Any]:
-    """The key pattern of the unique index that refused a write."""
-    details: dict[str, Any] = dict(error.details or {})
-    if "writeErrors" in details:
-        details = details["writeErrors"][0]
-    pattern: dict[str, Any] = dict(details.get("keyPattern") or {})
-    return pattern
-
-
-def _translating(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    @functools.wraps(method)
-    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return await method(*args, **kwargs)
-        except PyMongoError as error:
-            # Inside a transaction the driver's own error has to reach the retry loop.
-            if kwargs.get("session") is not None:
-                raise
-            known = to_domain(error)
-            if known is None:
-                raise
-            raise known from error
-
-    return translated
-
-
-def repository(cls: C) -> C:
-    """Class decorator: every public coroutine method raises domain errors for the deployment's faults."""
-    for name, member in vars(cls).copy().items():
-        if inspect.iscoroutinefunction(member) and not name.startswith("_"):
-            setattr(cls, name, _translating(member))
-    return cls
-
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]

@@ -13,7 +13,8 @@ from bson import ObjectId
 
 from domain.errors import invalid
 from domain.files import FileKind, FileUse
-from store.database import ClientSession, Database, repository
+from store.database import ClientSession, Database
+from store.failures import repository
 from store.files import NAME, named_use
 
 

@@ -19,7 +19,8 @@ from pymongo.errors import PyMongoError
 from domain.errors import not_found, unavailable
 from domain.files import UNCONFIRMED_KEPT, UNUSED_KEPT, UPLOAD_TAKES, FileKind, FileUse, StoredFile
 from store import file_bytes
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.file_bytes import CHUNK_BYTES, FileBytes, finished
 from store.work_queue import WORK, WorkQueue, WorkRow, begun_index
 

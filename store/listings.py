@@ -19,7 +19,8 @@ from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
 from store import command_budget, pricings, specializations, users
 from store.availability_documents import DAYS, windows
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.people import PROFILES, REACHABLE
 
 NAME = "trainerListings"

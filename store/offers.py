@@ -14,7 +14,8 @@ from store.availability import Availability
 from store.bookmarks import Bookmarks
 from store.categories import Categories
 from store.certificates import Certificates
-from store.database import ClientSession, Database, repository
+from store.database import ClientSession, Database
+from store.failures import repository
 from store.file_fields import FileFields, profile_image, service_images
 from store.listings import Listings
 from store.pricings import Pricings

@@ -10,7 +10,8 @@ from pymongo import ASCENDING, IndexModel
 
 from domain.booking_changes import Change
 from domain.stored import StoredFormat
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "outbox"

@@ -15,7 +15,8 @@ from pymongo import UpdateOne
 from domain.accounts import Role
 from domain.conversations import UserSummary
 from store import users
-from store.database import Database, Document, repository
+from store.database import Database, Document
+from store.failures import repository
 
 # The collection that holds each role's profile.
 PROFILES: dict[str, str] = {

@@ -10,7 +10,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.catalogue import Pricing
-from store.database import ClientSession, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
 
 NAME = "pricings"
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("trainer", ASCENDING)], name="trainer", unique=True),)),)

@@ -16,7 +16,8 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import Role
 from domain.profiles import Profile
-from store.database import ClientSession, Collection, CollectionSchema, Database, Document, repository
+from store.database import ClientSession, Collection, CollectionSchema, Database, Document
+from store.failures import repository
 from store.people import PROFILES
 
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Profile)}

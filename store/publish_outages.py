@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import msgspec
 from pymongo import ASCENDING, IndexModel
 
-from store.database import CollectionSchema, Database, Document, repository
+from store.database import CollectionSchema, Database, Document
+from store.failures import repository
 from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "silences"

@@ -12,7 +12,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from domain.errors import unavailable
-from store.database import is_transient
+from store.failures import is_transient
 
 REACH_SECONDS = 3.0
 # Unauthorized, AuthenticationFailed, UserNotFound, Atlas's word for both.

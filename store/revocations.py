@@ -17,7 +17,8 @@ from pymongo.read_concern import ReadConcern
 from domain.errors import unavailable
 from domain.sessions import KEPT, Reason, Revocation
 from store.database import ClientSession as DatabaseSession
-from store.database import CollectionSchema, Database, Document, repository
+from store.database import CollectionSchema, Database, Document
+from store.failures import repository
 
 NAME = "revocations"
 SCHEMAS = (

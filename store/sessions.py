@@ -11,7 +11,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from domain.presence import Status
 from domain.sessions import Reason, Session
 from store.database import ClientSession as DatabaseSession
-from store.database import CollectionSchema, Database, Document, repository
+from store.database import CollectionSchema, Database, Document
+from store.failures import repository
 
 NAME = "sessions"
 SCHEMAS = (

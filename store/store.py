@@ -36,7 +36,8 @@ from store.categories import Catalogue, Categories
 from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits
-from store.database import Database, prepare, repository
+from store.database import Database, prepare
+from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
 from store.idempotency import Idempotency

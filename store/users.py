@@ -12,7 +12,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import MAX_TRIES, Block, Registration, User
-from store.database import ClientSession, CollectionSchema, Database, repository
+from store.database import ClientSession, CollectionSchema, Database
+from store.failures import repository
 from store.user_documents import Known, document_of, known_from, pending_fields, user_from
 
 NAME = "users"

@@ -17,7 +17,8 @@ from pymongo.errors import PyMongoError
 from domain.errors import unavailable
 from store.concurrency import SingleFlight, WriteBehind
 from store.conversations import PARTICIPANTS
-from store.database import Database, Document, repository, to_domain
+from store.database import Database, Document
+from store.failures import repository, to_domain
 
 MAX_REMEMBERED = 100_000
 MAX_BATCH = 512

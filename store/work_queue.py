@@ -15,7 +15,8 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database, Document, repository
+from store.database import Database, Document
+from store.failures import repository
 
 WORK = "work"
 # Metrics need no exact numbers beyond this.

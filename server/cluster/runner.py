@@ -21,7 +21,7 @@ from domain.times import whole_milliseconds
 from handlers.jobs import Job, Postponed, WakeUps
 from server.observability.metrics import Figures
 from store.concurrency import Tasks
-from store.database import is_transient
+from store.failures import is_transient
 from store.work_queue import Backlog, WorkRow
 
 log = structlog.get_logger("durable work")

@@ -1,1 +1,1 @@
-"""Ended sessions, known to every node within 2 s from the database: their sockets are disconnected, with or without Redis."""
+"""Ended sessions, known to every node within 2 s from the database alone: their sockets are disconnected."""

@@ -18,7 +18,8 @@ from pymongo.errors import PyMongoError
 from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.command_budget import BUDGET_SECONDS, remaining
-from store.database import NOT_NOW, Database, Document, is_transient
+from store.database import Database, Document
+from store.failures import NOT_NOW, is_transient
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads

@@ -11,7 +11,8 @@ from bson import ObjectId
 
 from domain.messages import Change, MessageRecord, fold
 from store import command_budget
-from store.database import Database, Document, repository
+from store.database import Database, Document
+from store.failures import repository
 from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
