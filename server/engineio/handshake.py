@@ -1,32 +1,22 @@
-"""What a request asks for, checked before any session is touched.
-
-Which web pages may talk to the server.
-
-The WSGI-like dictionary that a ``connect`` handler of python-socketio expects.
-
-New sessions.
-"""
+"""New sessions: what a request asks for, which origins may ask, and how a session begins."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from server.engineio import refusals, requests
+from server.engineio import refusals
 from server.engineio import transport as reasons
-from server.engineio.polling import PollingTransport
-from server.engineio.socket import EngineSocket
-from server.engineio.upgrade import UpgradeResponse, take_over
+from server.engineio.polling import PollingTransport, text_response
+from server.engineio.socket import Engine, EngineSocket
+from server.engineio.upgrade import UpgradeResponse, hijack
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
-
-if TYPE_CHECKING:
-    from server.engineio.server import EngineServer
 
 POLLING: Final = "polling"
 WEBSOCKET: Final = "websocket"
@@ -103,28 +93,26 @@ class Origins:
         return headers
 
 
-def describe(request: web.Request, remote_address: str) -> dict[str, object]:
-    """The request without any reference to it, since python-socketio keeps this as long as the client stays."""
-    environ: dict[str, object] = {
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": request.path,
-        "QUERY_STRING": request.query_string,
-        "REMOTE_ADDR": remote_address,
-        "wsgi.url_scheme": request.scheme,
-    }
-    for name, value in request.headers.items():
-        key = "HTTP_" + name.upper().replace("-", "_")
-        known = environ.get(key)
-        environ[key] = value if known is None else f"{known},{value}"
-    return environ
+class AcceptingEngine(Engine, Protocol):
+    """What a handshake asks of the server. ``greet`` may refuse a session by raising ``Refusal``."""
+
+    draining: bool
+    ping_interval: float
+    ping_timeout: float
+    client_address: Callable[[web.Request], str]
+
+    def is_full(self, address: str) -> bool: ...
+    def generate_id(self) -> str: ...
+    def register(self, socket: EngineSocket) -> EngineSocket: ...
+    def start(self, socket: EngineSocket) -> None: ...
+    async def greet(self, socket: EngineSocket, request: web.Request) -> None: ...
 
 
-async def open_session(engine: EngineServer, request: web.Request, transport: str) -> web.StreamResponse:
+async def open_session(engine: AcceptingEngine, request: web.Request, transport: str) -> web.StreamResponse:
     """The handshake: who is refused never had a session."""
     socket = _admit(engine, request)
     try:
-        if "connect" in engine.handlers:
-            await _greet(engine, socket, request)
+        await engine.greet(socket, request)
         if transport == POLLING:
             return _open_polling(engine, socket)
         return await _open_websocket(engine, socket, request)
@@ -133,7 +121,7 @@ async def open_session(engine: EngineServer, request: web.Request, transport: st
         raise
 
 
-def _admit(engine: EngineServer, request: web.Request) -> EngineSocket:
+def _admit(engine: AcceptingEngine, request: web.Request) -> EngineSocket:
     if engine.draining:
         raise refusals.shutting_down()
     address = engine.client_address(request)
@@ -142,25 +130,19 @@ def _admit(engine: EngineServer, request: web.Request) -> EngineSocket:
     return engine.register(EngineSocket(engine, engine.generate_id(), address))
 
 
-async def _greet(engine: EngineServer, socket: EngineSocket, request: web.Request) -> None:
-    verdict = await engine.trigger("connect", socket.sid, describe(request, socket.remote_address))
-    if (verdict is not None and verdict is not True) or socket.closed:
-        raise refusals.Refusal(401, 4, "Unauthorized")
-
-
-def _open_polling(engine: EngineServer, socket: EngineSocket) -> web.Response:
+def _open_polling(engine: AcceptingEngine, socket: EngineSocket) -> web.Response:
     link = socket.link
     first = opening_packet(engine, socket.sid, ["websocket"] if engine.upgradable else []).polled
     engine.start(socket)
     waiting = link.take() if isinstance(link, PollingTransport) else b""
-    return requests.text_response(first + SEPARATOR + waiting if waiting else first)
+    return text_response(first + SEPARATOR + waiting if waiting else first)
 
 
-async def _open_websocket(engine: EngineServer, socket: EngineSocket, request: web.Request) -> web.StreamResponse:
+async def _open_websocket(engine: AcceptingEngine, socket: EngineSocket, request: web.Request) -> web.StreamResponse:
     response = UpgradeResponse()
     try:
         await response.prepare(request)
-        link, tail = take_over(request, engine.upkeep, socket, engine.max_http_buffer_size)
+        link, tail = hijack(request, engine.upkeep, socket, engine.max_http_buffer_size)
     except ConnectionError:
         socket.abort(reasons.TRANSPORT_CLOSE)
         return response
@@ -172,7 +154,7 @@ async def _open_websocket(engine: EngineServer, socket: EngineSocket, request: w
     return response
 
 
-def opening_packet(engine: EngineServer, sid: str, upgrades: list[str]) -> Frame:
+def opening_packet(engine: AcceptingEngine, sid: str, upgrades: list[str]) -> Frame:
     """The OPEN packet; times go out in exact milliseconds."""
     facts = {
         "sid": sid,

@@ -22,6 +22,12 @@ from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
 
+def text_response(body: bytes) -> web.Response:
+    """A polling body. Never compressed: lengths of compressed secrets leak, and most bodies are tiny."""
+    headers = {"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, headers=headers)
+
+
 class PollGuard(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol while a poll is open; aiohttp tells a handler nothing."""
 

@@ -1,28 +1,29 @@
-"""The two requests of the polling transport.
-
-Which part of the protocol a request is about.
-"""
+"""Routing of requests: to a handshake, an upgrade, or one of the two requests of the polling transport."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
 
 from server.engineio import handshake, refusals, transport, upgrade
-from server.engineio.handshake import Query
-from server.engineio.polling import Overlap, PollingTransport
+from server.engineio.handshake import AcceptingEngine, Origins, Query
+from server.engineio.polling import Overlap, PollingTransport, text_response
+from server.engineio.socket import EngineSocket
 from server.protocol import frames
 
-if TYPE_CHECKING:
-    from server.engineio.server import EngineServer
-    from server.engineio.socket import EngineSocket
 
-def text_response(body: bytes) -> web.Response:
-    """A polling body. Never compressed: lengths of compressed secrets leak, and most bodies are tiny."""
-    headers = {"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store"}
-    return web.Response(body=body, headers=headers)
+class RoutingEngine(AcceptingEngine, Protocol):
+    """What routing asks of the server."""
+
+    origins: Origins
+    sockets: dict[str, EngineSocket]
+    elsewhere: Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
+
+    @property
+    def transports(self) -> list[str]: ...
 
 
 async def answer_poll(socket: EngineSocket, link: PollingTransport, request: web.Request) -> web.Response:
@@ -96,7 +97,7 @@ async def _read_exactly(socket: EngineSocket, link: PollingTransport, request: w
         link.reading = None
 
 
-async def answer(engine: EngineServer, request: web.Request) -> web.StreamResponse:
+async def answer(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:
     """The answer to any request under the server's path."""
     if not engine.origins.accept(request):
         engine.counters.refused += 1
@@ -111,7 +112,7 @@ async def answer(engine: EngineServer, request: web.Request) -> web.StreamRespon
     return response
 
 
-async def _route(engine: EngineServer, request: web.Request) -> web.StreamResponse:
+async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:
     if request.method == "OPTIONS":
         return web.Response(status=204)
     asked = handshake.read(request, engine.transports)
@@ -122,11 +123,11 @@ async def _route(engine: EngineServer, request: web.Request) -> web.StreamRespon
         response = await engine.elsewhere(request, asked.sid)
         if response is not None:
             return response
-        return _last_words(engine, request, asked.sid)
+        return _closing_poll(engine, request, asked.sid)
     return await _continue(socket, request, asked)
 
 
-def _last_words(engine: EngineServer, request: web.Request, sid: str) -> web.Response:
+def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
     body = engine.farewells.fetch(sid) if request.method == "GET" else None
     if body is None:
         raise refusals.unknown_session()

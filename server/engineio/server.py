@@ -1,7 +1,4 @@
-"""The Engine.IO server that python-socketio runs on.
-
-Sends everybody away before the process ends.
-"""
+"""The Engine.IO server that python-socketio runs on; it sends everybody away before the process ends."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ from server.engineio.handshake import WEBSOCKET, Origins
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.stock_events import StockEvents
 from server.engineio.transport import Counters, Limits, SharedTransportState
 
 log = logging.getLogger(__name__)
@@ -46,7 +42,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     """Engine.IO v4 over polling and WebSocket.
 
     The hooks ``on_open``, ``on_message`` and ``on_close`` are called synchronously, in the order of events, and
-    come in pairs: a socket that was opened is closed once. Left alone, they feed python-socketio's own handlers.
+    come in pairs: a socket that was opened is closed once. python-socketio's own handlers are not called: its gateway
+    sets these hooks.
     """
 
     def __init__(
@@ -77,10 +74,9 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.mark = ""
         self.elsewhere: Elsewhere = nowhere
         self._per_network: Counter[str] = Counter()
-        self._stock = StockEvents(self)
-        self.on_open: Callable[[EngineSocket], None] = self._stock.opened
-        self.on_message: Callable[[EngineSocket, str | bytes], None] = self._stock.message
-        self.on_close: Callable[[EngineSocket, str], None] = self._stock.closed
+        self.on_open: Callable[[EngineSocket], None] = lambda socket: None
+        self.on_message: Callable[[EngineSocket, str | bytes], None] = lambda socket, data: None
+        self.on_close: Callable[[EngineSocket, str], None] = lambda socket, reason: None
 
     # --- the web side ---
 
@@ -107,6 +103,9 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         return unguessable + self.mark
 
     # --- the life of sockets ---
+
+    async def greet(self, socket: EngineSocket, request: web.Request) -> None:
+        """A chance to refuse a session before it is answered, by raising ``Refusal``; here all are welcome."""
 
     def is_full(self, address: str) -> bool:
         """Whether a client address has all the sockets it may have."""
@@ -146,8 +145,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             if socket.opened:
                 self.counters.closes[reason] += 1
                 self.on_close(socket, reason)
-            else:  # python-socketio's connect handler may have run already
-                self._stock.closed(socket, reason)
         except Exception as error:
             self._failed(socket, "on_close", error)
 
@@ -163,11 +160,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s failed with %s, socket %s is closed\n%s", hook, type(error).__name__, socket.sid, place)
         socket.close(transport.TRANSPORT_ERROR, 1011)
-
-    async def trigger(self, event: str, *arguments: object) -> object:
-        """Run one of python-socketio's handlers to its end."""
-        verdict: object = await self._trigger_event(event, *arguments, run_async=False)
-        return verdict
 
     # --- what python-socketio calls ---
 

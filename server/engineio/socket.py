@@ -1,26 +1,41 @@
-"""One client: what the gateway holds, sends through and is called with.
-
-The client's attempt to move from polling to a WebSocket.
-"""
+"""One client's session: what the gateway holds and sends through, and its attempt to move to a WebSocket."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.networks import network_of
+from server.deadlines import Deadlines
 from server.engineio import transport
-from server.engineio.polling import PollingTransport
-from server.engineio.transport import NO_LINK
+from server.engineio.heartbeat import Heartbeat
+from server.engineio.polling import ClosingPolls, PollingTransport
+from server.engineio.transport import NO_LINK, Counters, Limits, SharedTransportState
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.server import EngineServer
     from server.engineio.transport import Transport
     from server.engineio.websocket import WebSocketTransport
     from server.protocol.frames import Frame
 
 _GOING_AWAY = 1001
+
+
+class Engine(Protocol):
+    """What a session asks of the server that it belongs to."""
+
+    limits: Limits
+    counters: Counters
+    upkeep: SharedTransportState
+    heartbeat: Heartbeat
+    farewells: ClosingPolls
+    probes: Deadlines[Probe]
+    max_http_buffer_size: int
+
+    @property
+    def upgradable(self) -> bool: ...
+    def deliver(self, socket: EngineSocket, data: str | bytes) -> None: ...
+    def forget(self, socket: EngineSocket, reason: str) -> None: ...
 
 
 class EngineSocket:
@@ -40,7 +55,7 @@ class EngineSocket:
         "sid",
     )
 
-    def __init__(self, engine: EngineServer, sid: str, remote_address: str) -> None:
+    def __init__(self, engine: Engine, sid: str, remote_address: str) -> None:
         self.engine = engine
         self.sid = sid
         self.remote_address = remote_address

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from server.deadlines import Deadlines
-    from server.engineio.websocket import WebSocketTransport
     from server.protocol.frames import Frame
 
 SERVER_DISCONNECT: Final = "server disconnect"
@@ -80,14 +79,21 @@ class Transport(Protocol):
     def abort(self) -> None: ...
 
 
+class TimedTransport(Protocol):
+    """A transport whose peer has a while to take what was sent, or to close."""
+
+    def cut_slow(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 @dataclass(slots=True)
 class SharedTransportState:
-    """What all links of a server share."""
+    """What all transports of a server share."""
 
     limits: Limits
     counters: Counters
-    clogged: Deadlines[WebSocketTransport]
-    closing: Deadlines[WebSocketTransport]
+    clogged: Deadlines[TimedTransport]
+    closing: Deadlines[TimedTransport]
 
 
 class _NoLink:

@@ -1,22 +1,16 @@
-"""From an aiohttp request to a WebSocket that needs neither request nor task.
-
-A WebSocket request that names a session.
-"""
+"""Hijacking aiohttp's connection for a WebSocket that needs neither request nor task; upgrades of polling sessions."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.http_websocket import WebSocketReader, WebSocketWriter
 
-from server.engineio.socket import Probe
+from server.engineio.socket import EngineSocket, Probe
 from server.engineio.transport import Owner, SharedTransportState
 from server.engineio.websocket import WebSocketTransport
-
-if TYPE_CHECKING:
-    from server.engineio.socket import EngineSocket
 
 _SMALL: Final = 1024
 
@@ -48,7 +42,7 @@ class _Tail:
         """The link is told by the transport itself."""
 
 
-def take_over(
+def hijack(
     request: web.Request, upkeep: SharedTransportState, owner: Owner, most: int
 ) -> tuple[WebSocketTransport, bytes]:
     """The transport under a new link, and bytes that were read already, to be fed to it.
@@ -77,7 +71,7 @@ async def probe_session(socket: EngineSocket, request: web.Request) -> web.Strea
     response = UpgradeResponse()
     try:
         await response.prepare(request)
-        link, tail = take_over(request, engine.upkeep, probe, engine.max_http_buffer_size)
+        link, tail = hijack(request, engine.upkeep, probe, engine.max_http_buffer_size)
     except ConnectionError:
         probe.fail()
         return response

@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from server.engineio import EngineServer, EngineSocket
+from server.engineio import EngineSocket
+from tests.server.engineio.stock_engine import StockEngine
 
 WITHIN = 5.0
 MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -21,7 +22,7 @@ class Harness:
     """An echo server whose sockets, messages and closes can be waited for."""
 
     def __init__(self, **options: Any) -> None:
-        self.engine = EngineServer(**{"ping_interval": 25, "ping_timeout": 20, **options})
+        self.engine = StockEngine(**{"ping_interval": 25, "ping_timeout": 20, **options})
         self.engine.handlers.clear()
         self.engine.on_open = self._opened
         self.engine.on_message = self._received

@@ -10,15 +10,15 @@ import pytest
 import socketio
 from aiohttp import web
 
-from server.engineio import EngineServer
 from tests.server.engineio.harness import text
+from tests.server.engineio.stock_engine import StockEngine
 
 
 class StockServer(socketio.AsyncServer):  # type: ignore[misc]
     """What the gateway does, and no more."""
 
-    def _engineio_server_class(self) -> type[EngineServer]:
-        return EngineServer
+    def _engineio_server_class(self) -> type[StockEngine]:
+        return StockEngine
 
 
 @pytest.fixture
