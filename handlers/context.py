@@ -215,6 +215,19 @@ class UploadContext(ReadContext, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """A ``ReadContext`` and nothing more."""
+
+    store: Store
+    files: FileUrls
+    clock: Callable[[], datetime]
+
+    def now(self) -> datetime:
+        """The clock, cut to the milliseconds that MongoDB keeps."""
+        return whole_milliseconds(self.clock())
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Everything at once, made by the composition root; a handler names the part that it uses."""
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
-from handlers.context import Context
+from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
 from rest.route import Services
 from server import draining, figures
@@ -118,10 +118,12 @@ class Node:
         self.rooms = Rooms()
         self.freshness = Freshness()
         self.delivery = Delivery(self.rooms, self.freshness)
-        self.filler = GapFiller(self.delivery, lambda: self.bus.up)
-        self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
+        files = SignedUrls(self.secrets, clock)
+        reader = Reader(self.store, files, clock)
+        self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
+        self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)), reader)
         self.feeds = self.rooms.watch = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
+            self.bus, self.delivery, self.filler, self.slot_teller, self.store.log.heard
         )
         self.freshness.on_restored(self.feeds.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
@@ -151,13 +153,11 @@ class Node:
             typing=self.typing,
             presence=self.presence,
             slot_watches=SlotWatches(self.rooms, self.feeds),
-            files=SignedUrls(self.secrets, clock),
+            files=files,
             pictures=self.pictures,
             clock=clock,
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
-        self.filler.serve(self.context)
-        self.slot_teller.serve(self.context)
         self.gateway = Gateway(
             self.rooms,
             NAMESPACE_NAMES,

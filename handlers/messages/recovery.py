@@ -19,7 +19,7 @@ from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
 from handlers.context import PublishContext, ReadContext
 from handlers.jobs import Backoff, Job
 from handlers.messages import views
-from store.log.reader import Entry
+from store.log.reader import CommitTime
 from store.publish_outages import OUTAGE_OVER_AFTER
 from store.work_queue import WorkRow
 
@@ -67,28 +67,14 @@ async def introductions(context: ReadContext, conversation_id: str) -> dict[str,
     }
 
 
-async def first_since(context: ReadContext, conversation_id: str, before: int, since: datetime, limit: int) -> int:
-    """The lowest ``seq`` from which on all entries up to ``before`` were written at ``since`` or later.
-
-    ``before`` itself when the entry preceding it is older; at most ``limit`` entries are looked at.
-    """
-    entries = await context.store.log.read.between({conversation_id: (max(0, before - 1 - limit), before - 1)}, limit)
-    first = before
-    for entry in reversed(entries):
-        if entry.seq != first - 1 or _written_at(entry) < since:
-            break
-        first = entry.seq
-    return first
+async def commit_time(context: ReadContext) -> CommitTime:
+    """Now, in the order of commits."""
+    return await context.store.log.read.commit_time()
 
 
-async def written_at(context: ReadContext, conversation_id: str, seq: int) -> datetime | None:
-    """When an entry was written, by its writer's clock."""
-    entries = await context.store.log.read.between({conversation_id: (seq - 1, seq)}, 1)
-    return _written_at(entries[0]) if entries else None
-
-
-def _written_at(entry: Entry) -> datetime:
-    return entry.record.created_at if entry.change is None else entry.change.created_at
+async def head_at(context: ReadContext, conversation_id: str, at: CommitTime) -> int | None:
+    """How far the conversation had got by then; nothing when that is no longer known."""
+    return await context.store.log.read.head_at(conversation_id, at)
 
 
 def unapplied_changes(context: PublishContext) -> Job:

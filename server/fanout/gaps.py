@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 import structlog
 
 from domain.wire.events import CONVERSATIONS
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.messages import recovery
 from handlers.messages.recovery import Missed
 from server.callbacks import notify
 from server.fanout.delivery import Delivery
-from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
+from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, Joined, ReorderBuffer
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
-from store.concurrency import Tasks
+from store.concurrency import SingleFlight, Tasks
 
 log = structlog.get_logger("fanout")
 
@@ -31,6 +31,9 @@ MAX_GAP = 1000
 MAX_BACK = 100
 MAX_PLACING = 8
 PATIENCE_SECONDS = 10.0
+JOIN_SECONDS = 1.0
+# MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is told otherwise.
+HISTORY_SECONDS = 240
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
@@ -41,20 +44,18 @@ class _Want:
 
 
 class GapFiller:
-    """``patient``: whether what is missing may still be on its way. Complete it with ``serve``."""
+    """``patient``: whether what is missing may still be on its way."""
 
-    def __init__(self, delivery: Delivery, patient: Callable[[], bool]) -> None:
+    def __init__(self, delivery: Delivery, patient: Callable[[], bool], context: ReadContext) -> None:
         self._delivery = delivery
         self._patient = patient
-        self._context: Context | None = None
+        self._context = context
+        self._joining = SingleFlight()
         self._wanted: dict[str, _Want] = {}
         self._filling = False
         self._placing = asyncio.Semaphore(MAX_PLACING)
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
-
-    def serve(self, context: Context) -> None:
-        self._context = context
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -119,7 +120,7 @@ class GapFiller:
         if not spans:
             return True
         try:
-            found = await recovery.missed(self._known_context, spans, MAX_ENTRIES_A_READ)
+            found = await recovery.missed(self._context, spans, MAX_ENTRIES_A_READ)
             introductions = await self._introductions(found)
         except Exception as error:
             log.warning("filling gaps failed", **safe_traceback(error))
@@ -143,7 +144,7 @@ class GapFiller:
         return {
             missed.conversation_id: {
                 room: frames.text(encode(event, CONVERSATIONS))
-                for room, event in (await recovery.introductions(self._known_context, missed.conversation_id)).items()
+                for room, event in (await recovery.introductions(self._context, missed.conversation_id)).items()
             }
             for missed in found
             if missed.seq == 1
@@ -185,24 +186,65 @@ class GapFiller:
         """Whether it was found; if not, something arrived in the meantime that may tell."""
         position = gate.position(conversation_id)
         assert position is not None
-        lowest, context = position.lowest, self._known_context
+        lowest, only_announced = position.lowest, not position.held
+        joined = await gate.joined
         async with self._placing:
-            before = await recovery.written_at(context, conversation_id, lowest - 1)
+            head, exact = await self._head_when(joined, conversation_id)
         if position.lowest != lowest:
             return False
-        if before is None or before < gate.since:
-            # What came before it came before the room: its members have it from `sync`.
+        if head is not None and head >= lowest - 1 and (exact or not only_announced):
+            # Whatever came before it was committed when the room came: its members have it from `sync`.
             gate.came_in(conversation_id, lowest - 1)
             return True
         if self.patient and (wait := position.since + HOLD_SECONDS - self._loop.time()) > 0:
             await asyncio.sleep(wait)
             return False
-        async with self._placing:
-            first = await recovery.first_since(context, conversation_id, lowest, gate.since, MAX_BACK)
-        if position.lowest != lowest:
-            return False
-        gate.came_in(conversation_id, first - 1)
+        if head is None or head >= lowest - 1 or lowest - 1 - head > MAX_BACK:
+            # It can't be told what the members lack, or it is too much: they have to ask.
+            await self._join_again(gate)
+            if position.lowest != lowest:
+                return False
+            gate.resync()
+            head = lowest - 1
+        gate.came_in(conversation_id, head)
         return True
+
+    # --- when a room came ---
+
+    async def join(self) -> Joined | None:
+        """Now, in the order of commits; nothing when MongoDB does not answer soon.
+
+        An answer that comes later is of no use: members may have synced before.
+        """
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                return await self._joining.do("now", self._now)
+        except Exception as error:
+            log.warning("a room's place in the order of commits is not known", error=type(error).__name__)
+            return None
+
+    async def _now(self) -> Joined:
+        read_at = self._loop.time()
+        return Joined(await recovery.commit_time(self._context), read_at)
+
+    async def _join_again(self, gate: ReorderBuffer) -> None:
+        """Before the members are told to ask: what is committed later is due again."""
+        joining = self._loop.create_task(self.join())
+        gate.joined = joining
+        await joining
+
+    async def _head_when(self, joined: Joined | None, conversation_id: str) -> tuple[int | None, bool]:
+        """How far the conversation had got when the room came, and whether that is exact.
+
+        Of a room that came long ago: when history begins. What was published since then was received, and gave the
+        conversation a cursor; what was not is announced by those who recover it.
+        """
+        if joined is None:
+            return None, False
+        if self._loop.time() - joined.read_at < HISTORY_SECONDS:
+            return await recovery.head_at(self._context, conversation_id, joined.at), True
+        now = await recovery.commit_time(self._context)
+        return await recovery.head_at(self._context, conversation_id, now.earlier(HISTORY_SECONDS)), False
 
     @staticmethod
     def _unplaced(gate: ReorderBuffer, conversation_id: str) -> bool:
@@ -217,7 +259,7 @@ class GapFiller:
         while ids and self._loop.time() < deadline:
             chunk = ids[:MAX_HEADS_A_READ]
             try:
-                heads = await recovery.heads(self._known_context, chunk)
+                heads = await recovery.heads(self._context, chunk)
             except Exception as error:
                 log.warning("reading heads failed", **safe_traceback(error))
                 await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
@@ -227,12 +269,6 @@ class GapFiller:
                 for gate in gates[conversation_id]:
                     if gate.position(conversation_id) is not None:
                         notify(gate.head, conversation_id, head)
-
-    @property
-    def _known_context(self) -> Context:
-        assert self._context is not None
-        return self._context
-
 
 
 def _span(conversation_id: str, gates: Iterable[ReorderBuffer]) -> tuple[int, int] | None:

@@ -7,13 +7,13 @@ until the entries before it arrive, or are fetched from the log; what was given 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Final, Protocol
+from collections.abc import Awaitable, Iterator
+from typing import Final, NamedTuple, Protocol
 
 from domain.wire.events import CONVERSATIONS
 from server.fanout.delivery import Delivery
 from server.protocol.frames import Frame
+from store.log.reader import CommitTime
 
 # How long nodes may be apart in publishing what they wrote one after the other.
 HOLD_SECONDS = 0.2
@@ -62,14 +62,24 @@ class Filler(Protocol):
         """Whether what is missing may still be on its way."""
 
 
+class Joined(NamedTuple):
+    """When a room came to this node, in the order of commits: what was committed later, its members are to be given.
+
+    ``read_at``: the same by the loop's clock.
+    """
+
+    at: CommitTime
+    read_at: float
+
+
 class ReorderBuffer:
-    """One room's positions. ``since``: when the room's members could first hear anything."""
+    """One room's delivery cursors. ``joined`` is nothing when it could not be learned in time."""
 
-    __slots__ = ("_delivery", "_filler", "_positions", "_resynced_at", "room", "since")
+    __slots__ = ("_delivery", "_filler", "_positions", "_resynced_at", "joined", "room")
 
-    def __init__(self, room: str, since: datetime, delivery: Delivery, filler: Filler) -> None:
+    def __init__(self, room: str, joined: Awaitable[Joined | None], delivery: Delivery, filler: Filler) -> None:
         self.room = room
-        self.since = since
+        self.joined = joined
         self._delivery = delivery
         self._filler = filler
         self._positions: dict[str, DeliveryCursor] = {}

@@ -15,7 +15,7 @@ from domain import rooms
 from domain.slots import ScheduleHint, SlotHint
 from domain.wire.availability import slot_answers
 from domain.wire.events import BOOKINGS, SlotsChanged
-from handlers.context import Context
+from handlers.context import ReadContext
 from handlers.slots.changes import SlotStatus, slot_status
 from server.callbacks import notify
 from server.fanout.delivery import Delivery
@@ -38,19 +38,16 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
 class SlotNotifier:
-    """``watched``: whether this node has watchers of a room. Complete it with ``serve``."""
+    """``watched``: whether this node has watchers of a room."""
 
-    def __init__(self, delivery: Delivery, watched: Callable[[str], bool]) -> None:
+    def __init__(self, delivery: Delivery, watched: Callable[[str], bool], context: ReadContext) -> None:
         self._delivery = delivery
         self._watched = watched
-        self._context: Context | None = None
+        self._context = context
         # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
         self._hints: dict[str, list[SlotHint]] = {}
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
-
-    def serve(self, context: Context) -> None:
-        self._context = context
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -88,7 +85,6 @@ class SlotNotifier:
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""
-        assert self._context is not None
         give_up, pause = self._loop.time() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import datetime
 from functools import partial
 
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.envelope import Envelope, Kind
 from server.fanout.gaps import GapFiller
-from server.fanout.reorder import ReorderBuffer
+from server.fanout.reorder import Joined, ReorderBuffer
 from server.fanout.slot_notifier import SlotNotifier
 from server.protocol import frames
 from server.pubsub.bus import Bus
@@ -48,7 +47,6 @@ class RoomSubscriptions:
         bus: Bus,
         delivery: Delivery,
         filler: GapFiller,
-        clock: Callable[[], datetime],
         slots: SlotNotifier,
         heard: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
@@ -56,7 +54,6 @@ class RoomSubscriptions:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
-        self._clock = clock
         self._slots = slots
         self._heard = heard
         self._linger = linger
@@ -100,10 +97,17 @@ class RoomSubscriptions:
             feed.linger = self._loop.call_later(self._linger, self._drop, feed)
 
     def _new_feed(self, room: str) -> RoomSubscription:
-        gate = ReorderBuffer(room, self._clock(), self._delivery, self._filler)
-        name = channel(room)
+        joining = self._loop.create_task(self._filler.join())
+        gate = ReorderBuffer(room, joining, self._delivery, self._filler)
         receive = partial(self._received, gate)
-        return RoomSubscription(room, gate, self._loop.create_task(self._bus.subscribe(name, receive)))
+        return RoomSubscription(room, gate, self._loop.create_task(self._subscribe(room, receive, joining)))
+
+    async def _subscribe(
+        self, room: str, receive: Callable[[bytes], None], joining: asyncio.Task[Joined | None]
+    ) -> bool:
+        """Returns when both are known, so that whoever syncs after it syncs after the room came."""
+        stands, _ = await asyncio.gather(self._bus.subscribe(channel(room), receive), joining)
+        return stands
 
     def _drop(self, feed: RoomSubscription) -> None:
         del self._feeds[feed.room]

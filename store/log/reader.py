@@ -6,8 +6,10 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
+from pymongo.errors import OperationFailure
 
 from domain.messages import Change, MessageRecord, fold
 from store import command_budget
@@ -20,7 +22,20 @@ SEARCH_SECONDS = 3.0
 # Of texts as long as they get, about as many as an answer holds.
 _BATCH = 50
 
+# SnapshotTooOld, SnapshotUnavailable: the server keeps five minutes of history, and less across a change of indexes.
+_NO_HISTORY = frozenset({239, 246})
+
 Waiting = Mapping[str, Sequence[Change]]
+
+
+class CommitTime(NamedTuple):
+    """A moment in the order of the deployment's commits: MongoDB's cluster time, in seconds and operations."""
+
+    seconds: int
+    operations: int
+
+    def earlier(self, seconds: int) -> CommitTime:
+        return CommitTime(self.seconds - seconds, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,43 @@ class Entry:
 class LogReader:
     def __init__(self, database: Database) -> None:
         self._messages = database.collection(MESSAGES)
+        self._db = database.db
         self._heads = Heads(database)
+
+    async def commit_time(self) -> CommitTime:
+        """Everything that a majority has committed by then is seen by every later read, and nothing else was
+        committed before."""
+        reply = await self._db.command(
+            {
+                "find": MESSAGES,
+                "filter": {},
+                "projection": {"_id": 1},
+                "limit": 1,
+                "readConcern": {"level": "snapshot"},
+            }
+        )
+        at = reply["cursor"]["atClusterTime"]
+        return CommitTime(at.time, at.inc)
+
+    async def head_at(self, conversation_id: str, at: CommitTime) -> int | None:
+        """The conversation's head as it was committed at that moment; nothing when the history is gone."""
+        try:
+            reply = await self._db.command(
+                {
+                    "find": MESSAGES,
+                    "filter": {"conversationId": ObjectId(conversation_id)},
+                    "sort": {"conversationId": -1, "seq": -1},
+                    "projection": {"_id": 0, "seq": 1},
+                    "limit": 1,
+                    "readConcern": {"level": "snapshot", "atClusterTime": Timestamp(at.seconds, at.operations)},
+                }
+            )
+        except OperationFailure as error:
+            if error.code in _NO_HISTORY:
+                return None
+            raise
+        found = reply["cursor"]["firstBatch"]
+        return int(found[0]["seq"]) if found else 0
 
     async def heads(self, conversation_ids: Iterable[str]) -> dict[str, int]:
         """The head of each conversation named, 0 where nothing was said yet."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -55,7 +54,9 @@ class Asked:
 class Room:
     def __init__(self, patient: bool = True) -> None:
         self.written, self.asked = Written(), Asked(patient)
-        self.gate = ReorderBuffer("room", datetime.now(UTC), self.written, self.asked)
+        # When the room came: only those who place it ask.
+        joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.gate = ReorderBuffer("room", joined, self.written, self.asked)
 
     def entry(self, seq: int, certain: bool = False) -> None:
         self.gate.entry(TALK, seq, frames.text(b"%d" % seq), certain)
