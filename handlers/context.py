@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from domain.errors import unavailable
 from domain.times import whole_milliseconds
-from store.concurrency import SingleFlight
+from store.concurrency import FairLimiter, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from domain.wire.events import Event
     from handlers.mails import Mail
     from store.store import Store
+
+# Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
+SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
+
 
 class Publisher(Protocol):
     """The one door through which live events leave."""
@@ -161,6 +166,7 @@ class Context:
     pictures: PictureMaker
     clock: Callable[[], datetime]
     introducing: SingleFlight = field(default_factory=SingleFlight)
+    syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, unavailable))
 
     def now(self) -> datetime:
         """The clock, cut to the milliseconds that MongoDB keeps."""

@@ -230,6 +230,7 @@ class Node:
         await self.pictures.stop()
         await draining.within(draining.PRESENCE_SECONDS, self.presence.stop(), "presence")
         await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
+        self.feeds.stop()
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()

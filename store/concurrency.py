@@ -1,12 +1,15 @@
 """Work that several want in the same moment is done once.
 
-Tasks that nobody waits for, held until they are done.
+Tasks that nobody waits for, held until they are done. What may be at work a few at a time, one user's not before
+another's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from store.command_budget import BUDGET_SECONDS, detached
@@ -44,3 +47,61 @@ class Tasks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _Owner:
+    __slots__ = ("members", "turns")
+
+    def __init__(self, turns: int) -> None:
+        self.turns = asyncio.Semaphore(turns)
+        self.members = 0
+
+
+class FairLimiter:
+    """``of_one`` of an owner at a time, ``of_all`` of everybody's; the others wait in order of arrival.
+
+    ``refused`` makes the error for whoever waits too long, or comes when ``waiting`` wait already.
+    """
+
+    def __init__(
+        self, of_one: int, of_all: int, refused: Callable[[], Exception], waiting: float = math.inf
+    ) -> None:
+        self._of_one = of_one
+        self._all = asyncio.Semaphore(of_all)
+        self._refused = refused
+        self._owners: dict[str, _Owner] = {}
+        self._present = 0
+        self._most = of_all + waiting
+
+    @asynccontextmanager
+    async def turn(self, owner: str, patience: float) -> AsyncIterator[None]:
+        """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
+        if self._present >= self._most:
+            raise self._refused()
+        line = self._owners.setdefault(owner, _Owner(self._of_one))
+        line.members += 1
+        self._present += 1
+        try:
+            await self._taken(line, patience)
+            try:
+                yield
+            finally:
+                self._all.release()
+                line.turns.release()
+        finally:
+            self._present -= 1
+            line.members -= 1
+            if not line.members:
+                del self._owners[owner]
+
+    async def _taken(self, line: _Owner, patience: float) -> None:
+        try:
+            async with asyncio.timeout(None if patience == math.inf else patience):
+                await line.turns.acquire()
+                try:
+                    await self._all.acquire()
+                except BaseException:
+                    line.turns.release()
+                    raise
+        except TimeoutError:
+            raise self._refused() from None
