@@ -1,7 +1,8 @@
 """How long others' sends take while all sockets of a node sync at once: ``python -m bench.resuming [--sockets 2000]``.
 
-As after an interruption that every device noticed in the same moment: each asks for everything, and again after a while
-when it is told ``unavailable``. The server is a real process with MongoDB beside it; ten people send all the while.
+As after an interruption of Redis: each asks for everything when it is told to, and again after a while when the answer
+is ``unavailable``. ``--over 0``: all in the same moment. The server is a real process with MongoDB beside it; ten people
+send all the while.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from domain.times import whole_milliseconds
 from domain.wire.events import CONVERSATIONS
 from server import embedded
 from server.app import utc_now
+from server.fanout.subscriptions import RESYNC_SPREAD_SECONDS
 from server.security.tokens import AccessTokens
 from store.conversations import CONVERSATIONS as TALKS
 from store.conversations import PARTICIPANTS, _new_conversation, _new_participants
@@ -83,8 +85,9 @@ async def send(light: Light, conversation_id: str, figures: Figures, stop: async
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def resume(light: Light, figures: Figures, began: float) -> None:
+async def resume(light: Light, figures: Figures, began: float, over: float) -> None:
     attempt = 0
+    await asyncio.sleep(random.uniform(0.0, over))
     while True:
         attempt += 1
         if '"ok":true' in (await answer(light, attempt, "sync", {"cursors": {}}))[:200]:
@@ -118,7 +121,7 @@ async def measure(chosen: argparse.Namespace, data: Path) -> None:
         print(f"before: {line(figures.sends)}", flush=True)
         figures.sends.clear()
         began, cpu = time.perf_counter(), node.cpu_seconds()
-        resuming = [asyncio.create_task(resume(light, figures, began)) for light in lights]
+        resuming = [asyncio.create_task(resume(light, figures, began, chosen.over)) for light in lights]
         await asyncio.wait(resuming, timeout=chosen.seconds)
         took, cpu = time.perf_counter() - began, node.cpu_seconds() - cpu
         print(f"meanwhile: {line(figures.sends)}")
@@ -149,6 +152,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--conversations", type=int, default=50)
     parser.add_argument("--messages", type=int, default=20)
+    parser.add_argument("--over", type=float, default=RESYNC_SPREAD_SECONDS, help="seconds over which they come")
     parser.add_argument("--seconds", type=float, default=25.0, help="how long to wait for all of them")
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as data:
         asyncio.run(measure(parser.parse_args(), Path(data)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -89,15 +90,18 @@ def _cursor(cursor: str | None) -> str | None:
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
 UNNAMED = 100
 FIRST_MESSAGES = 20
+# How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
+# answers in a row take the loop a second, and what they were told brings all of them back at once.
+PATIENCE = 0.4, 0.8
 
 
 async def sync(context: Context, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages.
 
-    A few at a time on a node, user by user. When all its devices come back at once, those for whom there is no turn
-    within half of their time are told ``unavailable``: admitted later, all of them would run out of time half done.
+    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are told
+    ``unavailable`` while there is time left: were they admitted late, all of them would run out of time half done.
     """
-    async with context.syncing.turn(actor.user_id, command_budget.remaining() / 2):
+    async with context.syncing.turn(actor.user_id, command_budget.remaining() * random.uniform(*PATIENCE)):
         command_budget.require_asker()
         return await _sync(context, actor, command)
 

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from server.fanout import envelope, subscriptions
+from server.fanout import envelope
 from server.fanout.reorder import ReorderBuffer
 from server.fanout.subscriptions import EVERYONE, RESYNC_SPREAD_SECONDS, channel
 from tests.harness.nodes import Running, running_node
 
 ROOMS = [f"user:{number:024x}" for number in range(200)]
 ANOTHER_NODE = bytes(8)
+
+
+class Last:
+    """Chance that gives each room the last moment."""
+
+    def uniform(self, low: float, high: float) -> float:
+        return high
 
 
 class Told:
@@ -88,7 +95,7 @@ async def test_rooms_told_one_by_one_are_spread_as_well(running: Running, monkey
 
 
 async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriptions.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr("server.fanout.subscriptions.random", Last())
     async with entered(running, monkeypatch) as told:
         for _ in range(5):
             interrupted(running)
@@ -99,7 +106,7 @@ async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeyp
 
 async def test_a_room_that_is_dropped_is_not_told(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = running.node.feeds
-    monkeypatch.setattr(subscriptions.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr("server.fanout.subscriptions.random", Last())
     monkeypatch.setattr(feeds, "_linger", 0.0)
     async with entered(running, monkeypatch) as told:
         interrupted(running)
@@ -116,7 +123,7 @@ async def test_no_timer_outlives_the_node(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_node(database_url, redis_url, tmp_path) as running:
-        monkeypatch.setattr(subscriptions.random, "uniform", lambda low, high: 60.0)
+        monkeypatch.setattr("server.fanout.subscriptions.random", Last())
         async with entered(running, monkeypatch) as told:
             interrupted(running)
             async with asyncio.timeout(15):
