@@ -1,8 +1,8 @@
 """How long others' sends take while all sockets of a node sync at once: ``python -m bench.resuming [--sockets 2000]``.
 
 As after an interruption of Redis: each asks for everything when it is told to, and again after a while when the answer
-is ``unavailable``. ``--over 0``: all in the same moment. The server is a real process with MongoDB beside it; ten people
-send all the while.
+is ``unavailable``. ``--over 0``: all in the same moment. The server is a real process with MongoDB beside it; ten
+people send all the while.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from tests.together.processes import served
 
 SENDERS = 10
 PAUSE_SECONDS = 0.02
-AGAIN_AFTER_SECONDS = 1.0, 3.0
 ACK = f"3{CONVERSATIONS},"
 
 
@@ -90,11 +89,13 @@ async def resume(light: Light, figures: Figures, began: float, over: float) -> N
     await asyncio.sleep(random.uniform(0.0, over))
     while True:
         attempt += 1
-        if '"ok":true' in (await answer(light, attempt, "sync", {"cursors": {}}))[:200]:
+        told = await answer(light, attempt, "sync", {"cursors": {}})
+        if told.startswith('{"ok":true'):
             figures.answered.append(time.perf_counter() - began)
             return
         figures.refused += 1
-        await asyncio.sleep(random.uniform(*AGAIN_AFTER_SECONDS))
+        after: int = json.loads(told.removesuffix("]"))["error"]["retryAfterMs"]
+        await asyncio.sleep(random.uniform(1, 2) * after / 1000)
 
 
 async def measure(chosen: argparse.Namespace, data: Path) -> None:

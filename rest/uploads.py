@@ -47,7 +47,7 @@ class UploadLimiter:
         return self._limiter.turn(user_id, self._patience)
 
 
-def _too_many() -> DomainError:
+def _too_many(_: float) -> DomainError:
     return DomainError(Code.RATE_LIMITED, "Too many uploads at a time.", retry_after_ms=5000)
 
 

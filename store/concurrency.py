@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 from store.command_budget import BUDGET_SECONDS, detached
@@ -60,14 +61,17 @@ class _Owner:
 class FairLimiter:
     """``of_one`` of an owner at a time, ``of_all`` of everybody's; the others wait in order of arrival.
 
-    ``refused`` makes the error for whoever waits too long, or comes when ``waiting`` wait already.
+    ``refused`` makes the error for whoever waits too long, or comes when ``waiting`` wait already; it is told in how
+    many seconds all who wait would have had their turns.
     """
 
     def __init__(
-        self, of_one: int, of_all: int, refused: Callable[[], Exception], waiting: float = math.inf
+        self, of_one: int, of_all: int, refused: Callable[[float], Exception], waiting: float = math.inf
     ) -> None:
         self._of_one = of_one
+        self._of_all = of_all
         self._all = asyncio.Semaphore(of_all)
+        self._turn_seconds = 0.0
         self._refused = refused
         self._owners: dict[str, _Owner] = {}
         self._present = 0
@@ -77,15 +81,17 @@ class FairLimiter:
     async def turn(self, owner: str, patience: float) -> AsyncIterator[None]:
         """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
         if self._present >= self._most:
-            raise self._refused()
+            raise self._refusal()
         line = self._owners.setdefault(owner, _Owner(self._of_one))
         line.members += 1
         self._present += 1
         try:
             await self._taken(line, patience)
+            began = monotonic()
             try:
                 yield
             finally:
+                self._turn_seconds += (monotonic() - began - self._turn_seconds) / 8
                 self._all.release()
                 line.turns.release()
         finally:
@@ -104,4 +110,7 @@ class FairLimiter:
                     line.turns.release()
                     raise
         except TimeoutError:
-            raise self._refused() from None
+            raise self._refusal() from None
+
+    def _refusal(self) -> Exception:
+        return self._refused(self._present * self._turn_seconds / self._of_all)

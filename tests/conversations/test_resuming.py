@@ -14,11 +14,12 @@ from domain.times import whole_milliseconds
 from domain.wire.conversations import Sync, SyncAnswer, SyncedConversation
 from domain.wire.fields import MAX_SEQ
 from handlers.access import Actor
-from handlers.context import SYNCS_AT_ONCE, Context
+from handlers.context import SYNCS_AT_ONCE, SYNCS_OF_ONE_USER, Context, no_turn
 from handlers.messages import sync as syncing
 from handlers.messages import views
 from server.app import utc_now
 from store.command_budget import Budget, within
+from store.concurrency import FairLimiter
 from store.database import Database
 from store.log.reader import Entry
 from tests.conversations.counting import CountedDatabase
@@ -183,6 +184,36 @@ async def test_who_gets_no_turn_in_half_of_its_time_is_told_and_the_others_are_n
             node.context, Actor(trainer.id, trainer.role, "0" * 24, trainer.session_id), Sync(cursors={})
         )
     assert refused.value.code == "unavailable"
+    assert refused.value.retry_after_ms == 1000
     holding.set()
     await asyncio.gather(*holders)
     assert (await node.device(trainer).do("sync", {"cursors": {conversation: 0}}))["conversations"]
+
+
+async def test_the_more_wait_the_later_they_are_asked_to_come_back() -> None:
+    limiter, go = FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn), asyncio.Event()
+
+    async def work(owner: str) -> None:
+        async with limiter.turn(owner, 60.0):
+            await go.wait()
+
+    async def refused() -> int:
+        with pytest.raises(DomainError) as told:
+            async with limiter.turn("late", 0.01):
+                pass
+        assert told.value.code == "unavailable"
+        assert told.value.retry_after_ms is not None
+        return told.value.retry_after_ms
+
+    waiting = [asyncio.create_task(work(str(number))) for number in range(SYNCS_AT_ONCE)]
+    await asyncio.sleep(0)
+    limiter._turn_seconds = 0.1
+    assert await refused() == 1000
+    waiting += [asyncio.create_task(work(str(number))) for number in range(400)]
+    assert 5_000 <= await refused() <= 10_200
+    waiting += [asyncio.create_task(work(str(number))) for number in range(4000)]
+    assert 15_000 <= await refused() <= 30_000
+    go.set()
+    await asyncio.gather(*waiting)
+    async with limiter.turn("late", 0.01):
+        """Every turn was given back."""
