@@ -79,7 +79,7 @@ async def test_over_a_while_and_not_in_one_turn_of_the_loop(running: Running, mo
         interrupted(running)
         await told.until(len(ROOMS))
         assert sorted(told.rooms) == ROOMS
-        assert max(map(told.turns.count, set(told.turns))) < len(ROOMS) / 4
+        assert len(set(told.turns)) > 10
         # What can be fetched is not put off.
         assert told.caught_up_after == [0]
 
@@ -91,7 +91,7 @@ async def test_rooms_told_one_by_one_are_spread_as_well(running: Running, monkey
             running.node.bus.publish(channel(room), envelope.resync(ANOTHER_NODE))
         await told.until(len(ROOMS))
         assert sorted(told.rooms) == ROOMS
-        assert max(map(told.turns.count, set(told.turns))) < len(ROOMS) / 4
+        assert len(set(told.turns)) > 10
 
 
 async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +124,7 @@ async def test_no_timer_outlives_the_node(
 ) -> None:
     async with running_node(database_url, redis_url, tmp_path) as running:
         monkeypatch.setattr("server.fanout.subscriptions.random", Last())
+        monkeypatch.setattr("server.fanout.subscriptions.RESYNC_SPREAD_SECONDS", 600.0)
         async with entered(running, monkeypatch) as told:
             interrupted(running)
             async with asyncio.timeout(15):
