@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from domain.errors import DomainError, unavailable
 from domain.times import whole_milliseconds
 from handlers.jobs import WakeUps
-from store.concurrency import SingleFlight
+from store.concurrency import FairLimiter, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
     from domain.wire.events import Event
     from handlers.mails import Mail
     from store.store import Store
+
+# Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
+SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
+# Who gets no turn is told when there may be one, at most so much later; not all of them in the same moment.
+LONGEST_RETRY_SECONDS = 30.0
+
+
+def no_turn(seconds: float) -> DomainError:
+    """``unavailable``, where all who wait would have had their turns in so many seconds."""
+    error = unavailable()
+    error.retry_after_ms = int(1000 * max(1.0, random.uniform(0.5, 1.0) * min(LONGEST_RETRY_SECONDS, seconds)))
+    return error
+
 
 class Publisher(Protocol):
     """The one door through which live events leave."""
@@ -199,6 +214,11 @@ class ConversationContext(PublishContext, Protocol):
     def typing(self) -> Typing: ...
 
 
+class SyncContext(ReadContext, Protocol):
+    @property
+    def syncing(self) -> FairLimiter: ...
+
+
 class PresenceContext(ReadContext, Protocol):
     @property
     def presence(self) -> Presence: ...
@@ -246,6 +266,7 @@ class Context:
     clock: Callable[[], datetime]
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
+    syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))
 
     def now(self) -> datetime:
         """The clock, cut to the milliseconds that MongoDB keeps."""

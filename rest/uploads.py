@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
@@ -25,6 +25,7 @@ from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
 from store.command_budget import Budget, stream_budget
+from store.concurrency import FairLimiter
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -34,58 +35,19 @@ _WAITING = 500
 PATIENCE_SECONDS = 120.0
 
 
-class _Line:
-    def __init__(self, turns: int) -> None:
-        self.turns = asyncio.Semaphore(turns)
-        self.members = 0
-
-
 class UploadLimiter:
     def __init__(
         self, of_one_user: int = OF_ONE_USER, of_all: int = OF_ALL, patience: float = PATIENCE_SECONDS
     ) -> None:
-        self._of_one_user = of_one_user
-        self._all = asyncio.Semaphore(of_all)
-        self._lines: dict[str, _Line] = {}
-        self._present = 0
-        self._most = of_all + _WAITING
+        self._limiter = FairLimiter(of_one_user, of_all, _too_many, _WAITING)
         self._patience = patience
 
-    @asynccontextmanager
-    async def turn(self, user_id: str) -> AsyncIterator[None]:
+    def turn(self, user_id: str) -> AbstractAsyncContextManager[None]:
         """Raises ``rate_limited`` when too many wait, or for too long. One user's never stand in others' way."""
-        if self._present >= self._most:
-            raise _too_many()
-        line = self._lines.setdefault(user_id, _Line(self._of_one_user))
-        line.members += 1
-        self._present += 1
-        try:
-            await self._taken(line)
-            try:
-                yield
-            finally:
-                self._all.release()
-                line.turns.release()
-        finally:
-            self._present -= 1
-            line.members -= 1
-            if not line.members:
-                del self._lines[user_id]
-
-    async def _taken(self, line: _Line) -> None:
-        try:
-            async with asyncio.timeout(self._patience):
-                await line.turns.acquire()
-                try:
-                    await self._all.acquire()
-                except BaseException:
-                    line.turns.release()
-                    raise
-        except TimeoutError:
-            raise _too_many() from None
+        return self._limiter.turn(user_id, self._patience)
 
 
-def _too_many() -> DomainError:
+def _too_many(_: float) -> DomainError:
     return DomainError(Code.RATE_LIMITED, "Too many uploads at a time.", retry_after_ms=5000)
 
 

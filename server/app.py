@@ -269,6 +269,7 @@ class Node:
         await self.pictures.stop()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
+        self.feeds.stop()
         await self.filler.stop()
         await self.slot_teller.stop()
         await self.bus.stop()

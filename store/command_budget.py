@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from time import monotonic
@@ -31,19 +31,27 @@ def stream_budget(owner: str, *, bulk: bool = False) -> Budget:
 class Budget:
     """``owner`` is whose command it is; the reads of a ``bulk`` one wait in a queue of their own, user by user.
 
-    Once ``over`` it bounds nothing any more: tasks and timers that a command left behind inherit its context.
+    ``abandoned`` tells whether whoever gave the command has gone. Once ``over`` the budget bounds nothing any more:
+    tasks and timers that a command left behind inherit its context.
     """
 
-    __slots__ = ("_deadline", "_each", "bulk", "over", "owner")
+    __slots__ = ("_deadline", "_each", "abandoned", "bulk", "over", "owner")
 
     def __init__(
-        self, owner: str = "", *, bulk: bool = False, seconds: float = BUDGET_SECONDS, each: float = math.inf
+        self,
+        owner: str = "",
+        *,
+        bulk: bool = False,
+        seconds: float = BUDGET_SECONDS,
+        each: float = math.inf,
+        abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
         """``seconds`` for all, and of those at most ``each`` for one operation, from when it begins."""
         self._each = each
         self._deadline = monotonic() + seconds
         self.owner = owner
         self.bulk = bulk
+        self.abandoned = abandoned
         self.over = False
 
     def remaining(self) -> float:
@@ -83,6 +91,14 @@ def remaining() -> float:
 def require_time() -> None:
     """Raises ``unavailable`` when the budget has run out: who waited in a queue need not begin any more."""
     if remaining() <= 0:
+        raise unavailable()
+
+
+def require_asker() -> None:
+    """Before a read that changes nothing: raises ``unavailable`` when nobody waits for its answer any more."""
+    require_time()
+    budget = current()
+    if budget is not None and budget.abandoned():
         raise unavailable()
 
 

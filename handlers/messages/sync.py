@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -21,8 +22,9 @@ from domain.wire.conversations import (
 from domain.wire.fields import MAX_SEQ
 from handlers import access
 from handlers.access import Actor
-from handlers.context import ReadContext
+from handlers.context import ReadContext, SyncContext
 from handlers.messages import views
+from store import command_budget
 from store.log.reader import Entry
 
 T = TypeVar("T")
@@ -88,10 +90,23 @@ def _cursor(cursor: str | None) -> str | None:
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
 UNNAMED = 100
 FIRST_MESSAGES = 20
+# How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
+# answers in a row take the loop a second, and what they were told brings all of them back at once.
+PATIENCE = 0.4, 0.8
 
 
-async def sync(context: ReadContext, actor: Actor, command: Sync) -> SyncAnswer:
-    """What lies past each cursor; conversations not named follow, each from its newest messages."""
+async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
+    """What lies past each cursor; conversations not named follow, each from its newest messages.
+
+    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are told
+    ``unavailable`` while there is time left: were they admitted late, all of them would run out of time half done.
+    """
+    async with context.syncing.turn(actor.user_id, command_budget.remaining() * random.uniform(*PATIENCE)):
+        command_budget.require_asker()
+        return await _sync(context, actor, command)
+
+
+async def _sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     named = await _named(context, actor, command)
     unnamed, more = await _unnamed(context, actor, command)
     conversations = [*named, *unnamed]
@@ -115,14 +130,13 @@ async def _named(context: ReadContext, actor: Actor, command: Sync) -> list[Sync
     by_conversation: dict[str, list[Entry]] = {}
     for entry in entries:
         by_conversation.setdefault(entry.conversation_id, []).append(entry)
+    newest = await _newest(context, [view for view in found if view.id in beyond], budget) if budget > 0 else {}
     synced: list[SyncedConversation] = []
     for view in found:
         if view.id not in beyond:
             synced.append(_continued(context, view, cursors[view.id], by_conversation.get(view.id, ())))
-        elif budget > 0:
-            start = await _from_newest(context, view)
-            budget -= _weight_of_start(start)
-            synced.append(start)
+        elif view.id in newest:
+            synced.append(_from_newest(context, view, newest[view.id]))
         else:
             synced.append(_put_off(view))
     return synced
@@ -165,14 +179,10 @@ def _entry(context: ReadContext, view: Conversation, entry: Entry) -> LogEntry:
 
 async def _unnamed(context: ReadContext, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
-    started: list[SyncedConversation] = []
-    budget = ANSWER_BYTES
-    for view in await views.conversation_views(context, actor.user_id, records[:UNNAMED]):
-        start = await _from_newest(context, view)
-        budget -= _weight_of_start(start)
-        if budget < 0 and started:
-            break
-        started.append(start)
+    found = await views.conversation_views(context, actor.user_id, records[:UNNAMED])
+    newest = await _newest(context, found, ANSWER_BYTES)
+    fitting = take_within_size(newest.items(), lambda start: _weight_of_start(start[1]), ANSWER_BYTES)
+    started = [_from_newest(context, view, of_it) for view, (_, of_it) in zip(found, fitting, strict=False)]
     return started, len(records) > len(started)
 
 
@@ -180,13 +190,23 @@ def _weight(entry: Entry) -> int:
     return weight(entry.record)
 
 
-def _weight_of_start(conversation: SyncedConversation) -> int:
-    texts = sum(len((entry.message.text or "").encode()) for entry in conversation.entries)
-    return CONVERSATION_BYTES + MESSAGE_BYTES * len(conversation.entries) + texts
+def _weight_of_start(records: Sequence[MessageRecord]) -> int:
+    texts = sum(len((record.text or "").encode()) for record in records)
+    return CONVERSATION_BYTES + MESSAGE_BYTES * len(records) + texts
 
 
-async def _from_newest(context: ReadContext, view: Conversation) -> SyncedConversation:
+async def _newest(context: ReadContext, found: Sequence[Conversation], budget: int) -> dict[str, list[MessageRecord]]:
+    """The newest messages of the conversations, in their order, until their weights take the budget up."""
+
+    def enough(records: Sequence[MessageRecord]) -> bool:
+        nonlocal budget
+        budget -= _weight_of_start(records)
+        return budget <= 0
+
+    return await context.store.log.read.newest({view.id: view.head for view in found}, FIRST_MESSAGES, enough)
+
+
+def _from_newest(context: ReadContext, view: Conversation, records: Sequence[MessageRecord]) -> SyncedConversation:
     """Start over: the newest messages, and the cursor at the head that the view was made with."""
-    records = await context.store.log.read.before(view.id, view.head + 1, FIRST_MESSAGES)
     entries = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
     return SyncedConversation(conversation=view, entries=entries, cursor=view.head, has_more=False, reset=True)

@@ -146,13 +146,9 @@ async def _last_messages(
     }
     found = await read.messages(named, named.values())
     lasts = {m.conversation_id: m for m in found.values() if m.seq == heads[m.conversation_id]}
-    behind = [i for i in heads if heads[i] > 0 and i not in lasts]
-    for conversation_id, newest in zip(
-        behind, await asyncio.gather(*(read.before(i, heads[i] + 1, 1) for i in behind)), strict=True
-    ):
-        if newest:
-            lasts[conversation_id] = newest[0]
-    return lasts
+    behind = {i: head for i, head in heads.items() if head > 0 and i not in lasts}
+    newest = await read.newest(behind, 1)
+    return lasts | {i: records[0] for i, records in newest.items() if records}
 
 
 async def _unread(

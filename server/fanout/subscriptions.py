@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Collection
 from functools import partial
 
@@ -17,6 +18,8 @@ from server.pubsub.bus import Bus
 
 # People who reconnect, or walk from page to page, do not cost a subscription each time.
 LINGER_SECONDS = 5.0
+# After an interruption the rooms are told to sync over so long: their members all ask for much.
+RESYNC_SPREAD_SECONDS = 2.0
 EVERYONE = "spotter:{everyone}"
 _PREFIX, _SUFFIX = "spotter:{", "}"
 
@@ -29,7 +32,7 @@ def channel(room: str) -> str:
 class RoomSubscription:
     """``users``: members, and those who are about to be."""
 
-    __slots__ = ("gate", "linger", "room", "subscribed", "users")
+    __slots__ = ("gate", "linger", "resync", "room", "subscribed", "users")
 
     def __init__(self, room: str, gate: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
         self.room = room
@@ -37,6 +40,13 @@ class RoomSubscription:
         self.subscribed = subscribed
         self.users = 0
         self.linger: asyncio.TimerHandle | None = None
+        self.resync: asyncio.TimerHandle | None = None
+
+    def rest(self) -> None:
+        for timer in (self.linger, self.resync):
+            if timer is not None:
+                timer.cancel()
+        self.linger = self.resync = None
 
 
 class RoomSubscriptions:
@@ -64,6 +74,11 @@ class RoomSubscriptions:
 
     async def start(self) -> None:
         await self._bus.subscribe(EVERYONE, self._everyone)
+
+    def stop(self) -> None:
+        """No timer outlives the node."""
+        for feed in self._feeds.values():
+            feed.rest()
 
     @property
     def gates(self) -> int:
@@ -111,6 +126,7 @@ class RoomSubscriptions:
 
     def _drop(self, feed: RoomSubscription) -> None:
         del self._feeds[feed.room]
+        feed.rest()
         feed.gate.close()
         self._bus.unsubscribe(channel(feed.room))
 
@@ -134,8 +150,8 @@ class RoomSubscriptions:
             gate.head(told.subject, told.seq)
         elif told.kind == Kind.SLOTS:
             self._hinted(told)
-        else:
-            gate.resync()
+        elif (feed := self._feeds.get(gate.room)) is not None:
+            self._resync_soon(feed)
 
     def _hinted(self, told: Envelope) -> None:
         try:
@@ -167,6 +183,17 @@ class RoomSubscriptions:
 
     def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
         """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
-        for feed in feeds:
-            feed.gate.resync()
         self._filler.catch_up([feed.gate for feed in feeds])
+        for feed in feeds:
+            self._resync_soon(feed)
+
+    def _resync_soon(self, feed: RoomSubscription) -> None:
+        """Once: whoever asks then is told all that was missed until then."""
+        if feed.resync is None:
+            delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
+            feed.resync = self._loop.call_later(delay, self._resync, feed)
+
+    @staticmethod
+    def _resync(feed: RoomSubscription) -> None:
+        feed.resync = None
+        feed.gate.resync()

@@ -167,7 +167,11 @@ class Dispatcher:
 
     async def _run(self, work: _Command) -> None:
         client, connection, row, command = work.client, work.connection, work.row, work.command
-        budget = Budget(connection.actor.user_id, bulk=isinstance(row, Row) and row.bulky)
+        budget = Budget(
+            connection.actor.user_id,
+            bulk=isinstance(row, Row) and row.bulky,
+            abandoned=lambda: client.socket.closed,
+        )
         command_budget.begin(budget)
         try:
             if not self._freshness.current:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,8 +18,11 @@ from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
 SEARCH_SECONDS = 3.0
-# Of texts as long as they get, about as many as an answer holds.
-_BATCH = 50
+# An answer of short messages takes a few batches, and of texts as long as they get one is not too much to throw away.
+_BATCH = 100
+_ASCENDING = {"conversationId": 1, "seq": 1}
+_DESCENDING = {"conversationId": -1, "seq": -1}
+_A_MESSAGE: Document = {"change": {"$exists": False}}
 
 # SnapshotTooOld, SnapshotUnavailable: the server keeps five minutes of history, and less across a change of indexes.
 _NO_HISTORY = frozenset({239, 246})
@@ -51,6 +53,7 @@ class Entry:
 @repository
 class LogReader:
     def __init__(self, database: Database) -> None:
+        self._db = database.db
         self._messages = database.collection(MESSAGES)
         self._db = database.db
         self._heads = Heads(database)
@@ -138,6 +141,38 @@ class LogReader:
         found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
         return [_folded(message_record(document), waiting) for document in reversed(found)]
 
+    async def newest(
+        self,
+        heads: Mapping[str, int],
+        limit: int,
+        enough: Callable[[Sequence[MessageRecord]], bool] = lambda _: False,
+    ) -> dict[str, list[MessageRecord]]:
+        """Of each conversation the ``limit`` newest messages up to its head, ascending; one read for all of them.
+
+        The conversations come in the order in which they are named. ``enough`` is told of each one's messages: once it
+        says so, those after it are left out.
+        """
+        newest: dict[str, list[MessageRecord]] = {}
+        if not heads:
+            return newest
+        waiting = await self._waiting(heads)
+        spans = {i: (0, head) for i, head in heads.items()}
+        of_each: list[Document] = [{"$sort": _DESCENDING}, {"$limit": limit}]
+        cursor = self._db.aggregate(_in_each(spans, _A_MESSAGE, of_each, keep_empty=True), batchSize=_BATCH)
+        last: list[MessageRecord] | None = None
+        try:
+            async for row in cursor:
+                conversation_id = str(row["_id"])
+                if conversation_id not in newest:
+                    if last is not None and enough(last):
+                        break
+                    last = newest[conversation_id] = []
+                if "entry" in row:
+                    newest[conversation_id].insert(0, _folded(message_record(row["entry"]), waiting))
+        finally:
+            await cursor.close()
+        return newest
+
     async def between(
         self, spans: Mapping[str, tuple[int, int]], limit: int, text_bytes: int | None = None
     ) -> list[Entry]:
@@ -145,34 +180,22 @@ class LogReader:
 
         No more are read once their texts reach ``text_bytes``.
         """
+        if not spans:
+            return []
         past: list[Document] = []
         waiting = await self._waiting(spans)
-        for conversation_id, (start, end) in spans.items():
-            query = {"conversationId": ObjectId(conversation_id), "seq": {"$gt": start, "$lte": end}}
-            most = limit - len(past)
-            if text_bytes is None:
-                past += await self._messages.find(query).sort("seq", 1).limit(most).to_list(None)
-            else:
-                found = await self._some(query, most, text_bytes)
-                past += found
-                text_bytes -= sum(map(_text_bytes, found))
-            if len(past) >= limit or (text_bytes is not None and text_bytes <= 0):
-                break
-        return await self._entries(past, waiting)
-
-    async def _some(self, query: Document, limit: int, text_bytes: int) -> list[Document]:
-        """The first that match, by ``seq``, up to the one whose text reaches the bytes."""
-        cursor = self._messages.find(query, batch_size=_BATCH).sort("seq", 1).limit(limit)
-        found: list[Document] = []
+        of_each: list[Document] = [{"$sort": _ASCENDING}, {"$limit": limit}]
+        cursor = self._db.aggregate([*_in_each(spans, {}, of_each), {"$limit": limit}], batchSize=_BATCH)
         try:
-            async for document in cursor:
-                found.append(document)
-                text_bytes -= _text_bytes(document)
-                if text_bytes <= 0:
-                    break
+            async for row in cursor:
+                past.append(row["entry"])
+                if text_bytes is not None:
+                    text_bytes -= _text_bytes(row["entry"])
+                    if text_bytes <= 0:
+                        break
         finally:
             await cursor.close()
-        return found
+        return await self._entries(past, waiting)
 
     async def unread(self, spans: Mapping[str, tuple[int, int]], user_id: str, cap: int) -> dict[str, int]:
         """The other side's undeleted messages past each span's start, to its end, counted up to ``cap``."""
@@ -180,22 +203,13 @@ class LogReader:
             return {}
         waiting = await self._waiting(spans)
         deleted = [ObjectId(i) for i, changes in waiting.items() if any(c.kind == "delete" for c in changes)]
-        counts = await asyncio.gather(*(self._count(i, span, user_id, deleted, cap) for i, span in spans.items()))
-        return dict(zip(spans, counts, strict=True))
-
-    async def _count(
-        self, conversation_id: str, span: tuple[int, int], user_id: str, leaving_out: list[ObjectId], cap: int
-    ) -> int:
-        query: Document = {
-            "conversationId": ObjectId(conversation_id),
-            "seq": {"$gt": span[0], "$lte": span[1]},
-            "senderId": {"$ne": ObjectId(user_id)},
-            "change": {"$exists": False},
-            "deletedAt": {"$exists": False},
-        }
-        if leaving_out:
-            query["_id"] = {"$nin": leaving_out}
-        return await self._messages.count_documents(query, limit=cap)
+        condition: Document = {**_A_MESSAGE, "senderId": {"$ne": ObjectId(user_id)}, "deletedAt": {"$exists": False}}
+        if deleted:
+            condition["_id"] = {"$nin": deleted}
+        counts = dict.fromkeys(spans, 0)
+        async for row in self._db.aggregate(_in_each(spans, condition, [{"$limit": cap}, {"$count": "count"}])):
+            counts[str(row["_id"])] = row["entry"]["count"]
+        return counts
 
     async def search(
         self, conversation_ids: Iterable[str], text: str, before: str | None, limit: int
@@ -246,6 +260,35 @@ class LogReader:
             change = change_record(document)
             waiting.setdefault(change.target, []).append(change)
         return waiting
+
+
+def _in_each(
+    spans: Mapping[str, tuple[int, int]], condition: Document, stages: Sequence[Document], *, keep_empty: bool = False
+) -> list[Document]:
+    """A pipeline on the database: what the stages make of each span's entries, one span after the other, as ``entry``.
+
+    A command a conversation would be hundreds for one ``sync``. The server reads as much as is asked for: nothing
+    here waits for all of it.
+    """
+    named = [{"_id": ObjectId(i), "start": start, "end": end} for i, (start, end) in spans.items()]
+    within = {
+        "$and": [
+            {"$eq": ["$conversationId", "$$id"]},
+            {"$gt": ["$seq", "$$start"]},
+            {"$lte": ["$seq", "$$end"]},
+        ]
+    }
+    look_up = {
+        "from": MESSAGES,
+        "let": {"id": "$_id", "start": "$start", "end": "$end"},
+        "pipeline": [{"$match": {"$expr": within, **condition}}, *stages],
+        "as": "entry",
+    }
+    return [
+        {"$documents": named},
+        {"$lookup": look_up},
+        {"$unwind": {"path": "$entry", "preserveNullAndEmptyArrays": keep_empty}},
+    ]
 
 
 def _text_bytes(document: Document) -> int:
