@@ -178,6 +178,7 @@ class Node:
 
     def _make_app(self) -> web.Application:
         metrics = Metrics()
+        metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))

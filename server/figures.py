@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -19,6 +21,19 @@ from server.sockets.clients import Registry
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.gateway import Gateway
 from store.log.log import Log
+
+
+def of_process() -> Iterable[Metric]:
+    """A number that grows for ever is a leak."""
+    yield gauge("spotter_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
+    yield gauge("spotter_descriptors", "Open file descriptors.", _descriptors())
+
+
+def _descriptors() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 0
 
 
 def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
