@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bson import Timestamp
+
 from domain import rooms
 from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
 from handlers.context import Context
 from handlers.messages import views
-from store.log.reader import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, 
     return found
 
 
+async def commit_time(context: Context) -> Timestamp:
+    """The cluster time up to which a majority has committed, at some moment of this call."""
+    return await context.store.log.read.commit_time()
+
+
+async def head_at(context: Context, conversation_id: str, at: Timestamp) -> int | None:
+    """The head at a commit time; None when MongoDB's history does not go back so far."""
+    return await context.store.log.read.head_at(conversation_id, at)
+
+
 async def introductions(context: Context, conversation_id: str) -> dict[str, ConversationNew]:
     """What each side's room is told before a conversation's first entry."""
     records = list((await context.store.conversations.records([conversation_id])).values())
@@ -59,30 +70,6 @@ async def introductions(context: Context, conversation_id: str) -> dict[str, Con
         for user_id in record.membership.user_ids
         for view in await views.conversation_views(context, user_id, [record])
     }
-
-
-async def first_since(context: Context, conversation_id: str, before: int, since: datetime, limit: int) -> int:
-    """The lowest ``seq`` from which on all entries up to ``before`` were written at ``since`` or later.
-
-    ``before`` itself when the entry preceding it is older; at most ``limit`` entries are looked at.
-    """
-    entries = await context.store.log.read.between({conversation_id: (max(0, before - 1 - limit), before - 1)}, limit)
-    first = before
-    for entry in reversed(entries):
-        if entry.seq != first - 1 or _written_at(entry) < since:
-            break
-        first = entry.seq
-    return first
-
-
-async def written_at(context: Context, conversation_id: str, seq: int) -> datetime | None:
-    """When an entry was written, by its writer's clock."""
-    entries = await context.store.log.read.between({conversation_id: (seq - 1, seq)}, 1)
-    return _written_at(entries[0]) if entries else None
-
-
-def _written_at(entry: Entry) -> datetime:
-    return entry.record.created_at if entry.change is None else entry.change.created_at
 
 
 async def redrive_changes(context: Context) -> int:

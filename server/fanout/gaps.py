@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,11 +15,11 @@ from handlers.messages import recovery
 from handlers.messages.recovery import Missed
 from server.callbacks import notify
 from server.fanout.delivery import Delivery
-from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
+from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, CommitPoint, ReorderBuffer
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
-from store.concurrency import Tasks
+from store.concurrency import SingleFlight, Tasks
 
 log = structlog.get_logger("fanout")
 
@@ -30,6 +31,10 @@ MAX_GAP = 1000
 # A room that hears of a conversation for the first time is given at most so much of what it should have heard.
 MAX_BACK = 100
 MAX_PLACING = 8
+# Who connects does not wait longer to be told so; without a commit point the room asks its members to sync instead.
+BEGIN_SECONDS = 1.0
+# MongoDB keeps 300 s (minSnapshotHistoryWindowInSeconds).
+MAX_HISTORY_SECONDS = 240.0
 PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
@@ -51,6 +56,7 @@ class GapFiller:
         self._filling = False
         self._placing = asyncio.Semaphore(MAX_PLACING)
         self._tasks = Tasks()
+        self._flights = SingleFlight()
         self._loop = asyncio.get_running_loop()
 
     def serve(self, context: Context) -> None:
@@ -62,6 +68,15 @@ class GapFiller:
     @property
     def patient(self) -> bool:
         return self._patient()
+
+    async def begin(self, gate: ReorderBuffer) -> None:
+        """Note what is committed before the room has members, if MongoDB says so in time.
+
+        Later is too late: members would have synced without what was committed between.
+        """
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(BEGIN_SECONDS):
+                gate.since = await self._commit_point()
 
     def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
         """Bring the room to the position's target."""
@@ -170,39 +185,58 @@ class GapFiller:
         pause = _FIRST_PAUSE_SECONDS
         while self._unplaced(gate, conversation_id):
             try:
-                if await self._placed(gate, conversation_id):
-                    return
+                await self._placed(gate, conversation_id)
             except Exception as error:
                 log.warning("finding a place in the log failed", **safe_traceback(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            position = gate.position(conversation_id)
-            if position is not None and self._loop.time() > deadline:
-                gate.resync()
-                gate.came_in(conversation_id, position.lowest - 1)
+            if self._unplaced(gate, conversation_id) and self._loop.time() > deadline:
+                self._sync_past(gate, conversation_id)
 
-    async def _placed(self, gate: ReorderBuffer, conversation_id: str) -> bool:
-        """Whether it was found; if not, something arrived in the meantime that may tell."""
+    async def _placed(self, gate: ReorderBuffer, conversation_id: str) -> None:
+        """Let the room come in where its members' `sync` ends; that is not known if it does not come in.
+
+        Decided by what was committed when, which no clock and no time of submission tells: a frozen primary may
+        commit an entry long after it was submitted, and after the members' `sync`.
+        """
+        since = gate.since
+        head = None
+        if since is not None and self._loop.time() - since.read_at < MAX_HISTORY_SECONDS:
+            async with self._placing:
+                head = await recovery.head_at(self._known_context, conversation_id, since.at)
+        if head is None:
+            renewed = await self._commit_point()
+            if gate.since is since:
+                # In this order: the `sync` that this brings about answers all up to the new point, in every
+                # conversation.
+                gate.since = renewed
+                self._sync_past(gate, conversation_id)
+            return
         position = gate.position(conversation_id)
-        assert position is not None
-        lowest, context = position.lowest, self._known_context
-        async with self._placing:
-            before = await recovery.written_at(context, conversation_id, lowest - 1)
-        if position.lowest != lowest:
-            return False
-        if before is None or before < gate.since:
-            # What came before it came before the room: its members have it from `sync`.
-            gate.came_in(conversation_id, lowest - 1)
-            return True
-        if self.patient and (wait := position.since + HOLD_SECONDS - self._loop.time()) > 0:
+        if position is None:
+            return
+        wait = position.since + HOLD_SECONDS - self._loop.time()
+        if head < position.lowest - 1 and self.patient and wait > 0:
             await asyncio.sleep(wait)
-            return False
-        async with self._placing:
-            first = await recovery.first_since(context, conversation_id, lowest, gate.since, MAX_BACK)
-        if position.lowest != lowest:
-            return False
-        gate.came_in(conversation_id, first - 1)
-        return True
+        if position.lowest - 1 - head > MAX_BACK:
+            self._sync_past(gate, conversation_id)
+        else:
+            gate.came_in(conversation_id, min(head, position.lowest - 1))
+
+    @staticmethod
+    def _sync_past(gate: ReorderBuffer, conversation_id: str) -> None:
+        """What comes before what waits is committed, so a `sync` from now on answers it."""
+        position = gate.position(conversation_id)
+        if position is not None and position.seq == UNKNOWN:
+            gate.resync()
+            gate.came_in(conversation_id, position.lowest - 1)
+
+    async def _commit_point(self) -> CommitPoint:
+        return await self._flights.do("", self._read_commit_point)
+
+    async def _read_commit_point(self) -> CommitPoint:
+        now = self._loop.time()
+        return CommitPoint(await recovery.commit_time(self._known_context), now)
 
     @staticmethod
     def _unplaced(gate: ReorderBuffer, conversation_id: str) -> bool:

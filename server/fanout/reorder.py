@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+from bson import Timestamp
 
 from domain.wire.events import CONVERSATIONS
 from server.fanout.delivery import Delivery
@@ -21,6 +23,14 @@ HOLD_SECONDS = 0.2
 MAX_HELD = 500
 _RESYNC_EVERY_SECONDS = 1.0
 UNKNOWN: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPoint:
+    """``at``: a cluster time up to which a majority had committed; ``read_at``: when that was read, on the loop."""
+
+    at: Timestamp
+    read_at: float
 
 
 class DeliveryCursor:
@@ -63,13 +73,17 @@ class Filler(Protocol):
 
 
 class ReorderBuffer:
-    """One room's positions. ``since``: when the room's members could first hear anything."""
+    """One room's positions.
+
+    ``since``: what was committed up to there every member has, or gets from a ``sync`` that it has yet to send. None
+    while that is not known.
+    """
 
     __slots__ = ("_delivery", "_filler", "_positions", "_resynced_at", "room", "since")
 
-    def __init__(self, room: str, since: datetime, delivery: Delivery, filler: Filler) -> None:
+    def __init__(self, room: str, delivery: Delivery, filler: Filler) -> None:
         self.room = room
-        self.since = since
+        self.since: CommitPoint | None = None
         self._delivery = delivery
         self._filler = filler
         self._positions: dict[str, DeliveryCursor] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import datetime
 from functools import partial
 
+from domain import rooms
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.envelope import Envelope, Kind
@@ -48,7 +48,6 @@ class RoomSubscriptions:
         bus: Bus,
         delivery: Delivery,
         filler: GapFiller,
-        clock: Callable[[], datetime],
         slots: SlotNotifier,
         heard: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
@@ -56,7 +55,6 @@ class RoomSubscriptions:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
-        self._clock = clock
         self._slots = slots
         self._heard = heard
         self._linger = linger
@@ -100,10 +98,16 @@ class RoomSubscriptions:
             feed.linger = self._loop.call_later(self._linger, self._drop, feed)
 
     def _new_feed(self, room: str) -> RoomSubscription:
-        gate = ReorderBuffer(room, self._clock(), self._delivery, self._filler)
-        name = channel(room)
-        receive = partial(self._received, gate)
-        return RoomSubscription(room, gate, self._loop.create_task(self._bus.subscribe(name, receive)))
+        gate = ReorderBuffer(room, self._delivery, self._filler)
+        return RoomSubscription(room, gate, self._loop.create_task(self._open(gate)))
+
+    async def _open(self, gate: ReorderBuffer) -> bool:
+        subscribe = self._bus.subscribe(channel(gate.room), partial(self._received, gate))
+        if not rooms.is_user(gate.room):
+            return await subscribe
+        # Done before anybody is told that it is connected, hence before its first `sync`.
+        subscribed, _ = await asyncio.gather(subscribe, self._filler.begin(gate))
+        return subscribed
 
     def _drop(self, feed: RoomSubscription) -> None:
         del self._feeds[feed.room]
@@ -154,8 +158,8 @@ class RoomSubscriptions:
             # On a cluster only this channel may have been deaf; what was said on it concerns all.
             self._catch_up(tuple(self._feeds.values()))
         else:
-            rooms = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
-            self._catch_up([feed for room in rooms if (feed := self._feeds.get(room)) is not None])
+            restored = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
+            self._catch_up([feed for room in restored if (feed := self._feeds.get(room)) is not None])
 
     def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
         """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
+from pymongo.errors import OperationFailure
 
 from domain.messages import Change, MessageRecord, fold
 from store import command_budget
@@ -18,6 +19,9 @@ from store.log.heads import Heads
 SEARCH_SECONDS = 3.0
 # Of texts as long as they get, about as many as an answer holds.
 _BATCH = 50
+_SNAPSHOT = {"level": "snapshot"}
+# SnapshotTooOld and, where the collection itself is younger, SnapshotUnavailable.
+_NO_HISTORY = frozenset({239, 246})
 
 Waiting = Mapping[str, Sequence[Change]]
 
@@ -35,6 +39,7 @@ class Entry:
 @repository
 class LogReader:
     def __init__(self, database: Database) -> None:
+        self._database = database.db
         self._messages = database.collection(MESSAGES)
         self._heads = Heads(database)
 
@@ -43,6 +48,35 @@ class LogReader:
         ids = list(conversation_ids)
         heads = await self._heads.of([ObjectId(i) for i in ids]) if ids else {}
         return {i: heads.get(ObjectId(i), 0) for i in ids}
+
+    async def commit_time(self) -> Timestamp:
+        """The cluster time up to which a majority has committed, at some moment of this call."""
+        answer = await self._database.command(
+            {"find": MESSAGES, "projection": {"_id": 1}, "limit": 1, "singleBatch": True, "readConcern": _SNAPSHOT}
+        )
+        at: Timestamp = answer["cursor"]["atClusterTime"]
+        return at
+
+    async def head_at(self, conversation_id: str, at: Timestamp) -> int | None:
+        """The head of a conversation at a commit time; None when MongoDB keeps no history that old any more."""
+        try:
+            answer = await self._database.command(
+                {
+                    "find": MESSAGES,
+                    "filter": {"conversationId": ObjectId(conversation_id)},
+                    "sort": {"seq": -1},
+                    "projection": {"seq": 1, "_id": 0},
+                    "limit": 1,
+                    "singleBatch": True,
+                    "readConcern": _SNAPSHOT | {"atClusterTime": at},
+                }
+            )
+        except OperationFailure as error:
+            if error.code in _NO_HISTORY:
+                return None
+            raise
+        found = answer["cursor"]["firstBatch"]
+        return int(found[0]["seq"]) if found else 0
 
     async def message(self, message_id: str) -> MessageRecord | None:
         found = await self._messages.find_one({"_id": ObjectId(message_id), "change": {"$exists": False}})

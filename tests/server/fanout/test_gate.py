@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -54,7 +53,7 @@ class Asked:
 class Room:
     def __init__(self, patient: bool = True) -> None:
         self.written, self.asked = Written(), Asked(patient)
-        self.gate = ReorderBuffer("room", datetime.now(UTC), self.written, self.asked)
+        self.gate = ReorderBuffer("room", self.written, self.asked)
 
     def entry(self, seq: int, certain: bool = False) -> None:
         self.gate.entry(TALK, seq, frames.text(b"%d" % seq), certain)
