@@ -8,6 +8,10 @@ def user(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+def is_user(room: str) -> bool:
+    return room.startswith("user:")
+
+
 def slots(trainer_id: str) -> str:
     """Whoever watches a trainer's slots."""
     return f"slots:{trainer_id}"

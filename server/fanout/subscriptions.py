@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Collection
 from functools import partial
 
+from domain import rooms
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.envelope import Envelope, Kind
@@ -22,6 +23,10 @@ LINGER_SECONDS = 5.0
 RESYNC_SPREAD_SECONDS = 2.0
 EVERYONE = "spotter:{everyone}"
 _PREFIX, _SUFFIX = "spotter:{", "}"
+
+
+async def nowhere() -> None:
+    """A room whose order nobody asks for."""
 
 
 def channel(room: str) -> str:
@@ -112,7 +117,8 @@ class RoomSubscriptions:
             feed.linger = self._loop.call_later(self._linger, self._drop, feed)
 
     def _new_feed(self, room: str) -> RoomSubscription:
-        joining = self._loop.create_task(self._filler.join())
+        # Only people's rooms hear of conversations.
+        joining = self._loop.create_task(self._filler.join() if rooms.is_user(room) else nowhere())
         gate = ReorderBuffer(room, joining, self._delivery, self._filler)
         receive = partial(self._received, gate)
         return RoomSubscription(room, gate, self._loop.create_task(self._subscribe(room, receive, joining)))
@@ -174,8 +180,8 @@ class RoomSubscriptions:
             # On a cluster only this channel may have been deaf; what was said on it concerns all.
             self._catch_up(tuple(self._feeds.values()))
         else:
-            rooms = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
-            self._catch_up([feed for room in rooms if (feed := self._feeds.get(room)) is not None])
+            restored = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
+            self._catch_up([feed for room in restored if (feed := self._feeds.get(room)) is not None])
 
     def resync(self) -> None:
         """Nothing was delivered for a while: every member has to ask what it missed."""
