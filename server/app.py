@@ -115,7 +115,7 @@ class Node:
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
         self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
         self.feeds = self.rooms.watch = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.heard
+            self.bus, self.delivery, self.filler, clock, self.slot_teller, self.store.log.received
         )
         self.silence = SilenceKeeper(self.bus, self.store.silences, clock)
         self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)

@@ -46,7 +46,7 @@ async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, 
     found = await context.store.log.read.heads(conversation_ids)
     for conversation_id, head in found.items():
         # Whoever answers what was missed need not lose a race to learn of it.
-        context.store.log.heard(conversation_id, head)
+        context.store.log.received(conversation_id, head)
     return found
 
 
