@@ -2,7 +2,8 @@
 
 Each server runs as one process and as two, with the members of every conversation at different ones.
 Rounds alternate between the contestants, so that a slow minute of the machine hits all of them; the medians
-and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server as well.
+and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server as well;
+``--against`` another checkout of ours.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=100, help="conversations, each of two sockets")
     parser.add_argument("--inflight", type=int, default=2, help="sends a socket has under way")
     parser.add_argument("--peer", action="store_true", help="measure the Node server beside ours")
+    parser.add_argument("--against", type=Path, help="measure the server of this checkout beside ours")
+    parser.add_argument("--single", action="store_true", help="one process each only, not two as well")
     return parser.parse_args()
 
 
@@ -52,6 +55,11 @@ async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figu
         }
         seats = data / "seats.json"
         contestants: list[Contestant] = [lambda port: spotter(port, environment, seats, mine)]
+        if chosen.against:
+            before = data / "seats-before.json"
+            contestants.append(
+                lambda port: spotter(port, environment, before, mine, name="spotter, before", root=chosen.against)
+            )
         if chosen.peer:
             contestants += [
                 lambda port: node(port, environment, batch=False, processors=mine),
@@ -59,7 +67,11 @@ async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figu
             ]
         for _ in range(chosen.rounds):
             await seed(environment, chosen.pairs, seats)
-            for contestant, doubled in product(contestants, (False, True)):
+            if chosen.against:
+                await seed(environment, chosen.pairs, before, chosen.against)
+            # Whoever comes first in one round comes last in the next.
+            contestants.reverse()
+            for contestant, doubled in product(contestants, (False,) if chosen.single else (False, True)):
                 serving = twice(contestant, (free_port(), free_port())) if doubled else contestant(free_port())
                 async with serving as server:
                     figures = await load(server, chosen, others)

@@ -41,11 +41,17 @@ async def twice(contestant: Contestant, ports: tuple[int, int]) -> AsyncIterator
 
 @asynccontextmanager
 async def spotter(
-    port: int, environment: Mapping[str, str], seats: Path, processors: str | None
+    port: int,
+    environment: Mapping[str, str],
+    seats: Path,
+    processors: str | None,
+    *,
+    name: str = "spotter",
+    root: Path = ROOT,
 ) -> AsyncIterator[Server]:
     command = [sys.executable, "run.py"]
-    async with _running(command, {**environment, "PORT": str(port)}, "serves at", processors) as process:
-        yield Server("spotter", process.pid, port, ("--ns", "/conversations", "--auth", str(seats)))
+    async with _running(command, {**environment, "PORT": str(port)}, "serves at", processors, root) as process:
+        yield Server(name, process.pid, port, ("--ns", "/conversations", "--auth", str(seats)))
 
 
 @asynccontextmanager
@@ -57,11 +63,11 @@ async def node(
         yield Server("node, coalesced" if batch else "node, plain", process.pid, port)
 
 
-async def seed(environment: Mapping[str, str], pairs: int, seats: Path) -> None:
+async def seed(environment: Mapping[str, str], pairs: int, seats: Path, root: Path = ROOT) -> None:
     """Fresh pairs for a round: their tokens last 15 minutes."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "run.py", "seed-load", "--pairs", str(pairs), "--out", str(seats),
-        env={**os.environ, **environment}, cwd=ROOT, stdout=PIPE,
+        env={**os.environ, **environment}, cwd=root, stdout=PIPE,
     )
     await process.communicate()
     if process.returncode:
@@ -74,10 +80,10 @@ def pinned(command: list[str], processors: str | None) -> list[str]:
 
 @asynccontextmanager
 async def _running(
-    command: list[str], environment: Mapping[str, str], ready: str, processors: str | None
+    command: list[str], environment: Mapping[str, str], ready: str, processors: str | None, root: Path = ROOT
 ) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
-        *pinned(command, processors), env={**os.environ, **environment}, cwd=ROOT, stdout=PIPE
+        *pinned(command, processors), env={**os.environ, **environment}, cwd=root, stdout=PIPE
     )
     try:
         assert process.stdout is not None

@@ -123,7 +123,7 @@ class Node:
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
         self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)), reader)
         self.feeds = self.rooms.watch = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_teller, self.store.log.heard
+            self.bus, self.delivery, self.filler, self.slot_teller, self.store.log.received
         )
         self.freshness.on_restored(self.feeds.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)

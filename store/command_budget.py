@@ -84,8 +84,8 @@ def current() -> Budget | None:
 
 def remaining() -> float:
     """Seconds that the command at work here may still take; without one, as many as it likes."""
-    budget = current()
-    return math.inf if budget is None else budget.remaining()
+    budget = _current.get()
+    return math.inf if budget is None or budget.over else budget.remaining()
 
 
 def require_time() -> None:

@@ -52,7 +52,7 @@ async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[s
     found = await context.store.log.read.heads(conversation_ids)
     for conversation_id, head in found.items():
         # Whoever answers what was missed need not lose a race to learn of it.
-        context.store.log.heard(conversation_id, head)
+        context.store.log.received(conversation_id, head)
     return found
 
 

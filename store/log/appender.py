@@ -9,29 +9,37 @@ until its entry is settled, so entries are committed, and announced, in the orde
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import random
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
-from store.command_budget import BUDGET_SECONDS, remaining
+from store.command_budget import BUDGET_SECONDS, no_budget, remaining
 from store.database import Database, Document
 from store.failures import NOT_NOW, is_transient
+from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
-from store.log.queues import Announce, Appended, ConversationQueue, ConversationQueues, Pending
-from store.log.scheduler import BatchScheduler
 
 BATCH_TIME_LIMIT_MS = 5_000
+MAX_BATCH = 256
+MAX_IN_FLIGHT = 2
 # A submitter is told `unavailable` after this long without a commit, or when its command's budget runs out; a repeat
 # finds the entry if it was stored.
 PATIENCE_SECONDS = BUDGET_SECONDS
+# How often the deadlines of waiting entries are looked at: one timer for all of them.
+DEADLINE_TICK_SECONDS = 0.25
 # Waiting entries of one process; past it new ones are refused rather than piled up.
 MAX_WAITING = 20_000
+MAX_KNOWN_HEADS = 50_000
+MAX_HEADS_A_READ = 1000
 _DUPLICATE_KEY = 11000
 
 
@@ -45,8 +53,8 @@ class AppendCounters:
 
 
 class Appender:
-    """``settle`` applies a stored change entry to its target, before it is acknowledged; ``committed`` hears
-    of every new entry, in the order of each conversation's ``seq``."""
+    """``settle`` applies a stored change entry to its target, before it is acknowledged; ``committed`` is called
+    with every new entry, in the order of each conversation's ``seq``."""
 
     def __init__(
         self,
@@ -56,13 +64,24 @@ class Appender:
     ) -> None:
         self._db = database.db
         self._heads = Heads(database)
-        self._repeats = Deduplication(database)
+        self._deduplication = Deduplication(database)
         self._settle = settle
         self._committed = committed
-        self._lanes = ConversationQueues()
-        self._courtesy = Fairness()
-        self._turns = BatchScheduler(self._lanes, self._heads, self._courtesy, self._write)
+        self._fairness = Fairness()
+        # Every conversation with something waiting, and the heads of those used last.
+        self._queues: OrderedDict[ObjectId, ConversationQueue] = OrderedDict()
+        self._ready: deque[ConversationQueue] = deque()
+        self._headless: set[ConversationQueue] = set()
+        self._busy: set[ConversationQueue] = set()
+        self._waiting = 0
+        self._in_flight = 0
+        self._learning = False
+        self._watching_deadlines = False
+        self._flush_scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        # What is written for many must not end with the time of the one who happened to begin it.
+        self._context = no_budget()
         self.counters = AppendCounters()
 
     def append(self, document: Document, announce: Announce) -> asyncio.Future[Appended]:
@@ -78,45 +97,191 @@ class Appender:
         if patience <= 0:
             future.set_exception(unavailable())
             return future
-        if self._lanes.waiting >= MAX_WAITING:
+        if self._waiting >= MAX_WAITING:
             future.set_exception(unavailable("Too many messages are waiting to be stored."))
             return future
-        lane = self._lanes.add(Pending(document, future, self._loop.time() + patience, announce))
-        if not lane.busy:
-            self._turns.next(lane)
+        queue = self._queue_of(document["conversationId"])
+        queue.waiting.append(Pending(document, future, self._loop.time() + patience, announce))
+        self._waiting += 1
+        if not queue.busy:
+            queue.busy = True
+            self._busy.add(queue)
+            if not self._watching_deadlines:
+                self._watching_deadlines = True
+                self._loop.call_later(DEADLINE_TICK_SECONDS, self._expire_overdue, context=self._context)
+            self._next(queue)
         return future
 
     def known_head(self, conversation_id: ObjectId) -> int:
         """The head as far as this process knows it: a lower bound."""
-        return self._lanes.known_head(conversation_id)
+        queue = self._queues.get(conversation_id)
+        return (queue.head or 0) if queue else 0
 
-    def heard(self, conversation_id: ObjectId, seq: int) -> None:
-        """Another node says that a majority has committed this entry."""
-        lane = self._lanes.get(conversation_id)
-        if lane is not None and lane.head is not None and lane.head < seq:
-            self._turns.heard(lane, seq)
+    def received(self, conversation_id: ObjectId, seq: int) -> None:
+        """Another node says that a majority has committed this entry: go on from there, now if it was awaited."""
+        queue = self._queues.get(conversation_id)
+        if queue is None or queue.head is None or queue.head >= seq:
+            return
+        queue.head = seq
+        self._fairness.received(queue.contention, self._loop.time())
+        if queue.pause is not None:
+            queue.pause.cancel()
+            queue.pause = None
+            self._ready_after(self._fairness.pause_after_exchange(queue.contention), queue)
+        elif queue.lost_seq:
+            queue.lost_seq = 0
+            self._next(queue)
 
     @property
     def waiting(self) -> int:
-        return self._lanes.waiting
+        return self._waiting
 
     async def drain(self) -> None:
         """Return when nothing waits any more."""
-        while self._lanes.waiting:
-            if pending := self._lanes.pending():
+        while self._waiting:
+            newest = (queue.waiting[-1].future for queue in self._busy)
+            pending = [future for future in newest if not future.done()]
+            if pending:
                 await asyncio.wait(pending)
             # Of those left whose submitters were told, or have gone, nothing says when they are done.
             await asyncio.sleep(0 if pending else 0.005)
+
+    # --- what waits ---
+
+    def _queue_of(self, conversation_id: ObjectId) -> ConversationQueue:
+        queue = self._queues.get(conversation_id)
+        if queue is None:
+            queue = self._queues[conversation_id] = ConversationQueue(conversation_id)
+            if len(self._queues) > MAX_KNOWN_HEADS:
+                self._forget_oldest_head()
+        else:
+            self._queues.move_to_end(conversation_id)
+        return queue
+
+    def _forget_oldest_head(self) -> None:
+        for conversation_id, queue in self._queues.items():
+            if not queue.busy and not queue.waiting:
+                del self._queues[conversation_id]
+                return
+
+    def _remove_oldest(self, queue: ConversationQueue) -> Pending:
+        self._waiting -= 1
+        queue.losses = 0
+        return queue.waiting.popleft()
+
+    def _has_work(self, queue: ConversationQueue) -> bool:
+        """Take out what need not be written any more; whether there is something left that has to."""
+        waiting = queue.waiting
+        while waiting and waiting[0].expired and not waiting[0].doubtful:
+            self._remove_oldest(queue)
+        if waiting:
+            return True
+        queue.busy = False
+        self._busy.discard(queue)
+        return False
+
+    def _expire_overdue(self) -> None:
+        """Once a tick for all that wait, so that an entry that is written in time costs nothing here."""
+        now = self._loop.time()
+        for queue in self._busy:
+            for pending in [each for each in queue.waiting if each.deadline <= now and not each.expired]:
+                pending.expired = True
+                pending.fail(unavailable())
+                # The oldest may be being written: it leaves when the queue is looked at next.
+                if queue.waiting[0] is not pending:
+                    queue.waiting.remove(pending)
+                    self._waiting -= 1
+        self._watching_deadlines = bool(self._busy)
+        if self._busy:
+            self._loop.call_later(DEADLINE_TICK_SECONDS, self._expire_overdue, context=self._context)
+
+    # --- which entries are written next: one a conversation, many conversations together ---
+
+    def _next(self, queue: ConversationQueue) -> None:
+        """Schedule the oldest entry that somebody waits for, or that may be stored."""
+        if not self._has_work(queue):
+            return
+        if queue.head is None:
+            self._headless.add(queue)
+            if not self._learning:
+                self._learning = True
+                self._spawn(self._learn_heads())
+        else:
+            self._ready_after(self._fairness.pause_before(queue.contention, self._loop.time()), queue)
+
+    def _ready_after(self, pause: float, queue: ConversationQueue) -> None:
+        if pause:
+            queue.pause = self._loop.call_later(pause, self._make_ready, queue, context=self._context)
+        else:
+            self._make_ready(queue)
+
+    def _make_ready(self, queue: ConversationQueue) -> None:
+        queue.pause = None
+        self._ready.append(queue)
+        if not self._flush_scheduled:
+            # Once an iteration of the loop: what arrived together is written together.
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush, context=self._context)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        while self._ready and self._in_flight < MAX_IN_FLIGHT:
+            batch: list[ConversationQueue] = []
+            while self._ready and len(batch) < MAX_BATCH:
+                queue = self._ready.popleft()
+                # A deadline may have passed since.
+                if not queue.waiting[0].expired or self._has_work(queue):
+                    batch.append(queue)
+            if batch:
+                self._start(batch)
+
+    def _start(self, batch: list[ConversationQueue]) -> None:
+        self._in_flight += 1
+        self._spawn(self._write(batch))
+
+    def _retry(self, queues: list[ConversationQueue]) -> None:
+        """After a pause, from the head as it then is; the entry's ``_id`` and key keep it single."""
+        for queue in queues:
+            queue.losses += 1
+            queue.head = None
+            pause = min(0.005 * 2 ** min(queue.losses, 7), 0.5) * random.uniform(0.5, 1.5)
+            self._loop.call_later(pause, self._next, queue, context=self._context)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work, context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _learn_heads(self) -> None:
+        """Read the heads of all conversations that need one, together, until none does."""
+        try:
+            while self._headless:
+                size = min(len(self._headless), MAX_HEADS_A_READ)
+                queues = [self._headless.pop() for _ in range(size)]
+                try:
+                    heads = await self._heads.of([queue.id for queue in queues])
+                except PyMongoError:
+                    self._retry(queues)
+                else:
+                    for queue in queues:
+                        queue.head = heads.get(queue.id, 0)
+                        self._next(queue)
+        finally:
+            self._learning = False
 
     # --- writing ---
 
     async def _write(self, batch: list[ConversationQueue]) -> None:
         try:
-            reply = await self._insert([_numbered(lane) for lane in batch])
-        except Exception as error:
-            self._not_written(batch, error)
-        else:
-            self._take(batch, reply)
+            try:
+                reply = await self._insert([_numbered(queue) for queue in batch])
+            except Exception as error:
+                self._not_written(batch, error)
+            else:
+                self._written(batch, reply)
+        finally:
+            self._in_flight -= 1
+            self._flush()
 
     async def _insert(self, documents: list[Document]) -> Document:
         """One unordered insert, as a plain command: cheaper than ``insert_many``, and it takes a time limit."""
@@ -131,129 +296,146 @@ class Appender:
                 "maxTimeMS": BATCH_TIME_LIMIT_MS,
             }
         )
-        self._courtesy.took(self._loop.time() - started)
+        self._fairness.batch_written(self._loop.time() - started)
         return reply
 
-    def _take(self, batch: list[ConversationQueue], reply: Document) -> None:
+    def _written(self, batch: list[ConversationQueue], reply: Document) -> None:
         if "writeConcernError" in reply:
             # Stored on this server, but perhaps not by a majority: look again rather than promise.
             self._outcome_unknown(batch)
             return
         errors = {error["index"]: error for error in reply.get("writeErrors", ())}
         lost: dict[ConversationQueue, int] = {}
-        for index, lane in enumerate(batch):
+        for index, queue in enumerate(batch):
             error = errors.get(index)
             if error is None:
-                self._stored(lane)
+                self._stored(queue)
             elif error["code"] != _DUPLICATE_KEY:
                 # The server has said no, and will again: nobody waits for ever.
-                lane.waiting[0].doubtful &= error["code"] in NOT_NOW
-                self._turns.retry([lane])
+                queue.waiting[0].doubtful &= error["code"] in NOT_NOW
+                self._retry([queue])
             elif "seq" in error["keyPattern"]:
-                lane.losses += 1
-                if lane.head is not None and lane.head >= lane.waiting[0].document["seq"]:
-                    # Who was faster was heard already.
-                    self._turns.next(lane)
+                queue.losses += 1
+                if queue.head is not None and queue.head >= queue.waiting[0].document["seq"]:
+                    # The faster node's entry was received already.
+                    self._next(queue)
                 else:
-                    lost[lane] = lane.behind = lane.waiting[0].document["seq"]
+                    lost[queue] = queue.lost_seq = queue.waiting[0].document["seq"]
                 self.counters.lost_races += 1
             else:
-                self._turns.spawn(self._answer_repeat(lane))
+                self._spawn(self._answer_repeat(queue))
         if lost:
-            self._turns.spawn(self._catch_up(lost, reply))
+            self._spawn(self._catch_up(lost, reply))
 
     def _not_written(self, batch: list[ConversationQueue], error: Exception) -> None:
         if isinstance(error, PyMongoError) and is_transient(error):
             self._outcome_unknown(batch)
         elif len(batch) == 1:
             batch[0].head = None
-            self._lanes.fail(batch[0], error)
-            self._turns.next(batch[0])
+            self._fail(batch[0], error)
         else:
             # One entry that cannot be encoded must not take the others with it.
-            for lane in batch:
-                self._turns.start([lane])
+            for queue in batch:
+                self._start([queue])
 
-    def _stored(self, lane: ConversationQueue) -> None:
-        document = lane.waiting[0].document
-        # It may have been heard meanwhile that another node has written the next one already.
-        lane.head = max(lane.head or 0, document["seq"])
-        self._courtesy.wrote(lane, self._loop.time())
+    def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
+        self.counters.unknown_outcomes += len(batch)
+        for queue in batch:
+            queue.waiting[0].doubtful = True
+        self._retry(batch)
+
+    def _stored(self, queue: ConversationQueue) -> None:
+        document = queue.waiting[0].document
+        # Another node's next entry may have been received meanwhile.
+        queue.head = max(queue.head or 0, document["seq"])
+        self._fairness.written(queue.contention, self._loop.time())
         self.counters.appended += 1
         if "change" in document:
-            self._turns.spawn(self._settle_change(lane, document))
+            self._spawn(self._settle_change(queue, document))
         else:
-            self._done(lane, Appended(document, True))
+            self._succeed(queue, Appended(document, True))
 
-    def _done(self, lane: ConversationQueue, appended: Appended) -> None:
-        self._lanes.succeed(lane, appended, self._committed)
-        self._turns.next(lane)
+    def _succeed(self, queue: ConversationQueue, appended: Appended) -> None:
+        """Take the oldest entry out: it is stored. Its announcement comes first, its future after."""
+        pending = self._remove_oldest(queue)
+        try:
+            if appended.fresh:
+                try:
+                    self._committed(appended.document)
+                finally:
+                    # What is stored is announced, whatever is wrong with the projection.
+                    pending.announce(appended)
+        except Exception as error:
+            # The queue must go on, whatever is wrong with one announcement.
+            pending.fail(error)
+        else:
+            if not pending.future.done():
+                pending.future.set_result(appended)
+        self._next(queue)
+
+    def _fail(self, queue: ConversationQueue, error: Exception) -> None:
+        """Take the oldest entry out, telling its submitter why."""
+        self._remove_oldest(queue).fail(error)
+        self._next(queue)
 
     # --- what did not go straight through ---
 
-    async def _settle_change(self, lane: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
+    async def _settle_change(self, queue: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
         """The conversation waits for the change to reach its target, so that it is announced in order."""
         while True:
             try:
                 target = await self._settle(document)
             except Exception as error:
                 if not (isinstance(error, PyMongoError) and is_transient(error)):
-                    self._lanes.fail(lane, error)
-                elif lane.waiting[0].told:
-                    self._lanes.fail(lane, unavailable())
+                    self._fail(queue, error)
+                elif queue.waiting[0].expired:
+                    self._fail(queue, unavailable())
                 else:
                     await asyncio.sleep(0.1)
                     continue
-                self._turns.next(lane)
             else:
                 self.counters.repeats += not fresh
-                self._done(lane, Appended(document, fresh, target))
+                self._succeed(queue, Appended(document, fresh, target))
             return
 
-    async def _answer_repeat(self, lane: ConversationQueue) -> None:
+    async def _answer_repeat(self, queue: ConversationQueue) -> None:
         """The entry, or an earlier one under its ``clientMessageId``, is there already."""
-        mine = lane.waiting[0].document
-        lane.head = None
+        mine = queue.waiting[0].document
+        queue.head = None
         try:
-            found = await self._repeats.first_of(mine)
+            found = await self._deduplication.first_of(mine)
         except PyMongoError:
             found = None
         if found is None:
             # Not known yet, or another node's that no majority has committed yet.
-            self._turns.retry([lane])
+            self._retry([queue])
         elif "change" in found:
             # Another's change may not be applied yet; that may be done by anybody, any number of times.
-            await self._settle_change(lane, found, fresh=found["_id"] == mine["_id"])
+            await self._settle_change(queue, found, fresh=found["_id"] == mine["_id"])
         elif found["_id"] != mine["_id"]:
             self.counters.repeats += 1
-            self._done(lane, Appended(found, False))
+            self._succeed(queue, Appended(found, False))
         else:
-            self._done(lane, Appended(found, True))
+            self._succeed(queue, Appended(found, True))
 
     async def _catch_up(self, lost: dict[ConversationQueue, int], reply: Document) -> None:
-        """Learn what the faster node wrote, and try again, unless it was heard of meanwhile.
+        """Learn what the faster node wrote, and try again, unless that was received meanwhile.
 
-        Whoever heard of it may have lost a later ``seq`` since, which is another's to find out.
+        A queue that went on so may have lost a later ``seq`` since, which another call of this finds out.
         """
         try:
-            heads = await self._heads.after(reply, [lane.id for lane in lost])
+            heads = await self._heads.after(reply, [queue.id for queue in lost])
         except PyMongoError:
             heads = {}
-        for lane, seq in lost.items():
-            if lane.behind == seq:
-                lane.behind = 0
-                lane.head = heads.get(lane.id)
-                self._turns.next(lane)
-
-    def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
-        self.counters.unknown_outcomes += len(batch)
-        for lane in batch:
-            lane.waiting[0].doubtful = True
-        self._turns.retry(batch)
+        for queue, seq in lost.items():
+            if queue.lost_seq == seq:
+                queue.lost_seq = 0
+                queue.head = heads.get(queue.id)
+                self._next(queue)
 
 
-def _numbered(lane: ConversationQueue) -> Document:
-    assert lane.head is not None
-    document = lane.waiting[0].document
-    document["seq"] = lane.head + 1
+def _numbered(queue: ConversationQueue) -> Document:
+    assert queue.head is not None
+    document = queue.waiting[0].document
+    document["seq"] = queue.head + 1
     return document

@@ -1,7 +1,4 @@
-"""The head of a conversation: the highest ``seq`` that a majority has committed.
-
-Finding the entry that an append collided with.
-"""
+"""What the appender looks up: heads (a conversation's highest majority-committed ``seq``) and earlier entries."""
 
 from __future__ import annotations
 
@@ -53,6 +50,8 @@ class Heads:
 
 
 class Deduplication:
+    """Finds the entry that an append collided with."""
+
     def __init__(self, database: Database) -> None:
         self._messages = database.collection(MESSAGES)
 

@@ -14,9 +14,9 @@ from domain.messages import Change, MessageRecord
 from store.database import Database
 from store.log.appender import Appender
 from store.log.changes import Changes
+from store.log.conversation_queue import Appended
 from store.log.documents import change_document, change_record, message_document, message_record
 from store.log.projections import Projections
-from store.log.queues import Appended
 from store.log.reader import LogReader
 from store.work_queue import WorkRow
 
@@ -76,9 +76,9 @@ class Log:
         """The head as far as this process knows it without looking: a lower bound."""
         return self.appender.known_head(ObjectId(conversation_id))
 
-    def heard(self, conversation_id: str, seq: int) -> None:
+    def received(self, conversation_id: str, seq: int) -> None:
         """Another node has committed this entry: the next one written here comes after it."""
-        self.appender.heard(ObjectId(conversation_id), seq)
+        self.appender.received(ObjectId(conversation_id), seq)
 
     async def _message(
         self, record: MessageRecord, appending: Awaitable[Appended], announced: list[A]

@@ -12,7 +12,10 @@ from bson import ObjectId
 import store.log.appender
 from domain.errors import Code, DomainError
 from domain.messages import MessageRecord
-from store.database import Database
+from store.command_budget import Budget, within
+from store.database import Database, Document
+from store.log.appender import Appender
+from store.log.documents import message_document
 from store.log.log import Log
 from tests.store.writing import a_change, a_message, apply, entries, keys, new_id, numbers, send, upto, write
 
@@ -20,10 +23,10 @@ from tests.store.writing import a_change, a_message, apply, entries, keys, new_i
 async def test_an_announcement_that_fails_does_not_stop_what_follows(shared_database: Database, log: Log) -> None:
     conversation, sender = new_id(), new_id()
 
-    def stumble(_: MessageRecord) -> None:
+    def failing_announce(_: MessageRecord) -> None:
         raise LookupError("nobody there")
 
-    failing = log.append_message(a_message(conversation, sender, "1"), stumble)
+    failing = log.append_message(a_message(conversation, sender, "1"), failing_announce)
     following = send(log, a_message(conversation, sender, "2"))
     with pytest.raises(LookupError):
         await failing
@@ -98,7 +101,7 @@ async def test_draining_waits_for_all_that_was_submitted(shared_database: Databa
 async def test_heads_that_are_forgotten_are_learned_again(
     shared_database: Database, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    monkeypatch.setattr("store.log.queues.MAX_KNOWN_HEADS", kept)
+    monkeypatch.setattr("store.log.appender.MAX_KNOWN_HEADS", kept)
     log, sender = Log(shared_database), new_id()
     conversations = [new_id() for _ in range(5)]
     for number in range(3):
@@ -107,7 +110,7 @@ async def test_heads_that_are_forgotten_are_learned_again(
     assert [log.known_head(conversation) for conversation in conversations].count(3) == kept
 
 
-async def test_a_head_is_known_to_whom_it_was_told(shared_database: Database, log: Log) -> None:
+async def test_a_head_is_known_to_the_log_that_wrote_it(shared_database: Database, log: Log) -> None:
     conversation, sender = new_id(), new_id()
     assert log.known_head(conversation) == 0
     message = await write(log, a_message(conversation, sender, "1"))
@@ -163,3 +166,32 @@ async def test_changes_of_unknown_outcome_are_applied_once(
     assert (stored["text"], stored["version"], len(changes)) == ("9", 10, 10)
     assert stored["_id"] == ObjectId(message.id)
     assert not any("unapplied" in change for change in changes)
+
+
+async def test_each_waiting_entry_has_its_own_deadline(shared_database: Database, log: Log) -> None:
+    """Whichever waits before it: it is told, and not stored; the others are."""
+    released = asyncio.Event()
+
+    class Stuck(Appender):
+        async def _insert(self, documents: list[Document]) -> Document:
+            await released.wait()
+            return await super()._insert(documents)
+
+    appender, conversation = Stuck(shared_database, log.changes.settle, lambda _: None), new_id()
+
+    def append(key: str) -> asyncio.Future[Any]:
+        return appender.append(message_document(a_message(conversation, new_id(), key)), lambda _: None)
+
+    patient = [append("first")]
+    with within(Budget(seconds=0.3)):
+        expiring = append("second")
+    patient.append(append("third"))
+    async with asyncio.timeout(3):
+        with pytest.raises(DomainError) as refused:
+            await expiring
+    assert refused.value.code == Code.UNAVAILABLE
+    assert [future.done() for future in patient] == [False, False]
+    assert appender.waiting == 2
+    released.set()
+    assert [(await future).document["seq"] for future in patient] == upto(2)
+    assert keys(await entries(shared_database, conversation)) == ["first", "third"]

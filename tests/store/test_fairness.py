@@ -39,10 +39,10 @@ async def test_each_of_two_saturating_writers_gets_its_share(
 
 
 @pytest.mark.parametrize("waiting", [1, 3])
-async def test_writers_that_hear_each_other_take_turns(shared_database: Database, waiting: int) -> None:
-    """Each is heard by the other, as nodes are over Redis: few races are lost, and none again and again."""
+async def test_writers_that_receive_from_each_other_alternate(shared_database: Database, waiting: int) -> None:
+    """Each receives the other's entries, as nodes do over Redis: few races are lost, and none again and again."""
     logs, ids = [Log(shared_database), Log(shared_database)], [new_id() for _ in range(20)]
-    appended = await _saturate(logs, ids, 2000, waiting, hearing=True)
+    appended = await _saturate(logs, ids, 2000, waiting, receiving=True)
     assert min(appended.values()) >= FAIR_SHARE * sum(appended.values())
     for conversation_id in ids:
         found = await numbers(shared_database, conversation_id)
@@ -51,22 +51,22 @@ async def test_writers_that_hear_each_other_take_turns(shared_database: Database
 
 
 async def _saturate(
-    logs: list[Log], conversation_ids: list[str], total: int, waiting: int, *, hearing: bool = False
+    logs: list[Log], conversation_ids: list[str], total: int, waiting: int, *, receiving: bool = False
 ) -> Counter[int]:
     """Each log has so many entries waiting in each conversation until ``total`` are appended; answers whose were how
     many of them."""
     appended: Counter[int] = Counter(dict.fromkeys(range(len(logs)), 0))
 
-    def tell(number: int, record: MessageRecord) -> None:
-        if hearing:
-            logs[1 - number].heard(record.conversation_id, record.seq)
+    def publish(number: int, record: MessageRecord) -> None:
+        if receiving:
+            logs[1 - number].received(record.conversation_id, record.seq)
 
     async def write(number: int, conversation_id: str) -> None:
         sender = new_id()
         for key in count():
             if sum(appended.values()) >= total:
                 return
-            await logs[number].append_message(a_message(conversation_id, sender, str(key)), partial(tell, number))
+            await logs[number].append_message(a_message(conversation_id, sender, str(key)), partial(publish, number))
             appended[number] += 1
 
     await asyncio.gather(

@@ -43,10 +43,10 @@ async def test_the_plan_skips_from_head_to_head(shared_database: Database, conve
 
 
 async def test_heads_of_several_conversations(shared_database: Database) -> None:
-    one, other, silent = new_id(), new_id(), new_id()
+    one, other, empty = new_id(), new_id(), new_id()
     await _fill(shared_database, one, 3)
     await _fill(shared_database, other, 5)
-    heads = await Heads(shared_database).of(map(ObjectId, (one, other, silent)))
+    heads = await Heads(shared_database).of(map(ObjectId, (one, other, empty)))
     assert heads == {ObjectId(one): 3, ObjectId(other): 5}
 
 

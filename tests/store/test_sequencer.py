@@ -1,4 +1,4 @@
-"""The two unique indexes that the log rests on, and the order in which they speak up."""
+"""The two unique indexes that the log rests on, and which of them is reported first."""
 
 from __future__ import annotations
 
