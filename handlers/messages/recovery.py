@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bson import Timestamp
-
 from domain import rooms
 from domain.wire.events import ConversationNew, MessageNew, MessageUpdated
 from handlers.context import Context
 from handlers.messages import views
+from store.log.reader import CommitTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,12 @@ async def heads(context: Context, conversation_ids: Iterable[str]) -> dict[str, 
     return found
 
 
-async def commit_time(context: Context) -> Timestamp:
+async def commit_time(context: Context) -> CommitTime:
     """The cluster time up to which a majority has committed, at some moment of this call."""
     return await context.store.log.read.commit_time()
 
 
-async def head_at(context: Context, conversation_id: str, at: Timestamp) -> int | None:
+async def head_at(context: Context, conversation_id: str, at: CommitTime) -> int | None:
     """The head at a commit time; None when MongoDB's history does not go back so far."""
     return await context.store.log.read.head_at(conversation_id, at)
 

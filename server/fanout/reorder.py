@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from bson import Timestamp
-
 from domain.wire.events import CONVERSATIONS
 from server.fanout.delivery import Delivery
 from server.protocol.frames import Frame
+from store.log.reader import CommitTime
 
 # How long nodes may be apart in publishing what they wrote one after the other.
 HOLD_SECONDS = 0.2
@@ -29,7 +28,7 @@ UNKNOWN: Final = -1
 class CommitPoint:
     """``at``: a cluster time up to which a majority had committed; ``read_at``: when that was read, on the loop."""
 
-    at: Timestamp
+    at: CommitTime
     read_at: float
 
 

@@ -19,6 +19,8 @@ from store.log.heads import Heads
 SEARCH_SECONDS = 3.0
 # Of texts as long as they get, about as many as an answer holds.
 _BATCH = 50
+# A cluster time; whoever holds one need not know the driver's type.
+CommitTime = Timestamp
 _SNAPSHOT = {"level": "snapshot"}
 # SnapshotTooOld and, where the collection itself is younger, SnapshotUnavailable.
 _NO_HISTORY = frozenset({239, 246})
@@ -49,15 +51,15 @@ class LogReader:
         heads = await self._heads.of([ObjectId(i) for i in ids]) if ids else {}
         return {i: heads.get(ObjectId(i), 0) for i in ids}
 
-    async def commit_time(self) -> Timestamp:
+    async def commit_time(self) -> CommitTime:
         """The cluster time up to which a majority has committed, at some moment of this call."""
         answer = await self._database.command(
             {"find": MESSAGES, "projection": {"_id": 1}, "limit": 1, "singleBatch": True, "readConcern": _SNAPSHOT}
         )
-        at: Timestamp = answer["cursor"]["atClusterTime"]
+        at: CommitTime = answer["cursor"]["atClusterTime"]
         return at
 
-    async def head_at(self, conversation_id: str, at: Timestamp) -> int | None:
+    async def head_at(self, conversation_id: str, at: CommitTime) -> int | None:
         """The head of a conversation at a commit time; None when MongoDB keeps no history that old any more."""
         try:
             answer = await self._database.command(
