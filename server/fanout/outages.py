@@ -30,7 +30,7 @@ class SilenceKeeper:
         self._silent_at = 0.0
 
     async def note(self) -> None:
-        if not self._bus.speaking:
+        if not self._bus.publishing:
             now = self._clock()
             self._since = self._since or now
             self._silent_at = self._loop.time()
@@ -45,5 +45,5 @@ class SilenceKeeper:
             await self.note()
 
     async def speak_for_others(self, context: Context) -> None:
-        if self._bus.speaking:
+        if self._bus.publishing:
             await announce_silenced(context)

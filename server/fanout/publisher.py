@@ -86,7 +86,7 @@ class ClusterPublisher:
         self.published = 0
         self.republished = 0
         self._timers: list[asyncio.TimerHandle] = []
-        bus.on_speaking(self._republish)
+        bus.on_publishing(self._republish)
 
     def publish(self, event: Event, *rooms: str) -> None:
         self.published += 1
@@ -144,7 +144,7 @@ class ClusterPublisher:
 
     async def turn(self) -> None:
         """Called every few seconds, so that what has arrived can be forgotten."""
-        if self._bus.speaking:
+        if self._bus.publishing:
             self._recent.turn()
         else:
             self._recent.bound()

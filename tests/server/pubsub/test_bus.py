@@ -96,7 +96,7 @@ async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind
     ear = Ear()
     restored = Restorations(one)
     spoke, epoch = asyncio.Event(), one.epoch
-    one.on_speaking(spoke.set)
+    one.on_publishing(spoke.set)
     await one.subscribe("a", ear)
     async with redis.client() as client:
         await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
@@ -201,10 +201,10 @@ async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis
     def broken(*_: object) -> None:
         raise RuntimeError("somebody's words")
 
-    one.on_speaking(broken)
+    one.on_publishing(broken)
     one.on_restored(broken)
     restored, spoke, ear = Restorations(one), asyncio.Semaphore(0), Ear()
-    one.on_speaking(spoke.release)
+    one.on_publishing(spoke.release)
     await one.subscribe("a", ear)
     for _ in range(2):
         async with redis.client() as client:

@@ -105,7 +105,7 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
         name = next(n for n in (f"spotter:{{{i}}}" for i in range(1000)) if key_slot(n.encode()) * 3 // SLOTS == 1)
         slot, ear, restored, told = key_slot(name.encode()), Ear(), Restored(one), asyncio.Event()
         await one.subscribe(name, ear)
-        other.on_speaking(told.set)
+        other.on_publishing(told.set)
         async with found.masters[1].client() as old, found.masters[2].client() as new:
             source, target = await say(old, "CLUSTER", "MYID"), await say(new, "CLUSTER", "MYID")
             # Only who was importing takes the slot with a higher epoch: otherwise old gossip may take it away again.
