@@ -113,12 +113,12 @@ class Node:
         self.rooms = Rooms()
         self.delivery = Delivery(self.rooms)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up)
-        self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
-        self.feeds = self.rooms.watch = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_teller, self.store.log.heard
+        self.slot_notifier = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)))
+        self.room_subscriptions = self.rooms.watch = RoomSubscriptions(
+            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.heard
         )
         self.silence = SilenceKeeper(self.bus, self.store.silences, clock)
-        self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
+        self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = WatchingConnections()
@@ -140,13 +140,13 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
-            slot_watches=SlotWatches(self.rooms, self.feeds),
+            slot_watches=SlotWatches(self.rooms, self.room_subscriptions),
             files=SignedUrls(self.secrets, clock),
             pictures=self.pictures,
             clock=clock,
         )
         self.filler.serve(self.context)
-        self.slot_teller.serve(self.context)
+        self.slot_notifier.serve(self.context)
         self.gateway = Gateway(
             self.rooms,
             NAMESPACE_NAMES,
@@ -159,7 +159,7 @@ class Node:
         buckets = Buckets(scale)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
-            self.feeds,
+            self.room_subscriptions,
         )
         own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
         self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets)
@@ -170,7 +170,7 @@ class Node:
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
-        metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
         metrics.add(of_presence(self.presence, self.audience))
         if self.peers is not None:
             metrics.add(of_peers(self.peers))
@@ -200,7 +200,7 @@ class Node:
         await self.mailer.start()
         self.revocations.start()
         await self.bus.start()
-        await self.feeds.start()
+        await self.room_subscriptions.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
         self.background.every(LOOK_SECONDS, "note silence", self.silence.note)
@@ -231,7 +231,7 @@ class Node:
         await draining.within(draining.PRESENCE_SECONDS, self.presence.stop(), "presence")
         await draining.within(draining.SILENCE_SECONDS, self.silence.stop(), "silence")
         await self.filler.stop()
-        await self.slot_teller.stop()
+        await self.slot_notifier.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")

@@ -1,4 +1,4 @@
-"""What nodes tell each other: a finished Socket.IO packet, and what is needed to put it in its place."""
+"""What nodes publish to each other: a finished Socket.IO packet, and what is needed to put it in its place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _encode_hint: Final = msgspec.msgpack.Encoder().encode
 _hint_decoder: Final[msgspec.msgpack.Decoder[SlotHint]] = msgspec.msgpack.Decoder(SlotHint)
 _NOBODY: Final = bytes(12)
 _NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
-# Where the origin stands, so that one's own messages are known by a comparison.
+# The bytes of the publishing node's id: one's own messages are recognised by a comparison.
 ORIGIN: Final = slice(1, 9)
 
 

@@ -28,10 +28,10 @@ MAX_ENTRIES_A_READ = 500
 MAX_HEADS_A_READ = 500
 # A room that is further behind is better off asking itself.
 MAX_GAP = 1000
-# A room that hears of a conversation for the first time is given at most so much of what it should have heard.
+# Of a conversation that is new to it a room is given at most so many entries that it should have got; else it syncs.
 MAX_BACK = 100
 MAX_PLACING = 8
-# Who connects does not wait longer to be told so; without a commit point the room asks its members to sync instead.
+# Who connects does not wait longer for the acknowledgement; without a commit point the room tells its members to sync.
 BEGIN_SECONDS = 1.0
 # MongoDB keeps 300 s (minSnapshotHistoryWindowInSeconds).
 MAX_HISTORY_SECONDS = 240.0
@@ -42,7 +42,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 @dataclass(slots=True)
 class _Want:
     since: float
-    gates: set[ReorderBuffer] = field(default_factory=set)
+    buffers: set[ReorderBuffer] = field(default_factory=set)
 
 
 class GapFiller:
@@ -69,34 +69,34 @@ class GapFiller:
     def patient(self) -> bool:
         return self._patient()
 
-    async def begin(self, gate: ReorderBuffer) -> None:
+    async def begin(self, buffer: ReorderBuffer) -> None:
         """Note what is committed before the room has members, if MongoDB says so in time.
 
         Later is too late: members would have synced without what was committed between.
         """
         with contextlib.suppress(Exception):
             async with asyncio.timeout(BEGIN_SECONDS):
-                gate.since = await self._commit_point()
+                buffer.since = await self._commit_point()
 
-    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
-        """Bring the room to the position's target."""
-        self._want(conversation_id, self._loop.time()).gates.add(gate)
+    def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+        """Bring the room to the cursor's target."""
+        self._want(conversation_id, self._loop.time()).buffers.add(buffer)
         if not self._filling:
             self._filling = True
             self._tasks.spawn(self._fill_all())
 
-    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Find where the room came in, and go on from there."""
-        self._tasks.spawn(self._place(gate, conversation_id))
+        self._tasks.spawn(self._place(buffer, conversation_id))
 
     def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
-        """Fetch what was missed of every conversation that has a position."""
-        gates: dict[str, list[ReorderBuffer]] = {}
-        for gate in rooms:
-            for conversation_id in gate.known():
-                gates.setdefault(conversation_id, []).append(gate)
-        if gates:
-            self._tasks.spawn(self._catch_up(gates))
+        """Fetch what was missed of every conversation that has a cursor."""
+        buffers: dict[str, list[ReorderBuffer]] = {}
+        for buffer in rooms:
+            for conversation_id in buffer.known():
+                buffers.setdefault(conversation_id, []).append(buffer)
+        if buffers:
+            self._tasks.spawn(self._catch_up(buffers))
 
     # --- filling ---
 
@@ -118,8 +118,8 @@ class GapFiller:
                     log.error("filling gaps failed", **safe_traceback(error))
                     progressed = False
                     for conversation_id, want in batch.items():
-                        for gate in want.gates:
-                            notify(gate.give_up, conversation_id)
+                        for buffer in want.buffers:
+                            notify(buffer.give_up, conversation_id)
                 if progressed:
                     pause = _FIRST_PAUSE_SECONDS
                 else:
@@ -130,7 +130,7 @@ class GapFiller:
 
     async def _fill(self, batch: Mapping[str, _Want]) -> bool:
         """Fill as much as one read brings; false when it brought nothing."""
-        spans = {i: span for i, want in batch.items() if (span := _span(i, want.gates)) is not None}
+        spans = {i: span for i, want in batch.items() if (span := _span(i, want.buffers)) is not None}
         if not spans:
             return True
         try:
@@ -140,19 +140,21 @@ class GapFiller:
             log.warning("filling gaps failed", **safe_traceback(error))
             found, introductions = [], {}
         for missed in found:
-            self._offer(missed, batch[missed.conversation_id].gates, introductions.get(missed.conversation_id, {}))
+            self._offer(missed, batch[missed.conversation_id].buffers, introductions.get(missed.conversation_id, {}))
         self._delivery.counters.gap_fills += len(found)
         self._go_on(batch, {missed.conversation_id for missed in found})
         return bool(found)
 
-    def _offer(self, missed: Missed, gates: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]) -> None:
+    def _offer(
+        self, missed: Missed, buffers: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]
+    ) -> None:
         frame = frames.text(encode(missed.event, CONVERSATIONS))
-        for gate in tuple(gates):
-            position = gate.position(missed.conversation_id)
-            if position is not None and position.seq == missed.seq - 1:
-                if missed.seq == 1 and gate.room in introductions:
-                    gate.introduce(introductions[gate.room])
-                gate.entry(missed.conversation_id, missed.seq, frame, False)
+        for buffer in tuple(buffers):
+            cursor = buffer.cursor(missed.conversation_id)
+            if cursor is not None and cursor.seq == missed.seq - 1:
+                if missed.seq == 1 and buffer.room in introductions:
+                    buffer.introduce(introductions[buffer.room])
+                buffer.entry(missed.conversation_id, missed.seq, frame, False)
 
     async def _introductions(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:
         return {
@@ -168,68 +170,68 @@ class GapFiller:
         """Want the rest; whoever got nothing for too long has to ask itself."""
         now = self._loop.time()
         for conversation_id, want in batch.items():
-            for gate in want.gates:
-                position = gate.position(conversation_id)
-                if position is None or position.seq >= position.target or position.seq == UNKNOWN:
+            for buffer in want.buffers:
+                cursor = buffer.cursor(conversation_id)
+                if cursor is None or cursor.seq >= cursor.target or cursor.seq == UNKNOWN:
                     continue
                 if conversation_id not in progressed and now - want.since > PATIENCE_SECONDS:
-                    gate.give_up(conversation_id)
+                    buffer.give_up(conversation_id)
                 else:
                     since = now if conversation_id in progressed else want.since
-                    self._want(conversation_id, since).gates.add(gate)
+                    self._want(conversation_id, since).buffers.add(buffer)
 
     # --- finding the place ---
 
-    async def _place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    async def _place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         deadline = self._loop.time() + PATIENCE_SECONDS
         pause = _FIRST_PAUSE_SECONDS
-        while self._unplaced(gate, conversation_id):
+        while self._unplaced(buffer, conversation_id):
             try:
-                await self._placed(gate, conversation_id)
+                await self._placed(buffer, conversation_id)
             except Exception as error:
                 log.warning("finding a place in the log failed", **safe_traceback(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            if self._unplaced(gate, conversation_id) and self._loop.time() > deadline:
-                self._sync_past(gate, conversation_id)
+            if self._unplaced(buffer, conversation_id) and self._loop.time() > deadline:
+                self._sync_past(buffer, conversation_id)
 
-    async def _placed(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    async def _placed(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Let the room come in where its members' `sync` ends; that is not known if it does not come in.
 
         Decided by what was committed when, which no clock and no time of submission tells: a frozen primary may
         commit an entry long after it was submitted, and after the members' `sync`.
         """
-        since = gate.since
+        since = buffer.since
         head = None
         if since is not None and self._loop.time() - since.read_at < MAX_HISTORY_SECONDS:
             async with self._placing:
                 head = await recovery.head_at(self._known_context, conversation_id, since.at)
         if head is None:
             renewed = await self._commit_point()
-            if gate.since is since:
+            if buffer.since is since:
                 # In this order: the `sync` that this brings about answers all up to the new point, in every
                 # conversation.
-                gate.since = renewed
-                self._sync_past(gate, conversation_id)
+                buffer.since = renewed
+                self._sync_past(buffer, conversation_id)
             return
-        position = gate.position(conversation_id)
-        if position is None:
+        cursor = buffer.cursor(conversation_id)
+        if cursor is None:
             return
-        wait = position.since + HOLD_SECONDS - self._loop.time()
-        if head < position.lowest - 1 and self.patient and wait > 0:
+        wait = cursor.since + HOLD_SECONDS - self._loop.time()
+        if head < cursor.lowest - 1 and self.patient and wait > 0:
             await asyncio.sleep(wait)
-        if position.lowest - 1 - head > MAX_BACK:
-            self._sync_past(gate, conversation_id)
+        if cursor.lowest - 1 - head > MAX_BACK:
+            self._sync_past(buffer, conversation_id)
         else:
-            gate.came_in(conversation_id, min(head, position.lowest - 1))
+            buffer.came_in(conversation_id, min(head, cursor.lowest - 1))
 
     @staticmethod
-    def _sync_past(gate: ReorderBuffer, conversation_id: str) -> None:
+    def _sync_past(buffer: ReorderBuffer, conversation_id: str) -> None:
         """What comes before what waits is committed, so a `sync` from now on answers it."""
-        position = gate.position(conversation_id)
-        if position is not None and position.seq == UNKNOWN:
-            gate.resync()
-            gate.came_in(conversation_id, position.lowest - 1)
+        cursor = buffer.cursor(conversation_id)
+        if cursor is not None and cursor.seq == UNKNOWN:
+            buffer.resync()
+            buffer.came_in(conversation_id, cursor.lowest - 1)
 
     async def _commit_point(self) -> CommitPoint:
         return await self._flights.do("", self._read_commit_point)
@@ -239,14 +241,14 @@ class GapFiller:
         return CommitPoint(await recovery.commit_time(self._known_context), now)
 
     @staticmethod
-    def _unplaced(gate: ReorderBuffer, conversation_id: str) -> bool:
-        position = gate.position(conversation_id)
-        return position is not None and position.seq == UNKNOWN
+    def _unplaced(buffer: ReorderBuffer, conversation_id: str) -> bool:
+        cursor = buffer.cursor(conversation_id)
+        return cursor is not None and cursor.seq == UNKNOWN
 
     # --- after an interruption ---
 
-    async def _catch_up(self, gates: Mapping[str, list[ReorderBuffer]]) -> None:
-        ids = list(gates)
+    async def _catch_up(self, buffers: Mapping[str, list[ReorderBuffer]]) -> None:
+        ids = list(buffers)
         deadline = self._loop.time() + PATIENCE_SECONDS
         while ids and self._loop.time() < deadline:
             chunk = ids[:MAX_HEADS_A_READ]
@@ -258,9 +260,9 @@ class GapFiller:
                 continue
             del ids[: len(chunk)]
             for conversation_id, head in heads.items():
-                for gate in gates[conversation_id]:
-                    if gate.position(conversation_id) is not None:
-                        notify(gate.head, conversation_id, head)
+                for buffer in buffers[conversation_id]:
+                    if buffer.cursor(conversation_id) is not None:
+                        notify(buffer.head, conversation_id, head)
 
     @property
     def _known_context(self) -> Context:
@@ -268,17 +270,16 @@ class GapFiller:
         return self._context
 
 
-
-def _span(conversation_id: str, gates: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
-    """What the rooms lack between them; those that lack too much are told to ask themselves."""
+def _span(conversation_id: str, buffers: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
+    """What the rooms lack between them; those that lack too much have to sync."""
     low = high = None
-    for gate in gates:
-        position = gate.position(conversation_id)
-        if position is None or position.seq == UNKNOWN or position.seq >= position.target:
+    for buffer in buffers:
+        cursor = buffer.cursor(conversation_id)
+        if cursor is None or cursor.seq == UNKNOWN or cursor.seq >= cursor.target:
             continue
-        if position.target - position.seq > MAX_GAP:
-            gate.give_up(conversation_id)
+        if cursor.target - cursor.seq > MAX_GAP:
+            buffer.give_up(conversation_id)
             continue
-        low = position.seq if low is None else min(low, position.seq)
-        high = position.target if high is None else max(high, position.target)
+        low = cursor.seq if low is None else min(low, cursor.seq)
+        high = cursor.target if high is None else max(high, cursor.target)
     return None if low is None or high is None else (low, high)

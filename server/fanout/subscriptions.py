@@ -1,4 +1,4 @@
-"""The rooms with members here: one channel each, and a gate that keeps the order."""
+"""The rooms with members here: one channel each, and a reorder buffer that keeps the order."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def channel(room: str) -> str:
 class RoomSubscription:
     """``users``: members, and those who are about to be."""
 
-    __slots__ = ("gate", "linger", "room", "subscribed", "users")
+    __slots__ = ("buffer", "linger", "room", "subscribed", "users")
 
-    def __init__(self, room: str, gate: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
+    def __init__(self, room: str, buffer: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
         self.room = room
-        self.gate = gate
+        self.buffer = buffer
         self.subscribed = subscribed
         self.users = 0
         self.linger: asyncio.TimerHandle | None = None
 
 
 class RoomSubscriptions:
-    """``heard`` is told how far other nodes have written a conversation."""
+    """``on_head`` is called with how far other nodes have written a conversation."""
 
     def __init__(
         self,
@@ -49,17 +49,17 @@ class RoomSubscriptions:
         delivery: Delivery,
         filler: GapFiller,
         slots: SlotNotifier,
-        heard: Callable[[str, int], None],
+        on_head: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
     ) -> None:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
         self._slots = slots
-        self._heard = heard
+        self._on_head = on_head
         self._linger = linger
         self._origin = bytes.fromhex(bus.node)
-        self._feeds: dict[str, RoomSubscription] = {}
+        self._subscriptions: dict[str, RoomSubscription] = {}
         self._loop = asyncio.get_running_loop()
         bus.on_restored(self._restored)
 
@@ -67,79 +67,79 @@ class RoomSubscriptions:
         await self._bus.subscribe(EVERYONE, self._everyone)
 
     @property
-    def gates(self) -> int:
-        return len(self._feeds)
+    def count(self) -> int:
+        return len(self._subscriptions)
 
-    def gate(self, room: str) -> ReorderBuffer | None:
-        feed = self._feeds.get(room)
-        return None if feed is None else feed.gate
+    def buffer(self, room: str) -> ReorderBuffer | None:
+        subscription = self._subscriptions.get(room)
+        return None if subscription is None else subscription.buffer
 
-    # --- the life of a feed ---
+    # --- the life of a subscription ---
 
     def enter(self, room: str) -> asyncio.Future[bool]:
         """Listen for as long as somebody has entered; ``leave`` as often.
 
-        Wait for the answer, a second at most, and the subscription stands; if it is false, members will hear
-        ``sync:required`` once it does.
+        Wait for the answer, a second at most, and the subscription is confirmed; if it is false, members get
+        ``sync:required`` once it is.
         """
-        feed = self._feeds.get(room)
-        if feed is None:
-            feed = self._feeds[room] = self._new_feed(room)
-        feed.users += 1
-        if feed.linger is not None:
-            feed.linger.cancel()
-            feed.linger = None
-        return feed.subscribed
+        subscription = self._subscriptions.get(room)
+        if subscription is None:
+            subscription = self._subscriptions[room] = self._subscribe(room)
+        subscription.users += 1
+        if subscription.linger is not None:
+            subscription.linger.cancel()
+            subscription.linger = None
+        return subscription.subscribed
 
     def leave(self, room: str) -> None:
-        feed = self._feeds[room]
-        feed.users -= 1
-        if feed.users == 0:
-            feed.linger = self._loop.call_later(self._linger, self._drop, feed)
+        subscription = self._subscriptions[room]
+        subscription.users -= 1
+        if subscription.users == 0:
+            subscription.linger = self._loop.call_later(self._linger, self._drop, subscription)
 
-    def _new_feed(self, room: str) -> RoomSubscription:
-        gate = ReorderBuffer(room, self._delivery, self._filler)
-        return RoomSubscription(room, gate, self._loop.create_task(self._open(gate)))
+    def _subscribe(self, room: str) -> RoomSubscription:
+        buffer = ReorderBuffer(room, self._delivery, self._filler)
+        return RoomSubscription(room, buffer, self._loop.create_task(self._open(buffer)))
 
-    async def _open(self, gate: ReorderBuffer) -> bool:
-        subscribe = self._bus.subscribe(channel(gate.room), partial(self._received, gate))
-        if not rooms.is_user(gate.room):
+    async def _open(self, buffer: ReorderBuffer) -> bool:
+        subscribe = self._bus.subscribe(channel(buffer.room), partial(self._received, buffer))
+        if not rooms.is_user(buffer.room):
             return await subscribe
-        # Done before anybody is told that it is connected, hence before its first `sync`.
-        subscribed, _ = await asyncio.gather(subscribe, self._filler.begin(gate))
+        # Done before anybody's connect is acknowledged, hence before its first `sync`.
+        subscribed, _ = await asyncio.gather(subscribe, self._filler.begin(buffer))
         return subscribed
 
-    def _drop(self, feed: RoomSubscription) -> None:
-        del self._feeds[feed.room]
-        feed.gate.close()
-        self._bus.unsubscribe(channel(feed.room))
+    def _drop(self, subscription: RoomSubscription) -> None:
+        del self._subscriptions[subscription.room]
+        subscription.buffer.close()
+        self._bus.unsubscribe(channel(subscription.room))
 
     # --- what arrives ---
 
-    def _received(self, gate: ReorderBuffer, payload: bytes) -> None:
+    def _received(self, buffer: ReorderBuffer, payload: bytes) -> None:
         if payload[envelope.ORIGIN] == self._origin:
             return
         try:
-            told = envelope.read(payload)
+            received = envelope.read(payload)
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
             return
-        if told.kind == Kind.ENTRY:
-            self._heard(told.subject, told.seq)
-            gate.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
-        elif told.kind == Kind.EVENT:
-            self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
-        elif told.kind == Kind.HEAD:
-            self._heard(told.subject, told.seq)
-            gate.head(told.subject, told.seq)
-        elif told.kind == Kind.SLOTS:
-            self._hinted(told)
+        if received.kind == Kind.ENTRY:
+            self._on_head(received.subject, received.seq)
+            buffer.entry(received.subject, received.seq, frames.text(received.packet), received.chained)
+        elif received.kind == Kind.EVENT:
+            self._delivery.deliver(received.namespace, buffer.room, frames.text(received.packet))
+        elif received.kind == Kind.HEAD:
+            self._on_head(received.subject, received.seq)
+            buffer.head(received.subject, received.seq)
+        elif received.kind == Kind.SLOTS:
+            self._hinted(received)
         else:
-            gate.resync()
+            buffer.resync()
 
-    def _hinted(self, told: Envelope) -> None:
+    def _hinted(self, received: Envelope) -> None:
         try:
-            self._slots.take(told.subject, envelope.read_hint(told.packet))
+            self._slots.take(received.subject, envelope.read_hint(received.packet))
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
 
@@ -151,18 +151,18 @@ class RoomSubscriptions:
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
             return
-        self._catch_up(tuple(self._feeds.values()))
+        self._catch_up(tuple(self._subscriptions.values()))
 
     def _restored(self, names: Collection[str]) -> None:
         if EVERYONE in names:
-            # On a cluster only this channel may have been deaf; what was said on it concerns all.
-            self._catch_up(tuple(self._feeds.values()))
+            # On a cluster only this channel may have missed messages; what is published on it concerns all.
+            self._catch_up(tuple(self._subscriptions.values()))
         else:
             restored = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
-            self._catch_up([feed for room in restored if (feed := self._feeds.get(room)) is not None])
+            self._catch_up([found for room in restored if (found := self._subscriptions.get(room)) is not None])
 
-    def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
+    def _catch_up(self, subscriptions: Collection[RoomSubscription]) -> None:
         """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
-        for feed in feeds:
-            feed.gate.resync()
-        self._filler.catch_up([feed.gate for feed in feeds])
+        for subscription in subscriptions:
+            subscription.buffer.resync()
+        self._filler.catch_up([subscription.buffer for subscription in subscriptions])

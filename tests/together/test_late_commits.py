@@ -52,7 +52,7 @@ async def commit_late(two: Stage, talk: Talk, seq: int, submitted: timedelta) ->
 
 
 def room_of(two: Stage, talk: Talk) -> ReorderBuffer:
-    found = two.nodes[1].node.feeds.gate(rooms.user(talk.client.id))
+    found = two.nodes[1].node.room_subscriptions.buffer(rooms.user(talk.client.id))
     assert found is not None
     return found
 
