@@ -82,7 +82,7 @@ class ClusterPublisher:
         self._subscriptions = subscriptions
         self._delivery = delivery
         self._slot_notifier = slot_notifier
-        self._origin = bytes.fromhex(bus.node)
+        self._node = bytes.fromhex(bus.node)
         self._recent = ReplayWindow()
         # By conversation: the last entry announced here, and the bus's epoch in which it was.
         self._announced: dict[str, tuple[int, int]] = {}
@@ -97,7 +97,7 @@ class ClusterPublisher:
         if isinstance(event, (MessageNew, MessageUpdated)):
             message = self._entry(event.conversation_id, event.seq, packet, rooms)
         else:
-            message = envelope.event(self._origin, packet)
+            message = envelope.event(self._node, packet)
             frame = frames.text(packet)
             self._recent.event(rooms)
             for room in rooms:
@@ -109,11 +109,11 @@ class ClusterPublisher:
         room = slots(trainer_id)
         self._recent.event((room,))
         self._slot_notifier.take(trainer_id, hint)
-        self._bus.publish(channel(room), envelope.slots(self._origin, trainer_id, hint))
+        self._bus.publish(channel(room), envelope.slots(self._node, trainer_id, hint))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Whoever has not on_head of it, here or elsewhere, looks into the log."""
-        message = envelope.head(self._origin, conversation_id, seq)
+        message = envelope.head(self._node, conversation_id, seq)
         for room in rooms:
             buffer = self._subscriptions.buffer(room)
             if buffer is not None:
@@ -135,7 +135,7 @@ class ClusterPublisher:
                     frame = frames.text(packet)
                 buffer.entry(conversation_id, seq, frame, follows)
         chained = follows and epoch == self._bus.epoch
-        return envelope.entry(self._origin, conversation_id, seq, chained, packet)
+        return envelope.entry(self._node, conversation_id, seq, chained, packet)
 
     def _announce(self, conversation_id: str, seq: int) -> None:
         if len(self._announced) >= MAX_ANNOUNCED:
@@ -156,8 +156,8 @@ class ClusterPublisher:
         """Publish how far each conversation got: whoever lacks entries fetches them from the log."""
         heads, rooms, overflown = self._recent.all()
         if overflown:
-            self._bus.publish(EVERYONE, envelope.resync(self._origin))
-        message = envelope.resync(self._origin)
+            self._bus.publish(EVERYONE, envelope.resync(self._node))
+        message = envelope.resync(self._node)
         for room in rooms:
             self._bus.publish(channel(room), message)
         self._publish_heads(heads)
@@ -176,6 +176,6 @@ class ClusterPublisher:
     def _publish_heads(self, heads: Heads) -> None:
         self.republished += len(heads)
         for conversation_id, (seq, rooms) in heads.items():
-            message = envelope.head(self._origin, conversation_id, seq)
+            message = envelope.head(self._node, conversation_id, seq)
             for room in rooms:
                 self._bus.publish(channel(room), message)

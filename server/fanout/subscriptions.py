@@ -58,7 +58,7 @@ class RoomSubscriptions:
         self._slots = slots
         self._on_head = on_head
         self._linger = linger
-        self._origin = bytes.fromhex(bus.node)
+        self._node = bytes.fromhex(bus.node)
         self._subscriptions: dict[str, RoomSubscription] = {}
         self._loop = asyncio.get_running_loop()
         bus.on_restored(self._restored)
@@ -117,7 +117,7 @@ class RoomSubscriptions:
     # --- what arrives ---
 
     def _received(self, buffer: ReorderBuffer, payload: bytes) -> None:
-        if payload[envelope.ORIGIN] == self._origin:
+        if payload[envelope.NODE] == self._node:
             return
         try:
             received = envelope.read(payload)
@@ -144,7 +144,7 @@ class RoomSubscriptions:
             self._delivery.counters.garbage += 1
 
     def _everyone(self, payload: bytes) -> None:
-        if payload[envelope.ORIGIN] == self._origin:
+        if payload[envelope.NODE] == self._node:
             return
         try:
             envelope.read(payload)

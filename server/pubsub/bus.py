@@ -1,6 +1,4 @@
-"""Which Redis server a channel lives on.
-
-Messages between the processes of the service, by channel, over Redis pub/sub.
+"""Messages between the processes of the service, by channel, over Redis pub/sub.
 
 Publishing never waits and never fails: what Redis does not carry is lost, and whoever minds is called by
 ``on_restored`` (we may have missed messages) and ``on_publishing`` (others may have missed ours).

@@ -118,7 +118,7 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
         return await slot_status(context, trainer_id, hints)
 
     async with watched(market) as (screen, trainer, client):
-        monkeypatch.setattr(slot_notifier, "standing", look)
+        monkeypatch.setattr(slot_notifier, "slot_status", look)
         await market.booked(client, trainer, market.at(9))
         await screen.device.hear("slots:changed")
         await screen.shows_the_truth()
@@ -132,7 +132,7 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
     async with watched(market) as (screen, trainer, client):
         with monkeypatch.context() as patched:
             if why == "the database fails":
-                patched.setattr(slot_notifier, "standing", look)
+                patched.setattr(slot_notifier, "slot_status", look)
                 patched.setattr(slot_notifier, "PATIENCE_SECONDS", 0.0)
             elif why == "too much changes":
                 patched.setattr(slot_notifier, "MOST_TOLD", 23)
