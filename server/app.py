@@ -121,13 +121,13 @@ class Node:
         files = SignedUrls(self.secrets, clock)
         reader = Reader(self.store, files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
-        self.slot_teller = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)), reader)
-        self.feeds = self.rooms.watch = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_teller, self.store.log.received
+        self.slot_notifier = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)), reader)
+        self.room_subscriptions = self.rooms.watch = RoomSubscriptions(
+            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
         )
-        self.freshness.on_restored(self.feeds.resync)
+        self.freshness.on_restored(self.room_subscriptions.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
-        self.publisher = ClusterPublisher(self.bus, self.feeds, self.delivery, self.slot_teller)
+        self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = WatchingConnections()
@@ -152,7 +152,7 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
-            slot_watches=SlotWatches(self.rooms, self.feeds),
+            slot_watches=SlotWatches(self.rooms, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
             clock=clock,
@@ -170,7 +170,7 @@ class Node:
         buckets = Buckets(scale)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
-            self.feeds, lambda: self.prepared,
+            self.room_subscriptions, lambda: self.prepared,
         )
         own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
         self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets, self.freshness)
@@ -182,7 +182,7 @@ class Node:
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
-        metrics.add(figures.of_fanout(self.bus, self.feeds, self.publisher, self.delivery))
+        metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
         metrics.add(self.membership.figures())
         metrics.add(of_presence(self.presence, self.audience))
         metrics.add(self.durable_work.figures())
@@ -235,7 +235,7 @@ class Node:
         self.freshness.start()
         self.revocations.start()
         await self.bus.start()
-        await self.feeds.start()
+        await self.room_subscriptions.start()
         self.membership.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
@@ -270,9 +270,9 @@ class Node:
         await self.pictures.stop()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
-        self.feeds.stop()
+        self.room_subscriptions.stop()
         await self.filler.stop()
-        await self.slot_teller.stop()
+        await self.slot_notifier.stop()
         await self.bus.stop()
         # The driver says goodbye to MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")

@@ -81,7 +81,7 @@ def of_http(connections: HttpConnections) -> Callable[[], Iterable[Metric]]:
 
 
 def of_fanout(
-    bus: Bus, feeds: RoomSubscriptions, publisher: ClusterPublisher, delivery: Delivery
+    bus: Bus, room_subscriptions: RoomSubscriptions, publisher: ClusterPublisher, delivery: Delivery
 ) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
         told, heard = bus.counters, delivery.counters
@@ -89,7 +89,7 @@ def of_fanout(
         yield counter("spotter_events_delivered", "Live events written to a socket.", heard.delivered)
         yield gauge("spotter_redis_up", "Whether Redis carries live events between nodes.", bus.up)
         yield gauge("spotter_redis_channels", "Channels listened to.", bus.channels)
-        yield gauge("spotter_rooms", "Rooms with members here.", feeds.gates)
+        yield gauge("spotter_rooms", "Rooms with members here.", room_subscriptions.count)
         yield counter("spotter_redis_publishes", "Messages handed to Redis.", told.publishes)
         yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", told.failures)
         yield counter("spotter_redis_reconnects", "Connections to Redis made again.", told.reconnects)

@@ -32,7 +32,7 @@ class PublishOutageRecorder:
         self._cut_off_at = 0.0
 
     async def note(self) -> None:
-        if not self._bus.speaking:
+        if not self._bus.publishing:
             now = self._clock()
             self._since = self._since or now
             self._cut_off_at = self._loop.time()

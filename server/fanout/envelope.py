@@ -1,4 +1,4 @@
-"""What nodes tell each other: a finished Socket.IO packet, and what is needed to put it in its place."""
+"""What nodes publish to each other: a finished Socket.IO packet, and what is needed to put it in its place."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _encode_hint: Final = msgspec.msgpack.Encoder().encode
 _hint_decoder: Final[msgspec.msgpack.Decoder[SlotHint]] = msgspec.msgpack.Decoder(SlotHint)
 _NOBODY: Final = bytes(12)
 _NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
-# Where the origin stands, so that one's own messages are known by a comparison.
-ORIGIN: Final = slice(1, 9)
+# The bytes of the publishing node's id: one's own messages are recognised by a comparison.
+NODE: Final = slice(1, 9)
 
 
 class Kind(IntEnum):
@@ -46,7 +46,7 @@ class Envelope(NamedTuple):
     ``subject``: the conversation, or the trainer; ``packet``: of ``SLOTS`` the hint.
     """
 
-    origin: bytes
+    node: bytes
     kind: int
     chained: bool
     seq: int
@@ -55,24 +55,24 @@ class Envelope(NamedTuple):
     packet: bytes
 
 
-def entry(origin: bytes, conversation_id: str, seq: int, chained: bool, packet: bytes) -> bytes:
-    return _pack(_VERSION, origin, 1, chained, seq, bytes.fromhex(conversation_id)) + packet
+def entry(node: bytes, conversation_id: str, seq: int, chained: bool, packet: bytes) -> bytes:
+    return _pack(_VERSION, node, 1, chained, seq, bytes.fromhex(conversation_id)) + packet
 
 
-def event(origin: bytes, packet: bytes) -> bytes:
-    return _pack(_VERSION, origin, 2, 0, 0, _NOBODY) + packet
+def event(node: bytes, packet: bytes) -> bytes:
+    return _pack(_VERSION, node, 2, 0, 0, _NOBODY) + packet
 
 
-def head(origin: bytes, conversation_id: str, seq: int) -> bytes:
-    return _pack(_VERSION, origin, 3, 0, seq, bytes.fromhex(conversation_id))
+def head(node: bytes, conversation_id: str, seq: int) -> bytes:
+    return _pack(_VERSION, node, 3, 0, seq, bytes.fromhex(conversation_id))
 
 
-def resync(origin: bytes) -> bytes:
-    return _pack(_VERSION, origin, 4, 0, 0, _NOBODY)
+def resync(node: bytes) -> bytes:
+    return _pack(_VERSION, node, 4, 0, 0, _NOBODY)
 
 
-def slots(origin: bytes, trainer_id: str, hint: SlotHint) -> bytes:
-    return _pack(_VERSION, origin, 5, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
+def slots(node: bytes, trainer_id: str, hint: SlotHint) -> bytes:
+    return _pack(_VERSION, node, 5, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
 
 
 def read_hint(packet: bytes) -> SlotHint:
@@ -86,7 +86,7 @@ def read_hint(packet: bytes) -> SlotHint:
 def read(payload: bytes) -> Envelope:
     """Raises ``Garbage``."""
     try:
-        version, origin, kind, chained, seq, conversation = _unpack(payload)
+        version, node, kind, chained, seq, conversation = _unpack(payload)
     except StructError:
         raise Garbage from None
     if version != _VERSION or not 1 <= kind <= 5 or chained > 1:
@@ -101,4 +101,4 @@ def read(payload: bytes) -> Envelope:
         namespace = found
     elif packet and kind != Kind.SLOTS:
         raise Garbage
-    return Envelope(origin, kind, bool(chained), seq, conversation.hex(), namespace, packet)
+    return Envelope(node, kind, bool(chained), seq, conversation.hex(), namespace, packet)

@@ -40,7 +40,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 @dataclass(slots=True)
 class _Want:
     since: float
-    gates: set[ReorderBuffer] = field(default_factory=set)
+    buffers: set[ReorderBuffer] = field(default_factory=set)
 
 
 class GapFiller:
@@ -64,25 +64,25 @@ class GapFiller:
     def patient(self) -> bool:
         return self._patient()
 
-    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
-        """Bring the room to the position's target."""
-        self._want(conversation_id, self._loop.time()).gates.add(gate)
+    def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+        """Bring the room to the cursor's target."""
+        self._want(conversation_id, self._loop.time()).buffers.add(buffer)
         if not self._filling:
             self._filling = True
             self._tasks.spawn(self._fill_all())
 
-    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Find where the room came in, and go on from there."""
-        self._tasks.spawn(self._place(gate, conversation_id))
+        self._tasks.spawn(self._place(buffer, conversation_id))
 
     def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
-        """Fetch what was missed of every conversation that has a position."""
-        gates: dict[str, list[ReorderBuffer]] = {}
-        for gate in rooms:
-            for conversation_id in gate.known():
-                gates.setdefault(conversation_id, []).append(gate)
-        if gates:
-            self._tasks.spawn(self._catch_up(gates))
+        """Fetch what was missed of every conversation that has a cursor."""
+        buffers: dict[str, list[ReorderBuffer]] = {}
+        for buffer in rooms:
+            for conversation_id in buffer.known():
+                buffers.setdefault(conversation_id, []).append(buffer)
+        if buffers:
+            self._tasks.spawn(self._catch_up(buffers))
 
     # --- filling ---
 
@@ -104,8 +104,8 @@ class GapFiller:
                     log.error("filling gaps failed", **safe_traceback(error))
                     progressed = False
                     for conversation_id, want in batch.items():
-                        for gate in want.gates:
-                            notify(gate.give_up, conversation_id)
+                        for buffer in want.buffers:
+                            notify(buffer.give_up, conversation_id)
                 if progressed:
                     pause = _FIRST_PAUSE_SECONDS
                 else:
@@ -116,7 +116,7 @@ class GapFiller:
 
     async def _fill(self, batch: Mapping[str, _Want]) -> bool:
         """Fill as much as one read brings; false when it brought nothing."""
-        spans = {i: span for i, want in batch.items() if (span := _span(i, want.gates)) is not None}
+        spans = {i: span for i, want in batch.items() if (span := _span(i, want.buffers)) is not None}
         if not spans:
             return True
         try:
@@ -126,19 +126,21 @@ class GapFiller:
             log.warning("filling gaps failed", **safe_traceback(error))
             found, introductions = [], {}
         for missed in found:
-            self._offer(missed, batch[missed.conversation_id].gates, introductions.get(missed.conversation_id, {}))
+            self._offer(missed, batch[missed.conversation_id].buffers, introductions.get(missed.conversation_id, {}))
         self._delivery.counters.gap_fills += len(found)
         self._go_on(batch, {missed.conversation_id for missed in found})
         return bool(found)
 
-    def _offer(self, missed: Missed, gates: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]) -> None:
+    def _offer(
+        self, missed: Missed, buffers: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]
+    ) -> None:
         frame = frames.text(encode(missed.event, CONVERSATIONS))
-        for gate in tuple(gates):
-            position = gate.position(missed.conversation_id)
-            if position is not None and position.seq == missed.seq - 1:
-                if missed.seq == 1 and gate.room in introductions:
-                    gate.introduce(introductions[gate.room])
-                gate.entry(missed.conversation_id, missed.seq, frame, False)
+        for buffer in tuple(buffers):
+            cursor = buffer.cursor(missed.conversation_id)
+            if cursor is not None and cursor.seq == missed.seq - 1:
+                if missed.seq == 1 and buffer.room in introductions:
+                    buffer.introduce(introductions[buffer.room])
+                buffer.entry(missed.conversation_id, missed.seq, frame, False)
 
     async def _introductions(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:
         return {
@@ -154,59 +156,59 @@ class GapFiller:
         """Want the rest; whoever got nothing for too long has to ask itself."""
         now = self._loop.time()
         for conversation_id, want in batch.items():
-            for gate in want.gates:
-                position = gate.position(conversation_id)
-                if position is None or position.seq >= position.target or position.seq == UNKNOWN:
+            for buffer in want.buffers:
+                cursor = buffer.cursor(conversation_id)
+                if cursor is None or cursor.seq >= cursor.target or cursor.seq == UNKNOWN:
                     continue
                 if conversation_id not in progressed and now - want.since > PATIENCE_SECONDS:
-                    gate.give_up(conversation_id)
+                    buffer.give_up(conversation_id)
                 else:
                     since = now if conversation_id in progressed else want.since
-                    self._want(conversation_id, since).gates.add(gate)
+                    self._want(conversation_id, since).buffers.add(buffer)
 
     # --- finding the place ---
 
-    async def _place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    async def _place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         deadline = self._loop.time() + PATIENCE_SECONDS
         pause = _FIRST_PAUSE_SECONDS
-        while self._unplaced(gate, conversation_id):
+        while self._unplaced(buffer, conversation_id):
             try:
-                if await self._placed(gate, conversation_id):
+                if await self._placed(buffer, conversation_id):
                     return
             except Exception as error:
                 log.warning("finding a place in the log failed", **safe_traceback(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            position = gate.position(conversation_id)
-            if position is not None and self._loop.time() > deadline:
-                gate.resync()
-                gate.came_in(conversation_id, position.lowest - 1)
+            cursor = buffer.cursor(conversation_id)
+            if cursor is not None and self._loop.time() > deadline:
+                buffer.resync()
+                buffer.came_in(conversation_id, cursor.lowest - 1)
 
-    async def _placed(self, gate: ReorderBuffer, conversation_id: str) -> bool:
+    async def _placed(self, buffer: ReorderBuffer, conversation_id: str) -> bool:
         """Whether it was found; if not, something arrived in the meantime that may tell."""
-        position = gate.position(conversation_id)
-        assert position is not None
-        lowest, only_announced = position.lowest, not position.held
-        joined = await gate.joined
+        cursor = buffer.cursor(conversation_id)
+        assert cursor is not None
+        lowest, only_announced = cursor.lowest, not cursor.held
+        joined = await buffer.joined
         async with self._placing:
             head, exact = await self._head_when(joined, conversation_id)
-        if position.lowest != lowest:
+        if cursor.lowest != lowest:
             return False
         if head is not None and head >= lowest - 1 and (exact or not only_announced):
             # Whatever came before it was committed when the room came: its members have it from `sync`.
-            gate.came_in(conversation_id, lowest - 1)
+            buffer.came_in(conversation_id, lowest - 1)
             return True
-        if self.patient and (wait := position.since + HOLD_SECONDS - self._loop.time()) > 0:
+        if self.patient and (wait := cursor.since + HOLD_SECONDS - self._loop.time()) > 0:
             await asyncio.sleep(wait)
             return False
         if head is None or head >= lowest - 1 or lowest - 1 - head > MAX_BACK:
             # It can't be told what the members lack, or it is too much: they have to ask.
-            await self._join_again(gate)
-            if position.lowest != lowest:
+            await self._join_again(buffer)
+            if cursor.lowest != lowest:
                 return False
-            gate.resync()
+            buffer.resync()
             head = lowest - 1
-        gate.came_in(conversation_id, head)
+        buffer.came_in(conversation_id, head)
         return True
 
     # --- when a room came ---
@@ -227,10 +229,10 @@ class GapFiller:
         read_at = self._loop.time()
         return Joined(await recovery.commit_time(self._context), read_at)
 
-    async def _join_again(self, gate: ReorderBuffer) -> None:
+    async def _join_again(self, buffer: ReorderBuffer) -> None:
         """Before the members are told to ask: what is committed later is due again."""
         joining = self._loop.create_task(self.join())
-        gate.joined = joining
+        buffer.joined = joining
         await joining
 
     async def _head_when(self, joined: Joined | None, conversation_id: str) -> tuple[int | None, bool]:
@@ -247,14 +249,14 @@ class GapFiller:
         return await recovery.head_at(self._context, conversation_id, now.earlier(HISTORY_SECONDS)), False
 
     @staticmethod
-    def _unplaced(gate: ReorderBuffer, conversation_id: str) -> bool:
-        position = gate.position(conversation_id)
-        return position is not None and position.seq == UNKNOWN
+    def _unplaced(buffer: ReorderBuffer, conversation_id: str) -> bool:
+        cursor = buffer.cursor(conversation_id)
+        return cursor is not None and cursor.seq == UNKNOWN
 
     # --- after an interruption ---
 
-    async def _catch_up(self, gates: Mapping[str, list[ReorderBuffer]]) -> None:
-        ids = list(gates)
+    async def _catch_up(self, buffers: Mapping[str, list[ReorderBuffer]]) -> None:
+        ids = list(buffers)
         deadline = self._loop.time() + PATIENCE_SECONDS
         while ids and self._loop.time() < deadline:
             chunk = ids[:MAX_HEADS_A_READ]
@@ -266,21 +268,21 @@ class GapFiller:
                 continue
             del ids[: len(chunk)]
             for conversation_id, head in heads.items():
-                for gate in gates[conversation_id]:
-                    if gate.position(conversation_id) is not None:
-                        notify(gate.head, conversation_id, head)
+                for buffer in buffers[conversation_id]:
+                    if buffer.cursor(conversation_id) is not None:
+                        notify(buffer.head, conversation_id, head)
 
 
-def _span(conversation_id: str, gates: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
+def _span(conversation_id: str, buffers: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
     """What the rooms lack between them; those that lack too much are told to ask themselves."""
     low = high = None
-    for gate in gates:
-        position = gate.position(conversation_id)
-        if position is None or position.seq == UNKNOWN or position.seq >= position.target:
+    for buffer in buffers:
+        cursor = buffer.cursor(conversation_id)
+        if cursor is None or cursor.seq == UNKNOWN or cursor.seq >= cursor.target:
             continue
-        if position.target - position.seq > MAX_GAP:
-            gate.give_up(conversation_id)
+        if cursor.target - cursor.seq > MAX_GAP:
+            buffer.give_up(conversation_id)
             continue
-        low = position.seq if low is None else min(low, position.seq)
-        high = position.target if high is None else max(high, position.target)
+        low = cursor.seq if low is None else min(low, cursor.seq)
+        high = cursor.target if high is None else max(high, cursor.target)
     return None if low is None or high is None else (low, high)

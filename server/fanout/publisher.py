@@ -1,6 +1,7 @@
-"""What was published in the last seconds, and all since publishing failed: it may never have arrived.
+"""The one door through which live events leave: encoded once, for the members here and for all other nodes.
 
-The one door through which live events leave: encoded once, for the members here and for all other nodes.
+The replay window keeps what was published in the last seconds, and all since publishing failed: it may never have
+arrived.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Heads = dict[str, tuple[int, tuple[str, ...]]]
 
 
 class Remembered(NamedTuple):
-    """``heads``: by conversation, its last entry and the rooms it went to; ``rooms``: those told of other things."""
+    """``heads``: by conversation, its last entry and the rooms it went to; ``rooms``: those that got other events."""
 
     heads: Heads
     rooms: set[str]
@@ -69,24 +70,26 @@ class ReplayWindow:
 # Conversations of which this process knows what it announced last.
 MAX_ANNOUNCED = 50_000
 _NEVER: Final = (-1, -1)
-# When Redis returns, nodes do not return to it in the same instant: whoever comes later hears the heads again.
+# When Redis returns, nodes do not return to it in the same instant: whoever comes later gets the heads again.
 AGAIN_AFTER_SECONDS = (1.0, 2.5)
 
 
 class ClusterPublisher:
-    def __init__(self, bus: Bus, feeds: RoomSubscriptions, delivery: Delivery, teller: SlotNotifier) -> None:
+    def __init__(
+        self, bus: Bus, subscriptions: RoomSubscriptions, delivery: Delivery, slot_notifier: SlotNotifier
+    ) -> None:
         self._bus = bus
-        self._feeds = feeds
+        self._subscriptions = subscriptions
         self._delivery = delivery
-        self._teller = teller
-        self._origin = bytes.fromhex(bus.node)
+        self._slot_notifier = slot_notifier
+        self._node = bytes.fromhex(bus.node)
         self._recent = ReplayWindow()
         # By conversation: the last entry announced here, and the bus's epoch in which it was.
         self._announced: dict[str, tuple[int, int]] = {}
         self.published = 0
         self.republished = 0
         self._timers: list[asyncio.TimerHandle] = []
-        bus.on_speaking(self._republish)
+        bus.on_publishing(self._republish)
 
     def publish(self, event: Event, *rooms: str) -> None:
         self.published += 1
@@ -94,7 +97,7 @@ class ClusterPublisher:
         if isinstance(event, (MessageNew, MessageUpdated)):
             message = self._entry(event.conversation_id, event.seq, packet, rooms)
         else:
-            message = envelope.event(self._origin, packet)
+            message = envelope.event(self._node, packet)
             frame = frames.text(packet)
             self._recent.event(rooms)
             for room in rooms:
@@ -105,20 +108,20 @@ class ClusterPublisher:
     def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
         room = slots(trainer_id)
         self._recent.event((room,))
-        self._teller.take(trainer_id, hint)
-        self._bus.publish(channel(room), envelope.slots(self._origin, trainer_id, hint))
+        self._slot_notifier.take(trainer_id, hint)
+        self._bus.publish(channel(room), envelope.slots(self._node, trainer_id, hint))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
-        """Whoever has not heard of it, here or elsewhere, looks into the log."""
-        message = envelope.head(self._origin, conversation_id, seq)
+        """Whoever has not on_head of it, here or elsewhere, looks into the log."""
+        message = envelope.head(self._node, conversation_id, seq)
         for room in rooms:
-            gate = self._feeds.gate(room)
-            if gate is not None:
-                gate.head(conversation_id, seq)
+            buffer = self._subscriptions.buffer(room)
+            if buffer is not None:
+                buffer.head(conversation_id, seq)
             self._bus.publish(channel(room), message)
 
     def _entry(self, conversation_id: str, seq: int, packet: bytes, rooms: tuple[str, ...]) -> bytes:
-        """Deliver an entry here; answers what to tell the others."""
+        """Deliver an entry here; answers what to publish."""
         announced, epoch = self._announced.get(conversation_id, _NEVER)
         follows = announced == seq - 1
         if announced < seq:
@@ -126,13 +129,13 @@ class ClusterPublisher:
         self._recent.entry(conversation_id, seq, rooms)
         frame = None
         for room in rooms:
-            gate = self._feeds.gate(room)
-            if gate is not None:
+            buffer = self._subscriptions.buffer(room)
+            if buffer is not None:
                 if frame is None:
                     frame = frames.text(packet)
-                gate.entry(conversation_id, seq, frame, follows)
+                buffer.entry(conversation_id, seq, frame, follows)
         chained = follows and epoch == self._bus.epoch
-        return envelope.entry(self._origin, conversation_id, seq, chained, packet)
+        return envelope.entry(self._node, conversation_id, seq, chained, packet)
 
     def _announce(self, conversation_id: str, seq: int) -> None:
         if len(self._announced) >= MAX_ANNOUNCED:
@@ -144,17 +147,17 @@ class ClusterPublisher:
 
     async def turn(self) -> None:
         """Called every few seconds, so that what has arrived can be forgotten."""
-        if self._bus.speaking:
+        if self._bus.publishing:
             self._recent.turn()
         else:
             self._recent.bound()
 
     def _republish(self) -> None:
-        """Say how far each conversation got: whoever did not hear it looks into the log."""
+        """Publish how far each conversation got: whoever lacks entries fetches them from the log."""
         heads, rooms, overflown = self._recent.all()
         if overflown:
-            self._bus.publish(EVERYONE, envelope.resync(self._origin))
-        message = envelope.resync(self._origin)
+            self._bus.publish(EVERYONE, envelope.resync(self._node))
+        message = envelope.resync(self._node)
         for room in rooms:
             self._bus.publish(channel(room), message)
         self._publish_heads(heads)
@@ -172,7 +175,7 @@ class ClusterPublisher:
 
     def _publish_heads(self, heads: Heads) -> None:
         self.republished += len(heads)
-        for conversation_id, (seq, told) in heads.items():
-            message = envelope.head(self._origin, conversation_id, seq)
-            for room in told:
+        for conversation_id, (seq, rooms) in heads.items():
+            message = envelope.head(self._node, conversation_id, seq)
+            for room in rooms:
                 self._bus.publish(channel(room), message)

@@ -1,6 +1,6 @@
 """The order in which a room hears of its conversations: by ``seq``, each entry once, from wherever it comes.
 
-A position is the last entry that the room's members were given. What is next passes; what comes early is held
+A cursor is the last entry that the room's members were given. What is next passes; what comes early is held
 until the entries before it arrive, or are fetched from the log; what was given before is dropped.
 """
 
@@ -51,10 +51,10 @@ class DeliveryCursor:
 class Filler(Protocol):
     """Fetches from the log what did not come by itself."""
 
-    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
-        """Bring the room to the position's target."""
+    def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+        """Bring the room to the cursor's target."""
 
-    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Find where the room came in, and go on from there."""
 
     @property
@@ -75,63 +75,63 @@ class Joined(NamedTuple):
 class ReorderBuffer:
     """One room's delivery cursors. ``joined`` is nothing when it could not be learned in time."""
 
-    __slots__ = ("_delivery", "_filler", "_positions", "_resynced_at", "joined", "room")
+    __slots__ = ("_cursors", "_delivery", "_filler", "_resynced_at", "joined", "room")
 
     def __init__(self, room: str, joined: Awaitable[Joined | None], delivery: Delivery, filler: Filler) -> None:
         self.room = room
         self.joined = joined
         self._delivery = delivery
         self._filler = filler
-        self._positions: dict[str, DeliveryCursor] = {}
+        self._cursors: dict[str, DeliveryCursor] = {}
         self._resynced_at = 0.0
 
     def entry(self, conversation_id: str, seq: int, frame: Frame, certain: bool) -> None:
         """An entry arrived; ``certain``: should the room hear of the conversation for the first time, this is next."""
-        position = self._positions.get(conversation_id)
-        if position is None:
+        cursor = self._cursors.get(conversation_id)
+        if cursor is None:
             if certain or seq == 1:
-                self._positions[conversation_id] = DeliveryCursor(seq, seq - 1, seq)
+                self._cursors[conversation_id] = DeliveryCursor(seq, seq - 1, seq)
                 self._delivery.deliver(CONVERSATIONS, self.room, frame)
             else:
                 self._unplaced(conversation_id, seq).held[seq] = frame
-        elif seq == position.seq + 1:
-            position.seq = seq
+        elif seq == cursor.seq + 1:
+            cursor.seq = seq
             self._delivery.deliver(CONVERSATIONS, self.room, frame)
-            if position.target <= seq:
-                position.target = seq
+            if cursor.target <= seq:
+                cursor.target = seq
             else:
-                self._advance(conversation_id, position)
-        elif seq > position.seq:
-            self._early(conversation_id, position, seq, frame)
-        elif seq <= position.base:
+                self._advance(conversation_id, cursor)
+        elif seq > cursor.seq:
+            self._early(conversation_id, cursor, seq, frame)
+        elif seq <= cursor.base:
             self._late()
 
     def head(self, conversation_id: str, seq: int) -> None:
         """The conversation has got this far."""
-        position = self._positions.get(conversation_id)
-        if position is None:
+        cursor = self._cursors.get(conversation_id)
+        if cursor is None:
             self._unplaced(conversation_id, seq)
-        elif seq > position.target:
-            position.target = seq
-            if position.seq != UNKNOWN:
+        elif seq > cursor.target:
+            cursor.target = seq
+            if cursor.seq != UNKNOWN:
                 self._filler.fill(self, conversation_id)
 
     # --- for the filler ---
 
-    def position(self, conversation_id: str) -> DeliveryCursor | None:
-        return self._positions.get(conversation_id)
+    def cursor(self, conversation_id: str) -> DeliveryCursor | None:
+        return self._cursors.get(conversation_id)
 
     def known(self) -> Iterator[str]:
-        """The conversations that have a position."""
-        return (name for name, position in self._positions.items() if position.seq != UNKNOWN)
+        """The conversations that have a cursor."""
+        return (name for name, cursor in self._cursors.items() if cursor.seq != UNKNOWN)
 
     def came_in(self, conversation_id: str, base: int) -> None:
         """The room has to hear everything past ``base``."""
-        position = self._positions.get(conversation_id)
-        if position is not None and position.seq == UNKNOWN:
-            position.seq = position.base = base
-            self._advance(conversation_id, position)
-            if position.seq < position.target:
+        cursor = self._cursors.get(conversation_id)
+        if cursor is not None and cursor.seq == UNKNOWN:
+            cursor.seq = cursor.base = base
+            self._advance(conversation_id, cursor)
+            if cursor.seq < cursor.target:
                 self._filler.fill(self, conversation_id)
 
     def introduce(self, frame: Frame) -> None:
@@ -140,67 +140,67 @@ class ReorderBuffer:
 
     def give_up(self, conversation_id: str) -> None:
         """It cannot be fetched, or is too much: the members have to ask themselves."""
-        position = self._positions.get(conversation_id)
-        if position is None:
+        cursor = self._cursors.get(conversation_id)
+        if cursor is None:
             return
-        position.rest()
+        cursor.rest()
         self.resync()
-        for seq in sorted(seq for seq in position.held if seq > position.seq):
-            self._delivery.deliver(CONVERSATIONS, self.room, position.held[seq])
-        position.held.clear()
-        position.seq = max(position.seq, position.target)
+        for seq in sorted(seq for seq in cursor.held if seq > cursor.seq):
+            self._delivery.deliver(CONVERSATIONS, self.room, cursor.held[seq])
+        cursor.held.clear()
+        cursor.seq = max(cursor.seq, cursor.target)
 
     def forget(self, conversation_id: str) -> None:
-        position = self._positions.pop(conversation_id, None)
-        if position is not None:
-            position.rest()
+        cursor = self._cursors.pop(conversation_id, None)
+        if cursor is not None:
+            cursor.rest()
 
     def resync(self) -> None:
         self._delivery.resync(self.room)
 
     def close(self) -> None:
-        for conversation_id in tuple(self._positions):
+        for conversation_id in tuple(self._cursors):
             self.forget(conversation_id)
 
     # --- what is not next ---
 
     def _unplaced(self, conversation_id: str, seq: int) -> DeliveryCursor:
         now = asyncio.get_running_loop().time()
-        position = self._positions[conversation_id] = DeliveryCursor(UNKNOWN, UNKNOWN, seq, now)
+        cursor = self._cursors[conversation_id] = DeliveryCursor(UNKNOWN, UNKNOWN, seq, now)
         self._delivery.counters.held += 1
         self._filler.place(self, conversation_id)
-        return position
+        return cursor
 
-    def _early(self, conversation_id: str, position: DeliveryCursor, seq: int, frame: Frame) -> None:
-        position.target = max(position.target, seq)
-        if position.seq == UNKNOWN:
+    def _early(self, conversation_id: str, cursor: DeliveryCursor, seq: int, frame: Frame) -> None:
+        cursor.target = max(cursor.target, seq)
+        if cursor.seq == UNKNOWN:
             if seq == 1:
-                position.held[seq] = frame
+                cursor.held[seq] = frame
                 self.came_in(conversation_id, 0)
                 return
         elif not self._filler.patient:
             self._filler.fill(self, conversation_id)
-        elif position.timer is None:
+        elif cursor.timer is None:
             loop = asyncio.get_running_loop()
-            position.timer = loop.call_later(HOLD_SECONDS, self._overdue, conversation_id)
-        if len(position.held) < MAX_HELD:
-            position.held[seq] = frame
+            cursor.timer = loop.call_later(HOLD_SECONDS, self._overdue, conversation_id)
+        if len(cursor.held) < MAX_HELD:
+            cursor.held[seq] = frame
             self._delivery.counters.held += 1
 
     def _overdue(self, conversation_id: str) -> None:
-        position = self._positions[conversation_id]
-        position.timer = None
+        cursor = self._cursors[conversation_id]
+        cursor.timer = None
         self._filler.fill(self, conversation_id)
 
-    def _advance(self, conversation_id: str, position: DeliveryCursor) -> None:
+    def _advance(self, conversation_id: str, cursor: DeliveryCursor) -> None:
         """Give what was held and is next now."""
-        while (frame := position.held.pop(position.seq + 1, None)) is not None:
-            position.seq += 1
+        while (frame := cursor.held.pop(cursor.seq + 1, None)) is not None:
+            cursor.seq += 1
             self._delivery.deliver(CONVERSATIONS, self.room, frame)
-        if position.seq >= position.target:
-            position.target = position.seq
-            position.held.clear()
-            position.rest()
+        if cursor.seq >= cursor.target:
+            cursor.target = cursor.seq
+            cursor.held.clear()
+            cursor.rest()
 
     def _late(self) -> None:
         """Written before the entry that the room came in with, and not heard of until now."""

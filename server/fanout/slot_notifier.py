@@ -1,7 +1,7 @@
-"""Telling this node's watchers of slots: a hint arrives, the database is looked at, they hear how things stand.
+"""Notifies this node's watchers of slots: a hint arrives, the database is read, they get what has changed.
 
-One look a trainer at a time, and each begins after the hints that it answers arrived. So what is told last is the
-newest, in whatever order the nodes that changed something were heard.
+One read a trainer at a time, and each begins after the hints that it answers arrived. So what is delivered last is the
+newest, in whatever order hints of several nodes arrive.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class SlotNotifier:
             hints.append(hint)
             return
         self._hints[trainer_id] = [hint]
-        self._tasks.spawn(self._tell(trainer_id))
+        self._tasks.spawn(self._answer_hints(trainer_id))
 
-    async def _tell(self, trainer_id: str) -> None:
+    async def _answer_hints(self, trainer_id: str) -> None:
         try:
             while hints := self._hints[trainer_id]:
                 self._hints[trainer_id] = []
@@ -71,7 +71,7 @@ class SlotNotifier:
                     await self._answer(trainer_id, hints)
                 except Exception as error:
                     # What came meanwhile is still to be answered.
-                    log.error("telling slot watchers failed", **safe_traceback(error))
+                    log.error("notifying slot watchers failed", **safe_traceback(error))
                     notify(self._delivery.resync, rooms.slots(trainer_id))
         finally:
             del self._hints[trainer_id]
@@ -81,7 +81,7 @@ class SlotNotifier:
         if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
             self._delivery.resync(rooms.slots(trainer_id))
         else:
-            self._say(trainer_id, found)
+            self._deliver(trainer_id, found)
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""
@@ -96,7 +96,7 @@ class SlotNotifier:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _say(self, trainer_id: str, found: SlotStatus) -> None:
+    def _deliver(self, trainer_id: str, found: SlotStatus) -> None:
         added, removed = found
         while added or removed:
             event = SlotsChanged(

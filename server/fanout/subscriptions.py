@@ -1,4 +1,4 @@
-"""The rooms with members here: one channel each, and a gate that keeps the order."""
+"""The rooms with members here: one channel each, and a buffer that keeps the order."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def channel(room: str) -> str:
 class RoomSubscription:
     """``users``: members, and those who are about to be."""
 
-    __slots__ = ("gate", "linger", "resync", "room", "subscribed", "users")
+    __slots__ = ("buffer", "linger", "resync", "room", "subscribed", "users")
 
-    def __init__(self, room: str, gate: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
+    def __init__(self, room: str, buffer: ReorderBuffer, subscribed: asyncio.Future[bool]) -> None:
         self.room = room
-        self.gate = gate
+        self.buffer = buffer
         self.subscribed = subscribed
         self.users = 0
         self.linger: asyncio.TimerHandle | None = None
@@ -55,7 +55,7 @@ class RoomSubscription:
 
 
 class RoomSubscriptions:
-    """``heard`` is told how far other nodes have written a conversation."""
+    """``on_head`` is told how far other nodes have written a conversation."""
 
     def __init__(
         self,
@@ -63,17 +63,17 @@ class RoomSubscriptions:
         delivery: Delivery,
         filler: GapFiller,
         slots: SlotNotifier,
-        heard: Callable[[str, int], None],
+        on_head: Callable[[str, int], None],
         linger: float = LINGER_SECONDS,
     ) -> None:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
         self._slots = slots
-        self._heard = heard
+        self._on_head = on_head
         self._linger = linger
-        self._origin = bytes.fromhex(bus.node)
-        self._feeds: dict[str, RoomSubscription] = {}
+        self._node = bytes.fromhex(bus.node)
+        self._subscriptions: dict[str, RoomSubscription] = {}
         self._loop = asyncio.get_running_loop()
         bus.on_restored(self._restored)
 
@@ -82,18 +82,18 @@ class RoomSubscriptions:
 
     def stop(self) -> None:
         """No timer outlives the node."""
-        for feed in self._feeds.values():
-            feed.rest()
+        for subscription in self._subscriptions.values():
+            subscription.rest()
 
     @property
-    def gates(self) -> int:
-        return len(self._feeds)
+    def count(self) -> int:
+        return len(self._subscriptions)
 
-    def gate(self, room: str) -> ReorderBuffer | None:
-        feed = self._feeds.get(room)
-        return None if feed is None else feed.gate
+    def buffer(self, room: str) -> ReorderBuffer | None:
+        subscription = self._subscriptions.get(room)
+        return None if subscription is None else subscription.buffer
 
-    # --- the life of a feed ---
+    # --- the life of a subscription ---
 
     def enter(self, room: str) -> asyncio.Future[bool]:
         """Listen for as long as somebody has entered; ``leave`` as often.
@@ -101,27 +101,27 @@ class RoomSubscriptions:
         Wait for the answer, a second at most, and the subscription stands; if it is false, members will hear
         ``sync:required`` once it does.
         """
-        feed = self._feeds.get(room)
-        if feed is None:
-            feed = self._feeds[room] = self._new_feed(room)
-        feed.users += 1
-        if feed.linger is not None:
-            feed.linger.cancel()
-            feed.linger = None
-        return feed.subscribed
+        subscription = self._subscriptions.get(room)
+        if subscription is None:
+            subscription = self._subscriptions[room] = self._new_subscription(room)
+        subscription.users += 1
+        if subscription.linger is not None:
+            subscription.linger.cancel()
+            subscription.linger = None
+        return subscription.subscribed
 
     def leave(self, room: str) -> None:
-        feed = self._feeds[room]
-        feed.users -= 1
-        if feed.users == 0:
-            feed.linger = self._loop.call_later(self._linger, self._drop, feed)
+        subscription = self._subscriptions[room]
+        subscription.users -= 1
+        if subscription.users == 0:
+            subscription.linger = self._loop.call_later(self._linger, self._drop, subscription)
 
-    def _new_feed(self, room: str) -> RoomSubscription:
+    def _new_subscription(self, room: str) -> RoomSubscription:
         # Only people's rooms hear of conversations.
         joining = self._loop.create_task(self._filler.join() if rooms.is_user(room) else nowhere())
-        gate = ReorderBuffer(room, joining, self._delivery, self._filler)
-        receive = partial(self._received, gate)
-        return RoomSubscription(room, gate, self._loop.create_task(self._subscribe(room, receive, joining)))
+        buffer = ReorderBuffer(room, joining, self._delivery, self._filler)
+        receive = partial(self._received, buffer)
+        return RoomSubscription(room, buffer, self._loop.create_task(self._subscribe(room, receive, joining)))
 
     async def _subscribe(
         self, room: str, receive: Callable[[bytes], None], joining: asyncio.Task[Joined | None]
@@ -130,16 +130,16 @@ class RoomSubscriptions:
         stands, _ = await asyncio.gather(self._bus.subscribe(channel(room), receive), joining)
         return stands
 
-    def _drop(self, feed: RoomSubscription) -> None:
-        del self._feeds[feed.room]
-        feed.rest()
-        feed.gate.close()
-        self._bus.unsubscribe(channel(feed.room))
+    def _drop(self, subscription: RoomSubscription) -> None:
+        del self._subscriptions[subscription.room]
+        subscription.rest()
+        subscription.buffer.close()
+        self._bus.unsubscribe(channel(subscription.room))
 
     # --- what arrives ---
 
-    def _received(self, gate: ReorderBuffer, payload: bytes) -> None:
-        if payload[envelope.ORIGIN] == self._origin:
+    def _received(self, buffer: ReorderBuffer, payload: bytes) -> None:
+        if payload[envelope.NODE] == self._node:
             return
         try:
             told = envelope.read(payload)
@@ -147,17 +147,17 @@ class RoomSubscriptions:
             self._delivery.counters.garbage += 1
             return
         if told.kind == Kind.ENTRY:
-            self._heard(told.subject, told.seq)
-            gate.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
+            self._on_head(told.subject, told.seq)
+            buffer.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
         elif told.kind == Kind.EVENT:
-            self._delivery.deliver(told.namespace, gate.room, frames.text(told.packet))
+            self._delivery.deliver(told.namespace, buffer.room, frames.text(told.packet))
         elif told.kind == Kind.HEAD:
-            self._heard(told.subject, told.seq)
-            gate.head(told.subject, told.seq)
+            self._on_head(told.subject, told.seq)
+            buffer.head(told.subject, told.seq)
         elif told.kind == Kind.SLOTS:
             self._hinted(told)
-        elif (feed := self._feeds.get(gate.room)) is not None:
-            self._resync_soon(feed)
+        elif (subscription := self._subscriptions.get(buffer.room)) is not None:
+            self._resync_soon(subscription)
 
     def _hinted(self, told: Envelope) -> None:
         try:
@@ -166,40 +166,41 @@ class RoomSubscriptions:
             self._delivery.counters.garbage += 1
 
     def _everyone(self, payload: bytes) -> None:
-        if payload[envelope.ORIGIN] == self._origin:
+        if payload[envelope.NODE] == self._node:
             return
         try:
             envelope.read(payload)
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
             return
-        self._catch_up(tuple(self._feeds.values()))
+        self._catch_up(tuple(self._subscriptions.values()))
 
     def _restored(self, names: Collection[str]) -> None:
         if EVERYONE in names:
             # On a cluster only this channel may have been deaf; what was said on it concerns all.
-            self._catch_up(tuple(self._feeds.values()))
+            self._catch_up(tuple(self._subscriptions.values()))
         else:
             restored = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
-            self._catch_up([feed for room in restored if (feed := self._feeds.get(room)) is not None])
+            known = (self._subscriptions.get(room) for room in restored)
+            self._catch_up([subscription for subscription in known if subscription is not None])
 
     def resync(self) -> None:
         """Nothing was delivered for a while: every member has to ask what it missed."""
-        self._catch_up(tuple(self._feeds.values()))
+        self._catch_up(tuple(self._subscriptions.values()))
 
-    def _catch_up(self, feeds: Collection[RoomSubscription]) -> None:
+    def _catch_up(self, subscriptions: Collection[RoomSubscription]) -> None:
         """Something may be missing: fetch what can be fetched, and have the members ask for the rest."""
-        self._filler.catch_up([feed.gate for feed in feeds])
-        for feed in feeds:
-            self._resync_soon(feed)
+        self._filler.catch_up([subscription.buffer for subscription in subscriptions])
+        for subscription in subscriptions:
+            self._resync_soon(subscription)
 
-    def _resync_soon(self, feed: RoomSubscription) -> None:
+    def _resync_soon(self, subscription: RoomSubscription) -> None:
         """Once: whoever asks then is told all that was missed until then."""
-        if feed.resync is None:
+        if subscription.resync is None:
             delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
-            feed.resync = self._loop.call_later(delay, self._resync, feed)
+            subscription.resync = self._loop.call_later(delay, self._resync, subscription)
 
     @staticmethod
-    def _resync(feed: RoomSubscription) -> None:
-        feed.resync = None
-        feed.gate.resync()
+    def _resync(subscription: RoomSubscription) -> None:
+        subscription.resync = None
+        subscription.buffer.resync()

@@ -33,7 +33,7 @@ class PresenceBus(Bus, Protocol):
     @property
     def up(self) -> bool: ...
     def on_restored(self, callback: Callable[[Collection[str]], None]) -> None: ...
-    def on_speaking(self, callback: Callable[[], None]) -> None: ...
+    def on_publishing(self, callback: Callable[[], None]) -> None: ...
 
 
 class Presence:
@@ -67,7 +67,7 @@ class Presence:
         membership.on_node_dead(self.reaper.reap)
         membership.on_lease_lost(self._lost)
         bus.on_restored(self._restored)
-        bus.on_speaking(self.registrar.try_again)
+        bus.on_publishing(self.registrar.try_again)
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()

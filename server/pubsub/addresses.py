@@ -1,7 +1,4 @@
-"""Where a Redis server listens, and what it wants to hear first.
-
-REDIS_URL taken apart: one server, the sentinels of one, or some nodes of a cluster.
-"""
+"""REDIS_URL taken apart: one server, the sentinels of one, or some nodes of a cluster; and how each is greeted."""
 
 from __future__ import annotations
 
@@ -49,15 +46,15 @@ class Endpoint:
 
     def greeting(self) -> list[bytes]:
         """Each of these has to be answered without an error before the connection is of use."""
-        said = []
+        commands_sent = []
         if self.password:
             user = (self.username.encode(),) if self.username else ()
-            said.append(command(b"AUTH", *user, self.password.encode()))
+            commands_sent.append(command(b"AUTH", *user, self.password.encode()))
         if self.database:
-            said.append(command(b"SELECT", b"%d" % self.database))
+            commands_sent.append(command(b"SELECT", b"%d" % self.database))
         # A server that is frozen accepts connections; one that is loading its data refuses this.
-        said.append(command(b"PING"))
-        return said
+        commands_sent.append(command(b"PING"))
+        return commands_sent
 
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:

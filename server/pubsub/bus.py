@@ -1,9 +1,7 @@
-"""Which Redis server a channel lives on.
+"""Messages between the processes of the service, by channel, over Redis pub/sub.
 
-Messages between the processes of the service, by channel, over Redis pub/sub.
-
-Publishing never waits and never fails: what Redis does not carry is lost, and whoever minds is told by
-``on_restored`` (we did not hear for a while) and ``on_speaking`` (we were not heard for a while).
+Publishing never waits and never fails: what Redis does not carry is lost, and whoever minds is called by
+``on_restored`` (we may have missed messages) and ``on_publishing`` (others may have missed ours).
 """
 
 from __future__ import annotations
@@ -35,15 +33,15 @@ class Topology(Protocol):
     @property
     def up(self) -> bool: ...
     @property
-    def speaking(self) -> bool: ...
+    def publishing(self) -> bool: ...
     def route(self, channel: bytes) -> ConnectionPair | None: ...
-    def misplaced(self, *, unpublished: bool) -> None: ...
+    def moved(self, *, unpublished: bool) -> None: ...
     def start(self) -> Awaitable[None]: ...
     def stop(self) -> Awaitable[None]: ...
 
 
 def topology(url: str, node: str, owner: Rerouting) -> Topology:
-    """What the URL says; ``owner`` hears of the links."""
+    """What the URL says; ``owner`` is called as the pairs come and go."""
     address = parse(url)
     if address.kind == "cluster":
         return Cluster(address, node, owner)
@@ -73,11 +71,11 @@ class Bus:
         self._subscriptions: dict[str, Subscription] = {}
         self._homes: dict[str, ConnectionPair] = {}
         self._restored: list[Restored] = []
-        self._speaking: list[Callable[[], None]] = []
+        self._publishing: list[Callable[[], None]] = []
         self._topology: Topology = topology(url, self.node, self)
 
     async def start(self) -> None:
-        """Connect; returns when everything stands, or after a second without it."""
+        """Connect; returns when everything is up, or after a second without it."""
         await self._topology.start()
         deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN_SECONDS
         # Once in a process's life; nothing that is worth an event of its own.
@@ -93,9 +91,9 @@ class Bus:
         return self._topology.up
 
     @property
-    def speaking(self) -> bool:
+    def publishing(self) -> bool:
         """Whether everything that is published now reaches Redis, as far as the last canary knows."""
-        return self._topology.speaking
+        return self._topology.publishing
 
     @property
     def sharded(self) -> bool:
@@ -115,26 +113,26 @@ class Bus:
         """Call it with the channels that may have missed messages, each time once all of them stand (again)."""
         self._restored.append(callback)
 
-    def on_speaking(self, callback: Callable[[], None]) -> None:
+    def on_publishing(self, callback: Callable[[], None]) -> None:
         """Call it whenever publishing works (again): what was published in the last seconds may be lost."""
-        self._speaking.append(callback)
+        self._publishing.append(callback)
 
     # --- publishing ---
 
     def publish(self, channel: str, payload: bytes) -> None:
         """Hand the payload to everyone who listens, ourselves included; never waits, never raises."""
         name = channel.encode()
-        link = self._topology.route(name)
+        pair = self._topology.route(name)
         self.counters.publishes += 1
-        if link is None:
+        if pair is None:
             self.counters.failures += 1
         else:
-            link.publish(name, payload)
+            pair.publish(name, payload)
 
     # --- listening ---
 
     async def subscribe(self, channel: str, receive: Receive) -> bool:
-        """Listen; true when the subscription stands.
+        """Listen; true once Redis has confirmed the subscription.
 
         False at once when Redis is down, or after a second of silence: the subscription is then made on
         return, and ``on_restored`` names the channel. One receiver a channel.
@@ -143,7 +141,7 @@ class Bus:
         if subscription is None:
             subscription = self._subscriptions[channel] = Subscription(channel, receive)
             self._settle(subscription)
-        if subscription.stands:
+        if subscription.confirmed:
             return True
         home = self._homes.get(channel)
         if home is None or not home.listening:
@@ -152,10 +150,10 @@ class Bus:
         waiter: asyncio.Future[bool] = loop.create_future()
         subscription.waiters.append(waiter)
         timer = loop.call_later(ANSWER_WITHIN_SECONDS, subscription.wake, False)
-        stands = await waiter
+        confirmed = await waiter
         timer.cancel()
-        subscription.deaf = subscription.deaf or not stands
-        return stands
+        subscription.missed = subscription.missed or not confirmed
+        return confirmed
 
     def unsubscribe(self, channel: str) -> None:
         subscription = self._subscriptions.pop(channel, None)
@@ -175,26 +173,26 @@ class Bus:
             del self._homes[subscription.name]
             was.remove(subscription)
         if home is None:
-            subscription.deaf = True
+            subscription.missed = True
         else:
             self._homes[subscription.name] = home
             home.add(subscription)
 
-    # --- the owner of links ---
+    # --- the owner of pairs ---
 
     def rerouted(self) -> None:
         """Channels may live elsewhere now."""
         for subscription in tuple(self._subscriptions.values()):
             self._settle(subscription)
 
-    def heard_again(self, names: Collection[str]) -> None:
+    def restored(self, names: Collection[str]) -> None:
         notify_all(self._restored, names)
 
-    def speaks_again(self) -> None:
+    def publishing_again(self) -> None:
         self.epoch += 1
-        notify_all(self._speaking)
+        notify_all(self._publishing)
 
-    def muted(self) -> None:
+    def disconnected(self) -> None:
         self.epoch += 1
 
     def publish_failed(self, count: int) -> None:
@@ -203,5 +201,5 @@ class Bus:
     def reconnected(self) -> None:
         self.counters.reconnects += 1
 
-    def misplaced(self, *, unpublished: bool) -> None:
-        self._topology.misplaced(unpublished=unpublished)
+    def moved(self, *, unpublished: bool) -> None:
+        self._topology.moved(unpublished=unpublished)

@@ -47,9 +47,9 @@ Receive = Callable[[bytes], None]
 
 
 class Subscription:
-    """``stands`` while the server has confirmed it; ``deaf`` if messages may have been missed since it was wanted."""
+    """``confirmed`` while the server has it; ``missed`` if messages may have been missed since it was wanted."""
 
-    __slots__ = ("awaited", "channel", "deaf", "name", "receive", "stands", "waiters")
+    __slots__ = ("awaited", "channel", "confirmed", "missed", "name", "receive", "waiters")
 
     def __init__(self, name: str, receive: Receive) -> None:
         self.name = name
@@ -57,30 +57,30 @@ class Subscription:
         self.receive = receive
         # Confirmations on their way: a channel may be left and wanted again before the first arrives.
         self.awaited = 0
-        self.stands = False
-        self.deaf = False
+        self.confirmed = False
+        self.missed = False
         self.waiters: list[asyncio.Future[bool]] = []
 
-    def wake(self, stands: bool) -> None:
+    def wake(self, confirmed: bool) -> None:
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if not waiter.done():
-                waiter.set_result(stands)
+                waiter.set_result(confirmed)
 
     def interrupt(self) -> None:
         """The server does not know of it any more."""
         self.awaited = 0
-        self.stands = False
-        self.deaf = True
+        self.confirmed = False
+        self.missed = True
         self.wake(False)
 
 
 class Publishing(RedisConnection):
-    """``failed`` hears of each channel whose message the server refused."""
+    """``failed`` gets each channel whose message the server refused."""
 
-    def __init__(self, dialect: PubSubCommands, failed: Callable[[bytes, str], None]) -> None:
+    def __init__(self, commands: PubSubCommands, failed: Callable[[bytes, str], None]) -> None:
         super().__init__()
-        word = dialect.publish.encode()
+        word = commands.publish.encode()
         self._form = b"*3\r\n$%d\r\n%b\r\n$%%d\r\n%%b\r\n$%%d\r\n" % (len(word), word)
         self._failed = failed
         self.unanswered: deque[bytes] = deque()
@@ -102,30 +102,30 @@ log = structlog.get_logger("fanout")
 
 
 class Listening(RedisConnection):
-    """``confirmed`` hears of each subscription that stands, ``refused`` of those the server did not want or dropped."""
+    """``on_confirmed`` gets each confirmed subscription; ``refused`` is called when the server refuses or drops one."""
 
     def __init__(
         self,
-        dialect: PubSubCommands,
+        commands: PubSubCommands,
         subscriptions: Mapping[bytes, Subscription],
-        confirmed: Callable[[Subscription], None],
+        on_confirmed: Callable[[Subscription], None],
         refused: Callable[[], None],
     ) -> None:
         super().__init__()
-        self._dialect = dialect
-        self._message, self._subscribed = dialect.message, dialect.subscribed
+        self._commands = commands
+        self._message, self._subscribed = commands.message, commands.subscribed
         self._subscriptions = subscriptions
-        self._confirmed = confirmed
+        self._on_confirmed = on_confirmed
         self._refused = refused
         self._leaving: Counter[bytes] = Counter()
 
     def subscribe(self, subscription: Subscription) -> None:
         subscription.awaited += 1
-        self.write(command(self._dialect.subscribe, subscription.channel))
+        self.write(command(self._commands.subscribe, subscription.channel))
 
     def unsubscribe(self, channel: bytes) -> None:
         self._leaving[channel] += 1
-        self.write(command(self._dialect.unsubscribe, channel))
+        self.write(command(self._commands.unsubscribe, channel))
 
     def replied(self, reply: Any) -> None:
         if isinstance(reply, hiredis.ReplyError):
@@ -157,5 +157,5 @@ class Listening(RedisConnection):
     def _confirm(self, subscription: Subscription) -> None:
         subscription.awaited -= 1
         if subscription.awaited == 0:
-            subscription.stands = True
-            self._confirmed(subscription)
+            subscription.confirmed = True
+            self._on_confirmed(subscription)

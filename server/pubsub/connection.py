@@ -1,7 +1,4 @@
-"""A thin connection to Redis: commands go out, replies come in, nothing waits for anything.
-
-A connection that is made again whenever it is lost.
-"""
+"""A thin connection to Redis (commands go out, replies come in, nothing waits), and one that reconnects when lost."""
 
 from __future__ import annotations
 
@@ -46,10 +43,10 @@ class RedisConnection(ABC, asyncio.Protocol):
     def replied(self, reply: Any) -> None:
         """One reply arrived."""
 
-    async def greet(self, said: list[bytes]) -> None:
+    async def greet(self, commands_sent: list[bytes]) -> None:
         """Raises ``Refused``, or ``ConnectionError`` when the server hangs up."""
-        self._greetings = len(said)
-        self.write(*said)
+        self._greetings = len(commands_sent)
+        self.write(*commands_sent)
         await self._greeted
 
     def write(self, *parts: bytes) -> None:

@@ -1,8 +1,7 @@
-"""The owner of links whose channels may move from one to another.
+"""Which Redis servers there are, and which connection pair carries a channel.
 
-One Redis server for everything: at a fixed address, or wherever the sentinels say.
-
-A Redis cluster with sharded pub/sub: each channel lives on the master of its slot.
+One server for everything, at a fixed address or wherever the sentinels say; or a cluster with sharded pub/sub, where
+each channel lives on the master of its slot.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Single:
 
     def __init__(self, address: Address, node: str, owner: Owner) -> None:
         self._address = address
-        self._link = ConnectionPair(self._locate, PLAIN, f"spotter:canary:{node}", owner)
+        self._pair = ConnectionPair(self._locate, PLAIN, f"spotter:canary:{node}", owner)
         self._client = self._make_client()
 
     @property
@@ -56,23 +55,23 @@ class Single:
 
     @property
     def up(self) -> bool:
-        return self._link.up
+        return self._pair.up
 
     @property
-    def speaking(self) -> bool:
-        return self._link.speaking
+    def publishing(self) -> bool:
+        return self._pair.publishing
 
     def route(self, channel: bytes) -> ConnectionPair | None:
-        return self._link
+        return self._pair
 
-    def misplaced(self, *, unpublished: bool) -> None:
+    def moved(self, *, unpublished: bool) -> None:
         """There is no other."""
 
     async def start(self) -> None:
-        self._link.start()
+        self._pair.start()
 
     async def stop(self) -> None:
-        await self._link.stop()
+        await self._pair.stop()
         await self._client.aclose()
 
     async def _locate(self) -> Endpoint:
@@ -123,8 +122,8 @@ class Sentinels(Single):
             except Exception as error:
                 log.error("asking the sentinels failed", **safe_traceback(error))
                 continue
-            if self._link.addresses - {(now.host, now.port)}:
-                self._link.abort()
+            if self._pair.addresses - {(now.host, now.port)}:
+                self._pair.abort()
 
     def _make_client(self) -> Redis:
         client: Redis = self._sentinel.master_for(self._address.master)
@@ -147,7 +146,7 @@ class Cluster:
         self._address = address
         self._node = node
         self._owner = owner
-        self._links: dict[Host, ConnectionPair] = {}
+        self._pairs: dict[Host, ConnectionPair] = {}
         self._slots: list[ConnectionPair | None] = [None] * _SLOTS
         self._known: list[Host] = list(address.hosts)
         self._whole = False
@@ -169,16 +168,16 @@ class Cluster:
 
     @property
     def up(self) -> bool:
-        return self._whole and all(link.up for link in self._links.values())
+        return self._whole and all(pair.up for pair in self._pairs.values())
 
     @property
-    def speaking(self) -> bool:
-        return self._whole and all(link.speaking for link in self._links.values())
+    def publishing(self) -> bool:
+        return self._whole and all(pair.publishing for pair in self._pairs.values())
 
     def route(self, channel: bytes) -> ConnectionPair | None:
         return self._slots[key_slot(channel)]
 
-    def misplaced(self, *, unpublished: bool) -> None:
+    def moved(self, *, unpublished: bool) -> None:
         self._unpublished = self._unpublished or unpublished
         self._look.set()
 
@@ -189,7 +188,7 @@ class Cluster:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, *self._ending, return_exceptions=True)
-        await asyncio.gather(*(link.stop() for link in self._links.values()))
+        await asyncio.gather(*(pair.stop() for pair in self._pairs.values()))
         await self._client.aclose()
 
     # --- following the cluster ---
@@ -233,26 +232,26 @@ class Cluster:
         for start, end, host in ranges:
             masters |= dict.fromkeys(range(start, end + 1), host)
         gone = [
-            self._links.pop(host)
-            for host, link in tuple(self._links.items())
-            if masters.get(key_slot(link.canary_channel.encode())) != host
+            self._pairs.pop(host)
+            for host, pair in tuple(self._pairs.items())
+            if masters.get(key_slot(pair.canary_channel.encode())) != host
         ]
-        fresh = set(masters.values()) - self._links.keys()
+        fresh = set(masters.values()) - self._pairs.keys()
         for host in fresh:
-            self._links[host] = self._new_link(host, masters)
-        self._slots = [self._links[masters[slot]] if slot in masters else None for slot in range(_SLOTS)]
+            self._pairs[host] = self._new_pair(host, masters)
+        self._slots = [self._pairs[masters[slot]] if slot in masters else None for slot in range(_SLOTS)]
         self._whole = None not in self._slots
-        self._known += [host for host in self._links if host not in self._known]
+        self._known += [host for host in self._pairs if host not in self._known]
         for host in fresh:
-            self._links[host].start()
+            self._pairs[host].start()
         self._owner.rerouted()
-        for link in gone:
-            self._end(link)
+        for pair in gone:
+            self._end(pair)
         if self._unpublished:
             self._unpublished = False
-            self._owner.speaks_again()
+            self._owner.publishing_again()
 
-    def _new_link(self, host: Host, masters: Mapping[int, Host]) -> ConnectionPair:
+    def _new_pair(self, host: Host, masters: Mapping[int, Host]) -> ConnectionPair:
         endpoint = self._address.endpoint.at(host)
 
         async def locate() -> Endpoint:
@@ -261,12 +260,12 @@ class Cluster:
         return ConnectionPair(locate, SHARDED, self._canary_channel(host, masters), self._owner)
 
     def _canary_channel(self, host: Host, masters: Mapping[int, Host]) -> str:
-        """A name that lives on that master; a link whose canary has moved is made anew."""
+        """A name that lives on that master; a pair whose canary has moved is made anew."""
         names = (f"spotter:canary:{self._node}:{number}" for number in count())
         return next(name for name in names if masters.get(key_slot(name.encode())) == host)
 
-    def _end(self, link: ConnectionPair) -> None:
-        task = asyncio.get_running_loop().create_task(link.stop())
+    def _end(self, pair: ConnectionPair) -> None:
+        task = asyncio.get_running_loop().create_task(pair.stop())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 

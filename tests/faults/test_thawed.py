@@ -34,7 +34,7 @@ class Talking:
     def held(self) -> tuple[int, int, int]:
         """Tasks, channels and rooms."""
         node = self.running.node
-        return len(asyncio.all_tasks()), node.bus.channels, node.feeds.gates
+        return len(asyncio.all_tasks()), node.bus.channels, node.room_subscriptions.count
 
     async def works(self, mark: str) -> None:
         """Both receive what one sends."""

@@ -105,7 +105,7 @@ async def test_receipts_and_typing_cross_nodes(three: Stage) -> None:
 
 async def test_channels_go_with_their_last_member(three: Stage) -> None:
     for running in three.nodes:
-        running.node.feeds._linger = 0.05
+        running.node.room_subscriptions._linger = 0.05
     talk = await three.talk()
     names = [channel(f"user:{person.id}") for person in (talk.client, talk.trainer)]
 
@@ -122,7 +122,7 @@ async def test_channels_go_with_their_last_member(three: Stage) -> None:
     async with asyncio.timeout(10):
         while await listeners() != [0, 0]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert [running.node.feeds.gates for running in three.nodes] == [0, 0, 0]
+    assert [running.node.room_subscriptions.count for running in three.nodes] == [0, 0, 0]
 
 
 async def test_garbage_on_a_channel_is_ignored_and_counted(three: Stage) -> None:

@@ -15,7 +15,7 @@ from domain.wire.events import NAMESPACES
 from server.fanout import envelope
 from server.fanout.envelope import Garbage, Kind
 
-ORIGIN = bytes(range(8))
+NODE = bytes(range(8))
 ids = st.binary(min_size=12, max_size=12).map(bytes.hex)
 seqs = st.integers(1, 2**53)
 packets = st.tuples(st.sampled_from(NAMESPACES), st.text()).map(lambda p: f'2{p[0]},["x",{p[1]}]'.encode())
@@ -23,9 +23,9 @@ packets = st.tuples(st.sampled_from(NAMESPACES), st.text()).map(lambda p: f'2{p[
 
 @given(ids, seqs, st.booleans(), packets)
 def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) -> None:
-    payload = envelope.entry(ORIGIN, conversation_id, seq, chained, packet)
+    payload = envelope.entry(NODE, conversation_id, seq, chained, packet)
     read = envelope.read(payload)
-    assert payload[envelope.ORIGIN] == ORIGIN == read.origin
+    assert payload[envelope.NODE] == NODE == read.node
     assert (read.kind, read.subject, read.seq, read.chained) == (Kind.ENTRY, conversation_id, seq, chained)
     assert read.packet == packet
     assert packet.startswith(f"2{read.namespace},".encode())
@@ -33,18 +33,18 @@ def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) 
 
 @given(packets)
 def test_an_event(packet: bytes) -> None:
-    read = envelope.read(envelope.event(ORIGIN, packet))
+    read = envelope.read(envelope.event(NODE, packet))
     assert (read.kind, read.packet) == (Kind.EVENT, packet)
 
 
 @given(ids, seqs)
 def test_a_head(conversation_id: str, seq: int) -> None:
-    read = envelope.read(envelope.head(ORIGIN, conversation_id, seq))
+    read = envelope.read(envelope.head(NODE, conversation_id, seq))
     assert (read.kind, read.subject, read.seq) == (Kind.HEAD, conversation_id, seq)
 
 
 def test_a_resync() -> None:
-    assert envelope.read(envelope.resync(ORIGIN)).kind == Kind.RESYNC
+    assert envelope.read(envelope.resync(NODE)).kind == Kind.RESYNC
 
 
 _moments = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))
@@ -68,7 +68,7 @@ _schedules = st.builds(
     | st.builds(ScheduleHint, before=st.none() | _schedules),
 )
 def test_a_hint(trainer_id: str, hint: SlotHint) -> None:
-    read = envelope.read(envelope.slots(ORIGIN, trainer_id, hint))
+    read = envelope.read(envelope.slots(NODE, trainer_id, hint))
     assert (read.kind, read.subject, envelope.read_hint(read.packet)) == (Kind.SLOTS, trainer_id, hint)
 
 
@@ -87,7 +87,7 @@ def test_garbage(payload: bytes) -> None:
 
 @given(st.binary(max_size=80), st.integers(0, 60))
 def test_a_spoilt_envelope_is_read_or_refused(noise: bytes, at: int) -> None:
-    payload = envelope.entry(ORIGIN, "a" * 24, 7, True, b'2/conversations,["message:new",{}]')
+    payload = envelope.entry(NODE, "a" * 24, 7, True, b'2/conversations,["message:new",{}]')
     try:
         envelope.read(payload[:at] + noise + payload[at + len(noise) :])
     except Garbage:

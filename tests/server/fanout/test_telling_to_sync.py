@@ -63,7 +63,7 @@ class Told:
 
 @asynccontextmanager
 async def entered(running: Running, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Told]:
-    await asyncio.gather(*(running.node.feeds.enter(room) for room in ROOMS))
+    await asyncio.gather(*(running.node.room_subscriptions.enter(room) for room in ROOMS))
     told = Told(running, monkeypatch)
     yield told
     told.stop()
@@ -105,7 +105,7 @@ async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeyp
 
 
 async def test_a_room_that_is_dropped_is_not_told(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    feeds = running.node.feeds
+    feeds = running.node.room_subscriptions
     monkeypatch.setattr("server.fanout.subscriptions.random", Last())
     monkeypatch.setattr(feeds, "_linger", 0.0)
     async with entered(running, monkeypatch) as told:
@@ -130,6 +130,6 @@ async def test_no_timer_outlives_the_node(
             async with asyncio.timeout(15):
                 while not told.caught_up_after:  # noqa: ASYNC110 - a callback of the bus
                     await asyncio.sleep(0.01)
-        timers = [feed.resync for feed in running.node.feeds._feeds.values()]
+        timers = [feed.resync for feed in running.node.room_subscriptions._subscriptions.values()]
         assert len(timers) >= len(ROOMS)
     assert all(timer is not None and timer.cancelled() for timer in timers)

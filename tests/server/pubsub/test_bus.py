@@ -1,4 +1,4 @@
-"""The bus on one Redis server: what is published is heard, and interruptions are told of."""
+"""The bus on one Redis server: what is published is received, and interruptions are told of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.pubsub.addresses import Endpoint, parse
 from server.pubsub.bus import Bus
 from server.pubsub.channels import PLAIN, Publishing
 from server.pubsub.connection import ReconnectingConnection
-from tests.server.pubsub.ears import Ear, bus, until
+from tests.server.pubsub.receivers import Receiver, bus, until
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
 
@@ -47,7 +47,7 @@ class Restorations:
 
 
 async def test_every_listener_hears_in_order(one: Bus, other: Bus) -> None:
-    here, there, elsewhere = Ear(), Ear(), Ear()
+    here, there, elsewhere = Receiver(), Receiver(), Receiver()
     assert one.up
     assert one.node != other.node
     assert await one.subscribe("a", here)
@@ -56,62 +56,62 @@ async def test_every_listener_hears_in_order(one: Bus, other: Bus) -> None:
     sent = [b"%d\r\n" % number for number in range(1000)]
     for payload in sent:
         one.publish("a", payload)
-    assert await here.hear(1000) == sent
-    assert await there.hear(1000) == sent
-    assert elsewhere.heard == []
+    assert await here.receive(1000) == sent
+    assert await there.receive(1000) == sent
+    assert elsewhere.received == []
     assert one.counters.failures == 0
 
 
 async def test_nothing_is_heard_after_unsubscribing(one: Bus, other: Bus, redis: RedisServer) -> None:
-    ear, again = Ear(), Ear()
-    await one.subscribe("a", ear)
+    receiver, again = Receiver(), Receiver()
+    await one.subscribe("a", receiver)
     one.unsubscribe("a")
     assert await one.subscribe("a", again)
     other.publish("a", b"x")
-    await again.hear(1)
+    await again.receive(1)
     one.unsubscribe("a")
     one.unsubscribe("never")
     async with redis.client() as client:
         while dict(await client.pubsub_numsub("a"))["a"]:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    assert ear.heard == []
+    assert receiver.received == []
 
 
 async def test_ten_thousand_channels(one: Bus, other: Bus) -> None:
-    ear = Ear()
+    receiver = Receiver()
     before = time.perf_counter()
-    await asyncio.gather(*(one.subscribe(f"room:{number}", ear) for number in range(9_999)))
+    await asyncio.gather(*(one.subscribe(f"room:{number}", receiver) for number in range(9_999)))
     # The last stands when all of them do.
-    await one.subscribe("room:9999", ear)
+    await one.subscribe("room:9999", receiver)
     took = time.perf_counter() - before
     print(f"\n10,000 channels in {took:.2f} s")
     assert took < 9
     assert one.up
     other.publish("room:7777", b"x")
-    assert await ear.hear(1) == [b"x"]
+    assert await receiver.receive(1) == [b"x"]
 
 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
 async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind: str) -> None:
-    ear = Ear()
+    receiver = Receiver()
     restored = Restorations(one)
-    spoke, epoch = asyncio.Event(), one.epoch
-    one.on_speaking(spoke.set)
-    await one.subscribe("a", ear)
+    published, epoch = asyncio.Event(), one.epoch
+    one.on_publishing(published.set)
+    await one.subscribe("a", receiver)
     async with redis.client() as client:
         await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
-    await asyncio.wait_for((spoke if kind == "normal" else restored.event).wait(), 9)
+    await asyncio.wait_for((published if kind == "normal" else restored.event).wait(), 9)
     assert restored.told == ([] if kind == "normal" else [{"a"}])
     assert (one.epoch > epoch) is (kind == "normal")
-    assert spoke.is_set() is (kind == "normal")
+    assert published.is_set() is (kind == "normal")
     await until(lambda: one.up and other.up)
     other.publish("a", b"from the other")
     one.publish("a", b"from oneself")
-    assert sorted(await ear.hear(2)) == [b"from oneself", b"from the other"]
+    assert sorted(await receiver.receive(2)) == [b"from oneself", b"from the other"]
 
 
 async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
-    early, late = Ear(), Ear()
+    early, late = Receiver(), Receiver()
     restored = Restorations(one)
     assert await one.subscribe("early", early)
     await redis.killed()
@@ -129,17 +129,17 @@ async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
     print(f"\nup again {time.perf_counter() - began:.2f} s after Redis")
     one.publish("early", b"1")
     one.publish("late", b"2")
-    assert (await early.hear(1), await late.hear(1)) == ([b"1"], [b"2"])
+    assert (await early.receive(1), await late.receive(1)) == ([b"1"], [b"2"])
 
 
 async def test_frozen(one: Bus, redis: RedisServer) -> None:
     """Nothing hangs: a subscription is given up after a second, and the canary ends the connections."""
-    ear = Ear()
+    receiver = Receiver()
     restored = Restorations(one)
-    await one.subscribe("a", ear)
+    await one.subscribe("a", receiver)
     redis.freeze()
     began = time.perf_counter()
-    assert not await one.subscribe("b", ear)
+    assert not await one.subscribe("b", receiver)
     assert time.perf_counter() - began < 1.9
     await until(lambda: not one.up)
     assert time.perf_counter() - began < 9
@@ -150,18 +150,18 @@ async def test_frozen(one: Bus, redis: RedisServer) -> None:
     assert restored.told == [{"a", "b"}]
     await until(lambda: one.up)
     one.publish("b", b"x")
-    await ear.hear(1)
+    await receiver.receive(1)
 
 
 async def test_without_redis_from_the_start(redis: RedisServer) -> None:
     await redis.killed()
     async with bus(redis.url) as made:
-        ear = Ear()
+        receiver = Receiver()
         restored = Restorations(made)
         assert not made.up
-        assert not await made.subscribe("a", ear)
+        assert not await made.subscribe("a", receiver)
         made.unsubscribe("a")
-        assert not await made.subscribe("b", ear)
+        assert not await made.subscribe("b", receiver)
         await redis.start()
         await asyncio.wait_for(restored.event.wait(), 9)
         assert restored.told == [{"b"}]
@@ -172,10 +172,10 @@ async def test_a_password_and_a_database(tmp_path: Path) -> None:
         async with server.client() as client:
             await client.config_set("requirepass", "s3cret")
         async with bus(f"redis://:s3cret@127.0.0.1:{server.port}/3") as made:
-            ear = Ear()
-            assert await made.subscribe("a", ear)
+            receiver = Receiver()
+            assert await made.subscribe("a", receiver)
             made.publish("a", b"x")
-            await ear.hear(1)
+            await receiver.receive(1)
             assert await made.redis.ping()
         async with bus(f"redis://:wrong@127.0.0.1:{server.port}/3") as refused:
             assert not refused.up
@@ -185,12 +185,12 @@ async def test_a_fault_of_one_receiver_is_its_own(one: Bus) -> None:
     def broken(_: bytes) -> None:
         raise RuntimeError
 
-    ear = Ear()
+    receiver = Receiver()
     await one.subscribe("broken", broken)
-    await one.subscribe("a", ear)
+    await one.subscribe("a", receiver)
     one.publish("broken", b"x")
     one.publish("a", b"x")
-    await ear.hear(1)
+    await receiver.receive(1)
     assert one.up
 
 
@@ -201,23 +201,23 @@ async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis
     def broken(*_: object) -> None:
         raise RuntimeError("somebody's words")
 
-    one.on_speaking(broken)
+    one.on_publishing(broken)
     one.on_restored(broken)
-    restored, spoke, ear = Restorations(one), asyncio.Semaphore(0), Ear()
-    one.on_speaking(spoke.release)
-    await one.subscribe("a", ear)
+    restored, published, receiver = Restorations(one), asyncio.Semaphore(0), Receiver()
+    one.on_publishing(published.release)
+    await one.subscribe("a", receiver)
     for _ in range(2):
         async with redis.client() as client:
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
         async with asyncio.timeout(9):
             if kind == "normal":
-                await spoke.acquire()
+                await published.acquire()
             else:
                 await restored.event.wait()
                 restored.event.clear()
     await until(lambda: one.up)
     one.publish("a", b"x")
-    assert await ear.hear(1) == [b"x"]
+    assert await receiver.receive(1) == [b"x"]
 
 
 async def test_the_owner_of_a_connection_may_fail_in_anything(redis: RedisServer) -> None:

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 
 from server.pubsub.bus import Bus
 from tests.server.pubsub.deployments import SLOTS, cluster, say, sentinels
-from tests.server.pubsub.ears import PATIENCE_SECONDS, Ear, bus, until
+from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus, until
 
 
 class Restored:
@@ -26,10 +26,10 @@ class Restored:
 
 async def test_sentinel(tmp_path: Path) -> None:
     async with sentinels(tmp_path) as watched, bus(watched.url) as one, bus(watched.url) as other:
-        ear, restored = Ear(), Restored(one)
-        assert await one.subscribe("a", ear)
+        receiver, restored = Receiver(), Restored(one)
+        assert await one.subscribe("a", receiver)
         other.publish("a", b"1")
-        await ear.hear(1)
+        await receiver.receive(1)
         await watched.master.killed()
         began = perf_counter()
         await until(lambda: "a" in restored.names and one.up and other.up)
@@ -37,7 +37,7 @@ async def test_sentinel(tmp_path: Path) -> None:
         async with watched.replica.client() as client:
             assert dict(await client.pubsub_numsub("a")) == {"a": 1}
         other.publish("a", b"2")
-        assert await ear.hear(2) == [b"1", b"2"]
+        assert await receiver.receive(2) == [b"1", b"2"]
         await other.redis.set("key", "value")
         assert await one.redis.get("key") == b"value"
 
@@ -45,8 +45,8 @@ async def test_sentinel(tmp_path: Path) -> None:
 @pytest.mark.soak
 async def test_a_deposed_master_that_goes_on_answering_is_left(tmp_path: Path) -> None:
     async with sentinels(tmp_path) as watched, bus(watched.url) as one:
-        ear, restored = Ear(), Restored(one)
-        assert await one.subscribe("a", ear)
+        receiver, restored = Receiver(), Restored(one)
+        assert await one.subscribe("a", receiver)
         watched.master.freeze()
 
         async def deposed() -> None:
@@ -61,23 +61,23 @@ async def test_a_deposed_master_that_goes_on_answering_is_left(tmp_path: Path) -
             while dict(await client.pubsub_numsub("a")) != {"a": 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         one.publish("a", b"x")
-        await ear.hear(1)
+        await receiver.receive(1)
 
 
 async def test_cluster(tmp_path: Path) -> None:
     async with cluster(tmp_path) as found, bus(found.url) as one, bus(found.url) as other:
         assert one.sharded
         assert one.up
-        ears = {f"spotter:{{room:{number}}}": Ear() for number in range(60)}
+        receivers = {f"spotter:{{room:{number}}}": Receiver() for number in range(60)}
         by_master: dict[int, set[str]] = {0: set(), 1: set(), 2: set()}
-        for name in ears:
+        for name in receivers:
             by_master[key_slot(name.encode()) * 3 // SLOTS].add(name)
         assert all(by_master.values())
-        assert all(await asyncio.gather(*(one.subscribe(name, ear) for name, ear in ears.items())))
-        for name in ears:
+        assert all(await asyncio.gather(*(one.subscribe(name, receiver) for name, receiver in receivers.items())))
+        for name in receivers:
             other.publish(name, name.encode())
-        for name, ear in ears.items():
-            assert await ear.hear(1) == [name.encode()]
+        for name, receiver in receivers.items():
+            assert await receiver.receive(1) == [name.encode()]
         for number, master in enumerate(found.masters):
             async with master.client() as client:
                 names = await client.pubsub_shardchannels()
@@ -89,8 +89,8 @@ async def test_cluster(tmp_path: Path) -> None:
 async def test_a_cut_connection_to_one_master(tmp_path: Path, kind: str) -> None:
     async with cluster(tmp_path) as found, bus(found.url) as one:
         names = [f"spotter:{{room:{number}}}" for number in range(30)]
-        restored, ear = Restored(one), Ear()
-        await asyncio.gather(*(one.subscribe(name, ear) for name in names))
+        restored, receiver = Restored(one), Receiver()
+        await asyncio.gather(*(one.subscribe(name, receiver) for name in names))
         reconnects = one.counters.reconnects
         async with found.masters[1].client() as client:
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
@@ -103,9 +103,9 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
     """The old master ends the subscription and turns publishes away; both follow the slot."""
     async with cluster(tmp_path) as found, bus(found.url) as one, bus(found.url) as other:
         name = next(n for n in (f"spotter:{{{i}}}" for i in range(1000)) if key_slot(n.encode()) * 3 // SLOTS == 1)
-        slot, ear, restored, told = key_slot(name.encode()), Ear(), Restored(one), asyncio.Event()
-        await one.subscribe(name, ear)
-        other.on_speaking(told.set)
+        slot, receiver, restored, told = key_slot(name.encode()), Receiver(), Restored(one), asyncio.Event()
+        await one.subscribe(name, receiver)
+        other.on_publishing(told.set)
         async with found.masters[1].client() as old, found.masters[2].client() as new:
             source, target = await say(old, "CLUSTER", "MYID"), await say(new, "CLUSTER", "MYID")
             # Only who was importing takes the slot with a higher epoch: otherwise old gossip may take it away again.
@@ -116,11 +116,11 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
                 await say(client, "CLUSTER", "SETSLOT", slot, "NODE", target)
         await until(lambda: name in restored.names)
         other.publish(name, b"1")
-        if not ear.heard:
+        if not receiver.received:
             # Turned away: whoever publishes is told to say it again.
             await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
             other.publish(name, b"1")
-        assert await ear.hear(1) == [b"1"]
+        assert await receiver.receive(1) == [b"1"]
 
 
 @pytest.mark.soak
@@ -129,13 +129,13 @@ async def test_a_master_of_the_cluster_dies(tmp_path: Path) -> None:
         names = [f"spotter:{{room:{number}}}" for number in range(30)]
         there = {name for name in names if key_slot(name.encode()) * 3 // SLOTS == 0}
         restored = Restored(one)
-        ears = {name: Ear() for name in names}
-        await asyncio.gather(*(one.subscribe(name, ear) for name, ear in ears.items()))
+        receivers = {name: Receiver() for name in names}
+        await asyncio.gather(*(one.subscribe(name, receiver) for name, receiver in receivers.items()))
         await found.masters[0].killed()
         began = perf_counter()
         await until(lambda: restored.names == there and one.up and other.up)
         print(f"\ncluster: whole again {perf_counter() - began:.1f} s after a master's death")
         for name in names:
             other.publish(name, b"x")
-        for ear in ears.values():
-            await ear.hear(1)
+        for receiver in receivers.values():
+            await receiver.receive(1)

@@ -1,4 +1,4 @@
-"""The gate: whatever order entries arrive in, and however often, a room is given each once and in order."""
+"""The reorder buffer: whatever order entries arrive in, and however often, a room is given each once and in order."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Asked:
         self.places = 0
         self.filled = asyncio.Event()
 
-    def fill(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         self.fills += 1
         self.filled.set()
 
-    def place(self, gate: ReorderBuffer, conversation_id: str) -> None:
+    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         self.places += 1
 
 
@@ -56,10 +56,10 @@ class Room:
         self.written, self.asked = Written(), Asked(patient)
         # When the room came: only those who place it ask.
         joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gate = ReorderBuffer("room", joined, self.written, self.asked)
+        self.buffer = ReorderBuffer("room", joined, self.written, self.asked)
 
     def entry(self, seq: int, certain: bool = False) -> None:
-        self.gate.entry(TALK, seq, frames.text(b"%d" % seq), certain)
+        self.buffer.entry(TALK, seq, frames.text(b"%d" % seq), certain)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_any_order_and_any_repetition(room: Room) -> None:
             room.entry(seq)
         assert room.written.given == [*range(1, 30)]
         assert room.written.resyncs == 0
-        room.gate.close()
+        room.buffer.close()
 
 
 async def test_one_that_is_early_is_fetched_after_a_while(room: Room) -> None:
@@ -113,17 +113,17 @@ async def test_the_first_of_an_old_conversation_whose_place_is_not_known(room: R
     room.entry(8)
     room.entry(7)
     assert room.asked.places == 1
-    position = room.gate.position(TALK)
-    assert position is not None
-    assert (position.seq, position.lowest) == (UNKNOWN, 7)
-    room.gate.came_in(TALK, 6)
+    cursor = room.buffer.cursor(TALK)
+    assert cursor is not None
+    assert (cursor.seq, cursor.lowest) == (UNKNOWN, 7)
+    room.buffer.came_in(TALK, 6)
     assert room.written.given == [7, 8]
     room.entry(9)
     assert room.written.given == [7, 8, 9]
 
 
 async def test_what_was_written_before_the_place_and_comes_after(room: Room) -> None:
-    """It cannot be put in order any more, so the members are told to ask; a repetition says nothing."""
+    """It cannot be put in order any more, so the members are told to sync; a repetition says nothing."""
     room.entry(7, certain=True)
     room.entry(7)
     assert room.written.resyncs == 0
@@ -133,24 +133,24 @@ async def test_what_was_written_before_the_place_and_comes_after(room: Room) -> 
     assert room.written.resyncs == 1
 
 
-async def test_a_head_that_was_heard_and_one_that_was_not(room: Room) -> None:
+async def test_a_head_that_was_received_and_one_that_was_not(room: Room) -> None:
     room.entry(1)
-    room.gate.head(TALK, 1)
+    room.buffer.head(TALK, 1)
     assert room.asked.fills == 0
-    room.gate.head(TALK, 3)
+    room.buffer.head(TALK, 3)
     assert room.asked.fills == 1
     room.entry(2)
     room.entry(3)
     assert room.written.given == [1, 2, 3]
-    position = room.gate.position(TALK)
-    assert position is not None
-    assert (position.seq, position.target, position.held) == (3, 3, {})
+    cursor = room.buffer.cursor(TALK)
+    assert cursor is not None
+    assert (cursor.seq, cursor.target, cursor.held) == (3, 3, {})
 
 
-async def test_a_head_of_a_conversation_that_was_never_heard_of(room: Room) -> None:
-    room.gate.head(TALK, 4)
+async def test_a_head_of_a_conversation_without_a_cursor(room: Room) -> None:
+    room.buffer.head(TALK, 4)
     assert room.asked.places == 1
-    room.gate.came_in(TALK, 2)
+    room.buffer.came_in(TALK, 2)
     assert room.asked.fills == 1
     room.entry(3)
     room.entry(4)
@@ -161,7 +161,7 @@ async def test_giving_up(room: Room) -> None:
     room.entry(1)
     room.entry(3)
     room.entry(5)
-    room.gate.give_up(TALK)
+    room.buffer.give_up(TALK)
     assert room.written.given == [1, 3, 5]
     assert room.written.resyncs == 1
     room.entry(6)
@@ -173,10 +173,10 @@ async def test_never_out_of_order_never_twice(arrivals: list[tuple[int, bool, bo
     room = Room()
     for seq, certain, is_head in arrivals:
         if is_head:
-            room.gate.head(TALK, seq)
+            room.buffer.head(TALK, seq)
         else:
             room.entry(seq, certain)
     given = room.written.given
     assert given == sorted(set(given))
     assert not given or given == [*range(given[0], given[-1] + 1)]
-    room.gate.close()
+    room.buffer.close()

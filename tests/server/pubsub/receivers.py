@@ -1,4 +1,4 @@
-"""Something to hear with, and to wait with."""
+"""Something to receive with, and to wait with."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from server.pubsub.bus import Bus
 PATIENCE_SECONDS = 15.0
 
 
-class Ear:
+class Receiver:
     """Remembers what it received on a channel."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self._changed = asyncio.Event()
 
     def __call__(self, payload: bytes) -> None:
-        self.heard.append(payload)
+        self.received.append(payload)
         self._changed.set()
 
-    async def hear(self, count: int) -> list[bytes]:
+    async def receive(self, count: int) -> list[bytes]:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.heard) < count:
+            while len(self.received) < count:
                 self._changed.clear()
                 await self._changed.wait()
-        return self.heard
+        return self.received
 
 
 async def until(condition: Callable[[], bool]) -> None:
