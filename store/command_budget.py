@@ -28,6 +28,10 @@ def stream_budget(owner: str, *, bulk: bool = False) -> Budget:
     return Budget(owner, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
 
 
+def _never() -> bool:
+    return False
+
+
 class Budget:
     """``owner`` is whose command it is; the reads of a ``bulk`` one wait in a queue of their own, user by user.
 
@@ -44,15 +48,19 @@ class Budget:
         bulk: bool = False,
         seconds: float = BUDGET_SECONDS,
         each: float = math.inf,
-        abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
         """``seconds`` for all, and of those at most ``each`` for one operation, from when it begins."""
         self._each = each
         self._deadline = monotonic() + seconds
         self.owner = owner
         self.bulk = bulk
-        self.abandoned = abandoned
+        self.abandoned: Callable[[], bool] = _never
         self.over = False
+
+    def end(self) -> None:
+        """The command has ended; contexts that it left behind must not hold on to who gave it."""
+        self.over = True
+        self.abandoned = _never
 
     def remaining(self) -> float:
         """Seconds; 0 or less when it has run out."""

@@ -15,14 +15,13 @@ from domain.errors import Code, DomainError, unavailable
 from domain.wire import codec
 from domain.wire.base import Command
 from handlers.context import Context
-from server.deadlines import Deadlines
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.revocation.freshness import Freshness
 from server.sockets.clients import Client, NamespaceConnection
 from server.sockets.rows import ORDINARY, Buckets, Rate, Row
 from store import command_budget
-from store.command_budget import BUDGET_SECONDS, Budget
+from store.command_budget import Budget
 
 log = structlog.get_logger("sockets")
 
@@ -58,7 +57,12 @@ class _Command:
     row: Row | SocketRow
     command: object
     ack_id: int | None
+    budget: Budget
     answered: bool = False
+
+
+# How late a command may be told that its time is over.
+_SWEEP_SECONDS = 0.25
 
 
 class Dispatcher:
@@ -78,8 +82,8 @@ class Dispatcher:
         }
         self._buckets = buckets
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._deadlines: Deadlines[_Command] = Deadlines(BUDGET_SECONDS, self._takes_too_long)
+        self._at_work: dict[asyncio.Task[None], _Command] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
     def dispatch(self, client: Client, connection: NamespaceConnection, ack_id: int | None, payload: str) -> None:
@@ -102,11 +106,13 @@ class Dispatcher:
         if client.in_flight == MAX_IN_FLIGHT:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
-        work = _Command(client, connection, row, command, ack_id)
-        self._deadlines.start(work)
-        task = asyncio.get_running_loop().create_task(self._run(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        work = _Command(client, connection, row, command, ack_id, Budget(connection.actor.user_id))
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._run(work))
+        self._at_work[task] = work
+        task.add_done_callback(self._at_work.pop)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
@@ -143,8 +149,8 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return when no command is at work any more."""
-        while self._tasks:
-            await asyncio.wait(tuple(self._tasks))
+        while self._at_work:
+            await asyncio.wait(tuple(self._at_work))
 
     def _split(self, payload: str) -> tuple[str, msgspec.Raw]:
         try:
@@ -167,12 +173,7 @@ class Dispatcher:
 
     async def _run(self, work: _Command) -> None:
         client, connection, row, command = work.client, work.connection, work.row, work.command
-        budget = Budget(
-            connection.actor.user_id,
-            bulk=isinstance(row, Row) and row.bulky,
-            abandoned=lambda: client.socket.closed,
-        )
-        command_budget.begin(budget)
+        command_budget.begin(work.budget)
         try:
             if not self._freshness.current:
                 await self._freshness.wait()
@@ -193,16 +194,21 @@ class Dispatcher:
             log.error("command failed", event_name=row.event, **safe_traceback(error))
             code, envelope = Code.INTERNAL.value, packets.failure(INTERNAL)
         finally:
-            budget.over = True
-            self._deadlines.cancel(work)
+            work.budget.end()
         if not work.answered:
             self._answer(work, code, envelope)
 
-    def _takes_too_long(self, work: _Command, due: float) -> None:
-        """It goes on to its end, for it may be half done; what it waits for ends soon after."""
-        work.answered = True
-        error = unavailable()
-        self._answer(work, error.code.value, packets.failure(error))
+    def _sweep(self) -> None:
+        """Answer those whose time is over. They go on to their end, for they may be half done; what they wait for ends
+        soon after."""
+        self._sweeping = None
+        if self._at_work:
+            self._sweeping = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+        for work in tuple(self._at_work.values()):
+            if not work.answered and work.budget.remaining() <= 0:
+                work.answered = True
+                error = unavailable()
+                self._answer(work, error.code.value, packets.failure(error))
 
     def _answer(self, work: _Command, code: str, envelope: bytes) -> None:
         client, connection = work.client, work.connection
@@ -214,6 +220,9 @@ class Dispatcher:
 
     async def _read(self, client: Client, connection: NamespaceConnection, row: Row, command: object) -> object:
         """One after the other: a peer that does not read is found out before all that it asked for lies in memory."""
+        budget = command_budget.current()
+        if budget is not None:
+            budget.bulk, budget.abandoned = True, lambda: client.socket.closed
         async with client.reading:
             command_budget.require_time()
             # Whoever has gone meanwhile waits for no answer.

@@ -164,7 +164,9 @@ async def test_it_answers_what_it_answered_one_by_one(
 
 async def test_one_whose_device_has_gone_reads_nothing(node: NodeStage) -> None:
     trainer, (conversation,) = await _talks(node, 1, 1)
-    with within(Budget(trainer.id, abandoned=lambda: True)):
+    gone = Budget(trainer.id)
+    gone.abandoned = lambda: True
+    with within(gone):
         answer = await node.device(trainer).ask("sync", {"cursors": {conversation: 0}})
     assert answer["error"]["code"] == "unavailable"
 

@@ -82,7 +82,7 @@ async def test_a_repeat_is_settled(
         if event in CHANGES:
             assert answer["message"]["text"] == (None if event == "message:delete" else expected)
             assert len(answer["message"]["reactions"]) == (event == "message:react")
-            entries = {"target": ObjectId(message["id"]), "clientMessageId": {"$exists": True}}
+            entries = {"target": ObjectId(message["id"]), "digest": {"$exists": True}}
             assert await running.node.database.collection(MESSAGES).count_documents(entries) == 1
             if event == "message:edit":
                 with pytest.raises(Refused, match="idempotency_conflict"):
