@@ -60,7 +60,7 @@ async def unchanged(shared: Running, crowd: People) -> AsyncIterator[World]:
         before = await made.contents()
         yield made
         assert await made.contents() == before
-        await made.assert_outage()
+        await made.assert_silence()
 
 
 @asynccontextmanager
