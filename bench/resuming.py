@@ -33,7 +33,7 @@ from store.conversations import PARTICIPANTS, _new_conversation, _new_participan
 from store.database import Database
 from store.log.documents import MESSAGES, message_document
 from store.store import Store
-from tests.harness.crowd import Light, crowd
+from tests.harness.light_sockets import Light, crowd
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import served

@@ -16,7 +16,7 @@ from server import embedded
 from server.app import utc_now
 from store.database import Database
 from tests.harness.databases import made_at, named, new_name
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 
 # What an example takes on a shared machine says nothing about it: no deadlines. Whoever has to be steady tries the same
@@ -96,12 +96,12 @@ async def _drop_left_behind(url: str) -> None:
 
 
 @pytest.fixture
-async def running(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+async def running(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[RunningNode]:
     """A node of the test's own."""
     async with running_node(database_url, redis_url, tmp_path) as node:
         yield node
 
 
 @pytest.fixture
-def people(running: Running) -> People:
+def people(running: RunningNode) -> People:
     return People(running.node.store, running.node.tokens, utc_now)

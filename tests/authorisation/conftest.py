@@ -12,9 +12,9 @@ from pymongo import AsyncMongoClient
 from tests.authorisation.phones import Phones, phones_of
 from tests.authorisation.world import World
 from tests.bookings.market import Clock, Market
-from tests.harness.complaints import no_complaints
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
+from tests.harness.unread_errors import no_complaints
 
 
 @pytest.fixture(scope="session")

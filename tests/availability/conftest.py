@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from store.database import Database
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 from tests.conversations.databases import prepared_database
-from tests.harness.complaints import no_complaints
+from tests.harness.unread_errors import no_complaints
 from tests.rest.surface import Surface, serve
 
 
@@ -26,6 +26,6 @@ async def surface(shared_database: Database) -> AsyncIterator[Surface]:
 
 
 @pytest.fixture
-async def town(surface: Surface) -> AsyncIterator[Town]:
+async def town(surface: Surface) -> AsyncIterator[CatalogueService]:
     with no_complaints():
-        yield Town(surface)
+        yield CatalogueService(surface)

@@ -9,15 +9,15 @@ import pytest
 
 from store.availability import MAX_EXCEPTIONS
 from tests.availability.weeks import EXCEPTIONS, ahead, starts, stored, works
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 
-async def off(town: Town, trainer: Resident, days: int, **more: Any) -> dict[str, Any]:
+async def off(town: CatalogueService, trainer: Member, days: int, **more: Any) -> dict[str, Any]:
     made: dict[str, Any] = await town.done(trainer.post(EXCEPTIONS, {"date": str(ahead(town, days)), **more}))
     return made
 
 
-async def test_a_day_off_comes_and_goes(town: Town) -> None:
+async def test_a_day_off_comes_and_goes(town: CatalogueService) -> None:
     trainer = await works(town)
     day = ahead(town, 3)
     before = await starts(town, trainer, day)
@@ -32,7 +32,7 @@ async def test_a_day_off_comes_and_goes(town: Town) -> None:
     assert await starts(town, trainer, day) == before != []
 
 
-async def test_hours_off(town: Town) -> None:
+async def test_hours_off(town: CatalogueService) -> None:
     trainer = await works(town)
     made = await off(town, trainer, 3, startTime="11:30", endTime="13:15")
     assert (made["startTime"], made["endTime"]) == ("11:30", "13:15")
@@ -43,7 +43,7 @@ async def test_hours_off(town: Town) -> None:
     assert await starts(town, trainer, ahead(town, 3)) == ["10:00"]
 
 
-async def test_the_table_has_the_schemas_names(town: Town) -> None:
+async def test_the_table_has_the_schemas_names(town: CatalogueService) -> None:
     trainer = await works(town)
     made = await off(town, trainer, 3, startTime="11:30", endTime="13:15")
     (row,) = await stored(town, "trainerAvailabilityExceptions", trainer)
@@ -74,7 +74,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "field"), WRONG)
-async def test_what_is_refused_names_its_field(town: Town, change: dict[str, Any], field: str) -> None:
+async def test_what_is_refused_names_its_field(town: CatalogueService, change: dict[str, Any], field: str) -> None:
     trainer = await works(town)
     answer = await trainer.post(EXCEPTIONS, {"date": str(ahead(town, 3)), **change})
     assert (answer.status, answer.code) == (422, "validation_failed"), answer.text
@@ -82,7 +82,7 @@ async def test_what_is_refused_names_its_field(town: Town, change: dict[str, Any
     assert (await trainer.get(EXCEPTIONS)).body["items"] == []
 
 
-async def test_today_is_the_trainers(town: Town) -> None:
+async def test_today_is_the_trainers(town: CatalogueService) -> None:
     """Somewhere it is tomorrow already, and what is today there is over here or the other way round."""
     east = await works(town, zone="Pacific/Kiritimati")
     west = await works(town, zone="Pacific/Pago_Pago")
@@ -91,7 +91,7 @@ async def test_today_is_the_trainers(town: Town) -> None:
     assert (await east.post(EXCEPTIONS, {"date": str(ahead(town, -1 if now.hour < 10 else 0))})).status == 422
 
 
-async def test_they_page_by_date(town: Town) -> None:
+async def test_they_page_by_date(town: CatalogueService) -> None:
     trainer = await works(town)
     days = [9, 3, 7, 3, 20, 3, 8]
     made = [await off(town, trainer, days_ahead) for days_ahead in days]
@@ -110,7 +110,7 @@ async def test_they_page_by_date(town: Town) -> None:
     assert (await trainer.get(f"{EXCEPTIONS}?limit=0")).status == 422
 
 
-async def test_so_many_lie_ahead_and_no_more(town: Town) -> None:
+async def test_so_many_lie_ahead_and_no_more(town: CatalogueService) -> None:
     """However many ask at once."""
     trainer = await works(town)
     first = await off(town, trainer, 3)
@@ -127,7 +127,7 @@ async def test_so_many_lie_ahead_and_no_more(town: Town) -> None:
     assert (await trainer.post(EXCEPTIONS, {"date": str(ahead(town, 4))})).status == 201
 
 
-async def test_nobody_touches_anothers(town: Town) -> None:
+async def test_nobody_touches_anothers(town: CatalogueService) -> None:
     one, other, client = await works(town), await works(town), await town.make("client")
     made = await off(town, one, 3)
     assert (await other.delete(f"{EXCEPTIONS}/{made['id']}")).code == "not_found"
@@ -144,7 +144,7 @@ async def test_nobody_touches_anothers(town: Town) -> None:
     assert (await one.get(EXCEPTIONS)).body["items"] == [made]
 
 
-async def test_a_repeat_under_the_same_key_happens_once(town: Town) -> None:
+async def test_a_repeat_under_the_same_key_happens_once(town: CatalogueService) -> None:
     trainer = await works(town)
     body, key = {"date": str(ahead(town, 3))}, {"Idempotency-Key": "off-1"}
     first, *others = await asyncio.gather(*(trainer.post(EXCEPTIONS, body, headers=key) for _ in range(3)))
@@ -154,7 +154,7 @@ async def test_a_repeat_under_the_same_key_happens_once(town: Town) -> None:
         assert (await trainer.delete(f"{EXCEPTIONS}/{first.body['id']}", headers=key)).status == 204
 
 
-async def test_bookings_stay_on_a_day_off(town: Town) -> None:
+async def test_bookings_stay_on_a_day_off(town: CatalogueService) -> None:
     trainer = await works(town)
     await town.occupy(trainer, ahead(town, 3), 10)
     made = await off(town, trainer, 3)

@@ -11,14 +11,14 @@ from bson import ObjectId
 
 from domain.availability import DAYS
 from tests.availability.weeks import WEEK, ahead, starts, week, window, works
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 
-def path(trainer: Resident, first: object, last: object) -> str:
+def path(trainer: Member, first: object, last: object) -> str:
     return f"/trainers/{trainer.id}/slots?from={first}&to={last}"
 
 
-async def test_slots_with_their_ends_and_the_trainers_zone(town: Town) -> None:
+async def test_slots_with_their_ends_and_the_trainers_zone(town: CatalogueService) -> None:
     day = ahead(town, 5)
     trainer = await works(
         town, window(day.strftime("%A"), "09:00", "12:00"), zone="Asia/Kathmandu", duration=50, pause=10
@@ -34,7 +34,7 @@ async def test_slots_with_their_ends_and_the_trainers_zone(town: Town) -> None:
     assert (await (await town.make("client")).get(path(trainer, day, day))).body == answer.body
 
 
-async def test_the_dates_are_the_trainers(town: Town) -> None:
+async def test_the_dates_are_the_trainers(town: CatalogueService) -> None:
     trainer = await works(town, *(window(day, "00:00", "24:00") for day in DAYS), zone="Pacific/Auckland")
     day = ahead(town, 5)
     zone = ZoneInfo("Pacific/Auckland")
@@ -44,14 +44,14 @@ async def test_the_dates_are_the_trainers(town: Town) -> None:
     assert (found[0].hour, found[-1].hour) == (0, 23)
 
 
-async def test_windows_not_worked_offer_nothing(town: Town) -> None:
+async def test_windows_not_worked_offer_nothing(town: CatalogueService) -> None:
     day = ahead(town, 5)
     name = day.strftime("%A")
     trainer = await works(town, window(name, "09:00", "10:00"), window(name, "12:00", "18:00", isAvailable=False))
     assert await starts(town, trainer, day) == ["09:00"]
 
 
-async def test_several_windows_a_day_and_one_over_midnight(town: Town) -> None:
+async def test_several_windows_a_day_and_one_over_midnight(town: CatalogueService) -> None:
     day = ahead(town, 5)
     name, before = day.strftime("%A"), (day - timedelta(days=1)).strftime("%A")
     trainer = await works(
@@ -62,7 +62,7 @@ async def test_several_windows_a_day_and_one_over_midnight(town: Town) -> None:
     assert (await starts(town, trainer, day - timedelta(days=1))) == ["22:30", "23:30"]
 
 
-async def test_what_is_past_is_not_offered(town: Town) -> None:
+async def test_what_is_past_is_not_offered(town: CatalogueService) -> None:
     trainer = await works(town, *(window(day, "00:00", "24:00") for day in DAYS), duration=5)
     now = town.surface.clock()
     found = await starts(town, trainer, ahead(town, -3), ahead(town, 1))
@@ -84,7 +84,7 @@ async def test_what_is_past_is_not_offered(town: Town) -> None:
         (3, 2, "to"),
     ],
 )
-async def test_at_most_62_days_and_62_ahead(town: Town, first: int, last: int, field: str | None) -> None:
+async def test_at_most_62_days_and_62_ahead(town: CatalogueService, first: int, last: int, field: str | None) -> None:
     trainer = await works(town)
     answer = await town.get(path(trainer, ahead(town, first), ahead(town, last)))
     if field is None:
@@ -108,7 +108,7 @@ async def test_at_most_62_days_and_62_ahead(town: Town, first: int, last: int, f
         ("from=2027-01-01&to=2027-01-01&from=2027-01-01", "from"),
     ],
 )
-async def test_a_wrong_query_names_its_field(town: Town, query: str, field: str) -> None:
+async def test_a_wrong_query_names_its_field(town: CatalogueService, query: str, field: str) -> None:
     trainer = await works(town)
     answer = await town.get(f"/trainers/{trainer.id}/slots?{query}")
     assert (answer.status, answer.code) == (422, "validation_failed")
@@ -118,7 +118,7 @@ async def test_a_wrong_query_names_its_field(town: Town, query: str, field: str)
 @pytest.mark.parametrize(
     "state", [{"isActive": False}, {"isBlocked": True}, {"isDeleted": True}, {"isVerified": False}]
 )
-async def test_who_cannot_be_booked_is_not_found(town: Town, state: dict[str, Any]) -> None:
+async def test_who_cannot_be_booked_is_not_found(town: CatalogueService, state: dict[str, Any]) -> None:
     trainer = await works(town)
     day = ahead(town, 1)
     assert (await town.get(path(trainer, day, day))).status == 200
@@ -127,19 +127,19 @@ async def test_who_cannot_be_booked_is_not_found(town: Town, state: dict[str, An
     assert (await town.get(path(trainer, day, day))).code == "not_found"
 
 
-async def test_only_trainers_have_slots(town: Town) -> None:
+async def test_only_trainers_have_slots(town: CatalogueService) -> None:
     client, day = await town.make("client"), ahead(town, 1)
     assert (await town.get(path(client, day, day))).code == "not_found"
     assert (await town.get(f"/trainers/{'0' * 24}/slots?from={day}&to={day}")).code == "not_found"
 
 
-async def test_who_has_not_said_when_offers_nothing(town: Town) -> None:
+async def test_who_has_not_said_when_offers_nothing(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     day = ahead(town, 1)
     assert (await town.get(path(trainer, day, day))).body == {"timeZone": "UTC", "slots": []}
 
 
-async def test_a_booking_takes_what_overlaps_it(town: Town) -> None:
+async def test_a_booking_takes_what_overlaps_it(town: CatalogueService) -> None:
     trainer, day = await works(town, duration=30), ahead(town, 4)
     await town.occupy(trainer, day, 12)
     left = await starts(town, trainer, day)

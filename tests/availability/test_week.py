@@ -9,10 +9,10 @@ import pytest
 from bson import ObjectId
 
 from tests.availability.weeks import WEEK, ahead, starts, stored, week, window, works
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 
-async def test_a_week_is_read_as_it_was_written(town: Town) -> None:
+async def test_a_week_is_read_as_it_was_written(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     body = week(
         window("Monday", "14:00", "24:00"),
@@ -26,7 +26,7 @@ async def test_a_week_is_read_as_it_was_written(town: Town) -> None:
     assert (await trainer.get(WEEK)).body == body
 
 
-async def test_who_has_not_said_anything_yet(town: Town) -> None:
+async def test_who_has_not_said_anything_yet(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     answer = await trainer.get(WEEK)
     assert answer.body == {
@@ -34,7 +34,7 @@ async def test_who_has_not_said_anything_yet(town: Town) -> None:
     }  # fmt: skip
 
 
-async def test_the_tables_have_the_schemas_names(town: Town) -> None:
+async def test_the_tables_have_the_schemas_names(town: CatalogueService) -> None:
     trainer = await works(town, window("Monday", "09:00", "24:00"), zone="Asia/Kathmandu", duration=45, pause=15)
     (row,) = await stored(town, "trainerAvailabilities", trainer)
     (day,) = await stored(town, "availabilities", trainer)
@@ -49,7 +49,7 @@ async def test_the_tables_have_the_schemas_names(town: Town) -> None:
     assert (await town.get(f"/trainers/{trainer.id}")).body["timeZone"] == "Asia/Kathmandu"
 
 
-async def test_a_new_week_replaces_all_of_the_old_one(town: Town) -> None:
+async def test_a_new_week_replaces_all_of_the_old_one(town: CatalogueService) -> None:
     trainer = await works(town)
     (first,) = await stored(town, "trainerAvailabilities", trainer)
     await town.done(trainer.put(WEEK, week(window("Tuesday", "09:00", "10:00"), duration=30)))
@@ -98,7 +98,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "field"), WRONG)
 async def test_what_is_refused_names_its_field_and_changes_nothing(
-    town: Town, change: dict[str, Any], field: str
+    town: CatalogueService, change: dict[str, Any], field: str
 ) -> None:
     trainer = await works(town)
     answer = await trainer.put(WEEK, {**week(), **change})
@@ -107,7 +107,7 @@ async def test_what_is_refused_names_its_field_and_changes_nothing(
     assert (await trainer.get(WEEK)).body == week()
 
 
-async def test_only_a_trainer_has_a_week(town: Town) -> None:
+async def test_only_a_trainer_has_a_week(town: CatalogueService) -> None:
     for role in ("client", "admin", "superAdmin"):
         somebody = await town.make(role)
         assert (await somebody.get(WEEK)).code == "forbidden"
@@ -116,13 +116,13 @@ async def test_only_a_trainer_has_a_week(town: Town) -> None:
     assert (await town.surface.call("PUT", "/v1" + WEEK, week())).status == 401
 
 
-async def test_everybody_writes_only_his_own(town: Town) -> None:
+async def test_everybody_writes_only_his_own(town: CatalogueService) -> None:
     one, other = await works(town), await works(town, duration=30)
     await town.done(one.put(WEEK, week(duration=45)))
     assert (await other.get(WEEK)).body == week(duration=30)
 
 
-async def test_of_weeks_written_at_once_one_stands_as_a_whole(town: Town) -> None:
+async def test_of_weeks_written_at_once_one_stands_as_a_whole(town: CatalogueService) -> None:
     """The first of a trainer too, when there is nothing yet that they could meet at."""
     trainer = await town.make("trainer")
     bodies = [
@@ -140,7 +140,7 @@ async def test_of_weeks_written_at_once_one_stands_as_a_whole(town: Town) -> Non
         assert len(await stored(town, "availabilities", trainer)) == row["sessionDurationInMins"] // 5
 
 
-async def test_a_repeat_under_the_same_key_changes_nothing(town: Town) -> None:
+async def test_a_repeat_under_the_same_key_changes_nothing(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     key = {"Idempotency-Key": "week-1"}
     first = await trainer.put(WEEK, week(), headers=key)
@@ -150,7 +150,7 @@ async def test_a_repeat_under_the_same_key_changes_nothing(town: Town) -> None:
     assert (await trainer.put(WEEK, week(pause=5), headers=key)).code == "idempotency_conflict"
 
 
-async def test_bookings_stay_and_keep_their_time(town: Town) -> None:
+async def test_bookings_stay_and_keep_their_time(town: CatalogueService) -> None:
     trainer = await works(town)
     day = ahead(town, 3)
     await town.occupy(trainer, day, 10)
@@ -163,7 +163,7 @@ async def test_bookings_stay_and_keep_their_time(town: Town) -> None:
     ]
 
 
-async def test_an_erased_trainer_leaves_nothing_behind(town: Town) -> None:
+async def test_an_erased_trainer_leaves_nothing_behind(town: CatalogueService) -> None:
     tokens = await town.surface.sign_up(f"{town.mark}@example.com", role="trainer")
     token = tokens["accessToken"]
     await town.surface.call("PUT", "/v1" + WEEK, week(), token=token)
@@ -178,7 +178,7 @@ async def test_an_erased_trainer_leaves_nothing_behind(town: Town) -> None:
 
 @pytest.mark.parametrize("what", ["week", "exception"])
 async def test_what_was_let_in_before_an_erasure_does_not_come_after_it(
-    town: Town, monkeypatch: pytest.MonkeyPatch, what: str
+    town: CatalogueService, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     trainer = await works(town)
     erased = await town.store.users.by_id(trainer.person.id)

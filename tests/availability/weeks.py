@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from domain.availability import DAYS
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 Body = dict[str, Any]
 WEEK = "/me/availability"
@@ -30,18 +30,18 @@ def week(*days: Body, zone: str = "UTC", duration: int = 60, pause: int = 0, **m
     }
 
 
-def ahead(town: Town, days: int) -> date:
+def ahead(town: CatalogueService, days: int) -> date:
     return town.surface.clock().date() + timedelta(days=days)
 
 
-async def works(town: Town, *days: Body, **how: Any) -> Resident:
+async def works(town: CatalogueService, *days: Body, **how: Any) -> Member:
     """A new trainer who does."""
     trainer = await town.make("trainer")
     await town.done(trainer.put(WEEK, week(*days, **how)))
     return trainer
 
 
-async def starts(town: Town, trainer: Resident, first: date, last: date | None = None) -> list[str]:
+async def starts(town: CatalogueService, trainer: Member, first: date, last: date | None = None) -> list[str]:
     """What a visitor is offered: ``HH:MM`` in UTC, with the date unless one day was asked for."""
     answer = await town.get(f"/trainers/{trainer.id}/slots?from={first}&to={last or first}")
     assert answer.status == 200, answer.text
@@ -49,6 +49,6 @@ async def starts(town: Town, trainer: Resident, first: date, last: date | None =
     return [slot["startsAt"][begin:16] for slot in answer.body["slots"]]
 
 
-async def stored(town: Town, collection: str, trainer: Resident) -> list[Body]:
+async def stored(town: CatalogueService, collection: str, trainer: Member) -> list[Body]:
     found = town.surface.database.collection(collection).find({"trainer": ObjectId(trainer.id)})
     return await found.sort("_id", 1).to_list(None)

@@ -11,9 +11,9 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from tests.bookings.market import Clock, Market
-from tests.harness.complaints import no_complaints
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
+from tests.harness.unread_errors import no_complaints
 from tests.together.processes import served
 
 

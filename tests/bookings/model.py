@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from domain.availability import Absence, Schedule
 from domain.errors import Code
-from tests.bookings.deals import AHEAD, DAY, GRACE, Deal, Pair, Shop
+from tests.bookings.model_bookings import AHEAD, DAY, GRACE, ModelBooking, Pair, Shop
 
 HORIZON = timedelta(days=62)
 
@@ -27,12 +27,12 @@ class Refusal(Exception):
 
 
 @dataclass
-class Trade:
+class BookingModel:
     """Everything that the commands change."""
 
     now: datetime
     shops: list[Shop]
-    deals: dict[str, Deal] = field(default_factory=dict)
+    deals: dict[str, ModelBooking] = field(default_factory=dict)
     ledger: dict[Pair, list[tuple[str, int, str | None]]] = field(default_factory=dict)
     # The steps in which something was told, each with what was told in it: within a step the order is open.
     log: dict[Pair, list[list[Told]]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Trade:
         """The trials of each week."""
         return Counter(self.deals[i].week for (_, of), i in self.trials().items() if of == trainer)
 
-    def is_taken(self, trainer: int, start: datetime, end: datetime, exclude: Deal | None = None) -> bool:
+    def is_taken(self, trainer: int, start: datetime, end: datetime, exclude: ModelBooking | None = None) -> bool:
         until = end + timedelta(minutes=self.shops[trainer].week.pause)
         return any(
             d.start < until and d.until > start
@@ -62,7 +62,7 @@ class Trade:
             if d.trainer == trainer and d.occupies and d is not exclude
         )
 
-    def is_engaged(self, client: int, start: datetime, end: datetime, exclude: Deal | None = None) -> bool:
+    def is_engaged(self, client: int, start: datetime, end: datetime, exclude: ModelBooking | None = None) -> bool:
         return any(
             d.start < end and d.end > start
             for d in self.deals.values()
@@ -86,7 +86,7 @@ class Trade:
 
     # --- commands ---
 
-    def book(self, client: int, trainer: int, start: datetime, pay_with: str, booking_id: str) -> Deal:
+    def book(self, client: int, trainer: int, start: datetime, pay_with: str, booking_id: str) -> ModelBooking:
         shop = self.shops[trainer]
         if pay_with == "trial" and not shop.free_trial:
             raise Refusal(Code.TRIAL_UNAVAILABLE)
@@ -96,7 +96,7 @@ class Trade:
         if pay_with == "credit" and self.balance(pair) < 1:
             raise Refusal(Code.INSUFFICIENT_CREDIT)
         week = shop.week
-        deal = Deal(booking_id, client, trainer, start, end, week.pause, week.time_zone, shop.policy, pay_with)
+        deal = ModelBooking(booking_id, client, trainer, start, end, week.pause, week.time_zone, shop.policy, pay_with)
         if pay_with == "trial" and (pair in self.trials() or self.weeks(trainer)[deal.week] >= shop.trials):
             raise Refusal(Code.TRIAL_UNAVAILABLE)
         self.deals[booking_id] = deal
@@ -104,14 +104,14 @@ class Trade:
         self._tell(deal, "created")
         return deal
 
-    def cancel(self, booking_id: str, actor: Actor) -> Deal:
+    def cancel(self, booking_id: str, actor: Actor) -> ModelBooking:
         deal, by = self._mine(booking_id, actor)
         free = self._require_changeable(deal, by)
         deal.status, deal.cancelled_by, deal.returned = "cancelled", by, free
         self._enter(deal, "return" if free else "forfeit", int(free))
         return self._changed(deal, "cancelled")
 
-    def move(self, booking_id: str, actor: Actor, start: datetime) -> Deal:
+    def move(self, booking_id: str, actor: Actor, start: datetime) -> ModelBooking:
         deal, by = self._mine(booking_id, actor)
         if not self._require_changeable(deal, by):
             raise Refusal(Code.POLICY_WINDOW_PASSED)
@@ -120,7 +120,7 @@ class Trade:
         if (start, end) == (deal.start, deal.end):
             raise Refusal(Code.CONFLICT)
         self._require_client(deal.client, start, end, deal)
-        moved = Deal(
+        moved = ModelBooking(
             deal.id, deal.client, deal.trainer, start, end, shop.week.pause, shop.week.time_zone, deal.policy,
             deal.paid_with, version=deal.version,
         )  # fmt: skip
@@ -130,7 +130,7 @@ class Trade:
         self.deals[deal.id] = moved
         return self._changed(moved, "rescheduled")
 
-    def report_no_show(self, booking_id: str, actor: Actor) -> Deal:
+    def report_no_show(self, booking_id: str, actor: Actor) -> ModelBooking:
         deal, by = self._mine(booking_id, actor)
         if by != "trainer":
             raise Refusal(Code.FORBIDDEN)
@@ -179,19 +179,19 @@ class Trade:
 
     # --- rules ---
 
-    def _mine(self, booking_id: str, actor: Actor) -> tuple[Deal, str]:
+    def _mine(self, booking_id: str, actor: Actor) -> tuple[ModelBooking, str]:
         deal = self.deals[booking_id]
         if actor not in (("client", deal.client), ("trainer", deal.trainer)) and actor[0] != "admin":
             raise Refusal(Code.NOT_FOUND)
         return deal, actor[0]
 
-    def _require_changeable(self, deal: Deal, by: str) -> bool:
+    def _require_changeable(self, deal: ModelBooking, by: str) -> bool:
         """Whether it is free."""
         if deal.status != "confirmed" or self.now > deal.start:
             raise Refusal(Code.CONFLICT)
         return by != "client" or self.now <= deal.deadline
 
-    def _offered(self, trainer: int, start: datetime, exclude: Deal | None) -> datetime:
+    def _offered(self, trainer: int, start: datetime, exclude: ModelBooking | None) -> datetime:
         """The end of the slot."""
         shop = self.shops[trainer]
         end = shop.offer(self.now).get(start)
@@ -202,19 +202,19 @@ class Trade:
             raise Refusal(Code.SLOT_TAKEN)
         return end
 
-    def _require_client(self, client: int, start: datetime, end: datetime, exclude: Deal | None) -> None:
+    def _require_client(self, client: int, start: datetime, end: datetime, exclude: ModelBooking | None) -> None:
         if self.is_engaged(client, start, end, exclude):
             raise Refusal(Code.SLOT_TAKEN)
 
-    def _enter(self, deal: Deal, kind: str, amount: int) -> None:
+    def _enter(self, deal: ModelBooking, kind: str, amount: int) -> None:
         if deal.paid_with == "credit":
             self.ledger.setdefault(deal.pair, []).append((kind, amount, deal.id))
 
-    def _changed(self, deal: Deal, action: str) -> Deal:
+    def _changed(self, deal: ModelBooking, action: str) -> ModelBooking:
         deal.version += 1
         self._tell(deal, action)
         return deal
 
-    def _tell(self, deal: Deal, action: str) -> None:
+    def _tell(self, deal: ModelBooking, action: str) -> None:
         told = self.log.setdefault(deal.pair, [[]])
         told[-1].append((deal.id, action, deal.start, deal.end, deal.status))

@@ -32,7 +32,7 @@ Step = int | tuple[str, str]
 COMMIT = ("commitTransaction", "")
 
 
-class Doomed:
+class CrashingNode:
     """A market whose second node is a process that dies at a step."""
 
     def __init__(self, market: Market, process: Served, tap: Tap) -> None:
@@ -56,7 +56,7 @@ class Doomed:
 
 
 @asynccontextmanager
-async def doomed(market: Market, mongo_url: str, redis_url: str, folder: Path) -> AsyncIterator[Doomed]:
+async def doomed(market: Market, mongo_url: str, redis_url: str, folder: Path) -> AsyncIterator[CrashingNode]:
     place = urlsplit(mongo_url)
     name = market.nodes[0].database.db.name
     async with tapped(place.hostname or "", place.port or 0, COLLECTIONS) as tap:
@@ -64,7 +64,7 @@ async def doomed(market: Market, mongo_url: str, redis_url: str, folder: Path) -
         async with served(url, redis_url, folder) as process:
             market.urls.append(process.url)
             try:
-                yield Doomed(market, process, tap)
+                yield CrashingNode(market, process, tap)
             finally:
                 market.urls.pop()
 
@@ -113,7 +113,7 @@ async def until_answered(command: Callable[[], Awaitable[Answer]]) -> Answer:
     return answer
 
 
-class Scene:
+class KeyedCommand:
     """What is done to a pair, again under the same key: ``prepare`` first, then ``do`` at the node that dies."""
 
     def __init__(self, kind: str, market: Market, client: Somebody, trainer: Somebody) -> None:
@@ -150,14 +150,14 @@ class Scene:
         return await market.book(client, trainer, market.at(9), pay_with=pay_with, key="k", node=node)
 
 
-async def one_kill(place: Doomed, kind: str, step: Step) -> bool:
+async def one_kill(place: CrashingNode, kind: str, step: Step) -> bool:
     """False when the command has no such step."""
     market = place.market
     # The process has a clock of its own.
     market.clock.now = Clock().now
     trainer = await market.trainer(trials=5)
     client = await market.client(trainer, credits=3)
-    scene = Scene(kind, market, client, trainer)
+    scene = KeyedCommand(kind, market, client, trainer)
     await scene.prepare()
     if not await place.dies_after(step, lambda: scene.do(place.node)):
         return False

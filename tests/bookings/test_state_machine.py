@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from domain.availability import DAYS, Schedule, Window
-from tests.bookings.deals import NOTICE, Deal
+from tests.bookings.machine_run import CLIENTS, TRAINERS, MachineRun
 from tests.bookings.market import Data, Market
-from tests.bookings.model import Actor, Trade
-from tests.bookings.orders import Book, Cancel, ComeBack, Move, NoShow, Order, SetPricing, SetWeek, TakeOff
-from tests.bookings.stage import CLIENTS, TRAINERS, Stage
+from tests.bookings.model import Actor, BookingModel
+from tests.bookings.model_bookings import NOTICE, ModelBooking
+from tests.bookings.model_commands import Book, Cancel, ComeBack, Move, NoShow, Order, SetPricing, SetWeek, TakeOff
 from tests.harness.machines import run_machine
 
 PATIENCE_SECONDS = 60.0
@@ -85,14 +85,14 @@ STEP = st.one_of(
 class Bookings(RuleBasedStateMachine):
     market: ClassVar[Market]
     loop: ClassVar[asyncio.AbstractEventLoop]
-    stage: Stage
+    stage: MachineRun
 
     def do(self, step: Coroutine[Any, Any, None]) -> None:
         """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
         asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
 
     @property
-    def trade(self) -> Trade:
+    def trade(self) -> BookingModel:
         return self.stage.trade
 
     @initialize(
@@ -104,7 +104,7 @@ class Bookings(RuleBasedStateMachine):
     def open(self, begin: str, weeks: list[Schedule], credits: int, filled: list[tuple[str, Data]]) -> None:
         async def make() -> None:
             now = datetime.fromisoformat(begin).replace(tzinfo=UTC)
-            self.stage = await Stage.open(self.market, now, weeks, credits)
+            self.stage = await MachineRun.open(self.market, now, weeks, credits)
             for trainer in range(TRAINERS):
                 await self.stage.does(0, SetPricing(trainer, [*NOTICE][trainer], free_trial=True, trials=1 + trainer))
 
@@ -131,15 +131,15 @@ class Bookings(RuleBasedStateMachine):
     def book(self, client: int, trainer: int, start: tuple[str, int], pay: str) -> Order:
         return Book(client, trainer, self._start(client, trainer, *start), pay)
 
-    def cancel(self, deal: Deal, who: str) -> Order:
+    def cancel(self, deal: ModelBooking, who: str) -> Order:
         return Cancel(deal.id, _actor(deal, who))
 
-    def move(self, deal: Deal, who: str, start: tuple[str, int]) -> Order:
+    def move(self, deal: ModelBooking, who: str, start: tuple[str, int]) -> Order:
         # The contract does not say that administrators move bookings.
         actor = _actor(deal, "trainer" if who == "admin" else who)
         return Move(deal.id, actor, self._start(deal.client, deal.trainer, *start))
 
-    def no_show(self, deal: Deal, who: str) -> Order:
+    def no_show(self, deal: ModelBooking, who: str) -> Order:
         return NoShow(deal.id, _actor(deal, who))
 
     def repeat(self, node: int, number: int, other: bool) -> None:
@@ -188,7 +188,7 @@ class Bookings(RuleBasedStateMachine):
 
     # --- which ---
 
-    def _deal(self, pick: int) -> Deal:
+    def _deal(self, pick: int) -> ModelBooking:
         """Mostly one that is still to take place."""
         deals = sorted(self.trade.deals.values(), key=lambda deal: (deal.start, deal.id))
         upcoming = [deal for deal in deals if deal.status == "confirmed"]
@@ -211,7 +211,7 @@ class Bookings(RuleBasedStateMachine):
         return start + {"off grid": timedelta(minutes=5), "far": timedelta(days=63)}.get(kind, timedelta())
 
 
-def _actor(deal: Deal, who: str) -> Actor:
+def _actor(deal: ModelBooking, who: str) -> Actor:
     actors: dict[str, Actor] = {
         "client": ("client", deal.client),
         "trainer": ("trainer", deal.trainer),

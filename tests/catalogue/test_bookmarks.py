@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 
-async def test_a_bookmark_is_there_once(town: Town) -> None:
+async def test_a_bookmark_is_there_once(town: CatalogueService) -> None:
     client, trainer = await town.make("client"), await town.trainer()
     path = f"/me/bookmarks/{trainer.id}"
     answers = await asyncio.gather(*(client.put(path) for _ in range(5)))
@@ -23,7 +23,7 @@ async def test_a_bookmark_is_there_once(town: Town) -> None:
     assert (await client.get("/me/bookmarks")).body == {"items": [], "nextCursor": None}
 
 
-async def test_they_are_listed_newest_first_and_hidden_trainers_left_out(town: Town) -> None:
+async def test_they_are_listed_newest_first_and_hidden_trainers_left_out(town: CatalogueService) -> None:
     client, other = await town.make("client"), await town.make("client")
     trainers = [await town.trainer() for _ in range(5)]
     for trainer in trainers:
@@ -45,7 +45,7 @@ async def test_they_are_listed_newest_first_and_hidden_trainers_left_out(town: T
     assert len((await client.get("/me/bookmarks")).body["items"]) == 5
 
 
-async def test_only_who_may_be_found_can_be_kept_in_mind(town: Town) -> None:
+async def test_only_who_may_be_found_can_be_kept_in_mind(town: CatalogueService) -> None:
     client, trainer = await town.make("client"), await town.trainer()
     await town.done(trainer.patch("/me", {"isActive": False}))
     for one in (trainer.id, client.id, "0" * 24):
@@ -55,7 +55,7 @@ async def test_only_who_may_be_found_can_be_kept_in_mind(town: Town) -> None:
 
 
 @pytest.mark.parametrize("role", ["trainer", "admin"])
-async def test_only_clients_have_them(town: Town, role: Any) -> None:
+async def test_only_clients_have_them(town: CatalogueService, role: Any) -> None:
     somebody, trainer = await town.make(role), await town.trainer()
     for method, path in (
         ("PUT", f"/me/bookmarks/{trainer.id}"),

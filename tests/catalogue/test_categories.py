@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 ID = "0123456789abcdef01234567"
 
 
-async def listed(town: Town) -> dict[str, Any]:
+async def listed(town: CatalogueService) -> dict[str, Any]:
     """The test's own categories by id, over all pages."""
     found: dict[str, Any] = {}
     cursor = ""
@@ -24,15 +24,15 @@ async def listed(town: Town) -> dict[str, Any]:
         cursor = f"&cursor={page['nextCursor']}"
 
 
-async def add(admin: Resident, name: str) -> Any:
+async def add(admin: Member, name: str) -> Any:
     return await admin.town.done(admin.post("/admin/categories", {"name": name}))
 
 
-async def add_sub(admin: Resident, category: str, name: str) -> Any:
+async def add_sub(admin: Member, category: str, name: str) -> Any:
     return await admin.town.done(admin.post("/admin/subcategories", {"name": name, "category": category}))
 
 
-async def test_an_administrator_keeps_them(town: Town) -> None:
+async def test_an_administrator_keeps_them(town: CatalogueService) -> None:
     admin = await town.make("superAdmin")
     names = [f"{name} {town.mark}" for name in ("yoga", "Boxing", "ärobics", "Climbing")]
     ids = {name: (await add(admin, name))["id"] for name in names}
@@ -54,7 +54,7 @@ async def test_an_administrator_keeps_them(town: Town) -> None:
     assert (await admin.patch(f"/admin/subcategories/{subs[0]}", {"name": "x"})).status == 404
 
 
-async def test_a_name_is_there_once_whatever_its_case(town: Town) -> None:
+async def test_a_name_is_there_once_whatever_its_case(town: CatalogueService) -> None:
     admin = await town.make("admin")
     first = await add(admin, f"Straße {town.mark}")
     other = await add(admin, f"Other {town.mark}")
@@ -75,7 +75,7 @@ async def test_a_name_is_there_once_whatever_its_case(town: Town) -> None:
     assert (moved.status, moved.code) == (409, "conflict")
 
 
-async def test_of_many_with_one_name_one_is_added(town: Town) -> None:
+async def test_of_many_with_one_name_one_is_added(town: CatalogueService) -> None:
     admin = await town.make("admin")
     names = [f"Race {town.mark}", f"RACE {town.mark}", f"race  {town.mark}"] * 3
     answers = await asyncio.gather(*(admin.post("/admin/categories", {"name": name}) for name in names))
@@ -84,7 +84,7 @@ async def test_of_many_with_one_name_one_is_added(town: Town) -> None:
 
 
 @pytest.mark.parametrize("role", ["client", "trainer"])
-async def test_nobody_else_may(town: Town, role: Any) -> None:
+async def test_nobody_else_may(town: CatalogueService, role: Any) -> None:
     somebody = await town.make(role)
     category, (sub,) = await town.category("Sub")
     for method, path, body in (
@@ -100,7 +100,7 @@ async def test_nobody_else_may(town: Town, role: Any) -> None:
     assert (await listed(town))[category]["subCategories"][0]["name"] == "Sub"
 
 
-async def test_what_is_not_there(town: Town) -> None:
+async def test_what_is_not_there(town: CatalogueService) -> None:
     admin = await town.make("admin")
     assert (await admin.patch(f"/admin/categories/{ID}", {"name": "x"})).status == 404
     assert (await admin.delete(f"/admin/categories/{ID}")).status == 404
@@ -112,7 +112,7 @@ async def test_what_is_not_there(town: Town) -> None:
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "category")
 
 
-async def test_what_a_trainer_offers_stays(town: Town) -> None:
+async def test_what_a_trainer_offers_stays(town: CatalogueService) -> None:
     admin, trainer = await town.make("admin"), await town.make("trainer")
     category, (used, unused) = await town.category("Used", "Unused")
     other, _ = await town.category()
@@ -132,7 +132,7 @@ async def test_what_a_trainer_offers_stays(town: Town) -> None:
 
 
 @pytest.mark.parametrize("what", ["category", "subcategory", "move"])
-async def test_deleting_and_offering_at_once_never_leave_a_loose_end(town: Town, what: str) -> None:
+async def test_deleting_and_offering_at_once_never_leave_a_loose_end(town: CatalogueService, what: str) -> None:
     admin, trainers = await town.make("admin"), [await town.make("trainer") for _ in range(2)]
     other, _ = await town.category()
     for _ in range(6):
@@ -158,7 +158,7 @@ async def test_deleting_and_offering_at_once_never_leave_a_loose_end(town: Town,
             await town.done(admin.delete(f"/admin/subcategories/{sub}"))
 
 
-async def test_a_subcategory_added_to_a_category_that_goes_leaves_nothing(town: Town) -> None:
+async def test_a_subcategory_added_to_a_category_that_goes_leaves_nothing(town: CatalogueService) -> None:
     admin = await town.make("admin")
     subs = town.surface.database.collection("sessionSubCategories")
     for _ in range(6):

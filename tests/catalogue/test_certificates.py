@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from store.certificates import MAX_CERTIFICATES
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 BODY = {"certificateName": "First aid", "aboutYou": "Since 2010.\nRenewed twice."}
 
 
-async def test_they_come_and_change_and_go(town: Town) -> None:
+async def test_they_come_and_change_and_go(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     added = await trainer.post("/me/certificates", BODY)
     assert added.status == 201
@@ -33,7 +33,7 @@ async def test_they_come_and_change_and_go(town: Town) -> None:
     assert (await trainer.get("/me/profile")).body["certificates"] == [other["id"]]
 
 
-async def test_another_trainers_are_not_found(town: Town) -> None:
+async def test_another_trainers_are_not_found(town: CatalogueService) -> None:
     trainer, other = await town.make("trainer"), await town.make("trainer")
     one = await town.done(trainer.post("/me/certificates", BODY))
     path = f"/me/certificates/{one['id']}"
@@ -42,7 +42,7 @@ async def test_another_trainers_are_not_found(town: Town) -> None:
     assert (await trainer.get("/me/certificates")).body["items"] == [one]
 
 
-async def test_the_document_is_for_its_owner_and_administrators(town: Town) -> None:
+async def test_the_document_is_for_its_owner_and_administrators(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     one = await town.done(trainer.post("/me/certificates", BODY))
     path = f"/trainers/{trainer.id}"
@@ -56,7 +56,7 @@ async def test_the_document_is_for_its_owner_and_administrators(town: Town) -> N
     assert (answer.status, answer.code) == (401, "unauthenticated")
 
 
-async def test_what_is_no_certificate_is_refused(town: Town) -> None:
+async def test_what_is_no_certificate_is_refused(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     bad: list[tuple[dict[str, Any], str]] = [
         ({}, "certificateName"),
@@ -73,7 +73,7 @@ async def test_what_is_no_certificate_is_refused(town: Town) -> None:
     assert (await trainer.get("/me/certificates")).body["items"] == []
 
 
-async def test_there_is_an_end_to_them_even_at_once(town: Town) -> None:
+async def test_there_is_an_end_to_them_even_at_once(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     for start in range(0, MAX_CERTIFICATES - 1, 7):
         size = min(7, MAX_CERTIFICATES - 1 - start)
@@ -83,7 +83,7 @@ async def test_there_is_an_end_to_them_even_at_once(town: Town) -> None:
     assert len((await trainer.get("/me/certificates?limit=100")).body["items"]) == MAX_CERTIFICATES
 
 
-async def test_a_repeat_under_one_key_adds_one_and_deletes_one(town: Town) -> None:
+async def test_a_repeat_under_one_key_adds_one_and_deletes_one(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     key = {"Idempotency-Key": "k"}
     first, again = [await trainer.post("/me/certificates", BODY, headers=key) for _ in range(2)]

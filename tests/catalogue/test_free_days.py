@@ -9,7 +9,7 @@ import pytest
 
 from domain.availability import Day, weekday
 from handlers.catalogue import search
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 
 def ahead(days: int) -> date:
@@ -17,7 +17,7 @@ def ahead(days: int) -> date:
     return date.today() + timedelta(days=days)
 
 
-async def works(town: Town, trainer: Resident, *days: tuple[Day, str, str], zone: str = "UTC") -> None:
+async def works(town: CatalogueService, trainer: Member, *days: tuple[Day, str, str], zone: str = "UTC") -> None:
     body = {
         "timeZone": zone,
         "sessionDurationInMins": 60,
@@ -27,7 +27,7 @@ async def works(town: Town, trainer: Resident, *days: tuple[Day, str, str], zone
     await town.done(trainer.put("/me/availability", body))
 
 
-async def test_who_works_that_day_is_found(town: Town) -> None:
+async def test_who_works_that_day_is_found(town: CatalogueService) -> None:
     day = ahead(10)
     working, idle = await town.trainer(), await town.trainer()
     await works(town, working, (weekday(day), "09:00", "12:00"))
@@ -39,7 +39,7 @@ async def test_who_works_that_day_is_found(town: Town) -> None:
     assert await town.found(f"availableOn={day}") == []
 
 
-async def test_a_window_past_midnight_counts_for_the_next_day(town: Town) -> None:
+async def test_a_window_past_midnight_counts_for_the_next_day(town: CatalogueService) -> None:
     day = ahead(10)
     late, evening = await town.trainer(), await town.trainer()
     await works(town, late, (weekday(day - timedelta(days=1)), "23:00", "02:00"))
@@ -47,7 +47,7 @@ async def test_a_window_past_midnight_counts_for_the_next_day(town: Town) -> Non
     assert await town.found(f"availableOn={day}") == [late.id]
 
 
-async def test_a_day_off_and_a_full_day_are_not_free(town: Town) -> None:
+async def test_a_day_off_and_a_full_day_are_not_free(town: CatalogueService) -> None:
     day = ahead(10)
     off, full, free = [await town.trainer() for _ in range(3)]
     for trainer in (off, full, free):
@@ -58,14 +58,16 @@ async def test_a_day_off_and_a_full_day_are_not_free(town: Town) -> None:
 
 
 @pytest.mark.parametrize("days", [-2, 70, 4000])
-async def test_out_of_reach_nobody_is_free(town: Town, days: int) -> None:
+async def test_out_of_reach_nobody_is_free(town: CatalogueService, days: int) -> None:
     day = ahead(days)
     trainer = await town.trainer()
     await works(town, trainer, (weekday(day), "09:00", "10:00"))
     assert await town.found(f"availableOn={day}") == []
 
 
-async def test_pages_are_filled_past_those_who_are_busy(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pages_are_filled_past_those_who_are_busy(
+    town: CatalogueService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looked at two by two and eight an answer at most, everybody free comes once, in order."""
     monkeypatch.setattr(search, "AT_ONCE", 2)
     monkeypatch.setattr(search, "MOST_LOOKED_AT", 8)
@@ -92,7 +94,7 @@ async def test_pages_are_filled_past_those_who_are_busy(town: Town, monkeypatch:
     assert [len(page["items"]) for page in pages] == [2, 2]
 
 
-async def test_with_every_other_filter(town: Town) -> None:
+async def test_with_every_other_filter(town: CatalogueService) -> None:
     day = ahead(10)
     trainer = await town.priced(4000, city="Bern")
     await works(town, trainer, (weekday(day), "09:00", "10:00"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import Answer
 
 KEY = {"Idempotency-Key": "k"}
@@ -23,7 +23,7 @@ Body = Callable[[Any], Awaitable[Any]]
 class Making:
     """A command that makes a row, where the rows are listed, and where one is removed."""
 
-    who: Resident
+    who: Member
     path: str
     body: dict[str, Any]
     listed: str
@@ -38,23 +38,23 @@ class Making:
         return [one for one in items if "name" not in one or mark in one["name"]]
 
 
-async def exception(town: Town) -> Making:
+async def exception(town: CatalogueService) -> Making:
     path, day = "/me/availability/exceptions", str(town.surface.clock().date() + timedelta(days=3))
     return Making(await town.trainer(), path, {"date": day}, path, path)
 
 
-async def certificate(town: Town) -> Making:
+async def certificate(town: CatalogueService) -> Making:
     path = "/me/certificates"
     return Making(await town.trainer(), path, {"certificateName": "First aid"}, path, path)
 
 
-async def review(town: Town) -> Making:
+async def review(town: CatalogueService) -> Making:
     client, trainer = await town.make("client"), await town.trainer()
     path = f"/bookings/{await town.booking(client, trainer)}/review"
     return Making(client, path, {"rating": 4}, f"/trainers/{trainer.id}/reviews", "/reviews")
 
 
-async def category(town: Town) -> Making:
+async def category(town: CatalogueService) -> Making:
     path, body = "/admin/categories", {"name": f"Yoga {town.mark}"}
     return Making(await town.make("admin"), path, body, "/categories", path)
 
@@ -63,7 +63,7 @@ MAKING = [exception, certificate, review, category]
 
 
 @asynccontextmanager
-async def dying(town: Town) -> AsyncIterator[None]:
+async def dying(town: CatalogueService) -> AsyncIterator[None]:
     """The server dies when it has committed: it answers nothing, and neither keeps nor releases a key any more."""
     database, keys = town.surface.database, town.store.idempotency
     commit = database.transaction
@@ -84,7 +84,7 @@ async def dying(town: Town) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def overtaken(town: Town, repeat: Callable[[], Awaitable[Answer]]) -> AsyncIterator[list[Answer]]:
+async def overtaken(town: CatalogueService, repeat: Callable[[], Awaitable[Answer]]) -> AsyncIterator[list[Answer]]:
     """The first stalls before its transaction until its claim counts as abandoned and a repeat has been answered."""
     database = town.surface.database
     commit, answers = database.transaction, list[Answer]()
@@ -101,7 +101,9 @@ async def overtaken(town: Town, repeat: Callable[[], Awaitable[Answer]]) -> Asyn
 
 
 @pytest.mark.parametrize("of", MAKING)
-async def test_what_a_dead_server_made_is_answered(town: Town, of: Callable[[Town], Awaitable[Making]]) -> None:
+async def test_what_a_dead_server_made_is_answered(
+    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+) -> None:
     making = await of(town)
     async with dying(town):
         assert (await making.do()).status == 500
@@ -112,7 +114,7 @@ async def test_what_a_dead_server_made_is_answered(town: Town, of: Callable[[Tow
     assert await making.made() == [made]
 
 
-async def test_the_subcategory_of_a_dead_server_is_answered(town: Town) -> None:
+async def test_the_subcategory_of_a_dead_server_is_answered(town: CatalogueService) -> None:
     admin, (within, _) = await town.make("admin"), await town.category()
     body = {"name": "Yin", "category": within}
     async with dying(town):
@@ -127,7 +129,9 @@ async def test_the_subcategory_of_a_dead_server_is_answered(town: Town) -> None:
 
 
 @pytest.mark.parametrize("of", MAKING)
-async def test_what_a_dead_server_removed_is_removed(town: Town, of: Callable[[Town], Awaitable[Making]]) -> None:
+async def test_what_a_dead_server_removed_is_removed(
+    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+) -> None:
     making = await of(town)
     path = f"{making.each}/{(await town.done(making.do()))['id']}"
     async with dying(town):
@@ -138,7 +142,9 @@ async def test_what_a_dead_server_removed_is_removed(town: Town, of: Callable[[T
 
 
 @pytest.mark.parametrize("of", MAKING)
-async def test_who_was_overtaken_makes_nothing(town: Town, of: Callable[[Town], Awaitable[Making]]) -> None:
+async def test_who_was_overtaken_makes_nothing(
+    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+) -> None:
     making = await of(town)
     async with overtaken(town, making.do) as answers:
         slow = await making.do()
@@ -148,7 +154,7 @@ async def test_who_was_overtaken_makes_nothing(town: Town, of: Callable[[Town], 
     assert (await making.do()).body == answers[0].body
 
 
-async def test_who_was_overtaken_keeps_nothing(town: Town) -> None:
+async def test_who_was_overtaken_keeps_nothing(town: CatalogueService) -> None:
     trainer = await town.trainer()
     one = await town.done(trainer.post("/me/certificates", {"certificateName": "First aid"}))
 

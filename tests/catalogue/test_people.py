@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 
 @pytest.mark.parametrize("role", ["client", "trainer", "admin", "superAdmin"])
-async def test_a_profile_leads_to_its_person(town: Town, role: Any) -> None:
+async def test_a_profile_leads_to_its_person(town: CatalogueService, role: Any) -> None:
     somebody = await town.make(role, name="Ann")
     for found in (
         await town.store.people.profile(role, somebody.id),
@@ -23,7 +23,7 @@ async def test_a_profile_leads_to_its_person(town: Town, role: Any) -> None:
         )  # fmt: skip
 
 
-async def test_a_profile_of_another_role_is_nobody(town: Town) -> None:
+async def test_a_profile_of_another_role_is_nobody(town: CatalogueService) -> None:
     client, admin = await town.make("client"), await town.make("admin")
     assert await town.store.people.profile("trainer", client.id) is None
     assert await town.store.people.profile("superAdmin", admin.id) is None
@@ -33,7 +33,7 @@ async def test_a_profile_of_another_role_is_nobody(town: Town) -> None:
 @pytest.mark.parametrize(
     "state", [{"isActive": False}, {"isBlocked": True}, {"isDeleted": True}, {"isVerified": False}]
 )
-async def test_whoever_is_away_is_known_but_not_reachable(town: Town, state: dict[str, bool]) -> None:
+async def test_whoever_is_away_is_known_but_not_reachable(town: CatalogueService, state: dict[str, bool]) -> None:
     trainer = await town.make("trainer")
     users = town.surface.database.collection("users")
     await users.update_one({"_id": ObjectId(trainer.person.id)}, {"$set": state})
@@ -41,7 +41,7 @@ async def test_whoever_is_away_is_known_but_not_reachable(town: Town, state: dic
     assert await town.store.people.profile("trainer", trainer.id) is not None
 
 
-async def test_a_trainer_who_said_nothing_sells_nothing(town: Town) -> None:
+async def test_a_trainer_who_said_nothing_sells_nothing(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     pricing = await town.store.pricings.of(trainer.id)
     assert pricing.trainer_id == trainer.id

@@ -11,13 +11,13 @@ from bson import ObjectId
 
 from domain.files import FileKind, StoredFile
 from domain.times import whole_milliseconds
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import PASSWORD
 
 TYPES: dict[FileKind, str] = {"image": "image/png", "pdf": "application/pdf", "video": "video/mp4"}
 
 
-async def uploaded(town: Town, owner: Resident, kind: FileKind = "image", **more: Any) -> str:
+async def uploaded(town: CatalogueService, owner: Member, kind: FileKind = "image", **more: Any) -> str:
     """The id of a file as an upload would have left it."""
     content = f"{kind} of {owner.id}".encode()
     file = StoredFile(
@@ -39,13 +39,13 @@ async def uploaded(town: Town, owner: Resident, kind: FileKind = "image", **more
     return file.id
 
 
-async def uses(town: Town, file_id: str) -> set[tuple[str, str]]:
+async def uses(town: CatalogueService, file_id: str) -> set[tuple[str, str]]:
     file = await town.store.files.by_id(file_id)
     assert file is not None
     return {(use.kind, use.id) for use in file.uses}
 
 
-async def is_let_go(town: Town, file_id: str) -> bool:
+async def is_let_go(town: CatalogueService, file_id: str) -> bool:
     """Whether the sweeper will take it away, nothing using it."""
     found = await town.surface.database.collection("files").find_one({"_id": ObjectId(file_id)})
     assert found is not None
@@ -53,14 +53,14 @@ async def is_let_go(town: Town, file_id: str) -> bool:
     return bool(found.get("released") and not found["uses"])
 
 
-async def fetched(town: Town, url: str) -> str:
+async def fetched(town: CatalogueService, url: str) -> str:
     answer = await town.surface.call("GET", url.removeprefix(town.surface.url))
     assert answer.status == 200, answer.text
     return answer.text
 
 
 @pytest.mark.parametrize("role", ["client", "trainer", "admin"])
-async def test_a_picture_is_shown_by_a_signed_url(town: Town, role: Any) -> None:
+async def test_a_picture_is_shown_by_a_signed_url(town: CatalogueService, role: Any) -> None:
     somebody = await town.make(role)
     one, other = await uploaded(town, somebody), await uploaded(town, somebody)
     changed = await town.done(somebody.patch("/me/profile", {"profile_image": one}))
@@ -76,7 +76,7 @@ async def test_a_picture_is_shown_by_a_signed_url(town: Town, role: Any) -> None
     assert await is_let_go(town, other)
 
 
-async def test_service_images_come_and_go_one_by_one(town: Town) -> None:
+async def test_service_images_come_and_go_one_by_one(town: CatalogueService) -> None:
     trainer = await town.trainer()
     images = [await uploaded(town, trainer) for _ in range(4)]
     await town.done(trainer.patch("/me/profile", {"service_images": images[:3]}))
@@ -89,7 +89,7 @@ async def test_service_images_come_and_go_one_by_one(town: Town) -> None:
     assert await is_let_go(town, images[3])
 
 
-async def test_what_is_not_ones_own_picture_is_refused_and_nothing_changes(town: Town) -> None:
+async def test_what_is_not_ones_own_picture_is_refused_and_nothing_changes(town: CatalogueService) -> None:
     trainer, other = await town.trainer(city="Bern"), await town.make("trainer")
     mine = await uploaded(town, trainer)
     for file_id in (
@@ -113,7 +113,7 @@ async def test_what_is_not_ones_own_picture_is_refused_and_nothing_changes(town:
     assert (await trainer.get("/me/profile")).body["certificates"] == []
 
 
-async def test_of_changes_at_once_the_one_that_stands_keeps_its_picture(town: Town) -> None:
+async def test_of_changes_at_once_the_one_that_stands_keeps_its_picture(town: CatalogueService) -> None:
     client = await town.make("client")
     images = [await uploaded(town, client) for _ in range(3)]
     for _ in range(4):
@@ -125,7 +125,7 @@ async def test_of_changes_at_once_the_one_that_stands_keeps_its_picture(town: To
             assert (await uses(town, one) == {("profile", client.id)}) is (shown is not None and one in shown)
 
 
-async def test_a_document_is_for_its_owner_and_administrators(town: Town) -> None:
+async def test_a_document_is_for_its_owner_and_administrators(town: CatalogueService) -> None:
     trainer, other, admin = [await town.make(role) for role in ("trainer", "client", "admin")]
     document = await uploaded(town, trainer, "pdf")
     body = {"certificateName": "First aid", "certificateDocument": document}
@@ -148,10 +148,10 @@ async def test_a_document_is_for_its_owner_and_administrators(town: Town) -> Non
     assert await is_let_go(town, scan)
 
 
-async def test_an_erased_account_lets_go_of_everything(town: Town) -> None:
+async def test_an_erased_account_lets_go_of_everything(town: CatalogueService) -> None:
     email = f"{town.mark}@example.com"
     tokens = await town.surface.sign_up(email, role="trainer", name="Nadia")
-    trainer = Resident(town, await town.person(email, tokens["accessToken"]), tokens["user"]["profileId"])
+    trainer = Member(town, await town.person(email, tokens["accessToken"]), tokens["user"]["profileId"])
     image, service, document = [await uploaded(town, trainer) for _ in range(3)]
     await town.done(trainer.patch("/me/profile", {"profile_image": image, "service_images": [service]}))
     await town.done(trainer.post("/me/certificates", {"certificateName": "x", "certificateDocument": document}))

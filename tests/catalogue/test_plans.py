@@ -15,7 +15,7 @@ from domain import listings
 from domain.listings import Sort, TrainerQuery
 from store.database import Database
 from store.store import Store
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 from tests.harness.databases import named
 
 ID = "0123456789abcdef01234567"
@@ -80,7 +80,7 @@ async def listened(mongo_url: str, shared_database: Database) -> AsyncIterator[t
 
 @pytest.mark.parametrize("sort", ["rating", "price", "newest"])
 async def test_a_search_scans_and_sorts_nothing(
-    town: Town, listened: tuple[Store, Commands], shared_database: Database, sort: Sort
+    town: CatalogueService, listened: tuple[Store, Commands], shared_database: Database, sort: Sort
 ) -> None:
     """Any three of the filters, or none, from the start and from a cursor."""
     # An index over arrays is another thing for the planner than one that has not met an array yet.
@@ -97,7 +97,7 @@ async def test_a_search_scans_and_sorts_nothing(
 
 
 async def test_no_list_of_the_catalogue_scans(
-    town: Town, listened: tuple[Store, Commands], shared_database: Database
+    town: CatalogueService, listened: tuple[Store, Commands], shared_database: Database
 ) -> None:
     # Of a collection that is empty the planner takes whatever it meets first.
     for _ in range(3):

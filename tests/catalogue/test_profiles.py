@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 CLIENT: dict[str, Any] = {
     "name": "Ann", "address": "Street 1", "city": "Bern", "postalCode": "3000", "country": "CH",
@@ -23,7 +23,9 @@ TABLES = [("client", CLIENT), ("trainer", TRAINER), ("admin", ADMIN), ("superAdm
 
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
-async def test_what_is_said_is_kept_and_null_clears_it(town: Town, role: Any, fields: dict[str, Any]) -> None:
+async def test_what_is_said_is_kept_and_null_clears_it(
+    town: CatalogueService, role: Any, fields: dict[str, Any]
+) -> None:
     somebody = await town.make(role)
     before = (await somebody.get("/me/profile")).body
     assert (before["id"], before["user"]) == (somebody.id, {"id": somebody.person.id})
@@ -39,7 +41,7 @@ async def test_what_is_said_is_kept_and_null_clears_it(town: Town, role: Any, fi
 
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
-async def test_a_change_leaves_the_rest(town: Town, role: Any, fields: dict[str, Any]) -> None:
+async def test_a_change_leaves_the_rest(town: CatalogueService, role: Any, fields: dict[str, Any]) -> None:
     somebody = await town.make(role)
     await town.done(somebody.patch("/me/profile", fields))
     changed = await town.done(somebody.patch("/me/profile", {"phone": "999"}))
@@ -56,7 +58,9 @@ NOBODYS = {
 
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
-async def test_what_is_not_ones_own_to_say_is_refused(town: Town, role: Any, fields: dict[str, Any]) -> None:
+async def test_what_is_not_ones_own_to_say_is_refused(
+    town: CatalogueService, role: Any, fields: dict[str, Any]
+) -> None:
     somebody = await town.make(role)
     before = (await somebody.get("/me/profile")).body
     others = {name: value for _, table in TABLES for name, value in table.items() if name not in fields}
@@ -83,14 +87,14 @@ async def test_what_is_not_ones_own_to_say_is_refused(town: Town, role: Any, fie
         ("service_images", ["0" * 24] * 21), ("profile_image", "https://x.example/a.png"), ("profile_image", 5),
     ],
 )  # fmt: skip
-async def test_a_value_out_of_bounds_is_refused_by_its_name(town: Town, field: str, value: Any) -> None:
+async def test_a_value_out_of_bounds_is_refused_by_its_name(town: CatalogueService, field: str, value: Any) -> None:
     trainer = await town.make("trainer")
     answer = await trainer.patch("/me/profile", {field: value})
     assert (answer.status, answer.code) == (422, "validation_failed")
     assert answer.body["errors"][0]["field"].startswith(field)
 
 
-async def test_a_public_page_shows_what_is_public(town: Town) -> None:
+async def test_a_public_page_shows_what_is_public(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     await town.done(trainer.patch("/me/profile", TRAINER))
     page = (await town.get(f"/trainers/{trainer.id}")).body
@@ -105,14 +109,14 @@ async def test_a_public_page_shows_what_is_public(town: Town) -> None:
 
 
 @pytest.mark.parametrize("one", ["0" * 24, "x", "client"])
-async def test_who_is_no_trainer_has_no_page(town: Town, one: str) -> None:
+async def test_who_is_no_trainer_has_no_page(town: CatalogueService, one: str) -> None:
     if one == "client":
         one = (await town.make("client")).id
     answer = await town.get(f"/trainers/{one}")
     assert (answer.status, answer.code) in [(404, "not_found"), (422, "validation_failed")]
 
 
-async def test_the_account_of_stripe_is_nobody_elses(town: Town) -> None:
+async def test_the_account_of_stripe_is_nobody_elses(town: CatalogueService) -> None:
     trainer, other = await town.make("trainer"), await town.make("client")
     secret = f"acct_{town.mark}"
     trainers = town.surface.database.collection("trainers")
@@ -124,7 +128,7 @@ async def test_the_account_of_stripe_is_nobody_elses(town: Town) -> None:
         assert secret not in answer.text
 
 
-async def test_a_repeated_change_under_one_key_happens_once(town: Town) -> None:
+async def test_a_repeated_change_under_one_key_happens_once(town: CatalogueService) -> None:
     client = await town.make("client")
     key = {"Idempotency-Key": "k"}
     first = await client.patch("/me/profile", {"city": "Bern"}, headers=key)

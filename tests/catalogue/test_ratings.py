@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from domain.catalogue import Review
 from domain.times import whole_milliseconds
 from store.idempotency import nothing
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import Answer
 
 
-async def stars(town: Town, trainer: Resident) -> list[int]:
+async def stars(town: CatalogueService, trainer: Member) -> list[int]:
     reviews = town.surface.database.collection("reviews")
     return [one["rating"] async for one in reviews.find({"trainer": ObjectId(trainer.id)})]
 
 
-async def check(town: Town, trainer: Resident) -> None:
+async def check(town: CatalogueService, trainer: Member) -> None:
     """The page, the listing and the reviews say the same."""
     given = await stars(town, trainer)
     shown = (await town.get(f"/trainers/{trainer.id}")).body["rating"]
@@ -36,13 +36,13 @@ async def check(town: Town, trainer: Resident) -> None:
     assert (listing["ratingSum"], listing["ratingCount"]) == (sum(given), len(given))
 
 
-async def test_many_clients_at_once(town: Town) -> None:
+async def test_many_clients_at_once(town: CatalogueService) -> None:
     """Each writes, changes and some remove their reviews while the trainer's profile changes too."""
     trainer, admin = await town.trainer(), await town.make("admin")
     clients = [await town.make("client") for _ in range(8)]
     bookings = [(client, await town.booking(client, trainer)) for client in clients for _ in range(2)]
 
-    async def life(number: int, client: Resident, booking: str) -> None:
+    async def life(number: int, client: Member, booking: str) -> None:
         body = {"rating": 1 + number % 5}
         review = await _until_done(partial(client.post, f"/bookings/{booking}/review", body), 201)
         path = f"/reviews/{review['id']}"
@@ -86,7 +86,7 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_any_history(town: Town, at_once: int, examples: int) -> None:
+async def test_any_history(town: CatalogueService, at_once: int, examples: int) -> None:
     """Against the reviews themselves, step by step or four at a time."""
     loop, trainer = asyncio.get_running_loop(), await town.trainer()
     client = await town.make("client")
@@ -99,7 +99,7 @@ async def test_any_history(town: Town, at_once: int, examples: int) -> None:
     await asyncio.to_thread(history)
 
 
-async def _history(town: Town, trainer: Resident, client: Resident, steps: list[Step], at_once: int) -> None:
+async def _history(town: CatalogueService, trainer: Member, client: Member, steps: list[Step], at_once: int) -> None:
     store, there = town.store, dict.fromkeys(range(6), "")
 
     async def take(step: Step) -> None:
@@ -130,7 +130,7 @@ async def _history(town: Town, trainer: Resident, client: Resident, steps: list[
     await check(town, trainer)
 
 
-async def _check_listing(town: Town, trainer: Resident) -> None:
+async def _check_listing(town: CatalogueService, trainer: Member) -> None:
     given, listed = await stars(town, trainer), await town.store.listings.rating_of(trainer.id)
     assert listed.rating_count == len(given)
     assert listed.rating_average == (sum(given) / len(given) if given else None)

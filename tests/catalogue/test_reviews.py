@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 ID = "0123456789abcdef01234567"
 
 
-async def rating(town: Town, trainer: Resident) -> Any:
+async def rating(town: CatalogueService, trainer: Member) -> Any:
     return (await town.get(f"/trainers/{trainer.id}")).body["rating"]
 
 
-async def test_a_completed_session_is_reviewed_once(town: Town) -> None:
+async def test_a_completed_session_is_reviewed_once(town: CatalogueService) -> None:
     client, trainer = await town.make("client", name="Ann"), await town.trainer()
     booking = await town.booking(client, trainer)
     answers = await asyncio.gather(
@@ -33,7 +33,7 @@ async def test_a_completed_session_is_reviewed_once(town: Town) -> None:
 
 
 @pytest.mark.parametrize("status", ["held", "confirmed", "cancelled", "no_show", "expired"])
-async def test_what_did_not_take_place_is_not_reviewed(town: Town, status: Any) -> None:
+async def test_what_did_not_take_place_is_not_reviewed(town: CatalogueService, status: Any) -> None:
     client, trainer = await town.make("client"), await town.trainer()
     booking = await town.booking(client, trainer, status)
     answer = await client.post(f"/bookings/{booking}/review", {"rating": 5})
@@ -41,7 +41,7 @@ async def test_what_did_not_take_place_is_not_reviewed(town: Town, status: Any) 
     assert await rating(town, trainer) == {"average": None, "count": 0}
 
 
-async def test_only_the_client_of_the_session_reviews_it(town: Town) -> None:
+async def test_only_the_client_of_the_session_reviews_it(town: CatalogueService) -> None:
     client, other, trainer, admin = [await town.make(role) for role in ("client", "client", "trainer", "admin")]
     booking = await town.booking(client, trainer)
     for somebody, code in ((other, "not_found"), (trainer, "forbidden"), (admin, "forbidden")):
@@ -58,14 +58,14 @@ async def test_only_the_client_of_the_session_reviews_it(town: Town) -> None:
         ({"rating": 5, "trainer": ID}, "trainer"), ({"rating": 5, "bookingId": ID}, "bookingId"),
     ],
 )  # fmt: skip
-async def test_what_is_no_review_is_refused(town: Town, body: dict[str, Any], field: str) -> None:
+async def test_what_is_no_review_is_refused(town: CatalogueService, body: dict[str, Any], field: str) -> None:
     client, trainer = await town.make("client"), await town.make("trainer")
     booking = await town.booking(client, trainer)
     answer = await client.post(f"/bookings/{booking}/review", body)
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
 
 
-async def test_its_author_changes_and_removes_it(town: Town) -> None:
+async def test_its_author_changes_and_removes_it(town: CatalogueService) -> None:
     client, other, trainer = await town.make("client"), await town.make("client"), await town.trainer()
     await town.review(trainer, 5, other)
     review = await town.review(trainer, 2, client, comment="Meh")
@@ -87,7 +87,7 @@ async def test_its_author_changes_and_removes_it(town: Town) -> None:
         assert (await client.call(method, path, {"rating": 1} if method == "PATCH" else None)).code == "not_found"
 
 
-async def test_an_administrator_removes_it(town: Town) -> None:
+async def test_an_administrator_removes_it(town: CatalogueService) -> None:
     trainer, admin = await town.trainer(), await town.make("admin")
     review = await town.review(trainer, 1)
     assert (await admin.delete(f"/reviews/{review['id']}")).status == 204
@@ -95,7 +95,7 @@ async def test_an_administrator_removes_it(town: Town) -> None:
     assert await rating(town, trainer) == {"average": None, "count": 0}
 
 
-async def test_they_are_listed_newest_first_in_pages(town: Town) -> None:
+async def test_they_are_listed_newest_first_in_pages(town: CatalogueService) -> None:
     trainer, other = await town.trainer(), await town.trainer()
     await town.review(other, 1)
     made = [(await town.review(trainer, 1 + number % 5))["id"] for number in range(5)]
@@ -113,7 +113,7 @@ async def test_they_are_listed_newest_first_in_pages(town: Town) -> None:
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "cursor")
 
 
-async def test_a_hidden_trainer_is_reviewed_all_the_same(town: Town) -> None:
+async def test_a_hidden_trainer_is_reviewed_all_the_same(town: CatalogueService) -> None:
     client, trainer = await town.make("client"), await town.trainer()
     booking = await town.booking(client, trainer)
     await town.done(trainer.patch("/me", {"isActive": False}))

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 Facts = dict[str, Any]
 
 
-async def test_a_trainer_is_found_with_a_card(town: Town) -> None:
+async def test_a_trainer_is_found_with_a_card(town: CatalogueService) -> None:
     trainer = await town.priced(4500, name="Zoë Ålund", city="Malmö", studioName="Løft", yearsOfExperience=4)
     category, (sub,) = await town.category("Vinyasa", name="Yoga")
     await town.offers(trainer, category, sub)
@@ -53,14 +53,14 @@ async def test_a_trainer_is_found_with_a_card(town: Town) -> None:
         ("", True),
     ],
 )
-async def test_words_are_found_however_they_are_written(town: Town, query: str, found: bool) -> None:
+async def test_words_are_found_however_they_are_written(town: CatalogueService, query: str, found: bool) -> None:
     trainer = await town.trainer(name="Zoë Ålund", city="Malmö", studioName="Løft")
     category, (sub,) = await town.category("Reformer", name="Pilates")
     await town.offers(trainer, category, sub)
     assert await town.found(f"q={quote(query)}") == [trainer.id] * found
 
 
-async def test_a_renamed_category_is_found_by_its_new_name(town: Town) -> None:
+async def test_a_renamed_category_is_found_by_its_new_name(town: CatalogueService) -> None:
     trainer = await town.trainer()
     category, (sub,) = await town.category("Oldsub", name="Oldname")
     await town.offers(trainer, category, sub)
@@ -71,7 +71,7 @@ async def test_a_renamed_category_is_found_by_its_new_name(town: Town) -> None:
     assert await town.found("q=oldname") == await town.found("q=oldsub") == []
 
 
-async def test_places_are_those_of_the_trainer_and_of_the_studio(town: Town) -> None:
+async def test_places_are_those_of_the_trainer_and_of_the_studio(town: CatalogueService) -> None:
     trainer = await town.trainer(city="São Paulo", studioCity="Rio", studioCountry="Brasil")
     for query in ("city=sao%20paulo", "city=RIO", "city=S%C3%83O++PAULO"):
         assert await town.found(query) == [trainer.id], query
@@ -80,7 +80,7 @@ async def test_places_are_those_of_the_trainer_and_of_the_studio(town: Town) -> 
     assert answer.body["items"] == []
 
 
-async def test_every_combination_of_filters(town: Town) -> None:
+async def test_every_combination_of_filters(town: CatalogueService) -> None:
     """Against the facts, over all combinations of six yes-or-no filters."""
     category, (sub,) = await town.category("Sub")
     facts: dict[str, Facts] = {}
@@ -116,7 +116,7 @@ async def test_every_combination_of_filters(town: Town) -> None:
         assert await town.found("&".join([*names, f"sort={sort}"])) == expected, (names, sort)
 
 
-async def test_the_price_is_that_of_one_session(town: Town) -> None:
+async def test_the_price_is_that_of_one_session(town: CatalogueService) -> None:
     single = await town.trainer()
     await town.sells(
         single,
@@ -137,7 +137,7 @@ async def test_the_price_is_that_of_one_session(town: Town) -> None:
     assert await town.found("maxPrice=99999999&sort=price") == [packs.id, single.id]
 
 
-async def test_whoever_has_no_review_stands_at_no_stars(town: Town) -> None:
+async def test_whoever_has_no_review_stands_at_no_stars(town: CatalogueService) -> None:
     new, known = await town.trainer(), await town.trainer()
     await town.review(known, 1)
     for query in ("", "minRating=0", "minRating=0&sort=rating"):
@@ -148,7 +148,7 @@ async def test_whoever_has_no_review_stands_at_no_stars(town: Town) -> None:
 
 
 @pytest.mark.parametrize("sort", ["rating", "price", "newest"])
-async def test_pages_miss_nobody_and_repeat_nobody_while_others_come(town: Town, sort: str) -> None:
+async def test_pages_miss_nobody_and_repeat_nobody_while_others_come(town: CatalogueService, sort: str) -> None:
     # Many of the same rank, where a cursor without the id would lose its place.
     there = [await _trainer(town, number) for number in range(9)]
     seen: list[str] = []
@@ -164,14 +164,14 @@ async def test_pages_miss_nobody_and_repeat_nobody_while_others_come(town: Town,
     assert {one.id for one in there} <= set(seen)
 
 
-async def _trainer(town: Town, number: int) -> Resident:
+async def _trainer(town: CatalogueService, number: int) -> Member:
     trainer = await town.priced(1000 + number % 2)
     if number % 3 == 0:
         await town.review(trainer, 5)
     return trainer
 
 
-async def test_a_full_last_page_ends_the_list(town: Town) -> None:
+async def test_a_full_last_page_ends_the_list(town: CatalogueService) -> None:
     for _ in range(2):
         await town.trainer()
     answer = await town.get(f"/trainers?country={town.mark}&limit=2")
@@ -184,13 +184,13 @@ async def test_a_full_last_page_ends_the_list(town: Town) -> None:
      "cursor=x", "limit=0", "q=a+b+c+d+e+f+g+h+i+j+k",
      "q[$ne]=1", "city=", "availableOn=tomorrow", "availableOn=2026-02-30", "rating=5"],
 )  # fmt: skip
-async def test_what_is_no_search_is_refused(town: Town, query: str) -> None:
+async def test_what_is_no_search_is_refused(town: CatalogueService, query: str) -> None:
     answer = await town.get(f"/trainers?{query}")
     assert (answer.status, answer.code) == (422, "validation_failed")
     assert answer.body["errors"][0]["field"] == query.partition("=")[0]
 
 
-async def test_a_cursor_belongs_to_its_order(town: Town) -> None:
+async def test_a_cursor_belongs_to_its_order(town: CatalogueService) -> None:
     for _ in range(2):
         await town.trainer()
     cursor = (await town.get(f"/trainers?country={town.mark}&limit=1")).body["nextCursor"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from tests.catalogue.town import Town
+from tests.catalogue.service import CatalogueService
 
 ID = "0123456789abcdef01234567"
 FULL = {
@@ -35,7 +35,7 @@ NOTHING = {
 }
 
 
-async def test_pricing_is_replaced_as_a_whole(town: Town) -> None:
+async def test_pricing_is_replaced_as_a_whole(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     path = f"/trainers/{trainer.id}/pricing"
     assert (await town.get(path)).body == {"trainer": trainer.id, **NOTHING, "updatedAt": None}
@@ -74,7 +74,9 @@ async def test_pricing_is_replaced_as_a_whole(town: Town) -> None:
         ({"trainer": ID}, "trainer"),
     ],
 )
-async def test_an_offer_without_its_terms_is_refused(town: Town, change: dict[str, Any], field: str) -> None:
+async def test_an_offer_without_its_terms_is_refused(
+    town: CatalogueService, change: dict[str, Any], field: str
+) -> None:
     trainer = await town.make("trainer")
     answer = await trainer.put("/me/pricing", {**FULL, **change})
     assert (answer.status, answer.code) == (422, "validation_failed")
@@ -82,13 +84,13 @@ async def test_an_offer_without_its_terms_is_refused(town: Town, change: dict[st
     assert (await town.store.pricings.of(trainer.id)).updated_at is None
 
 
-async def test_a_price_may_wait_for_its_offer(town: Town) -> None:
+async def test_a_price_may_wait_for_its_offer(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     said = await town.done(trainer.put("/me/pricing", {"tenSessionPrice": 99_999_999, "weeklyTrialLimit": 1000}))
     assert (said["tenSessionPrice"], said["isTenSessionAvailable"]) == (99_999_999, False)
 
 
-async def test_specializations_are_replaced_as_a_whole(town: Town) -> None:
+async def test_specializations_are_replaced_as_a_whole(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     yoga, (yin, hatha) = await town.category("Yin", "Hatha", name="Yoga")
     boxing, _ = await town.category(name="Boxing")
@@ -110,7 +112,7 @@ async def test_specializations_are_replaced_as_a_whole(town: Town) -> None:
     assert await rows.count_documents({"trainer": ObjectId(trainer.id)}) == 1
 
 
-async def test_specializations_have_to_be_in_the_catalogue(town: Town) -> None:
+async def test_specializations_have_to_be_in_the_catalogue(town: CatalogueService) -> None:
     trainer = await town.make("trainer")
     yoga, (yin,) = await town.category("Yin")
     boxing, (kick,) = await town.category("Kick")
@@ -132,7 +134,7 @@ async def test_specializations_have_to_be_in_the_catalogue(town: Town) -> None:
     assert kept["sessionCategory"] == boxing
 
 
-async def test_whatever_is_said_at_once_search_knows_all_of_it(town: Town) -> None:
+async def test_whatever_is_said_at_once_search_knows_all_of_it(town: CatalogueService) -> None:
     """Two transactions that each saw half of the truth: one has to start again."""
     category, _ = await town.category()
     for _ in range(5):
@@ -150,7 +152,7 @@ async def test_whatever_is_said_at_once_search_knows_all_of_it(town: Town) -> No
 
 
 @pytest.mark.parametrize("role", ["client", "admin"])
-async def test_only_trainers_sell(town: Town, role: Any) -> None:
+async def test_only_trainers_sell(town: CatalogueService, role: Any) -> None:
     somebody = await town.make(role)
     for method, path, body in (
         ("PUT", "/me/pricing", {}),
@@ -164,7 +166,7 @@ async def test_only_trainers_sell(town: Town, role: Any) -> None:
         assert (answer.status, answer.code) == (403, "forbidden"), path
 
 
-async def test_a_listing_of_a_time_that_had_none_is_made_at_the_start(town: Town) -> None:
+async def test_a_listing_of_a_time_that_had_none_is_made_at_the_start(town: CatalogueService) -> None:
     trainer = await town.priced(7000)
     listings = town.surface.database.collection("trainerListings")
     for own in await town.found():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.availability import DAYS
 from store.database import ClientSession
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 
 Deed = tuple[str, int]
 DEEDS = st.lists(
@@ -27,8 +27,10 @@ DEEDS = st.lists(
 )
 
 
-class Life:
-    def __init__(self, town: Town, trainer: Resident, admin: Resident, categories: list[tuple[str, list[str]]]) -> None:
+class RandomChanges:
+    def __init__(
+        self, town: CatalogueService, trainer: Member, admin: Member, categories: list[tuple[str, list[str]]]
+    ) -> None:
         self.town, self.trainer, self.admin, self.categories = town, trainer, admin, categories
 
     async def do(self, deed: Deed) -> None:
@@ -68,14 +70,14 @@ class Life:
         await self.town.review(self.trainer, 1 + number)
 
 
-async def listing(town: Town, trainer: Resident) -> Any:
+async def listing(town: CatalogueService, trainer: Member) -> Any:
     found = await town.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
     assert found is not None
     del found["revision"]
     return found
 
 
-async def check(town: Town, trainer: Resident) -> None:
+async def check(town: CatalogueService, trainer: Member) -> None:
     kept = await listing(town, trainer)
 
     async def refresh(session: ClientSession) -> None:
@@ -87,13 +89,15 @@ async def check(town: Town, trainer: Resident) -> None:
 
 @pytest.mark.parametrize("examples", [10, pytest.param(150, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_a_listing_is_what_follows_from_what_was_said(town: Town, at_once: int, examples: int) -> None:
+async def test_a_listing_is_what_follows_from_what_was_said(
+    town: CatalogueService, at_once: int, examples: int
+) -> None:
     loop = asyncio.get_running_loop()
     admin = await town.make("superAdmin")
     categories = [await town.category("One", "Two") for _ in range(2)]
 
     async def live(deeds: list[Deed]) -> None:
-        life = Life(town, await town.trainer(), admin, categories)
+        life = RandomChanges(town, await town.trainer(), admin, categories)
         for start in range(0, len(deeds), at_once):
             await asyncio.gather(*map(life.do, deeds[start : start + at_once]))
             await check(town, life.trainer)

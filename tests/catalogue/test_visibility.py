@@ -9,11 +9,11 @@ import pytest
 from domain.catalogue import Pricing, Specialization
 from domain.errors import Code, DomainError
 from domain.times import whole_milliseconds
-from tests.catalogue.town import Resident, Town
+from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import PASSWORD
 
 
-async def _shows(town: Town, trainer: Resident) -> bool:
+async def _shows(town: CatalogueService, trainer: Member) -> bool:
     """The same everywhere."""
     everywhere = {trainer.id in await town.found(query) for query in ("", "sort=price", "sort=newest", "q=tara")}
     for path in ("", "/pricing", "/reviews"):
@@ -24,7 +24,7 @@ async def _shows(town: Town, trainer: Resident) -> bool:
     return shows
 
 
-async def test_a_pause_hides_and_ends(town: Town) -> None:
+async def test_a_pause_hides_and_ends(town: CatalogueService) -> None:
     trainer = await town.trainer()
     assert await _shows(town, trainer)
     await town.done(trainer.patch("/me", {"isActive": False}))
@@ -37,7 +37,7 @@ async def test_a_pause_hides_and_ends(town: Town) -> None:
     assert await town.found("city=elsewhere") == [trainer.id]
 
 
-async def test_coming_back_while_moving_house_forgets_neither(town: Town) -> None:
+async def test_coming_back_while_moving_house_forgets_neither(town: CatalogueService) -> None:
     """The move changes nothing of a hidden listing, and yet the return has to see it."""
     trainer = await town.trainer()
     for number in range(12):
@@ -49,7 +49,7 @@ async def test_coming_back_while_moving_house_forgets_neither(town: Town) -> Non
         assert await town.found(f"city=place+{number}") == [trainer.id]
 
 
-async def test_a_block_hides_and_ends(town: Town) -> None:
+async def test_a_block_hides_and_ends(town: CatalogueService) -> None:
     trainer, admin = await town.trainer(), await town.make("admin")
     await town.done(admin.post(f"/admin/users/{trainer.person.id}/block", {"reason": "spam"}))
     assert not await _shows(town, trainer)
@@ -57,7 +57,7 @@ async def test_a_block_hides_and_ends(town: Town) -> None:
     assert await _shows(town, trainer)
 
 
-async def test_only_a_verified_trainer_shows(town: Town) -> None:
+async def test_only_a_verified_trainer_shows(town: CatalogueService) -> None:
     email, name = f"{town.mark}@example.com", f"Nadia {town.mark}"
     code = await town.surface.register(email, role="trainer", name=name)
     assert (await town.get(f"/trainers?q={town.mark}")).body["items"] == []
@@ -66,7 +66,7 @@ async def test_only_a_verified_trainer_shows(town: Town) -> None:
     assert card["name"] == name
 
 
-async def test_a_reset_password_verifies_too(town: Town) -> None:
+async def test_a_reset_password_verifies_too(town: CatalogueService) -> None:
     """It proves the mailbox as the first code would have done."""
     email = f"{town.mark}@example.com"
     await town.surface.register(email, role="trainer", name=f"Nadia {town.mark}")
@@ -78,7 +78,7 @@ async def test_a_reset_password_verifies_too(town: Town) -> None:
     assert len((await town.get(f"/trainers?q={town.mark}")).body["items"]) == 1
 
 
-async def test_who_becomes_a_client_is_no_trainer(town: Town) -> None:
+async def test_who_becomes_a_client_is_no_trainer(town: CatalogueService) -> None:
     email = f"{town.mark}@example.com"
     await town.surface.register(email, role="trainer", name=f"Nadia {town.mark}")
     code = await town.surface.register(email, "another password", role="client", name="Nadia")
@@ -90,20 +90,20 @@ async def test_who_becomes_a_client_is_no_trainer(town: Town) -> None:
 
 
 @pytest.mark.parametrize("role", ["client", "trainer"])
-async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: Town, role: str) -> None:
+async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: CatalogueService, role: str) -> None:
     email = f"{town.mark}@example.com"
     tokens = await town.surface.sign_up(email, role=role, name="Nadia")
     token, profile_id = tokens["accessToken"], tokens["user"]["profileId"]
     trainer, client = await town.trainer(), await town.make("client")
     db = town.surface.database
     if role == "client":
-        me = Resident(town, await town.person(email, token), profile_id)
+        me = Member(town, await town.person(email, token), profile_id)
         await town.review(trainer, 5, me, comment="Great")
         await town.done(me.put(f"/me/bookmarks/{trainer.id}"))
         key = {"Idempotency-Key": "k"}
         await town.done(me.patch("/me/profile", {"address": f"Street {town.mark}"}, headers=key))
     else:
-        me = Resident(town, await town.person(email, token), profile_id)
+        me = Member(town, await town.person(email, token), profile_id)
         category, subs = await town.category("Sub")
         await town.done(me.patch("/me/profile", {"country": town.mark, "studioName": "Loft"}))
         await town.sells(me, freeTrial=True, weeklyTrialLimit=1)
@@ -128,10 +128,10 @@ async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(town: Town
             assert not [text for text in texts if profile_id in text]
 
 
-async def test_what_was_under_way_when_an_account_was_erased_changes_nothing(town: Town) -> None:
+async def test_what_was_under_way_when_an_account_was_erased_changes_nothing(town: CatalogueService) -> None:
     email = f"{town.mark}@example.com"
     tokens = await town.surface.sign_up(email, role="trainer", name="Nadia")
-    trainer = Resident(town, await town.person(email, tokens["accessToken"]), tokens["user"]["profileId"])
+    trainer = Member(town, await town.person(email, tokens["accessToken"]), tokens["user"]["profileId"])
     category, _ = await town.category()
     await town.done(trainer.post("/me/erase", {"password": PASSWORD}))
     offers, now = town.store.offers, whole_milliseconds(town.surface.clock())

@@ -17,13 +17,13 @@ from server import embedded
 from store.database import Database
 from tests.conftest import TEST_DATA
 from tests.conversations.databases import prepared_database
-from tests.conversations.spread_stage import spread_stage
-from tests.conversations.stage import NodeStage, Stage
-from tests.harness.complaints import no_complaints
+from tests.conversations.services import ConversationService, OneNodeService
+from tests.conversations.two_processes import spread_stage
 from tests.harness.databases import named
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.service import OneNode, Service
-from tests.together.spread import Deployment, Kind, Spread, deployed
+from tests.harness.unread_errors import no_complaints
+from tests.together.two_processes import Deployment, Kind, Spread, deployed
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
 KINDS: tuple[Kind, ...] = ("workers", "programs")
@@ -56,7 +56,7 @@ async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def running(
     mongo_url: str, redis_url: str, shared_database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningNode]:
     """A node that all tests here share."""
     data_dir: Path = tmp_path_factory.mktemp("node")
     async with running_node(named(mongo_url, shared_database.db.name), redis_url, data_dir) as node:
@@ -96,10 +96,10 @@ async def deployments(
 @pytest.fixture(params=EVERYWHERE)
 async def stage(
     request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[ConversationService]:
     spreading: Spreading | None = request.param
     if spreading is None:
-        here = NodeStage(shared_database)
+        here = OneNodeService(shared_database)
         yield here
         await here.settled()
         return
@@ -110,7 +110,7 @@ async def stage(
 
 @pytest.fixture(params=EVERYWHERE)
 async def service(
-    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, running: Running
+    request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, running: RunningNode
 ) -> Service:
     spreading: Spreading | None = request.param
     if spreading is None:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
 FILE = "f" * 24
 
 
-async def _pair(stage: Stage) -> tuple[Caller, Caller, str]:
+async def _pair(stage: ConversationService) -> tuple[Caller, Caller, str]:
     client, trainer, conversation = await stage.people.pair()
     return stage.device(client), stage.device(trainer), conversation
 
@@ -25,7 +25,7 @@ async def _pair(stage: Stage) -> tuple[Caller, Caller, str]:
         "right\u202eleft", "\U0010ffff", "\ud7ff\ue000", '"}]\\', "\u2028x\u2029", "line\r\nline",
     ],
 )  # fmt: skip
-async def test_any_words_come_back_as_they_were(stage: Stage, text: str) -> None:
+async def test_any_words_come_back_as_they_were(stage: ConversationService, text: str) -> None:
     phone, other, conversation = await _pair(stage)
     assert (await phone.send(conversation, "m", text))["text"] == text
     assert [event["message"]["text"] for event in (await other.heard("message:new"))] == [text]
@@ -37,7 +37,7 @@ async def test_any_words_come_back_as_they_were(stage: Stage, text: str) -> None
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u00a0\u2003", "\u2028", "x" * 4001, "🏋" * 4001, None, 7, ["x"]])
 @pytest.mark.parametrize("event", ["message:send", "message:edit"])
-async def test_what_is_refused(stage: Stage, text: object, event: str) -> None:
+async def test_what_is_refused(stage: ConversationService, text: object, event: str) -> None:
     phone, other, conversation = await _pair(stage)
     message = await phone.send(conversation, "m")
     target: Data = {"messageId": message["id"]}
@@ -50,7 +50,7 @@ async def test_what_is_refused(stage: Stage, text: object, event: str) -> None:
     assert await other.heard("message:updated") == []
 
 
-async def test_a_message_without_anything_is_refused(stage: Stage) -> None:
+async def test_a_message_without_anything_is_refused(stage: ConversationService) -> None:
     phone, _, conversation = await _pair(stage)
     with pytest.raises(Refused, match="validation_failed"):
         await phone.do("message:send", {"conversationId": conversation, "clientMessageId": "m"})
@@ -58,7 +58,9 @@ async def test_a_message_without_anything_is_refused(stage: Stage) -> None:
 
 @pytest.mark.parametrize("field", ["imageUrls", "videoUrls", "pdfUrls"])
 @pytest.mark.parametrize("text", [None, "with words"])
-async def test_attachments_are_refused_until_there_are_files(stage: Stage, field: str, text: str | None) -> None:
+async def test_attachments_are_refused_until_there_are_files(
+    stage: ConversationService, field: str, text: str | None
+) -> None:
     phone, other, conversation = await _pair(stage)
     command = {"conversationId": conversation, "clientMessageId": "m", "text": text, field: [FILE]}
     with pytest.raises(Refused, match="validation_failed") as refused:
@@ -70,7 +72,7 @@ async def test_attachments_are_refused_until_there_are_files(stage: Stage, field
 
 
 @pytest.mark.parametrize("key", ["", "x" * 65, "ключ", "tab\t", "line\n", "\x7f", 7, None])
-async def test_what_is_no_client_message_id(stage: Stage, key: object) -> None:
+async def test_what_is_no_client_message_id(stage: ConversationService, key: object) -> None:
     phone, _, conversation = await _pair(stage)
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do("message:send", {"conversationId": conversation, "clientMessageId": key, "text": "x"})
@@ -78,7 +80,7 @@ async def test_what_is_no_client_message_id(stage: Stage, key: object) -> None:
 
 
 @pytest.mark.parametrize("emoji", ["👍", "❤️", "👍🏽", FAMILY, "🏳️‍🌈", "+1", "x" * 32])
-async def test_what_is_an_emoji(stage: Stage, emoji: str) -> None:
+async def test_what_is_an_emoji(stage: ConversationService, emoji: str) -> None:
     phone, other, conversation = await _pair(stage)
     message = await phone.send(conversation, "m")
     reacted = await other.do("message:react", {"messageId": message["id"], "emoji": emoji})
@@ -86,14 +88,14 @@ async def test_what_is_an_emoji(stage: Stage, emoji: str) -> None:
 
 
 @pytest.mark.parametrize("emoji", ["", " ", "👍 ", "x" * 33, "\n", "a\x00", "\u2003", None, 7])
-async def test_what_is_none(stage: Stage, emoji: object) -> None:
+async def test_what_is_none(stage: ConversationService, emoji: object) -> None:
     phone, other, conversation = await _pair(stage)
     message = await phone.send(conversation, "m")
     with pytest.raises(Refused, match="validation_failed"):
         await other.do("message:react", {"messageId": message["id"], "emoji": emoji})
 
 
-async def test_reactions_of_one_person_have_an_end(stage: Stage) -> None:
+async def test_reactions_of_one_person_have_an_end(stage: ConversationService) -> None:
     phone, other, conversation = await _pair(stage)
     message = {"messageId": (await phone.send(conversation, "m"))["id"]}
     for n in range(20):
@@ -111,7 +113,7 @@ _ANY_WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_s
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=_ANY_WORDS)
-async def test_whatever_is_typed(stage: Stage, text: str) -> None:
+async def test_whatever_is_typed(stage: ConversationService, text: str) -> None:
     phone, other, conversation = await _pair(stage)
     message = await phone.send(conversation, "m", text)
     assert message["text"] == (await other.heard("message:new"))[0]["message"]["text"] == text

@@ -9,7 +9,7 @@ import pytest
 
 from store.database import Database
 from store.store import Store
-from tests.conversations.stage import NodeStage, Stage
+from tests.conversations.services import ConversationService, OneNodeService
 from tests.harness.devices import Data, Refused
 
 SECRET = "unspeakable"
@@ -28,7 +28,7 @@ async def _mentions(database: Database, words: str) -> list[str]:
 async def test_words_are_gone_from_the_whole_database(database: Database) -> None:
     """Also the words of edits, and those in answers kept for commands with an idempotency key."""
     await Store(database).prepare()
-    stage = NodeStage(database)
+    stage = OneNodeService(database)
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m", f"{SECRET} first")
@@ -44,7 +44,7 @@ async def test_words_are_gone_from_the_whole_database(database: Database) -> Non
     assert await _mentions(database, SECRET) == []
 
 
-async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Stage) -> None:
+async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m", "first")
@@ -62,7 +62,7 @@ async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Stage) -> 
     assert len(await other.heard("message:updated")) == 3
 
 
-async def test_keyed_changes_keep_the_order_of_their_socket(stage: Stage) -> None:
+async def test_keyed_changes_keep_the_order_of_their_socket(stage: ConversationService) -> None:
     client, _, conversation = await stage.people.pair()
     phone = stage.device(client)
     named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
@@ -75,7 +75,7 @@ async def test_keyed_changes_keep_the_order_of_their_socket(stage: Stage) -> Non
         assert texts == [f"{n}" for n in range(start + 8)]
 
 
-async def test_what_is_left_of_it(stage: Stage) -> None:
+async def test_what_is_left_of_it(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m", "words")
@@ -93,7 +93,7 @@ async def test_what_is_left_of_it(stage: Stage) -> None:
     assert item["lastMessage"] == deleted
 
 
-async def test_again_is_no_further_entry(stage: Stage) -> None:
+async def test_again_is_no_further_entry(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m")
@@ -102,7 +102,7 @@ async def test_again_is_no_further_entry(stage: Stage) -> None:
     assert len(await other.heard("message:updated")) == 1
 
 
-async def test_only_by_its_author_and_nothing_afterwards(stage: Stage) -> None:
+async def test_only_by_its_author_and_nothing_afterwards(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}

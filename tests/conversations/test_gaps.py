@@ -6,12 +6,12 @@ from bson import ObjectId
 
 from store.log.documents import MESSAGES, message_document
 from tests.harness.devices import device
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.store.writing import a_message
 
 
-async def test_nobody_misses_it(running: Running, people: People) -> None:
+async def test_nobody_misses_it(running: RunningNode, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await phone.send(conversation, "1")

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
-async def _talk(stage: Stage, messages: int) -> tuple[Caller, Caller, str]:
+async def _talk(stage: ConversationService, messages: int) -> tuple[Caller, Caller, str]:
     """So many messages of the client's, ``1``, ``2``, …"""
     client, trainer, conversation = await stage.people.pair()
     phone = stage.device(client)
@@ -32,7 +32,7 @@ async def _unread(device: Caller) -> int:
     return int(item["unread"])
 
 
-async def test_pages_go_back_to_the_first(stage: Stage) -> None:
+async def test_pages_go_back_to_the_first(stage: ConversationService) -> None:
     _, other, conversation = await _talk(stage, 7)
     assert await _page(other, conversation, limit=3) == (["5", "6", "7"], True)
     assert await _page(other, conversation, limit=3, beforeSeq=5) == (["2", "3", "4"], True)
@@ -43,7 +43,7 @@ async def test_pages_go_back_to_the_first(stage: Stage) -> None:
     assert await _page(other, conversation, beforeSeq=2**53 - 1, limit=1) == (["7"], True)
 
 
-async def test_changes_take_a_number_and_no_place(stage: Stage) -> None:
+async def test_changes_take_a_number_and_no_place(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage, 3)
     first, second, _ = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     for n in range(25):
@@ -58,13 +58,13 @@ async def test_changes_take_a_number_and_no_place(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("command", [{"limit": 0}, {"limit": 101}, {"beforeSeq": -1}, {"beforeSeq": "1"}, {"after": 1}])
-async def test_what_is_refused(stage: Stage, command: Data) -> None:
+async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
     phone, _, conversation = await _talk(stage, 1)
     with pytest.raises(Refused, match="validation_failed"):
         await phone.do("message:list", {"conversationId": conversation, **command})
 
 
-async def test_only_what_the_other_side_said_is_unread(stage: Stage) -> None:
+async def test_only_what_the_other_side_said_is_unread(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage, 5)
     await other.send(conversation, "mine")
     assert (await _unread(phone), await _unread(other)) == (1, 5)
@@ -76,7 +76,7 @@ async def test_only_what_the_other_side_said_is_unread(stage: Stage) -> None:
     assert await _unread(other) == 0
 
 
-async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: Stage) -> None:
+async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage, 3)
     first, second, third = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     await phone.do("message:edit", {"messageId": first["id"], "text": "edited"})
@@ -89,7 +89,7 @@ async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: St
     assert await _unread(other) == 1
 
 
-async def test_unread_counts_to_a_hundred(stage: Stage) -> None:
+async def test_unread_counts_to_a_hundred(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage, 99)
     assert await _unread(other) == 99
     for key, unread in (("100", 100), ("101", 100)):

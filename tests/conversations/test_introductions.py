@@ -7,17 +7,17 @@ import asyncio
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Heard, NodeStage, Stage
+from tests.conversations.services import ConversationService, Heard, OneNodeService
 from tests.harness.people import Person
 
 
-async def _told(stage: Stage, person: Person) -> list[Heard]:
+async def _told(stage: ConversationService, person: Person) -> list[Heard]:
     """What the person was told of new messages and conversations."""
     wanted = ("conversation:new", "message:new")
     return [each for each in await stage.device(person).told() if each[0] in wanted]
 
 
-async def test_nobody_is_told_of_a_conversation_without_words(stage: Stage) -> None:
+async def test_nobody_is_told_of_a_conversation_without_words(stage: ConversationService) -> None:
     client, trainer = await stage.people.make("client"), await stage.people.make("trainer")
     await stage.device(client).do("conversation:open", {"userId": trainer.id})
     assert await _told(stage, client) == await _told(stage, trainer) == []
@@ -25,7 +25,7 @@ async def test_nobody_is_told_of_a_conversation_without_words(stage: Stage) -> N
     assert (item["head"], item["lastMessage"]) == (0, None)
 
 
-async def test_it_shows_each_side_its_own_view(stage: Stage) -> None:
+async def test_it_shows_each_side_its_own_view(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     message = await stage.device(client).send(conversation, "m")
     for person, unread in ((client, 0), (trainer, 1)):
@@ -42,7 +42,7 @@ async def test_it_shows_each_side_its_own_view(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
-async def test_once_however_many_begin_at_the_same_moment(stage: Stage, nodes: int) -> None:
+async def test_once_however_many_begin_at_the_same_moment(stage: ConversationService, nodes: int) -> None:
     for _ in range(5):
         stages = [stage, stage.another(), stage.another()][:nodes]
         client, trainer, conversation = await stage.people.pair()
@@ -65,7 +65,7 @@ async def test_once_however_many_begin_at_the_same_moment(stage: Stage, nodes: i
 
 
 async def test_not_again_after_a_restart_or_a_change(shared_database: Database) -> None:
-    stage, again = NodeStage(shared_database), NodeStage(shared_database)
+    stage, again = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await stage.people.pair()
     message = await stage.device(client).send(conversation, "m")
     await stage.device(client).do("message:delete", {"messageId": message["id"]})

@@ -10,12 +10,12 @@ from bson import ObjectId
 
 from store.database import Database
 from store.idempotency import CLAIM_LASTS, NAME
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 from tests.store.writing import now
 
 
-async def _message(stage: Stage) -> tuple[Caller, Caller, Data]:
+async def _message(stage: ConversationService) -> tuple[Caller, Caller, Data]:
     client, trainer, conversation = await stage.people.pair()
     phone = stage.device(client)
     return phone, stage.device(trainer), {"messageId": (await phone.send(conversation, "m"))["id"]}
@@ -25,7 +25,7 @@ async def _texts(device: Caller) -> list[str]:
     return [event["message"]["text"] for event in await device.heard("message:updated")]
 
 
-async def test_a_late_repeat_does_not_undo_what_came_after(stage: Stage) -> None:
+async def test_a_late_repeat_does_not_undo_what_came_after(stage: ConversationService) -> None:
     phone, other, named = await _message(stage)
     first: Data = {**named, "text": "one", "idempotencyKey": "1"}
     await phone.do("message:edit", first)
@@ -34,7 +34,7 @@ async def test_a_late_repeat_does_not_undo_what_came_after(stage: Stage) -> None
     assert await _texts(other) == ["one", "two"]
 
 
-async def test_a_repeated_reaction_does_not_come_back(stage: Stage) -> None:
+async def test_a_repeated_reaction_does_not_come_back(stage: ConversationService) -> None:
     _, other, named = await _message(stage)
     on: Data = {**named, "emoji": "👍", "idempotencyKey": "1"}
     await other.do("message:react", on)
@@ -42,7 +42,7 @@ async def test_a_repeated_reaction_does_not_come_back(stage: Stage) -> None:
     assert (await other.do("message:react", on))["message"]["reactions"] == []
 
 
-async def test_at_the_same_moment_it_is_done_once(stage: Stage) -> None:
+async def test_at_the_same_moment_it_is_done_once(stage: ConversationService) -> None:
     stages = [stage, stage.another(), stage.another()]
     phone, other, named = await _message(stage)
     devices = [each.device(phone.person) for each in stages for _ in range(3)]
@@ -54,7 +54,7 @@ async def test_at_the_same_moment_it_is_done_once(stage: Stage) -> None:
     assert sorted(seqs) == [2, 3, 4, 5]
 
 
-async def test_another_body_is_a_conflict(stage: Stage) -> None:
+async def test_another_body_is_a_conflict(stage: ConversationService) -> None:
     phone, other, named = await _message(stage)
     await phone.do("message:edit", {**named, "text": "one", "idempotencyKey": "key"})
     with pytest.raises(Refused, match="idempotency_conflict"):
@@ -62,7 +62,7 @@ async def test_another_body_is_a_conflict(stage: Stage) -> None:
     assert await _texts(other) == ["one"]
 
 
-async def test_a_key_belongs_to_its_user_and_command(stage: Stage) -> None:
+async def test_a_key_belongs_to_its_user_and_command(stage: ConversationService) -> None:
     phone, other, named = await _message(stage)
     for device in (phone, other):
         answer = await device.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "key"})
@@ -72,7 +72,7 @@ async def test_a_key_belongs_to_its_user_and_command(stage: Stage) -> None:
     assert (await _texts(other))[-2:] == ["one", None]
 
 
-async def test_only_successes_are_remembered(stage: Stage, shared_database: Database) -> None:
+async def test_only_successes_are_remembered(stage: ConversationService, shared_database: Database) -> None:
     phone = stage.device(await stage.people.make("client"))
     trainer = await stage.people.make("trainer", verified=False)
     keyed: Data = {"userId": trainer.id, "idempotencyKey": "key"}
@@ -85,7 +85,7 @@ async def test_only_successes_are_remembered(stage: Stage, shared_database: Data
     assert (await phone.do("conversation:open", keyed))["conversation"]["head"] == 0
 
 
-async def test_a_first_one_that_died_is_replaced(stage: Stage, shared_database: Database) -> None:
+async def test_a_first_one_that_died_is_replaced(stage: ConversationService, shared_database: Database) -> None:
     """It had changed the message before it died: then there is nothing left to do."""
     phone, other, named = await _message(stage)
     command: Data = {**named, "text": "words", "idempotencyKey": "key"}
@@ -99,7 +99,9 @@ async def test_a_first_one_that_died_is_replaced(stage: Stage, shared_database: 
     assert (await phone.do("message:edit", command))["message"]["text"] == "other words"
 
 
-async def test_a_repeat_waits_for_a_first_one_that_is_at_work(stage: Stage, shared_database: Database) -> None:
+async def test_a_repeat_waits_for_a_first_one_that_is_at_work(
+    stage: ConversationService, shared_database: Database
+) -> None:
     phone, _, named = await _message(stage)
     command: Data = {**named, "text": "words", "idempotencyKey": "key"}
     await phone.do("message:edit", command)

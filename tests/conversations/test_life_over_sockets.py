@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from store.database import Database
-from tests.conversations.life import Life
+from tests.conversations.random_traffic import RandomTraffic
 from tests.conversations.replica import Replica
 from tests.harness.devices import Device
 from tests.harness.nodes import running_node
@@ -72,7 +72,7 @@ async def test_an_absence(service: Service, seed: int) -> None:
     async with AsyncExitStack() as stack:
         for phone in phones[1:]:
             await phone.connect(service, stack)
-        life = Life({conversation: (phones[1].device, phones[3].device)}, seed)
+        life = RandomTraffic({conversation: (phones[1].device, phones[3].device)}, seed)
         await life.go_on(10)
         async with AsyncExitStack() as briefly:
             await phones[0].connect(service, briefly)
@@ -97,7 +97,7 @@ async def test_a_restart(database: Database, database_url: str, redis_url: str, 
             for phone in phones:
                 await phone.connect(OneNode(node), stack)
             await _all_agree(phones)
-            life = Life({conversation: (phones[start].device, phones[3 + start].device)}, start)
+            life = RandomTraffic({conversation: (phones[start].device, phones[3 + start].device)}, start)
             life._number = 1000 * start
             await life.go_on(40)
             await _all_agree(phones)

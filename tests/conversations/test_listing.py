@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Caller, NodeStage, Stage
+from tests.conversations.services import Caller, ConversationService, OneNodeService
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
 
 START = datetime(2026, 11, 22, 9, 30, 0, 123000, UTC)
 
 
-async def _open(stage: Stage, trainer: Person, at: datetime) -> str:
+async def _open(stage: ConversationService, trainer: Person, at: datetime) -> str:
     client = await stage.people.make("client")
     record = await stage.store.conversations.open(client.id, trainer.id, at)
     return record.membership.conversation_id
@@ -34,7 +34,7 @@ async def _pages(caller: Caller, limit: int) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
-async def test_pages_hold_each_conversation_once_newest_first(stage: Stage, limit: int) -> None:
+async def test_pages_hold_each_conversation_once_newest_first(stage: ConversationService, limit: int) -> None:
     trainer = await stage.people.make("trainer")
     times = [START + timedelta(milliseconds=n // 2) for n in range(7)]
     opened = [(at, await _open(stage, trainer, at)) for at in times]
@@ -42,7 +42,7 @@ async def test_pages_hold_each_conversation_once_newest_first(stage: Stage, limi
     assert await _pages(stage.device(trainer), limit) == expected
 
 
-async def test_every_millisecond_makes_a_cursor(stage: Stage) -> None:
+async def test_every_millisecond_makes_a_cursor(stage: ConversationService) -> None:
     """One page a conversation: no cursor may be off by one, as one that went through a float could be."""
     trainer = await stage.people.make("trainer")
     times = [START + timedelta(milliseconds=37 * n + 1) for n in range(25)]
@@ -50,7 +50,7 @@ async def test_every_millisecond_makes_a_cursor(stage: Stage) -> None:
     assert await _pages(stage.device(trainer), 1) == expected
 
 
-async def test_a_message_moves_its_conversation_to_the_top(stage: Stage) -> None:
+async def test_a_message_moves_its_conversation_to_the_top(stage: ConversationService) -> None:
     trainer = await stage.people.make("trainer")
     first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
     caller = stage.device(trainer)
@@ -63,7 +63,7 @@ async def test_a_message_moves_its_conversation_to_the_top(stage: Stage) -> None
     assert top["updatedAt"] == top["lastMessage"]["createdAt"] > top["createdAt"]
 
 
-async def test_a_change_does_not_move_it(stage: Stage) -> None:
+async def test_a_change_does_not_move_it(stage: ConversationService) -> None:
     trainer = await stage.people.make("trainer")
     first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
     caller = stage.device(trainer)
@@ -78,7 +78,7 @@ async def test_a_change_does_not_move_it(stage: Stage) -> None:
 
 async def test_the_last_message_is_right_while_its_own_node_has_not_said_so(shared_database: Database) -> None:
     """One node stores a message and dies; another stores a reaction and writes the head behind."""
-    dying, living = NodeStage(shared_database), NodeStage(shared_database)
+    dying, living = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await dying.people.pair()
     await living.device(client).send(conversation, "m1", "the first")
     await living.store.drain()
@@ -94,14 +94,14 @@ async def test_the_last_message_is_right_while_its_own_node_has_not_said_so(shar
 @pytest.mark.parametrize(
     "cursor", ["x", "äöü", "AAAA", "MTp4", "OjAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA", "MDoweDAwMDAwMDAwMDAwMDAwMDAwMDAwMDE"]
 )
-async def test_a_cursor_that_no_page_gave_is_refused(stage: Stage, cursor: str) -> None:
+async def test_a_cursor_that_no_page_gave_is_refused(stage: ConversationService, cursor: str) -> None:
     caller = stage.device(await stage.people.make("client"))
     with pytest.raises(Refused, match="validation_failed") as refused:
         await caller.do("conversation:list", {"cursor": cursor})
     assert [error["field"] for error in refused.value.error["errors"]] == ["cursor"]
 
 
-async def test_everybody_sees_only_their_own(stage: Stage) -> None:
+async def test_everybody_sees_only_their_own(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     outsider = await stage.people.make("client")
     for person, expected in ((client, [conversation]), (trainer, [conversation]), (outsider, [])):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 FOREVER = "9999-12-31T00:00:00.000Z"
 
 
-async def _pair(stage: Stage) -> tuple[Caller, Caller, Data]:
+async def _pair(stage: ConversationService) -> tuple[Caller, Caller, Data]:
     client, trainer, conversation = await stage.people.pair()
     return stage.device(client), stage.device(trainer), {"conversationId": conversation}
 
@@ -23,7 +23,7 @@ async def _muted(device: Caller) -> str | None:
     return muted
 
 
-async def test_until_further_notice_and_no_longer(stage: Stage) -> None:
+async def test_until_further_notice_and_no_longer(stage: ConversationService) -> None:
     phone, other, named = await _pair(stage)
     assert await phone.do("conversation:mute", named) == {}
     assert (await _muted(phone), await _muted(other)) == (FOREVER, None)
@@ -41,14 +41,14 @@ async def test_until_further_notice_and_no_longer(stage: Stage) -> None:
         ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z"),
     ],
 )
-async def test_until_an_instant(stage: Stage, until: str, muted: str) -> None:
+async def test_until_an_instant(stage: ConversationService, until: str, muted: str) -> None:
     phone, other, named = await _pair(stage)
     await phone.do("conversation:mute", {**named, "until": until})
     assert (await _muted(phone), await _muted(other)) == (muted, None)
 
 
 @pytest.mark.parametrize("until", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "2026-13-01T00:00:00Z", 7, {}])
-async def test_what_is_no_instant(stage: Stage, until: object) -> None:
+async def test_what_is_no_instant(stage: ConversationService, until: object) -> None:
     phone, _, named = await _pair(stage)
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do("conversation:mute", {**named, "until": until})
@@ -56,7 +56,7 @@ async def test_what_is_no_instant(stage: Stage, until: object) -> None:
     assert await _muted(phone) is None
 
 
-async def test_messages_still_arrive(stage: Stage) -> None:
+async def test_messages_still_arrive(stage: ConversationService) -> None:
     phone, other, named = await _pair(stage)
     await phone.do("conversation:mute", named)
     await other.send(named["conversationId"], "m")
@@ -65,7 +65,7 @@ async def test_messages_still_arrive(stage: Stage) -> None:
     assert (item["unread"], item["mutedUntil"]) == (1, FOREVER)
 
 
-async def test_a_repeat_under_its_key_mutes_once(stage: Stage) -> None:
+async def test_a_repeat_under_its_key_mutes_once(stage: ConversationService) -> None:
     phone, _, named = await _pair(stage)
     keyed = {**named, "idempotencyKey": "mute"}
     assert await phone.do("conversation:mute", keyed) == {}

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from domain.accounts import Role
 from store.database import Database
-from tests.conversations.stage import Stage
+from tests.conversations.services import ConversationService
 from tests.harness.devices import Refused
 from tests.harness.people import Person
 
@@ -23,7 +23,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("other_role", ROLES)
 @pytest.mark.parametrize("role", ROLES)
-async def test_who_may_open_with_whom(stage: Stage, role: Role, other_role: Role) -> None:
+async def test_who_may_open_with_whom(stage: ConversationService, role: Role, other_role: Role) -> None:
     one, other = await stage.people.make(role), await stage.people.make(other_role)
     caller = stage.device(one)
     if (role, other_role) not in ALLOWED:
@@ -40,14 +40,14 @@ async def test_who_may_open_with_whom(stage: Stage, role: Role, other_role: Role
     assert await caller.told() == await stage.device(other).told() == []
 
 
-async def test_whom_an_administrator_addressed_may_open_it_too(stage: Stage) -> None:
+async def test_whom_an_administrator_addressed_may_open_it_too(stage: ConversationService) -> None:
     admin, client = await stage.people.make("admin"), await stage.people.make("client")
     opened = (await stage.device(admin).do("conversation:open", {"userId": client.id}))["conversation"]
     found = (await stage.device(client).do("conversation:open", {"userId": admin.id}))["conversation"]
     assert found["id"] == opened["id"]
 
 
-async def test_opening_again_answers_the_same(stage: Stage) -> None:
+async def test_opening_again_answers_the_same(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     await stage.device(client).send(conversation, "m1")
     for one, other, unread in ((client, trainer, 0), (trainer, client, 1)):
@@ -55,7 +55,7 @@ async def test_opening_again_answers_the_same(stage: Stage) -> None:
         assert (opened["id"], opened["unread"], opened["lastMessage"]["text"]) == (conversation, unread, "hello")
 
 
-async def test_a_repeat_under_its_key_answers_the_conversation_as_it_stands(stage: Stage) -> None:
+async def test_a_repeat_under_its_key_answers_the_conversation_as_it_stands(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone = stage.device(client)
     keyed = {"userId": trainer.id, "idempotencyKey": "open"}
@@ -68,7 +68,7 @@ async def test_a_repeat_under_its_key_answers_the_conversation_as_it_stands(stag
     assert len((await phone.do("conversation:list"))["items"]) == 1
 
 
-async def test_from_both_sides_at_once_gives_one(stage: Stage, shared_database: Database) -> None:
+async def test_from_both_sides_at_once_gives_one(stage: ConversationService, shared_database: Database) -> None:
     nodes = [stage, stage.another(), stage.another()]
     for _ in range(8):
         client, trainer = await asyncio.gather(nodes[0].people.make("client"), nodes[0].people.make("trainer"))
@@ -84,7 +84,7 @@ async def test_from_both_sides_at_once_gives_one(stage: Stage, shared_database: 
         assert await participants.count_documents({"conversationId": ObjectId(conversation_id)}) == 2
 
 
-async def test_oneself_and_nobody(stage: Stage) -> None:
+async def test_oneself_and_nobody(stage: ConversationService) -> None:
     person = await stage.people.make("trainer")
     caller = stage.device(person)
     with pytest.raises(Refused, match="validation_failed"):
@@ -96,7 +96,9 @@ async def test_oneself_and_nobody(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "state", [{"isBlocked": True}, {"isDeleted": True}, {"isActive": False}, {"isVerified": False}]
 )
-async def test_who_cannot_be_reached(stage: Stage, shared_database: Database, state: dict[str, bool]) -> None:
+async def test_who_cannot_be_reached(
+    stage: ConversationService, shared_database: Database, state: dict[str, bool]
+) -> None:
     client, trainer = await stage.people.make("client"), await stage.people.make("trainer")
     await _set(shared_database, trainer, state)
     with pytest.raises(Refused, match="not_found"):
@@ -104,7 +106,7 @@ async def test_who_cannot_be_reached(stage: Stage, shared_database: Database, st
     assert (await stage.device(client).do("conversation:list"))["items"] == []
 
 
-async def test_a_conversation_outlives_the_reach(stage: Stage, shared_database: Database) -> None:
+async def test_a_conversation_outlives_the_reach(stage: ConversationService, shared_database: Database) -> None:
     """What was said can still be opened when the other side pauses."""
     client, trainer, conversation = await stage.people.pair()
     await _set(shared_database, trainer, {"isActive": False})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from store.database import Database
-from tests.conversations.stage import Caller, NodeStage
+from tests.conversations.services import Caller, OneNodeService
 
 EDITS = 80
 
@@ -21,7 +21,7 @@ def _version(message: dict[str, str]) -> int:
 
 async def test_sync_never_passes_a_change_by(shared_database: Database) -> None:
     """The message is entry 1, and entry n + 1 its version n: a cursor at n + 1 has to come with that version."""
-    writing, reading = NodeStage(shared_database), NodeStage(shared_database)
+    writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     message = await writing.device(client).send(conversation, "m", "version 0")
     editing = asyncio.ensure_future(_edit(writing.device(client), message["id"]))
@@ -46,7 +46,7 @@ async def test_sync_never_passes_a_change_by(shared_database: Database) -> None:
 
 
 async def test_a_page_never_passes_a_change_by(shared_database: Database) -> None:
-    writing, reading = NodeStage(shared_database), NodeStage(shared_database)
+    writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     message = await writing.device(client).send(conversation, "m", "version 0")
     editing = asyncio.ensure_future(_edit(writing.device(client), message["id"]))
@@ -60,7 +60,7 @@ async def test_a_page_never_passes_a_change_by(shared_database: Database) -> Non
 
 async def test_unread_and_last_message_are_those_of_the_head(shared_database: Database) -> None:
     """A device counts on from there as it hears of what is past the head."""
-    writing, reading = NodeStage(shared_database), NodeStage(shared_database)
+    writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     phone = writing.device(client)
     sending = asyncio.gather(*(phone.send(conversation, str(number)) for number in range(EDITS)))

@@ -8,14 +8,14 @@ from random import Random
 import pytest
 
 from store.database import Database
-from tests.conversations.stage import Caller, NodeStage, Stage
+from tests.conversations.services import Caller, ConversationService, OneNodeService
 from tests.harness.devices import Data, Refused
 from tests.harness.service import Service
 
 MESSAGES = 5
 
 
-async def _talk(stage: Stage) -> tuple[Caller, Caller, str]:
+async def _talk(stage: ConversationService) -> tuple[Caller, Caller, str]:
     """The client has said five things to the trainer."""
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
@@ -59,7 +59,7 @@ async def _marks(device: Caller, of: Caller) -> tuple[int, int]:
     ],
 )
 async def test_forward_only_and_no_further_than_the_head(
-    stage: Stage, steps: list[tuple[str, int]], told: list[tuple[str, int]], marks: tuple[int, int]
+    stage: ConversationService, steps: list[tuple[str, int]], told: list[tuple[str, int]], marks: tuple[int, int]
 ) -> None:
     phone, other, conversation = await _talk(stage)
     for kind, seq in steps:
@@ -69,7 +69,7 @@ async def test_forward_only_and_no_further_than_the_head(
     assert await _marks(phone, phone) == (0, 0)
 
 
-async def test_a_receipt_names_its_reader(stage: Stage) -> None:
+async def test_a_receipt_names_its_reader(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage)
     await _mark(other, conversation, "seen", 2)
     expected = {"conversationId": conversation, "userId": other.person.id, "seq": 2}
@@ -77,7 +77,7 @@ async def test_a_receipt_names_its_reader(stage: Stage) -> None:
         assert await phone.heard(name) == await other.heard(name) == [expected]
 
 
-async def test_seen_messages_say_so_to_both(stage: Stage) -> None:
+async def test_seen_messages_say_so_to_both(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage)
     await _mark(other, conversation, "seen", 3)
     # One's own mark says nothing of one's own messages.
@@ -87,7 +87,7 @@ async def test_seen_messages_say_so_to_both(stage: Stage) -> None:
         assert [message["seen"] for message in listed] == [True, True, True, False, False]
 
 
-async def test_marks_of_two_nodes_add_up(stage: Stage) -> None:
+async def test_marks_of_two_nodes_add_up(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage)
     elsewhere = stage.another().device(other.person)
     await _mark(other, conversation, "seen", 1)
@@ -99,7 +99,7 @@ async def test_marks_of_two_nodes_add_up(stage: Stage) -> None:
 
 
 async def test_many_at_once_end_at_the_highest(shared_database: Database) -> None:
-    stages = [NodeStage(shared_database) for _ in range(2)]
+    stages = [OneNodeService(shared_database) for _ in range(2)]
     phone, other, conversation = await _talk(stages[0])
     devices = [stage.device(other.person) for stage in stages for _ in range(3)]
     marking = [
@@ -117,7 +117,7 @@ async def test_many_at_once_end_at_the_highest(shared_database: Database) -> Non
         assert max(seq for way in ways for seq in way) == 5
 
 
-async def test_every_device_hears_of_the_highest(stage: Stage) -> None:
+async def test_every_device_hears_of_the_highest(stage: ConversationService) -> None:
     phone, other, conversation = await _talk(stage)
     devices = [each.device(other.person) for each in (stage, stage.another()) for _ in range(3)]
     marking = [
@@ -155,7 +155,7 @@ async def test_every_device_of_both_hears_of_it_and_no_outsider(service: Service
         assert stranger.heard == []
 
 
-async def test_a_change_tells_what_was_seen_while_it_was_made(stage: Stage) -> None:
+async def test_a_change_tells_what_was_seen_while_it_was_made(stage: ConversationService) -> None:
     """``message:updated`` carries the whole message: it must not take a receipt back that was told before it."""
     phone, other, conversation = await _talk(stage)
     messages = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
@@ -179,7 +179,7 @@ async def test_a_change_tells_what_was_seen_while_it_was_made(stage: Stage) -> N
 
 @pytest.mark.parametrize("kind", ["seen", "delivered"])
 @pytest.mark.parametrize("seq", [-1, 1.5, "1", None, True, 2**53, [1]])
-async def test_what_is_refused(stage: Stage, kind: str, seq: object) -> None:
+async def test_what_is_refused(stage: ConversationService, kind: str, seq: object) -> None:
     client, _, conversation = await stage.people.pair()
     with pytest.raises(Refused, match="validation_failed"):
         await stage.device(client).do(f"conversation:{kind}", {"conversationId": conversation, "seq": seq})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bson import ObjectId
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
@@ -15,7 +15,7 @@ async def _reply(device: Caller, conversation: str, to: object) -> Data:
     return message
 
 
-async def test_a_reply_names_its_message_to_both(stage: Stage) -> None:
+async def test_a_reply_names_its_message_to_both(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m")
@@ -27,7 +27,7 @@ async def test_a_reply_names_its_message_to_both(stage: Stage) -> None:
     assert [each["replyTo"] for each in listed] == [None, message["id"], message["id"]]
 
 
-async def test_a_deleted_message_can_still_be_replied_to(stage: Stage) -> None:
+async def test_a_deleted_message_can_still_be_replied_to(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     message = await stage.device(client).send(conversation, "m")
     await stage.device(client).do("message:delete", {"messageId": message["id"]})
@@ -35,7 +35,7 @@ async def test_a_deleted_message_can_still_be_replied_to(stage: Stage) -> None:
     assert reply["replyTo"] == message["id"]
 
 
-async def test_what_is_not_a_message_of_the_conversation(stage: Stage) -> None:
+async def test_what_is_not_a_message_of_the_conversation(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m")

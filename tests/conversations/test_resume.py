@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conversations.life import Life
+from tests.conversations.random_traffic import RandomTraffic
 from tests.conversations.replica import Replica
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.people import Person
 
 
@@ -39,7 +39,7 @@ async def listen(device: Caller, replica: Replica) -> None:
 
 
 @pytest.fixture
-async def office(stage: Stage) -> AsyncIterator[Office]:
+async def office(stage: ConversationService) -> AsyncIterator[Office]:
     trainer = await stage.people.make("trainer")
     device = stage.device(trainer)
     talks: dict[str, tuple[Caller, Caller]] = {}
@@ -77,7 +77,7 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
     ],
 )
 async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None:
-    life = Life(office.talks, seed=changes)
+    life = RandomTraffic(office.talks, seed=changes)
     await life.go_on(20)
     away = await office.fork()
     cursors = away.cursors
@@ -90,7 +90,7 @@ async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None
 
 async def test_in_several_absences(office: Office) -> None:
     """Each time with what had been told so far, live and by sync."""
-    life = Life(office.talks, seed=4)
+    life = RandomTraffic(office.talks, seed=4)
     away = await office.fork()
     for absence in range(4):
         await life.go_on(25)
@@ -100,7 +100,7 @@ async def test_in_several_absences(office: Office) -> None:
 
 
 async def test_live_events_that_sync_has_told_already_do_no_harm(office: Office) -> None:
-    life = Life(office.talks, seed=5)
+    life = RandomTraffic(office.talks, seed=5)
     await life.go_on(40)
     away = Replica(office.trainer.id)
     await come_back(office.device, away, limit=500)
@@ -110,7 +110,7 @@ async def test_live_events_that_sync_has_told_already_do_no_harm(office: Office)
 
 
 async def test_a_new_device_holds_the_newest_of_the_same(office: Office) -> None:
-    life = Life(office.talks, seed=6)
+    life = RandomTraffic(office.talks, seed=6)
     await life.go_on(200)
     await office.catch_up()
     fresh = Replica(office.trainer.id)

@@ -23,7 +23,7 @@ from store.concurrency import FairLimiter
 from store.database import Database
 from store.log.reader import Entry
 from tests.conversations.counting import CountedDatabase
-from tests.conversations.stage import NodeStage
+from tests.conversations.services import OneNodeService
 from tests.harness.databases import named
 from tests.harness.people import Person
 
@@ -36,13 +36,13 @@ async def counted(mongo_url: str, shared_database: Database) -> AsyncIterator[Co
 
 
 @pytest.fixture
-async def node(shared_database: Database) -> AsyncIterator[NodeStage]:
-    stage = NodeStage(shared_database)
+async def node(shared_database: Database) -> AsyncIterator[OneNodeService]:
+    stage = OneNodeService(shared_database)
     yield stage
     await stage.settled()
 
 
-async def _talks(node: NodeStage, count: int, messages: int) -> tuple[Person, list[str]]:
+async def _talks(node: OneNodeService, count: int, messages: int) -> tuple[Person, list[str]]:
     """A trainer's conversations with clients who each sent so many messages."""
     trainer = await node.people.make("trainer")
     at = whole_milliseconds(utc_now())
@@ -59,9 +59,9 @@ async def _talks(node: NodeStage, count: int, messages: int) -> tuple[Person, li
 
 @pytest.mark.parametrize("how", ["first", "beyond", "behind"])
 async def test_the_commands_of_a_sync_do_not_grow_with_its_conversations(
-    node: NodeStage, counted: CountedDatabase, how: str
+    node: OneNodeService, counted: CountedDatabase, how: str
 ) -> None:
-    fresh, commands = NodeStage(counted), counted.counter.commands
+    fresh, commands = OneNodeService(counted), counted.counter.commands
     costs = []
     for count in (5, 105):
         trainer, ids = await _talks(node, count, 2)
@@ -129,7 +129,7 @@ async def _one_by_one(context: Context, actor: Actor, command: Sync, room: int) 
 
 @pytest.mark.parametrize("room", [1, 30_000, 90_000, syncing.ANSWER_BYTES])
 async def test_it_answers_what_it_answered_one_by_one(
-    node: NodeStage, monkeypatch: pytest.MonkeyPatch, room: int
+    node: OneNodeService, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     rng = random.Random(room)
     trainer, ids = await _talks(node, 14, 0)
@@ -162,7 +162,7 @@ async def test_it_answers_what_it_answered_one_by_one(
 # --- how many at a time ---
 
 
-async def test_one_whose_device_has_gone_reads_nothing(node: NodeStage) -> None:
+async def test_one_whose_device_has_gone_reads_nothing(node: OneNodeService) -> None:
     trainer, (conversation,) = await _talks(node, 1, 1)
     gone = Budget(trainer.id)
     gone.abandoned = lambda: True
@@ -171,7 +171,9 @@ async def test_one_whose_device_has_gone_reads_nothing(node: NodeStage) -> None:
     assert answer["error"]["code"] == "unavailable"
 
 
-async def test_who_gets_no_turn_in_half_of_its_time_is_told_and_the_others_are_not_held_up(node: NodeStage) -> None:
+async def test_who_gets_no_turn_in_half_of_its_time_is_told_and_the_others_are_not_held_up(
+    node: OneNodeService
+) -> None:
     trainer, (conversation,) = await _talks(node, 1, 1)
     holding = asyncio.Event()
 

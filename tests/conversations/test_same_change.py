@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data
 
 AT_ONCE = 4
@@ -29,18 +29,18 @@ async def _stands(caller: Caller, message: Data) -> Data:
     return {"message": next(one for one in listed if one["id"] == message["id"])}
 
 
-def _one_node(stage: Stage) -> list[Stage]:
+def _one_node(stage: ConversationService) -> list[ConversationService]:
     return [stage]
 
 
-def _two_nodes(stage: Stage) -> list[Stage]:
+def _two_nodes(stage: ConversationService) -> list[ConversationService]:
     return [stage, stage.another()]
 
 
 @pytest.mark.parametrize("nodes", [_one_node, _two_nodes])
 @pytest.mark.parametrize("same", SAME)
 async def test_several_devices_make_one_change_at_once(
-    stage: Stage, same: str, nodes: Callable[[Stage], list[Stage]]
+    stage: ConversationService, same: str, nodes: Callable[[ConversationService], list[ConversationService]]
 ) -> None:
     """Exactly one entry, and everybody is answered the message as it stands."""
     event, rest = SAME[same]
@@ -60,7 +60,7 @@ async def test_several_devices_make_one_change_at_once(
 
 
 @pytest.mark.parametrize("same", SAME)
-async def test_again_it_changes_nothing(stage: Stage, same: str) -> None:
+async def test_again_it_changes_nothing(stage: ConversationService, same: str) -> None:
     event, rest = SAME[same]
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
@@ -72,7 +72,7 @@ async def test_again_it_changes_nothing(stage: Stage, same: str) -> None:
     assert len(await _entries(other, conversation)) == 3
 
 
-async def test_what_is_not_there_is_not_removed(stage: Stage) -> None:
+async def test_what_is_not_there_is_not_removed(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     message = await phone.send(conversation, "m", "words")
@@ -82,7 +82,7 @@ async def test_what_is_not_there_is_not_removed(stage: Stage) -> None:
     assert await _entries(other, conversation) == [(1, "new")]
 
 
-async def test_there_and_back_are_changes_each_time(stage: Stage) -> None:
+async def test_there_and_back_are_changes_each_time(stage: ConversationService) -> None:
     client, trainer, conversation = await stage.people.pair()
     phone, other = stage.device(client), stage.device(trainer)
     named: Data = {"messageId": (await phone.send(conversation, "m", "a"))["id"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
@@ -13,7 +13,7 @@ async def _texts(caller: Caller, query: str, **more: object) -> list[str]:
     return [message["text"] for message in found["items"]]
 
 
-async def _pair(stage: Stage, *texts: str) -> tuple[Caller, Caller, str, list[Data]]:
+async def _pair(stage: ConversationService, *texts: str) -> tuple[Caller, Caller, str, list[Data]]:
     client, trainer, conversation = await stage.people.pair()
     caller = stage.device(client)
     messages = [await caller.send(conversation, f"m{n}", text) for n, text in enumerate(texts)]
@@ -34,7 +34,7 @@ async def _pair(stage: Stage, *texts: str) -> tuple[Caller, Caller, str, list[Da
         ("nul\x00byte", "NUL\x00b"),
     ],
 )
-async def test_whatever_its_case(stage: Stage, text: str, query: str) -> None:
+async def test_whatever_its_case(stage: ConversationService, text: str, query: str) -> None:
     caller, other, _, _ = await _pair(stage, text, "something else")
     assert await _texts(caller, query) == [text]
     assert await _texts(other, query) == [text]
@@ -43,19 +43,19 @@ async def test_whatever_its_case(stage: Stage, text: str, query: str) -> None:
 @pytest.mark.parametrize(
     "query", [".*", "a|b", "^a", "a$", "(", "[a-z]", "a{1}", "\\", "\\d", "a?", "+", "\x00", "a\x00"]
 )
-async def test_characters_of_patterns_mean_themselves(stage: Stage, query: str) -> None:
+async def test_characters_of_patterns_mean_themselves(stage: ConversationService, query: str) -> None:
     caller, _, _, _ = await _pair(stage, "a", "b", "aa", f"<{query}>")
     assert await _texts(caller, query) == [f"<{query}>"]
 
 
-async def test_an_edited_message_is_found_by_its_new_words_only(stage: Stage) -> None:
+async def test_an_edited_message_is_found_by_its_new_words_only(stage: ConversationService) -> None:
     caller, _, _, (message,) = await _pair(stage, "squats")
     await caller.do("message:edit", {"messageId": message["id"], "text": "lunges"})
     assert await _texts(caller, "squats") == []
     assert await _texts(caller, "lunges") == ["lunges"]
 
 
-async def test_a_deleted_message_is_not_found(stage: Stage) -> None:
+async def test_a_deleted_message_is_not_found(stage: ConversationService) -> None:
     caller, other, _, (message, _) = await _pair(stage, "push-ups", "pull-ups")
     await caller.do("message:edit", {"messageId": message["id"], "text": "press-ups"})
     await caller.do("message:delete", {"messageId": message["id"]})
@@ -63,7 +63,7 @@ async def test_a_deleted_message_is_not_found(stage: Stage) -> None:
         assert await _texts(device, "ups") == ["pull-ups"]
 
 
-async def test_only_in_ones_own_conversations(stage: Stage) -> None:
+async def test_only_in_ones_own_conversations(stage: ConversationService) -> None:
     caller, other, conversation, _ = await _pair(stage, "planks")
     stranger, _, elsewhere, _ = await _pair(stage, "planks too")
     assert await _texts(caller, "planks") == await _texts(other, "planks") == ["planks"]
@@ -73,7 +73,7 @@ async def test_only_in_ones_own_conversations(stage: Stage) -> None:
         await _texts(stranger, "planks", conversationId=conversation)
 
 
-async def test_in_one_conversation_or_in_all(stage: Stage) -> None:
+async def test_in_one_conversation_or_in_all(stage: ConversationService) -> None:
     caller, _, conversation, _ = await _pair(stage, "run one")
     trainer = await stage.people.make("trainer")
     another = (await caller.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
@@ -84,7 +84,7 @@ async def test_in_one_conversation_or_in_all(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 8])
-async def test_pages_newest_first(stage: Stage, limit: int) -> None:
+async def test_pages_newest_first(stage: ConversationService, limit: int) -> None:
     caller, _, _, messages = await _pair(stage, *(f"row {n}" for n in range(7)))
     found: list[str] = []
     cursor = None
@@ -99,7 +99,7 @@ async def test_pages_newest_first(stage: Stage, limit: int) -> None:
     assert found == [message["id"] for message in reversed(messages)]
 
 
-async def test_it_tells_what_was_seen(stage: Stage) -> None:
+async def test_it_tells_what_was_seen(stage: ConversationService) -> None:
     caller, other, conversation, _ = await _pair(stage, "burpees")
     await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
     (message,) = (await caller.do("message:search", {"query": "burpees"}))["items"]
@@ -109,7 +109,7 @@ async def test_it_tells_what_was_seen(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "command", [{"query": ""}, {"query": " \t"}, {"query": "x" * 201}, {"query": "x", "cursor": "nonsense"}, {}]
 )
-async def test_what_is_refused(stage: Stage, command: Data) -> None:
+async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
     caller = stage.device(await stage.people.make("client"))
     with pytest.raises(Refused, match="validation_failed"):
         await caller.do("message:search", command)

@@ -17,7 +17,7 @@ from domain.times import to_wire
 from store.database import Database
 from tests.conversations.model import Refusal, Said, Talk
 from tests.conversations.replica import Replica
-from tests.conversations.stage import Caller, NodeStage
+from tests.conversations.services import Caller, OneNodeService
 from tests.harness.devices import Data
 from tests.harness.machines import run_machine
 from tests.harness.people import Person
@@ -35,8 +35,8 @@ class World:
         self.time = now()
         self.numbers = count(1)
         self.nodes = [self._node(), self._node()]
-        self.retired: list[NodeStage] = []
-        self.callers: dict[tuple[NodeStage, str], Caller] = {}
+        self.retired: list[OneNodeService] = []
+        self.callers: dict[tuple[OneNodeService, str], Caller] = {}
         self.talks: list[Talk] = []
         self.people: dict[str, Person] = {}
 
@@ -53,8 +53,8 @@ class World:
         for user in self.people:
             self.listening[user].take(await self.caller(0, user).do("sync", {"cursors": {}}))
 
-    def _node(self) -> NodeStage:
-        return NodeStage(self.database, clock=self.clock)
+    def _node(self) -> OneNodeService:
+        return OneNodeService(self.database, clock=self.clock)
 
     def clock(self) -> datetime:
         return self.time

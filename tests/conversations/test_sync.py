@@ -8,11 +8,11 @@ import pytest
 
 from domain.times import whole_milliseconds
 from server.app import utc_now
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
-async def _talks(stage: Stage, *messages: int) -> tuple[Caller, list[str]]:
+async def _talks(stage: ConversationService, *messages: int) -> tuple[Caller, list[str]]:
     """A trainer and conversations with so many messages of the clients each, ``1``, ``2``, …"""
     trainer = await stage.people.make("trainer")
     ids = []
@@ -36,7 +36,7 @@ def _by_id(answer: Data) -> dict[str, Data]:
     return told
 
 
-async def test_pages_over_several_conversations(stage: Stage) -> None:
+async def test_pages_over_several_conversations(stage: ConversationService) -> None:
     device, ids = await _talks(stage, 5, 7, 0, 4)
     cursors, texts, rounds = dict.fromkeys(ids, 0), {i: list[str]() for i in ids}, 0
     more = True
@@ -55,7 +55,7 @@ async def test_pages_over_several_conversations(stage: Stage) -> None:
     assert all(texts[i] == [str(n) for n in range(1, len(texts[i]) + 1)] for i in ids)
 
 
-async def test_nothing_new_is_told_with_the_watermarks(stage: Stage) -> None:
+async def test_nothing_new_is_told_with_the_watermarks(stage: ConversationService) -> None:
     device, (conversation,) = await _talks(stage, 2)
     await device.do("conversation:seen", {"conversationId": conversation, "seq": 2})
     answer = await device.do("sync", {"cursors": {conversation: 2}})
@@ -70,7 +70,7 @@ def _people(told: Data) -> list[Data]:
     return people
 
 
-async def test_what_is_not_named_starts_with_its_newest_20(stage: Stage) -> None:
+async def test_what_is_not_named_starts_with_its_newest_20(stage: ConversationService) -> None:
     device, (long, short, silent) = await _talks(stage, 23, 3, 0)
     answer = await device.do("sync", {"cursors": {}})
     told = _by_id(answer)
@@ -84,7 +84,7 @@ async def test_what_is_not_named_starts_with_its_newest_20(stage: Stage) -> None
     assert answer["hasMore"] is False
 
 
-async def test_newest_messages_are_told_in_their_newest_state(stage: Stage) -> None:
+async def test_newest_messages_are_told_in_their_newest_state(stage: ConversationService) -> None:
     """Changes are not among the 20, but in them; the cursor stands behind the changes."""
     device, (conversation,) = await _talks(stage, 1)
     for n in range(30):
@@ -102,14 +102,14 @@ async def test_newest_messages_are_told_in_their_newest_state(stage: Stage) -> N
     assert told["entries"][-1]["message"]["reactions"] == [{"emoji": "👍", "userIds": [device.person.id]}]
 
 
-async def test_named_and_unnamed_together(stage: Stage) -> None:
+async def test_named_and_unnamed_together(stage: ConversationService) -> None:
     device, (named, unnamed) = await _talks(stage, 4, 2)
     told = _by_id(await device.do("sync", {"cursors": {named: 3}}))
     assert (_texts(told[named]), told[named].get("reset")) == (["4"], None)
     assert (_texts(told[unnamed]), told[unnamed]["reset"]) == (["1", "2"], True)
 
 
-async def test_a_cursor_beyond_the_head_starts_over(stage: Stage) -> None:
+async def test_a_cursor_beyond_the_head_starts_over(stage: ConversationService) -> None:
     device, (conversation, other) = await _talks(stage, 22, 1)
     told = _by_id(await device.do("sync", {"cursors": {conversation: 23, other: 1}}))
     assert told[conversation]["reset"] is True
@@ -117,7 +117,7 @@ async def test_a_cursor_beyond_the_head_starts_over(stage: Stage) -> None:
     assert (told[other].get("reset"), told[other]["entries"]) == (None, [])
 
 
-async def _long_talks(stage: Stage) -> tuple[Caller, list[str]]:
+async def _long_talks(stage: ConversationService) -> tuple[Caller, list[str]]:
     """More than fits an answer: 20 messages each, as long as they get."""
     device, ids = await _talks(stage, *[0] * 6)
     for conversation in ids:
@@ -127,7 +127,7 @@ async def _long_talks(stage: Stage) -> tuple[Caller, list[str]]:
     return device, ids
 
 
-async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
+async def test_many_that_start_over_take_several_answers(stage: ConversationService) -> None:
     device, ids = await _long_talks(stage)
     cursors, answers, more = dict.fromkeys(ids, 21), 0, True
     while more:
@@ -141,7 +141,7 @@ async def test_many_that_start_over_take_several_answers(stage: Stage) -> None:
     assert answers == 2
 
 
-async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(stage: Stage) -> None:
+async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(stage: ConversationService) -> None:
     """The head has passed the device's old cursor when it asks again."""
     device, ids = await _long_talks(stage)
     first = _by_id(await device.do("sync", {"cursors": dict.fromkeys(ids, 21)}))
@@ -156,7 +156,7 @@ async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(s
         assert _texts(second[conversation])[-2:] == ["21", "22"]
 
 
-async def test_more_than_a_hundred_that_are_not_named(stage: Stage) -> None:
+async def test_more_than_a_hundred_that_are_not_named(stage: ConversationService) -> None:
     trainer = await stage.people.make("trainer")
     clients = [stage.store.users.new_id() for _ in range(130)]
     at = whole_milliseconds(utc_now())
@@ -175,7 +175,7 @@ async def test_more_than_a_hundred_that_are_not_named(stage: Stage) -> None:
     assert len(cursors) == 130
 
 
-async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
+async def test_somebody_elses_conversation_is_not_found(stage: ConversationService) -> None:
     device, (mine,) = await _talks(stage, 1)
     _, (foreign,) = await _talks(stage, 1)
     for cursors in ({foreign: 0}, {mine: 0, foreign: 99}, {"f" * 24: 0}):
@@ -194,14 +194,14 @@ async def test_somebody_elses_conversation_is_not_found(stage: Stage) -> None:
         {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
     ],
 )  # fmt: skip
-async def test_what_is_refused(stage: Stage, command: Data) -> None:
+async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
     with pytest.raises(Refused, match="validation_failed") as refused:
         await stage.device(await stage.people.make("client")).do("sync", command)
     (error,) = refused.value.error["errors"]
     assert error["field"].partition("[")[0] in {"cursors", "limit", "since"}
 
 
-async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: Stage) -> None:
+async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: ConversationService) -> None:
     device, (conversation,) = await _talks(stage, 0)
     words = "ж" * 4000
     for start in range(0, 90, 15):

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.conversations.exchange import MESSAGES, Phone, carry_out, check_heard, check_outsider, plan
 from tests.conversations.js_devices import js_devices
+from tests.conversations.three_devices import MESSAGES, Phone, carry_out, check_heard, check_outsider, plan
 from tests.harness.service import Service
 
 WEBSOCKET, POLLING, UPGRADE = ("websocket",), ("polling",), ("polling", "websocket")

@@ -7,16 +7,16 @@ import asyncio
 import pytest
 
 import server.sockets.typing
-from tests.conversations.stage import Caller, Stage
+from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Device, device
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 from tests.harness.service import Service
 
 SHORT = 0.15
 
 
-async def _pair(stage: Stage) -> tuple[Caller, Caller, str]:
+async def _pair(stage: ConversationService) -> tuple[Caller, Caller, str]:
     client, trainer, conversation = await stage.people.pair()
     return stage.device(client), stage.device(trainer), conversation
 
@@ -29,7 +29,7 @@ def _told(conversation: str, person: Person, *active: bool) -> list[Data]:
     return [{"conversationId": conversation, "userId": person.id, "active": each} for each in active]
 
 
-async def test_the_other_side_is_told_of_each_change_once(stage: Stage) -> None:
+async def test_the_other_side_is_told_of_each_change_once(stage: ConversationService) -> None:
     phone, other, conversation = await _pair(stage)
     for active in (True, True, True, False, False, True, False):
         await _type(phone, conversation, active)
@@ -37,7 +37,7 @@ async def test_the_other_side_is_told_of_each_change_once(stage: Stage) -> None:
     assert await phone.heard("typing") == []
 
 
-async def test_both_may_type_at_once_and_elsewhere(stage: Stage) -> None:
+async def test_both_may_type_at_once_and_elsewhere(stage: ConversationService) -> None:
     phone, other, conversation = await _pair(stage)
     trainer = await stage.people.make("trainer")
     another = (await phone.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
@@ -52,7 +52,7 @@ async def test_both_may_type_at_once_and_elsewhere(stage: Stage) -> None:
         await _type(typist, where, active=False)
 
 
-async def test_nothing_of_it_is_stored(stage: Stage) -> None:
+async def test_nothing_of_it_is_stored(stage: ConversationService) -> None:
     phone, _, conversation = await _pair(stage)
     before = await phone.do("conversation:list")
     await _type(phone, conversation)
@@ -60,7 +60,7 @@ async def test_nothing_of_it_is_stored(stage: Stage) -> None:
     await _type(phone, conversation, active=False)
 
 
-async def test_sending_the_message_ends_it(stage: Stage) -> None:
+async def test_sending_the_message_ends_it(stage: ConversationService) -> None:
     phone, other, conversation = await _pair(stage)
     await _type(phone, conversation)
     await phone.send(conversation, "m")
@@ -71,7 +71,7 @@ async def test_sending_the_message_ends_it(stage: Stage) -> None:
     assert len(await other.heard("typing")) == 2
 
 
-async def test_a_refused_message_does_not_end_it(stage: Stage) -> None:
+async def test_a_refused_message_does_not_end_it(stage: ConversationService) -> None:
     phone, other, conversation = await _pair(stage)
     await _type(phone, conversation)
     await phone.ask("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": " "})
@@ -83,7 +83,7 @@ def test_it_lasts_as_long_as_is_promised() -> None:
     assert server.sockets.typing.ENDS_AFTER_SECONDS == 7
 
 
-async def test_it_ends_by_itself(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", SHORT)
     client, trainer, conversation = await people.pair()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
@@ -92,7 +92,7 @@ async def test_it_ends_by_itself(running: Running, people: People, monkeypatch: 
         assert phone.events("typing") == []
 
 
-async def test_typing_on_extends_it(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_typing_on_extends_it(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 1.0)
     client, trainer, conversation = await people.pair()
     loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ async def test_typing_on_extends_it(running: Running, people: People, monkeypatc
 
 
 async def test_typing_on_is_told_now_and_then(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In case another node has said that it ended, where a device of the same person left."""
     monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 0.0)
@@ -117,7 +117,7 @@ async def test_typing_on_is_told_now_and_then(
         assert await other.hear("typing", 2) == _told(conversation, client, True, True)
 
 
-async def test_it_ends_with_the_last_socket(running: Running, people: People) -> None:
+async def test_it_ends_with_the_last_socket(running: RunningNode, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with device(running.url, trainer) as other:
         async with device(running.url, client) as phone:

@@ -11,7 +11,7 @@ import pytest
 
 from server import embedded
 from tests.faults.proxy import Proxy, mongo_through, proxy, redis_through
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.server.embedded.observed import mongod_pid, redis_pid
 
 
@@ -31,7 +31,7 @@ async def redis_proxy(redis_url: str) -> AsyncIterator[Proxy]:
 class Proxied:
     """A node that reaches both servers through proxies."""
 
-    running: Running
+    running: RunningNode
     mongo: Proxy
     redis: Proxy
     http: aiohttp.ClientSession

@@ -16,7 +16,7 @@ from store.database import Database
 from store.store import Store
 from tests.faults.conftest import Proxied
 from tests.harness.devices import Device, device
-from tests.harness.nodes import SECRET, Running, running_node
+from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People
 
 # The bound, and three times as much for a busy machine.
@@ -34,7 +34,7 @@ class Pair:
     revoked: Device
     staying: Device
     trainer: Device
-    other: Running
+    other: RunningNode
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from store.command_budget import Budget, within
 from store.log.documents import MESSAGES
 from tests.faults.freezing import Servers, frozen, own_servers
 from tests.files.samples import image
-from tests.harness.complaints import no_complaints
 from tests.harness.devices import Data, Device, device
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
+from tests.harness.unread_errors import no_complaints
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Pair:
     conversation: str
     phone: Device
     tablet: Device
-    running: Running
+    running: RunningNode
     stack: AsyncExitStack
 
 

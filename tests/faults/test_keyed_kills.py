@@ -13,7 +13,7 @@ from domain.wire.events import CONVERSATIONS
 from store.log.documents import MESSAGES
 from tests.faults.tap import tapped
 from tests.harness.devices import Data, Device, Refused, device
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.together.processes import served
 
@@ -50,7 +50,7 @@ async def until_settled(phone: Device, event: str, said: Data) -> Data:
     ],
 )
 async def test_a_repeat_is_settled(
-    running: Running,
+    running: RunningNode,
     people: People,
     database_url: str,
     redis_url: str,

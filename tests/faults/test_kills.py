@@ -16,7 +16,7 @@ from tests.faults.talking import Talk, talk
 ROUNDS = 20
 
 
-class Town:
+class KillableServers:
     """A server with its own MongoDB and Redis, either of which may be killed."""
 
     def __init__(self, served: Served) -> None:
@@ -31,14 +31,14 @@ class Town:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(await Served.start(tmp_path))
+async def town(tmp_path: Path) -> AsyncIterator[KillableServers]:
+    made = KillableServers(await Served.start(tmp_path))
     yield made
     code, _ = await made.served.terminate()
     assert code == 0
 
 
-async def test_one_kill_each(town: Town) -> None:
+async def test_one_kill_each(town: KillableServers) -> None:
     async with residents(town.served.data_dir) as people, talk(town.served.url, people) as conversation:
         await conversation.goes_on()
         await town.kill_server()
@@ -53,7 +53,7 @@ async def test_one_kill_each(town: Town) -> None:
 
 
 @pytest.mark.soak
-async def test_many_kills_at_any_moment(town: Town) -> None:
+async def test_many_kills_at_any_moment(town: KillableServers) -> None:
     async with residents(town.served.data_dir) as people, talk(town.served.url, people) as conversation:
         for _ in range(ROUNDS):
             await one_round(town, conversation)
@@ -61,7 +61,7 @@ async def test_many_kills_at_any_moment(town: Town) -> None:
         await conversation.assert_whole()
 
 
-async def one_round(town: Town, conversation: Talk) -> None:
+async def one_round(town: KillableServers, conversation: Talk) -> None:
     """One of them, the other, or both at once, at a moment that nobody chose."""
     await asyncio.sleep(random.uniform(0.05, 1.5))
     victims = random.choice(([town.kill_server], [town.kill_mongod], [town.kill_server, town.kill_mongod]))

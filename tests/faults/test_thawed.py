@@ -15,7 +15,7 @@ from server.security.tokens import AccessTokens
 from tests.faults.conftest import OwnServers
 from tests.faults.proxy import frozen
 from tests.harness.devices import Device, device
-from tests.harness.nodes import SECRET, Running, running_node
+from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People
 
 # Longer than the canary, the poll of revocations and the lease take to notice.
@@ -26,7 +26,7 @@ SETTLED_WITHIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Talking:
-    running: Running
+    running: RunningNode
     servers: OwnServers
     phones: tuple[Device, Device]
     conversation: str

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.files.shelf import Shelf
-from tests.harness.nodes import Running
+from tests.files.service import FileService
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 
 
 @pytest.fixture
-async def shelf(running: Running, people: People) -> AsyncIterator[Shelf]:
+async def shelf(running: RunningNode, people: People) -> AsyncIterator[FileService]:
     async with aiohttp.ClientSession() as http:
-        yield Shelf(running, people, http)
+        yield FileService(running, people, http)

@@ -11,7 +11,7 @@ from domain.files import FileUse
 from domain.times import whole_milliseconds
 from server.app import utc_now
 from tests.files import samples
-from tests.files.shelf import NOTHING, Shelf
+from tests.files.service import NOTHING, FileService
 from tests.harness.devices import Refused, device
 from tests.harness.people import Person
 
@@ -20,7 +20,7 @@ def attached(conversation: str, key: str, **files: list[str]) -> dict[str, Any]:
     return {"conversationId": conversation, "clientMessageId": key, **files}
 
 
-async def test_both_sides_see_what_was_sent(shelf: Shelf) -> None:
+async def test_both_sides_see_what_was_sent(shelf: FileService) -> None:
     client, trainer, conversation = await shelf.people.pair()
     stranger = await shelf.people.make()
     image, pdf = await shelf.uploaded(client, samples.image()), await shelf.uploaded(client, samples.PDF)
@@ -52,7 +52,7 @@ async def test_both_sides_see_what_was_sent(shelf: Shelf) -> None:
     assert await shelf.counts() == NOTHING
 
 
-async def test_only_one_s_own_of_the_right_kind(shelf: Shelf) -> None:
+async def test_only_one_s_own_of_the_right_kind(shelf: FileService) -> None:
     client, trainer, conversation = await shelf.people.pair()
     image, hers_ = await shelf.uploaded(client, samples.image()), await shelf.uploaded(trainer, samples.image())
     async with device(shelf.running.url, client) as his:
@@ -74,7 +74,7 @@ async def test_only_one_s_own_of_the_right_kind(shelf: Shelf) -> None:
     assert await shelf.counts() == NOTHING
 
 
-async def test_unused_uploads_go_after_a_day(shelf: Shelf) -> None:
+async def test_unused_uploads_go_after_a_day(shelf: FileService) -> None:
     client = await shelf.people.make()
     await shelf.uploaded(client, samples.mp4())
     assert await shelf.sweep(hours=23) == 0
@@ -82,7 +82,7 @@ async def test_unused_uploads_go_after_a_day(shelf: Shelf) -> None:
     assert await shelf.counts() == NOTHING
 
 
-async def test_what_was_refused_can_be_sent_again(shelf: Shelf) -> None:
+async def test_what_was_refused_can_be_sent_again(shelf: FileService) -> None:
     client, _, conversation = await shelf.people.pair()
     image = await shelf.uploaded(client, samples.image())
     async with device(shelf.running.url, client) as his:
@@ -92,7 +92,7 @@ async def test_what_was_refused_can_be_sent_again(shelf: Shelf) -> None:
         await his.do("message:send", attached(conversation, "m", imageUrls=[image["id"]]))
 
 
-async def test_a_file_stays_as_long_as_one_message_has_it(shelf: Shelf) -> None:
+async def test_a_file_stays_as_long_as_one_message_has_it(shelf: FileService) -> None:
     client, _, conversation = await shelf.people.pair()
     image = await shelf.uploaded(client, samples.image())
     async with device(shelf.running.url, client) as his:
@@ -107,14 +107,14 @@ async def test_a_file_stays_as_long_as_one_message_has_it(shelf: Shelf) -> None:
     assert await shelf.sweep() == 1
 
 
-async def claimed(shelf: Shelf, owner: Person, file_id: str) -> None:
+async def claimed(shelf: FileService, owner: Person, file_id: str) -> None:
     """As by a node that died before it wrote the message."""
     now = whole_milliseconds(utc_now())
     use = FileUse(kind="message", id="6" * 24, conversation_id="7" * 24, at=now)
     assert await shelf.running.node.store.files.claim(file_id, owner.id, "image", use, now)
 
 
-async def test_a_use_whose_message_was_never_written_ends(shelf: Shelf) -> None:
+async def test_a_use_whose_message_was_never_written_ends(shelf: FileService) -> None:
     client = await shelf.people.make()
     image = await shelf.uploaded(client, samples.image())
     await claimed(shelf, client, image["id"])
@@ -130,7 +130,7 @@ async def test_a_use_whose_message_was_never_written_ends(shelf: Shelf) -> None:
     assert await shelf.sweep(hours=25) == 1
 
 
-async def test_a_claim_and_a_sweep_at_once(shelf: Shelf) -> None:
+async def test_a_claim_and_a_sweep_at_once(shelf: FileService) -> None:
     """Either the file is used and stays, or it goes and was not used: any number of times, on two nodes."""
     client = await shelf.people.make()
     now = whole_milliseconds(utc_now())
@@ -146,7 +146,7 @@ async def test_a_claim_and_a_sweep_at_once(shelf: Shelf) -> None:
         assert (await shelf.get(pdf["url"]))[0].status == (200 if used else 404)
 
 
-async def test_who_is_erased_takes_the_files_along(shelf: Shelf) -> None:
+async def test_who_is_erased_takes_the_files_along(shelf: FileService) -> None:
     client, trainer, conversation = await shelf.people.pair()
     image, unused = await shelf.uploaded(client, samples.image()), await shelf.uploaded(client, samples.PDF)
     async with device(shelf.running.url, client) as his:

@@ -15,13 +15,13 @@ from rest.uploads import OF_ONE_USER, Pace
 from server.app import utc_now
 from store.file_bytes import finished
 from tests.files import samples
-from tests.files.shelf import NOTHING, Shelf
+from tests.files.service import NOTHING, FileService
 from tests.files.wire import HEAD, line, post, whole
 from tests.harness.people import Person
 from tests.together.processes import served
 
 
-async def test_connections_that_die_midway_leave_nothing(shelf: Shelf) -> None:
+async def test_connections_that_die_midway_leave_nothing(shelf: FileService) -> None:
     person = await shelf.people.make()
     content = samples.mp4(2_000_000)
     for _ in range(OF_ONE_USER):
@@ -35,7 +35,7 @@ async def test_connections_that_die_midway_leave_nothing(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("sent", [b"", HEAD[:20], HEAD, HEAD + samples.PDF[:30], HEAD + samples.PDF])
 async def test_a_sender_that_falls_silent_is_not_waited_for(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(Pace, "SILENCE_SECONDS", 0.3)
     async with line(shelf.running.url) as phone:
@@ -45,7 +45,7 @@ async def test_a_sender_that_falls_silent_is_not_waited_for(
     assert await shelf.counts() == NOTHING
 
 
-async def test_a_sender_that_dawdles_is_not_waited_for(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sender_that_dawdles_is_not_waited_for(shelf: FileService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pace, "GRACE_SECONDS", 0.5)
     async with line(shelf.running.url) as phone:
         await phone.send(post(await shelf.people.make(), 1_000_000) + HEAD + b"%PDF-1.4\n")
@@ -53,7 +53,7 @@ async def test_a_sender_that_dawdles_is_not_waited_for(shelf: Shelf, monkeypatch
         assert await phone.status() == 400
 
 
-async def test_a_length_that_is_too_short_cuts_the_form(shelf: Shelf) -> None:
+async def test_a_length_that_is_too_short_cuts_the_form(shelf: FileService) -> None:
     async with line(shelf.running.url) as phone:
         await phone.send(post(await shelf.people.make(), len(whole(samples.PDF)) - 20) + whole(samples.PDF))
         assert await phone.status() == 400
@@ -61,7 +61,7 @@ async def test_a_length_that_is_too_short_cuts_the_form(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("nothing", [b"\n", b"\r\n", b"--\n", b"x" * 100 + b"\n"])
-async def test_what_comes_before_the_form_keeps_nobody_waiting(shelf: Shelf, nothing: bytes) -> None:
+async def test_what_comes_before_the_form_keeps_nobody_waiting(shelf: FileService, nothing: bytes) -> None:
     person = await shelf.people.make()
     body = nothing * (1_000_000 // len(nothing)) + whole(samples.PDF)
     used = time.thread_time()
@@ -77,13 +77,13 @@ async def test_what_comes_before_the_form_keeps_nobody_waiting(shelf: Shelf, not
         assert await phone.status() == 201
 
 
-async def test_a_length_that_is_too_large_is_refused_before_the_body(shelf: Shelf) -> None:
+async def test_a_length_that_is_too_large_is_refused_before_the_body(shelf: FileService) -> None:
     async with line(shelf.running.url) as phone:
         await phone.send(post(await shelf.people.make(), 200_000_000))
         assert await phone.status() == 413
 
 
-async def test_an_endless_body_is_refused_when_it_is_known_to_be_too_large(shelf: Shelf) -> None:
+async def test_an_endless_body_is_refused_when_it_is_known_to_be_too_large(shelf: FileService) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield HEAD + b"%PDF-1.4\n"
         while True:
@@ -104,7 +104,7 @@ def stored(person: Person) -> StoredFile:
     )  # fmt: skip
 
 
-async def test_what_breaks_off_on_its_way_into_the_database_leaves_nothing(shelf: Shelf) -> None:
+async def test_what_breaks_off_on_its_way_into_the_database_leaves_nothing(shelf: FileService) -> None:
     async def breaking() -> AsyncIterator[bytes]:
         yield bytes(3_000_000)
         raise ConnectionError
@@ -115,7 +115,7 @@ async def test_what_breaks_off_on_its_way_into_the_database_leaves_nothing(shelf
 
 
 @pytest.mark.parametrize("after", [1, 3, 5, 8])
-async def test_who_is_cancelled_on_the_way_into_the_database_leaves_nothing(shelf: Shelf, after: int) -> None:
+async def test_who_is_cancelled_on_the_way_into_the_database_leaves_nothing(shelf: FileService, after: int) -> None:
     """While chunks are being written: no write of the driver's threads comes after the cleaning up."""
     file, loop = stored(await shelf.people.make()), asyncio.get_running_loop()
 
@@ -146,7 +146,7 @@ async def test_what_was_begun_is_waited_for() -> None:
 
 
 async def test_what_a_killed_server_leaves_is_swept(
-    shelf: Shelf, database_url: str, redis_url: str, tmp_path: Path
+    shelf: FileService, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """It is killed when the first of 60 MB are in the database."""
     database = shelf.running.node.database.db

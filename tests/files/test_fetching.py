@@ -11,13 +11,13 @@ import pytest
 
 from store.files import Files
 from tests.files import samples
-from tests.files.shelf import Shelf
+from tests.files.service import FileService
 from tests.files.wire import line, whole
 
 VIDEO = samples.mp4(600_000)
 
 
-async def test_ranges(shelf: Shelf) -> None:
+async def test_ranges(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), VIDEO))["url"]
     size = len(VIDEO)
     whole, _ = await shelf.get(url)
@@ -49,7 +49,7 @@ async def test_ranges(shelf: Shelf) -> None:
     assert (await shelf.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}))[0].status == 200
 
 
-async def test_a_signed_url_can_be_written_in_one_way(shelf: Shelf) -> None:
+async def test_a_signed_url_can_be_written_in_one_way(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
     expires = url.partition("expires=")[2].partition("&")[0]
     for written in (f"{expires}.0", f"0{expires}", f"%2B{expires}", f"%20{expires}", f"{expires}e0", "٣"):
@@ -58,7 +58,7 @@ async def test_a_signed_url_can_be_written_in_one_way(shelf: Shelf) -> None:
     assert (await shelf.get(url))[0].status == 200
 
 
-async def test_caching(shelf: Shelf) -> None:
+async def test_caching(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
     first, _ = await shelf.get(url)
     assert first.headers["Cache-Control"].startswith("private, max-age=")
@@ -68,7 +68,7 @@ async def test_caching(shelf: Shelf) -> None:
     assert (head.status, body, head.headers["Content-Length"]) == (200, b"", str(len(samples.PDF)))
 
 
-async def test_a_url_is_good_as_it_is_only(shelf: Shelf) -> None:
+async def test_a_url_is_good_as_it_is_only(shelf: FileService) -> None:
     one, other = [await shelf.uploaded(await shelf.people.make(), samples.PDF) for _ in range(2)]
     path, _, query = one["url"].partition("?")
     assert (await shelf.get(f"{path.replace(one['id'], other['id'])}?{query}"))[0].status == 404
@@ -80,7 +80,7 @@ async def test_a_url_is_good_as_it_is_only(shelf: Shelf) -> None:
     assert (await shelf.get(f"{path}?expires=x&signature=y"))[0].status == 422
 
 
-async def test_with_a_token_it_is_for_those_who_may_see_it(shelf: Shelf) -> None:
+async def test_with_a_token_it_is_for_those_who_may_see_it(shelf: FileService) -> None:
     client, trainer, _ = await shelf.people.pair()
     stranger, admin = await shelf.people.make(), await shelf.people.make("admin")
     answer = await shelf.uploaded(client, samples.image())
@@ -92,18 +92,18 @@ async def test_with_a_token_it_is_for_those_who_may_see_it(shelf: Shelf) -> None
 
 
 @pytest.mark.parametrize("path", ["/v1/files/" + "0" * 24, "/v1/files/nonsense"])
-async def test_what_is_not_there(shelf: Shelf, path: str) -> None:
+async def test_what_is_not_there(shelf: FileService, path: str) -> None:
     response, _ = await shelf.get(path, await shelf.people.make())
     assert response.status in (404, 422)
 
 
-async def test_a_head_has_no_ranges(shelf: Shelf) -> None:
+async def test_a_head_has_no_ranges(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), VIDEO))["url"]
     head, _ = await shelf.get(url, method="HEAD", headers={"Range": "bytes=0-9"})
     assert (head.status, head.headers["Content-Length"]) == (200, str(len(VIDEO)))
 
 
-async def test_what_is_kept_in_a_cache_depends_on_how_it_was_asked_for(shelf: Shelf) -> None:
+async def test_what_is_kept_in_a_cache_depends_on_how_it_was_asked_for(shelf: FileService) -> None:
     person = await shelf.people.make()
     url = (await shelf.uploaded(person, samples.PDF))["url"]
     signed, _ = await shelf.get(url)
@@ -117,14 +117,14 @@ async def test_what_is_kept_in_a_cache_depends_on_how_it_was_asked_for(shelf: Sh
     assert again.status == 304
 
 
-async def test_bytes_that_are_gone_are_not_found_before_anything_is_answered(shelf: Shelf) -> None:
+async def test_bytes_that_are_gone_are_not_found_before_anything_is_answered(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
     await shelf.running.node.database.collection("fs.chunks").delete_many({})
     response, _ = await shelf.get(url)
     assert response.status == 404
 
 
-async def test_bytes_that_go_midway_end_the_connection(shelf: Shelf) -> None:
+async def test_bytes_that_go_midway_end_the_connection(shelf: FileService) -> None:
     url = (await shelf.uploaded(await shelf.people.make(), VIDEO))["url"]
     await shelf.running.node.database.collection("fs.chunks").delete_many({"n": 2})
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -132,7 +132,7 @@ async def test_bytes_that_go_midway_end_the_connection(shelf: Shelf) -> None:
 
 
 async def test_a_reader_that_breaks_off_leaves_nothing_running(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = shelf.running.node.store.files
     url = (await shelf.uploaded(await shelf.people.make(), samples.mp4(0) + samples.box(b"free", bytes(30_000_000))))[
@@ -174,7 +174,7 @@ async def test_a_reader_that_breaks_off_leaves_nothing_running(
         ("...", "pdf.pdf", "pdf.pdf"),
     ],
 )
-async def test_a_file_is_saved_under_a_harmless_name(shelf: Shelf, name: str, plain: str, extended: str) -> None:
+async def test_a_file_is_saved_under_a_harmless_name(shelf: FileService, name: str, plain: str, extended: str) -> None:
     # Unescaped, as browsers and phones do.
     body = whole(samples.PDF).replace(b'filename="a"', b'filename="' + name.replace("\\", "\\\\").encode() + b'"')
     multipart = {"Content-Type": "multipart/form-data; boundary=xx"}

@@ -7,17 +7,17 @@ import asyncio
 import aiohttp
 
 from tests.files import samples
-from tests.files.shelf import Data, Shelf
+from tests.files.service import Data, FileService
 from tests.harness.people import Person
 
 
-async def put(shelf: Shelf, person: Person, content: bytes, key: str) -> tuple[int, Data]:
+async def put(shelf: FileService, person: Person, content: bytes, key: str) -> tuple[int, Data]:
     form = aiohttp.FormData()
     form.add_field("file", content, filename="a")
     return await shelf.post(person, form, **{"Idempotency-Key": key})
 
 
-async def test_a_repeat_is_answered_the_first_file(shelf: Shelf) -> None:
+async def test_a_repeat_is_answered_the_first_file(shelf: FileService) -> None:
     person, other = await shelf.people.make(), await shelf.people.make()
     (_, first), (status, again) = [await put(shelf, person, samples.image(), "k") for _ in range(2)]
     assert (status, again) == (201, first)
@@ -28,7 +28,7 @@ async def test_a_repeat_is_answered_the_first_file(shelf: Shelf) -> None:
     assert (await shelf.counts())["files"] == 4
 
 
-async def test_repeats_at_once_are_one_file(shelf: Shelf) -> None:
+async def test_repeats_at_once_are_one_file(shelf: FileService) -> None:
     person = await shelf.people.make()
     answers = await asyncio.gather(*(put(shelf, person, samples.PDF, "k") for _ in range(4)))
     assert {status for status, _ in answers} == {201}
@@ -36,7 +36,7 @@ async def test_repeats_at_once_are_one_file(shelf: Shelf) -> None:
     assert (await shelf.counts())["files"] == 1
 
 
-async def test_only_successes_are_remembered(shelf: Shelf) -> None:
+async def test_only_successes_are_remembered(shelf: FileService) -> None:
     person = await shelf.people.make()
     broken = samples.image()[:5000]
     for _ in range(2):
@@ -44,6 +44,6 @@ async def test_only_successes_are_remembered(shelf: Shelf) -> None:
     assert (await put(shelf, person, samples.image(), "k"))[0] == 201
 
 
-async def test_a_key_that_is_none(shelf: Shelf) -> None:
+async def test_a_key_that_is_none(shelf: FileService) -> None:
     status, answer = await put(shelf, await shelf.people.make(), samples.PDF, "k" * 256)
     assert (status, answer["code"]) == (422, "validation_failed")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from store.file_bytes import CHUNK_BYTES
 from tests.files import samples
-from tests.files.shelf import Shelf
+from tests.files.service import FileService
 from tests.files.test_pictures import saved
 from tests.harness.people import Person
 from tests.together.processes import Served, served
@@ -21,7 +21,7 @@ PEOPLE, EACH = 10, 5
 MOST_MEGABYTES = 120
 
 
-async def test_fifty_uploads_at_once(shelf: Shelf, database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_fifty_uploads_at_once(shelf: FileService, database_url: str, redis_url: str, tmp_path: Path) -> None:
     people = [await shelf.people.make() for _ in range(PEOPLE)]
     noise = Image.frombytes("RGB", (1500, 1000), random.Random(1).randbytes(4_500_000))
     contents = [samples.mp4(0) + samples.box(b"free", bytes(12_000_000)), saved(noise, "JPEG", quality=95)]
@@ -52,7 +52,7 @@ def peak_megabytes(server: Served) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
 
 
-async def assert_whole(shelf: Shelf) -> None:
+async def assert_whole(shelf: FileService) -> None:
     """Every record has its bytes, and there are no others."""
     database = shelf.running.node.database.db
     records = {one["_id"]: one async for one in database["files"].find()}

@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError
 from handlers.context import Pictures
 from server.files.image_processes import PictureMaker
 from tests.files import samples
-from tests.files.shelf import Shelf
+from tests.files.service import FileService
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
     await pictures(maker, samples.image())
 
 
-async def test_the_process_has_nothing_of_ours(shelf: Shelf) -> None:
+async def test_the_process_has_nothing_of_ours(shelf: FileService) -> None:
     """No listening socket, no environment, no controlling signals of the server's group; gone with the node."""
     assert all(worker.pid is None for worker in shelf.running.node.pictures.workers)
     await shelf.uploaded(await shelf.people.make(), samples.image())

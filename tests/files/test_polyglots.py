@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from tests.files import samples
-from tests.files.shelf import NOTHING, Shelf
+from tests.files.service import NOTHING, FileService
 
 SCRIPT = b"<script>alert(document.domain)</script>"
 
@@ -30,7 +30,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("name", IMAGES)
-async def test_of_an_image_only_the_image_is_left(shelf: Shelf, name: str) -> None:
+async def test_of_an_image_only_the_image_is_left(shelf: FileService, name: str) -> None:
     answer = await shelf.uploaded(await shelf.people.make(), IMAGES[name], "picture.html")
     for url in (answer["url"], answer["thumbnailUrl"]):
         response, body = await shelf.get(url)
@@ -47,7 +47,7 @@ async def test_of_an_image_only_the_image_is_left(shelf: Shelf, name: str) -> No
     ],
     ids=["HTML", "archive"],
 )
-async def test_a_pdf_that_is_more_is_saved_as_a_pdf_and_run_nowhere(shelf: Shelf, content: bytes) -> None:
+async def test_a_pdf_that_is_more_is_saved_as_a_pdf_and_run_nowhere(shelf: FileService, content: bytes) -> None:
     answer = await shelf.uploaded(await shelf.people.make(), content, "invoice.html")
     response, body = await shelf.get(answer["url"])
     assert (response.content_type, body) == ("application/pdf", content)
@@ -74,7 +74,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_pretends_is_refused(shelf: Shelf, name: str) -> None:
+async def test_what_pretends_is_refused(shelf: FileService, name: str) -> None:
     for declared in ("image/png", "application/pdf"):
         person = await shelf.people.make()
         status, answer = await shelf.put(person, REFUSED[name], "file.pdf", declared)
@@ -82,7 +82,7 @@ async def test_what_pretends_is_refused(shelf: Shelf, name: str) -> None:
     assert await shelf.counts() == NOTHING
 
 
-async def test_neither_name_nor_declared_type_is_believed(shelf: Shelf) -> None:
+async def test_neither_name_nor_declared_type_is_believed(shelf: FileService) -> None:
     status, answer = await shelf.put(await shelf.people.make(), samples.image("PNG"), "movie.mp4", "video/mp4")
     assert (status, answer["contentType"]) == (201, "image/png")
     response, _ = await shelf.get(answer["url"])

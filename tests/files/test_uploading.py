@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.files import samples
-from tests.files.shelf import NOTHING, Shelf
+from tests.files.service import NOTHING, FileService
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
-async def test_an_image_comes_back_with_a_thumbnail(shelf: Shelf, kind: str) -> None:
+async def test_an_image_comes_back_with_a_thumbnail(shelf: FileService, kind: str) -> None:
     person = await shelf.people.make()
     answer = await shelf.uploaded(person, samples.image(kind), "holiday.jpg")
     assert answer["contentType"] == f"image/{kind.lower()}"
@@ -26,7 +26,7 @@ async def test_an_image_comes_back_with_a_thumbnail(shelf: Shelf, kind: str) -> 
     assert Image.open(io.BytesIO(body)).size == (320, 240)
 
 
-async def test_metadata_is_gone_and_the_picture_stands_upright(shelf: Shelf) -> None:
+async def test_metadata_is_gone_and_the_picture_stands_upright(shelf: FileService) -> None:
     content = samples.photo_with_metadata()
     assert b"Secret Camera" in content
     answer = await shelf.uploaded(await shelf.people.make(), content)
@@ -38,7 +38,7 @@ async def test_metadata_is_gone_and_the_picture_stands_upright(shelf: Shelf) -> 
         assert b"ecret" not in body
 
 
-async def test_an_animation_goes_on_moving(shelf: Shelf) -> None:
+async def test_an_animation_goes_on_moving(shelf: FileService) -> None:
     answer = await shelf.uploaded(await shelf.people.make(), samples.animation())
     _, body = await shelf.get(answer["url"])
     assert getattr(Image.open(io.BytesIO(body)), "n_frames", 1) == 4
@@ -53,7 +53,7 @@ async def test_an_animation_goes_on_moving(shelf: Shelf) -> None:
         (samples.PDF, "application/pdf"),
     ],
 )
-async def test_videos_and_pdfs_come_back_as_they_were(shelf: Shelf, content: bytes, content_type: str) -> None:
+async def test_videos_and_pdfs_come_back_as_they_were(shelf: FileService, content: bytes, content_type: str) -> None:
     answer = await shelf.uploaded(await shelf.people.make(), content)
     assert (answer["contentType"], answer["size"]) == (content_type, len(content))
     assert "width" not in answer
@@ -88,7 +88,7 @@ CORPUS = {
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_what_is_refused_leaves_nothing(shelf: Shelf, name: str) -> None:
+async def test_what_is_refused_leaves_nothing(shelf: FileService, name: str) -> None:
     content, status = CORPUS[name]
     person = await shelf.people.make()
     answered, answer = await shelf.put(person, content, "photo.jpg", "image/jpeg")
@@ -97,7 +97,7 @@ async def test_what_is_refused_leaves_nothing(shelf: Shelf, name: str) -> None:
     assert await shelf.counts() == NOTHING
 
 
-async def test_a_tail_behind_an_image_does_not_survive(shelf: Shelf) -> None:
+async def test_a_tail_behind_an_image_does_not_survive(shelf: FileService) -> None:
     content = samples.image() + b"<script>alert(1)</script>PK\x03\x04"
     answer = await shelf.uploaded(await shelf.people.make(), content)
     _, body = await shelf.get(answer["url"])
@@ -108,7 +108,7 @@ async def test_a_tail_behind_an_image_does_not_survive(shelf: Shelf) -> None:
     "name",
     ["../../etc/passwd", "C:\\a\\b.ini", 'a"b\r\nX-Evil: 1.pdf', "ü" * 300 + ".pdf", "", ".", "a;b=c"],
 )
-async def test_a_name_is_only_a_name(shelf: Shelf, name: str) -> None:
+async def test_a_name_is_only_a_name(shelf: FileService, name: str) -> None:
     person = await shelf.people.make()
     raw = named(name.replace("\r", "").replace("\n", "").replace('"', "%22").encode())
     status, answer = await shelf.post(person, raw, **{"Content-Type": "multipart/form-data; boundary=xx"})
@@ -126,7 +126,7 @@ def named(name: bytes) -> bytes:
     return head + b"Content-Type: text/html\r\n\r\n" + samples.PDF + b"\r\n--xx--\r\n"
 
 
-async def test_the_form_has_to_be_one_whole_file(shelf: Shelf) -> None:
+async def test_the_form_has_to_be_one_whole_file(shelf: FileService) -> None:
     person = await shelf.people.make()
     two = aiohttp.FormData()
     two.add_field("file", samples.PDF, filename="a")

@@ -20,7 +20,7 @@ SECRET = "tests-only-8f2b6c1d9e7a4053b1c2d3e4f5a60718"
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningNode:
     node: Node
     url: str
 
@@ -32,13 +32,13 @@ async def running_node(
     data_dir: Path,
     clock: Callable[[], datetime] = utc_now,
     **environ: str,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningNode]:
     """``environ``: settings by their names, over those of the tests (limits a thousand times looser)."""
     settings = load(
         {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMIT_SCALE": "1000", "DATA_DIR": str(data_dir), **environ}, None
     )
     node = Node(settings, mongo_url, redis_url, clock=clock, password_cost=CHEAP)
     try:
-        yield Running(node, await node.start())
+        yield RunningNode(node, await node.start())
     finally:
         await node.stop()

@@ -9,7 +9,7 @@ from typing import Protocol
 from server.app import utc_now
 from store.store import Store
 from tests.harness.devices import Device, device
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 
 
@@ -31,7 +31,7 @@ class Service(Protocol):
 class OneNode:
     """A node in this process."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: RunningNode) -> None:
         self.store = running.node.store
         self.people = People(self.store, running.node.tokens, utc_now)
         self.url = running.url

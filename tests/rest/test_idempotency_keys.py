@@ -7,18 +7,20 @@ from typing import Any
 
 import aiohttp
 
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 
 
-async def send(running: Running, person: Person, conversation: str, key: str, body: dict[str, Any]) -> tuple[int, Any]:
+async def send(
+    running: RunningNode, person: Person, conversation: str, key: str, body: dict[str, Any]
+) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {person.token}", "Idempotency-Key": key}
     url = f"{running.url}/v1/conversations/{conversation}/messages"
     async with aiohttp.ClientSession() as http, http.post(url, json=body, headers=headers) as response:
         return response.status, await response.json(content_type=None)
 
 
-async def test_ten_at_once_under_one_key_have_one_effect(running: Running, people: People) -> None:
+async def test_ten_at_once_under_one_key_have_one_effect(running: RunningNode, people: People) -> None:
     client, _, conversation = await people.pair()
     bodies = [{"clientMessageId": f"m{number}", "text": f"text {number}"} for number in range(10)]
     answers = await asyncio.gather(*(send(running, client, conversation, "key", body) for body in bodies))
@@ -27,7 +29,7 @@ async def test_ten_at_once_under_one_key_have_one_effect(running: Running, peopl
     assert heads == {conversation: 1}
 
 
-async def test_a_repeat_answers_the_message_as_it_stands(running: Running, people: People) -> None:
+async def test_a_repeat_answers_the_message_as_it_stands(running: RunningNode, people: People) -> None:
     client, _, conversation = await people.pair()
     body = {"clientMessageId": "m", "text": "hello"}
     first, again = [await send(running, client, conversation, "key", body) for _ in range(2)]
@@ -36,7 +38,7 @@ async def test_a_repeat_answers_the_message_as_it_stands(running: Running, peopl
     assert (other[0], other[1]["code"]) == (409, "idempotency_conflict")
 
 
-async def test_a_failure_is_not_remembered(running: Running, people: People) -> None:
+async def test_a_failure_is_not_remembered(running: RunningNode, people: People) -> None:
     client, _, conversation = await people.pair()
     assert (await send(running, client, conversation, "key", {"clientMessageId": "m", "text": " "}))[0] == 422
     assert (await send(running, client, conversation, "key", {"clientMessageId": "m", "text": "a"}))[0] == 201

@@ -12,7 +12,7 @@ import aiohttp
 
 from server.draining import DRAIN_SECONDS
 from tests.faults.served import run, serving
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.server.sockets.raw import admitted
 
 STRONG = "kJ8#vQz2!pL9wXr5@tN4mB7yH3sD6fG1"
@@ -76,7 +76,7 @@ async def test_a_wrong_setting_stops_the_start_in_development_too(tmp_path: Path
     assert "  PORT: " in err
 
 
-async def test_create_superadmin(tmp_path: Path, running: Running, database_url: str, redis_url: str) -> None:
+async def test_create_superadmin(tmp_path: Path, running: RunningNode, database_url: str, redis_url: str) -> None:
     urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
     arguments = ["create-superadmin", "--email", EMAIL, "--password", PASSWORD]
     code, out, err = await run(tmp_path, *arguments, **urls)
@@ -99,7 +99,7 @@ async def test_a_superadmin_that_cannot_be(tmp_path: Path, database_url: str, re
         assert "Traceback" not in err and password not in err
 
 
-async def login(running: Running, password: str) -> dict[str, Any]:
+async def login(running: RunningNode, password: str) -> dict[str, Any]:
     body = {"email": EMAIL, "password": password}
     async with aiohttp.ClientSession() as http, http.post(f"{running.url}/v1/auth/login", json=body) as response:
         assert response.status == 200
@@ -107,7 +107,7 @@ async def login(running: Running, password: str) -> dict[str, Any]:
         return found
 
 
-async def test_seed_load(tmp_path: Path, running: Running, database_url: str, redis_url: str) -> None:
+async def test_seed_load(tmp_path: Path, running: RunningNode, database_url: str, redis_url: str) -> None:
     urls, file = {"MONGO_URL": database_url, "REDIS_URL": redis_url}, tmp_path / "seats.json"
     for _ in range(2):
         code, _, err = await run(tmp_path, "seed-load", "--pairs", "3", "--out", str(file), **urls)

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.relay import Relay, relay
 from tests.harness.devices import Refused, device
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.sockets.gates import Gate
+from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.raw import raw_socket
 
 
@@ -26,7 +26,7 @@ from tests.server.sockets.raw import raw_socket
 class Behind:
     """A node whose ways to its servers can be cut."""
 
-    running: Running
+    running: RunningNode
     mongo: Relay
     redis: Relay
     http: aiohttp.ClientSession
@@ -99,11 +99,11 @@ async def test_commands_say_unavailable_without_mongodb(behind: Behind) -> None:
 
 
 async def test_while_draining_it_is_not_ready(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over a connection that stood before: new ones are not taken any more."""
     person = await people.make()
-    gate = Gate(running.node.store.conversations.page)
+    gate = CallGate(running.node.store.conversations.page)
     monkeypatch.setattr(running.node.store.conversations, "page", gate)
     async with aiohttp.ClientSession() as http, device(running.url, person) as phone:
         async with http.get(f"{running.url}/readyz") as response:
@@ -127,7 +127,7 @@ async def test_while_draining_it_is_not_ready(
             await http.get(f"{running.url}/healthz")
 
 
-async def scrape(running: Running) -> dict[str, float]:
+async def scrape(running: RunningNode) -> dict[str, float]:
     """Every sample, labels included in its name."""
     async with aiohttp.ClientSession() as http, http.get(f"{running.url}/metrics") as response:
         assert response.status == 200
@@ -144,7 +144,7 @@ async def scrape(running: Running) -> dict[str, float]:
     return samples
 
 
-async def test_the_figures_tell_what_happened(running: Running, people: People) -> None:
+async def test_the_figures_tell_what_happened(running: RunningNode, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with (
         device(running.url, client, ["/conversations", "/presence"]) as phone,

@@ -15,7 +15,7 @@ from store.database import Database, Document
 from store.log.log import Log
 from store.store import Store
 from tests.conversations.databases import prepared_database
-from tests.conversations.stage import NodeStage
+from tests.conversations.services import OneNodeService
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, apply, now, write
 
@@ -30,14 +30,14 @@ async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def stage(shared_database: Database) -> AsyncIterator[NodeStage]:
-    stage = NodeStage(shared_database)
+async def stage(shared_database: Database) -> AsyncIterator[OneNodeService]:
+    stage = OneNodeService(shared_database)
     yield stage
     await stage.store.drain()
 
 
 @pytest.fixture
-async def pair(stage: NodeStage) -> Pair:
+async def pair(stage: OneNodeService) -> Pair:
     return await stage.people.pair()
 
 
@@ -85,7 +85,7 @@ async def test_mending_leaves_alone_what_is_right(shared_database: Database, log
 
 
 @pytest.mark.parametrize("changed", [False, True])
-async def test_the_list_is_right_before_anything_is_written(stage: NodeStage, pair: Pair, changed: bool) -> None:
+async def test_the_list_is_right_before_anything_is_written(stage: OneNodeService, pair: Pair, changed: bool) -> None:
     client, trainer, conversation = pair
     log = Forgetful(stage.store.database)
     await write(log, a_message(conversation, client.id, "1"))
@@ -99,7 +99,7 @@ async def test_the_list_is_right_before_anything_is_written(stage: NodeStage, pa
     assert listed["updatedAt"] == listed["lastMessage"]["createdAt"]
 
 
-async def test_the_list_is_right_when_only_a_later_change_was_written(stage: NodeStage, pair: Pair) -> None:
+async def test_the_list_is_right_when_only_a_later_change_was_written(stage: OneNodeService, pair: Pair) -> None:
     """Two nodes: the one whose message is the last is slower to write it than the one that changed an older one."""
     client, trainer, conversation = pair
     slow, quick = Forgetful(stage.store.database), Log(stage.store.database)

@@ -17,7 +17,7 @@ from store.database import Database, Document
 from store.log.documents import ABANDONED_AFTER, MESSAGES
 from store.log.log import AppendedChange, Log
 from store.work_queue import WorkRow
-from tests.conversations.stage import Caller, NodeStage
+from tests.conversations.services import Caller, OneNodeService
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person
 from tests.harness.work import work_off
@@ -38,10 +38,10 @@ async def redriven_by(log: Log, at: datetime) -> list[tuple[Change, AppendedChan
 
 
 @dataclass
-class Scene:
+class AbandonedChanges:
     """The client's message is entry 1; what is abandoned follows."""
 
-    stage: NodeStage
+    stage: OneNodeService
     client: Person
     trainer: Person
     conversation: str
@@ -68,16 +68,16 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(shared_database: Database) -> AsyncIterator[Scene]:
-    stage = NodeStage(shared_database)
+async def scene(shared_database: Database) -> AsyncIterator[AbandonedChanges]:
+    stage = OneNodeService(shared_database)
     client, trainer, conversation = await stage.people.pair()
     message = await write(stage.store.log, a_message(conversation, client.id, "m", "first words"))
-    yield Scene(stage, client, trainer, conversation, message)
+    yield AbandonedChanges(stage, client, trainer, conversation, message)
     await redriven_by(stage.store.log, now() + LONG_AGO)
     await stage.store.drain()
 
 
-async def _readings(scene: Scene) -> list[Data]:
+async def _readings(scene: AbandonedChanges) -> list[Data]:
     """The message as each way of reading tells it."""
     device, named = scene.device(scene.trainer), {"conversationId": scene.conversation}
     (listed,) = (await device.do("message:list", named))["messages"]
@@ -90,19 +90,19 @@ async def _readings(scene: Scene) -> list[Data]:
     return told
 
 
-async def test_every_reading_folds_an_edit_in(scene: Scene) -> None:
+async def test_every_reading_folds_an_edit_in(scene: AbandonedChanges) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("edit", text="third words")
     assert [message["text"] for message in await _readings(scene)] == ["third words"] * 7
 
 
-async def test_every_reading_folds_a_reaction_in(scene: Scene) -> None:
+async def test_every_reading_folds_a_reaction_in(scene: AbandonedChanges) -> None:
     await scene.abandoned("reaction", emoji="👍")
     expected = [{"emoji": "👍", "userIds": [scene.trainer.id]}]
     assert all(message["reactions"] == expected for message in await _readings(scene))
 
 
-async def test_every_reading_folds_a_deletion_in(scene: Scene) -> None:
+async def test_every_reading_folds_a_deletion_in(scene: AbandonedChanges) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("delete")
     for message in await _readings(scene):
@@ -113,7 +113,7 @@ async def test_every_reading_folds_a_deletion_in(scene: Scene) -> None:
         assert (await device.do("message:search", {"query": words}))["items"] == []
 
 
-async def test_a_deletion_is_not_counted_as_unread(scene: Scene) -> None:
+async def test_a_deletion_is_not_counted_as_unread(scene: AbandonedChanges) -> None:
     await write(scene.stage.store.log, a_message(scene.conversation, scene.client.id, "other"))
     scene.head += 1
     await scene.abandoned("delete")
@@ -121,7 +121,7 @@ async def test_a_deletion_is_not_counted_as_unread(scene: Scene) -> None:
     assert conversation["unread"] == 1
 
 
-async def test_decisions_know_a_deletion(scene: Scene) -> None:
+async def test_decisions_know_a_deletion(scene: AbandonedChanges) -> None:
     await scene.abandoned("delete")
     named = {"messageId": scene.message.id}
     with pytest.raises(Refused, match="conflict"):
@@ -133,7 +133,7 @@ async def test_decisions_know_a_deletion(scene: Scene) -> None:
     assert len(await scene.stored()) == scene.head
 
 
-async def test_decisions_know_an_edit(scene: Scene) -> None:
+async def test_decisions_know_an_edit(scene: AbandonedChanges) -> None:
     await scene.abandoned("edit", text="second words")
     device, named = scene.device(scene.client), {"messageId": scene.message.id}
     await device.do("message:edit", {**named, "text": "second words"})
@@ -145,7 +145,7 @@ async def test_decisions_know_an_edit(scene: Scene) -> None:
     assert [message["text"] for message in await _readings(scene)] == ["first words"] * 7
 
 
-async def test_only_what_is_old_enough_is_applied(scene: Scene) -> None:
+async def test_only_what_is_old_enough_is_applied(scene: AbandonedChanges) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍", ago=ABANDONED_AFTER - timedelta(seconds=10))
     redriven = await redriven_by(scene.stage.store.log, now())
@@ -158,7 +158,7 @@ async def test_only_what_is_old_enough_is_applied(scene: Scene) -> None:
     assert "reactions" not in message
 
 
-async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
+async def test_what_was_applied_is_announced_to_both(scene: AbandonedChanges) -> None:
     stranger = await scene.stage.people.make("trainer")
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
@@ -172,7 +172,7 @@ async def test_what_was_applied_is_announced_to_both(scene: Scene) -> None:
     assert len(await scene.device(scene.client).heard("message:updated")) == 2
 
 
-async def test_two_nodes_may_apply_it_at_once(scene: Scene) -> None:
+async def test_two_nodes_may_apply_it_at_once(scene: AbandonedChanges) -> None:
     await scene.abandoned("edit", text="second words")
     await scene.abandoned("reaction", emoji="👍")
     await asyncio.gather(*(redriven_by(Log(scene.database), now()) for _ in range(4)))
@@ -182,7 +182,7 @@ async def test_two_nodes_may_apply_it_at_once(scene: Scene) -> None:
     assert [mark["emoji"] for mark in stored[0]["reactions"]] == ["👍"]
 
 
-async def test_the_half_done_is_done_again(scene: Scene) -> None:
+async def test_the_half_done_is_done_again(scene: AbandonedChanges) -> None:
     """The writer died after it had changed the message, and before it took the mark away."""
     document = await scene.abandoned("edit", text="second words")
     await Log(scene.database).changes.settle(document)
@@ -195,7 +195,7 @@ async def test_the_half_done_is_done_again(scene: Scene) -> None:
     assert "unapplied" not in after[1]
 
 
-async def test_what_nodes_of_an_earlier_version_left_is_applied(scene: Scene) -> None:
+async def test_what_nodes_of_an_earlier_version_left_is_applied(scene: AbandonedChanges) -> None:
     """They give their changes no instant."""
     document = await scene.abandoned("edit", text="second words")
     await scene.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$unset": {"dueAt": ""}})
@@ -205,7 +205,7 @@ async def test_what_nodes_of_an_earlier_version_left_is_applied(scene: Scene) ->
     assert [(change.kind, applied.seq) for change, applied in await redriven_by(log, now())] == [("edit", 2)]
 
 
-async def test_one_that_cannot_be_applied_keeps_no_other_from_it(scene: Scene) -> None:
+async def test_one_that_cannot_be_applied_keeps_no_other_from_it(scene: AbandonedChanges) -> None:
     """Its message is not there: it is tried again, in its own time."""
     messages = scene.database.collection(MESSAGES)
     orphan = await scene.abandoned("edit", text="to nothing", ago=2 * LONG_AGO)
@@ -223,11 +223,11 @@ async def test_one_that_cannot_be_applied_keeps_no_other_from_it(scene: Scene) -
         await messages.delete_one({"_id": orphan["_id"]})
 
 
-async def _words(scene: Scene) -> set[str]:
+async def _words(scene: AbandonedChanges) -> set[str]:
     return {document["text"] for document in await scene.stored() if document.get("text")}
 
 
-async def test_deleted_words_survive_nowhere(scene: Scene) -> None:
+async def test_deleted_words_survive_nowhere(scene: AbandonedChanges) -> None:
     log = scene.stage.store.log
     for number in range(3):
         await apply(log, a_change(scene.message, "edit", text=f"words {number}"))
@@ -239,14 +239,14 @@ async def test_deleted_words_survive_nowhere(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("order", [("edit", "delete"), ("delete", "edit")])
-async def test_abandoned_words_do_not_survive(scene: Scene, order: tuple[ChangeKind, ...]) -> None:
+async def test_abandoned_words_do_not_survive(scene: AbandonedChanges, order: tuple[ChangeKind, ...]) -> None:
     for kind in order:
         await scene.abandoned(kind, text="late words")
     await redriven_by(scene.stage.store.log, now())
     assert await _words(scene) == set()
 
 
-async def test_words_of_edits_that_race_the_deletion_do_not_survive(scene: Scene) -> None:
+async def test_words_of_edits_that_race_the_deletion_do_not_survive(scene: AbandonedChanges) -> None:
     """Each edit was decided on before the deletion; other nodes write them."""
     for number in range(8):
         logs = [Log(scene.database) for _ in range(3)]

@@ -9,8 +9,8 @@ import pytest
 
 from domain.accounts import Role
 from server.app import utc_now
-from tests.harness.crowd import crowd
-from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, Fleet, fleet
+from tests.harness.light_sockets import crowd
+from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, Fleet, fleet
 
 REASON = {"reason": "spam"}
 

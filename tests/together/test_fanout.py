@@ -11,16 +11,16 @@ from time import perf_counter
 import pytest
 
 from server.fanout.subscriptions import channel
-from tests.together.fanout_stage import Stage, stage
+from tests.together.fanout_nodes import FanoutNodes, stage
 
 
 @pytest.fixture
-async def three(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def three(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
     async with stage(database_url, tmp_path, 3) as made:
         yield made
 
 
-async def test_all_devices_of_both_hear_each_entry_once_in_order(three: Stage) -> None:
+async def test_all_devices_of_both_hear_each_entry_once_in_order(three: FanoutNodes) -> None:
     talk = await three.talk()
     stranger = await three.join(await three.people.make("trainer"), 1)
     for number, phone in enumerate(talk.devices):
@@ -39,7 +39,7 @@ async def test_all_devices_of_both_hear_each_entry_once_in_order(three: Stage) -
     assert stranger.heard == []
 
 
-async def test_who_answers_from_another_node_loses_no_race(three: Stage) -> None:
+async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -> None:
     """What a node hears of a conversation is where its next entry goes."""
     talk = await three.talk()
     for number in (0, -1):
@@ -55,7 +55,7 @@ async def test_who_answers_from_another_node_loses_no_race(three: Stage) -> None
     assert sum(counters.lost_races for counters in appenders) == before
 
 
-async def test_two_nodes_write_one_conversation_at_full_speed(three: Stage) -> None:
+async def test_two_nodes_write_one_conversation_at_full_speed(three: FanoutNodes) -> None:
     """Each message by itself is published by its writer; what arrives swapped is put in order."""
     talk = await three.talk()
 
@@ -74,7 +74,7 @@ async def test_two_nodes_write_one_conversation_at_full_speed(three: Stage) -> N
         assert phone.events("sync:required") == []
 
 
-async def test_a_device_that_comes_later_hears_only_what_comes_later(three: Stage) -> None:
+async def test_a_device_that_comes_later_hears_only_what_comes_later(three: FanoutNodes) -> None:
     """The first entry a node hears of an old conversation is told apart from one that came too early."""
     talk = await three.talk()
     late = talk.devices.pop()
@@ -90,7 +90,7 @@ async def test_a_device_that_comes_later_hears_only_what_comes_later(three: Stag
     assert talk.heard(newcomer) == [6, 7, 8, 9, 10]
 
 
-async def test_receipts_and_typing_cross_nodes(three: Stage) -> None:
+async def test_receipts_and_typing_cross_nodes(three: FanoutNodes) -> None:
     talk = await three.talk()
     client, trainer = talk.devices[0], talk.devices[3]
     await talk.say(client, "a")
@@ -103,7 +103,7 @@ async def test_receipts_and_typing_cross_nodes(three: Stage) -> None:
         assert seen == {"conversationId": talk.id, "userId": talk.trainer.id, "seq": 1}
 
 
-async def test_channels_go_with_their_last_member(three: Stage) -> None:
+async def test_channels_go_with_their_last_member(three: FanoutNodes) -> None:
     for running in three.nodes:
         running.node.room_subscriptions._linger = 0.05
     talk = await three.talk()
@@ -125,7 +125,7 @@ async def test_channels_go_with_their_last_member(three: Stage) -> None:
     assert [running.node.room_subscriptions.count for running in three.nodes] == [0, 0, 0]
 
 
-async def test_garbage_on_a_channel_is_ignored_and_counted(three: Stage) -> None:
+async def test_garbage_on_a_channel_is_ignored_and_counted(three: FanoutNodes) -> None:
     talk = await three.talk()
     async with three.redis.client() as client:
         for garbage in ("", "x", "\x01" * 31, '2/conversations,["message:new",{}]', "x" * 100_000):
@@ -138,7 +138,7 @@ async def test_garbage_on_a_channel_is_ignored_and_counted(three: Stage) -> None
     assert all(phone.events("sync:required") == [] for phone in talk.devices)
 
 
-async def test_delivery_between_nodes_is_quick(three: Stage) -> None:
+async def test_delivery_between_nodes_is_quick(three: FanoutNodes) -> None:
     """A figure rather than a promise: from the send on one node to the event on another."""
     talk = await three.talk()
     far = talk.devices[3]

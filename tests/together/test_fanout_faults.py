@@ -9,19 +9,19 @@ from time import perf_counter
 
 import pytest
 
-from tests.together.fanout_stage import Chatter, Stage, Talk, stage
+from tests.together.fanout_nodes import Chatter, FanoutNodes, Talk, stage
 
 # DESIGN.md promises 3 s; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
 
 
 @pytest.fixture
-async def two(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
     async with stage(database_url, tmp_path) as made:
         yield made
 
 
-async def whole_again(stage: Stage, chatter: Chatter, talk: Talk, what: str) -> None:
+async def whole_again(stage: FanoutNodes, chatter: Chatter, talk: Talk, what: str) -> None:
     """From now on it takes less than 9 s until all have heard what was said until now, and what is said after."""
     began = perf_counter()
     said = talk.head
@@ -39,7 +39,7 @@ async def whole_again(stage: Stage, chatter: Chatter, talk: Talk, what: str) -> 
 
 
 @pytest.mark.parametrize("down", [1.0, pytest.param(10.0, marks=pytest.mark.soak)])
-async def test_redis_killed_and_restarted_empty_while_people_talk(two: Stage, down: float) -> None:
+async def test_redis_killed_and_restarted_empty_while_people_talk(two: FanoutNodes, down: float) -> None:
     talk = await two.talk()
     chatter = Chatter(talk)
     await chatter.said(20)
@@ -55,7 +55,7 @@ async def test_redis_killed_and_restarted_empty_while_people_talk(two: Stage, do
     assert (await newcomer.do("sync", {"cursors": {}}))["conversations"]
 
 
-async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: Stage) -> None:
+async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: FanoutNodes) -> None:
     talk = await two.talk()
     here, there = talk.devices[0], talk.devices[-1]
     for phone in (here, there):
@@ -73,7 +73,7 @@ async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: 
 
 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
-async def test_one_kind_of_connection_cut_while_people_talk(two: Stage, kind: str) -> None:
+async def test_one_kind_of_connection_cut_while_people_talk(two: FanoutNodes, kind: str) -> None:
     talk = await two.talk()
     chatter = Chatter(talk, pause=0.002)
     await chatter.said(20)
@@ -85,7 +85,7 @@ async def test_one_kind_of_connection_cut_while_people_talk(two: Stage, kind: st
     assert all(running.node.bus.counters.reconnects > 0 for running in two.nodes)
 
 
-async def test_the_last_words_before_a_publisher_is_cut(two: Stage) -> None:
+async def test_the_last_words_before_a_publisher_is_cut(two: FanoutNodes) -> None:
     """Nothing follows that would show the gap: the heads are republished."""
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
@@ -99,7 +99,7 @@ async def test_the_last_words_before_a_publisher_is_cut(two: Stage) -> None:
 
 
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(10.0, marks=pytest.mark.soak)])
-async def test_redis_frozen_while_people_talk(two: Stage, seconds: float) -> None:
+async def test_redis_frozen_while_people_talk(two: FanoutNodes, seconds: float) -> None:
     talk = await two.talk()
     chatter = Chatter(talk)
     await chatter.said(20)
@@ -118,7 +118,7 @@ async def test_redis_frozen_while_people_talk(two: Stage, seconds: float) -> Non
     await whole_again(two, chatter, talk, f"frozen for {seconds:.0f} s")
 
 
-async def test_a_conversation_that_begins_while_redis_is_down(two: Stage) -> None:
+async def test_a_conversation_that_begins_while_redis_is_down(two: FanoutNodes) -> None:
     talk = await two.talk()
     await two.redis.killed()
     await talk.say(talk.devices[0], "unheard elsewhere")

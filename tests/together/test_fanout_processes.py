@@ -15,7 +15,7 @@ from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.server.pubsub.redis_servers import redis_server
-from tests.together.fanout_stage import Chatter, Talk
+from tests.together.fanout_nodes import Chatter, Talk
 from tests.together.processes import served
 
 

@@ -14,16 +14,16 @@ from server.fanout.reorder import Joined
 from store.log.documents import MESSAGES, message_document
 from tests.harness.devices import Device
 from tests.store.writing import a_message
-from tests.together.fanout_stage import Stage, Talk, stage
+from tests.together.fanout_nodes import FanoutNodes, Talk, stage
 
 
 @pytest.fixture
-async def two(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
     async with stage(database_url, tmp_path) as made:
         yield made
 
 
-async def commit_late(two: Stage, talk: Talk, seq: int) -> None:
+async def commit_late(two: FanoutNodes, talk: Talk, seq: int) -> None:
     """Submitted five minutes ago by a node that is dead, and committed now; nobody publishes it."""
     submitted = utc_now() - timedelta(minutes=5)
     document = message_document(a_message(talk.id, talk.trainer.id, f"late {seq}", f"late {seq}"))
@@ -32,7 +32,7 @@ async def commit_late(two: Stage, talk: Talk, seq: int) -> None:
     await two.nodes[0].node.database.collection(MESSAGES).insert_one(document)
 
 
-async def begun(two: Stage) -> tuple[Talk, Device]:
+async def begun(two: FanoutNodes) -> tuple[Talk, Device]:
     """A conversation with one message, and a device of the client that has synced at the second node."""
     talk = Talk(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
@@ -43,7 +43,7 @@ async def begun(two: Stage) -> tuple[Talk, Device]:
     return talk, device
 
 
-async def test_who_synced_before_the_commit_is_given_the_entry(two: Stage) -> None:
+async def test_who_synced_before_the_commit_is_given_the_entry(two: FanoutNodes) -> None:
     talk, device = await begun(two)
     await commit_late(two, talk, 2)
     await talk.say(talk.devices[0], "third")
@@ -51,7 +51,7 @@ async def test_who_synced_before_the_commit_is_given_the_entry(two: Stage) -> No
     assert device.events("sync:required") == []
 
 
-async def test_who_syncs_after_the_commit_is_not_given_it_again(two: Stage) -> None:
+async def test_who_syncs_after_the_commit_is_not_given_it_again(two: FanoutNodes) -> None:
     talk = Talk(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
     await talk.say(talk.devices[0], "first")
@@ -61,7 +61,9 @@ async def test_who_syncs_after_the_commit_is_not_given_it_again(two: Stage) -> N
     assert [event["seq"] for event in await device.hear("message:new")] == [3]
 
 
-async def test_where_it_cannot_be_told_the_members_have_to_sync(two: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_it_cannot_be_told_the_members_have_to_sync(
+    two: FanoutNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def unknown() -> Joined | None:
         return None
 
@@ -80,7 +82,7 @@ async def test_where_it_cannot_be_told_the_members_have_to_sync(two: Stage, monk
 
 
 async def test_a_head_that_is_announced_to_an_old_room_is_told_to_its_members_or_has_them_sync(
-    two: Stage, monkeypatch: pytest.MonkeyPatch
+    two: FanoutNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.fanout.gaps.HISTORY_SECONDS", 0)
     talk, device = await begun(two)

@@ -17,7 +17,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.crowd import crowd
+from tests.harness.light_sockets import crowd
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import Served, served

@@ -16,7 +16,7 @@ from server.app import utc_now
 from server.presence.devices import Devices
 from tests.harness.devices import PATIENCE_SECONDS, Refused, device
 from tests.harness.nodes import running_node
-from tests.together.presence_stage import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
+from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
 
 
 @pytest.fixture

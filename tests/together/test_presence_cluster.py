@@ -7,7 +7,7 @@ from pathlib import Path
 from domain.wire.events import PRESENCE
 from tests.harness.devices import device
 from tests.server.pubsub.deployments import cluster
-from tests.together.presence_stage import fleet, say, sees, watch, watcher
+from tests.together.presence_nodes import fleet, say, sees, watch, watcher
 
 PEOPLE = 6
 

@@ -19,7 +19,7 @@ from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_stage import CHANGED, changes, say, sees, until, watch, watcher
+from tests.together.presence_nodes import CHANGED, changes, say, sees, until, watch, watcher
 from tests.together.processes import Served, served
 
 # DESIGN.md: within 15 s of a kill -9; tests assert three times as much.

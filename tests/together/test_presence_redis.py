@@ -20,7 +20,7 @@ from server.cluster.lease import STANDARD
 from server.presence import redis as names
 from tests.harness.devices import Device, device
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_stage import Fleet, changes, fleet, say, sees, until, watch, watcher
+from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, until, watch, watcher
 
 # What a lease lasts, and then some: as soon as after a kill (15 s), three times over.
 WITHIN_SECONDS = 45.0

@@ -12,9 +12,9 @@ import pytest
 
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
 from handlers.accounts.sessions import end
-from tests.harness.crowd import all_gone, crowd
+from tests.harness.light_sockets import all_gone, crowd
 from tests.harness.people import Person
-from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
+from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
 
 SECRET = "another horse battery"
 

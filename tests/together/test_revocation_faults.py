@@ -15,9 +15,9 @@ from server.app import utc_now
 from server.security import tokens
 from store import revocations as stored
 from store.revocations import Revocations
-from tests.harness.crowd import all_gone, crowd
-from tests.server.sockets.turning import until
-from tests.together.revocation_stage import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
+from tests.harness.light_sockets import all_gone, crowd
+from tests.server.sockets.waiting import until
+from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
 
 
 class DeafStream:

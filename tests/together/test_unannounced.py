@@ -29,18 +29,18 @@ from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, abandon
-from tests.together.fanout_stage import ENTRIES, Stage, Talk, stage
-from tests.together.presence_stage import until
+from tests.together.fanout_nodes import ENTRIES, FanoutNodes, Talk, stage
+from tests.together.presence_nodes import until
 from tests.together.processes import served
 
 
 @pytest.fixture
-async def two(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
     async with stage(database_url, tmp_path) as made:
         yield made
 
 
-async def died(two: Stage) -> None:
+async def died(two: FanoutNodes) -> None:
     """A third node, whose lease ran out a moment ago."""
     async with two.redis.client() as redis:
         ran_out = int(time.time() * 1000) - 1_000
@@ -49,7 +49,7 @@ async def died(two: Stage) -> None:
         await redis.hset(QUIET, "until", "0")
 
 
-async def last_words(two: Stage, talk: Talk, seq: int, sender: Person) -> Document:
+async def last_words(two: FanoutNodes, talk: Talk, seq: int, sender: Person) -> Document:
     """Stored by a node that died before it could say so."""
     database = two.nodes[0].node.database
     document = message_document(a_message(talk.id, sender.id, f"last words {seq}", "unannounced")) | {"seq": seq}
@@ -61,7 +61,7 @@ def entries(phone: Device) -> list[tuple[str, int]]:
     return [(name, data["seq"]) for name, data in phone.heard if name in ENTRIES]
 
 
-async def test_a_last_message_is_heard_once_by_all_without_another(two: Stage) -> None:
+async def test_a_last_message_is_heard_once_by_all_without_another(two: FanoutNodes) -> None:
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
     await talk.everyone_heard_everything()
@@ -77,7 +77,7 @@ async def test_a_last_message_is_heard_once_by_all_without_another(two: Stage) -
         assert phone.events("sync:required") == []
 
 
-async def test_first_words_that_are_the_last_too(two: Stage) -> None:
+async def test_first_words_that_are_the_last_too(two: FanoutNodes) -> None:
     talk = await two.talk()
     await last_words(two, talk, 1, talk.trainer)
     await died(two)
@@ -86,7 +86,7 @@ async def test_first_words_that_are_the_last_too(two: Stage) -> None:
         assert [name for name, _ in phone.heard] == ["conversation:new", "message:new"]
 
 
-async def test_a_change_that_was_not_even_applied(two: Stage) -> None:
+async def test_a_change_that_was_not_even_applied(two: FanoutNodes) -> None:
     talk = await two.talk()
     message = await talk.say(talk.devices[0], "first")
     await talk.everyone_heard_everything()
@@ -99,7 +99,7 @@ async def test_a_change_that_was_not_even_applied(two: Stage) -> None:
         assert (updated["seq"], updated["message"]["text"]) == (2, "edited")
 
 
-async def test_who_came_back_since_is_not_told_again(two: Stage) -> None:
+async def test_who_came_back_since_is_not_told_again(two: FanoutNodes) -> None:
     """Whoever connects has it from ``sync``; what is older than the connection is not said live."""
     talk = Talk(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
@@ -113,7 +113,7 @@ async def test_who_came_back_since_is_not_told_again(two: Stage) -> None:
     assert entries(talk.devices[0]) == [("message:new", 1), ("message:new", 2), ("message:new", 3)]
 
 
-async def test_the_conversation_shows_it(two: Stage) -> None:
+async def test_the_conversation_shows_it(two: FanoutNodes) -> None:
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
     last = await last_words(two, talk, 2, talk.client)
@@ -125,7 +125,7 @@ async def test_the_conversation_shows_it(two: Stage) -> None:
 
 
 async def test_it_is_not_forgotten_while_the_database_is_away(
-    two: Stage, monkeypatch: pytest.MonkeyPatch
+    two: FanoutNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dead stay on the list until all that they left is looked after."""
     talk = await two.talk()
@@ -149,7 +149,7 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
-    two: Stage, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+    two: FanoutNodes, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
 ) -> None:
     """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
     talk = await two.talk()
@@ -177,7 +177,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
     assert row.looks > 0
 
 
-async def test_who_is_back_speaks_for_itself(two: Stage, database_url: str, tmp_path: Path) -> None:
+async def test_who_is_back_speaks_for_itself(two: FanoutNodes, database_url: str, tmp_path: Path) -> None:
     talk = await two.talk()
     async with (
         relay("127.0.0.1", two.redis.port) as way,
@@ -197,7 +197,7 @@ async def _no_outage(outages: PublishOutages) -> bool:
     return not await outages.before(utc_now() + timedelta(minutes=1))
 
 
-async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: Stage) -> None:
+async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: FanoutNodes) -> None:
     """As by a frozen server that thaws: it was submitted by the dead, and is stored long after."""
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
@@ -213,7 +213,7 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: S
         assert entries(phone) == [("message:new", 1), ("message:new", 2)]
 
 
-async def test_a_death_is_noted_from_when_the_database_last_answered(two: Stage) -> None:
+async def test_a_death_is_noted_from_when_the_database_last_answered(two: FanoutNodes) -> None:
     """What was sent to a server that stood still since may be committed when it goes on."""
     now = utc_now()
     answers = True

@@ -19,7 +19,7 @@ from tests.conversations.js_devices import JsDevice, js_devices
 from tests.harness.devices import Device, device
 from tests.harness.people import People
 from tests.together.workers_program import Program, hopping_device, open_files, program, until, worker_of
-from tests.together.workers_stage import stage
+from tests.together.workers_service import stage
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
 ROUNDS = 20

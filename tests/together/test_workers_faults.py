@@ -16,24 +16,24 @@ import pytest
 from server.embedded.process import is_free
 from tests.harness.devices import Device, device
 from tests.together.workers_program import Program, is_alive, program, start, until, worker_of
-from tests.together.workers_stage import Stage, stage
+from tests.together.workers_service import WorkersProgram, stage
 
 UPGRADE = ("polling", "websocket")
 
 
 @pytest.fixture(scope="module")
-async def made(mongo_url: str, redis_url: str) -> AsyncIterator[Stage]:
+async def made(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
     async with stage(mongo_url, redis_url) as made:
         yield made
 
 
 @pytest.fixture
-async def spotter(made: Stage, tmp_path: Path) -> AsyncIterator[Program]:
+async def spotter(made: WorkersProgram, tmp_path: Path) -> AsyncIterator[Program]:
     async with program(tmp_path, 2, **made.environ) as running:
         yield running
 
 
-async def _on_each_worker(stack: AsyncExitStack, made: Stage, url: str) -> dict[int, list[tuple[Device, str]]]:
+async def _on_each_worker(stack: AsyncExitStack, made: WorkersProgram, url: str) -> dict[int, list[tuple[Device, str]]]:
     """At least two devices a worker, half of them polling, with a conversation each."""
     found: dict[int, list[tuple[Device, str]]] = {0: [], 1: []}
     while min(map(len, found.values())) < 2:
@@ -44,7 +44,7 @@ async def _on_each_worker(stack: AsyncExitStack, made: Stage, url: str) -> dict[
     return found
 
 
-async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(spotter: Program, made: Stage) -> None:
+async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(spotter: Program, made: WorkersProgram) -> None:
     async with AsyncExitStack() as stack:
         phones = await _on_each_worker(stack, made, spotter.url)
         killed = spotter.workers()[0]
@@ -61,7 +61,7 @@ async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(spotter: 
         assert "worker ended" in spotter.said()
 
 
-async def test_clients_that_reconnect_do_so_while_a_worker_is_away(spotter: Program, made: Stage) -> None:
+async def test_clients_that_reconnect_do_so_while_a_worker_is_away(spotter: Program, made: WorkersProgram) -> None:
     async with AsyncExitStack() as stack:
         client, _, conversation = await made.people.pair()
         phone = await stack.enter_async_context(device(spotter.url, client, transports=UPGRADE))
@@ -74,7 +74,7 @@ async def test_clients_that_reconnect_do_so_while_a_worker_is_away(spotter: Prog
         assert (await phone.send(conversation, "back"))["seq"] == 1
 
 
-async def test_a_worker_told_to_end_drains_and_is_replaced(spotter: Program, made: Stage) -> None:
+async def test_a_worker_told_to_end_drains_and_is_replaced(spotter: Program, made: WorkersProgram) -> None:
     async with AsyncExitStack() as stack:
         phones = await _on_each_worker(stack, made, spotter.url)
         old = spotter.workers()[1]
@@ -88,7 +88,7 @@ async def test_a_worker_told_to_end_drains_and_is_replaced(spotter: Program, mad
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_end(spotter: Program, made: Stage, number: signal.Signals) -> None:
+async def test_the_end(spotter: Program, made: WorkersProgram, number: signal.Signals) -> None:
     async with AsyncExitStack() as stack:
         phones = await _on_each_worker(stack, made, spotter.url)
         workers = spotter.workers()
@@ -100,7 +100,7 @@ async def test_the_end(spotter: Program, made: Stage, number: signal.Signals) ->
     assert is_free(int(spotter.url.rpartition(":")[2]))
 
 
-async def test_workers_end_with_a_killed_parent(spotter: Program, made: Stage) -> None:
+async def test_workers_end_with_a_killed_parent(spotter: Program, made: WorkersProgram) -> None:
     async with AsyncExitStack() as stack:
         await _on_each_worker(stack, made, spotter.url)
         workers = spotter.workers()
@@ -108,7 +108,7 @@ async def test_workers_end_with_a_killed_parent(spotter: Program, made: Stage) -
         await until(lambda: not any(map(is_alive, workers.values())))
 
 
-async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, made: Stage) -> None:
+async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, made: WorkersProgram) -> None:
     workers = spotter.workers()
     os.kill(workers[0], signal.SIGSTOP)
     assert await spotter.end() == 1
@@ -148,19 +148,19 @@ async def _failed_start(folder: Path, **environ: str) -> str:
     return said.read_text()
 
 
-async def test_a_port_in_use(made: Stage, tmp_path: Path) -> None:
+async def test_a_port_in_use(made: WorkersProgram, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = await _failed_start(tmp_path, PORT=str(port), **made.environ)
     assert said.strip() == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Set PORT."
 
 
-async def test_a_port_in_use_by_another_spotter(spotter: Program, made: Stage, tmp_path: Path) -> None:
+async def test_a_port_in_use_by_another_spotter(spotter: Program, made: WorkersProgram, tmp_path: Path) -> None:
     port = spotter.url.rpartition(":")[2]
     assert "Address already in use" in await _failed_start(tmp_path, PORT=port, **made.environ)
 
 
-async def test_a_database_that_can_never_do(made: Stage, tmp_path: Path) -> None:
+async def test_a_database_that_can_never_do(made: WorkersProgram, tmp_path: Path) -> None:
     """One that is away is waited for: tests/faults/test_starting.py."""
     url = made.environ["MONGO_URL"].replace("replicaSet=", "replicaSet=no-")
     said = await _failed_start(tmp_path, **{**made.environ, "MONGO_URL": url})

@@ -12,7 +12,7 @@ import pytest
 from server.fanout import envelope
 from server.fanout.reorder import ReorderBuffer
 from server.fanout.subscriptions import EVERYONE, RESYNC_SPREAD_SECONDS, channel
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 
 ROOMS = [f"user:{number:024x}" for number in range(200)]
 ANOTHER_NODE = bytes(8)
@@ -28,7 +28,7 @@ class Last:
 class Told:
     """What the rooms of a node are told, and when, by iterations of the loop."""
 
-    def __init__(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rooms: list[str] = []
         self.turns: list[int] = []
         self.caught_up_after: list[int] = []
@@ -62,19 +62,21 @@ class Told:
 
 
 @asynccontextmanager
-async def entered(running: Running, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Told]:
+async def entered(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Told]:
     await asyncio.gather(*(running.node.room_subscriptions.enter(room) for room in ROOMS))
     told = Told(running, monkeypatch)
     yield told
     told.stop()
 
 
-def interrupted(running: Running) -> None:
+def interrupted(running: RunningNode) -> None:
     """Another node says that anything may have been missed."""
     running.node.bus.publish(EVERYONE, envelope.resync(ANOTHER_NODE))
 
 
-async def test_over_a_while_and_not_in_one_turn_of_the_loop(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_a_while_and_not_in_one_turn_of_the_loop(
+    running: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with entered(running, monkeypatch) as told:
         interrupted(running)
         await told.until(len(ROOMS))
@@ -84,7 +86,7 @@ async def test_over_a_while_and_not_in_one_turn_of_the_loop(running: Running, mo
         assert told.caught_up_after == [0]
 
 
-async def test_rooms_told_one_by_one_are_spread_as_well(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rooms_told_one_by_one_are_spread_as_well(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """A publisher that was cut off tells each room of its last seconds, all in a row."""
     async with entered(running, monkeypatch) as told:
         for room in ROOMS:
@@ -94,7 +96,7 @@ async def test_rooms_told_one_by_one_are_spread_as_well(running: Running, monkey
         assert len(set(told.turns)) > 10
 
 
-async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_told_often_in_a_row_a_room_is_told_once(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.fanout.subscriptions.random", Last())
     async with entered(running, monkeypatch) as told:
         for _ in range(5):
@@ -104,7 +106,7 @@ async def test_told_often_in_a_row_a_room_is_told_once(running: Running, monkeyp
         assert len(told.caught_up_after) == 5
 
 
-async def test_a_room_that_is_dropped_is_not_told(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_that_is_dropped_is_not_told(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = running.node.room_subscriptions
     monkeypatch.setattr("server.fanout.subscriptions.random", Last())
     monkeypatch.setattr(feeds, "_linger", 0.0)

@@ -11,7 +11,7 @@ import pytest
 
 from server.http.connections import HttpConnections
 from tests.harness.devices import PATIENCE_SECONDS
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.server.http.serving import LOOK_EVERY, ended, serving
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
@@ -122,7 +122,7 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_sockets_are_not_counted_here(running: Running) -> None:
+async def test_sockets_are_not_counted_here(running: RunningNode) -> None:
     """They are by the engine, once the connection has left the HTTP server."""
     url = f"{running.url}/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as websocket:
@@ -140,7 +140,7 @@ async def test_sockets_are_not_counted_here(running: Running) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )  # fmt: skip
-async def test_what_is_no_http_is_told_so_like_any_error(running: Running, request_bytes: bytes) -> None:
+async def test_what_is_no_http_is_told_so_like_any_error(running: RunningNode, request_bytes: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
     writer.write(request_bytes)
     head, _, body = (await ended(reader)).partition(b"\r\n\r\n")

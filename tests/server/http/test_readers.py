@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.server.http.serving import LARGE, LOOK_EVERY, UNREAD, ended, serving
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 
 def get(path: str, connection: str = "keep-alive") -> bytes:

@@ -13,10 +13,10 @@ import pytest
 
 from server.app import utc_now
 from store.database import Database
-from tests.harness.complaints import no_complaints
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.sockets.turning import until
+from tests.harness.unread_errors import no_complaints
+from tests.server.sockets.waiting import until
 from tests.server.sockets.world import World, world
 
 
@@ -30,14 +30,16 @@ async def nothing_fails_unseen() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def here(running: Running, people: People) -> AsyncIterator[World]:
+async def here(running: RunningNode, people: People) -> AsyncIterator[World]:
     """Two people in a conversation of one message."""
     async with world(running, people) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-async def shared(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def shared(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningNode]:
     """One node for a whole module, whose tests make people of their own and leave nobody connected."""
     data = tmp_path_factory.mktemp("node")
     async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
@@ -48,13 +50,13 @@ async def shared(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def crowd(shared: Running) -> People:
+def crowd(shared: RunningNode) -> People:
     """Makes people on the shared node."""
     return People(shared.node.store, shared.node.tokens, utc_now)
 
 
 @pytest.fixture(scope="module")
-async def unchanged(shared: Running, crowd: People) -> AsyncIterator[World]:
+async def unchanged(shared: RunningNode, crowd: People) -> AsyncIterator[World]:
     """Two people in a conversation, for a module whose tests leave everything exactly as it was."""
     async with world(shared, crowd) as made:
         before = await made.contents()

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from bson import ObjectId
 
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 
 PASSWORD = "correct horse battery"
@@ -17,12 +17,12 @@ Tokens = dict[str, Any]
 
 @dataclass(frozen=True)
 class Account:
-    running: Running
+    running: RunningNode
     person: Person
     http: aiohttp.ClientSession
 
     @classmethod
-    async def make(cls, running: Running, people: People, http: aiohttp.ClientSession) -> Account:
+    async def make(cls, running: RunningNode, people: People, http: aiohttp.ClientSession) -> Account:
         person = await people.make()
         hashed = await running.node.passwords.hash(PASSWORD)
         users = running.node.database.collection("users")

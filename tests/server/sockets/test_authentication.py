@@ -15,15 +15,15 @@ from websockets.exceptions import ConnectionClosed
 
 from domain.wire.events import NAMESPACES
 from server.app import utc_now
-from tests.harness.nodes import SECRET, Running
+from tests.harness.nodes import SECRET, RunningNode
 from tests.harness.people import People, Person
 from tests.server.sockets.raw import admitted, raw_socket
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 
 @dataclass
 class Case:
-    running: Running
+    running: RunningNode
     people: People
     person: Person
 
@@ -93,7 +93,7 @@ AUTHS = (
 
 
 @pytest.fixture
-async def case(shared: Running, crowd: People) -> AsyncIterator[Case]:
+async def case(shared: RunningNode, crowd: People) -> AsyncIterator[Case]:
     yield Case(shared, crowd, await crowd.make())
     await until(lambda: not shared.node.gateway.clients)
 

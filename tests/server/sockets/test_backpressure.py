@@ -8,25 +8,25 @@ import aiohttp
 import pytest
 
 from server.sockets.dispatcher import MAX_IN_FLIGHT, RESUME_BELOW
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.gates import Gate
+from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import admitted
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 COUNT = 2000
 LIST = '["conversation:list",{}]'
 
 
 async def test_a_websocket_is_not_read_meanwhile(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person, other = await people.make(), await people.make()
     node = running.node
     async with admitted(running.url, person.token) as raw, admitted(running.url, other.token) as bystander:
         (client,) = (c for c in node.gateway.clients if c.user_id == person.id)
-        gate = Gate(node.store.conversations.page)
+        gate = CallGate(node.store.conversations.page)
         with monkeypatch.context() as patched:
             patched.setattr(node.store.conversations, "page", gate)
             ids = [await raw.submit(LIST) for _ in range(COUNT)]
@@ -44,7 +44,7 @@ async def test_a_websocket_is_not_read_meanwhile(
 
 
 async def test_a_poller_waits_for_its_post_to_be_taken(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = await people.make()
     node = running.node
@@ -52,7 +52,7 @@ async def test_a_poller_waits_for_its_post_to_be_taken(
         poller = await Poller.open(running.url, http)
         await poller.connect(person.token)
         (client,) = node.gateway.clients
-        gate = Gate(node.store.conversations.page)
+        gate = CallGate(node.store.conversations.page)
         with monkeypatch.context() as patched:
             patched.setattr(node.store.conversations, "page", gate)
             posting = poller.post_soon(*(f"42/conversations,{n}{LIST}" for n in range(COUNT)))
@@ -69,11 +69,11 @@ async def test_a_poller_waits_for_its_post_to_be_taken(
 
 
 async def test_one_that_leaves_in_the_middle_loses_only_the_answers(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _, conversation = await people.pair()
     node = running.node
-    gate = Gate(node.store.conversations.membership)
+    gate = CallGate(node.store.conversations.membership)
     with monkeypatch.context() as patched:
         patched.setattr(node.store.conversations, "membership", gate)
         async with admitted(running.url, client.token) as raw:
@@ -92,12 +92,12 @@ async def test_one_that_leaves_in_the_middle_loses_only_the_answers(
 
 @pytest.mark.parametrize("asked", ['["sync",{"cursors":{"%s":0}}]', '["message:list",{"conversationId":"%s"}]'])
 async def test_large_answers_are_made_one_after_the_other(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch, asked: str
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     """Two hundred at once took a node over a gigabyte, and none of it was for anybody once the socket was gone."""
     _, trainer, conversation = await people.pair()
     node = running.node
-    gate = Gate(node.store.log.read.before), Gate(node.store.log.read.between)
+    gate = CallGate(node.store.log.read.before), CallGate(node.store.log.read.between)
     monkeypatch.setattr(node.store.log.read, "before", gate[0])
     monkeypatch.setattr(node.store.log.read, "between", gate[1])
     other = {"conversationId": conversation, "clientMessageId": "one", "text": "meanwhile"}

@@ -8,13 +8,13 @@ import pytest
 
 from domain.wire.base import Command
 from domain.wire.events import NAMESPACES
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.gates import Gate
+from tests.server.sockets.call_gates import CallGate
+from tests.server.sockets.invalid_values import DEEP, NESTED, NUL, as_object, fields_of, fitting, takes_any_words
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
-from tests.server.sockets.spoilt import DEEP, NESTED, NUL, as_object, fields_of, fitting, takes_any_words
 from tests.server.sockets.world import World
 
 SHAPELESS = frozenset({"malformed"})
@@ -114,7 +114,7 @@ async def test_a_nul_in_free_words_is_no_crash(here: World, namespace: str, even
         assert answer["ok"] or answer["error"]["code"] != "internal", answer
 
 
-async def test_a_namespace_that_was_not_connected(running: Running, people: People) -> None:
+async def test_a_namespace_that_was_not_connected(running: RunningNode, people: People) -> None:
     person = await people.make()
     async with raw_socket(running.url) as raw:
         await raw.connect(person.token, "/presence")
@@ -124,10 +124,10 @@ async def test_a_namespace_that_was_not_connected(running: Running, people: Peop
         assert await raw.is_usable("/presence")
 
 
-async def test_while_connect_is_pending(running: Running, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_connect_is_pending(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _, conversation = await people.pair()
     message = json.dumps({"conversationId": conversation, "clientMessageId": "early", "text": "hi"})
-    gate = Gate(running.node.authenticator.authenticate)
+    gate = CallGate(running.node.authenticator.authenticate)
     monkeypatch.setattr(running.node.authenticator, "authenticate", gate)
     async with raw_socket(running.url) as raw:
         await raw.send(f'0/conversations,{{"token":"{client.token}"}}')

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from domain.wire.base import Command
+from tests.server.sockets.invalid_values import as_object, fields_of, fitting, spoilt
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
-from tests.server.sockets.spoilt import as_object, fields_of, fitting, spoilt
 from tests.server.sockets.world import World
 
 UNKNOWN = ("$where", "__proto__", "conversationid", "", "a.b", "é\\u0000")

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from domain.wire.events import NAMESPACES
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.refusals import assert_refused
@@ -104,7 +104,7 @@ async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:
         assert (await raw.ask("conversation:list", "{}"))["ok"]
 
 
-async def test_bad_packets_show_in_the_figures(running: Running, people: People) -> None:
+async def test_bad_packets_show_in_the_figures(running: RunningNode, people: People) -> None:
     person = await people.make()
     for packet in ("abc", "42{}"):
         async with raw_socket(running.url) as raw:

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from server.sockets.admission import Admission
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.sockets.refusals import assert_refused
@@ -22,7 +22,7 @@ class Mishap(Exception):
 
 
 async def test_a_crash_is_acknowledged_and_told_without_words(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, trainer, conversation = await people.pair()
 
@@ -52,7 +52,7 @@ async def test_a_crash_is_acknowledged_and_told_without_words(
 
 
 async def test_a_crash_while_connecting_is_a_refusal(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = await people.make()
 
@@ -71,7 +71,7 @@ async def test_a_crash_while_connecting_is_a_refusal(
 
 
 async def test_a_crash_in_the_gateway_itself_ends_the_socket_only(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     person = await people.make()
 

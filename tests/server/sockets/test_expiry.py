@@ -15,7 +15,7 @@ from domain.times import from_wire
 from domain.wire.events import NAMESPACES
 from server.security.tokens import LIFETIME
 from server.sockets.admission import ASK_BEFORE
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.server.sockets.clock import Clock
 from tests.server.sockets.raw import Data, Raw, admitted
@@ -28,7 +28,7 @@ SHORT = 0.8
 class Ageing:
     """A node whose clock can be set ahead, and somebody with a token."""
 
-    running: Running
+    running: RunningNode
     people: People
     clock: Clock
     person: Person

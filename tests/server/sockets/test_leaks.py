@@ -15,12 +15,12 @@ import pytest
 from domain.wire.events import NAMESPACES
 from server.engineio.socket import EngineSocket
 from server.sockets.clients import Client, NamespaceConnection
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 from tests.server.engineio.harness import masked
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 COUNT = 1000
 AT_ONCE = 20
@@ -28,27 +28,27 @@ TEXT = 1
 
 
 @dataclass(frozen=True)
-class Scene:
-    running: Running
+class ConnectedPair:
+    running: RunningNode
     people: People
     client: Person
     conversation: str
 
 
-Visit = Callable[[Scene], Awaitable[None]]
+Visit = Callable[[ConnectedPair], Awaitable[None]]
 
 
-async def politely(here: Scene) -> None:
+async def politely(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
         assert await raw.is_usable()
 
 
-async def without_a_word(here: Scene) -> None:
+async def without_a_word(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         raw.websocket.transport.abort()
 
 
-async def by_the_protocol(here: Scene) -> None:
+async def by_the_protocol(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
         for namespace in NAMESPACES:
             await raw.send(f"1{namespace},")
@@ -56,14 +56,14 @@ async def by_the_protocol(here: Scene) -> None:
         await raw.closed()
 
 
-async def in_one_breath(here: Scene) -> None:
+async def in_one_breath(here: ConnectedPair) -> None:
     """Connects, asks and closes before the server has looked at the token."""
     async with raw_socket(here.running.url) as raw:
         at_once(raw, f'40/conversations,{{"token":"{here.client.token}"}}', "1")
         await raw.closed()
 
 
-async def in_the_middle(here: Scene) -> None:
+async def in_the_middle(here: ConnectedPair) -> None:
     """Leaves with commands at work: typing, a renewal of the token, a list."""
     typing = json.dumps(["typing", {"conversationId": here.conversation, "active": True}])
     renewal = json.dumps(["auth:refresh", {"token": here.client.token}])
@@ -74,19 +74,19 @@ async def in_the_middle(here: Scene) -> None:
         await raw.closed()
 
 
-async def refused(here: Scene) -> None:
+async def refused(here: ConnectedPair) -> None:
     async with raw_socket(here.running.url) as raw:
         assert "data" in await raw.connect("garbage")
 
 
-async def cut(here: Scene) -> None:
+async def cut(here: ConnectedPair) -> None:
     phone = await here.people.another_device(here.client)
     async with admitted(here.running.url, phone.token, *NAMESPACES) as raw:
         here.running.node.registry.cut(phone.id, "logout", phone.session_id)
         await raw.closed()
 
 
-async def without_ever_arriving(here: Scene) -> None:
+async def without_ever_arriving(here: ConnectedPair) -> None:
     """The connection is gone when the handshake is answered."""
     target = urlsplit(here.running.url)
     _, writer = await asyncio.open_connection(target.hostname, target.port)
@@ -97,7 +97,7 @@ async def without_ever_arriving(here: Scene) -> None:
     writer.transport.abort()
 
 
-async def with_rubbish(here: Scene) -> None:
+async def with_rubbish(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         await raw.send("2{}")
         await raw.closed()
@@ -120,9 +120,9 @@ def elsewhere() -> list[object]:
     return living()
 
 
-async def test_a_thousand_visits(elsewhere: list[object], running: Running, people: People) -> None:
+async def test_a_thousand_visits(elsewhere: list[object], running: RunningNode, people: People) -> None:
     client, _, conversation = await people.pair()
-    here = Scene(running, people, client, conversation)
+    here = ConnectedPair(running, people, client, conversation)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def visit(number: int) -> None:
@@ -135,7 +135,7 @@ async def test_a_thousand_visits(elsewhere: list[object], running: Running, peop
     await assert_nothing_left(running, elsewhere)
 
 
-async def test_visitors_that_poll(elsewhere: list[object], running: Running, people: People) -> None:
+async def test_visitors_that_poll(elsewhere: list[object], running: RunningNode, people: People) -> None:
     person = await people.make()
     async with aiohttp.ClientSession() as http:
         for number in range(60):
@@ -153,7 +153,7 @@ def living() -> list[object]:
     return [thing for thing in gc.get_objects() if type(thing) in (Client, NamespaceConnection, EngineSocket)]
 
 
-async def assert_nothing_left(running: Running, elsewhere: list[object]) -> None:
+async def assert_nothing_left(running: RunningNode, elsewhere: list[object]) -> None:
     node = running.node
     gateway, engine, rooms = node.gateway, node.gateway.eio, node.rooms
     await until(lambda: not gateway.clients and not engine.sockets)

@@ -15,11 +15,11 @@ from websockets.exceptions import InvalidStatus
 from server.app import utc_now
 from server.sockets import admission, dispatcher
 from server.sockets.rows import ORDINARY, Rate
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.sockets.raw import Data, Raw, admitted, raw_socket
 from tests.server.sockets.refusals import assert_refused
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 HERE, THERE = "203.0.113.1", "203.0.113.2"
 
@@ -38,7 +38,7 @@ class Time:
 class Limited:
     """A node with the limits of production, or a multiple, behind a proxy."""
 
-    running: Running
+    running: RunningNode
     people: People
     time: Time
 

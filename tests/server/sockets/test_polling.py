@@ -18,10 +18,10 @@ from domain import rooms
 from domain.wire.events import TypingChanged
 from server.engineio.polling import PollingTransport
 from tests.harness.devices import PATIENCE_SECONDS
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.polling import Poller
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 # One, two, three and four bytes each, up to the limit of 4,000 characters with room to spare.
 TEXT = ("aß€😀" * 975)[:3900]
@@ -36,7 +36,7 @@ class Sender:
 
     poller: Poller
     conversation: str
-    running: Running
+    running: RunningNode
     sent: int = 0
 
     def request(self) -> bytes:
@@ -78,7 +78,7 @@ class Sender:
 
 
 @pytest.fixture
-async def sender(running: Running, people: People) -> AsyncIterator[Sender]:
+async def sender(running: RunningNode, people: People) -> AsyncIterator[Sender]:
     client, _, conversation = await people.pair()
     async with aiohttp.ClientSession() as http:
         poller = await Poller.open(running.url, http)
@@ -124,7 +124,7 @@ async def test_split_at_every_byte(sender: Sender) -> None:
     assert heads[sender.conversation] == sender.sent == size - 1
 
 
-async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: Running, people: People) -> None:
+async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: RunningNode, people: People) -> None:
     """The poll is open, and its answer holds less than what there is to say."""
     person = await people.make()
     async with aiohttp.ClientSession() as http:
@@ -142,7 +142,7 @@ async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: Running, peopl
         assert heard[-1] == '2/conversations,["session:revoked",{"reason":"logout"}]'
 
 
-async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: Running, people: People) -> None:
+async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: RunningNode, people: People) -> None:
     person = await people.make()
     async with aiohttp.ClientSession() as http:
         poller = await Poller.open(running.url, http)

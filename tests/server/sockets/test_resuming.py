@@ -9,22 +9,22 @@ from contextlib import AsyncExitStack
 import pytest
 
 from handlers.context import SYNCS_AT_ONCE, SYNCS_OF_ONE_USER
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.gates import Gate
+from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.raw import admitted
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 COUNT = 24
 
 
 async def test_sends_are_acknowledged_while_many_sync(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = running.node
     sender, _, conversation = await people.pair()
     persons = [await people.make() for _ in range(COUNT)]
-    gate = Gate(node.store.conversations.page)
+    gate = CallGate(node.store.conversations.page)
     monkeypatch.setattr(node.store.conversations, "page", gate)
     async with AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(admitted(running.url, person.token)) for person in persons]
@@ -41,11 +41,11 @@ async def test_sends_are_acknowledged_while_many_sync(
 
 
 async def test_one_users_do_not_stand_before_anothers(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = running.node
     greedy, quiet = await people.make(), await people.make()
-    gate = Gate(node.store.conversations.page)
+    gate = CallGate(node.store.conversations.page)
     monkeypatch.setattr(node.store.conversations, "page", gate)
     async with AsyncExitStack() as stack:
         own = range(2 * SYNCS_AT_ONCE)
@@ -63,11 +63,11 @@ async def test_one_users_do_not_stand_before_anothers(
 
 
 async def test_those_who_left_while_they_waited_cost_nothing(
-    running: Running, people: People, monkeypatch: pytest.MonkeyPatch
+    running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = running.node
     persons = [await people.make() for _ in range(COUNT)]
-    gate = Gate(node.store.conversations.page)
+    gate = CallGate(node.store.conversations.page)
     monkeypatch.setattr(node.store.conversations, "page", gate)
     async with AsyncExitStack() as stack:
         for person in persons:

@@ -11,19 +11,19 @@ import pytest
 
 from domain.wire.events import NAMESPACES
 from server.app import utc_now
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.gates import Gate
+from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.phones import PASSWORD, Account, Tokens
 from tests.server.sockets.raw import Raw, admitted, raw_socket
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 # What a namespace is told that was just about to be connected: a client library does not try again then.
 ENDED = '4{},{{"message":"This session has ended; sign in again.","data":{{"code":"unauthenticated"}}}}'
 
 
 @pytest.fixture
-async def account(shared: Running, crowd: People) -> AsyncIterator[Account]:
+async def account(shared: RunningNode, crowd: People) -> AsyncIterator[Account]:
     async with aiohttp.ClientSession() as http:
         yield await Account.make(shared, crowd, http)
     await until(lambda: not shared.node.gateway.clients)
@@ -140,7 +140,7 @@ async def test_a_session_that_ends_while_its_token_is_looked_up_is_cut(
     node = account.running.node
     session_id = first["refreshToken"].partition(".")[0]
     async with raw_socket(account.running.url) as raw:
-        gate = Gate(node.authenticator.authenticate, after=after)
+        gate = CallGate(node.authenticator.authenticate, after=after)
         with monkeypatch.context() as patched:
             patched.setattr(node.authenticator, "authenticate", gate)
             await raw.send(f'0/conversations,{{"token":"{first["accessToken"]}"}}')
@@ -159,7 +159,7 @@ async def test_a_second_namespace_is_looked_up_when_the_first_is_cut(
     first = await account.login()
     node = account.running.node
     async with admitted(account.running.url, first["accessToken"], "/conversations") as raw:
-        gate = Gate(node.authenticator.authenticate)
+        gate = CallGate(node.authenticator.authenticate)
         with monkeypatch.context() as patched:
             patched.setattr(node.authenticator, "authenticate", gate)
             await raw.send(f'0/presence,{{"token":"{first["accessToken"]}"}}')
@@ -176,7 +176,7 @@ async def test_leaving_while_connect_is_pending_takes_it_back(
 ) -> None:
     node = account.running.node
     async with raw_socket(account.running.url) as raw:
-        gate = Gate(node.authenticator.authenticate)
+        gate = CallGate(node.authenticator.authenticate)
         with monkeypatch.context() as patched:
             patched.setattr(node.authenticator, "authenticate", gate)
             await raw.send(f'0/conversations,{{"token":"{account.person.token}"}}')

@@ -20,10 +20,10 @@ from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
 from server.engineio.transport import Limits
 from server.sockets import gateway
 from server.sockets.clients import Client
-from tests.harness.crowd import Light, crowd, open_light
-from tests.harness.nodes import Running, running_node
+from tests.harness.light_sockets import Light, crowd, open_light
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE = 1_000_000
@@ -35,7 +35,7 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def client_of(running: Running, person: Person) -> Client:
+def client_of(running: RunningNode, person: Person) -> Client:
     (client,) = running.node.registry._of_user[person.id]
     return client
 
@@ -53,11 +53,11 @@ async def stop_reading(light: Light) -> None:
     light.transport.pause_reading()
 
 
-async def until_empty(running: Running) -> None:
+async def until_empty(running: RunningNode) -> None:
     await until(lambda: not running.node.gateway.eio.sockets)
 
 
-def assert_forgotten(running: Running) -> None:
+def assert_forgotten(running: RunningNode) -> None:
     """Nothing of any socket is left anywhere."""
     node = running.node
     eio = node.gateway.eio
@@ -79,7 +79,7 @@ def test_the_bounds_are_those_promised() -> None:
     assert gateway.PING_INTERVAL_SECONDS + gateway.PING_TIMEOUT_SECONDS + limits.closing_seconds <= 35
 
 
-async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: Running, people: People) -> None:
+async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: RunningNode, people: People) -> None:
     person, other = await people.make(), await people.make()
     room = rooms.user(person.id)
     async with crowd(running.url, [person.token] * 4) as deaf, crowd(running.url, [person.token, other.token]) as good:
@@ -122,7 +122,7 @@ async def test_a_half_open_connection_is_noticed(
 
 
 @asynccontextmanager
-async def strict_node(database_url: str, redis_url: str, tmp_path: Path, scale: str) -> AsyncIterator[Running]:
+async def strict_node(database_url: str, redis_url: str, tmp_path: Path, scale: str) -> AsyncIterator[RunningNode]:
     async with running_node(database_url, redis_url, tmp_path, RATE_LIMIT_SCALE=scale) as running:
         yield running
 
@@ -157,7 +157,7 @@ async def test_one_address_has_so_many_sockets(database_url: str, redis_url: str
             (await open_light(running.url, tokens[-1])).leave()
 
 
-async def test_leaving_costs_the_same_however_many_leave(running: Running, people: People) -> None:
+async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, people: People) -> None:
     """Twice as many sockets that are in everything leave at about the same cost each, and take their memory along."""
     persons = [await people.make() for _ in range(20)]
     # The larger crowd first: what the allocator keeps of it has room for the smaller one.
@@ -170,7 +170,7 @@ async def test_leaving_costs_the_same_however_many_leave(running: Running, peopl
     assert_forgotten(running)
 
 
-async def test_a_socket_that_left_is_freed_without_the_collector(running: Running, people: People) -> None:
+async def test_a_socket_that_left_is_freed_without_the_collector(running: RunningNode, people: People) -> None:
     """``serve`` lets it run rarely: cycles would keep a crowd's memory for a long time."""
     person = await people.make()
     gc.collect()
@@ -186,7 +186,7 @@ async def test_a_socket_that_left_is_freed_without_the_collector(running: Runnin
         gc.enable()
 
 
-async def leave_at_once(running: Running, persons: list[Person], count: int) -> float:
+async def leave_at_once(running: RunningNode, persons: list[Person], count: int) -> float:
     """CPU seconds that each socket's leaving took."""
     tokens = [persons[at % len(persons)].token for at in range(count)]
     async with crowd(running.url, tokens, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
@@ -199,7 +199,9 @@ async def leave_at_once(running: Running, persons: list[Person], count: int) -> 
 
 
 @pytest.mark.parametrize("state", ["paused", "slow"])
-async def test_a_revoked_socket_is_closed_whatever_it_is_doing(running: Running, people: People, state: str) -> None:
+async def test_a_revoked_socket_is_closed_whatever_it_is_doing(
+    running: RunningNode, people: People, state: str
+) -> None:
     person, other = await people.make(), await people.make()
     async with crowd(running.url, [person.token, other.token]) as (cut, kept):
         client = client_of(running, person)

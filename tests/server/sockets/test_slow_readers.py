@@ -12,10 +12,10 @@ import structlog
 
 from domain.wire.events import NAMESPACES, SessionRevoked
 from tests.harness.devices import device
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.raw import Raw, admitted
-from tests.server.sockets.turning import until
+from tests.server.sockets.waiting import until
 
 # 16 KB in UTF-8: with the kernel's buffers filled, some hundred of them are more than a socket may owe.
 TEXT = "😀" * 4000
@@ -30,7 +30,9 @@ async def deaf(raw: Raw) -> AsyncIterator[None]:
     raw.websocket.transport.abort()
 
 
-async def test_the_others_hear_everything(running: Running, people: People, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_others_hear_everything(
+    running: RunningNode, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
     client, trainer, conversation = await people.pair()
     counters = running.node.gateway.eio.counters
     async with (
@@ -54,7 +56,7 @@ async def test_the_others_hear_everything(running: Running, people: People, capl
         assert len(running.node.gateway.clients) == 2
 
 
-async def test_what_is_said_on_every_namespace_may_be_its_end(running: Running, people: People) -> None:
+async def test_what_is_said_on_every_namespace_may_be_its_end(running: RunningNode, people: People) -> None:
     """The socket is cut while it is told something, and with it goes the list of its namespaces."""
     person = await people.make()
     counters = running.node.gateway.eio.counters

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.wire.events import CONVERSATIONS, NAMESPACES
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 from tests.server.sockets.raw import Attentive, Raw, admitted
 
@@ -18,7 +18,7 @@ Contents = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class World:
-    running: Running
+    running: RunningNode
     client: Person
     trainer: Person
     speaker: Raw
@@ -46,7 +46,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(running: Running, people: People) -> AsyncIterator[World]:
+async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
     client, trainer, conversation = await people.pair()
     async with (
         admitted(running.url, client.token, *NAMESPACES, kind=Attentive) as speaker,

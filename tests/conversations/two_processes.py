@@ -22,11 +22,11 @@ from server.fanout.subscriptions import channel
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.conversations.stage import Caller, Heard, Stage
+from tests.conversations.services import Caller, ConversationService, Heard
 from tests.harness.devices import PATIENCE_SECONDS, Data, Device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
-from tests.together.spread import NODES, Deployment
+from tests.together.two_processes import NODES, Deployment
 
 ENTRIES = ("message:new", "message:updated")
 _MARK = "test:mark"
@@ -34,7 +34,7 @@ _MARK = "test:mark"
 _NOT_SAID = (_MARK, "sync:required")
 
 
-class SpreadStage(Stage):
+class SpreadStage(ConversationService):
     """``sit`` connects a person at a node, over some transport."""
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from domain.availability import Absence, Schedule, time_of
 from domain.times import to_wire
 from tests.bookings.market import Answer, Data
-from tests.bookings.model import Actor, Trade
+from tests.bookings.model import Actor, BookingModel
 
 OFF_GRID = timedelta(minutes=5)
 
@@ -29,7 +29,7 @@ class Order(Protocol):
 
     def request(self, profiles: list[str]) -> Request:
         """``profiles``: the trainers' ids."""
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         """What the answer has to say; raises ``Refusal``."""
 
 
@@ -45,7 +45,7 @@ class Book:
         body = {"trainerId": profiles[self.trainer], "startsAt": to_wire(self.start), "payWith": self.pay_with}
         return Request("POST", "/bookings", body, ("client", self.client))
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         # A refusal has no id.
         booking_id = answer.get("id", "refused")
         trade.book(self.client, self.trainer, self.start, self.pay_with, booking_id)
@@ -65,7 +65,7 @@ class Cancel:
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/cancel", {}, self.actor)
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.cancel(self.booking_id, self.actor)
         return _said(trade, self.booking_id)
 
@@ -80,7 +80,7 @@ class Move:
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/reschedule", {"startsAt": to_wire(self.start)}, self.actor)
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.move(self.booking_id, self.actor, self.start)
         return _said(trade, self.booking_id)
 
@@ -97,7 +97,7 @@ class NoShow:
     def request(self, profiles: list[str]) -> Request:
         return Request("POST", f"/bookings/{self.booking_id}/no-show", {}, self.actor)
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.report_no_show(self.booking_id, self.actor)
         return _said(trade, self.booking_id)
 
@@ -121,7 +121,7 @@ class SetWeek:
         }
         return Request("PUT", "/me/availability", body, ("trainer", self.trainer))
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.set_week(self.trainer, self.week)
         return {"timeZone": self.week.time_zone}
 
@@ -139,7 +139,7 @@ class TakeOff:
             body |= {"startTime": time_of(self.span[0]), "endTime": time_of(self.span[1])}
         return Request("POST", "/me/availability/exceptions", body, ("trainer", self.trainer))
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         start, end = self.span or (None, None)
         trade.take_off(self.trainer, answer.get("id", "refused"), Absence(date=self.day, start=start, end=end))
         return {"date": self.day.isoformat()}
@@ -154,7 +154,7 @@ class ComeBack:
     def request(self, profiles: list[str]) -> Request:
         return Request("DELETE", f"/me/availability/exceptions/{self.exception_id}", None, ("trainer", self.trainer))
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.come_back(self.trainer, self.exception_id)
         return {}
 
@@ -173,7 +173,7 @@ class SetPricing:
         }  # fmt: skip
         return Request("PUT", "/me/pricing", body, ("trainer", self.trainer))
 
-    def happen(self, trade: Trade, answer: Data) -> Data:
+    def happen(self, trade: BookingModel, answer: Data) -> Data:
         trade.set_pricing(self.trainer, self.policy, self.free_trial, self.trials)
         return {"cancelReshedulePolicy": self.policy}
 
@@ -182,7 +182,7 @@ def body_of(answer: Answer) -> Data:
     return answer.body if isinstance(answer.body, dict) else {}
 
 
-def _said(trade: Trade, booking_id: str) -> Data:
+def _said(trade: BookingModel, booking_id: str) -> Data:
     """As the answer tells it."""
     deal = trade.deals[booking_id]
     said = {

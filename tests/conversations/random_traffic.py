@@ -12,7 +12,7 @@ from tests.harness.devices import Data
 EMOJIS = ("👍", "🎉", "💪")
 
 
-class Speaker(Protocol):
+class Sender(Protocol):
     """One device, on a stage or behind a socket."""
 
     async def ask(self, event: str, data: Data) -> Data: ...
@@ -20,10 +20,10 @@ class Speaker(Protocol):
     async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data: ...
 
 
-class Life:
+class RandomTraffic:
     """``talks``: the devices of both sides of each conversation."""
 
-    def __init__(self, talks: Mapping[str, tuple[Speaker, Speaker]], seed: int) -> None:
+    def __init__(self, talks: Mapping[str, tuple[Sender, Sender]], seed: int) -> None:
         self.talks = talks
         self._chance = Random(seed)
         self._number = 0

@@ -14,7 +14,7 @@ import aiohttp
 
 from domain.accounts import Role
 from server.app import utc_now
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 
 PASSWORD = "correct horse battery"
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fleet:
-    nodes: list[Running]
+    nodes: list[RunningNode]
     http: aiohttp.ClientSession
     people: People
 

@@ -13,19 +13,19 @@ from typing import Any
 from bson import ObjectId
 
 from domain.times import to_wire
-from tests.bookings.deals import AHEAD, Deal, Pair
 from tests.bookings.market import Data, Market, Somebody
-from tests.bookings.model import Actor, Told, Trade
+from tests.bookings.model import Actor, BookingModel, Told
+from tests.bookings.model_bookings import AHEAD, ModelBooking, Pair
 
 CLAIM_SECONDS = 300
 
 
 @dataclass
-class Witness:
+class StoredStateCheck:
     """``kept``: how many first results there are to be repeated."""
 
     market: Market
-    trade: Trade
+    trade: BookingModel
     people: dict[Actor, Somebody]
     kept: int
 
@@ -139,10 +139,10 @@ class Witness:
     def _pair(self, document: Data) -> Pair:
         return self._number("client", document["client"]), self._number("trainer", document["trainer"])
 
-    def _as_deal(self, document: Data) -> Deal:
+    def _as_deal(self, document: Data) -> ModelBooking:
         booking_id = str(document["_id"])
         client, trainer = self._pair(document)
-        return Deal(
+        return ModelBooking(
             id=booking_id,
             client=client,
             trainer=trainer,

@@ -23,7 +23,7 @@ Pair = tuple[int, int]
 
 
 @dataclass
-class Deal:
+class ModelBooking:
     id: str
     client: int
     trainer: int

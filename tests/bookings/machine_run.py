@@ -14,11 +14,11 @@ from bson import ObjectId
 from domain.accounts import Role
 from domain.availability import Schedule
 from handlers.bookings import due
-from tests.bookings.deals import Shop
 from tests.bookings.market import Answer, Market, Somebody
-from tests.bookings.model import Actor, Refusal, Trade
-from tests.bookings.orders import Order, SetWeek, body_of
-from tests.bookings.witness import Witness
+from tests.bookings.model import Actor, BookingModel, Refusal
+from tests.bookings.model_bookings import Shop
+from tests.bookings.model_commands import Order, SetWeek, body_of
+from tests.bookings.stored_state import StoredStateCheck
 from tests.harness.work import work_off
 
 CLIENTS, TRAINERS = 3, 2
@@ -40,19 +40,20 @@ class Done:
 
 
 @dataclass
-class Stage:
+class MachineRun:
     market: Market
-    trade: Trade
+    trade: BookingModel
     people: dict[Actor, Somebody]
     began_at: datetime
     done: list[Done] = field(default_factory=list)
     _keys: count[int] = field(default_factory=count)
 
     @classmethod
-    async def open(cls, market: Market, now: datetime, weeks: list[Schedule], credits: int) -> Stage:
+    async def open(cls, market: Market, now: datetime, weeks: list[Schedule], credits: int) -> MachineRun:
         market.clock.now = now
         people = await asyncio.gather(*(market.somebody(role) for role, _ in ACTORS))
-        stage = cls(market, Trade(now, [Shop(week) for week in weeks]), dict(zip(ACTORS, people, strict=True)), now)
+        model = BookingModel(now, [Shop(week) for week in weeks])
+        stage = cls(market, model, dict(zip(ACTORS, people, strict=True)), now)
         for number, week in enumerate(weeks):
             await stage._do(0, SetWeek(number, week))
         await asyncio.gather(*(stage.grant((c, t), credits) for c in range(CLIENTS) for t in range(TRAINERS)))
@@ -111,7 +112,7 @@ class Stage:
         self.trade.grant(pair, credits)
 
     async def check(self) -> None:
-        await Witness(self.market, self.trade, self.people, len(self.done)).check()
+        await StoredStateCheck(self.market, self.trade, self.people, len(self.done)).check()
 
     # --- how ---
 
@@ -121,7 +122,7 @@ class Stage:
             request.method, request.path, request.body, self.people[request.actor], key=key, node=node
         )
 
-    def _one_by_one(self, answered: list[tuple[Order, Answer]]) -> Trade:
+    def _one_by_one(self, answered: list[tuple[Order, Answer]]) -> BookingModel:
         wrong: list[str] = []
         for order in permutations(answered):
             trade = deepcopy(self.trade)
@@ -144,7 +145,7 @@ class Stage:
         )
 
 
-def _difference(trade: Trade, order: Order, answer: Answer) -> str | None:
+def _difference(trade: BookingModel, order: Order, answer: Answer) -> str | None:
     """The model does it too; what it would have answered, where that is something else."""
     body = body_of(answer)
     try:

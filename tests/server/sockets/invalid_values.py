@@ -42,7 +42,7 @@ _ONE_OF_EACH = {
 
 
 @dataclass(frozen=True)
-class Spoilt:
+class InvalidValue:
     """A field's value as JSON text, and the codes it may be refused with."""
 
     label: str
@@ -81,44 +81,44 @@ def _fitting(field: Field) -> str:
     raise AssertionError(f"these tests need a sample for the field {field.encode_name}: see SAMPLES")
 
 
-def spoilt(field: Field) -> Iterator[Spoilt]:
+def spoilt(field: Field) -> Iterator[InvalidValue]:
     """Everything the field's type cannot take."""
     accepted = {name for kind in _members(field.type) for name in _kinds(kind)}
     for name, value in _ONE_OF_EACH.items():
         if name not in accepted:
-            yield Spoilt(f"a {name}", value)
-    yield Spoilt("NaN", "NaN", _BROKEN)
-    yield Spoilt("endless nesting", NESTED, _BROKEN)
+            yield InvalidValue(f"a {name}", value)
+    yield InvalidValue("NaN", "NaN", _BROKEN)
+    yield InvalidValue("endless nesting", NESTED, _BROKEN)
     for kind in _members(field.type):
         yield from _too_large(kind)
         if isinstance(kind, StrType):
-            yield Spoilt("a lone surrogate", r'"\ud800"', _BROKEN)
-            yield Spoilt("half a surrogate pair in words", r'"well \udc00 then"', _BROKEN)
+            yield InvalidValue("a lone surrogate", r'"\ud800"', _BROKEN)
+            yield InvalidValue("half a surrogate pair in words", r'"well \udc00 then"', _BROKEN)
             if kind.pattern is not None:
-                yield Spoilt("a NUL", NUL)
+                yield InvalidValue("a NUL", NUL)
 
 
-def _too_large(kind: Type) -> Iterator[Spoilt]:
+def _too_large(kind: Type) -> Iterator[InvalidValue]:
     if isinstance(kind, StrType):
-        yield Spoilt("too long", json.dumps("a" * ((kind.max_length or 10_000) + 1)))
+        yield InvalidValue("too long", json.dumps("a" * ((kind.max_length or 10_000) + 1)))
         if kind.min_length or kind.pattern:
-            yield Spoilt("empty", '""')
+            yield InvalidValue("empty", '""')
     elif isinstance(kind, IntType):
         assert kind.le is not None, "an integer without a limit"
-        yield Spoilt("too large", str(kind.le + 1))
-        yield Spoilt("beyond 64 bits", "9" * 30)
-        yield Spoilt("5,000 digits", "9" * 5000)
-        yield Spoilt("an exponent", "1e400")
-        yield Spoilt("too small", str((kind.ge or 0) - 1))
+        yield InvalidValue("too large", str(kind.le + 1))
+        yield InvalidValue("beyond 64 bits", "9" * 30)
+        yield InvalidValue("5,000 digits", "9" * 5000)
+        yield InvalidValue("an exponent", "1e400")
+        yield InvalidValue("too small", str((kind.ge or 0) - 1))
     elif isinstance(kind, ListType | VarTupleType):
         assert kind.max_length is not None, "a list without a limit"
-        yield Spoilt("an operator in a list", f"[{OPERATOR}]")
-        yield Spoilt("a null in a list", "[null]")
-        yield Spoilt("too many in a list", json.dumps([f"{n:024x}" for n in range(kind.max_length + 1)]))
+        yield InvalidValue("an operator in a list", f"[{OPERATOR}]")
+        yield InvalidValue("a null in a list", "[null]")
+        yield InvalidValue("too many in a list", json.dumps([f"{n:024x}" for n in range(kind.max_length + 1)]))
     elif isinstance(kind, DictType):
         assert kind.max_length is not None, "a dictionary without a limit"
-        yield Spoilt("a dictionary with a blank key", '{"": 0}')
-        yield Spoilt("too many in a dictionary", json.dumps({f"{n:024x}": 0 for n in range(kind.max_length + 1)}))
+        yield InvalidValue("a dictionary with a blank key", '{"": 0}')
+        yield InvalidValue("too many in a dictionary", json.dumps({f"{n:024x}": 0 for n in range(kind.max_length + 1)}))
 
 
 def _members(kind: Type) -> Iterator[Type]:

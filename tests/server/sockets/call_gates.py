@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 
-class Gate:
+class CallGate:
     """Stands around an async function; what calls it waits inside until the gate is opened."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], *, after: bool = False) -> None:

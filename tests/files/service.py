@@ -11,7 +11,7 @@ import aiohttp
 
 from handlers.files.uses import sweeping
 from server.app import utc_now
-from tests.harness.nodes import Running
+from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 from tests.harness.work import work_off
 
@@ -20,8 +20,8 @@ NOTHING = {"files": 0, "fs.files": 0, "fs.chunks": 0}
 
 
 @dataclass
-class Shelf:
-    running: Running
+class FileService:
+    running: RunningNode
     people: People
     http: aiohttp.ClientSession
 

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from server.app import utc_now
 from tests.harness.devices import Data, Device, device
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
@@ -56,8 +56,8 @@ class Talk:
         ]
 
 
-class Stage:
-    def __init__(self, redis: RedisServer, nodes: Sequence[Running], stack: AsyncExitStack) -> None:
+class FanoutNodes:
+    def __init__(self, redis: RedisServer, nodes: Sequence[RunningNode], stack: AsyncExitStack) -> None:
         self.redis = redis
         self.nodes = nodes
         self._stack = stack
@@ -111,11 +111,11 @@ class Chatter:
 
 
 @asynccontextmanager
-async def stage(database_url: str, folder: Path, count: int = 2) -> AsyncIterator[Stage]:
+async def stage(database_url: str, folder: Path, count: int = 2) -> AsyncIterator[FanoutNodes]:
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(folder / "redis"))
         nodes = [
             await stack.enter_async_context(running_node(database_url, redis.url, folder / f"node-{number}"))
             for number in range(count)
         ]
-        yield Stage(redis, nodes, stack)
+        yield FanoutNodes(redis, nodes, stack)

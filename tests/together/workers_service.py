@@ -16,7 +16,7 @@ from tests.harness.people import People
 
 
 @dataclass(frozen=True)
-class Stage:
+class WorkersProgram:
     """``environ``: what ``run.py`` has to be told to use the same servers."""
 
     people: People
@@ -24,12 +24,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(mongo_url: str, redis_url: str) -> AsyncIterator[Stage]:
+async def stage(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
     url = named(mongo_url, new_name())
     database = Database(url)
     try:
         people = People(Store(database), AccessTokens(SECRET), utc_now)
-        yield Stage(people, {"MONGO_URL": url, "REDIS_URL": redis_url})
+        yield WorkersProgram(people, {"MONGO_URL": url, "REDIS_URL": redis_url})
     finally:
         await database.client.drop_database(database.db.name)
         database.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from domain.wire.events import PRESENCE
 from server.app import utc_now
 from tests.harness.devices import PATIENCE_SECONDS, Data, Device, device
-from tests.harness.nodes import Running, running_node
+from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 
 CHANGED = "presence:changed"
@@ -19,7 +19,7 @@ CHANGED = "presence:changed"
 
 @dataclass(frozen=True)
 class Fleet:
-    nodes: Sequence[Running]
+    nodes: Sequence[RunningNode]
     people: People
 
     @property

@@ -10,7 +10,7 @@ from domain.errors import Code, DomainError
 from rest.uploads import UploadLimiter
 
 
-class Crowd:
+class PendingUploads:
     """Uploads that last until they are let go."""
 
     def __init__(self, turns: UploadLimiter) -> None:
@@ -37,7 +37,7 @@ class Crowd:
 
 
 async def test_one_user_s_uploads_do_not_stand_in_others_way() -> None:
-    crowd = Crowd(UploadLimiter(of_one_user=2, of_all=4))
+    crowd = PendingUploads(UploadLimiter(of_one_user=2, of_all=4))
     await crowd.come("greedy", 50)
     await crowd.come("other", 1)
     assert sorted(crowd.at_work) == ["greedy", "greedy", "other"]
@@ -49,7 +49,7 @@ async def test_one_user_s_uploads_do_not_stand_in_others_way() -> None:
 
 async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None:
     turns = UploadLimiter(of_one_user=1, of_all=1, patience=0.05)
-    crowd = Crowd(turns)
+    crowd = PendingUploads(turns)
     await crowd.come("one", 1)
     for user_id in ("one", "other"):
         with pytest.raises(DomainError) as refused:
@@ -64,7 +64,7 @@ async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None
 
 async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
     turns = UploadLimiter(of_one_user=1, of_all=1)
-    crowd = Crowd(turns)
+    crowd = PendingUploads(turns)
     await crowd.come("one", 1)
     waiting = [asyncio.create_task(crowd._upload(user_id)) for user_id in ("one", "other")]
     await asyncio.sleep(0)

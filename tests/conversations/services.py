@@ -91,7 +91,7 @@ class Caller(ABC):
         return [data for event, data in await self.told() if event == name]
 
 
-class Stage(ABC):
+class ConversationService(ABC):
     """A service with people. ``store``: a view of its database."""
 
     store: Store
@@ -101,7 +101,7 @@ class Stage(ABC):
     def device(self, person: Person) -> Caller: ...
 
     @abstractmethod
-    def another(self) -> Stage:
+    def another(self) -> ConversationService:
         """The same people at another node."""
 
     @abstractmethod
@@ -109,7 +109,7 @@ class Stage(ABC):
         """Return when what is written behind is written."""
 
 
-class NodeStage(Stage):
+class OneNodeService(ConversationService):
     """Everything a node does for ``/conversations``; make several over one database to have several nodes."""
 
     def __init__(
@@ -140,15 +140,15 @@ class NodeStage(Stage):
     def device(self, person: Person) -> NodeCaller:
         return NodeCaller(self, person)
 
-    def another(self) -> NodeStage:
-        return NodeStage(self.database, self.recorder, self.context.clock)
+    def another(self) -> OneNodeService:
+        return OneNodeService(self.database, self.recorder, self.context.clock)
 
     async def settled(self) -> None:
         await self.store.drain()
 
 
 class NodeCaller(Caller):
-    def __init__(self, stage: NodeStage, person: Person) -> None:
+    def __init__(self, stage: OneNodeService, person: Person) -> None:
         super().__init__(person)
         self.stage = stage
         self._actor = Actor(person.id, person.role, "0" * 24, person.session_id)

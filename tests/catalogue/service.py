@@ -18,10 +18,10 @@ from tests.rest.surface import Answer, Surface
 
 
 @dataclass(frozen=True)
-class Resident:
+class Member:
     """Somebody signed in; ``id``: of the profile."""
 
-    town: Town
+    town: CatalogueService
     person: Person
     id: str
 
@@ -44,7 +44,7 @@ class Resident:
         return await self.call("DELETE", path, **how)
 
 
-class Town:
+class CatalogueService:
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
         self.store = surface.context.store
@@ -53,15 +53,15 @@ class Town:
         self.mark = f"m{secrets.token_hex(5)}"
         self._numbers = count(1)
 
-    async def make(self, role: Role = "client", **how: Any) -> Resident:
+    async def make(self, role: Role = "client", **how: Any) -> Member:
         person = await self._people.make(role, **how)
         user = await self.store.users.by_id(person.id)
         assert user is not None
-        return Resident(self, person, user.profile_id)
+        return Member(self, person, user.profile_id)
 
-    async def again(self, somebody: Resident) -> Resident:
+    async def again(self, somebody: Member) -> Member:
         """Signed in anew."""
-        return Resident(self, await self._people.another_device(somebody.person), somebody.id)
+        return Member(self, await self._people.another_device(somebody.person), somebody.id)
 
     async def person(self, email: str, token: str) -> Person:
         """Somebody who registered."""
@@ -72,18 +72,18 @@ class Town:
         """As a visitor."""
         return await self.surface.get(path)
 
-    async def trainer(self, **profile: Any) -> Resident:
+    async def trainer(self, **profile: Any) -> Member:
         """One in this test's country, so that a search finds the test's own."""
         trainer = await self.make("trainer", name=profile.pop("name", "Tara"))
         await self.done(trainer.patch("/me/profile", {"country": self.mark, **profile}))
         return trainer
 
-    async def priced(self, price: int, **profile: Any) -> Resident:
+    async def priced(self, price: int, **profile: Any) -> Member:
         trainer = await self.trainer(**profile)
         await self.sells(trainer, individualSessionPrice=price, isIndividualSesionAvailable=True)
         return trainer
 
-    async def sells(self, trainer: Resident, **pricing: Any) -> None:
+    async def sells(self, trainer: Member, **pricing: Any) -> None:
         await self.done(trainer.put("/me/pricing", pricing))
 
     async def category(self, *subs: str, name: str = "Sport") -> tuple[str, list[str]]:
@@ -97,21 +97,21 @@ class Town:
         ]
         return made["id"], ids
 
-    async def offers(self, trainer: Resident, category: str, *subs: str) -> None:
+    async def offers(self, trainer: Member, category: str, *subs: str) -> None:
         body = {"specializations": [{"sessionCategory": category, "subCategories": subs}]}
         await self.done(trainer.put("/me/specializations", body))
 
-    async def booking(self, client: Resident, trainer: Resident, status: Status = "completed") -> str:
+    async def booking(self, client: Member, trainer: Member, status: Status = "completed") -> str:
         """The id of a session that is over."""
         start = whole_milliseconds(self.surface.clock()) - timedelta(days=2, hours=2 * next(self._numbers))
         return await self._book(client, trainer, start, status)
 
-    async def occupy(self, trainer: Resident, day: date, hour: int) -> None:
+    async def occupy(self, trainer: Member, day: date, hour: int) -> None:
         """Somebody's session of an hour, in UTC."""
         start = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
         await self._book(await self.make("client"), trainer, start, "confirmed")
 
-    async def _book(self, client: Resident, trainer: Resident, start: datetime, status: Status) -> str:
+    async def _book(self, client: Member, trainer: Member, start: datetime, status: Status) -> str:
         booking = Booking(
             id=self.store.bookings.new_id(),
             trainer_id=trainer.id,
@@ -137,7 +137,7 @@ class Town:
         await self.surface.database.transaction(insert)
         return booking.id
 
-    async def review(self, trainer: Resident, rating: int, client: Resident | None = None, **more: Any) -> Any:
+    async def review(self, trainer: Member, rating: int, client: Member | None = None, **more: Any) -> Any:
         client = client or await self.make("client")
         booking = await self.booking(client, trainer)
         return await self.done(client.post(f"/bookings/{booking}/review", {"rating": rating, **more}))
