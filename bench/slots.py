@@ -28,10 +28,10 @@ LAST = FIRST + timedelta(days=HORIZON_DAYS - 1)
 BOOKINGS_A_DAY = 10
 
 
-def schedule(start: int, end: int, duration: int, pause: int, absences: int) -> Schedule:
+def schedule(start: int, end: int, duration: int, break_mins: int, absences: int) -> Schedule:
     windows = tuple(Window(day=day, start=start, end=end) for day in DAYS)
     off = tuple(Absence(date=FIRST + timedelta(days=n % 62), start=720, end=735) for n in range(absences))
-    return Schedule(time_zone=ZONE, duration=duration, pause=pause, windows=windows, absences=off)
+    return Schedule(time_zone=ZONE, duration=duration, break_mins=break_mins, windows=windows, absences=off)
 
 
 CASES = (
@@ -47,11 +47,11 @@ def booked(made: Schedule) -> list[Busy]:
     chance = random.Random(1)
     slots = offered(made, FIRST, LAST)
     chosen = chance.sample(slots, min(len(slots), BOOKINGS_A_DAY * HORIZON_DAYS))
-    return sorted((Busy(slot.starts_at, slot.ends_at, made.pause) for slot in chosen), key=lambda b: b.starts_at)
+    return sorted((Busy(slot.starts_at, slot.ends_at, made.break_mins) for slot in chosen), key=lambda b: b.starts_at)
 
 
 def left(made: Schedule, busy: list[Busy]) -> list[Slot]:
-    return free(only_open(offered(made, FIRST, LAST), ZONE, NOW), made.pause, busy)
+    return free(only_open(offered(made, FIRST, LAST), ZONE, NOW), made.break_mins, busy)
 
 
 def answer(made: Schedule, busy: list[Busy]) -> bytes:

@@ -33,11 +33,11 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """``duration`` and ``pause`` (after each session) in minutes, multiples of 5 like every edge."""
+    """``duration`` and ``break_mins`` (after each session) in minutes, multiples of 5 like every edge."""
 
     time_zone: str
     duration: int
-    pause: int
+    break_mins: int = msgspec.field(name="pause")
     windows: tuple[Window, ...] = ()
     absences: tuple[Absence, ...] = ()
 
@@ -86,7 +86,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
 
     time_zone: str
     duration: int
-    pause: int
+    break_mins: int = msgspec.field(name="pause")
     days: tuple[WeekDay, ...] = ()
 
 

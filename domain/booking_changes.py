@@ -101,7 +101,7 @@ def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
     """Nothing as long as it goes on. The log has it in the name of the trainer, or of who is gone."""
     if booking.status not in UPCOMING:
         return None
-    if booking.left_by is not None and now <= booking.starts_at:
+    if booking.erased_party is not None and now <= booking.starts_at:
         return _left(booking, now)
     if booking.status == "held":
         return _expired(booking, now) if booking.held_until is not None and now >= booking.held_until else None
@@ -110,7 +110,7 @@ def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
 
 def _left(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
     """Cancelled, as if whose account was erased had done it."""
-    by = booking.left_by
+    by = booking.erased_party
     assert by is not None
     free = cancellation(booking, by, now).free
     change = Change(

@@ -36,10 +36,10 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the Booking table. Instants in UTC; ``pause`` in minutes, the break it was made with.
+    """A row of the Booking table. Instants in UTC; ``break_mins`` is the break after it that it was made with.
 
-    ``held_until``: of a hold only. ``reminded``: the notices that were given (``domain.reminders``). ``left_by``: the
-    party whose account was erased since.
+    ``held_until``: of a hold only. ``reminded``: the notices that were given (``domain.reminders``).
+    ``erased_party``: the party whose account was erased since.
     """
 
     id: str
@@ -51,7 +51,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: datetime
     ends_at: datetime
     time_zone: str
-    pause: int
+    # Stored rows of the outbox and of idempotency keys know these two by their first names.
+    break_mins: int = msgspec.field(name="pause")
     cancellation_policy: CancellationPolicy
     status: Status
     paid_with: PaidWith
@@ -60,7 +61,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_by: Party | None = None
     reason: str | None = None
     held_until: datetime | None = None
-    left_by: Party | None = None
+    erased_party: Party | None = msgspec.field(default=None, name="left_by")
     reminded: tuple[str, ...] = ()
     # When its present time was agreed on: reminders due before that are not given.
     arranged_at: datetime
@@ -69,7 +70,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def busy(self) -> Busy:
-        return Busy(self.starts_at, self.ends_at, self.pause)
+        return Busy(self.starts_at, self.ends_at, self.break_mins)
 
     @property
     def user_ids(self) -> tuple[str, str]:
@@ -104,8 +105,8 @@ def claims(starts_at: datetime, ends_at: datetime) -> list[int]:
 
 
 def trainer_claims(booking: Booking) -> list[int]:
-    """The session and the pause after it."""
-    return claims(booking.starts_at, booking.ends_at + timedelta(minutes=booking.pause))
+    """The session and the break after it."""
+    return claims(booking.starts_at, booking.ends_at + timedelta(minutes=booking.break_mins))
 
 
 def client_claims(booking: Booking) -> list[int]:

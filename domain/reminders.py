@@ -40,7 +40,7 @@ def due_notices(booking: Booking, now: datetime) -> tuple[Notice, ...]:
 
 def next_due(booking: Booking, now: datetime) -> datetime | None:
     """The instant from which on the booking wants attention; nothing for one that is over."""
-    if booking.left_by is not None and booking.status in UPCOMING and now <= booking.starts_at:
+    if booking.erased_party is not None and booking.status in UPCOMING and now <= booking.starts_at:
         return now
     if booking.status == "held":
         return booking.held_until

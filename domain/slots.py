@@ -34,11 +34,11 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """An active booking's time, with the pause in minutes that it was made with."""
+    """An active booking's time, with the break in minutes that it was made with."""
 
     starts_at: datetime
     ends_at: datetime
-    pause: int
+    break_mins: int = msgspec.field(name="pause")
 
 
 def offered(schedule: Schedule, first: date, last: date) -> list[Slot]:
@@ -74,29 +74,29 @@ def only_open(slots: Iterable[Slot], time_zone: str, now: datetime) -> list[Slot
     return [slot for slot in slots if now < slot.starts_at < until]
 
 
-def is_taken(slot: Slot, pause: int, busy: Iterable[Busy]) -> bool:
-    """Overlap, not containment; each session with the pause after it."""
-    ends_at = slot.ends_at + pause * _MINUTE
-    return any(b.starts_at < ends_at and b.ends_at + b.pause * _MINUTE > slot.starts_at for b in busy)
+def is_taken(slot: Slot, break_mins: int, busy: Iterable[Busy]) -> bool:
+    """Overlap, not containment; each session with the break after it."""
+    ends_at = slot.ends_at + break_mins * _MINUTE
+    return any(b.starts_at < ends_at and b.ends_at + b.break_mins * _MINUTE > slot.starts_at for b in busy)
 
 
-def free(slots: Sequence[Slot], pause: int, busy: Sequence[Busy]) -> list[Slot]:
+def free(slots: Sequence[Slot], break_mins: int, busy: Sequence[Busy]) -> list[Slot]:
     """Those that no booking takes away; both by start."""
-    taken = [(b.starts_at, b.ends_at + b.pause * _MINUTE) for b in busy]
+    taken = [(b.starts_at, b.ends_at + b.break_mins * _MINUTE) for b in busy]
     left: list[Slot] = []
     next_busy = 0
     for slot in slots:
         while next_busy < len(taken) and taken[next_busy][1] <= slot.starts_at:
             next_busy += 1
         # Of those that are not over, none begins before this one.
-        if next_busy == len(taken) or taken[next_busy][0] >= slot.ends_at + pause * _MINUTE:
+        if next_busy == len(taken) or taken[next_busy][0] >= slot.ends_at + break_mins * _MINUTE:
             left.append(slot)
     return left
 
 
 def _slots(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Slot]:
     """Those of the dates, and some before and after them; by start."""
-    duration, step = schedule.duration * _MINUTE, (schedule.duration + schedule.pause) * _MINUTE
+    duration, step = schedule.duration * _MINUTE, (schedule.duration + schedule.break_mins) * _MINUTE
     # Two days before, because a window of that day may shorten the next day's, which reaches into the dates.
     for start, end in _open_spans(schedule, zone, first - 2 * _DAY, last + _DAY):
         while start + duration <= end:

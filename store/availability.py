@@ -106,7 +106,7 @@ class Availability:
             replaced = {
                 "timeZone": week.time_zone,
                 "sessionDurationInMins": week.duration,
-                "breakBetweenSessionMins": week.pause,
+                "breakBetweenSessionMins": week.break_mins,
                 "updatedAt": now,
             }
             update = {"$set": replaced, "$setOnInsert": {"createdAt": now}}

@@ -17,7 +17,7 @@ def schedule_from(document: Document) -> Schedule:
     return Schedule(
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
-        pause=document["breakBetweenSessionMins"],
+        break_mins=document["breakBetweenSessionMins"],
         windows=windows(document["days"]),
         absences=tuple(exception_from(one).absence for one in document["exceptions"]),
     )
@@ -27,7 +27,7 @@ def week_from(document: Document) -> Week:
     return Week(
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
-        pause=document["breakBetweenSessionMins"],
+        break_mins=document["breakBetweenSessionMins"],
         days=tuple(week_day_from(day) for day in sorted(document["days"], key=_place)),
     )
 

@@ -36,7 +36,7 @@ def booking_document(booking: Booking, now: datetime) -> Document:
         "startsAt": booking.starts_at,
         "endsAt": booking.ends_at,
         "timeZone": booking.time_zone,
-        "breakInMins": booking.pause,
+        "breakInMins": booking.break_mins,
         "cancellationPolicy": booking.cancellation_policy,
         "status": booking.status,
         "paidWith": booking.paid_with,
@@ -51,7 +51,7 @@ def booking_document(booking: Booking, now: datetime) -> Document:
         "cancelledBy": booking.cancelled_by,
         "reason": booking.reason,
         "heldUntil": booking.held_until,
-        "leftBy": booking.left_by,
+        "leftBy": booking.erased_party,
         "dueAt": next_due(booking, now),
         # An empty array would collide with every other empty one: claims are there or they are not.
         "claims": trainer_claims(booking) if booking.status in OCCUPYING else None,
@@ -70,7 +70,7 @@ def booking_record(document: Document) -> Booking:
         starts_at=document["startsAt"],
         ends_at=document["endsAt"],
         time_zone=document["timeZone"],
-        pause=document["breakInMins"],
+        break_mins=document["breakInMins"],
         cancellation_policy=document["cancellationPolicy"],
         status=document["status"],
         paid_with=document["paidWith"],
@@ -79,7 +79,7 @@ def booking_record(document: Document) -> Booking:
         cancelled_by=document.get("cancelledBy"),
         reason=document.get("reason"),
         held_until=document.get("heldUntil"),
-        left_by=document.get("leftBy"),
+        erased_party=document.get("leftBy"),
         reminded=tuple(document["reminded"]),
         arranged_at=document["arrangedAt"],
         created_at=document["createdAt"],
@@ -89,7 +89,7 @@ def booking_record(document: Document) -> Booking:
 
 NAME = "bookings"
 CLAIMS_INDEX = "trainerClaims"
-# Longer than any session with its pause: how far before a span a booking may begin that reaches into it.
+# Longer than any session with its break: how far before a span a booking may begin that reaches into it.
 LONGEST = timedelta(days=1)
 _HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))

@@ -129,9 +129,9 @@ class Store:
         self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)
-        self.departures = PendingErasures(database)
+        self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
-        self.reservations = BookingTransactions(
+        self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
         )
         self.accounts = Accounts(
@@ -146,7 +146,7 @@ class Store:
             self.bookings,
             self.files,
             self.calendars,
-            self.departures,
+            self.pending_erasures,
         )
 
     async def prepare(self) -> None:

@@ -99,7 +99,7 @@ def availability_answer(week: Week) -> AvailabilityAnswer:
     return AvailabilityAnswer(
         time_zone=week.time_zone,
         session_duration_in_mins=week.duration,
-        break_between_session_mins=week.pause,
+        break_between_session_mins=week.break_mins,
         days=[
             WindowAnswer(
                 day=day.day, start_time=day.start_time, end_time=day.end_time, is_available=day.is_available

@@ -66,11 +66,11 @@ def second_looks(context: AccountContext) -> Job:
     """For what was committed while its party was being erased: once more, when no transaction can be open that began
     before."""
     return Job(
-        "erasures", context.store.departures.queue, partial(_look_again, context), poll=timedelta(seconds=30)
+        "erasures", context.store.pending_erasures.queue, partial(_look_again, context), poll=timedelta(seconds=30)
     )
 
 
 async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
-    gone = context.store.departures.row(claimed)
+    gone = context.store.pending_erasures.row(claimed)
     await context.store.bookings.leave(gone.role, gone.profile_id, context.now())
     context.wake_ups.wake(DUE_BOOKINGS)

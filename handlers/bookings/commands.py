@@ -46,7 +46,7 @@ async def alter(
         booking, by = await own_booking(context, actor, booking_id)
         now = context.now()
         change, settlement = await decide(booking, by, now)
-        committed = await context.store.reservations.alter(booking, change, settlement, now, claim)
+        committed = await context.store.booking_transactions.alter(booking, change, settlement, now, claim)
         if committed is not None:
             return committed.booking
     raise unavailable()
@@ -66,7 +66,7 @@ async def offered_slot(
     if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
         raise not_offered()
     busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, exclude=moving)
-    if slots.is_taken(slot, schedule.pause, busy):
+    if slots.is_taken(slot, schedule.break_mins, busy):
         raise DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
     return slot, schedule
 
@@ -89,7 +89,7 @@ async def create_booking(context: PublishContext, actor: Actor, command: CreateB
     booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
     change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
     settlement = on_booking(booking, pricing.weekly_trial_limit)
-    return (await context.store.reservations.book(change, settlement, now, claim)).booking
+    return (await context.store.booking_transactions.book(change, settlement, now, claim)).booking
 
 
 def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
@@ -120,7 +120,7 @@ def _new_booking(
         starts_at=slot.starts_at,
         ends_at=slot.ends_at,
         time_zone=schedule.time_zone,
-        pause=schedule.pause,
+        break_mins=schedule.break_mins,
         cancellation_policy=pricing.cancellation_policy,
         status="confirmed",
         paid_with=command.pay_with,
@@ -180,7 +180,7 @@ async def reschedule_booking(
             starts_at=slot.starts_at,
             ends_at=slot.ends_at,
             time_zone=schedule.time_zone,
-            pause=schedule.pause,
+            break_mins=schedule.break_mins,
             arranged_at=now,
             reminded=(),
         )

@@ -33,7 +33,7 @@ async def _attend(context: ReminderContext, claimed: WorkRow) -> None:
     ended = ending(booking, now)
     if ended is None:
         await _remind(context, booking, now)
-    elif (change := await context.store.reservations.alter(booking, *ended, now, None)) is not None:
+    elif (change := await context.store.booking_transactions.alter(booking, *ended, now, None)) is not None:
         await announce.settle(context, booking.id, change.booking.version)
 
 

@@ -87,7 +87,7 @@ def _taken_by(schedule: Schedule | None, spans: Collection[Busy], now: datetime)
     if schedule is None or not spans:
         return set()
     nearby = slots.only_open(_around(schedule, spans), schedule.time_zone, now)
-    return {slot for slot in nearby if slots.is_taken(slot, schedule.pause, spans)}
+    return {slot for slot in nearby if slots.is_taken(slot, schedule.break_mins, spans)}
 
 
 def _around(schedule: Schedule, spans: Iterable[Busy]) -> list[Slot]:
@@ -101,10 +101,10 @@ def _around(schedule: Schedule, spans: Iterable[Busy]) -> list[Slot]:
 
 
 def _differing(hint: ScheduleHint, shown: Schedule | None, offered: set[Slot], now: datetime) -> set[Slot]:
-    """What comes or goes with the schedule. Another pause makes other slots of the same ones free."""
+    """What comes or goes with the schedule. Another break makes other slots of the same ones free."""
     before = _open(hint.before, now)
-    same_pause = hint.before is None or shown is None or hint.before.pause == shown.pause
-    return before ^ offered if same_pause and not hint.whole else before | offered
+    same_break = hint.before is None or shown is None or hint.before.break_mins == shown.break_mins
+    return before ^ offered if same_break and not hint.whole else before | offered
 
 
 def _open(schedule: Schedule | None, now: datetime) -> set[Slot]:

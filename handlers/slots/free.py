@@ -42,7 +42,7 @@ async def free_of(context: ReadContext, trainer_id: str, schedule: Schedule, off
     if not offered:
         return []
     busy = await context.store.bookings.busy(trainer_id, offered[0].starts_at, offered[-1].ends_at)
-    return slots.free(offered, schedule.pause, busy)
+    return slots.free(offered, schedule.break_mins, busy)
 
 
 async def free_among(context: ReadContext, trainer_ids: Collection[str], day: date, now: datetime) -> set[str]:
@@ -54,7 +54,7 @@ async def free_among(context: ReadContext, trainer_ids: Collection[str], day: da
     start = min(found[0].starts_at for found in offered.values())
     end = max(found[-1].ends_at for found in offered.values())
     busy = await context.store.bookings.busy_among(offered.keys(), start, end)
-    return {i for i, found in offered.items() if slots.free(found, schedules[i].pause, busy.get(i, ()))}
+    return {i for i, found in offered.items() if slots.free(found, schedules[i].break_mins, busy.get(i, ()))}
 
 
 def _open_slots(schedule: Schedule, first: date, last: date, now: datetime) -> list[Slot]:

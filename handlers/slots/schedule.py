@@ -56,7 +56,7 @@ async def set_availability(context: PublishContext, actor: Actor, command: SetAv
     week = Week(
         time_zone=require_time_zone(command.time_zone),
         duration=command.session_duration_in_mins,
-        pause=command.break_between_session_mins,
+        break_mins=command.break_between_session_mins,
         days=tuple(
             WeekDay(day=d.day, start_time=d.start_time, end_time=d.end_time, is_available=d.is_available)
             for d in command.days

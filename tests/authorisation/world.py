@@ -102,7 +102,7 @@ class World(People):
             starts_at=start,
             ends_at=start + timedelta(minutes=5),
             time_zone="UTC",
-            pause=0,
+            break_mins=0,
             cancellation_policy="ALWAYS_FREE",
             status="completed",
             paid_with="credit",

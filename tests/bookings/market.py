@@ -103,13 +103,13 @@ class Market:
         zone: str = "UTC",
         hours: tuple[str, str] = ("00:00", "24:00"),
         duration: int = 60,
-        pause: int = 0,
+        break_mins: int = 0,
         policy: str = "ALWAYS_FREE",
         trials: int = 0,
     ) -> Somebody:
         """Works every day of the week; ``trials`` a week."""
         trainer = await self.somebody("trainer")
-        await self.schedule(trainer, zone=zone, hours=hours, duration=duration, pause=pause)
+        await self.schedule(trainer, zone=zone, hours=hours, duration=duration, break_mins=break_mins)
         await self.pricing(trainer, policy=policy, trials=trials)
         return trainer
 
@@ -120,11 +120,12 @@ class Market:
         zone: str = "UTC",
         hours: tuple[str, str] = ("00:00", "24:00"),
         duration: int = 60,
-        pause: int = 0,
+        break_mins: int = 0,
     ) -> None:
         start, end = hours
         days = [{"day": day, "startTime": start, "endTime": end, "isAvailable": True} for day in DAYS]
-        body = {"timeZone": zone, "sessionDurationInMins": duration, "breakBetweenSessionMins": pause, "days": days}
+        durations = {"sessionDurationInMins": duration, "breakBetweenSessionMins": break_mins}
+        body = {"timeZone": zone, **durations, "days": days}
         answer = await self.call("PUT", "/me/availability", body, trainer)
         assert answer.status == 200, answer.body
 

@@ -55,7 +55,7 @@ class BookingModel:
         return Counter(self.deals[i].week for (_, of), i in self.trials().items() if of == trainer)
 
     def is_taken(self, trainer: int, start: datetime, end: datetime, exclude: ModelBooking | None = None) -> bool:
-        until = end + timedelta(minutes=self.shops[trainer].week.pause)
+        until = end + timedelta(minutes=self.shops[trainer].week.break_mins)
         return any(
             d.start < until and d.until > start
             for d in self.deals.values()
@@ -96,7 +96,9 @@ class BookingModel:
         if pay_with == "credit" and self.balance(pair) < 1:
             raise Refusal(Code.INSUFFICIENT_CREDIT)
         week = shop.week
-        deal = ModelBooking(booking_id, client, trainer, start, end, week.pause, week.time_zone, shop.policy, pay_with)
+        deal = ModelBooking(
+            booking_id, client, trainer, start, end, week.break_mins, week.time_zone, shop.policy, pay_with
+        )
         if pay_with == "trial" and (pair in self.trials() or self.weeks(trainer)[deal.week] >= shop.trials):
             raise Refusal(Code.TRIAL_UNAVAILABLE)
         self.deals[booking_id] = deal
@@ -121,7 +123,7 @@ class BookingModel:
             raise Refusal(Code.CONFLICT)
         self._require_client(deal.client, start, end, deal)
         moved = ModelBooking(
-            deal.id, deal.client, deal.trainer, start, end, shop.week.pause, shop.week.time_zone, deal.policy,
+            deal.id, deal.client, deal.trainer, start, end, shop.week.break_mins, shop.week.time_zone, deal.policy,
             deal.paid_with, version=deal.version,
         )  # fmt: skip
         another_week = deal.paid_with == "trial" and moved.week != deal.week

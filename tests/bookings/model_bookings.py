@@ -29,7 +29,7 @@ class ModelBooking:
     trainer: int
     start: datetime
     end: datetime
-    pause: int
+    break_mins: int
     zone: str
     policy: str
     paid_with: str
@@ -50,7 +50,7 @@ class ModelBooking:
     @property
     def until(self) -> datetime:
         """When the trainer is free again."""
-        return self.end + timedelta(minutes=self.pause)
+        return self.end + timedelta(minutes=self.break_mins)
 
     @property
     def deadline(self) -> datetime:

@@ -116,7 +116,7 @@ class SetWeek:
         body = {
             "timeZone": self.week.time_zone,
             "sessionDurationInMins": self.week.duration,
-            "breakBetweenSessionMins": self.week.pause,
+            "breakBetweenSessionMins": self.week.break_mins,
             "days": days,
         }
         return Request("PUT", "/me/availability", body, ("trainer", self.trainer))

@@ -148,7 +148,7 @@ class StoredStateCheck:
             trainer=trainer,
             start=document["startsAt"],
             end=document["endsAt"],
-            pause=document["breakInMins"],
+            break_mins=document["breakInMins"],
             zone=document["timeZone"],
             policy=document["cancellationPolicy"],
             paid_with=document["paidWith"],
@@ -164,8 +164,9 @@ def _buckets(start: datetime, end: datetime) -> list[int]:
     return [*range(int(start.timestamp()) // CLAIM_SECONDS, int(end.timestamp()) // CLAIM_SECONDS)]
 
 
-def _meet(one: Data, other: Data, pause: int, other_pause: int) -> bool:
-    ends_at, others_end = one["endsAt"] + timedelta(minutes=pause), other["endsAt"] + timedelta(minutes=other_pause)
+def _meet(one: Data, other: Data, break_mins: int, other_break: int) -> bool:
+    ends_at = one["endsAt"] + timedelta(minutes=break_mins)
+    others_end = other["endsAt"] + timedelta(minutes=other_break)
     return bool(one["startsAt"] < others_end and other["startsAt"] < ends_at)
 
 

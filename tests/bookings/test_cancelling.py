@@ -142,7 +142,7 @@ async def test_a_no_show_is_the_trainer_s_word_for_a_day(market: Market) -> None
 
 
 async def test_moving(market: Market) -> None:
-    trainer = await market.trainer(policy="UPTO12HR", pause=30)
+    trainer = await market.trainer(policy="UPTO12HR", break_mins=30)
     client = await market.client(trainer, credits=1)
     booking = await market.booked(client, trainer, market.at(9))
     taken = await market.booked(await market.client(trainer), trainer, market.at(12))
@@ -156,7 +156,7 @@ async def test_moving(market: Market) -> None:
     assert _wire(market.at(15)) not in await market.slots(trainer, market.at(9))
     # The trainer may at any time before the start, and over itself.
     market.clock.now = market.at(14, days=0) if market.clock() < market.at(14, days=0) else market.clock()
-    await market.schedule(trainer, duration=60, pause=0)
+    await market.schedule(trainer, duration=60, break_mins=0)
     overlapping = await market.move(answer.body, trainer, market.at(16))
     assert (overlapping.status, overlapping.body["version"]) == (200, 3)
     assert [entry["action"] for entry in await market.log(client, trainer)] == [

@@ -14,10 +14,10 @@ from tests.bookings.market import Market
 
 
 async def test_a_booking_is_answered_logged_and_paid(market: Market) -> None:
-    trainer = await market.trainer(policy="UPTO12HR", zone="America/New_York", pause=15)
+    trainer = await market.trainer(policy="UPTO12HR", zone="America/New_York", break_mins=15)
     client = await market.client(trainer, credits=2)
     start = market.at(15, days=3)
-    await market.schedule(trainer, zone="America/New_York", hours=("09:00", "18:00"), pause=15)
+    await market.schedule(trainer, zone="America/New_York", hours=("09:00", "18:00"), break_mins=15)
     offered = await market.slots(trainer, start)
     assert offered
     answer = await market.call(
@@ -121,7 +121,7 @@ async def test_what_the_offer_hides_is_refused(market: Market, shift: timedelta,
 
 
 async def test_a_start_inside_another_booking_s_break_is_not_offered(market: Market) -> None:
-    trainer = await market.trainer(duration=60, pause=30)
+    trainer = await market.trainer(duration=60, break_mins=30)
     client = await market.client(trainer)
     await market.booked(client, trainer, market.at(9))
     # The grid goes on at 10:30; 10:00 lies in the break.

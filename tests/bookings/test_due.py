@@ -254,7 +254,7 @@ async def hold(market: Market, client: Somebody, trainer: Somebody, start: datet
         starts_at=start,
         ends_at=start + HOUR,
         time_zone="UTC",
-        pause=0,
+        break_mins=0,
         cancellation_policy="ALWAYS_FREE",
         status="held",
         paid_with="card",
@@ -264,4 +264,4 @@ async def hold(market: Market, client: Somebody, trainer: Somebody, start: datet
         updated_at=now,
     )
     change = Change(booking=booking, action="created", by="client", sender_id=client.id)
-    return (await market.store.reservations.book(change, NO_SETTLEMENT, now, None)).booking
+    return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking

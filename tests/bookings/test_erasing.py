@@ -58,13 +58,13 @@ async def test_what_was_booked_meanwhile_is_cancelled_as_well(market: Market, le
     client = await market.client(trainer, credits=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
     context = market.nodes[0].context
-    book = _ErasesFirst(context.store, gone.user, market, context.store.reservations.book)
+    book = _ErasesFirst(context.store, gone.user, market, context.store.booking_transactions.book)
     actor = Actor(user_id=client.id, role="client", profile_id=client.profile, session_id=client.person.session_id)
     command = CreateBooking(
         trainer_id=trainer.profile, starts_at=to_wire(market.at(9)), pay_with="credit", note="Bring a mat."
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context.store.reservations, "book", book)
+        patch.setattr(context.store.booking_transactions, "book", book)
         booking = await create_booking(context, actor, command)
     found = await until(market, {"id": booking.id}, stays, "cancelled")
     assert found["cancelledBy"] == leaves
@@ -119,9 +119,9 @@ async def test_why_somebody_cancelled_goes_with_them(market: Market, leaves: str
             profile_id=gone.profile,
             session_id=gone.person.session_id,
         )
-        alter = _ErasesFirst(context.store, gone.user, market, context.store.reservations.alter)
+        alter = _ErasesFirst(context.store, gone.user, market, context.store.booking_transactions.alter)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(context.store.reservations, "alter", alter)
+            patch.setattr(context.store.booking_transactions, "alter", alter)
             await cancel_booking(context, actor, CancelBooking(booking_id=both[0]["id"], reason="My leg is broken."))
     else:
         assert (await _cancelled(market, both[0], gone, "My leg is broken.")).status == 200

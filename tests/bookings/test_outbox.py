@@ -36,7 +36,7 @@ async def abandoned(market: Market, client: Somebody, trainer: Somebody, starts_
         starts_at=starts_at,
         ends_at=starts_at + HOUR,
         time_zone="UTC",
-        pause=0,
+        break_mins=0,
         cancellation_policy="ALWAYS_FREE",
         status="confirmed",
         paid_with="card",
@@ -45,7 +45,7 @@ async def abandoned(market: Market, client: Somebody, trainer: Somebody, starts_
         updated_at=now,
     )
     change = Change(booking=booking, action="created", by="client", sender_id=client.id)
-    return (await market.store.reservations.book(change, NO_SETTLEMENT, now, None)).booking
+    return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking
 
 
 async def cancelled(market: Market, booking: Booking) -> None:
@@ -53,7 +53,7 @@ async def cancelled(market: Market, booking: Booking) -> None:
     now = market.clock()
     after = next_version(booking, now, status="cancelled", cancelled_by="client")
     change = Change(booking=after, action="cancelled", by="client", sender_id=booking.client_user_id, was=booking.busy)
-    assert await market.store.reservations.alter(booking, change, NO_SETTLEMENT, now, None) is not None
+    assert await market.store.booking_transactions.alter(booking, change, NO_SETTLEMENT, now, None) is not None
 
 
 async def spoil(market: Market, booking_id: ObjectId, version: int = 1) -> bytes:

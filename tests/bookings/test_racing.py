@@ -18,20 +18,20 @@ CLIENTS = 100
 async def test_a_race_for_overlapping_slots(apart: Market) -> None:
     market = apart
     choice = random.Random(4)
-    trainer = await market.trainer(duration=60, pause=15)
+    trainer = await market.trainer(duration=60, break_mins=15)
     second = await market.trainer(duration=45)
     clients = [await market.client(trainer, second, credits=2) for _ in range(CLIENTS)]
     one_grid = [datetime.fromisoformat(start) for start in (await market.slots(trainer, market.at(0)))[:8]]
     # The schedule changes in the middle: what was an hour is now 35 minutes on another grid.
-    await market.schedule(trainer, duration=35, pause=10)
+    await market.schedule(trainer, duration=35, break_mins=10)
     other_grid = [datetime.fromisoformat(start) for start in (await market.slots(trainer, market.at(0)))[:12]]
     second_grid = [datetime.fromisoformat(start) for start in (await market.slots(second, market.at(0)))[:12]]
-    await market.schedule(trainer, duration=60, pause=15)
+    await market.schedule(trainer, duration=60, break_mins=15)
 
     async def try_one(number: int, client: Somebody) -> list[Answer]:
         key = f"race-{number}"
         if number == CLIENTS // 2:
-            await market.schedule(trainer, duration=35, pause=10)
+            await market.schedule(trainer, duration=35, break_mins=10)
         wanted = choice.choice(one_grid if number < CLIENTS // 2 else other_grid)
         elsewhere = choice.choice(second_grid)
         return list(
@@ -99,7 +99,7 @@ async def check_exclusive(market: Market, trainers: list[Somebody], clients: lis
         found = await market.store.bookings.page(BookingFilter(trainer_id=trainer.profile), None, 1000)
         active = [booking for booking in found if booking.status == "confirmed"]
         for before, after in itertools.pairwise(active):
-            assert before.ends_at + timedelta(minutes=before.pause) <= after.starts_at
+            assert before.ends_at + timedelta(minutes=before.break_mins) <= after.starts_at
         bookings += active
     by_client: dict[str, list[Booking]] = {}
     for booking in sorted(bookings, key=lambda one: one.starts_at):

@@ -25,14 +25,14 @@ BEGINS = ("2027-03-12T15:00", "2027-10-27T21:30", "2027-11-06T03:00", "2026-12-3
 ZONES = ("UTC", "America/New_York", "UTC", "Europe/London", "Asia/Kathmandu")
 # From and until, each of the days; the last is refused.
 HOURS = (((0, 1440),), ((480, 720), (720, 1080)), ((1200, 120),), ((360, 600), (1260, 1440)), ((480, 720), (660, 780)))
-# Duration and pause.
+# Duration and break_mins.
 SIZES = ((60, 0), (60, 15), (30, 10), (90, 30), (240, 5))
 MILLISECOND = timedelta(milliseconds=1)
 
 
 def week(zone: str, hours: tuple[tuple[int, int], ...], size: tuple[int, int]) -> Schedule:
     windows = tuple(Window(day=day, start=start, end=end) for day in DAYS for start, end in hours)
-    return Schedule(time_zone=zone, duration=size[0], pause=size[1], windows=windows)
+    return Schedule(time_zone=zone, duration=size[0], break_mins=size[1], windows=windows)
 
 
 NODE, CLIENT, TRAINER, NUMBER = (st.integers(0, last) for last in (1, CLIENTS - 1, TRAINERS - 1, 9))

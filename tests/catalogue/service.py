@@ -122,7 +122,7 @@ class CatalogueService:
             starts_at=start,
             ends_at=start + timedelta(hours=1),
             time_zone="UTC",
-            pause=0,
+            break_mins=0,
             cancellation_policy="ALWAYS_FREE",
             status=status,
             paid_with="credit",

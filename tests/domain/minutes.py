@@ -81,6 +81,7 @@ def _in_window(schedule: Schedule, clock: Wall, day: date, window: Window, close
             since = 0
             continue
         since += 1
-        if since % (schedule.duration + schedule.pause) == schedule.duration % (schedule.duration + schedule.pause):
+        step = schedule.duration + schedule.break_mins
+        if since % step == schedule.duration % step:
             starts.append(minute + 1 - schedule.duration)
     return starts

@@ -77,7 +77,7 @@ def schedule(chance: random.Random, zone: str, around: date) -> Schedule:
     return Schedule(
         time_zone=zone,
         duration=chance.choice((5, 15, 20, 30, 45, 50, 60, 75, 90, 120, 240)),
-        pause=chance.choice((0, 0, 5, 10, 15, 30, 60)),
+        break_mins=chance.choice((0, 0, 5, 10, 15, 30, 60)),
         windows=week(chance),
         absences=tuple(absence(chance, around) for _ in range(chance.choice((0, 0, 1, 2, 4)))),
     )

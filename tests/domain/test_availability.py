@@ -30,7 +30,7 @@ def row(day: Day, start: str, end: str, *, worked: bool = True) -> WeekDay:
 
 
 def week(*days: WeekDay) -> Week:
-    return Week(time_zone="UTC", duration=60, pause=0, days=days)
+    return Week(time_zone="UTC", duration=60, break_mins=0, days=days)
 
 
 def refused_field(*days: WeekDay) -> str | None:

@@ -47,7 +47,7 @@ def booking(**changed: Any) -> Booking:
         "starts_at": START,
         "ends_at": START + timedelta(hours=1),
         "time_zone": "America/New_York",
-        "pause": 0,
+        "break_mins": 0,
         "cancellation_policy": "ALWAYS_FREE",
         "status": "confirmed",
         "paid_with": "credit",

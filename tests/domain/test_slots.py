@@ -24,10 +24,10 @@ def utc(text: str) -> datetime:
 
 
 def daily(
-    start: int, end: int, *, zone: str = "UTC", duration: int = 60, pause: int = 0, off: tuple[Absence, ...] = ()
+    start: int, end: int, *, zone: str = "UTC", duration: int = 60, break_mins: int = 0, off: tuple[Absence, ...] = ()
 ) -> Schedule:
     windows = tuple(Window(day=day, start=start, end=end) for day in DAYS)
-    return Schedule(time_zone=zone, duration=duration, pause=pause, windows=windows, absences=off)
+    return Schedule(time_zone=zone, duration=duration, break_mins=break_mins, windows=windows, absences=off)
 
 
 def starts(schedule: Schedule, first: date, last: date | None = None) -> list[str]:
@@ -66,7 +66,7 @@ def test_a_list_of_days_is_the_lists_of_each_day(number: int) -> None:
     around = changes(zone, year)[0]
     made = schedule(chance, zone, around)
     made = Schedule(
-        time_zone=zone, duration=made.duration, pause=made.pause, absences=made.absences,
+        time_zone=zone, duration=made.duration, break_mins=made.break_mins, absences=made.absences,
         windows=(*made.windows, *week(chance), *week(chance)),
     )
     days = [around + n * DAY for n in range(-3, 4)]
@@ -88,10 +88,10 @@ def test_what_is_free_is_what_is_not_taken(number: int) -> None:
     moment = utc("2027-03-20T00:00")
     busy = []
     while moment < utc("2027-04-05T00:00"):
-        length, pause = chance.randrange(5, 240, 5), chance.randrange(0, 60, 5)
-        busy.append(Busy(moment, moment + length * MINUTE, pause))
-        moment += (length + pause + chance.choice((0, 5, 60, 600))) * MINUTE
-    assert free(listed, made.pause, busy) == [slot for slot in listed if not is_taken(slot, made.pause, busy)]
+        length, break_mins = chance.randrange(5, 240, 5), chance.randrange(0, 60, 5)
+        busy.append(Busy(moment, moment + length * MINUTE, break_mins))
+        moment += (length + break_mins + chance.choice((0, 5, 60, 600))) * MINUTE
+    assert free(listed, made.break_mins, busy) == [slot for slot in listed if not is_taken(slot, made.break_mins, busy)]
 
 
 # --- the grid ---
@@ -99,10 +99,10 @@ def test_what_is_free_is_what_is_not_taken(number: int) -> None:
 
 def test_the_grid_begins_with_the_window_and_keeps_the_break() -> None:
     day = date(2027, 6, 7)
-    assert starts(daily(9 * 60, 12 * 60, pause=15), day) == ["06-07 09:00", "06-07 10:15"]
+    assert starts(daily(9 * 60, 12 * 60, break_mins=15), day) == ["06-07 09:00", "06-07 10:15"]
     # What is left fits the last session; its break may follow after hours.
-    assert starts(daily(9 * 60, 11 * 60 + 15, pause=15), day) == ["06-07 09:00", "06-07 10:15"]
-    assert starts(daily(9 * 60, 11 * 60 + 10, pause=15), day) == ["06-07 09:00"]
+    assert starts(daily(9 * 60, 11 * 60 + 15, break_mins=15), day) == ["06-07 09:00", "06-07 10:15"]
+    assert starts(daily(9 * 60, 11 * 60 + 10, break_mins=15), day) == ["06-07 09:00"]
     assert starts(daily(9 * 60, 9 * 60 + 55), day) == []
 
 
@@ -118,7 +118,7 @@ def test_midnight_has_two_names_and_a_window_may_pass_it() -> None:
 
 
 def test_a_slot_belongs_to_the_date_on_which_it_starts() -> None:
-    night = Schedule(time_zone="UTC", duration=45, pause=0, windows=(Window(day="Monday", start=1410, end=90),))
+    night = Schedule(time_zone="UTC", duration=45, break_mins=0, windows=(Window(day="Monday", start=1410, end=90),))
     assert starts(night, date(2027, 6, 7)) == ["06-07 23:30"]
     assert starts(night, date(2027, 6, 8)) == ["06-08 00:15"]
 
@@ -207,14 +207,14 @@ def test_nothing_past_and_nothing_beyond_the_last_day() -> None:
 def test_two_months_of_a_busy_trainer_cost_little() -> None:
     """The bar is 20 ms of CPU; a tenth of it is usual."""
     zone, now, first = "America/New_York", utc("2027-02-20T03:00"), date(2027, 2, 20)
-    made = daily(9 * 60, 21 * 60, zone=zone, duration=45, pause=15)
+    made = daily(9 * 60, 21 * 60, zone=zone, duration=45, break_mins=15)
     last = first + (HORIZON_DAYS - 1) * DAY
     busy = [Busy(s.starts_at, s.ends_at, 15) for n, s in enumerate(offered(made, first, last)) if n % 12 < 10]
     assert len(busy) == 10 * HORIZON_DAYS
     costs = []
     for _ in range(5):
         begun = process_time()
-        left = free(only_open(offered(made, first, last), zone, now), made.pause, busy)
+        left = free(only_open(offered(made, first, last), zone, now), made.break_mins, busy)
         costs.append(process_time() - begun)
     assert len(left) == 2 * HORIZON_DAYS
     assert min(costs) < 0.020
