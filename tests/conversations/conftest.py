@@ -43,7 +43,11 @@ _MATRIX = [Spreading(kind, (transports,)) for kind in KINDS for transports in (P
 EVERYWHERE = [
     pytest.param(None, id="here"),
     pytest.param(_IN_TURN, id=str(_IN_TURN)),
-    *(pytest.param(spreading, id=str(spreading), marks=pytest.mark.verify) for spreading in _MATRIX),
+    # Each transport and each kind of process is in half of the matrix; the other half takes as long again.
+    *(
+        pytest.param(spreading, id=str(spreading), marks=pytest.mark.verify if number % 2 else pytest.mark.soak)
+        for number, spreading in enumerate(_MATRIX)
+    ),
 ]
 
 
