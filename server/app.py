@@ -54,6 +54,7 @@ from server.sockets.rows import Buckets
 from server.sockets.typing import TypingIndicators
 from server.workers.metrics import merged, of_peers
 from server.workers.peers import WorkerPeers
+from store.concurrency import cancelled
 from store.database import Database
 from store.store import Store
 
@@ -250,8 +251,7 @@ class Node:
         self.gateway.stop_reading()
         self.freshness.stop()
         if self.preparation is not None:
-            self.preparation.cancel()
-            await asyncio.gather(self.preparation, return_exceptions=True)
+            await cancelled([self.preparation])
         await self._listener.close()
         await asyncio.gather(
             self.background.stop(),

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from store.concurrency import cancelled
+
 log = structlog.get_logger("background")
 
 
@@ -22,9 +24,7 @@ class Background:
         self._tasks.append(asyncio.get_running_loop().create_task(_repeat(seconds, name, work), name=name))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
 
 async def _repeat(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from time import monotonic
@@ -18,6 +18,21 @@ from store.command_budget import BUDGET_SECONDS, detached
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
+
+
+_CANCEL_AGAIN_SECONDS = 0.05
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: ``asyncio.wait_for`` drops a cancellation that comes in the moment in which its work is done
+    (CPython 3.11), and redis-py may take one for a connection that failed; either then goes on.
+    """
+    while working := [task for task in tasks if task is not None and not task.done()]:
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 class SingleFlight:
@@ -84,9 +99,7 @@ class WriteBehind(Generic[K, V]):
 
     async def stop(self) -> None:
         """Write no more; what waits is dropped."""
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
+        await cancelled([self._writer])
 
     async def _write_all(self) -> None:
         try:
@@ -138,9 +151,7 @@ class Tasks:
 
     async def stop(self) -> None:
         self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(tuple(self._tasks))
 
 
 class _Owner:

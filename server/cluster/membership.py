@@ -17,10 +17,10 @@ from server.cluster.lease import DEAD, LEASES, STANDARD, Lease, LeaseTiming
 from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
 from server.observability.metrics import Figures, counter, gauge
+from store.concurrency import cancelled
 
 log = structlog.get_logger("cluster")
 
-_CANCEL_AGAIN_SECONDS = 0.02
 # A Redis that does not answer must leave time for what else is to be done at the end.
 _RESIGN_SECONDS = 0.3
 
@@ -69,12 +69,9 @@ class Membership:
 
     async def stop(self) -> bool:
         """Give up the lease; false when nobody will take over what was registered under it."""
-        while working := [task for task in (self._renewing, *self._telling.values()) if task and not task.done()]:
-            # Again, because redis-py may take the first for a connection that failed, and the work goes on: it may
-            # even begin to tell of a death.
-            for task in working:
-                task.cancel()
-            await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
+        # The first may begin to tell of a death before it ends.
+        await cancelled([self._renewing])
+        await cancelled(tuple(self._telling.values()))
         # In a task of its own, which redis-py may keep longer than we wait.
         resigning = asyncio.get_running_loop().create_task(self.lease.resign())
         await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)

@@ -20,7 +20,7 @@ from domain.errors import Code, DomainError
 from domain.times import whole_milliseconds
 from handlers.jobs import Job, Postponed, WakeUps
 from server.observability.metrics import Figures
-from store.concurrency import Tasks
+from store.concurrency import Tasks, cancelled
 from store.failures import is_transient
 from store.work_queue import Backlog, WorkRow
 
@@ -197,18 +197,12 @@ class Runner:
         """Claim nothing more, finish what is in hand within so many seconds, and release the rest."""
         for runner in self._runners:
             runner.stop_claiming()
-        if self._looking is not None:
-            self._looking.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*self._claiming)
                 await asyncio.gather(*(runner.finish() for runner in self._runners))
-        for task in self._claiming:
-            task.cancel()
-        await asyncio.gather(
-            *self._claiming, *filter(None, [self._looking]), *(runner.abandon() for runner in self._runners),
-            return_exceptions=True,
-        )
+        await cancelled([*self._claiming, self._looking])
+        await asyncio.gather(*(runner.abandon() for runner in self._runners))
 
     async def _look(self) -> None:
         while True:

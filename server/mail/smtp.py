@@ -20,6 +20,7 @@ import structlog
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from handlers.mails import Mail
+from store.concurrency import cancelled
 
 
 def address_of(text: str) -> Address:
@@ -147,9 +148,7 @@ class SmtpMailer:
             await asyncio.wait_for(self._queue.join(), self._patience.drain)
         if left := self._queue.qsize():
             log.error("mail_dropped", reason="shutdown", count=left)
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await cancelled(self._workers)
 
     async def _work(self) -> None:
         while True:

@@ -21,10 +21,10 @@ from server.presence.reaper import DeadNodeReaper
 from server.presence.registrar import Registrar
 from server.presence.timing import STANDARD, Timing
 from server.presence.watches import Audience, Bus, Reading, Watches
+from store.concurrency import cancelled
 
 log = structlog.get_logger("presence")
 
-_CANCEL_AGAIN_SECONDS = 0.02
 
 
 class PresenceBus(Bus, Protocol):
@@ -77,12 +77,7 @@ class Presence:
     async def stop_registering(self) -> None:
         """The others take over whoever does not turn up at another node."""
         self.devices.stop()
-        while working := [task for task in self._tasks if not task.done()]:
-            # Again, because redis-py may take the first for a connection that failed, and the work goes on.
-            for task in working:
-                task.cancel()
-            await asyncio.wait(working, timeout=_CANCEL_AGAIN_SECONDS)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
     async def stop(self, *, resigned: bool) -> None:
         """``resigned``: whether the others will know that this node is gone."""

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from server.callbacks import notify
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Endpoint
+from store.concurrency import cancelled
 
 # A frozen server still accepts connections: whoever does not answer in this time is not there.
 ANSWER_WITHIN_SECONDS = 1.0
@@ -160,9 +161,7 @@ class ReconnectingConnection(Generic[C]):
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled([self._task])
 
     def abort(self) -> None:
         """Give this connection up and make another."""

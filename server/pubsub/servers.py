@@ -24,6 +24,7 @@ from server.pubsub.addresses import Address, Endpoint
 from server.pubsub.channels import PLAIN, SHARDED
 from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
 from server.pubsub.pair import ConnectionPair, Owner
+from store.concurrency import cancelled
 
 
 class Rerouting(Owner, Protocol):
@@ -101,9 +102,7 @@ class Sentinels(Single):
         self._watch = asyncio.get_running_loop().create_task(self._follow())
 
     async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        await cancelled([self._watch])
         await super().stop()
         for sentinel in self._sentinel.sentinels:
             await sentinel.aclose()
@@ -185,9 +184,8 @@ class Cluster:
         self._watch = asyncio.get_running_loop().create_task(self._follow())
 
     async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, *self._ending, return_exceptions=True)
+        await cancelled([self._watch])
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await asyncio.gather(*(pair.stop() for pair in self._pairs.values()))
         await self._client.aclose()
 

@@ -22,6 +22,7 @@ import structlog
 
 from domain.accounts import User, may_sign_in
 from domain.sessions import KEPT, Reason, Revocation, Session, is_live
+from store.concurrency import cancelled
 
 MOST = 20_000
 
@@ -196,9 +197,7 @@ class RevocationWatch:
 
     async def stop(self) -> None:
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
         if self._following is not None:
             # Cancelled, it would leave a thread of the driver's behind; as a rule it ends by itself in a moment.
             await asyncio.wait([self._following], timeout=STOP_SECONDS)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from store.concurrency import SingleFlight
+from store.concurrency import SingleFlight, cancelled
 
 
 class Work:
@@ -52,3 +52,24 @@ async def test_a_failure_that_nobody_waits_for_is_nobodys() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert flight._flying == {}
+
+
+async def test_a_task_that_drops_a_cancellation_is_cancelled_again() -> None:
+    """As ``asyncio.wait_for`` does when its work is done in the same moment."""
+    dropped = 0
+
+    async def stubborn() -> None:
+        nonlocal dropped
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                dropped += 1
+                if dropped == 3:
+                    raise
+
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0)
+    await cancelled([task, None])
+    assert task.done()
+    assert dropped == 3
