@@ -12,9 +12,15 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Literal
 from urllib.parse import urlsplit
 
-Mode = Literal["pass", "blackhole", "delay"]
+Mode = Literal["pass", "blackhole", "delay", "refuse"]
 # On close the kernel sends RST and forgets what was not sent.
 _LINGER = struct.pack("ii", 1, 0)
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    end: socket.socket = writer.get_extra_info("socket")
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+    writer.transport.abort()
 
 
 class _Connection:
@@ -54,7 +60,11 @@ class Proxy:
         self._mode, self._seconds = "delay", seconds
 
     def refuse(self) -> None:
-        """Take no new connection; those that stand are reset."""
+        """Reset every connection, new ones as soon as they come; the port stays ours."""
+        self._mode = "refuse"
+        self.reset()
+
+    def close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -64,12 +74,13 @@ class Proxy:
         """Reset every connection."""
         for connection in tuple(self._connections):
             for writer in connection.writers:
-                end: socket.socket = writer.get_extra_info("socket")
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-                writer.transport.abort()
+                _abort(writer)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        if self._mode == "refuse":
+            _abort(writer)
+            return
         try:
             there, back = await asyncio.open_connection(*self._target)
         except OSError:
@@ -113,7 +124,7 @@ async def proxy(url: str) -> AsyncIterator[Proxy]:
     try:
         yield made
     finally:
-        made.refuse()
+        made.close()
 
 
 def mongo_through(proxy: Proxy, url: str, **options: str) -> str:

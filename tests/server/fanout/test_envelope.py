@@ -56,7 +56,7 @@ _schedules = st.builds(
     Schedule,
     time_zone=st.text(max_size=40),
     duration=st.integers(5, 1440),
-    pause=st.integers(0, 240),
+    break_mins=st.integers(0, 240),
     windows=st.lists(_windows, max_size=3).map(tuple),
     absences=st.lists(_absences, max_size=3).map(tuple),
 )
