@@ -58,9 +58,9 @@ class Ear:
         self.at: dict[str, float] = {}
         self._heard = asyncio.Condition()
         self._event = event
-        phone.io.on(event, self._hear, namespace=BOOKINGS)
+        phone.io.on(event, self._receive, namespace=BOOKINGS)
 
-    async def _hear(self, data: dict[str, object]) -> None:
+    async def _receive(self, data: dict[str, object]) -> None:
         now = asyncio.get_running_loop().time()
         found = [data["booking"]] if "booking" in data else data["removed"]
         assert isinstance(found, list)

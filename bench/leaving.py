@@ -22,7 +22,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.light_sockets import crowd
+from tests.harness.light_sockets import open_sockets
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.together.processes import served
@@ -40,7 +40,7 @@ async def measure(counts: list[int], data: Path) -> None:
             for count in counts:
                 tokens = [persons[at % len(persons)].token for at in range(count)]
                 before = node.megabytes()
-                async with crowd(node.url, tokens, *NAMESPACES) as lights:
+                async with open_sockets(node.url, tokens, *NAMESPACES) as lights:
                     held, cpu, started = node.megabytes(), node.cpu_seconds(), time.monotonic()
                     for light in lights:
                         light.leave()

@@ -33,7 +33,7 @@ from store.conversations import PARTICIPANTS, _new_conversation, _new_participan
 from store.database import Database
 from store.log.documents import MESSAGES, message_document
 from store.store import Store
-from tests.harness.light_sockets import Light, crowd
+from tests.harness.light_sockets import Light, open_sockets
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import served
@@ -68,7 +68,7 @@ class Figures:
 async def answer(light: Light, ack_id: int, event: str, data: object) -> str:
     light.say(f"2{CONVERSATIONS},{ack_id}{json.dumps([event, data])}")
     found = await light.until(f"{ACK}{ack_id}[")
-    light.heard.clear()
+    light.received.clear()
     return found
 
 
@@ -110,9 +110,9 @@ async def measure(chosen: argparse.Namespace, data: Path) -> None:
         persons = [await people.make() for _ in range(chosen.people)]
         await fill(store, persons, chosen.conversations, chosen.messages)
         pairs = [await people.pair() for _ in range(SENDERS)]
-        senders = await stack.enter_async_context(crowd(node.url, [client.token for client, _, _ in pairs]))
+        senders = await stack.enter_async_context(open_sockets(node.url, [client.token for client, _, _ in pairs]))
         tokens = [persons[at % len(persons)].token for at in range(chosen.sockets)]
-        lights = await stack.enter_async_context(crowd(node.url, tokens))
+        lights = await stack.enter_async_context(open_sockets(node.url, tokens))
         figures, stop = Figures(), asyncio.Event()
         sending = [
             asyncio.create_task(send(light, conversation, figures, stop))

@@ -21,7 +21,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.light_sockets import all_gone, crowd
+from tests.harness.light_sockets import all_gone, open_sockets
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import Served, served
@@ -41,7 +41,7 @@ async def one_by_one(http: aiohttp.ClientSession, nodes: list[Served], people: P
     times: list[float] = []
     person = await people.make()
     devices = [await people.another_device(person) for _ in range(rounds)]
-    async with crowd(nodes[1].url, [device.token for device in devices]) as lights:
+    async with open_sockets(nodes[1].url, [device.token for device in devices]) as lights:
         for device, light in zip(devices, lights, strict=True):
             started = loop.time()
             await logout(http, nodes[0], device)
@@ -60,7 +60,7 @@ async def burst(http: aiohttp.ClientSession, nodes: list[Served], people: People
         await logout(http, nodes[0], device)
         answered.append(loop.time())
 
-    async with crowd(nodes[1].url, [device.token for device in devices]) as lights:
+    async with open_sockets(nodes[1].url, [device.token for device in devices]) as lights:
         await asyncio.gather(*(end(device) for device in devices))
         await all_gone(lights, _PATIENCE_SECONDS)
         ends = sorted([light.gone.result() for light in lights])

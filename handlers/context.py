@@ -48,7 +48,7 @@ class Publisher(Protocol):
         """Have every node look whose connections watch the trainer's slots; never raises, never waits."""
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
-        """Say that a conversation got so far: members of the rooms are told what they have not heard, from the log."""
+        """A conversation got so far: members of the rooms are sent what they have not received, from the log."""
 
 
 class Passwords(Protocol):
@@ -120,7 +120,7 @@ class SlotWatches(Protocol):
     """Whose slots the connections of this node watch."""
 
     async def watch(self, connection: str, trainer_id: str) -> bool:
-        """When this returns the connection hears of every change; false if it did already.
+        """When this returns the connection receives every change; false if it did already.
 
         Raises ``conflict`` when it watches too many.
         """

@@ -84,20 +84,20 @@ def of_fanout(
     bus: Bus, room_subscriptions: RoomSubscriptions, publisher: ClusterPublisher, delivery: Delivery
 ) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
-        told, heard = bus.counters, delivery.counters
+        published, delivered = bus.counters, delivery.counters
         yield counter("spotter_events_published", "Live events published.", publisher.published)
-        yield counter("spotter_events_delivered", "Live events written to a socket.", heard.delivered)
+        yield counter("spotter_events_delivered", "Live events written to a socket.", delivered.delivered)
         yield gauge("spotter_redis_up", "Whether Redis carries live events between nodes.", bus.up)
         yield gauge("spotter_redis_channels", "Channels listened to.", bus.channels)
         yield gauge("spotter_rooms", "Rooms with members here.", room_subscriptions.count)
-        yield counter("spotter_redis_publishes", "Messages handed to Redis.", told.publishes)
-        yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", told.failures)
-        yield counter("spotter_redis_reconnects", "Connections to Redis made again.", told.reconnects)
-        yield counter("spotter_redis_garbage", "Messages from Redis that no node of this kind sends.", heard.garbage)
-        yield counter("spotter_republished", "Conversations told of again.", publisher.republished)
-        yield counter("spotter_entries_held", "Entries that came before their turn.", heard.held)
-        yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", heard.gap_fills)
-        yield counter("spotter_resyncs", "Sockets told to sync.", heard.resyncs)
+        yield counter("spotter_redis_publishes", "Messages handed to Redis.", published.publishes)
+        yield counter("spotter_redis_failures", "Messages that Redis may not have taken.", published.failures)
+        yield counter("spotter_redis_reconnects", "Connections to Redis made again.", published.reconnects)
+        yield counter("spotter_redis_garbage", "Messages from Redis that no node sends.", delivered.garbage)
+        yield counter("spotter_republished", "Conversations whose head was published again.", publisher.republished)
+        yield counter("spotter_entries_held", "Entries that came before their turn.", delivered.held)
+        yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", delivered.gap_fills)
+        yield counter("spotter_resyncs", "Sockets told to sync.", delivered.resyncs)
 
     return figures
 
@@ -116,7 +116,7 @@ def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[
         yield gauge("spotter_presence_users", "Users with a device here.", len(presence.devices.users))
         yield gauge("spotter_presence_watched", "Users watched from here.", presence.watches.users)
         yield gauge(
-            "spotter_presence_waiting", "Users whose change Redis has not heard of.", presence.registrar.pending
+            "spotter_presence_waiting", "Users whose change has not reached Redis.", presence.registrar.pending
         )
         yield counter("spotter_presence_told", "Changes written to a socket.", audience.told)
         taken_over = presence.reaper.taken_over

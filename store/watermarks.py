@@ -56,7 +56,7 @@ class Watermarks:
         """Move the marks forward, durably; answers what was known before and what holds now.
 
         Another node may have raised them further in the meantime: then both are lower bounds, and whoever is
-        told of them keeps the highest it heard.
+        sent them keeps the highest it received.
         """
         before = self._known.get(participant_id) or await self._load(participant_id)
         after = before.raised(marks)

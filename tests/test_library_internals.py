@@ -58,7 +58,7 @@ def test_a_private_name_is_still_there(holder: type, name: str, purpose: str) ->
 
 def test_a_reader_feeds_whatever_is_given_it() -> None:
     """The link is given to aiohttp's reader in the place of its queue."""
-    heard: list[object] = []
+    received: list[object] = []
 
     class Sink(WebSocketDataQueue):
         _size = _limit = 0
@@ -67,10 +67,12 @@ def test_a_reader_feeds_whatever_is_given_it() -> None:
             """The queue's own is not called, as the link's does not."""
 
         def feed_data(self, data: Any, size: int) -> None:
-            heard.append(data)
+            received.append(data)
 
     http_websocket.WebSocketReader(Sink(), 100, False, True).feed_data(b"\x81\x81\x00\x00\x00\x00x")
-    assert heard == [(http_websocket.WSMsgType.TEXT, "x", "")], "messages come otherwise: read WebSocketLink.feed_data"
+    assert received == [(http_websocket.WSMsgType.TEXT, "x", "")], (
+        "messages come otherwise: read WebSocketLink.feed_data"
+    )
 
 
 def test_hooks_are_called_as_they_were() -> None:

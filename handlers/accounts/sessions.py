@@ -94,7 +94,7 @@ async def end(context: AccountContext, user_id: str, session_id: str, reason: Re
 
 
 def cut_each(context: AccountContext, user_id: str, session_ids: list[str], reason: Reason) -> None:
-    """Here and at once; every node, this one included, hears of the user from the database as well."""
+    """Here and at once; every node, this one included, receives the revocation from the database as well."""
     for session_id in session_ids:
         context.sockets.cut(user_id, reason, session_id)
 

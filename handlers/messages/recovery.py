@@ -4,7 +4,7 @@ What a node that died left half done is finished by any other.
 
 Recovery of unpublished entries: what a node committed and may not have told anybody, nor shown in its conversations.
 
-Such a node is a row (``store/outages.py``): it died, or nothing was heard of it since it was cut off from Redis.
+Such a node is a row (``store/publish_outages.py``): it died, or it has not been seen since it was cut off from Redis.
 """
 
 from __future__ import annotations

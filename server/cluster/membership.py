@@ -40,7 +40,7 @@ class Membership:
     """Make it inside the running loop, register, then ``start``, then ``stop``.
 
     Every death is handed out at least once, on one or several of the nodes that live, until all that registered there
-    have returned: then it is off the list in Redis, and nobody hears of it again. So who registered must bear to be
+    have returned: then it is off the list in Redis, and nobody is given it again. So who registered must bear to be
     called twice, also at the same time on two nodes, and returns when what it has to do can't be lost any more.
     """
 

@@ -27,7 +27,7 @@ MAX_ENTRIES_A_READ = 500
 MAX_HEADS_A_READ = 500
 # A room that is further behind is better off asking itself.
 MAX_GAP = 1000
-# A room that hears of a conversation for the first time is given at most so much of what it should have heard.
+# A room that receives a conversation for the first time is given at most so much of what it should have received.
 MAX_BACK = 100
 MAX_PLACING = 8
 PATIENCE_SECONDS = 10.0

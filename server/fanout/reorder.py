@@ -1,4 +1,4 @@
-"""The order in which a room hears of its conversations: by ``seq``, each entry once, from wherever it comes.
+"""The order in which a room receives its conversations: by ``seq``, each entry once, from wherever it comes.
 
 A cursor is the last entry that the room's members were given. What is next passes; what comes early is held
 until the entries before it arrive, or are fetched from the log; what was given before is dropped.
@@ -86,7 +86,7 @@ class ReorderBuffer:
         self._resynced_at = 0.0
 
     def entry(self, conversation_id: str, seq: int, frame: Frame, certain: bool) -> None:
-        """An entry arrived; ``certain``: should the room hear of the conversation for the first time, this is next."""
+        """An entry arrived; ``certain``: should the room receive the conversation for the first time, this is next."""
         cursor = self._cursors.get(conversation_id)
         if cursor is None:
             if certain or seq == 1:
@@ -126,7 +126,7 @@ class ReorderBuffer:
         return (name for name, cursor in self._cursors.items() if cursor.seq != UNKNOWN)
 
     def came_in(self, conversation_id: str, base: int) -> None:
-        """The room has to hear everything past ``base``."""
+        """The room has to receive everything past ``base``."""
         cursor = self._cursors.get(conversation_id)
         if cursor is not None and cursor.seq == UNKNOWN:
             cursor.seq = cursor.base = base
@@ -203,7 +203,7 @@ class ReorderBuffer:
             cursor.rest()
 
     def _late(self) -> None:
-        """Written before the entry that the room came in with, and not heard of until now."""
+        """Written before the entry that the room came in with, and not received until now."""
         now = asyncio.get_running_loop().time()
         if now - self._resynced_at >= _RESYNC_EVERY_SECONDS:
             self._resynced_at = now

@@ -98,8 +98,8 @@ class RoomSubscriptions:
     def enter(self, room: str) -> asyncio.Future[bool]:
         """Listen for as long as somebody has entered; ``leave`` as often.
 
-        Wait for the answer, a second at most, and the subscription stands; if it is false, members will hear
-        ``sync:required`` once it does.
+        Wait for the answer, a second at most: true once subscribed; if it is false, members will receive
+        ``sync:required`` once it is.
         """
         subscription = self._subscriptions.get(room)
         if subscription is None:
@@ -117,7 +117,7 @@ class RoomSubscriptions:
             subscription.linger = self._loop.call_later(self._linger, self._drop, subscription)
 
     def _new_subscription(self, room: str) -> RoomSubscription:
-        # Only people's rooms hear of conversations.
+        # Only people's rooms receive conversations.
         joining = self._loop.create_task(self._filler.join() if rooms.is_user(room) else nowhere())
         buffer = ReorderBuffer(room, joining, self._delivery, self._filler)
         receive = partial(self._received, buffer)

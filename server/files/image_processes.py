@@ -68,7 +68,7 @@ class PictureWorker:
         return Pictures(*pictures)
 
     async def _start(self) -> Process:
-        """Isolated: it imports nothing from here, inherits no descriptor and no environment, and hears no Ctrl-C."""
+        """Isolated: it imports nothing from here, inherits no descriptor and no environment, and receives no Ctrl-C."""
         try:
             self._process = process = await asyncio.create_subprocess_exec(
                 sys.executable,

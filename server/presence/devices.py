@@ -12,7 +12,7 @@ _Left = tuple[str, Status]
 
 
 class Devices:
-    """``changed(user, left at)`` hears of each change of what a user's devices here say together."""
+    """``changed(user, left at)`` is called with each change of what a user's devices here say together."""
 
     def __init__(self, grace_seconds: float, clock_ms: Callable[[], int], changed: Callable[[str, int], None]) -> None:
         self._grace = grace_seconds

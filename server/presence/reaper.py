@@ -17,7 +17,7 @@ MAX_BATCH = 256
 
 
 class DeadNodeReaper:
-    """``told`` hears what became of each user."""
+    """``told`` is given what became of each user."""
 
     def __init__(self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None]) -> None:
         self._scripts = scripts

@@ -28,7 +28,7 @@ MAX_BATCH = 256
 class Registrar:
     """One worker, so that the changes of a user reach Redis in order.
 
-    ``told`` hears what became of a change, ``unreached`` of one that could not be told for now.
+    ``told`` is given what became of a change, ``unreached`` one that could not be published for now.
     """
 
     def __init__(

@@ -164,7 +164,7 @@ class Watches:
             self._tell(user_id, watched)
 
     def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
-        """Redis does not hear of a change here: the watchers here shall."""
+        """A change here does not reach Redis: it is delivered to the watchers here."""
         if (watched := self._watched.get(user_id)) is not None:
             watched.view = assumed(watched.view, ours, self._here(user_id), left_at)
             self._tell(user_id, watched)

@@ -1,4 +1,4 @@
-"""Ended sessions, heard from the database by every node: their sockets are cut within 2 s, with or without Redis.
+"""Ended sessions, received from the database by every node: their sockets are cut within 2 s, with or without Redis.
 
 Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless.
 
@@ -6,7 +6,7 @@ Says in the log that something broke and that it works again, once each.
 
 From revocation rows to closed sockets.
 
-Two ways to hear of the rows, neither of which depends on the other: a change stream, and a poll each second.
+Two ways to receive the rows, neither of which depends on the other: a change stream, and a poll each second.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Health:
 
     def failed(self, error: Exception) -> None:
         if not self._broken:
-            log.warning("revocations are not heard", by=self._what, error=type(error).__name__)
+            log.warning("revocations are not received", by=self._what, error=type(error).__name__)
         self._broken = True
 
     def well(self) -> None:
         if self._broken:
-            log.info("revocations are heard again", by=self._what)
+            log.info("revocations are received again", by=self._what)
         self._broken = False
 
 

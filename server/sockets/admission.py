@@ -173,7 +173,7 @@ class Admission:
 
     @staticmethod
     def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:
-        """Whether the client still waits for this attempt; if so, it hears of an error."""
+        """Whether the client still waits for this attempt; if so, it is answered with an error."""
         if client.admitting.get(namespace) is not attempt:
             return False
         del client.admitting[namespace]

@@ -106,7 +106,7 @@ class Client:
 
 
 class Registry:
-    """``limit``: the most sockets one user may hold on this node. ``gone`` hears of users without any."""
+    """``limit``: the most sockets one user may hold on this node. ``gone`` is given users without any."""
 
     def __init__(self, limit: int, gone: Callable[[str], None]) -> None:
         self._limit = limit
@@ -141,7 +141,7 @@ class Registry:
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
         """Close the user's sockets (of one session only, if named), telling them why.
 
-        What is about to be connected is refused: a client that hears nothing would only try again.
+        What is about to be connected is refused: a client without an answer would only try again.
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):

@@ -73,7 +73,7 @@ class WorkerProcess:
                 str(its.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(its.fileno(), configuration.inbox, *configuration.outboxes),
-                # Out of reach of Ctrl-C, which is the parent's to hear.
+                # Out of reach of Ctrl-C, which is the parent's to handle.
                 start_new_session=True,
             )
         writer.write(configuration.line())

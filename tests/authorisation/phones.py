@@ -28,16 +28,16 @@ class Phones:
         """What the parties were told until now."""
         await self._caught_up()
         for party in PARTIES:
-            self._by_column[party].heard.clear()
+            self._by_column[party].received.clear()
 
-    async def heard_of(self, who: Asker) -> list[Any]:
+    async def received_by(self, who: Asker) -> list[Any]:
         """What the parties were told of somebody since."""
         await self._caught_up()
-        return [] if who is None else [event for event in self._heard() if who.id in str(event)]
+        return [] if who is None else [event for event in self._received() if who.id in str(event)]
 
-    def _heard(self) -> Iterator[Any]:
+    def _received(self) -> Iterator[Any]:
         for party in PARTIES:
-            yield from self._by_column[party].heard
+            yield from self._by_column[party].received
 
     async def _caught_up(self) -> None:
         """What was to be told before comes before the answer to a question."""

@@ -53,7 +53,7 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
     outcome = case.outcomes[column]
     assert (answer.status, answer.code) == (STATUS[outcome], REFUSALS[outcome]), answer
     assert_untouched(before, await world.stored.look())
-    assert await phones.heard_of(who) == []
+    assert await phones.received_by(who) == []
 
 
 @asked(OK)

@@ -34,7 +34,7 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
     assert answer["ok"] is False, answer
     assert answer["error"]["code"] == REFUSALS[case.outcomes[column]]
     assert_untouched(before, await world.stored.look())
-    assert await phones.heard_of(who) == []
+    assert await phones.received_by(who) == []
 
 
 @asked(OK)
@@ -62,7 +62,7 @@ async def test_nobody_and_the_blocked_get_in_nowhere(world: World, case: Case) -
             # It is no part of the protocol to go on; whoever does is cut off.
             await raw.submit(f'["{event}",{{}}]', namespace)
             await raw.closed()
-            assert raw.heard == []
+            assert raw.received == []
     assert_untouched(before, await world.stored.look())
 
 

@@ -26,6 +26,6 @@ async def surface(shared_database: Database) -> AsyncIterator[Surface]:
 
 
 @pytest.fixture
-async def town(surface: Surface) -> AsyncIterator[CatalogueService]:
+async def catalogue(surface: Surface) -> AsyncIterator[CatalogueService]:
     with no_complaints():
         yield CatalogueService(surface)

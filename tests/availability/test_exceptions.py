@@ -12,41 +12,41 @@ from tests.availability.weeks import EXCEPTIONS, ahead, starts, stored, works
 from tests.catalogue.service import CatalogueService, Member
 
 
-async def off(town: CatalogueService, trainer: Member, days: int, **more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = await town.done(trainer.post(EXCEPTIONS, {"date": str(ahead(town, days)), **more}))
+async def off(catalogue: CatalogueService, trainer: Member, days: int, **more: Any) -> dict[str, Any]:
+    made: dict[str, Any] = await catalogue.done(trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, days)), **more}))
     return made
 
 
-async def test_a_day_off_comes_and_goes(town: CatalogueService) -> None:
-    trainer = await works(town)
-    day = ahead(town, 3)
-    before = await starts(town, trainer, day)
+async def test_a_day_off_comes_and_goes(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
+    day = ahead(catalogue, 3)
+    before = await starts(catalogue, trainer, day)
     answer = await trainer.post(EXCEPTIONS, {"date": str(day), "reason": "a wedding"})
     assert answer.status == 201
     made = answer.body
     assert (made["date"], made["startTime"], made["endTime"], made["reason"]) == (str(day), None, None, "a wedding")
-    assert await starts(town, trainer, day) == []
+    assert await starts(catalogue, trainer, day) == []
     assert (await trainer.get(EXCEPTIONS)).body == {"items": [made], "nextCursor": None}
     gone = await trainer.delete(f"{EXCEPTIONS}/{made['id']}")
     assert (gone.status, gone.text) == (204, "")
-    assert await starts(town, trainer, day) == before != []
+    assert await starts(catalogue, trainer, day) == before != []
 
 
-async def test_hours_off(town: CatalogueService) -> None:
-    trainer = await works(town)
-    made = await off(town, trainer, 3, startTime="11:30", endTime="13:15")
+async def test_hours_off(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
+    made = await off(catalogue, trainer, 3, startTime="11:30", endTime="13:15")
     assert (made["startTime"], made["endTime"]) == ("11:30", "13:15")
-    assert await starts(town, trainer, ahead(town, 3)) == ["09:00", "10:00", "13:15", "14:15", "15:15"]
-    await off(town, trainer, 2, startTime="20:00", endTime="10:00", reason=None)
-    assert (await starts(town, trainer, ahead(town, 3)))[0] == "10:00"
-    await off(town, trainer, 3, startTime="14:00", endTime="24:00")
-    assert await starts(town, trainer, ahead(town, 3)) == ["10:00"]
+    assert await starts(catalogue, trainer, ahead(catalogue, 3)) == ["09:00", "10:00", "13:15", "14:15", "15:15"]
+    await off(catalogue, trainer, 2, startTime="20:00", endTime="10:00", reason=None)
+    assert (await starts(catalogue, trainer, ahead(catalogue, 3)))[0] == "10:00"
+    await off(catalogue, trainer, 3, startTime="14:00", endTime="24:00")
+    assert await starts(catalogue, trainer, ahead(catalogue, 3)) == ["10:00"]
 
 
-async def test_the_table_has_the_schemas_names(town: CatalogueService) -> None:
-    trainer = await works(town)
-    made = await off(town, trainer, 3, startTime="11:30", endTime="13:15")
-    (row,) = await stored(town, "trainerAvailabilityExceptions", trainer)
+async def test_the_table_has_the_schemas_names(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
+    made = await off(catalogue, trainer, 3, startTime="11:30", endTime="13:15")
+    (row,) = await stored(catalogue, "trainerAvailabilityExceptions", trainer)
     assert row.keys() == {
         "_id", "trainer", "date", "startTime", "endTime", "reason", "createdAt", "updatedAt",
     }  # fmt: skip
@@ -74,27 +74,27 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "field"), WRONG)
-async def test_what_is_refused_names_its_field(town: CatalogueService, change: dict[str, Any], field: str) -> None:
-    trainer = await works(town)
-    answer = await trainer.post(EXCEPTIONS, {"date": str(ahead(town, 3)), **change})
+async def test_what_is_refused_names_its_field(catalogue: CatalogueService, change: dict[str, Any], field: str) -> None:
+    trainer = await works(catalogue)
+    answer = await trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, 3)), **change})
     assert (answer.status, answer.code) == (422, "validation_failed"), answer.text
     assert [error["field"] for error in answer.body["errors"]] == [field]
     assert (await trainer.get(EXCEPTIONS)).body["items"] == []
 
 
-async def test_today_is_the_trainers(town: CatalogueService) -> None:
+async def test_today_is_the_trainers(catalogue: CatalogueService) -> None:
     """Somewhere it is tomorrow already, and what is today there is over here or the other way round."""
-    east = await works(town, zone="Pacific/Kiritimati")
-    west = await works(town, zone="Pacific/Pago_Pago")
-    now = town.surface.clock()
-    assert (await west.post(EXCEPTIONS, {"date": str(ahead(town, -1 if now.hour < 11 else 0))})).status == 201
-    assert (await east.post(EXCEPTIONS, {"date": str(ahead(town, -1 if now.hour < 10 else 0))})).status == 422
+    east = await works(catalogue, zone="Pacific/Kiritimati")
+    west = await works(catalogue, zone="Pacific/Pago_Pago")
+    now = catalogue.surface.clock()
+    assert (await west.post(EXCEPTIONS, {"date": str(ahead(catalogue, -1 if now.hour < 11 else 0))})).status == 201
+    assert (await east.post(EXCEPTIONS, {"date": str(ahead(catalogue, -1 if now.hour < 10 else 0))})).status == 422
 
 
-async def test_they_page_by_date(town: CatalogueService) -> None:
-    trainer = await works(town)
+async def test_they_page_by_date(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
     days = [9, 3, 7, 3, 20, 3, 8]
-    made = [await off(town, trainer, days_ahead) for days_ahead in days]
+    made = [await off(catalogue, trainer, days_ahead) for days_ahead in days]
     seen, cursor = [], ""
     while True:
         page = (await trainer.get(f"{EXCEPTIONS}?limit=2{cursor}")).body
@@ -102,7 +102,7 @@ async def test_they_page_by_date(town: CatalogueService) -> None:
         if page["nextCursor"] is None:
             break
         # What is added before the cursor is not seen, and nothing is seen twice.
-        await off(town, trainer, 1)
+        await off(catalogue, trainer, 1)
         cursor = f"&cursor={page['nextCursor']}"
     assert seen == sorted(made, key=lambda one: (one["date"], one["id"]))
     for wrong in ("x", "bm90aGluZw", "eyJkYXRlIjoieCIsImlkIjoieCJ9"):
@@ -110,43 +110,43 @@ async def test_they_page_by_date(town: CatalogueService) -> None:
     assert (await trainer.get(f"{EXCEPTIONS}?limit=0")).status == 422
 
 
-async def test_so_many_lie_ahead_and_no_more(town: CatalogueService) -> None:
+async def test_so_many_lie_ahead_and_no_more(catalogue: CatalogueService) -> None:
     """However many ask at once."""
-    trainer = await works(town)
-    first = await off(town, trainer, 3)
-    (row,) = await stored(town, "trainerAvailabilityExceptions", trainer)
+    trainer = await works(catalogue)
+    first = await off(catalogue, trainer, 3)
+    (row,) = await stored(catalogue, "trainerAvailabilityExceptions", trainer)
     del row["_id"]
-    rows = [{**row, "date": str(ahead(town, 3 + n % 60))} for n in range(MAX_EXCEPTIONS - 4)]
+    rows = [{**row, "date": str(ahead(catalogue, 3 + n % 60))} for n in range(MAX_EXCEPTIONS - 4)]
     # Those that are over do not count.
-    rows += [{**row, "date": str(ahead(town, -2 - n))} for n in range(5)]
-    await town.surface.database.collection("trainerAvailabilityExceptions").insert_many(rows)
-    answers = await asyncio.gather(*(trainer.post(EXCEPTIONS, {"date": str(ahead(town, 4))}) for _ in range(8)))
+    rows += [{**row, "date": str(ahead(catalogue, -2 - n))} for n in range(5)]
+    await catalogue.surface.database.collection("trainerAvailabilityExceptions").insert_many(rows)
+    answers = await asyncio.gather(*(trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, 4))}) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [201] * 3 + [409] * 5
     assert {answer.code for answer in answers if answer.status == 409} == {"conflict"}
     await trainer.delete(f"{EXCEPTIONS}/{first['id']}")
-    assert (await trainer.post(EXCEPTIONS, {"date": str(ahead(town, 4))})).status == 201
+    assert (await trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, 4))})).status == 201
 
 
-async def test_nobody_touches_anothers(town: CatalogueService) -> None:
-    one, other, client = await works(town), await works(town), await town.make("client")
-    made = await off(town, one, 3)
+async def test_nobody_touches_anothers(catalogue: CatalogueService) -> None:
+    one, other, client = await works(catalogue), await works(catalogue), await catalogue.make("client")
+    made = await off(catalogue, one, 3)
     assert (await other.delete(f"{EXCEPTIONS}/{made['id']}")).code == "not_found"
     assert (await other.get(EXCEPTIONS)).body["items"] == []
     for method, path, body in (
         ("GET", EXCEPTIONS, None),
-        ("POST", EXCEPTIONS, {"date": str(ahead(town, 3))}),
+        ("POST", EXCEPTIONS, {"date": str(ahead(catalogue, 3))}),
         ("DELETE", f"{EXCEPTIONS}/{made['id']}", None),
     ):
         assert (await client.call(method, path, body)).code == "forbidden"
-        assert (await town.surface.call(method, "/v1" + path, body)).status == 401
+        assert (await catalogue.surface.call(method, "/v1" + path, body)).status == 401
     assert (await one.delete(f"{EXCEPTIONS}/{'0' * 24}")).code == "not_found"
     assert (await one.delete(f"{EXCEPTIONS}/x")).status in (404, 422)
     assert (await one.get(EXCEPTIONS)).body["items"] == [made]
 
 
-async def test_a_repeat_under_the_same_key_happens_once(town: CatalogueService) -> None:
-    trainer = await works(town)
-    body, key = {"date": str(ahead(town, 3))}, {"Idempotency-Key": "off-1"}
+async def test_a_repeat_under_the_same_key_happens_once(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
+    body, key = {"date": str(ahead(catalogue, 3))}, {"Idempotency-Key": "off-1"}
     first, *others = await asyncio.gather(*(trainer.post(EXCEPTIONS, body, headers=key) for _ in range(3)))
     assert [(one.status, one.body) for one in others] == [(201, first.body)] * 2
     assert (await trainer.get(EXCEPTIONS)).body["items"] == [first.body]
@@ -154,10 +154,10 @@ async def test_a_repeat_under_the_same_key_happens_once(town: CatalogueService) 
         assert (await trainer.delete(f"{EXCEPTIONS}/{first.body['id']}", headers=key)).status == 204
 
 
-async def test_bookings_stay_on_a_day_off(town: CatalogueService) -> None:
-    trainer = await works(town)
-    await town.occupy(trainer, ahead(town, 3), 10)
-    made = await off(town, trainer, 3)
-    assert [booking["status"] for booking in await stored(town, "bookings", trainer)] == ["confirmed"]
-    await town.done(trainer.delete(f"{EXCEPTIONS}/{made['id']}"))
-    assert "10:00" not in await starts(town, trainer, ahead(town, 3))
+async def test_bookings_stay_on_a_day_off(catalogue: CatalogueService) -> None:
+    trainer = await works(catalogue)
+    await catalogue.occupy(trainer, ahead(catalogue, 3), 10)
+    made = await off(catalogue, trainer, 3)
+    assert [booking["status"] for booking in await stored(catalogue, "bookings", trainer)] == ["confirmed"]
+    await catalogue.done(trainer.delete(f"{EXCEPTIONS}/{made['id']}"))
+    assert "10:00" not in await starts(catalogue, trainer, ahead(catalogue, 3))

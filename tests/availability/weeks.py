@@ -30,25 +30,25 @@ def week(*days: Body, zone: str = "UTC", duration: int = 60, pause: int = 0, **m
     }
 
 
-def ahead(town: CatalogueService, days: int) -> date:
-    return town.surface.clock().date() + timedelta(days=days)
+def ahead(catalogue: CatalogueService, days: int) -> date:
+    return catalogue.surface.clock().date() + timedelta(days=days)
 
 
-async def works(town: CatalogueService, *days: Body, **how: Any) -> Member:
+async def works(catalogue: CatalogueService, *days: Body, **how: Any) -> Member:
     """A new trainer who does."""
-    trainer = await town.make("trainer")
-    await town.done(trainer.put(WEEK, week(*days, **how)))
+    trainer = await catalogue.make("trainer")
+    await catalogue.done(trainer.put(WEEK, week(*days, **how)))
     return trainer
 
 
-async def starts(town: CatalogueService, trainer: Member, first: date, last: date | None = None) -> list[str]:
+async def starts(catalogue: CatalogueService, trainer: Member, first: date, last: date | None = None) -> list[str]:
     """What a visitor is offered: ``HH:MM`` in UTC, with the date unless one day was asked for."""
-    answer = await town.get(f"/trainers/{trainer.id}/slots?from={first}&to={last or first}")
+    answer = await catalogue.get(f"/trainers/{trainer.id}/slots?from={first}&to={last or first}")
     assert answer.status == 200, answer.text
     begin = 11 if last is None else 0
     return [slot["startsAt"][begin:16] for slot in answer.body["slots"]]
 
 
-async def stored(town: CatalogueService, collection: str, trainer: Member) -> list[Body]:
-    found = town.surface.database.collection(collection).find({"trainer": ObjectId(trainer.id)})
+async def stored(catalogue: CatalogueService, collection: str, trainer: Member) -> list[Body]:
+    found = catalogue.surface.database.collection(collection).find({"trainer": ObjectId(trainer.id)})
     return await found.sort("_id", 1).to_list(None)

@@ -53,11 +53,11 @@ class MachineRun:
         market.clock.now = now
         people = await asyncio.gather(*(market.somebody(role) for role, _ in ACTORS))
         model = BookingModel(now, [Shop(week) for week in weeks])
-        stage = cls(market, model, dict(zip(ACTORS, people, strict=True)), now)
+        machine_run = cls(market, model, dict(zip(ACTORS, people, strict=True)), now)
         for number, week in enumerate(weeks):
-            await stage._do(0, SetWeek(number, week))
-        await asyncio.gather(*(stage.grant((c, t), credits) for c in range(CLIENTS) for t in range(TRAINERS)))
-        return stage
+            await machine_run._do(0, SetWeek(number, week))
+        await asyncio.gather(*(machine_run.grant((c, t), credits) for c in range(CLIENTS) for t in range(TRAINERS)))
+        return machine_run
 
     @property
     def profiles(self) -> list[str]:

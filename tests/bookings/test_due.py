@@ -104,7 +104,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
             await reminded(market, booking, 3 * number)
             await work(market)
             for device in (his, hers):
-                events = await device.hear("booking:reminder", number)
+                events = await device.receive("booking:reminder", number)
                 assert [e["booking"]["id"] for e in events] == [booking["id"]] * number
             letters = [await desk.taken.get() for _ in range(2)]
             assert {to for (to,), _ in letters} == {client.user.email, trainer.user.email}
@@ -114,7 +114,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
                 assert ("tomorrow" if before == DAY else "in an hour") in letter["Subject"]
             assert desk.taken.empty()
         await other.do("booking:list", {}, BOOKINGS)
-        assert other.heard == []
+        assert other.received == []
 
 
 async def test_what_was_booked_later_than_that_is_not_reminded_of(market: Market, desk: Desk) -> None:
@@ -178,7 +178,7 @@ async def test_it_is_completed_a_quarter_of_an_hour_after_its_end_once(market: M
         assert (await stored(market, booking)).status == "confirmed"
         market.clock.now += timedelta(milliseconds=1)
         await work(market)
-        (event,) = await hers.hear("booking:completed")
+        (event,) = await hers.receive("booking:completed")
         assert "by" not in event
         assert event["booking"]["status"] == "completed"
     await work(market)

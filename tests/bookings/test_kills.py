@@ -56,7 +56,7 @@ class CrashingNode:
 
 
 @asynccontextmanager
-async def doomed(market: Market, mongo_url: str, redis_url: str, folder: Path) -> AsyncIterator[CrashingNode]:
+async def crashing_node(market: Market, mongo_url: str, redis_url: str, folder: Path) -> AsyncIterator[CrashingNode]:
     place = urlsplit(mongo_url)
     name = market.nodes[0].database.db.name
     async with tapped(place.hostname or "", place.port or 0, COLLECTIONS) as tap:
@@ -157,13 +157,13 @@ async def one_kill(place: CrashingNode, kind: str, step: Step) -> bool:
     market.clock.now = Clock().now
     trainer = await market.trainer(trials=5)
     client = await market.client(trainer, credits=3)
-    scene = KeyedCommand(kind, market, client, trainer)
-    await scene.prepare()
-    if not await place.dies_after(step, lambda: scene.do(place.node)):
+    restarted = KeyedCommand(kind, market, client, trainer)
+    await restarted.prepare()
+    if not await place.dies_after(step, lambda: restarted.do(place.node)):
         return False
     await settled(market)
     before = await check(market, client, trainer, 3)
-    answer = await until_answered(lambda: scene.do(0))
+    answer = await until_answered(lambda: restarted.do(0))
     assert answer.status in (200, 201), answer.body
     await settled(market)
     after = await check(market, client, trainer, 3)
@@ -189,7 +189,7 @@ async def one_kill(place: CrashingNode, kind: str, step: Step) -> bool:
 async def test_a_kill_at_a_decisive_step(
     market: Market, mongo_url: str, redis_url: str, tmp_path: Path, kind: str, step: Step
 ) -> None:
-    async with doomed(market, mongo_url, redis_url, tmp_path) as place:
+    async with crashing_node(market, mongo_url, redis_url, tmp_path) as place:
         assert await one_kill(place, kind, step), place.tap.seen
 
 
@@ -200,7 +200,7 @@ async def test_a_kill_at_every_step(
 ) -> None:
     step = 1
     while True:
-        async with doomed(market, mongo_url, redis_url, tmp_path / str(step)) as place:
+        async with crashing_node(market, mongo_url, redis_url, tmp_path / str(step)) as place:
             if not await one_kill(place, kind, step):
                 break
         step += 1

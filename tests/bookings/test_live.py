@@ -32,7 +32,7 @@ def wanted(trainer: Somebody, start: datetime, key: str = "k") -> dict[str, Any]
     return {"trainerId": trainer.profile, "startsAt": to_wire(start), "payWith": "credit", "idempotencyKey": key}
 
 
-async def test_both_parties_hear_of_every_change_and_nobody_else(market: Market) -> None:
+async def test_both_parties_receive_every_change_and_nobody_else(market: Market) -> None:
     trainer = await market.trainer()
     client, stranger = await market.client(trainer, credits=2), await market.client(trainer)
     async with (
@@ -41,28 +41,28 @@ async def test_both_parties_hear_of_every_change_and_nobody_else(market: Market)
         phone(market, stranger, 1) as other,
     ):
         booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
-        assert await hers.hear("booking:created") == [{"booking": booking, "by": "client"}]
-        assert await his.hear("booking:created") == [{"booking": booking, "by": "client"}]
-        assert await his.hear("credit:changed") == [
+        assert await hers.receive("booking:created") == [{"booking": booking, "by": "client"}]
+        assert await his.receive("booking:created") == [{"booking": booking, "by": "client"}]
+        assert await his.receive("credit:changed") == [
             {"trainerId": trainer.profile, "amountOfCredit": 1, "version": 2}
         ]
-        (new,) = await hers.hear("message:new")
+        (new,) = await hers.receive("message:new")
         assert (new["seq"], new["message"]["kind"], new["message"]["booking"]["action"]) == (1, "booking", "created")
         assert new["message"]["clientMessageId"] is None
-        (opened,) = await hers.hear("conversation:new")
+        (opened,) = await hers.receive("conversation:new")
         assert opened["conversation"]["id"] == booking["conversationId"]
         moved = await hers.do(
             "booking:reschedule", {"bookingId": booking["id"], "startsAt": to_wire(market.at(11))}, BOOKINGS
         )
-        assert (await his.hear("booking:rescheduled")) == [{"booking": moved, "by": "trainer"}]
+        assert (await his.receive("booking:rescheduled")) == [{"booking": moved, "by": "trainer"}]
         gone = await his.do("booking:cancel", {"bookingId": booking["id"], "reason": "ill"}, BOOKINGS)
-        assert (await hers.hear("booking:cancelled")) == [{"booking": gone, "by": "client"}]
-        assert [one["amountOfCredit"] for one in await his.hear("credit:changed", 2)] == [1, 2]
-        assert [m["seq"] for m in await hers.hear("message:new", 3)] == [1, 2, 3]
+        assert (await hers.receive("booking:cancelled")) == [{"booking": gone, "by": "client"}]
+        assert [one["amountOfCredit"] for one in await his.receive("credit:changed", 2)] == [1, 2]
+        assert [m["seq"] for m in await hers.receive("message:new", 3)] == [1, 2, 3]
         assert await his.do("booking:list", {}, BOOKINGS) == {"items": [gone], "nextCursor": None}
         # What the stranger would have heard was said before this.
         await other.do("booking:list", {}, BOOKINGS)
-        assert other.heard == []
+        assert other.received == []
         assert hers.events("credit:changed") == []
 
 
@@ -86,7 +86,7 @@ async def test_nothing_is_looked_at_for_nobody(market: Market, monkeypatch: pyte
         assert to_wire(market.at(9)) not in free
         assert to_wire(market.at(10)) in free
         await his.do("booking:create", wanted(trainer, market.at(10), "next"), BOOKINGS)
-        (changed,) = await screen.hear("slots:changed")
+        (changed,) = await screen.receive("slots:changed")
         assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(10))]
         assert set(looked) == {trainer.profile}
 
@@ -106,26 +106,26 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
         )
         assert nine in shown["slots"]
         booking = await his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS)
-        await screen.hear("slots:changed")
+        await screen.receive("slots:changed")
         await his.do("booking:create", wanted(elsewhere, market.at(12), "e"), BOOKINGS)
         await his.do(
             "booking:reschedule", {"bookingId": booking["id"], "startsAt": to_wire(market.at(10))}, BOOKINGS
         )
-        await screen.hear("slots:changed", 2)
+        await screen.receive("slots:changed", 2)
         await his.do("booking:cancel", {"bookingId": booking["id"]}, BOOKINGS)
-        assert await screen.hear("slots:changed", 3) == [
+        assert await screen.receive("slots:changed", 3) == [
             {"trainerId": trainer.profile, "added": [], "removed": [nine]},
             {"trainerId": trainer.profile, "added": [nine], "removed": [ten]},
             {"trainerId": trainer.profile, "added": [ten], "removed": []},
         ]
         await market.call("POST", "/me/availability/exceptions", {"date": day}, trainer)
-        changed = (await screen.hear("slots:changed", 4))[3]
+        changed = (await screen.receive("slots:changed", 4))[3]
         assert (changed["added"], len(changed["removed"])) == ([], 24)
         await screen.do("slots:unwatch", {"trainerId": trainer.profile}, BOOKINGS)
         await his.do("booking:create", wanted(trainer, market.at(9, days=2), "n"), BOOKINGS)
         await screen.do("booking:list", {}, BOOKINGS)
         assert len(screen.events("slots:changed")) == 4
-        assert {event for event, _ in screen.heard} == {"slots:changed"}
+        assert {event for event, _ in screen.received} == {"slots:changed"}
 
 
 async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
@@ -143,7 +143,7 @@ async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
 
             await screen.until(lambda _: len(told()) >= len(all_slots))
             assert told() == all_slots
-            screen.heard.clear()
+            screen.received.clear()
 
         last = market.at(0, days=62)
         every = await market.slots(trainer, market.clock(), last - timedelta(days=1))
@@ -191,7 +191,7 @@ async def test_a_watch_that_is_refused_leaves_the_one_before_it(market: Market) 
         with pytest.raises(Refused):
             await screen.do("slots:watch", span | {"to": "2020-01-01"}, BOOKINGS)
         await market.booked(client, trainer, market.at(9))
-        (changed,) = await screen.hear("slots:changed")
+        (changed,) = await screen.receive("slots:changed")
         assert [slot["startsAt"] for slot in changed["removed"]] == [to_wire(market.at(9))]
 
 
@@ -203,7 +203,7 @@ async def test_a_watch_that_is_refused_leaves_the_one_after_it(market: Market) -
         )
         assert (refused["ok"], watched["ok"]) == (False, True)
         await market.booked(client, trainer, market.at(9))
-        await screen.hear("slots:changed")
+        await screen.receive("slots:changed")
 
 
 async def test_what_cannot_be_watched(market: Market) -> None:
@@ -222,7 +222,7 @@ async def test_what_cannot_be_watched(market: Market) -> None:
             assert refused.value.code == code
         await market.booked(await market.client(trainer), trainer, market.at(9))
         await screen.do("booking:list", {}, BOOKINGS)
-        assert screen.heard == []
+        assert screen.received == []
 
 
 async def test_a_refused_span_ends_no_watch(market: Market) -> None:
@@ -235,7 +235,7 @@ async def test_a_refused_span_ends_no_watch(market: Market) -> None:
             await screen.do("slots:watch", {**span, "to": (day + timedelta(days=99)).isoformat()}, BOOKINGS)
         assert refused.value.code == "validation_failed"
         await market.booked(await market.client(trainer), trainer, market.at(9))
-        assert len(await screen.hear("slots:changed")) == 1
+        assert len(await screen.receive("slots:changed")) == 1
 
 
 async def test_the_same_key_on_both_surfaces_is_one_booking(market: Market) -> None:

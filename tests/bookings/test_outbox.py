@@ -99,15 +99,15 @@ async def test_a_cancellation_that_overlaps_the_creation_does_not_tell_it_again(
         async with never_done(market, 0) as appended:
             creating = asyncio.create_task(his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS))
             await appended.wait()
-            (created,) = await hers.hear("booking:created")
+            (created,) = await hers.receive("booking:created")
             await hers.do("booking:cancel", {"bookingId": created["booking"]["id"]}, BOOKINGS)
         await creating
         for device in (his, hers):
-            await device.hear("booking:cancelled")
+            await device.receive("booking:cancelled")
             # What was said before has arrived before.
             assert [event["booking"]["version"] for event in device.events("booking:created")] == [1]
             assert [event["booking"]["version"] for event in device.events("booking:cancelled")] == [2]
-        await his.hear("credit:changed", 2)
+        await his.receive("credit:changed", 2)
         assert [event["version"] for event in his.events("credit:changed")] == [2, 3]
 
 
@@ -118,7 +118,7 @@ async def test_what_is_redriven_beside_a_slow_node_is_not_told_again(market: Mar
         async with never_done(market, 0) as appended:
             creating = asyncio.create_task(his.do("booking:create", wanted(trainer, market.at(9)), BOOKINGS))
             await appended.wait()
-            (created,) = await hers.hear("booking:created")
+            (created,) = await hers.receive("booking:created")
             count = rows_of(market, created["booking"]["id"])
             assert await count() == 1
             # Long enough for the others to think that it is dead.
@@ -129,7 +129,7 @@ async def test_what_is_redriven_beside_a_slow_node_is_not_told_again(market: Mar
         booking = await creating
         await his.do("booking:cancel", {"bookingId": booking["id"]}, BOOKINGS)
         for device in (his, hers):
-            await device.hear("booking:cancelled")
+            await device.receive("booking:cancelled")
             assert len(device.events("booking:created")) == 1
 
 
@@ -141,7 +141,7 @@ async def test_a_version_is_told_once_by_however_many_nodes_settle_it(market: Ma
         cancelling = [market.cancel({"id": booking.id}, client, node=node) for node in (0, 1)]
         # One of them is too late, and settles none the less.
         assert sorted(answer.status for answer in await asyncio.gather(*cancelling)) == [200, 409]
-        await hers.hear("booking:cancelled")
+        await hers.receive("booking:cancelled")
         assert len(hers.events("booking:created")) == 1
         assert [m["message"]["booking"]["action"] for m in hers.events("message:new")] == ["created", "cancelled"]
 
@@ -161,7 +161,7 @@ async def test_rows_that_cannot_be_processed_do_not_starve_the_others(market: Ma
             booking = await abandoned(market, client, trainer, market.at(9))
             market.clock.advance(seconds=10)
             for device in (his, hers):
-                (event,) = await device.hear("booking:created")
+                (event,) = await device.receive("booking:created")
                 assert event["booking"]["id"] == booking.id
         assert await rows.count_documents({"booking": {"$in": bad}}) == len(bad)
     finally:
@@ -180,7 +180,7 @@ async def test_a_version_that_cannot_be_processed_holds_back_the_next_of_its_boo
         other = await abandoned(market, client, trainer, market.at(11))
         await cancelled(market, other)
         market.clock.advance(seconds=10)
-        (event,) = await hers.hear("booking:cancelled")
+        (event,) = await hers.receive("booking:cancelled")
         assert event["booking"]["id"] == other.id
         assert [e["booking"]["id"] for e in hers.events("booking:created")] == [other.id]
         assert await rows_of(market, stuck.id)() == 2
@@ -188,7 +188,7 @@ async def test_a_version_that_cannot_be_processed_holds_back_the_next_of_its_boo
         rows = market.store.database.collection("outbox")
         await rows.update_one({"booking": ObjectId(stuck.id), "version": 1}, {"$set": {"change": good}})
         market.clock.advance(minutes=10)
-        await hers.hear("booking:cancelled", 2)
+        await hers.receive("booking:cancelled", 2)
         assert [e["booking"]["id"] for e in hers.events("booking:created")] == [other.id, stuck.id]
     assert [entry["action"] for entry in await market.log(client, trainer)] == ["created", "cancelled"] * 2
 
@@ -208,5 +208,5 @@ async def test_rows_of_yesterday_s_nodes_are_settled(market: Market) -> None:
         market.clock.advance(minutes=1)
         for node in market.nodes:
             await node.store.outbox.queue.date_undated()
-        (event,) = await hers.hear("booking:created")
+        (event,) = await hers.receive("booking:created")
         assert event["booking"]["id"] == booking.id

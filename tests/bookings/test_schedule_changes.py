@@ -60,7 +60,7 @@ async def test_every_change_is_told_as_a_difference(market: Market) -> None:
         shown = await shown_at_first(screen, trainer, market)
         assert len(shown) == 60 * 3 - 1
         await market.schedule(trainer, hours=("09:00", "13:00"))
-        (change,) = await screen.hear("slots:changed")
+        (change,) = await screen.receive("slots:changed")
         assert (len(change["added"]), change["removed"]) == (62, [])
         assert all("T12:00" in slot["startsAt"] for slot in change["added"])
         # A break alone moves what follows; nine o'clock stays.
@@ -68,9 +68,9 @@ async def test_every_change_is_told_as_a_difference(market: Market) -> None:
         await market.schedule(trainer, hours=("09:00", "13:00"), zone="Asia/Kathmandu")
         off = {"date": str(market.at(0, days=5).date()), "startTime": "10:00", "endTime": "11:00"}
         made = await market.call("POST", "/me/availability/exceptions", off, trainer)
-        assert len((await screen.hear("slots:changed", 4))[3]["removed"]) == 1
+        assert len((await screen.receive("slots:changed", 4))[3]["removed"]) == 1
         await market.call("DELETE", f"/me/availability/exceptions/{made.body['id']}", None, trainer)
-        changes = await screen.hear("slots:changed", 5)
+        changes = await screen.receive("slots:changed", 5)
         assert shown_after(shown, changes, market) == await offered(market, trainer)
         # The same once more is no change.
         await market.schedule(trainer, hours=("09:00", "13:00"), zone="Asia/Kathmandu")

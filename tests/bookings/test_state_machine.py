@@ -85,7 +85,7 @@ STEP = st.one_of(
 class Bookings(RuleBasedStateMachine):
     market: ClassVar[Market]
     loop: ClassVar[asyncio.AbstractEventLoop]
-    stage: MachineRun
+    machine_run: MachineRun
 
     def do(self, step: Coroutine[Any, Any, None]) -> None:
         """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
@@ -93,7 +93,7 @@ class Bookings(RuleBasedStateMachine):
 
     @property
     def trade(self) -> BookingModel:
-        return self.stage.trade
+        return self.machine_run.trade
 
     @initialize(
         begin=st.sampled_from(BEGINS),
@@ -104,9 +104,11 @@ class Bookings(RuleBasedStateMachine):
     def open(self, begin: str, weeks: list[Schedule], credits: int, filled: list[tuple[str, Data]]) -> None:
         async def make() -> None:
             now = datetime.fromisoformat(begin).replace(tzinfo=UTC)
-            self.stage = await MachineRun.open(self.market, now, weeks, credits)
+            self.machine_run = await MachineRun.open(self.market, now, weeks, credits)
             for trainer in range(TRAINERS):
-                await self.stage.does(0, SetPricing(trainer, [*NOTICE][trainer], free_trial=True, trials=1 + trainer))
+                await self.machine_run.does(
+                    0, SetPricing(trainer, [*NOTICE][trainer], free_trial=True, trials=1 + trainer)
+                )
 
         self.do(make())
         self.order(0, [(each,) for each in filled])
@@ -122,7 +124,7 @@ class Bookings(RuleBasedStateMachine):
         for orders in rounds:
             made = [self._order(name, **how) for name, how in orders if name == "book" or self.trade.deals]
             if made:
-                self.do(self.stage.does(node, *made))
+                self.do(self.machine_run.does(node, *made))
 
     def _order(self, name: str, *, pick: int = 0, **how: Any) -> Order:
         made: Order = self.book(**how) if name == "book" else getattr(self, name)(self._deal(pick), **how)
@@ -143,12 +145,12 @@ class Bookings(RuleBasedStateMachine):
         return NoShow(deal.id, _actor(deal, who))
 
     def repeat(self, node: int, number: int, other: bool) -> None:
-        if self.stage.done:
-            done = self.stage.done[-1 - number % len(self.stage.done)]
+        if self.machine_run.done:
+            done = self.machine_run.done[-1 - number % len(self.machine_run.done)]
             if other and isinstance(done.order, Book | Move):
-                self.do(self.stage.changes_its_mind(node, done, done.order.otherwise()))
+                self.do(self.machine_run.changes_its_mind(node, done, done.order.otherwise()))
             else:
-                self.do(self.stage.repeats(node, done))
+                self.do(self.machine_run.repeats(node, done))
 
     # --- time ---
 
@@ -157,34 +159,34 @@ class Bookings(RuleBasedStateMachine):
         if not self.trade.deals:
             return
         deal, (name, how) = self._deal(pick), order
-        self.do(self.stage.passes(deal.edges[edge] + by * MILLISECOND))
+        self.do(self.machine_run.passes(deal.edges[edge] + by * MILLISECOND))
         # Time may have made something else of it.
         there = {argument: value for argument, value in how.items() if argument != "pick"}
-        self.do(self.stage.does(node, getattr(self, name)(self.trade.deals[deal.id], **there)))
+        self.do(self.machine_run.does(node, getattr(self, name)(self.trade.deals[deal.id], **there)))
 
     def wait(self, hours: float) -> None:
-        self.do(self.stage.passes(self.trade.now + timedelta(hours=hours)))
+        self.do(self.machine_run.passes(self.trade.now + timedelta(hours=hours)))
 
     # --- trainers ---
 
     def week(self, node: int, trainer: int, week: Schedule) -> None:
-        self.do(self.stage.does(node, SetWeek(trainer, week)))
+        self.do(self.machine_run.does(node, SetWeek(trainer, week)))
 
     def off(self, node: int, trainer: int, ahead: int, span: tuple[int, int] | None) -> None:
         day = self.trade.shops[trainer].today(self.trade.now) + timedelta(days=ahead)
-        self.do(self.stage.does(node, TakeOff(trainer, day, span)))
+        self.do(self.machine_run.does(node, TakeOff(trainer, day, span)))
 
     def back(self, node: int, trainer: int, number: int) -> None:
         """Also from another's exception."""
         away = [one for shop in self.trade.shops for one in shop.away]
         if away:
-            self.do(self.stage.does(node, ComeBack(trainer, away[number % len(away)])))
+            self.do(self.machine_run.does(node, ComeBack(trainer, away[number % len(away)])))
 
     def pricing(self, node: int, trainer: int, policy: str, free: bool, trials: int) -> None:
-        self.do(self.stage.does(node, SetPricing(trainer, policy, free, trials)))
+        self.do(self.machine_run.does(node, SetPricing(trainer, policy, free, trials)))
 
     def grant(self, client: int, trainer: int) -> None:
-        self.do(self.stage.grant((client, trainer), 1))
+        self.do(self.machine_run.grant((client, trainer), 1))
 
     # --- which ---
 

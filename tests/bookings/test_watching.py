@@ -36,7 +36,7 @@ class Screen:
         day = str(self._market.at(0).date())
         span = {"trainerId": self._trainer.profile, "from": day, "to": day}
         answer = await self.device.do("slots:watch", span, BOOKINGS)
-        self.device.heard.clear()
+        self.device.received.clear()
         self._free = {slot["startsAt"] for slot in answer["slots"]}
 
     @property
@@ -97,9 +97,9 @@ async def test_older_news_that_arrive_last_change_nothing(
             booking = await market.booked(client, trainer, market.at(9), node=1)
             await market.cancel(booking, client, node=0)
             await market.booked(client, trainer, market.at(9), node=1)
-        heard = len(await screen.device.hear("slots:changed"))
+        received = len(await screen.device.receive("slots:changed"))
         assert holding.release() == 1
-        await screen.device.hear("slots:changed", heard + 1)
+        await screen.device.receive("slots:changed", received + 1)
         await market.booked(client, trainer, market.at(11), node=1)
         eleven = to_wire(market.at(11))
         await screen.device.until(lambda _: eleven not in screen.free)
@@ -120,7 +120,7 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
     async with watched(market) as (screen, trainer, client):
         monkeypatch.setattr(slot_notifier, "slot_status", look)
         await market.booked(client, trainer, market.at(9))
-        await screen.device.hear("slots:changed")
+        await screen.device.receive("slots:changed")
         await screen.shows_the_truth()
 
 
@@ -140,9 +140,9 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
                 limit = "MAX_SCHEDULES" if why == "too often" else "MAX_HINTS"
                 patched.setattr(slot_notifier, limit, 0)
             await market.call("POST", "/me/availability/exceptions", {"date": str(market.at(0).date())}, trainer)
-            await screen.device.hear("sync:required")
+            await screen.device.receive("sync:required")
         assert screen.device.events("slots:changed") == []
         await screen.watch()
         await screen.shows_the_truth()
         await market.booked(client, trainer, market.at(9, days=2))
-        await screen.device.hear("slots:changed")
+        await screen.device.receive("slots:changed")

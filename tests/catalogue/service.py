@@ -21,12 +21,12 @@ from tests.rest.surface import Answer, Surface
 class Member:
     """Somebody signed in; ``id``: of the profile."""
 
-    town: CatalogueService
+    catalogue: CatalogueService
     person: Person
     id: str
 
     async def call(self, method: str, path: str, body: Any = None, **how: Any) -> Answer:
-        return await self.town.surface.call(method, f"/v1{path}", body, token=self.person.token, **how)
+        return await self.catalogue.surface.call(method, f"/v1{path}", body, token=self.person.token, **how)
 
     async def get(self, path: str) -> Answer:
         return await self.call("GET", path)

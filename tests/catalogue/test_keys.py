@@ -34,38 +34,38 @@ class Making:
 
     async def made(self) -> list[Any]:
         items = (await self.who.get(f"{self.listed}?limit=100")).body["items"]
-        mark = self.who.town.mark
+        mark = self.who.catalogue.mark
         return [one for one in items if "name" not in one or mark in one["name"]]
 
 
-async def exception(town: CatalogueService) -> Making:
-    path, day = "/me/availability/exceptions", str(town.surface.clock().date() + timedelta(days=3))
-    return Making(await town.trainer(), path, {"date": day}, path, path)
+async def exception(catalogue: CatalogueService) -> Making:
+    path, day = "/me/availability/exceptions", str(catalogue.surface.clock().date() + timedelta(days=3))
+    return Making(await catalogue.trainer(), path, {"date": day}, path, path)
 
 
-async def certificate(town: CatalogueService) -> Making:
+async def certificate(catalogue: CatalogueService) -> Making:
     path = "/me/certificates"
-    return Making(await town.trainer(), path, {"certificateName": "First aid"}, path, path)
+    return Making(await catalogue.trainer(), path, {"certificateName": "First aid"}, path, path)
 
 
-async def review(town: CatalogueService) -> Making:
-    client, trainer = await town.make("client"), await town.trainer()
-    path = f"/bookings/{await town.booking(client, trainer)}/review"
+async def review(catalogue: CatalogueService) -> Making:
+    client, trainer = await catalogue.make("client"), await catalogue.trainer()
+    path = f"/bookings/{await catalogue.booking(client, trainer)}/review"
     return Making(client, path, {"rating": 4}, f"/trainers/{trainer.id}/reviews", "/reviews")
 
 
-async def category(town: CatalogueService) -> Making:
-    path, body = "/admin/categories", {"name": f"Yoga {town.mark}"}
-    return Making(await town.make("admin"), path, body, "/categories", path)
+async def category(catalogue: CatalogueService) -> Making:
+    path, body = "/admin/categories", {"name": f"Yoga {catalogue.mark}"}
+    return Making(await catalogue.make("admin"), path, body, "/categories", path)
 
 
 MAKING = [exception, certificate, review, category]
 
 
 @asynccontextmanager
-async def dying(town: CatalogueService) -> AsyncIterator[None]:
+async def dying(catalogue: CatalogueService) -> AsyncIterator[None]:
     """The server dies when it has committed: it answers nothing, and neither keeps nor releases a key any more."""
-    database, keys = town.surface.database, town.store.idempotency
+    database, keys = catalogue.surface.database, catalogue.store.idempotency
     commit = database.transaction
 
     async def dies(*_: Any) -> None:
@@ -80,19 +80,21 @@ async def dying(town: CatalogueService) -> AsyncIterator[None]:
         patch.setattr(keys, "keep", dies)
         patch.setattr(keys, "release", dies)
         yield
-    town.surface.clock.advance(seconds=LONG_AFTER)
+    catalogue.surface.clock.advance(seconds=LONG_AFTER)
 
 
 @asynccontextmanager
-async def overtaken(town: CatalogueService, repeat: Callable[[], Awaitable[Answer]]) -> AsyncIterator[list[Answer]]:
+async def overtaken(
+    catalogue: CatalogueService, repeat: Callable[[], Awaitable[Answer]]
+) -> AsyncIterator[list[Answer]]:
     """The first stalls before its transaction until its claim counts as abandoned and a repeat has been answered."""
-    database = town.surface.database
+    database = catalogue.surface.database
     commit, answers = database.transaction, list[Answer]()
     with pytest.MonkeyPatch.context() as patch:
 
         async def stalls(body: Body) -> Any:
             patch.undo()
-            town.surface.clock.advance(seconds=LONG_AFTER)
+            catalogue.surface.clock.advance(seconds=LONG_AFTER)
             answers.append(await repeat())
             return await commit(body)
 
@@ -102,10 +104,10 @@ async def overtaken(town: CatalogueService, repeat: Callable[[], Awaitable[Answe
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_what_a_dead_server_made_is_answered(
-    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
 ) -> None:
-    making = await of(town)
-    async with dying(town):
+    making = await of(catalogue)
+    async with dying(catalogue):
         assert (await making.do()).status == 500
     (made,) = await making.made()
     for _ in range(2):
@@ -114,15 +116,15 @@ async def test_what_a_dead_server_made_is_answered(
     assert await making.made() == [made]
 
 
-async def test_the_subcategory_of_a_dead_server_is_answered(town: CatalogueService) -> None:
-    admin, (within, _) = await town.make("admin"), await town.category()
+async def test_the_subcategory_of_a_dead_server_is_answered(catalogue: CatalogueService) -> None:
+    admin, (within, _) = await catalogue.make("admin"), await catalogue.category()
     body = {"name": "Yin", "category": within}
-    async with dying(town):
+    async with dying(catalogue):
         assert (await admin.post("/admin/subcategories", body, headers=KEY)).status == 500
     again = await admin.post("/admin/subcategories", body, headers=KEY)
     assert (again.status, again.body["name"], again.body["category"]) == (201, "Yin", within)
     path = f"/admin/subcategories/{again.body['id']}"
-    async with dying(town):
+    async with dying(catalogue):
         assert (await admin.delete(path, headers=KEY)).status == 500
     assert (await admin.delete(path, headers=KEY)).status == 204
     assert (await admin.delete(path)).code == "not_found"
@@ -130,11 +132,11 @@ async def test_the_subcategory_of_a_dead_server_is_answered(town: CatalogueServi
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_what_a_dead_server_removed_is_removed(
-    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
 ) -> None:
-    making = await of(town)
-    path = f"{making.each}/{(await town.done(making.do()))['id']}"
-    async with dying(town):
+    making = await of(catalogue)
+    path = f"{making.each}/{(await catalogue.done(making.do()))['id']}"
+    async with dying(catalogue):
         assert (await making.who.delete(path, headers=KEY)).status == 500
     assert await making.made() == []
     assert (await making.who.delete(path, headers=KEY)).status == 204
@@ -143,10 +145,10 @@ async def test_what_a_dead_server_removed_is_removed(
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_who_was_overtaken_makes_nothing(
-    town: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
 ) -> None:
-    making = await of(town)
-    async with overtaken(town, making.do) as answers:
+    making = await of(catalogue)
+    async with overtaken(catalogue, making.do) as answers:
         slow = await making.do()
     # Names and reviews are unique by themselves, and found to be there first.
     assert slow.code in ("unavailable", "conflict")
@@ -154,13 +156,13 @@ async def test_who_was_overtaken_makes_nothing(
     assert (await making.do()).body == answers[0].body
 
 
-async def test_who_was_overtaken_keeps_nothing(town: CatalogueService) -> None:
-    trainer = await town.trainer()
-    one = await town.done(trainer.post("/me/certificates", {"certificateName": "First aid"}))
+async def test_who_was_overtaken_keeps_nothing(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.trainer()
+    one = await catalogue.done(trainer.post("/me/certificates", {"certificateName": "First aid"}))
 
     async def rename() -> Answer:
         return await trainer.patch(f"/me/certificates/{one['id']}", {"certificateName": "Yoga"}, headers=KEY)
 
-    async with overtaken(town, rename) as answers:
+    async with overtaken(catalogue, rename) as answers:
         assert (await rename()).code == "unavailable"
     assert (await rename()).body == answers[0].body

@@ -80,11 +80,11 @@ async def listened(mongo_url: str, shared_database: Database) -> AsyncIterator[t
 
 @pytest.mark.parametrize("sort", ["rating", "price", "newest"])
 async def test_a_search_scans_and_sorts_nothing(
-    town: CatalogueService, listened: tuple[Store, Commands], shared_database: Database, sort: Sort
+    catalogue: CatalogueService, listened: tuple[Store, Commands], shared_database: Database, sort: Sort
 ) -> None:
     """Any three of the filters, or none, from the start and from a cursor."""
     # An index over arrays is another thing for the planner than one that has not met an array yet.
-    await town.trainer()
+    await catalogue.trainer()
     store, commands = listened
     after = {"rating": "4.000000000 00000001 x", "price": "0000005000 x", "newest": "000001700000000 x"}[sort]
     for size in range(4):
@@ -97,11 +97,11 @@ async def test_a_search_scans_and_sorts_nothing(
 
 
 async def test_no_list_of_the_catalogue_scans(
-    town: CatalogueService, listened: tuple[Store, Commands], shared_database: Database
+    catalogue: CatalogueService, listened: tuple[Store, Commands], shared_database: Database
 ) -> None:
     # Of a collection that is empty the planner takes whatever it meets first.
     for _ in range(3):
-        await town.trainer()
+        await catalogue.trainer()
     store, commands = listened
     await store.categories.page("a", 10)
     await store.categories.subs_of([ID])

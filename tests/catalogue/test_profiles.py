@@ -24,29 +24,29 @@ TABLES = [("client", CLIENT), ("trainer", TRAINER), ("admin", ADMIN), ("superAdm
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
 async def test_what_is_said_is_kept_and_null_clears_it(
-    town: CatalogueService, role: Any, fields: dict[str, Any]
+    catalogue: CatalogueService, role: Any, fields: dict[str, Any]
 ) -> None:
-    somebody = await town.make(role)
+    somebody = await catalogue.make(role)
     before = (await somebody.get("/me/profile")).body
     assert (before["id"], before["user"]) == (somebody.id, {"id": somebody.person.id})
     assert before["email"] == somebody.person.email
     assert fields.keys() <= before.keys()
-    changed = await town.done(somebody.patch("/me/profile", fields))
+    changed = await catalogue.done(somebody.patch("/me/profile", fields))
     assert {name: changed[name] for name in fields} == fields
     assert changed == (await somebody.get("/me/profile")).body
     for name in fields.keys() - {"name"}:
-        assert (await town.done(somebody.patch("/me/profile", {name: None})))[name] is None
+        assert (await catalogue.done(somebody.patch("/me/profile", {name: None})))[name] is None
     cleared = (await somebody.get("/me/profile")).body
     assert {**cleared, "name": before["name"], "updatedAt": before["updatedAt"]} == before
 
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
-async def test_a_change_leaves_the_rest(town: CatalogueService, role: Any, fields: dict[str, Any]) -> None:
-    somebody = await town.make(role)
-    await town.done(somebody.patch("/me/profile", fields))
-    changed = await town.done(somebody.patch("/me/profile", {"phone": "999"}))
+async def test_a_change_leaves_the_rest(catalogue: CatalogueService, role: Any, fields: dict[str, Any]) -> None:
+    somebody = await catalogue.make(role)
+    await catalogue.done(somebody.patch("/me/profile", fields))
+    changed = await catalogue.done(somebody.patch("/me/profile", {"phone": "999"}))
     assert {name: changed[name] for name in fields} == {**fields, "phone": "999"}
-    assert await town.done(somebody.patch("/me/profile", {})) == changed
+    assert await catalogue.done(somebody.patch("/me/profile", {})) == changed
 
 
 NOBODYS = {
@@ -59,9 +59,9 @@ NOBODYS = {
 
 @pytest.mark.parametrize(("role", "fields"), TABLES)
 async def test_what_is_not_ones_own_to_say_is_refused(
-    town: CatalogueService, role: Any, fields: dict[str, Any]
+    catalogue: CatalogueService, role: Any, fields: dict[str, Any]
 ) -> None:
-    somebody = await town.make(role)
+    somebody = await catalogue.make(role)
     before = (await somebody.get("/me/profile")).body
     others = {name: value for _, table in TABLES for name, value in table.items() if name not in fields}
     for name, value in {**NOBODYS, **others}.items():
@@ -87,17 +87,19 @@ async def test_what_is_not_ones_own_to_say_is_refused(
         ("service_images", ["0" * 24] * 21), ("profile_image", "https://x.example/a.png"), ("profile_image", 5),
     ],
 )  # fmt: skip
-async def test_a_value_out_of_bounds_is_refused_by_its_name(town: CatalogueService, field: str, value: Any) -> None:
-    trainer = await town.make("trainer")
+async def test_a_value_out_of_bounds_is_refused_by_its_name(
+    catalogue: CatalogueService, field: str, value: Any
+) -> None:
+    trainer = await catalogue.make("trainer")
     answer = await trainer.patch("/me/profile", {field: value})
     assert (answer.status, answer.code) == (422, "validation_failed")
     assert answer.body["errors"][0]["field"].startswith(field)
 
 
-async def test_a_public_page_shows_what_is_public(town: CatalogueService) -> None:
-    trainer = await town.make("trainer")
-    await town.done(trainer.patch("/me/profile", TRAINER))
-    page = (await town.get(f"/trainers/{trainer.id}")).body
+async def test_a_public_page_shows_what_is_public(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.make("trainer")
+    await catalogue.done(trainer.patch("/me/profile", TRAINER))
+    page = (await catalogue.get(f"/trainers/{trainer.id}")).body
     private = {"address", "zipCode", "phone"}
     assert {name: page[name] for name in TRAINER.keys() - private} == {
         name: value for name, value in TRAINER.items() if name not in private
@@ -109,30 +111,30 @@ async def test_a_public_page_shows_what_is_public(town: CatalogueService) -> Non
 
 
 @pytest.mark.parametrize("one", ["0" * 24, "x", "client"])
-async def test_who_is_no_trainer_has_no_page(town: CatalogueService, one: str) -> None:
+async def test_who_is_no_trainer_has_no_page(catalogue: CatalogueService, one: str) -> None:
     if one == "client":
-        one = (await town.make("client")).id
-    answer = await town.get(f"/trainers/{one}")
+        one = (await catalogue.make("client")).id
+    answer = await catalogue.get(f"/trainers/{one}")
     assert (answer.status, answer.code) in [(404, "not_found"), (422, "validation_failed")]
 
 
-async def test_the_account_of_stripe_is_nobody_elses(town: CatalogueService) -> None:
-    trainer, other = await town.make("trainer"), await town.make("client")
-    secret = f"acct_{town.mark}"
-    trainers = town.surface.database.collection("trainers")
+async def test_the_account_of_stripe_is_nobody_elses(catalogue: CatalogueService) -> None:
+    trainer, other = await catalogue.make("trainer"), await catalogue.make("client")
+    secret = f"acct_{catalogue.mark}"
+    trainers = catalogue.surface.database.collection("trainers")
     await trainers.update_one({"email": trainer.person.email}, {"$set": {"stripeConnectAccountId": secret}})
-    await town.done(other.put(f"/me/bookmarks/{trainer.id}"))
+    await catalogue.done(other.put(f"/me/bookmarks/{trainer.id}"))
     paths = (f"/trainers/{trainer.id}", "/trainers?limit=100", "/me/bookmarks")
     for answer in [await other.get(path) for path in paths]:
         assert trainer.id in answer.text
         assert secret not in answer.text
 
 
-async def test_a_repeated_change_under_one_key_happens_once(town: CatalogueService) -> None:
-    client = await town.make("client")
+async def test_a_repeated_change_under_one_key_happens_once(catalogue: CatalogueService) -> None:
+    client = await catalogue.make("client")
     key = {"Idempotency-Key": "k"}
     first = await client.patch("/me/profile", {"city": "Bern"}, headers=key)
-    await town.done(client.patch("/me/profile", {"city": "Basel"}))
+    await catalogue.done(client.patch("/me/profile", {"city": "Basel"}))
     again = await client.patch("/me/profile", {"city": "Bern"}, headers=key)
     assert again.body == first.body
     assert (await client.get("/me/profile")).body["city"] == "Basel"

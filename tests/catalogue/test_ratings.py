@@ -21,26 +21,26 @@ from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import Answer
 
 
-async def stars(town: CatalogueService, trainer: Member) -> list[int]:
-    reviews = town.surface.database.collection("reviews")
+async def stars(catalogue: CatalogueService, trainer: Member) -> list[int]:
+    reviews = catalogue.surface.database.collection("reviews")
     return [one["rating"] async for one in reviews.find({"trainer": ObjectId(trainer.id)})]
 
 
-async def check(town: CatalogueService, trainer: Member) -> None:
+async def check(catalogue: CatalogueService, trainer: Member) -> None:
     """The page, the listing and the reviews say the same."""
-    given = await stars(town, trainer)
-    shown = (await town.get(f"/trainers/{trainer.id}")).body["rating"]
+    given = await stars(catalogue, trainer)
+    shown = (await catalogue.get(f"/trainers/{trainer.id}")).body["rating"]
     assert shown == {"average": float(Fraction(sum(given), len(given))) if given else None, "count": len(given)}
-    listing = await town.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
+    listing = await catalogue.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
     assert listing is not None
     assert (listing["ratingSum"], listing["ratingCount"]) == (sum(given), len(given))
 
 
-async def test_many_clients_at_once(town: CatalogueService) -> None:
+async def test_many_clients_at_once(catalogue: CatalogueService) -> None:
     """Each writes, changes and some remove their reviews while the trainer's profile changes too."""
-    trainer, admin = await town.trainer(), await town.make("admin")
-    clients = [await town.make("client") for _ in range(8)]
-    bookings = [(client, await town.booking(client, trainer)) for client in clients for _ in range(2)]
+    trainer, admin = await catalogue.trainer(), await catalogue.make("admin")
+    clients = [await catalogue.make("client") for _ in range(8)]
+    bookings = [(client, await catalogue.booking(client, trainer)) for client in clients for _ in range(2)]
 
     async def life(number: int, client: Member, booking: str) -> None:
         body = {"rating": 1 + number % 5}
@@ -55,9 +55,9 @@ async def test_many_clients_at_once(town: CatalogueService) -> None:
             await _until_done(partial(trainer.patch, "/me/profile", {"city": f"City {number}"}), 200)
 
     await asyncio.gather(*(life(number, *one) for number, one in enumerate(bookings)), others())
-    assert len(await stars(town, trainer)) == 10
-    await check(town, trainer)
-    assert trainer.id in await town.found("city=city+4")
+    assert len(await stars(catalogue, trainer)) == 10
+    await check(catalogue, trainer)
+    assert trainer.id in await catalogue.found("city=city+4")
 
 
 async def _until_done(ask: Callable[[], Awaitable[Answer]], status: int) -> Any:
@@ -86,24 +86,26 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_any_history(town: CatalogueService, at_once: int, examples: int) -> None:
+async def test_any_history(catalogue: CatalogueService, at_once: int, examples: int) -> None:
     """Against the reviews themselves, step by step or four at a time."""
-    loop, trainer = asyncio.get_running_loop(), await town.trainer()
-    client = await town.make("client")
+    loop, trainer = asyncio.get_running_loop(), await catalogue.trainer()
+    client = await catalogue.make("client")
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS)
     def history(steps: list[Step]) -> None:
-        asyncio.run_coroutine_threadsafe(_history(town, trainer, client, steps, at_once), loop).result(60)
+        asyncio.run_coroutine_threadsafe(_history(catalogue, trainer, client, steps, at_once), loop).result(60)
 
     await asyncio.to_thread(history)
 
 
-async def _history(town: CatalogueService, trainer: Member, client: Member, steps: list[Step], at_once: int) -> None:
-    store, there = town.store, dict.fromkeys(range(6), "")
+async def _history(
+    catalogue: CatalogueService, trainer: Member, client: Member, steps: list[Step], at_once: int
+) -> None:
+    store, there = catalogue.store, dict.fromkeys(range(6), "")
 
     async def take(step: Step) -> None:
-        now = whole_milliseconds(town.surface.clock())
+        now = whole_milliseconds(catalogue.surface.clock())
         review_id = there[step.which]
         if step.kind == "add":
             review = Review(
@@ -118,19 +120,19 @@ async def _history(town: CatalogueService, trainer: Member, client: Member, step
         elif step.kind == "delete" and review_id:
             await store.reviews.delete(review_id, nothing)
         elif step.kind == "pause":
-            await town.done(trainer.patch("/me", {"isActive": step.rating > 2}))
+            await catalogue.done(trainer.patch("/me", {"isActive": step.rating > 2}))
         elif step.kind == "move":
-            await town.done(trainer.patch("/me/profile", {"city": f"City {step.rating}"}))
+            await catalogue.done(trainer.patch("/me/profile", {"city": f"City {step.rating}"}))
 
     for start in range(0, len(steps), at_once):
         await asyncio.gather(*map(take, steps[start : start + at_once]))
         if at_once == 1:
-            await _check_listing(town, trainer)
-    await town.done(trainer.patch("/me", {"isActive": True}))
-    await check(town, trainer)
+            await _check_listing(catalogue, trainer)
+    await catalogue.done(trainer.patch("/me", {"isActive": True}))
+    await check(catalogue, trainer)
 
 
-async def _check_listing(town: CatalogueService, trainer: Member) -> None:
-    given, listed = await stars(town, trainer), await town.store.listings.rating_of(trainer.id)
+async def _check_listing(catalogue: CatalogueService, trainer: Member) -> None:
+    given, listed = await stars(catalogue, trainer), await catalogue.store.listings.rating_of(trainer.id)
     assert listed.rating_count == len(given)
     assert listed.rating_average == (sum(given) / len(given) if given else None)

@@ -35,20 +35,20 @@ NOTHING = {
 }
 
 
-async def test_pricing_is_replaced_as_a_whole(town: CatalogueService) -> None:
-    trainer = await town.make("trainer")
+async def test_pricing_is_replaced_as_a_whole(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.make("trainer")
     path = f"/trainers/{trainer.id}/pricing"
-    assert (await town.get(path)).body == {"trainer": trainer.id, **NOTHING, "updatedAt": None}
-    said = await town.done(trainer.put("/me/pricing", FULL))
+    assert (await catalogue.get(path)).body == {"trainer": trainer.id, **NOTHING, "updatedAt": None}
+    said = await catalogue.done(trainer.put("/me/pricing", FULL))
     assert {name: said[name] for name in FULL} == FULL
     assert said["trainer"] == trainer.id
     assert said["updatedAt"].endswith("Z")
-    page = (await town.get(f"/trainers/{trainer.id}")).body
-    assert (await town.get(path)).body == said == page["pricing"]
-    stored = await town.surface.database.collection("pricings").find_one({"trainer": ObjectId(trainer.id)})
+    page = (await catalogue.get(f"/trainers/{trainer.id}")).body
+    assert (await catalogue.get(path)).body == said == page["pricing"]
+    stored = await catalogue.surface.database.collection("pricings").find_one({"trainer": ObjectId(trainer.id)})
     assert stored is not None
     assert {name: stored[name] for name in FULL} == FULL
-    said = await town.done(trainer.put("/me/pricing", {}))
+    said = await catalogue.done(trainer.put("/me/pricing", {}))
     assert {name: said[name] for name in NOTHING} == NOTHING
 
 
@@ -75,48 +75,50 @@ async def test_pricing_is_replaced_as_a_whole(town: CatalogueService) -> None:
     ],
 )
 async def test_an_offer_without_its_terms_is_refused(
-    town: CatalogueService, change: dict[str, Any], field: str
+    catalogue: CatalogueService, change: dict[str, Any], field: str
 ) -> None:
-    trainer = await town.make("trainer")
+    trainer = await catalogue.make("trainer")
     answer = await trainer.put("/me/pricing", {**FULL, **change})
     assert (answer.status, answer.code) == (422, "validation_failed")
     assert answer.body["errors"][0]["field"] == field
-    assert (await town.store.pricings.of(trainer.id)).updated_at is None
+    assert (await catalogue.store.pricings.of(trainer.id)).updated_at is None
 
 
-async def test_a_price_may_wait_for_its_offer(town: CatalogueService) -> None:
-    trainer = await town.make("trainer")
-    said = await town.done(trainer.put("/me/pricing", {"tenSessionPrice": 99_999_999, "weeklyTrialLimit": 1000}))
+async def test_a_price_may_wait_for_its_offer(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.make("trainer")
+    said = await catalogue.done(trainer.put("/me/pricing", {"tenSessionPrice": 99_999_999, "weeklyTrialLimit": 1000}))
     assert (said["tenSessionPrice"], said["isTenSessionAvailable"]) == (99_999_999, False)
 
 
-async def test_specializations_are_replaced_as_a_whole(town: CatalogueService) -> None:
-    trainer = await town.make("trainer")
-    yoga, (yin, hatha) = await town.category("Yin", "Hatha", name="Yoga")
-    boxing, _ = await town.category(name="Boxing")
+async def test_specializations_are_replaced_as_a_whole(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.make("trainer")
+    yoga, (yin, hatha) = await catalogue.category("Yin", "Hatha", name="Yoga")
+    boxing, _ = await catalogue.category(name="Boxing")
     body = [
         {"sessionCategory": yoga, "subCategories": [hatha, yin, hatha]},
         {"sessionCategory": boxing, "subCategories": []},
     ]
-    said = (await town.done(trainer.put("/me/specializations", {"specializations": body})))["specializations"]
+    said = (await catalogue.done(trainer.put("/me/specializations", {"specializations": body})))["specializations"]
     assert [(one["sessionCategory"], one["subCategories"]) for one in said] == [(yoga, [hatha, yin]), (boxing, [])]
     assert said[0]["subCategoryNames"] == ["Hatha", "Yin"]
     assert said[0]["sessionCategoryName"].startswith("Yoga")
     profile = (await trainer.get("/me/profile")).body
     assert profile["specialization"] == [one["id"] for one in said]
-    assert profile["specializations"] == said == (await town.get(f"/trainers/{trainer.id}")).body["specializations"]
-    await town.offers(trainer, boxing)
-    (left,) = (await town.get(f"/trainers/{trainer.id}")).body["specializations"]
+    assert (
+        profile["specializations"] == said == (await catalogue.get(f"/trainers/{trainer.id}")).body["specializations"]
+    )
+    await catalogue.offers(trainer, boxing)
+    (left,) = (await catalogue.get(f"/trainers/{trainer.id}")).body["specializations"]
     assert left["sessionCategory"] == boxing
-    rows = town.surface.database.collection("specializations")
+    rows = catalogue.surface.database.collection("specializations")
     assert await rows.count_documents({"trainer": ObjectId(trainer.id)}) == 1
 
 
-async def test_specializations_have_to_be_in_the_catalogue(town: CatalogueService) -> None:
-    trainer = await town.make("trainer")
-    yoga, (yin,) = await town.category("Yin")
-    boxing, (kick,) = await town.category("Kick")
-    await town.offers(trainer, boxing)
+async def test_specializations_have_to_be_in_the_catalogue(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.make("trainer")
+    yoga, (yin,) = await catalogue.category("Yin")
+    boxing, (kick,) = await catalogue.category("Kick")
+    await catalogue.offers(trainer, boxing)
     for body, field in (
         ([{"sessionCategory": ID}], "specializations[0].sessionCategory"),
         ([{"sessionCategory": yin}], "specializations[0].sessionCategory"),
@@ -130,30 +132,30 @@ async def test_specializations_have_to_be_in_the_catalogue(town: CatalogueServic
     ):
         answer = await trainer.put("/me/specializations", {"specializations": body})
         assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
-    (kept,) = (await town.get(f"/trainers/{trainer.id}")).body["specializations"]
+    (kept,) = (await catalogue.get(f"/trainers/{trainer.id}")).body["specializations"]
     assert kept["sessionCategory"] == boxing
 
 
-async def test_whatever_is_said_at_once_search_knows_all_of_it(town: CatalogueService) -> None:
+async def test_whatever_is_said_at_once_search_knows_all_of_it(catalogue: CatalogueService) -> None:
     """Two transactions that each saw half of the truth: one has to start again."""
-    category, _ = await town.category()
+    category, _ = await catalogue.category()
     for _ in range(5):
-        trainer = await town.trainer()
+        trainer = await catalogue.trainer()
         await asyncio.gather(
-            town.offers(trainer, category),
-            town.sells(trainer, individualSessionPrice=5000, isIndividualSesionAvailable=True),
-            town.done(trainer.patch("/me/profile", {"city": "Bern"})),
-            town.done(trainer.patch("/me", {"isActive": True})),
-            town.review(trainer, 5),
+            catalogue.offers(trainer, category),
+            catalogue.sells(trainer, individualSessionPrice=5000, isIndividualSesionAvailable=True),
+            catalogue.done(trainer.patch("/me/profile", {"city": "Bern"})),
+            catalogue.done(trainer.patch("/me", {"isActive": True})),
+            catalogue.review(trainer, 5),
         )
         query = f"category={category}&maxPrice=5000&city=bern&minRating=5"
-        assert trainer.id in await town.found(query)
-        await town.done(trainer.patch("/me", {"isActive": False}))
+        assert trainer.id in await catalogue.found(query)
+        await catalogue.done(trainer.patch("/me", {"isActive": False}))
 
 
 @pytest.mark.parametrize("role", ["client", "admin"])
-async def test_only_trainers_sell(town: CatalogueService, role: Any) -> None:
-    somebody = await town.make(role)
+async def test_only_trainers_sell(catalogue: CatalogueService, role: Any) -> None:
+    somebody = await catalogue.make(role)
     for method, path, body in (
         ("PUT", "/me/pricing", {}),
         ("PUT", "/me/specializations", {"specializations": []}),
@@ -166,11 +168,11 @@ async def test_only_trainers_sell(town: CatalogueService, role: Any) -> None:
         assert (answer.status, answer.code) == (403, "forbidden"), path
 
 
-async def test_a_listing_of_a_time_that_had_none_is_made_at_the_start(town: CatalogueService) -> None:
-    trainer = await town.priced(7000)
-    listings = town.surface.database.collection("trainerListings")
-    for own in await town.found():
+async def test_a_listing_of_a_time_that_had_none_is_made_at_the_start(catalogue: CatalogueService) -> None:
+    trainer = await catalogue.priced(7000)
+    listings = catalogue.surface.database.collection("trainerListings")
+    for own in await catalogue.found():
         await listings.delete_one({"_id": ObjectId(own)})
-    assert await town.found() == []
-    await town.store.listings.repair()
-    assert await town.found("maxPrice=7000") == [trainer.id]
+    assert await catalogue.found() == []
+    await catalogue.store.listings.repair()
+    assert await catalogue.found("maxPrice=7000") == [trainer.id]

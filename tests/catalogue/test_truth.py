@@ -29,9 +29,9 @@ DEEDS = st.lists(
 
 class RandomChanges:
     def __init__(
-        self, town: CatalogueService, trainer: Member, admin: Member, categories: list[tuple[str, list[str]]]
+        self, catalogue: CatalogueService, trainer: Member, admin: Member, categories: list[tuple[str, list[str]]]
     ) -> None:
-        self.town, self.trainer, self.admin, self.categories = town, trainer, admin, categories
+        self.catalogue, self.trainer, self.admin, self.categories = catalogue, trainer, admin, categories
 
     async def do(self, deed: Deed) -> None:
         what, number = deed
@@ -40,7 +40,7 @@ class RandomChanges:
         assert answer is None or answer.status in (200, 201, 204, 401, 403, 503), answer.text
         if what == "block":
             # A block ends every session, and so does its end.
-            self.trainer = await self.town.again(self.trainer)
+            self.trainer = await self.catalogue.again(self.trainer)
 
     def _asked(self, what: str, number: int) -> Callable[[], Awaitable[Any]]:
         trainer = self.trainer
@@ -67,40 +67,40 @@ class RandomChanges:
         return asked[what]
 
     async def _review(self, number: int) -> None:
-        await self.town.review(self.trainer, 1 + number)
+        await self.catalogue.review(self.trainer, 1 + number)
 
 
-async def listing(town: CatalogueService, trainer: Member) -> Any:
-    found = await town.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
+async def listing(catalogue: CatalogueService, trainer: Member) -> Any:
+    found = await catalogue.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
     assert found is not None
     del found["revision"]
     return found
 
 
-async def check(town: CatalogueService, trainer: Member) -> None:
-    kept = await listing(town, trainer)
+async def check(catalogue: CatalogueService, trainer: Member) -> None:
+    kept = await listing(catalogue, trainer)
 
     async def refresh(session: ClientSession) -> None:
-        await town.store.listings.refresh(trainer.id, session=session)
+        await catalogue.store.listings.refresh(trainer.id, session=session)
 
-    await town.surface.database.transaction(refresh)
-    assert await listing(town, trainer) == kept
+    await catalogue.surface.database.transaction(refresh)
+    assert await listing(catalogue, trainer) == kept
 
 
 @pytest.mark.parametrize("examples", [10, pytest.param(150, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("at_once", [1, 4])
 async def test_a_listing_is_what_follows_from_what_was_said(
-    town: CatalogueService, at_once: int, examples: int
+    catalogue: CatalogueService, at_once: int, examples: int
 ) -> None:
     loop = asyncio.get_running_loop()
-    admin = await town.make("superAdmin")
-    categories = [await town.category("One", "Two") for _ in range(2)]
+    admin = await catalogue.make("superAdmin")
+    categories = [await catalogue.category("One", "Two") for _ in range(2)]
 
     async def live(deeds: list[Deed]) -> None:
-        life = RandomChanges(town, await town.trainer(), admin, categories)
+        life = RandomChanges(catalogue, await catalogue.trainer(), admin, categories)
         for start in range(0, len(deeds), at_once):
             await asyncio.gather(*map(life.do, deeds[start : start + at_once]))
-            await check(town, life.trainer)
+            await check(catalogue, life.trainer)
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(DEEDS)

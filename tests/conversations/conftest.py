@@ -1,6 +1,6 @@
 """One database and one node for the whole folder: each test brings people of its own.
 
-Tests of ``stage`` and ``service`` run here and, the same tests, over two real processes: by the way as two workers of
+Tests of ``messaging`` and ``service`` run here and, the same tests, over two real processes: here as two workers of
 one ``run.py`` over the transports in turn, and in ``make verify`` also as two ``run.py`` and over each transport.
 """
 
@@ -18,7 +18,7 @@ from store.database import Database
 from tests.conftest import TEST_DATA
 from tests.conversations.databases import prepared_database
 from tests.conversations.services import ConversationService, OneNodeService
-from tests.conversations.two_processes import spread_stage
+from tests.conversations.two_processes import spread_conversations
 from tests.harness.databases import named
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.service import OneNode, Service
@@ -98,7 +98,7 @@ async def deployments(
 
 
 @pytest.fixture(params=EVERYWHERE)
-async def stage(
+async def messaging(
     request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments
 ) -> AsyncIterator[ConversationService]:
     spreading: Spreading | None = request.param
@@ -108,7 +108,7 @@ async def stage(
         await here.settled()
         return
     deployment = await deployments.of(spreading.kind)
-    async with spread_stage(shared_database, deployments.redis_url, deployment, spreading.transports) as there:
+    async with spread_conversations(shared_database, deployments.redis_url, deployment, spreading.transports) as there:
         yield there
 
 

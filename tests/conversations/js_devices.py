@@ -27,7 +27,7 @@ class JsDevice:
 
     def __init__(self, program: JsDevices, name: str) -> None:
         self._program, self._name = program, name
-        self.heard: list[tuple[str, Data]] = []
+        self.received: list[tuple[str, Data]] = []
 
     async def do(self, event: str, data: Data | None = None) -> Data:
         answer: Data = await self._program.command("emit", device=self._name, event=event, data=data or {})
@@ -45,9 +45,9 @@ class JsDevice:
         return str(await self._program.command("transport", device=self._name))
 
     def events(self, name: str) -> list[Data]:
-        return [data for event, data in self.heard if event == name]
+        return [data for event, data in self.received if event == name]
 
-    async def hear(self, name: str, count: int = 1) -> list[Data]:
+    async def receive(self, name: str, count: int = 1) -> list[Data]:
         async with asyncio.timeout(PATIENCE_SECONDS), self._program.changed:
             await self._program.changed.wait_for(lambda: len(self.events(name)) >= count)
         return self.events(name)
@@ -83,7 +83,7 @@ class JsDevices:
         async for line in self._process.stdout:
             said = json.loads(line)
             if "event" in said:
-                self._devices[said["device"]].heard.append((said["event"], said["data"]))
+                self._devices[said["device"]].received.append((said["event"], said["data"]))
                 async with self.changed:
                     self.changed.notify_all()
             elif "error" in said:

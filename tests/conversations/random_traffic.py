@@ -13,7 +13,7 @@ EMOJIS = ("👍", "🎉", "💪")
 
 
 class Sender(Protocol):
-    """One device, on a stage or behind a socket."""
+    """One device, directly or behind a socket."""
 
     async def ask(self, event: str, data: Data) -> Data: ...
     async def do(self, event: str, data: Data | None = None) -> Data: ...

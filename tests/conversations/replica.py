@@ -44,7 +44,7 @@ class Replica:
     def cursors(self) -> dict[str, int]:
         return {conversation_id: held.cursor for conversation_id, held in self.conversations.items()}
 
-    def hear(self, event: str, data: Data) -> None:
+    def receive(self, event: str, data: Data) -> None:
         """A live event; an entry that is not the next one after those held is a fault of the server's."""
         if event == "conversation:new":
             self._know(data["conversation"])

@@ -56,7 +56,7 @@ class Recorder:
         return [data for _, data in self.to(person, name)]
 
 
-Heard = tuple[str, Data]
+Received = tuple[str, Data]
 
 
 class Caller(ABC):
@@ -70,7 +70,7 @@ class Caller(ABC):
         """The whole acknowledgement of a command."""
 
     @abstractmethod
-    async def told(self) -> list[Heard]:
+    async def told(self) -> list[Received]:
         """What every device of the person has heard, once all that was said has arrived; in order."""
 
     async def do(self, event: str, data: Data | None = None) -> Data:
@@ -87,7 +87,7 @@ class Caller(ABC):
         message: Data = (await self.do("message:send", command))["message"]
         return message
 
-    async def heard(self, name: str) -> list[Data]:
+    async def received(self, name: str) -> list[Data]:
         return [data for event, data in await self.told() if event == name]
 
 
@@ -148,20 +148,20 @@ class OneNodeService(ConversationService):
 
 
 class NodeCaller(Caller):
-    def __init__(self, stage: OneNodeService, person: Person) -> None:
+    def __init__(self, messaging: OneNodeService, person: Person) -> None:
         super().__init__(person)
-        self.stage = stage
+        self.messaging = messaging
         self._actor = Actor(person.id, person.role, "0" * 24, person.session_id)
 
     async def ask(self, event: str, data: object) -> Data:
         row = _ROWS[event]
         try:
             command = codec.decode(row.command, json.dumps(data))
-            envelope = packets.success(await row.handler(self.stage.context, self._actor, command))
+            envelope = packets.success(await row.handler(self.messaging.context, self._actor, command))
         except DomainError as error:
             envelope = packets.failure(error)
         answer: Data = json.loads(envelope)
         return answer
 
-    async def told(self) -> list[Heard]:
-        return self.stage.recorder.to(self.person)
+    async def told(self) -> list[Received]:
+        return self.messaging.recorder.to(self.person)

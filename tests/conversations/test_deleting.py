@@ -28,25 +28,25 @@ async def _mentions(database: Database, words: str) -> list[str]:
 async def test_words_are_gone_from_the_whole_database(database: Database) -> None:
     """Also the words of edits, and those in answers kept for commands with an idempotency key."""
     await Store(database).prepare()
-    stage = OneNodeService(database)
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+    messaging = OneNodeService(database)
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m", f"{SECRET} first")
     named: Data = {"messageId": message["id"]}
     await phone.do("message:edit", {**named, "text": f"{SECRET} second"})
     await phone.do("message:edit", {**named, "text": f"{SECRET} third", "idempotencyKey": "edit"})
     await other.do("message:react", {**named, "emoji": "👍", "idempotencyKey": "react"})
     await other.do("conversation:open", {"userId": client.id, "idempotencyKey": "open"})
-    await stage.settled()
+    await messaging.settled()
     assert "messages" in await _mentions(database, SECRET)
     await phone.do("message:delete", {**named, "idempotencyKey": "delete"})
-    await stage.settled()
+    await messaging.settled()
     assert await _mentions(database, SECRET) == []
 
 
-async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_a_repeat_under_its_key_does_not_bring_them_back(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m", "first")
     edit: Data = {"messageId": message["id"], "text": "second", "idempotencyKey": "key"}
     edited = (await phone.do("message:edit", edit))["message"]
@@ -59,25 +59,25 @@ async def test_a_repeat_under_its_key_does_not_bring_them_back(stage: Conversati
     assert (await phone.do("message:edit", edit))["message"]["text"] is None
     with pytest.raises(Refused, match="idempotency_conflict"):
         await phone.do("message:edit", {**edit, "text": "other"})
-    assert len(await other.heard("message:updated")) == 3
+    assert len(await other.received("message:updated")) == 3
 
 
-async def test_keyed_changes_keep_the_order_of_their_socket(stage: ConversationService) -> None:
-    client, _, conversation = await stage.people.pair()
-    phone = stage.device(client)
+async def test_keyed_changes_keep_the_order_of_their_socket(messaging: ConversationService) -> None:
+    client, _, conversation = await messaging.people.pair()
+    phone = messaging.device(client)
     named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
     for start in range(0, 40, 8):
         keys = [{"idempotencyKey": f"key {n}"} if n % 2 else {} for n in range(start, start + 8)]
         await asyncio.gather(
             *(phone.do("message:edit", {**named, **key, "text": f"{n}"}) for n, key in enumerate(keys, start))
         )
-        texts = [event["message"]["text"] for event in (await phone.heard("message:updated"))]
+        texts = [event["message"]["text"] for event in (await phone.received("message:updated"))]
         assert texts == [f"{n}" for n in range(start + 8)]
 
 
-async def test_what_is_left_of_it(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_what_is_left_of_it(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m", "words")
     await other.do("message:react", {"messageId": message["id"], "emoji": "👍"})
     deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
@@ -86,25 +86,25 @@ async def test_what_is_left_of_it(stage: ConversationService) -> None:
     assert deleted["deletedAt"] == deleted["updatedAt"]
     same = ("id", "conversationId", "senderId", "kind", "seq", "clientMessageId", "replyTo", "createdAt")
     assert {name: deleted[name] for name in same} == {name: message[name] for name in same}
-    assert (await other.heard("message:updated"))[-1] == {
+    assert (await other.received("message:updated"))[-1] == {
         "conversationId": conversation, "seq": 3, "change": "delete", "message": deleted,
     }  # fmt: skip
     (item,) = (await other.do("conversation:list"))["items"]
     assert item["lastMessage"] == deleted
 
 
-async def test_again_is_no_further_entry(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_again_is_no_further_entry(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m")
     deleted = await phone.do("message:delete", {"messageId": message["id"]})
     assert await phone.do("message:delete", {"messageId": message["id"]}) == deleted
-    assert len(await other.heard("message:updated")) == 1
+    assert len(await other.received("message:updated")) == 1
 
 
-async def test_only_by_its_author_and_nothing_afterwards(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_only_by_its_author_and_nothing_afterwards(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     named: Data = {"messageId": (await phone.send(conversation, "m"))["id"]}
     with pytest.raises(Refused, match="forbidden"):
         await other.do("message:delete", named)
@@ -118,4 +118,4 @@ async def test_only_by_its_author_and_nothing_afterwards(stage: ConversationServ
     ):
         with pytest.raises(Refused, match="conflict"):
             await device.do(event, {**named, **rest})
-    assert len(await other.heard("message:updated")) == 1
+    assert len(await other.received("message:updated")) == 1

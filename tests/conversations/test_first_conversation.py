@@ -14,15 +14,15 @@ async def test_a_message_reaches_both_and_is_acknowledged(service: Service) -> N
         message = await phone.send(conversation, "m1", "hello")
         assert message["seq"] == 1
         assert message["text"] == "hello"
-        (heard,) = await other.hear("message:new")
-        assert heard == {"conversationId": conversation, "seq": 1, "message": message}
-        assert phone.events("message:new") == [heard]
+        (received,) = await other.receive("message:new")
+        assert received == {"conversationId": conversation, "seq": 1, "message": message}
+        assert phone.events("message:new") == [received]
         (introduced,) = other.events("conversation:new")
         assert introduced["conversation"]["unread"] == 1
         assert introduced["conversation"]["lastMessage"] == message
 
 
-async def test_an_outsider_hears_nothing_and_is_told_nothing(service: Service) -> None:
+async def test_an_outsider_receives_nothing_and_is_told_nothing(service: Service) -> None:
     client, _, conversation = await service.people.pair()
     outsider = await service.people.make("trainer")
     async with service.device(client) as phone, service.device(outsider) as stranger:
@@ -31,7 +31,7 @@ async def test_an_outsider_hears_nothing_and_is_told_nothing(service: Service) -
         await phone.send(conversation, "m1")
         with pytest.raises(Refused, match="not_found"):
             await stranger.do("message:list", {"conversationId": conversation})
-        assert stranger.heard == []
+        assert stranger.received == []
 
 
 async def test_edits_reactions_deletions_and_receipts(service: Service) -> None:
@@ -43,11 +43,11 @@ async def test_edits_reactions_deletions_and_receipts(service: Service) -> None:
         reacted = (await other.do("message:react", {"messageId": message["id"], "emoji": "👍"}))["message"]
         assert reacted["reactions"] == [{"emoji": "👍", "userIds": [trainer.id]}]
         await other.do("conversation:seen", {"conversationId": conversation, "seq": 99})
-        (seen,) = await phone.hear("conversation:seen")
+        (seen,) = await phone.receive("conversation:seen")
         assert seen == {"conversationId": conversation, "userId": trainer.id, "seq": 3}
         deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
         assert (deleted["text"], deleted["reactions"], deleted["seen"]) == (None, [], True)
-        updates = await other.hear("message:updated", 3)
+        updates = await other.receive("message:updated", 3)
         assert [(u["seq"], u["change"]) for u in updates] == [(2, "edit"), (3, "reaction"), (4, "delete")]
         synced = await other.do("sync", {"cursors": {conversation: 0}})
         (told,) = synced["conversations"]

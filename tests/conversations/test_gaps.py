@@ -21,5 +21,5 @@ async def test_nobody_misses_it(running: RunningNode, people: People) -> None:
         assert ObjectId(repeated["id"]) == unannounced["_id"]
         await phone.send(conversation, "3")
         for each in (phone, other):
-            heard = await each.hear("message:new", 3)
-            assert [event["seq"] for event in heard] == [1, 2, 3]
+            received = await each.receive("message:new", 3)
+            assert [event["seq"] for event in received] == [1, 2, 3]

@@ -10,12 +10,12 @@ from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
-async def _talk(stage: ConversationService, messages: int) -> tuple[Caller, Caller, str]:
+async def _talk(messaging: ConversationService, messages: int) -> tuple[Caller, Caller, str]:
     """So many messages of the client's, ``1``, ``2``, …"""
-    client, trainer, conversation = await stage.people.pair()
-    phone = stage.device(client)
+    client, trainer, conversation = await messaging.people.pair()
+    phone = messaging.device(client)
     await asyncio.gather(*(phone.send(conversation, str(n), str(n)) for n in range(1, messages + 1)))
-    return phone, stage.device(trainer), conversation
+    return phone, messaging.device(trainer), conversation
 
 
 async def _page(device: Caller, conversation: str, **command: int) -> tuple[list[str], bool]:
@@ -32,8 +32,8 @@ async def _unread(device: Caller) -> int:
     return int(item["unread"])
 
 
-async def test_pages_go_back_to_the_first(stage: ConversationService) -> None:
-    _, other, conversation = await _talk(stage, 7)
+async def test_pages_go_back_to_the_first(messaging: ConversationService) -> None:
+    _, other, conversation = await _talk(messaging, 7)
     assert await _page(other, conversation, limit=3) == (["5", "6", "7"], True)
     assert await _page(other, conversation, limit=3, beforeSeq=5) == (["2", "3", "4"], True)
     assert await _page(other, conversation, limit=3, beforeSeq=2) == (["1"], False)
@@ -43,8 +43,8 @@ async def test_pages_go_back_to_the_first(stage: ConversationService) -> None:
     assert await _page(other, conversation, beforeSeq=2**53 - 1, limit=1) == (["7"], True)
 
 
-async def test_changes_take_a_number_and_no_place(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage, 3)
+async def test_changes_take_a_number_and_no_place(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 3)
     first, second, _ = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     for n in range(25):
         await phone.do("message:edit", {"messageId": first["id"], "text": f"edit {n}"})
@@ -58,14 +58,14 @@ async def test_changes_take_a_number_and_no_place(stage: ConversationService) ->
 
 
 @pytest.mark.parametrize("command", [{"limit": 0}, {"limit": 101}, {"beforeSeq": -1}, {"beforeSeq": "1"}, {"after": 1}])
-async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
-    phone, _, conversation = await _talk(stage, 1)
+async def test_what_is_refused(messaging: ConversationService, command: Data) -> None:
+    phone, _, conversation = await _talk(messaging, 1)
     with pytest.raises(Refused, match="validation_failed"):
         await phone.do("message:list", {"conversationId": conversation, **command})
 
 
-async def test_only_what_the_other_side_said_is_unread(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage, 5)
+async def test_only_what_the_other_side_said_is_unread(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 5)
     await other.send(conversation, "mine")
     assert (await _unread(phone), await _unread(other)) == (1, 5)
     await other.do("conversation:seen", {"conversationId": conversation, "seq": 2})
@@ -76,8 +76,8 @@ async def test_only_what_the_other_side_said_is_unread(stage: ConversationServic
     assert await _unread(other) == 0
 
 
-async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage, 3)
+async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 3)
     first, second, third = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     await phone.do("message:edit", {"messageId": first["id"], "text": "edited"})
     await phone.do("message:react", {"messageId": second["id"], "emoji": "👍"})
@@ -89,8 +89,8 @@ async def test_changes_are_not_unread_and_what_is_deleted_is_no_longer(stage: Co
     assert await _unread(other) == 1
 
 
-async def test_unread_counts_to_a_hundred(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage, 99)
+async def test_unread_counts_to_a_hundred(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 99)
     assert await _unread(other) == 99
     for key, unread in (("100", 100), ("101", 100)):
         await phone.send(conversation, key)

@@ -45,9 +45,9 @@ class Phone:
         return self.replica.state()
 
     def _hears(self, device: Device, head: int) -> bool:
-        for event, data in device.heard:
-            self.replica.hear(event, data)
-        device.heard.clear()
+        for event, data in device.received:
+            self.replica.receive(event, data)
+        device.received.clear()
         return max(self.replica.cursors.values()) >= head
 
 

@@ -14,9 +14,9 @@ from tests.harness.people import Person
 START = datetime(2026, 11, 22, 9, 30, 0, 123000, UTC)
 
 
-async def _open(stage: ConversationService, trainer: Person, at: datetime) -> str:
-    client = await stage.people.make("client")
-    record = await stage.store.conversations.open(client.id, trainer.id, at)
+async def _open(messaging: ConversationService, trainer: Person, at: datetime) -> str:
+    client = await messaging.people.make("client")
+    record = await messaging.store.conversations.open(client.id, trainer.id, at)
     return record.membership.conversation_id
 
 
@@ -34,43 +34,43 @@ async def _pages(caller: Caller, limit: int) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
-async def test_pages_hold_each_conversation_once_newest_first(stage: ConversationService, limit: int) -> None:
-    trainer = await stage.people.make("trainer")
+async def test_pages_hold_each_conversation_once_newest_first(messaging: ConversationService, limit: int) -> None:
+    trainer = await messaging.people.make("trainer")
     times = [START + timedelta(milliseconds=n // 2) for n in range(7)]
-    opened = [(at, await _open(stage, trainer, at)) for at in times]
+    opened = [(at, await _open(messaging, trainer, at)) for at in times]
     expected = [conversation for _, conversation in sorted(opened, reverse=True)]
-    assert await _pages(stage.device(trainer), limit) == expected
+    assert await _pages(messaging.device(trainer), limit) == expected
 
 
-async def test_every_millisecond_makes_a_cursor(stage: ConversationService) -> None:
+async def test_every_millisecond_makes_a_cursor(messaging: ConversationService) -> None:
     """One page a conversation: no cursor may be off by one, as one that went through a float could be."""
-    trainer = await stage.people.make("trainer")
+    trainer = await messaging.people.make("trainer")
     times = [START + timedelta(milliseconds=37 * n + 1) for n in range(25)]
-    expected = [await _open(stage, trainer, at) for at in times][::-1]
-    assert await _pages(stage.device(trainer), 1) == expected
+    expected = [await _open(messaging, trainer, at) for at in times][::-1]
+    assert await _pages(messaging.device(trainer), 1) == expected
 
 
-async def test_a_message_moves_its_conversation_to_the_top(stage: ConversationService) -> None:
-    trainer = await stage.people.make("trainer")
-    first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
-    caller = stage.device(trainer)
+async def test_a_message_moves_its_conversation_to_the_top(messaging: ConversationService) -> None:
+    trainer = await messaging.people.make("trainer")
+    first, second = [await _open(messaging, trainer, START + timedelta(seconds=n)) for n in range(2)]
+    caller = messaging.device(trainer)
     assert await _pages(caller, 20) == [second, first]
     await caller.send(first, "m1")
-    await stage.settled()
+    await messaging.settled()
     assert await _pages(caller, 20) == [first, second]
     (top,) = (await caller.do("conversation:list", {"limit": 1}))["items"]
     assert (top["lastMessage"]["text"], top["head"]) == ("hello", 1)
     assert top["updatedAt"] == top["lastMessage"]["createdAt"] > top["createdAt"]
 
 
-async def test_a_change_does_not_move_it(stage: ConversationService) -> None:
-    trainer = await stage.people.make("trainer")
-    first, second = [await _open(stage, trainer, START + timedelta(seconds=n)) for n in range(2)]
-    caller = stage.device(trainer)
+async def test_a_change_does_not_move_it(messaging: ConversationService) -> None:
+    trainer = await messaging.people.make("trainer")
+    first, second = [await _open(messaging, trainer, START + timedelta(seconds=n)) for n in range(2)]
+    caller = messaging.device(trainer)
     message = await caller.send(first, "m1")
     await caller.send(second, "m1")
     await caller.do("message:edit", {"messageId": message["id"], "text": "other words"})
-    await stage.settled()
+    await messaging.settled()
     items = (await caller.do("conversation:list"))["items"]
     assert [item["id"] for item in items] == [second, first]
     assert (items[1]["head"], items[1]["lastMessage"]["text"]) == (2, "other words")
@@ -94,15 +94,15 @@ async def test_the_last_message_is_right_while_its_own_node_has_not_said_so(shar
 @pytest.mark.parametrize(
     "cursor", ["x", "äöü", "AAAA", "MTp4", "OjAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA", "MDoweDAwMDAwMDAwMDAwMDAwMDAwMDAwMDE"]
 )
-async def test_a_cursor_that_no_page_gave_is_refused(stage: ConversationService, cursor: str) -> None:
-    caller = stage.device(await stage.people.make("client"))
+async def test_a_cursor_that_no_page_gave_is_refused(messaging: ConversationService, cursor: str) -> None:
+    caller = messaging.device(await messaging.people.make("client"))
     with pytest.raises(Refused, match="validation_failed") as refused:
         await caller.do("conversation:list", {"cursor": cursor})
     assert [error["field"] for error in refused.value.error["errors"]] == ["cursor"]
 
 
-async def test_everybody_sees_only_their_own(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    outsider = await stage.people.make("client")
+async def test_everybody_sees_only_their_own(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    outsider = await messaging.people.make("client")
     for person, expected in ((client, [conversation]), (trainer, [conversation]), (outsider, [])):
-        assert await _pages(stage.device(person), 20) == expected
+        assert await _pages(messaging.device(person), 20) == expected

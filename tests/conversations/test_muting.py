@@ -10,9 +10,9 @@ from tests.harness.devices import Data, Refused
 FOREVER = "9999-12-31T00:00:00.000Z"
 
 
-async def _pair(stage: ConversationService) -> tuple[Caller, Caller, Data]:
-    client, trainer, conversation = await stage.people.pair()
-    return stage.device(client), stage.device(trainer), {"conversationId": conversation}
+async def _pair(messaging: ConversationService) -> tuple[Caller, Caller, Data]:
+    client, trainer, conversation = await messaging.people.pair()
+    return messaging.device(client), messaging.device(trainer), {"conversationId": conversation}
 
 
 async def _muted(device: Caller) -> str | None:
@@ -23,8 +23,8 @@ async def _muted(device: Caller) -> str | None:
     return muted
 
 
-async def test_until_further_notice_and_no_longer(stage: ConversationService) -> None:
-    phone, other, named = await _pair(stage)
+async def test_until_further_notice_and_no_longer(messaging: ConversationService) -> None:
+    phone, other, named = await _pair(messaging)
     assert await phone.do("conversation:mute", named) == {}
     assert (await _muted(phone), await _muted(other)) == (FOREVER, None)
     assert await phone.do("conversation:mute", {**named, "until": None}) == {}
@@ -41,32 +41,32 @@ async def test_until_further_notice_and_no_longer(stage: ConversationService) ->
         ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z"),
     ],
 )
-async def test_until_an_instant(stage: ConversationService, until: str, muted: str) -> None:
-    phone, other, named = await _pair(stage)
+async def test_until_an_instant(messaging: ConversationService, until: str, muted: str) -> None:
+    phone, other, named = await _pair(messaging)
     await phone.do("conversation:mute", {**named, "until": until})
     assert (await _muted(phone), await _muted(other)) == (muted, None)
 
 
 @pytest.mark.parametrize("until", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "2026-13-01T00:00:00Z", 7, {}])
-async def test_what_is_no_instant(stage: ConversationService, until: object) -> None:
-    phone, _, named = await _pair(stage)
+async def test_what_is_no_instant(messaging: ConversationService, until: object) -> None:
+    phone, _, named = await _pair(messaging)
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do("conversation:mute", {**named, "until": until})
     assert [error["field"] for error in refused.value.error["errors"]] == ["until"]
     assert await _muted(phone) is None
 
 
-async def test_messages_still_arrive(stage: ConversationService) -> None:
-    phone, other, named = await _pair(stage)
+async def test_messages_still_arrive(messaging: ConversationService) -> None:
+    phone, other, named = await _pair(messaging)
     await phone.do("conversation:mute", named)
     await other.send(named["conversationId"], "m")
-    assert len(await phone.heard("message:new")) == 1
+    assert len(await phone.received("message:new")) == 1
     (item,) = (await phone.do("conversation:list"))["items"]
     assert (item["unread"], item["mutedUntil"]) == (1, FOREVER)
 
 
-async def test_a_repeat_under_its_key_mutes_once(stage: ConversationService) -> None:
-    phone, _, named = await _pair(stage)
+async def test_a_repeat_under_its_key_mutes_once(messaging: ConversationService) -> None:
+    phone, _, named = await _pair(messaging)
     keyed = {**named, "idempotencyKey": "mute"}
     assert await phone.do("conversation:mute", keyed) == {}
     await phone.do("conversation:mute", {**named, "until": None})

@@ -26,8 +26,8 @@ async def test_two_hundred_without_waiting(service: Service) -> None:
         ids = [await submit(raw, conversation, n) for n in range(COUNT)]
         acknowledged = [(await raw.answer_to(ack_id))["data"]["message"] for ack_id in ids]
         assert [message["seq"] for message in acknowledged] == list(range(1, COUNT + 1))
-        heard = await other.hear("message:new", COUNT)
-        assert [event["message"]["text"] for event in heard] == [f"number {n}" for n in range(COUNT)]
+        received = await other.receive("message:new", COUNT)
+        assert [event["message"]["text"] for event in received] == [f"number {n}" for n in range(COUNT)]
     assert await texts(service, conversation) == [f"number {n}" for n in range(COUNT)]
 
 

@@ -15,10 +15,10 @@ from tests.harness.service import Service
 MESSAGES = 5
 
 
-async def _talk(stage: ConversationService) -> tuple[Caller, Caller, str]:
+async def _talk(messaging: ConversationService) -> tuple[Caller, Caller, str]:
     """The client has said five things to the trainer."""
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     for number in range(MESSAGES):
         await phone.send(conversation, str(number))
     return phone, other, conversation
@@ -59,9 +59,9 @@ async def _marks(device: Caller, of: Caller) -> tuple[int, int]:
     ],
 )
 async def test_forward_only_and_no_further_than_the_head(
-    stage: ConversationService, steps: list[tuple[str, int]], told: list[tuple[str, int]], marks: tuple[int, int]
+    messaging: ConversationService, steps: list[tuple[str, int]], told: list[tuple[str, int]], marks: tuple[int, int]
 ) -> None:
-    phone, other, conversation = await _talk(stage)
+    phone, other, conversation = await _talk(messaging)
     for kind, seq in steps:
         await _mark(other, conversation, kind, seq)
     assert await _told(phone) == await _told(other) == told
@@ -69,16 +69,16 @@ async def test_forward_only_and_no_further_than_the_head(
     assert await _marks(phone, phone) == (0, 0)
 
 
-async def test_a_receipt_names_its_reader(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage)
+async def test_a_receipt_names_its_reader(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging)
     await _mark(other, conversation, "seen", 2)
     expected = {"conversationId": conversation, "userId": other.person.id, "seq": 2}
     for name in ("conversation:seen", "conversation:delivered"):
-        assert await phone.heard(name) == await other.heard(name) == [expected]
+        assert await phone.received(name) == await other.received(name) == [expected]
 
 
-async def test_seen_messages_say_so_to_both(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage)
+async def test_seen_messages_say_so_to_both(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging)
     await _mark(other, conversation, "seen", 3)
     # One's own mark says nothing of one's own messages.
     await _mark(phone, conversation, "seen", 5)
@@ -87,9 +87,9 @@ async def test_seen_messages_say_so_to_both(stage: ConversationService) -> None:
         assert [message["seen"] for message in listed] == [True, True, True, False, False]
 
 
-async def test_marks_of_two_nodes_add_up(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage)
-    elsewhere = stage.another().device(other.person)
+async def test_marks_of_two_nodes_add_up(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging)
+    elsewhere = messaging.another().device(other.person)
     await _mark(other, conversation, "seen", 1)
     await _mark(elsewhere, conversation, "seen", 4)
     await _mark(other, conversation, "seen", 2)
@@ -101,7 +101,7 @@ async def test_marks_of_two_nodes_add_up(stage: ConversationService) -> None:
 async def test_many_at_once_end_at_the_highest(shared_database: Database) -> None:
     stages = [OneNodeService(shared_database) for _ in range(2)]
     phone, other, conversation = await _talk(stages[0])
-    devices = [stage.device(other.person) for stage in stages for _ in range(3)]
+    devices = [messaging.device(other.person) for messaging in stages for _ in range(3)]
     marking = [
         _mark(device, conversation, kind, seq)
         for seq in (4, 2, 5, 1, 3)
@@ -110,16 +110,16 @@ async def test_many_at_once_end_at_the_highest(shared_database: Database) -> Non
     ]
     await asyncio.gather(*marking)
     assert await _marks(phone, other) == (5, 5)
-    told = [await _told(stage.device(phone.person)) for stage in stages]
+    told = [await _told(messaging.device(phone.person)) for messaging in stages]
     for kind in ("seen", "delivered"):
         ways = [[seq for name, seq in each if name == kind] for each in told]
         assert all(way == sorted(set(way)) for way in ways)
         assert max(seq for way in ways for seq in way) == 5
 
 
-async def test_every_device_hears_of_the_highest(stage: ConversationService) -> None:
-    phone, other, conversation = await _talk(stage)
-    devices = [each.device(other.person) for each in (stage, stage.another()) for _ in range(3)]
+async def test_every_device_receives_the_highest(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging)
+    devices = [each.device(other.person) for each in (messaging, messaging.another()) for _ in range(3)]
     marking = [
         _mark(device, conversation, kind, seq)
         for seq in (4, 2, 5, 1, 3)
@@ -136,7 +136,7 @@ async def test_every_device_hears_of_the_highest(stage: ConversationService) -> 
         }
 
 
-async def test_every_device_of_both_hears_of_it_and_no_outsider(service: Service) -> None:
+async def test_every_device_of_both_receives_it_and_no_outsider(service: Service) -> None:
     client, trainer, conversation = await service.people.pair()
     outsider = await service.people.make("client")
     async with (
@@ -149,15 +149,15 @@ async def test_every_device_of_both_hears_of_it_and_no_outsider(service: Service
         await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
         expected: list[Data] = [{"conversationId": conversation, "userId": trainer.id, "seq": 1}]
         for each in (phone, other, tablet):
-            assert await each.hear("conversation:seen") == expected
-            assert await each.hear("conversation:delivered") == expected
+            assert await each.receive("conversation:seen") == expected
+            assert await each.receive("conversation:delivered") == expected
         await stranger.do("conversation:list")
-        assert stranger.heard == []
+        assert stranger.received == []
 
 
-async def test_a_change_tells_what_was_seen_while_it_was_made(stage: ConversationService) -> None:
+async def test_a_change_tells_what_was_seen_while_it_was_made(messaging: ConversationService) -> None:
     """``message:updated`` carries the whole message: it must not take a receipt back that was told before it."""
-    phone, other, conversation = await _talk(stage)
+    phone, other, conversation = await _talk(messaging)
     messages = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
     steps = [
         phone.do("message:edit", {"messageId": message["id"], "text": f"{n}"})
@@ -179,7 +179,7 @@ async def test_a_change_tells_what_was_seen_while_it_was_made(stage: Conversatio
 
 @pytest.mark.parametrize("kind", ["seen", "delivered"])
 @pytest.mark.parametrize("seq", [-1, 1.5, "1", None, True, 2**53, [1]])
-async def test_what_is_refused(stage: ConversationService, kind: str, seq: object) -> None:
-    client, _, conversation = await stage.people.pair()
+async def test_what_is_refused(messaging: ConversationService, kind: str, seq: object) -> None:
+    client, _, conversation = await messaging.people.pair()
     with pytest.raises(Refused, match="validation_failed"):
-        await stage.device(client).do(f"conversation:{kind}", {"conversationId": conversation, "seq": seq})
+        await messaging.device(client).do(f"conversation:{kind}", {"conversationId": conversation, "seq": seq})

@@ -35,16 +35,16 @@ class Office:
 
 async def listen(device: Caller, replica: Replica) -> None:
     for event, data in await device.told():
-        replica.hear(event, data)
+        replica.receive(event, data)
 
 
 @pytest.fixture
-async def office(stage: ConversationService) -> AsyncIterator[Office]:
-    trainer = await stage.people.make("trainer")
-    device = stage.device(trainer)
+async def office(messaging: ConversationService) -> AsyncIterator[Office]:
+    trainer = await messaging.people.make("trainer")
+    device = messaging.device(trainer)
     talks: dict[str, tuple[Caller, Caller]] = {}
     for _ in range(3):
-        client = stage.device(await stage.people.make("client"))
+        client = messaging.device(await messaging.people.make("client"))
         opened = await client.do("conversation:open", {"userId": trainer.id})
         talks[opened["conversation"]["id"]] = (client, device)
     office = Office(trainer, device, talks, Replica(trainer.id))

@@ -37,9 +37,9 @@ async def counted(mongo_url: str, shared_database: Database) -> AsyncIterator[Co
 
 @pytest.fixture
 async def node(shared_database: Database) -> AsyncIterator[OneNodeService]:
-    stage = OneNodeService(shared_database)
-    yield stage
-    await stage.settled()
+    messaging = OneNodeService(shared_database)
+    yield messaging
+    await messaging.settled()
 
 
 async def _talks(node: OneNodeService, count: int, messages: int) -> tuple[Person, list[str]]:

@@ -29,52 +29,52 @@ async def _stands(caller: Caller, message: Data) -> Data:
     return {"message": next(one for one in listed if one["id"] == message["id"])}
 
 
-def _one_node(stage: ConversationService) -> list[ConversationService]:
-    return [stage]
+def _one_node(messaging: ConversationService) -> list[ConversationService]:
+    return [messaging]
 
 
-def _two_nodes(stage: ConversationService) -> list[ConversationService]:
-    return [stage, stage.another()]
+def _two_nodes(messaging: ConversationService) -> list[ConversationService]:
+    return [messaging, messaging.another()]
 
 
 @pytest.mark.parametrize("nodes", [_one_node, _two_nodes])
 @pytest.mark.parametrize("same", SAME)
 async def test_several_devices_make_one_change_at_once(
-    stage: ConversationService, same: str, nodes: Callable[[ConversationService], list[ConversationService]]
+    messaging: ConversationService, same: str, nodes: Callable[[ConversationService], list[ConversationService]]
 ) -> None:
     """Exactly one entry, and everybody is answered the message as it stands."""
     event, rest = SAME[same]
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
-    callers = [place.device(client) for place in nodes(stage) for _ in range(AT_ONCE)]
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
+    callers = [place.device(client) for place in nodes(messaging) for _ in range(AT_ONCE)]
     for number in range(3):
         message = await phone.send(conversation, f"m{number}", "words")
         await phone.do("message:react", {"messageId": message["id"], "emoji": "🎉"})
-        before = len(await other.heard("message:updated"))
+        before = len(await other.received("message:updated"))
         command: Data = {"messageId": message["id"], **rest}
         answers = await asyncio.gather(*(caller.do(event, command) for caller in callers))
         stands = await _stands(phone, message)
         assert all(answer == stands for answer in answers)
         assert len(await _entries(phone, conversation)) == 3 * (number + 1)
-        assert len(await other.heard("message:updated")) == before + 1
+        assert len(await other.received("message:updated")) == before + 1
 
 
 @pytest.mark.parametrize("same", SAME)
-async def test_again_it_changes_nothing(stage: ConversationService, same: str) -> None:
+async def test_again_it_changes_nothing(messaging: ConversationService, same: str) -> None:
     event, rest = SAME[same]
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m", "words")
     await phone.do("message:react", {"messageId": message["id"], "emoji": "🎉"})
     command: Data = {"messageId": message["id"], **rest}
     first = await phone.do(event, command)
-    assert [await caller.do(event, command) for caller in (phone, stage.another().device(client))] == [first, first]
+    assert [await caller.do(event, command) for caller in (phone, messaging.another().device(client))] == [first, first]
     assert len(await _entries(other, conversation)) == 3
 
 
-async def test_what_is_not_there_is_not_removed(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_what_is_not_there_is_not_removed(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     message = await phone.send(conversation, "m", "words")
     command: Data = {"messageId": message["id"], "emoji": "👍", "remove": True}
     await asyncio.gather(*(phone.do("message:react", command) for _ in range(3)))
@@ -82,9 +82,9 @@ async def test_what_is_not_there_is_not_removed(stage: ConversationService) -> N
     assert await _entries(other, conversation) == [(1, "new")]
 
 
-async def test_there_and_back_are_changes_each_time(stage: ConversationService) -> None:
-    client, trainer, conversation = await stage.people.pair()
-    phone, other = stage.device(client), stage.device(trainer)
+async def test_there_and_back_are_changes_each_time(messaging: ConversationService) -> None:
+    client, trainer, conversation = await messaging.people.pair()
+    phone, other = messaging.device(client), messaging.device(trainer)
     named: Data = {"messageId": (await phone.send(conversation, "m", "a"))["id"]}
     for _ in range(3):
         await other.do("message:react", {**named, "emoji": "👍"})

@@ -13,11 +13,11 @@ async def _texts(caller: Caller, query: str, **more: object) -> list[str]:
     return [message["text"] for message in found["items"]]
 
 
-async def _pair(stage: ConversationService, *texts: str) -> tuple[Caller, Caller, str, list[Data]]:
-    client, trainer, conversation = await stage.people.pair()
-    caller = stage.device(client)
+async def _pair(messaging: ConversationService, *texts: str) -> tuple[Caller, Caller, str, list[Data]]:
+    client, trainer, conversation = await messaging.people.pair()
+    caller = messaging.device(client)
     messages = [await caller.send(conversation, f"m{n}", text) for n, text in enumerate(texts)]
-    return caller, stage.device(trainer), conversation, messages
+    return caller, messaging.device(trainer), conversation, messages
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ async def _pair(stage: ConversationService, *texts: str) -> tuple[Caller, Caller
         ("nul\x00byte", "NUL\x00b"),
     ],
 )
-async def test_whatever_its_case(stage: ConversationService, text: str, query: str) -> None:
-    caller, other, _, _ = await _pair(stage, text, "something else")
+async def test_whatever_its_case(messaging: ConversationService, text: str, query: str) -> None:
+    caller, other, _, _ = await _pair(messaging, text, "something else")
     assert await _texts(caller, query) == [text]
     assert await _texts(other, query) == [text]
 
@@ -43,29 +43,29 @@ async def test_whatever_its_case(stage: ConversationService, text: str, query: s
 @pytest.mark.parametrize(
     "query", [".*", "a|b", "^a", "a$", "(", "[a-z]", "a{1}", "\\", "\\d", "a?", "+", "\x00", "a\x00"]
 )
-async def test_characters_of_patterns_mean_themselves(stage: ConversationService, query: str) -> None:
-    caller, _, _, _ = await _pair(stage, "a", "b", "aa", f"<{query}>")
+async def test_characters_of_patterns_mean_themselves(messaging: ConversationService, query: str) -> None:
+    caller, _, _, _ = await _pair(messaging, "a", "b", "aa", f"<{query}>")
     assert await _texts(caller, query) == [f"<{query}>"]
 
 
-async def test_an_edited_message_is_found_by_its_new_words_only(stage: ConversationService) -> None:
-    caller, _, _, (message,) = await _pair(stage, "squats")
+async def test_an_edited_message_is_found_by_its_new_words_only(messaging: ConversationService) -> None:
+    caller, _, _, (message,) = await _pair(messaging, "squats")
     await caller.do("message:edit", {"messageId": message["id"], "text": "lunges"})
     assert await _texts(caller, "squats") == []
     assert await _texts(caller, "lunges") == ["lunges"]
 
 
-async def test_a_deleted_message_is_not_found(stage: ConversationService) -> None:
-    caller, other, _, (message, _) = await _pair(stage, "push-ups", "pull-ups")
+async def test_a_deleted_message_is_not_found(messaging: ConversationService) -> None:
+    caller, other, _, (message, _) = await _pair(messaging, "push-ups", "pull-ups")
     await caller.do("message:edit", {"messageId": message["id"], "text": "press-ups"})
     await caller.do("message:delete", {"messageId": message["id"]})
     for device in (caller, other):
         assert await _texts(device, "ups") == ["pull-ups"]
 
 
-async def test_only_in_ones_own_conversations(stage: ConversationService) -> None:
-    caller, other, conversation, _ = await _pair(stage, "planks")
-    stranger, _, elsewhere, _ = await _pair(stage, "planks too")
+async def test_only_in_ones_own_conversations(messaging: ConversationService) -> None:
+    caller, other, conversation, _ = await _pair(messaging, "planks")
+    stranger, _, elsewhere, _ = await _pair(messaging, "planks too")
     assert await _texts(caller, "planks") == await _texts(other, "planks") == ["planks"]
     assert await _texts(stranger, "planks") == ["planks too"]
     assert await _texts(stranger, "planks", conversationId=elsewhere) == ["planks too"]
@@ -73,9 +73,9 @@ async def test_only_in_ones_own_conversations(stage: ConversationService) -> Non
         await _texts(stranger, "planks", conversationId=conversation)
 
 
-async def test_in_one_conversation_or_in_all(stage: ConversationService) -> None:
-    caller, _, conversation, _ = await _pair(stage, "run one")
-    trainer = await stage.people.make("trainer")
+async def test_in_one_conversation_or_in_all(messaging: ConversationService) -> None:
+    caller, _, conversation, _ = await _pair(messaging, "run one")
+    trainer = await messaging.people.make("trainer")
     another = (await caller.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
     await caller.send(another, "m", "run two")
     assert await _texts(caller, "run") == ["run two", "run one"]
@@ -84,8 +84,8 @@ async def test_in_one_conversation_or_in_all(stage: ConversationService) -> None
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 8])
-async def test_pages_newest_first(stage: ConversationService, limit: int) -> None:
-    caller, _, _, messages = await _pair(stage, *(f"row {n}" for n in range(7)))
+async def test_pages_newest_first(messaging: ConversationService, limit: int) -> None:
+    caller, _, _, messages = await _pair(messaging, *(f"row {n}" for n in range(7)))
     found: list[str] = []
     cursor = None
     while True:
@@ -99,8 +99,8 @@ async def test_pages_newest_first(stage: ConversationService, limit: int) -> Non
     assert found == [message["id"] for message in reversed(messages)]
 
 
-async def test_it_tells_what_was_seen(stage: ConversationService) -> None:
-    caller, other, conversation, _ = await _pair(stage, "burpees")
+async def test_it_tells_what_was_seen(messaging: ConversationService) -> None:
+    caller, other, conversation, _ = await _pair(messaging, "burpees")
     await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
     (message,) = (await caller.do("message:search", {"query": "burpees"}))["items"]
     assert message["seen"]
@@ -109,7 +109,7 @@ async def test_it_tells_what_was_seen(stage: ConversationService) -> None:
 @pytest.mark.parametrize(
     "command", [{"query": ""}, {"query": " \t"}, {"query": "x" * 201}, {"query": "x", "cursor": "nonsense"}, {}]
 )
-async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
-    caller = stage.device(await stage.people.make("client"))
+async def test_what_is_refused(messaging: ConversationService, command: Data) -> None:
+    caller = messaging.device(await messaging.people.make("client"))
     with pytest.raises(Refused, match="validation_failed"):
         await caller.do("message:search", command)

@@ -64,8 +64,8 @@ class World:
         return to_wire(self.time)
 
     def caller(self, node: int, user: str) -> Caller:
-        stage = self.nodes[node]
-        return self.callers.setdefault((stage, user), stage.device(self.people[user]))
+        messaging = self.nodes[node]
+        return self.callers.setdefault((messaging, user), messaging.device(self.people[user]))
 
     def words(self) -> str:
         return f"words {next(self.numbers)}"
@@ -105,10 +105,10 @@ class World:
             said.id = said.id or answer["data"]["message"]["id"]
             assert answer["data"]["message"] == talk.wire(said)
         expected = _events(talk) if fresh else []
-        for member, heard in self._heard(talk, node).items():
-            assert [(name, event) for name, event in heard if name in ENTRY_EVENTS] == expected
-            introductions = [event["conversation"] for name, event in heard if name == "conversation:new"]
-            assert len(heard) == len(expected) + len(introductions)
+        for member, received in self._received(talk, node).items():
+            assert [(name, event) for name, event in received if name in ENTRY_EVENTS] == expected
+            introductions = [event["conversation"] for name, event in received if name == "conversation:new"]
+            assert len(received) == len(expected) + len(introductions)
             assert len(introductions) == int(fresh and talk.head == 1)
             for conversation in introductions:
                 talk.check_view(member, conversation)
@@ -116,9 +116,9 @@ class World:
     async def mark(self, node: int, talk: Talk, user: str, kind: str, seq: int) -> None:
         await self.caller(node, user).do(f"conversation:{kind}", {"conversationId": talk.id, "seq": seq})
         moved = talk.mark(user, kind, seq)
-        for heard in self._heard(talk, node).values():
-            told = {name.removeprefix("conversation:"): event for name, event in heard}
-            assert len(told) == len(heard)
+        for received in self._received(talk, node).values():
+            told = {name.removeprefix("conversation:"): event for name, event in received}
+            assert len(told) == len(received)
             assert moved.keys() <= told.keys() <= {"seen", "delivered"}
             for name, event in told.items():
                 # A node may not know yet how far another has raised a mark: then it tells a lower one.
@@ -144,7 +144,7 @@ class World:
             assert [m.key for m in talk.messages if m.key in own] == own
 
     def _learn(self, talk: Talk, said: Said | None, expected: int) -> None:
-        start, told = talk.head, self._heard(talk, 0, 1)[talk.members[0]]
+        start, told = talk.head, self._received(talk, 0, 1)[talk.members[0]]
         for name, event in told:
             if name == "message:new":
                 message = event["message"]
@@ -157,23 +157,23 @@ class World:
             *range(start + 1, start + expected + 1)
         ]
 
-    def _heard(self, talk: Talk, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
+    def _received(self, talk: Talk, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
         """What the members heard since, in the order in which a device is told it."""
-        heard: dict[str, list[tuple[str, Data]]] = {member: [] for member in talk.members}
+        received: dict[str, list[tuple[str, Data]]] = {member: [] for member in talk.members}
         for node in nodes:
             said, self.nodes[node].recorder.said = self.nodes[node].recorder.said, []
             assert {room for room, _, _ in said} <= set(map(rooms.user, talk.members))
-            for member, events in heard.items():
+            for member, events in received.items():
                 own = [(name, event) for room, name, event in said if room == rooms.user(member)]
                 seqs = [event["seq"] for name, event in own if name in ENTRY_EVENTS]
                 assert seqs == sorted(seqs)
                 events += own
-        for member, events in heard.items():
+        for member, events in received.items():
             if len(nodes) > 1:
                 events.sort(key=lambda named: int(named[1].get("seq", 0)))
             for name, event in events:
-                self.listening[member].hear(name, event)
-        return heard
+                self.listening[member].receive(name, event)
+        return received
 
     # --- reading ---
 
@@ -232,8 +232,8 @@ class World:
         await self.nodes[node].store.log.projections.repair_recent()
 
     async def settled(self) -> None:
-        for stage in (*self.nodes, *self.retired):
-            await stage.store.drain()
+        for messaging in (*self.nodes, *self.retired):
+            await messaging.store.drain()
 
     async def check(self) -> None:
         for talk in self.talks:

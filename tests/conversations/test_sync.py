@@ -12,18 +12,18 @@ from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 
 
-async def _talks(stage: ConversationService, *messages: int) -> tuple[Caller, list[str]]:
+async def _talks(messaging: ConversationService, *messages: int) -> tuple[Caller, list[str]]:
     """A trainer and conversations with so many messages of the clients each, ``1``, ``2``, …"""
-    trainer = await stage.people.make("trainer")
+    trainer = await messaging.people.make("trainer")
     ids = []
     for count in messages:
-        client = await stage.people.make("client")
-        opened = await stage.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
+        client = await messaging.people.make("client")
+        opened = await messaging.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
         ids.append(opened.membership.conversation_id)
-        device = stage.device(client)
+        device = messaging.device(client)
         await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
-    await stage.settled()
-    return stage.device(trainer), ids
+    await messaging.settled()
+    return messaging.device(trainer), ids
 
 
 def _texts(told: Data) -> list[str]:
@@ -36,8 +36,8 @@ def _by_id(answer: Data) -> dict[str, Data]:
     return told
 
 
-async def test_pages_over_several_conversations(stage: ConversationService) -> None:
-    device, ids = await _talks(stage, 5, 7, 0, 4)
+async def test_pages_over_several_conversations(messaging: ConversationService) -> None:
+    device, ids = await _talks(messaging, 5, 7, 0, 4)
     cursors, texts, rounds = dict.fromkeys(ids, 0), {i: list[str]() for i in ids}, 0
     more = True
     while more:
@@ -55,8 +55,8 @@ async def test_pages_over_several_conversations(stage: ConversationService) -> N
     assert all(texts[i] == [str(n) for n in range(1, len(texts[i]) + 1)] for i in ids)
 
 
-async def test_nothing_new_is_told_with_the_watermarks(stage: ConversationService) -> None:
-    device, (conversation,) = await _talks(stage, 2)
+async def test_nothing_new_is_told_with_the_watermarks(messaging: ConversationService) -> None:
+    device, (conversation,) = await _talks(messaging, 2)
     await device.do("conversation:seen", {"conversationId": conversation, "seq": 2})
     answer = await device.do("sync", {"cursors": {conversation: 2}})
     (told,) = answer["conversations"]
@@ -70,8 +70,8 @@ def _people(told: Data) -> list[Data]:
     return people
 
 
-async def test_what_is_not_named_starts_with_its_newest_20(stage: ConversationService) -> None:
-    device, (long, short, silent) = await _talks(stage, 23, 3, 0)
+async def test_what_is_not_named_starts_with_its_newest_20(messaging: ConversationService) -> None:
+    device, (long, short, silent) = await _talks(messaging, 23, 3, 0)
     answer = await device.do("sync", {"cursors": {}})
     told = _by_id(answer)
     assert _texts(told[long]) == [str(n) for n in range(4, 24)]
@@ -84,9 +84,9 @@ async def test_what_is_not_named_starts_with_its_newest_20(stage: ConversationSe
     assert answer["hasMore"] is False
 
 
-async def test_newest_messages_are_told_in_their_newest_state(stage: ConversationService) -> None:
+async def test_newest_messages_are_told_in_their_newest_state(messaging: ConversationService) -> None:
     """Changes are not among the 20, but in them; the cursor stands behind the changes."""
-    device, (conversation,) = await _talks(stage, 1)
+    device, (conversation,) = await _talks(messaging, 1)
     for n in range(30):
         await device.send(conversation, f"t{n}", f"t{n}")
     (told,) = (await device.do("sync", {"cursors": {}}))["conversations"]
@@ -102,24 +102,24 @@ async def test_newest_messages_are_told_in_their_newest_state(stage: Conversatio
     assert told["entries"][-1]["message"]["reactions"] == [{"emoji": "👍", "userIds": [device.person.id]}]
 
 
-async def test_named_and_unnamed_together(stage: ConversationService) -> None:
-    device, (named, unnamed) = await _talks(stage, 4, 2)
+async def test_named_and_unnamed_together(messaging: ConversationService) -> None:
+    device, (named, unnamed) = await _talks(messaging, 4, 2)
     told = _by_id(await device.do("sync", {"cursors": {named: 3}}))
     assert (_texts(told[named]), told[named].get("reset")) == (["4"], None)
     assert (_texts(told[unnamed]), told[unnamed]["reset"]) == (["1", "2"], True)
 
 
-async def test_a_cursor_beyond_the_head_starts_over(stage: ConversationService) -> None:
-    device, (conversation, other) = await _talks(stage, 22, 1)
+async def test_a_cursor_beyond_the_head_starts_over(messaging: ConversationService) -> None:
+    device, (conversation, other) = await _talks(messaging, 22, 1)
     told = _by_id(await device.do("sync", {"cursors": {conversation: 23, other: 1}}))
     assert told[conversation]["reset"] is True
     assert (told[conversation]["cursor"], len(told[conversation]["entries"])) == (22, 20)
     assert (told[other].get("reset"), told[other]["entries"]) == (None, [])
 
 
-async def _long_talks(stage: ConversationService) -> tuple[Caller, list[str]]:
+async def _long_talks(messaging: ConversationService) -> tuple[Caller, list[str]]:
     """More than fits an answer: 20 messages each, as long as they get."""
-    device, ids = await _talks(stage, *[0] * 6)
+    device, ids = await _talks(messaging, *[0] * 6)
     for conversation in ids:
         for start in (0, 10):
             sends = (device.send(conversation, f"m{start + n}", "ж" * 4000) for n in range(10))
@@ -127,8 +127,8 @@ async def _long_talks(stage: ConversationService) -> tuple[Caller, list[str]]:
     return device, ids
 
 
-async def test_many_that_start_over_take_several_answers(stage: ConversationService) -> None:
-    device, ids = await _long_talks(stage)
+async def test_many_that_start_over_take_several_answers(messaging: ConversationService) -> None:
+    device, ids = await _long_talks(messaging)
     cursors, answers, more = dict.fromkeys(ids, 21), 0, True
     while more:
         answer = await device.do("sync", {"cursors": cursors})
@@ -141,9 +141,9 @@ async def test_many_that_start_over_take_several_answers(stage: ConversationServ
     assert answers == 2
 
 
-async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(stage: ConversationService) -> None:
+async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(messaging: ConversationService) -> None:
     """The head has passed the device's old cursor when it asks again."""
-    device, ids = await _long_talks(stage)
+    device, ids = await _long_talks(messaging)
     first = _by_id(await device.do("sync", {"cursors": dict.fromkeys(ids, 21)}))
     waiting = [i for i, each in first.items() if not each.get("reset")]
     assert waiting
@@ -156,12 +156,12 @@ async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(s
         assert _texts(second[conversation])[-2:] == ["21", "22"]
 
 
-async def test_more_than_a_hundred_that_are_not_named(stage: ConversationService) -> None:
-    trainer = await stage.people.make("trainer")
-    clients = [stage.store.users.new_id() for _ in range(130)]
+async def test_more_than_a_hundred_that_are_not_named(messaging: ConversationService) -> None:
+    trainer = await messaging.people.make("trainer")
+    clients = [messaging.store.users.new_id() for _ in range(130)]
     at = whole_milliseconds(utc_now())
-    await asyncio.gather(*(stage.store.conversations.open(client, trainer.id, at) for client in clients))
-    device, cursors, sizes, more = stage.device(trainer), dict[str, int](), list[int](), True
+    await asyncio.gather(*(messaging.store.conversations.open(client, trainer.id, at) for client in clients))
+    device, cursors, sizes, more = messaging.device(trainer), dict[str, int](), list[int](), True
     while more:
         answer = await device.do("sync", {"cursors": cursors})
         fresh = [each for each in answer["conversations"] if each.get("reset")]
@@ -175,9 +175,9 @@ async def test_more_than_a_hundred_that_are_not_named(stage: ConversationService
     assert len(cursors) == 130
 
 
-async def test_somebody_elses_conversation_is_not_found(stage: ConversationService) -> None:
-    device, (mine,) = await _talks(stage, 1)
-    _, (foreign,) = await _talks(stage, 1)
+async def test_somebody_elses_conversation_is_not_found(messaging: ConversationService) -> None:
+    device, (mine,) = await _talks(messaging, 1)
+    _, (foreign,) = await _talks(messaging, 1)
     for cursors in ({foreign: 0}, {mine: 0, foreign: 99}, {"f" * 24: 0}):
         with pytest.raises(Refused, match="not_found") as refused:
             await device.do("sync", {"cursors": cursors})
@@ -194,15 +194,15 @@ async def test_somebody_elses_conversation_is_not_found(stage: ConversationServi
         {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
     ],
 )  # fmt: skip
-async def test_what_is_refused(stage: ConversationService, command: Data) -> None:
+async def test_what_is_refused(messaging: ConversationService, command: Data) -> None:
     with pytest.raises(Refused, match="validation_failed") as refused:
-        await stage.device(await stage.people.make("client")).do("sync", command)
+        await messaging.device(await messaging.people.make("client")).do("sync", command)
     (error,) = refused.value.error["errors"]
     assert error["field"].partition("[")[0] in {"cursors", "limit", "since"}
 
 
-async def test_large_messages_come_in_answers_that_a_socket_can_take(stage: ConversationService) -> None:
-    device, (conversation,) = await _talks(stage, 0)
+async def test_large_messages_come_in_answers_that_a_socket_can_take(messaging: ConversationService) -> None:
+    device, (conversation,) = await _talks(messaging, 0)
     words = "ж" * 4000
     for start in range(0, 90, 15):
         # More at once and a Python client that polls would exceed the size of a body, of which it takes no notice.

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.conversations.js_devices import js_devices
-from tests.conversations.three_devices import MESSAGES, Phone, carry_out, check_heard, check_outsider, plan
+from tests.conversations.three_devices import MESSAGES, Phone, carry_out, check_outsider, check_received, plan
 from tests.harness.service import Service
 
 WEBSOCKET, POLLING, UPGRADE = ("websocket",), ("polling",), ("polling", "websocket")
@@ -17,7 +17,7 @@ async def _check(conversation: str, client: list[Phone], trainer: list[Phone], o
     messages = await carry_out(conversation, plan([client, trainer]))
     assert [message["seq"] for message in messages] == [*range(1, MESSAGES + 1)]
     assert len({message["id"] for message in messages}) == MESSAGES
-    await asyncio.gather(*(check_heard(conversation, phone, messages) for phone in (*client, *trainer)))
+    await asyncio.gather(*(check_received(conversation, phone, messages) for phone in (*client, *trainer)))
     await check_outsider(conversation, messages[0]["id"], outsider)
 
 

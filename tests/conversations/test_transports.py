@@ -20,12 +20,12 @@ async def test_a_client_that_only_polls_converses(service: Service) -> None:
         assert phone.io.transport() == "polling"
         sent = [await phone.send(conversation, f"a{n}", TEXT) for n in range(5)]
         answered = [await other.send(conversation, f"b{n}", f"answer {n}") for n in range(5)]
-        heard = await phone.hear("message:new", 10)
-        assert [event["seq"] for event in heard] == list(range(1, 11))
-        assert [event["message"] for event in heard] == sent + answered
-        assert await other.hear("message:new", 10) == heard
+        received = await phone.receive("message:new", 10)
+        assert [event["seq"] for event in received] == list(range(1, 11))
+        assert [event["message"] for event in received] == sent + answered
+        assert await other.receive("message:new", 10) == received
         await phone.do("conversation:seen", {"conversationId": conversation, "seq": 10})
-        assert (await other.hear("conversation:seen"))[0]["seq"] == 10
+        assert (await other.receive("conversation:seen"))[0]["seq"] == 10
         again = await asyncio.gather(*(phone.send(conversation, f"a{n}", TEXT) for n in range(5)))
         assert [message["id"] for message in again] == [message["id"] for message in sent]
 

@@ -16,9 +16,9 @@ from tests.harness.service import Service
 SHORT = 0.15
 
 
-async def _pair(stage: ConversationService) -> tuple[Caller, Caller, str]:
-    client, trainer, conversation = await stage.people.pair()
-    return stage.device(client), stage.device(trainer), conversation
+async def _pair(messaging: ConversationService) -> tuple[Caller, Caller, str]:
+    client, trainer, conversation = await messaging.people.pair()
+    return messaging.device(client), messaging.device(trainer), conversation
 
 
 async def _type(typist: Caller | Device, conversation: str, active: bool = True) -> None:
@@ -29,53 +29,53 @@ def _told(conversation: str, person: Person, *active: bool) -> list[Data]:
     return [{"conversationId": conversation, "userId": person.id, "active": each} for each in active]
 
 
-async def test_the_other_side_is_told_of_each_change_once(stage: ConversationService) -> None:
-    phone, other, conversation = await _pair(stage)
+async def test_the_other_side_is_told_of_each_change_once(messaging: ConversationService) -> None:
+    phone, other, conversation = await _pair(messaging)
     for active in (True, True, True, False, False, True, False):
         await _type(phone, conversation, active)
-    assert await other.heard("typing") == _told(conversation, phone.person, True, False, True, False)
-    assert await phone.heard("typing") == []
+    assert await other.received("typing") == _told(conversation, phone.person, True, False, True, False)
+    assert await phone.received("typing") == []
 
 
-async def test_both_may_type_at_once_and_elsewhere(stage: ConversationService) -> None:
-    phone, other, conversation = await _pair(stage)
-    trainer = await stage.people.make("trainer")
+async def test_both_may_type_at_once_and_elsewhere(messaging: ConversationService) -> None:
+    phone, other, conversation = await _pair(messaging)
+    trainer = await messaging.people.make("trainer")
     another = (await phone.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
     await _type(phone, conversation)
     await _type(other, conversation)
     await _type(phone, another)
     await _type(phone, conversation, active=False)
-    assert await other.heard("typing") == _told(conversation, phone.person, True, False)
-    assert await phone.heard("typing") == _told(conversation, other.person, True)
-    assert await stage.device(trainer).heard("typing") == _told(another, phone.person, True)
+    assert await other.received("typing") == _told(conversation, phone.person, True, False)
+    assert await phone.received("typing") == _told(conversation, other.person, True)
+    assert await messaging.device(trainer).received("typing") == _told(another, phone.person, True)
     for typist, where in ((other, conversation), (phone, another)):
         await _type(typist, where, active=False)
 
 
-async def test_nothing_of_it_is_stored(stage: ConversationService) -> None:
-    phone, _, conversation = await _pair(stage)
+async def test_nothing_of_it_is_stored(messaging: ConversationService) -> None:
+    phone, _, conversation = await _pair(messaging)
     before = await phone.do("conversation:list")
     await _type(phone, conversation)
     assert await phone.do("conversation:list") == before
     await _type(phone, conversation, active=False)
 
 
-async def test_sending_the_message_ends_it(stage: ConversationService) -> None:
-    phone, other, conversation = await _pair(stage)
+async def test_sending_the_message_ends_it(messaging: ConversationService) -> None:
+    phone, other, conversation = await _pair(messaging)
     await _type(phone, conversation)
     await phone.send(conversation, "m")
     names = [name for name, _ in await other.told()]
     assert names == ["typing", "conversation:new", "message:new", "typing"]
-    assert await other.heard("typing") == _told(conversation, phone.person, True, False)
+    assert await other.received("typing") == _told(conversation, phone.person, True, False)
     await phone.send(conversation, "n")
-    assert len(await other.heard("typing")) == 2
+    assert len(await other.received("typing")) == 2
 
 
-async def test_a_refused_message_does_not_end_it(stage: ConversationService) -> None:
-    phone, other, conversation = await _pair(stage)
+async def test_a_refused_message_does_not_end_it(messaging: ConversationService) -> None:
+    phone, other, conversation = await _pair(messaging)
     await _type(phone, conversation)
     await phone.ask("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": " "})
-    assert await other.heard("typing") == _told(conversation, phone.person, True)
+    assert await other.received("typing") == _told(conversation, phone.person, True)
     await _type(phone, conversation, active=False)
 
 
@@ -88,7 +88,7 @@ async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypat
     client, trainer, conversation = await people.pair()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await _type(phone, conversation)
-        assert await other.hear("typing", 2) == _told(conversation, client, True, False)
+        assert await other.receive("typing", 2) == _told(conversation, client, True, False)
         assert phone.events("typing") == []
 
 
@@ -100,7 +100,7 @@ async def test_typing_on_extends_it(running: RunningNode, people: People, monkey
         started = loop.time()
         while loop.time() < started + 1.2:
             await _type(phone, conversation)
-        await other.hear("typing", 2)
+        await other.receive("typing", 2)
         assert loop.time() >= started + 2.1
         assert other.events("typing") == _told(conversation, client, True, False)
 
@@ -114,7 +114,7 @@ async def test_typing_on_is_told_now_and_then(
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await _type(phone, conversation)
         await _type(phone, conversation)
-        assert await other.hear("typing", 2) == _told(conversation, client, True, True)
+        assert await other.receive("typing", 2) == _told(conversation, client, True, True)
 
 
 async def test_it_ends_with_the_last_socket(running: RunningNode, people: People) -> None:
@@ -127,11 +127,11 @@ async def test_it_ends_with_the_last_socket(running: RunningNode, people: People
             await other.do("conversation:list")
             await phone.do("conversation:list")
             assert other.events("typing") == _told(conversation, client, True)
-        assert await other.hear("typing", 2) == _told(conversation, client, True, False)
+        assert await other.receive("typing", 2) == _told(conversation, client, True, False)
     assert not running.node.typing._active
 
 
-async def test_an_outsider_hears_nothing(service: Service) -> None:
+async def test_an_outsider_receives_nothing(service: Service) -> None:
     client, trainer, conversation = await service.people.pair()
     outsider = await service.people.make("trainer")
     async with (
@@ -140,8 +140,8 @@ async def test_an_outsider_hears_nothing(service: Service) -> None:
         service.device(outsider) as stranger,
     ):
         await _type(phone, conversation)
-        await other.hear("typing")
+        await other.receive("typing")
         await _type(phone, conversation, active=False)
-        await other.hear("typing", 2)
+        await other.receive("typing", 2)
         await stranger.do("conversation:list")
-        assert stranger.heard == phone.heard == []
+        assert stranger.received == phone.received == []

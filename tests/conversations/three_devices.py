@@ -21,7 +21,7 @@ class Phone(Protocol):
     async def do(self, event: str, data: Data | None = None) -> Data: ...
     async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data: ...
     def events(self, name: str) -> list[Data]: ...
-    async def hear(self, name: str, count: int = 1) -> list[Data]: ...
+    async def receive(self, name: str, count: int = 1) -> list[Data]: ...
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ async def _carry_out(conversation_id: str, sending: Sending) -> Data:
     return answers[0]
 
 
-async def check_heard(conversation_id: str, phone: Phone, messages: Sequence[Data]) -> None:
+async def check_received(conversation_id: str, phone: Phone, messages: Sequence[Data]) -> None:
     """Each message once and in order, and the same again by ``sync`` from nothing."""
     expected = [
         {"conversationId": conversation_id, "seq": message["seq"], "message": message} for message in messages
     ]
-    await phone.hear("message:new", len(messages))
+    await phone.receive("message:new", len(messages))
     assert await sync_from_nothing(conversation_id, phone, 500) == list(messages)
     assert await sync_from_nothing(conversation_id, phone, 77) == list(messages)
     # The answer came after everything that was said before it: nothing is on its way any more.

@@ -1,4 +1,4 @@
-"""A stage of two real processes: each person has a device at both, and what is heard has to be the same at both."""
+"""Two real processes: each person has a device at both, and what is received has to be the same at both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.fanout.subscriptions import channel
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.conversations.services import Caller, ConversationService, Heard
+from tests.conversations.services import Caller, ConversationService, Received
 from tests.harness.devices import PATIENCE_SECONDS, Data, Device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
@@ -76,7 +76,7 @@ class SpreadStage(ConversationService):
         self._spoke.add(device)
         return await device.ask(event, data)
 
-    async def told(self, person: Person) -> list[Heard]:
+    async def told(self, person: Person) -> list[Received]:
         """What is on its way has arrived when a mark has that was said later, and every entry of the logs has."""
         spoke, self._spoke = self._spoke, set()
         # A process answers after it has published what it published before.
@@ -88,7 +88,7 @@ class SpreadStage(ConversationService):
         await self._redis.publish(channel(rooms.user(person.id)), envelope.event(b"the test", packet.encode()))
         heads = await self._heads(person)
         one, other = await asyncio.gather(
-            *(self._heard(device, mark, heads) for device in self._seats[person.id])
+            *(self._received(device, mark, heads) for device in self._seats[person.id])
         )
         # What has no number may still be overtaken by the mark on its way between processes.
         with suppress(TimeoutError):
@@ -103,9 +103,9 @@ class SpreadStage(ConversationService):
         heads = await self.store.log.read.heads(await self.store.conversations.all_ids(person.id))
         return {conversation: head for conversation, head in heads.items() if head}
 
-    async def _heard(self, device: Device, mark: int, heads: dict[str, int]) -> list[Heard]:
+    async def _received(self, device: Device, mark: int, heads: dict[str, int]) -> list[Received]:
         def complete(device: Device) -> bool:
-            marks = [data["number"] for name, data in device.heard if name == _MARK]
+            marks = [data["number"] for name, data in device.received if name == _MARK]
             return mark in marks and all(_head_of(device, i) >= head for i, head in heads.items())
 
         await device.until(complete)
@@ -119,24 +119,24 @@ class SpreadStage(ConversationService):
 
 
 class SpreadCaller(Caller):
-    def __init__(self, stage: SpreadStage, person: Person, device: Device) -> None:
+    def __init__(self, messaging: SpreadStage, person: Person, device: Device) -> None:
         super().__init__(person)
-        self._stage = stage
+        self._stage = messaging
         self._device = device
 
     async def ask(self, event: str, data: object) -> Data:
         return await self._stage.say(self._device, event, data)
 
-    async def told(self) -> list[Heard]:
+    async def told(self) -> list[Received]:
         return await self._stage.told(self.person)
 
 
 class Present(People):
     """People who are connected from the moment they are made."""
 
-    def __init__(self, stage: SpreadStage, clock: Callable[[], datetime]) -> None:
-        super().__init__(stage.store, AccessTokens(SECRET), clock)
-        self._stage = stage
+    def __init__(self, messaging: SpreadStage, clock: Callable[[], datetime]) -> None:
+        super().__init__(messaging.store, AccessTokens(SECRET), clock)
+        self._stage = messaging
 
     async def make(self, role: Role = "client", *, name: str | None = None, verified: bool = True) -> Person:
         person = await super().make(role, name=name, verified=verified)
@@ -145,29 +145,29 @@ class Present(People):
         return person
 
 
-def _said(device: Device) -> list[Heard]:
-    return [(name, data) for name, data in device.heard if name not in _NOT_SAID]
+def _said(device: Device) -> list[Received]:
+    return [(name, data) for name, data in device.received if name not in _NOT_SAID]
 
 
 def _head_of(device: Device, conversation_id: str) -> int:
     """Entries come in order: the last one heard is the highest."""
-    for name, data in reversed(device.heard):
+    for name, data in reversed(device.received):
         if name in ENTRIES and data["conversationId"] == conversation_id:
             return int(data["seq"])
     return 0
 
 
-def _parts(heard: Sequence[Heard]) -> tuple[dict[str, list[Heard]], list[str]]:
+def _parts(received: Sequence[Received]) -> tuple[dict[str, list[Received]], list[str]]:
     """What has an order, and what has none between nodes."""
-    entries: dict[str, list[Heard]] = {}
-    for name, data in heard:
+    entries: dict[str, list[Received]] = {}
+    for name, data in received:
         if name in ENTRIES:
             entries.setdefault(data["conversationId"], []).append((name, data))
-    return entries, sorted(json.dumps([name, data], sort_keys=True) for name, data in heard if name not in ENTRIES)
+    return entries, sorted(json.dumps([name, data], sort_keys=True) for name, data in received if name not in ENTRIES)
 
 
 @asynccontextmanager
-async def spread_stage(
+async def spread_conversations(
     database: Database, redis_url: str, deployment: Deployment, transports: Sequence[Sequence[str]]
 ) -> AsyncIterator[SpreadStage]:
     """Each device connects over the transports whose turn it is."""

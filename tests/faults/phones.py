@@ -27,7 +27,7 @@ class Phone:
         self.name = name
         self.conversation = conversation
         self.acknowledged: dict[str, Data] = {}
-        self.heard: list[tuple[str, Data]] = []
+        self.received: list[tuple[str, Data]] = []
         self.endings: list[str] = []
         self.connects = 0
         self.attempts = 0
@@ -36,7 +36,7 @@ class Phone:
         self.io = socketio.AsyncClient(
             reconnection=True, reconnection_delay=0.05, reconnection_delay_max=0.3, handle_sigint=False
         )
-        self.io.on("*", self._hear, namespace=CONVERSATIONS)
+        self.io.on("*", self._receive, namespace=CONVERSATIONS)
         self.io.on("connect", self._arrived, namespace=CONVERSATIONS)
         self.io.on("disconnect", self._gone, namespace=CONVERSATIONS)
 
@@ -49,8 +49,8 @@ class Phone:
             wait_timeout=PATIENCE_SECONDS,
         )
 
-    async def _hear(self, event: str, data: Data) -> None:
-        self.heard.append((event, data))
+    async def _receive(self, event: str, data: Data) -> None:
+        self.received.append((event, data))
 
     async def _arrived(self) -> None:
         self.connects += 1

@@ -59,9 +59,9 @@ class Talk:
 
     async def _assert_resumes(self, each: Phone, entries: list[dict[str, object]]) -> None:
         """What was heard live came once and in order, and a cursor in the middle of it leads to the same end."""
-        heard = [data["seq"] for event, data in each.heard if event == "message:new"]
-        assert all(earlier < later for earlier, later in pairwise(heard))
-        middle = heard[len(heard) // 2]
+        received = [data["seq"] for event, data in each.received if event == "message:new"]
+        assert all(earlier < later for earlier, later in pairwise(received))
+        middle = received[len(received) // 2]
         assert await each.sync(middle) == entries[middle:]
 
 

@@ -50,7 +50,7 @@ async def pair(proxied: Proxied, database_url: str, redis_url: str, tmp_path: Pa
         device(other.url, trainer) as trains,
     ):
         await trains.send(conversation, "before")
-        await asyncio.gather(revoked.hear("message:new"), staying.hear("message:new"))
+        await asyncio.gather(revoked.receive("message:new"), staying.receive("message:new"))
         yield Pair(conversation, client.token, revoked, staying, trains, other)
     database.close()
 
@@ -84,9 +84,9 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
     proxied.mongo.reset()
     await proxied.mongo.pass_through()
     await ready(proxied, 200, RECOVERED_WITHIN_SECONDS)
-    await pair.revoked.hear("session:revoked")
+    await pair.revoked.receive("session:revoked")
     assert len(pair.revoked.events("message:new")) == 1
-    await pair.staying.hear("sync:required")
+    await pair.staying.receive("sync:required")
     synced = await pair.staying.do("sync", {"cursors": {pair.conversation: 1}})
     assert "secret" in {entry["message"]["text"] for entry in synced["conversations"][0]["entries"]}
     await pair.trainer.send(pair.conversation, "after", "after")

@@ -66,7 +66,7 @@ async def pair(servers: Servers, tmp_path: Path) -> AsyncIterator[Pair]:
         phone = await stack.enter_async_context(device(running.url, client, namespaces))
         tablet = await stack.enter_async_context(device(running.url, trainer))
         await phone.send(conversation, "before")
-        await tablet.hear("message:new")
+        await tablet.receive("message:new")
         yield Pair(client, trainer, conversation, phone, tablet, running, stack)
 
 
@@ -150,7 +150,7 @@ async def test_everything_is_answered_in_time_while_mongodb_is_frozen(servers: S
 
 
 def received(tablet: Device) -> list[int]:
-    return [data["seq"] for event, data in tablet.heard if event in ("message:new", "message:updated")]
+    return [data["seq"] for event, data in tablet.received if event in ("message:new", "message:updated")]
 
 
 async def test_what_was_acknowledged_before_a_short_freeze_and_after_is_there_once(

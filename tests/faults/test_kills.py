@@ -31,40 +31,40 @@ class KillableServers:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[KillableServers]:
+async def servers(tmp_path: Path) -> AsyncIterator[KillableServers]:
     made = KillableServers(await Served.start(tmp_path))
     yield made
     code, _ = await made.served.terminate()
     assert code == 0
 
 
-async def test_one_kill_each(town: KillableServers) -> None:
-    async with residents(town.served.data_dir) as people, talk(town.served.url, people) as conversation:
+async def test_one_kill_each(servers: KillableServers) -> None:
+    async with residents(servers.served.data_dir) as people, talk(servers.served.url, people) as conversation:
         await conversation.goes_on()
-        await town.kill_server()
+        await servers.kill_server()
         await conversation.goes_on()
-        await town.kill_mongod()
+        await servers.kill_mongod()
         await conversation.goes_on()
         await conversation.ends()
         await conversation.assert_whole()
         for phone in conversation.phones:
             assert phone.connects == 2
-    assert_clean(town.served)
+    assert_clean(servers.served)
 
 
 @pytest.mark.soak
-async def test_many_kills_at_any_moment(town: KillableServers) -> None:
-    async with residents(town.served.data_dir) as people, talk(town.served.url, people) as conversation:
+async def test_many_kills_at_any_moment(servers: KillableServers) -> None:
+    async with residents(servers.served.data_dir) as people, talk(servers.served.url, people) as conversation:
         for _ in range(ROUNDS):
-            await one_round(town, conversation)
+            await one_round(servers, conversation)
         await conversation.ends()
         await conversation.assert_whole()
 
 
-async def one_round(town: KillableServers, conversation: Talk) -> None:
+async def one_round(servers: KillableServers, conversation: Talk) -> None:
     """One of them, the other, or both at once, at a moment that nobody chose."""
     await asyncio.sleep(random.uniform(0.05, 1.5))
-    victims = random.choice(([town.kill_server], [town.kill_mongod], [town.kill_server, town.kill_mongod]))
+    victims = random.choice(([servers.kill_server], [servers.kill_mongod], [servers.kill_server, servers.kill_mongod]))
     await asyncio.gather(*(victim() for victim in victims))
     await conversation.goes_on(3)
 

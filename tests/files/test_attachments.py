@@ -27,8 +27,8 @@ async def test_both_sides_see_what_was_sent(shelf: FileService) -> None:
     async with device(shelf.running.url, client) as his, device(shelf.running.url, trainer) as hers:
         command = attached(conversation, "a", imageUrls=[image["id"]], pdfUrls=[pdf["id"]])
         sent = (await his.do("message:send", command))["message"]
-        (heard,) = await hers.hear("message:new")
-        assert heard["message"]["imageUrls"] == sent["imageUrls"]
+        (received,) = await hers.receive("message:new")
+        assert received["message"]["imageUrls"] == sent["imageUrls"]
         assert sent["text"] is None
         for url in (*sent["imageUrls"], *sent["pdfUrls"]):
             assert (await shelf.get(url))[0].status == 200

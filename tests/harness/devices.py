@@ -29,15 +29,15 @@ class Refused(Exception):
 class Device:
     def __init__(self, namespaces: Sequence[str] = (CONVERSATIONS,)) -> None:
         self.io = socketio.AsyncClient(reconnection=False)
-        self.heard: list[tuple[str, Data]] = []
+        self.received: list[tuple[str, Data]] = []
         self.disconnected = asyncio.Event()
         self._changed = asyncio.Condition()
         for namespace in namespaces:
-            self.io.on("*", self._hear, namespace=namespace)
+            self.io.on("*", self._receive, namespace=namespace)
             self.io.on("disconnect", self._gone, namespace=namespace)
 
-    async def _hear(self, event: str, data: Data) -> None:
-        self.heard.append((event, data))
+    async def _receive(self, event: str, data: Data) -> None:
+        self.received.append((event, data))
         async with self._changed:
             self._changed.notify_all()
 
@@ -66,14 +66,14 @@ class Device:
         return message
 
     def events(self, name: str) -> list[Data]:
-        return [data for event, data in self.heard if event == name]
+        return [data for event, data in self.received if event == name]
 
     async def until(self, condition: Callable[[Device], bool], within: float = PATIENCE_SECONDS) -> None:
         """Wait until what was heard fulfils the condition."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: condition(self))
 
-    async def hear(self, name: str, count: int = 1) -> list[Data]:
+    async def receive(self, name: str, count: int = 1) -> list[Data]:
         """Wait for so many events of a name; answers all of them."""
         await self.until(lambda device: len(device.events(name)) >= count)
         return self.events(name)

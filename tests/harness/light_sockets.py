@@ -22,7 +22,7 @@ class Light(asyncio.Protocol):
 
     def __init__(self, host: str, token: str, namespaces: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.admitted: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[float] = loop.create_future()
         self.transport: asyncio.Transport | None = None
@@ -41,7 +41,7 @@ class Light(asyncio.Protocol):
     async def until(self, start: str) -> str:
         """What follows ``start`` in the first packet, heard or to come, that begins with it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (found := [packet for packet in self.heard if packet.startswith(start)]):
+            while not (found := [packet for packet in self.received if packet.startswith(start)]):
                 waiting = self._waiting[start] = asyncio.get_running_loop().create_future()
                 await waiting
         return found[0][len(start) :]
@@ -54,7 +54,7 @@ class Light(asyncio.Protocol):
     def told(self, event: str) -> list[Any]:
         """The data of each event of a name, over all namespaces."""
         mark = f'["{event}",'
-        return [json.loads(p[p.index(mark) :])[1] for p in self.heard if p[0] == "2" and mark in p]
+        return [json.loads(p[p.index(mark) :])[1] for p in self.received if p[0] == "2" and mark in p]
 
     def leave(self) -> None:
         """Drop the connection without a word."""
@@ -113,7 +113,7 @@ class Light(asyncio.Protocol):
             self._message(packet[1:])
 
     def _message(self, packet: str) -> None:
-        self.heard.append(packet)
+        self.received.append(packet)
         if packet[0] in "04" and not self.admitted.done():
             if packet[0] == "4":
                 self.admitted.set_exception(ConnectionRefusedError(packet))
@@ -157,7 +157,7 @@ async def open_light(url: str, token: str, *namespaces: str) -> Light:
 
 
 @asynccontextmanager
-async def crowd(url: str, tokens: Iterable[str], *namespaces: str) -> AsyncIterator[list[Light]]:
+async def open_sockets(url: str, tokens: Iterable[str], *namespaces: str) -> AsyncIterator[list[Light]]:
     """One socket a token."""
     gate = asyncio.Semaphore(_AT_ONCE)
 

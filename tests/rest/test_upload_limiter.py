@@ -37,26 +37,26 @@ class PendingUploads:
 
 
 async def test_one_user_s_uploads_do_not_stand_in_others_way() -> None:
-    crowd = PendingUploads(UploadLimiter(of_one_user=2, of_all=4))
-    await crowd.come("greedy", 50)
-    await crowd.come("other", 1)
-    assert sorted(crowd.at_work) == ["greedy", "greedy", "other"]
-    await crowd.come("third", 5)
-    assert len(crowd.at_work) == 4
-    await crowd.leave()
-    assert crowd.at_work == []
+    callers = PendingUploads(UploadLimiter(of_one_user=2, of_all=4))
+    await callers.come("greedy", 50)
+    await callers.come("other", 1)
+    assert sorted(callers.at_work) == ["greedy", "greedy", "other"]
+    await callers.come("third", 5)
+    assert len(callers.at_work) == 4
+    await callers.leave()
+    assert callers.at_work == []
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None:
     turns = UploadLimiter(of_one_user=1, of_all=1, patience=0.05)
-    crowd = PendingUploads(turns)
-    await crowd.come("one", 1)
+    callers = PendingUploads(turns)
+    await callers.come("one", 1)
     for user_id in ("one", "other"):
         with pytest.raises(DomainError) as refused:
             async with turns.turn(user_id):
                 pass
         assert refused.value.code is Code.RATE_LIMITED
-    await crowd.leave()
+    await callers.leave()
     for user_id in ("one", "other"):
         async with turns.turn(user_id):
             pass
@@ -64,13 +64,13 @@ async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None
 
 async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
     turns = UploadLimiter(of_one_user=1, of_all=1)
-    crowd = PendingUploads(turns)
-    await crowd.come("one", 1)
-    waiting = [asyncio.create_task(crowd._upload(user_id)) for user_id in ("one", "other")]
+    callers = PendingUploads(turns)
+    await callers.come("one", 1)
+    waiting = [asyncio.create_task(callers._upload(user_id)) for user_id in ("one", "other")]
     await asyncio.sleep(0)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    await crowd.leave()
+    await callers.leave()
     async with turns.turn("other"):
         pass

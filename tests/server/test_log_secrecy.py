@@ -80,7 +80,7 @@ async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
     async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
         conversation = (await phone.do("conversation:open", {"userId": second.id}))["conversation"]["id"]
         message = await phone.send(conversation, "m1", WORDS)
-        await other.hear("message:new")
+        await other.receive("message:new")
         await phone.do("message:edit", {"messageId": message["id"], "text": EDITED})
         await phone.do("message:search", {"query": SEARCHED})
         await other.do("message:list", {"conversationId": conversation})

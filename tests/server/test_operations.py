@@ -156,7 +156,7 @@ async def test_the_figures_tell_what_happened(running: RunningNode, people: Peop
         with pytest.raises(Refused):
             await phone.send("0" * 24, "m9")
         await phone.ask("made:up:by:a:client", {})
-        await other.hear("message:new", 3)
+        await other.receive("message:new", 3)
         found = await scrape(running)
     assert found["spotter_sockets"] == found["spotter_users"] == 2
     assert found["spotter_connections"] == 3

@@ -200,6 +200,6 @@ async def test_no_more_of_a_long_conversation_is_read_than_asked_for(shared_data
     pipeline = _in_each(spans, _A_MESSAGE, [{"$sort": _DESCENDING}, {"$limit": 20}])
     command = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
     plan = await shared_database.db.command({"explain": command, "verbosity": "executionStats"})
-    (look_up,) = (stage for stage in plan["stages"] if "$lookup" in stage)
+    (look_up,) = (one_node for one_node in plan["stages"] if "$lookup" in one_node)
     assert look_up["indexesUsed"] == ["sequencer"]
     assert int(look_up["totalDocsExamined"]) <= 20 + max(logs.heads.values())

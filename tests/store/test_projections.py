@@ -30,15 +30,15 @@ async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def stage(shared_database: Database) -> AsyncIterator[OneNodeService]:
-    stage = OneNodeService(shared_database)
-    yield stage
-    await stage.store.drain()
+async def one_node(shared_database: Database) -> AsyncIterator[OneNodeService]:
+    one_node = OneNodeService(shared_database)
+    yield one_node
+    await one_node.store.drain()
 
 
 @pytest.fixture
-async def pair(stage: OneNodeService) -> Pair:
-    return await stage.people.pair()
+async def pair(one_node: OneNodeService) -> Pair:
+    return await one_node.people.pair()
 
 
 class Forgetful(Log):
@@ -85,29 +85,31 @@ async def test_mending_leaves_alone_what_is_right(shared_database: Database, log
 
 
 @pytest.mark.parametrize("changed", [False, True])
-async def test_the_list_is_right_before_anything_is_written(stage: OneNodeService, pair: Pair, changed: bool) -> None:
+async def test_the_list_is_right_before_anything_is_written(
+    one_node: OneNodeService, pair: Pair, changed: bool
+) -> None:
     client, trainer, conversation = pair
-    log = Forgetful(stage.store.database)
+    log = Forgetful(one_node.store.database)
     await write(log, a_message(conversation, client.id, "1"))
     last = await write(log, a_message(conversation, client.id, "2", "the last"))
     if changed:
         await apply(log, a_change(last, "edit", text="the very last"))
-    (listed,) = (await stage.device(trainer).do("conversation:list"))["items"]
+    (listed,) = (await one_node.device(trainer).do("conversation:list"))["items"]
     assert listed["lastMessage"]["id"] == last.id
     assert listed["lastMessage"]["text"] == ("the very last" if changed else "the last")
     assert (listed["head"], listed["unread"]) == (3 if changed else 2, 2)
     assert listed["updatedAt"] == listed["lastMessage"]["createdAt"]
 
 
-async def test_the_list_is_right_when_only_a_later_change_was_written(stage: OneNodeService, pair: Pair) -> None:
+async def test_the_list_is_right_when_only_a_later_change_was_written(one_node: OneNodeService, pair: Pair) -> None:
     """Two nodes: the one whose message is the last is slower to write it than the one that changed an older one."""
     client, trainer, conversation = pair
-    slow, quick = Forgetful(stage.store.database), Log(stage.store.database)
+    slow, quick = Forgetful(one_node.store.database), Log(one_node.store.database)
     first = await write(quick, a_message(conversation, client.id, "1"))
     last = await write(slow, a_message(conversation, client.id, "2"))
     await apply(quick, a_change(first, "reaction", emoji="👍"))
     await quick.drain()
-    (listed,) = (await stage.device(trainer).do("conversation:list"))["items"]
+    (listed,) = (await one_node.device(trainer).do("conversation:list"))["items"]
     assert (listed["head"], listed["lastMessage"]["id"]) == (3, last.id)
     assert listed["updatedAt"] == listed["lastMessage"]["createdAt"]
 

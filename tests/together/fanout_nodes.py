@@ -41,18 +41,18 @@ class Talk:
     def head(self) -> int:
         return max(self.sent, default=0)
 
-    async def everyone_heard_everything(self, devices: Sequence[Device] | None = None) -> None:
+    async def everyone_received_everything(self, devices: Sequence[Device] | None = None) -> None:
         """Wait for the last entry; then each was heard once, in order, by all."""
-        await asyncio.gather(*(self._heard(phone) for phone in devices or self.devices))
+        await asyncio.gather(*(self._received(phone) for phone in devices or self.devices))
 
-    async def _heard(self, phone: Device) -> None:
-        await phone.until(lambda phone: bool(heard := self.heard(phone)) and heard[-1] >= self.head)
-        heard = self.heard(phone)
-        assert heard == [*range(heard[0], self.head + 1)], heard
+    async def _received(self, phone: Device) -> None:
+        await phone.until(lambda phone: bool(received := self.received(phone)) and received[-1] >= self.head)
+        received = self.received(phone)
+        assert received == [*range(received[0], self.head + 1)], received
 
-    def heard(self, phone: Device) -> list[int]:
+    def received(self, phone: Device) -> list[int]:
         return [
-            data["seq"] for name, data in phone.heard if name in ENTRIES and data["conversationId"] == self.id
+            data["seq"] for name, data in phone.received if name in ENTRIES and data["conversationId"] == self.id
         ]
 
 
@@ -111,7 +111,7 @@ class Chatter:
 
 
 @asynccontextmanager
-async def stage(database_url: str, folder: Path, count: int = 2) -> AsyncIterator[FanoutNodes]:
+async def fanout_nodes(database_url: str, folder: Path, count: int = 2) -> AsyncIterator[FanoutNodes]:
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(folder / "redis"))
         nodes = [

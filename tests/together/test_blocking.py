@@ -9,7 +9,7 @@ import pytest
 
 from domain.accounts import Role
 from server.app import utc_now
-from tests.harness.light_sockets import crowd
+from tests.harness.light_sockets import open_sockets
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, Fleet, fleet
 
 REASON = {"reason": "spam"}
@@ -71,7 +71,7 @@ async def test_a_blocked_user_is_told_so_everywhere_and_may_come_back_without_it
     assert (await alone.post(0, "/auth/refresh", refresh)).code == "account_blocked"
     assert (await alone.call("GET", 0, "/me", token=tokens["accessToken"])).code == "account_blocked"
     with pytest.raises(ConnectionRefusedError, match="account_blocked"):
-        await crowd(alone.nodes[0].url, [tokens["accessToken"]]).__aenter__()
+        await open_sockets(alone.nodes[0].url, [tokens["accessToken"]]).__aenter__()
     stored = await alone.nodes[0].node.database.collection("users").find_one({"email": person.email})
     assert stored is not None
     assert (stored["isBlocked"], stored["blockedReason"], str(stored["blockedBy"])) == (True, "spam", admin.id)
@@ -79,7 +79,7 @@ async def test_a_blocked_user_is_told_so_everywhere_and_may_come_back_without_it
     assert (await alone.post(0, "/auth/refresh", refresh)).code == "unauthenticated"
     assert (await alone.call("GET", 0, "/me", token=tokens["accessToken"])).code == "unauthenticated"
     with pytest.raises(ConnectionRefusedError, match="unauthenticated"):
-        await crowd(alone.nodes[0].url, [tokens["accessToken"]]).__aenter__()
+        await open_sockets(alone.nodes[0].url, [tokens["accessToken"]]).__aenter__()
     assert (await alone.post(0, "/auth/login", login)).status == 200
 
 

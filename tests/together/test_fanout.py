@@ -11,16 +11,16 @@ from time import perf_counter
 import pytest
 
 from server.fanout.subscriptions import channel
-from tests.together.fanout_nodes import FanoutNodes, stage
+from tests.together.fanout_nodes import FanoutNodes, fanout_nodes
 
 
 @pytest.fixture
 async def three(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with stage(database_url, tmp_path, 3) as made:
+    async with fanout_nodes(database_url, tmp_path, 3) as made:
         yield made
 
 
-async def test_all_devices_of_both_hear_each_entry_once_in_order(three: FanoutNodes) -> None:
+async def test_all_devices_of_both_receive_each_entry_once_in_order(three: FanoutNodes) -> None:
     talk = await three.talk()
     stranger = await three.join(await three.people.make("trainer"), 1)
     for number, phone in enumerate(talk.devices):
@@ -29,14 +29,14 @@ async def test_all_devices_of_both_hear_each_entry_once_in_order(three: FanoutNo
     edited = talk.sent[3]["id"]
     await talk.devices[0].do("message:edit", {"messageId": edited, "text": "better"})
     talk.sent[talk.head + 1] = {}
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     for phone in talk.devices:
-        assert talk.heard(phone) == [*range(1, talk.head + 1)]
-        assert phone.heard[0][0] == "conversation:new"
+        assert talk.received(phone) == [*range(1, talk.head + 1)]
+        assert phone.received[0][0] == "conversation:new"
         assert len(phone.events("conversation:new")) == 1
         assert phone.events("message:updated")[0]["message"]["text"] == "better"
         assert phone.events("sync:required") == []
-    assert stranger.heard == []
+    assert stranger.received == []
 
 
 async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -> None:
@@ -44,13 +44,13 @@ async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -
     talk = await three.talk()
     for number in (0, -1):
         await talk.say(talk.devices[number], f"hello {number}")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     appenders = [running.node.store.log.appender.counters for running in three.nodes]
     before = sum(counters.lost_races for counters in appenders)
     for count in range(10):
         for number in (0, -1):
             await talk.say(talk.devices[number], f"{number}-{count}")
-            await talk.everyone_heard_everything()
+            await talk.everyone_received_everything()
     assert talk.head == 22
     assert sum(counters.lost_races for counters in appenders) == before
 
@@ -67,39 +67,39 @@ async def test_two_nodes_write_one_conversation_at_full_speed(three: FanoutNodes
 
     await asyncio.gather(*(write(number) for number in range(len(talk.devices))))
     assert talk.head == 60 * len(talk.devices)
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     for phone in talk.devices:
-        assert talk.heard(phone)[0] == 1
-        assert phone.heard[0][0] == "conversation:new"
+        assert talk.received(phone)[0] == 1
+        assert phone.received[0][0] == "conversation:new"
         assert phone.events("sync:required") == []
 
 
-async def test_a_device_that_comes_later_hears_only_what_comes_later(three: FanoutNodes) -> None:
+async def test_a_device_that_comes_later_receives_only_what_comes_later(three: FanoutNodes) -> None:
     """The first entry a node hears of an old conversation is told apart from one that came too early."""
     talk = await three.talk()
     late = talk.devices.pop()
     await late.io.disconnect()
     for count in range(5):
         await talk.say(talk.devices[count % 2], f"before {count}")
-    await talk.everyone_heard_everything(talk.devices[:2])
+    await talk.everyone_received_everything(talk.devices[:2])
     other_pair = await three.people.another_device(talk.trainer)
     newcomer = await three.join(other_pair, 2)
     for count in range(5):
         await talk.say(talk.devices[count % 2], f"after {count}")
-    await talk.everyone_heard_everything([newcomer])
-    assert talk.heard(newcomer) == [6, 7, 8, 9, 10]
+    await talk.everyone_received_everything([newcomer])
+    assert talk.received(newcomer) == [6, 7, 8, 9, 10]
 
 
 async def test_receipts_and_typing_cross_nodes(three: FanoutNodes) -> None:
     talk = await three.talk()
     client, trainer = talk.devices[0], talk.devices[3]
     await talk.say(client, "a")
-    await trainer.hear("message:new")
+    await trainer.receive("message:new")
     await trainer.do("typing", {"conversationId": talk.id, "active": True})
-    await client.hear("typing")
+    await client.receive("typing")
     await trainer.do("conversation:seen", {"conversationId": talk.id, "seq": 1})
     for phone in talk.devices:
-        (seen,) = await phone.hear("conversation:seen")
+        (seen,) = await phone.receive("conversation:seen")
         assert seen == {"conversationId": talk.id, "userId": talk.trainer.id, "seq": 1}
 
 
@@ -132,7 +132,7 @@ async def test_garbage_on_a_channel_is_ignored_and_counted(three: FanoutNodes) -
             await client.publish(channel(f"user:{talk.client.id}"), garbage)
         await client.publish("spotter:{everyone}", "x")
     await talk.say(talk.devices[0], "a")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     for running in three.nodes:
         assert running.node.delivery.counters.garbage == 6
     assert all(phone.events("sync:required") == [] for phone in talk.devices)
@@ -147,7 +147,7 @@ async def test_delivery_between_nodes_is_quick(three: FanoutNodes) -> None:
     for count in range(200):
         began = perf_counter()
         sending = asyncio.create_task(talk.say(talk.devices[0], f"{count}"))
-        await far.hear("message:new", count + 2)
+        await far.receive("message:new", count + 2)
         took.append((perf_counter() - began) * 1000)
         await sending
     cuts = quantiles(took, n=100)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pytest
 
-from tests.together.fanout_nodes import Chatter, FanoutNodes, Talk, stage
+from tests.together.fanout_nodes import Chatter, FanoutNodes, Talk, fanout_nodes
 
 # DESIGN.md promises 3 s; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
@@ -17,24 +17,24 @@ WHOLE_WITHIN_SECONDS = 9.0
 
 @pytest.fixture
 async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with stage(database_url, tmp_path) as made:
+    async with fanout_nodes(database_url, tmp_path) as made:
         yield made
 
 
-async def whole_again(stage: FanoutNodes, chatter: Chatter, talk: Talk, what: str) -> None:
+async def whole_again(fanout_nodes: FanoutNodes, chatter: Chatter, talk: Talk, what: str) -> None:
     """From now on it takes less than 9 s until all have heard what was said until now, and what is said after."""
     began = perf_counter()
     said = talk.head
     await asyncio.gather(
-        *(phone.until(lambda phone: bool(h := talk.heard(phone)) and h[-1] >= said) for phone in talk.devices)
+        *(phone.until(lambda phone: bool(h := talk.received(phone)) and h[-1] >= said) for phone in talk.devices)
     )
     took = perf_counter() - began
     print(f"\n{what}: every device holds every entry {took:.2f} s later; slowest send {talk.slowest:.2f} s")
     assert took < WHOLE_WITHIN_SECONDS
-    await stage.everything_stands()
+    await fanout_nodes.everything_stands()
     await chatter.said(20)
     await chatter.stop()
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     assert talk.slowest < 5
 
 
@@ -51,7 +51,7 @@ async def test_redis_killed_and_restarted_empty_while_people_talk(two: FanoutNod
     await two.redis.start()
     await whole_again(two, chatter, talk, f"down for {down:.0f} s")
     for phone in talk.devices:
-        await phone.hear("sync:required")
+        await phone.receive("sync:required")
     assert (await newcomer.do("sync", {"cursors": {}}))["conversations"]
 
 
@@ -60,12 +60,12 @@ async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: 
     here, there = talk.devices[0], talk.devices[-1]
     for phone in (here, there):
         await talk.say(phone, "before")
-        await talk.everyone_heard_everything()
+        await talk.everyone_received_everything()
     await two.redis.killed()
     for count in range(3):
         await talk.say(there, f"unheard {count}")
     await two.redis.start()
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     counters = two.nodes[0].node.store.log.appender.counters
     before = counters.lost_races
     await talk.say(here, "after")
@@ -89,12 +89,12 @@ async def test_the_last_words_before_a_publisher_is_cut(two: FanoutNodes) -> Non
     """Nothing follows that would show the gap: the heads are republished."""
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     publisher = two.nodes[0].node.bus._topology.route(b"")._publisher  # type: ignore[union-attr]
     publisher.abort()
     await talk.say(talk.devices[0], "last")
     began = perf_counter()
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     print(f"\nthe last word arrived {perf_counter() - began:.2f} s later")
 
 
@@ -123,7 +123,7 @@ async def test_a_conversation_that_begins_while_redis_is_down(two: FanoutNodes) 
     await two.redis.killed()
     await talk.say(talk.devices[0], "unheard elsewhere")
     await two.redis.start()
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     for phone in talk.devices:
-        await phone.hear("conversation:new")
-        assert [name for name, _ in phone.heard if name != "sync:required"] == ["conversation:new", "message:new"]
+        await phone.receive("conversation:new")
+        assert [name for name, _ in phone.received if name != "sync:required"] == ["conversation:new", "message:new"]

@@ -39,11 +39,11 @@ async def test_two_processes_while_redis_dies(database: Database, database_url: 
         await redis.start()
         began, said = perf_counter(), talk.head
         await asyncio.gather(
-            *(phone.until(lambda phone: bool(h := talk.heard(phone)) and h[-1] >= said) for phone in talk.devices)
+            *(phone.until(lambda phone: bool(h := talk.received(phone)) and h[-1] >= said) for phone in talk.devices)
         )
         print(f"\ntwo processes: every device holds every entry {perf_counter() - began:.2f} s after Redis is back")
         assert perf_counter() - began < 9
         await chatter.said(20)
         await chatter.stop()
-        await talk.everyone_heard_everything()
-        assert all(talk.heard(phone)[0] == 1 for phone in talk.devices)
+        await talk.everyone_received_everything()
+        assert all(talk.received(phone)[0] == 1 for phone in talk.devices)

@@ -14,12 +14,12 @@ from server.fanout.reorder import Joined
 from store.log.documents import MESSAGES, message_document
 from tests.harness.devices import Device
 from tests.store.writing import a_message
-from tests.together.fanout_nodes import FanoutNodes, Talk, stage
+from tests.together.fanout_nodes import FanoutNodes, Talk, fanout_nodes
 
 
 @pytest.fixture
 async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with stage(database_url, tmp_path) as made:
+    async with fanout_nodes(database_url, tmp_path) as made:
         yield made
 
 
@@ -47,7 +47,7 @@ async def test_who_synced_before_the_commit_is_given_the_entry(two: FanoutNodes)
     talk, device = await begun(two)
     await commit_late(two, talk, 2)
     await talk.say(talk.devices[0], "third")
-    assert [event["seq"] for event in await device.hear("message:new", 2)] == [2, 3]
+    assert [event["seq"] for event in await device.receive("message:new", 2)] == [2, 3]
     assert device.events("sync:required") == []
 
 
@@ -58,7 +58,7 @@ async def test_who_syncs_after_the_commit_is_not_given_it_again(two: FanoutNodes
     await commit_late(two, talk, 2)
     device = await two.join(talk.client, 1)
     await talk.say(talk.devices[0], "third")
-    assert [event["seq"] for event in await device.hear("message:new")] == [3]
+    assert [event["seq"] for event in await device.receive("message:new")] == [3]
 
 
 async def test_where_it_cannot_be_told_the_members_have_to_sync(
@@ -72,12 +72,12 @@ async def test_where_it_cannot_be_told_the_members_have_to_sync(
         talk, device = await begun(two)
     await commit_late(two, talk, 2)
     await talk.say(talk.devices[0], "third")
-    await device.hear("sync:required")
-    assert [event["seq"] for event in await device.hear("message:new")] == [3]
+    await device.receive("sync:required")
+    assert [event["seq"] for event in await device.receive("message:new")] == [3]
     # From then on it can be told.
     await commit_late(two, talk, 4)
     await talk.say(talk.devices[0], "fifth")
-    assert [event["seq"] for event in await device.hear("message:new", 3)] == [3, 4, 5]
+    assert [event["seq"] for event in await device.receive("message:new", 3)] == [3, 4, 5]
     assert len(device.events("sync:required")) == 1
 
 

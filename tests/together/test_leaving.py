@@ -17,7 +17,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.light_sockets import crowd
+from tests.harness.light_sockets import open_sockets
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import Served, served
@@ -28,7 +28,7 @@ SOCKETS = 10_000
 async def leave_at_once(node: Served, http: aiohttp.ClientSession, persons: list[Person], count: int) -> float:
     """CPU seconds that each socket's leaving took."""
     tokens = [persons[at % len(persons)].token for at in range(count)]
-    async with crowd(node.url, tokens, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
+    async with open_sockets(node.url, tokens, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
         assert await node.figure(http, "spotter_sockets") == count
         before = node.cpu_seconds()
         for light in lights:

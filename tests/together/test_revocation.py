@@ -12,7 +12,7 @@ import pytest
 
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
 from handlers.accounts.sessions import end
-from tests.harness.light_sockets import all_gone, crowd
+from tests.harness.light_sockets import all_gone, open_sockets
 from tests.harness.people import Person
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
 
@@ -55,7 +55,7 @@ async def change_password(together: Fleet, person: Person, tokens: Data) -> None
     body = {"currentPassword": PASSWORD, "newPassword": SECRET}
     answer = await together.post(0, "/auth/change-password", body, tokens["accessToken"])
     assert answer.status == 200
-    async with crowd(together.nodes[1].url, [answer.body["accessToken"]]) as (new,):
+    async with open_sockets(together.nodes[1].url, [answer.body["accessToken"]]) as (new,):
         # As long as the poll needs to come round with the same row.
         assert await new.is_usable()
 
@@ -87,10 +87,10 @@ async def test_one_session_ends_on_every_node(together: Fleet, act: Act, reason:
     tokens = await together.login(person)
     kept = [person.token, other.token]
     async with (
-        crowd(here, [tokens["accessToken"]], CONVERSATIONS, PRESENCE, BOOKINGS) as cut_here,
-        crowd(there, [tokens["accessToken"]] * 2, CONVERSATIONS, BOOKINGS) as cut_there,
-        crowd(here, kept) as kept_here,
-        crowd(there, kept) as kept_there,
+        open_sockets(here, [tokens["accessToken"]], CONVERSATIONS, PRESENCE, BOOKINGS) as cut_here,
+        open_sockets(there, [tokens["accessToken"]] * 2, CONVERSATIONS, BOOKINGS) as cut_there,
+        open_sockets(here, kept) as kept_here,
+        open_sockets(there, kept) as kept_there,
     ):
         await act(together, person, tokens)
         await all_gone([*cut_here, *cut_there], WITHIN_SECONDS)
@@ -108,10 +108,10 @@ async def test_all_sessions_of_a_user_end_on_every_node(together: Fleet, act: Ac
     tokens = await together.login(person)
     ended = [tokens["accessToken"], person.token]
     async with (
-        crowd(here, ended) as cut_here,
-        crowd(there, ended) as cut_there,
-        crowd(here, [other.token]) as kept_here,
-        crowd(there, [other.token]) as kept_there,
+        open_sockets(here, ended) as cut_here,
+        open_sockets(there, ended) as cut_there,
+        open_sockets(here, [other.token]) as kept_here,
+        open_sockets(there, [other.token]) as kept_there,
     ):
         await act(together, person, tokens)
         await all_gone([*cut_here, *cut_there], WITHIN_SECONDS)
@@ -130,9 +130,9 @@ async def test_many_at_once(database_url: str, tmp_path: Path, count: int) -> No
         node = together.nodes[0].node
         tokens = [device.token for device in devices]
         async with (
-            crowd(together.nodes[0].url, tokens[: count // 2]) as here,
-            crowd(together.nodes[1].url, tokens[count // 2 :]) as there,
-            crowd(together.nodes[1].url, [person.token for person in persons]) as kept,
+            open_sockets(together.nodes[0].url, tokens[: count // 2]) as here,
+            open_sockets(together.nodes[1].url, tokens[count // 2 :]) as there,
+            open_sockets(together.nodes[1].url, [person.token for person in persons]) as kept,
         ):
             await asyncio.gather(
                 *(end(node.context, one.id, one.session_id, "logout", node.context.now()) for one in devices)

@@ -15,7 +15,7 @@ from server.app import utc_now
 from server.security import tokens
 from store import revocations as stored
 from store.revocations import Revocations
-from tests.harness.light_sockets import all_gone, crowd
+from tests.harness.light_sockets import all_gone, open_sockets
 from tests.server.sockets.waiting import until
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
 
@@ -70,7 +70,7 @@ async def cut_by_logout(together: Fleet) -> None:
     """A socket on the second node is cut by a logout on the first, and another one is not."""
     person = await together.people.make()
     other = await together.people.another_device(person)
-    async with crowd(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
+    async with open_sockets(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
         assert (await together.post(0, "/auth/logout", token=person.token)).status == 204
         await all_gone([cut], WITHIN_SECONDS)
         assert cut.told("session:revoked") == [{"reason": "logout"}]
@@ -139,17 +139,17 @@ async def test_a_session_made_after_the_change_stays_whatever_the_clocks_say(
     polls = Polls(monkeypatch)
     async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, Clock(-behind)) as together:
         person = await together.person()
-        async with crowd(together.nodes[1].url, [person.token]) as (old,):
+        async with open_sockets(together.nodes[1].url, [person.token]) as (old,):
             change = {"currentPassword": PASSWORD, "newPassword": PASSWORD + "!"}
             answer = await together.post(0, "/auth/change-password", change, person.token)
             login = await together.login(person, 1, PASSWORD + "!")
-            async with crowd(together.nodes[1].url, [answer.body["accessToken"], login["accessToken"]]) as new:
+            async with open_sockets(together.nodes[1].url, [answer.body["accessToken"], login["accessToken"]]) as new:
                 await all_gone([old], WITHIN_SECONDS)
                 await polls.rounds(6)
                 assert [await light.is_usable() for light in new] == [True, True]
 
 
-async def test_a_row_heard_late_ends_nothing_newer(
+async def test_a_row_received_late_ends_nothing_newer(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocked, unblocked and signed in again while the node with the sockets hears nothing."""
@@ -157,13 +157,13 @@ async def test_a_row_heard_late_ends_nothing_newer(
     monkeypatch.setattr(Revocations, "stream", lambda rows: DeafStream())
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
         person, admin = await together.person(), await together.people.make("superAdmin")
-        async with crowd(together.nodes[1].url, [person.token]) as (old,):
+        async with open_sockets(together.nodes[1].url, [person.token]) as (old,):
             polls.open.clear()
             for act in ("block", "unblock"):
                 path = f"/admin/users/{person.id}/{act}"
                 assert (await together.post(0, path, {"reason": "a mistake"}, admin.token)).status == 204
             again = await together.login(person)
-            async with crowd(together.nodes[1].url, [again["accessToken"]]) as (new,):
+            async with open_sockets(together.nodes[1].url, [again["accessToken"]]) as (new,):
                 assert await old.is_usable()
                 polls.open.set()
                 await all_gone([old], WITHIN_SECONDS)
@@ -177,7 +177,7 @@ async def test_a_session_that_the_change_did_not_see_is_cut_as_well(database_url
         person, other = await together.person(), await together.person()
         store, database = together.nodes[0].node.store, together.nodes[0].node.database
         now = whole_milliseconds(utc_now())
-        async with crowd(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
+        async with open_sockets(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
             await database.collection("users").update_one({"email": person.email}, {"$set": {"passwordChangedAt": now}})
             await database.transaction(
                 lambda session: store.revocations.add(person.id, None, "password_changed", now, session=session)
@@ -195,7 +195,7 @@ async def test_a_silence_longer_than_rows_are_kept(
     clock = Clock()
     async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, clock) as together:
         person, other = await together.person(), await together.person()
-        async with crowd(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
+        async with open_sockets(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
             polls.open.clear()
             assert (await together.post(0, "/auth/logout", token=person.token)).status == 204
             await together.nodes[0].node.database.collection(stored.NAME).delete_many({})
@@ -220,7 +220,7 @@ async def test_a_revocation_between_the_check_and_the_admission(database_url: st
             return found
 
         node.authenticator.authenticate = slow  # type: ignore[method-assign, assignment]
-        connecting = asyncio.ensure_future(crowd(together.nodes[1].url, [person.token]).__aenter__())
+        connecting = asyncio.ensure_future(open_sockets(together.nodes[1].url, [person.token]).__aenter__())
         await asyncio.wait_for(checked.wait(), WITHIN_SECONDS)
         assert (await together.post(0, f"/auth/{act}", token=person.token)).status == 204
         with pytest.raises(ConnectionRefusedError, match="This session has ended"):

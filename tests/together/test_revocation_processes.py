@@ -15,7 +15,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.light_sockets import all_gone, crowd
+from tests.harness.light_sockets import all_gone, open_sockets
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.processes import Served, served
@@ -48,7 +48,7 @@ async def logout(node: Served, person: Person) -> None:
 async def test_a_frozen_node_cuts_at_once_when_it_thaws(database_url: str, tmp_path: Path) -> None:
     async with two(database_url, DEAD_REDIS, tmp_path) as (first, second, people):
         person, other = await people.make(), await people.make()
-        async with crowd(second.url, [person.token, other.token]) as (cut, kept):
+        async with open_sockets(second.url, [person.token, other.token]) as (cut, kept):
             second.freeze()
             try:
                 await logout(first, person)
@@ -65,7 +65,7 @@ async def test_redis_falls_silent_meanwhile(database_url: str, tmp_path: Path) -
         assert urls.redis_url is not None
         first, second, people = await stack.enter_async_context(two(database_url, urls.redis_url, tmp_path))
         persons = [await people.make() for _ in range(3)]
-        lights = await stack.enter_async_context(crowd(second.url, [person.token for person in persons]))
+        lights = await stack.enter_async_context(open_sockets(second.url, [person.token for person in persons]))
         await logout(first, persons[0])
         await all_gone([lights[0]], WITHIN_SECONDS)
         await freeze_redis(urls.redis_url)
@@ -85,7 +85,7 @@ async def test_workers_of_one_port_cut_each_others_sockets(database_url: str, tm
         person, other = await people.make(), await people.make()
         # So many that the kernel gives each worker some.
         tokens = [person.token] * 16 + [other.token] * 16
-        async with crowd(node.url, tokens) as lights:
+        async with open_sockets(node.url, tokens) as lights:
             await logout(node, person)
             await all_gone(lights[:16], WITHIN_SECONDS)
             assert all(await asyncio.gather(*(light.is_usable() for light in lights[16:])))

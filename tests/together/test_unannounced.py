@@ -29,14 +29,14 @@ from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, abandon
-from tests.together.fanout_nodes import ENTRIES, FanoutNodes, Talk, stage
+from tests.together.fanout_nodes import ENTRIES, FanoutNodes, Talk, fanout_nodes
 from tests.together.presence_nodes import until
 from tests.together.processes import served
 
 
 @pytest.fixture
 async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with stage(database_url, tmp_path) as made:
+    async with fanout_nodes(database_url, tmp_path) as made:
         yield made
 
 
@@ -58,20 +58,20 @@ async def last_words(two: FanoutNodes, talk: Talk, seq: int, sender: Person) -> 
 
 
 def entries(phone: Device) -> list[tuple[str, int]]:
-    return [(name, data["seq"]) for name, data in phone.heard if name in ENTRIES]
+    return [(name, data["seq"]) for name, data in phone.received if name in ENTRIES]
 
 
-async def test_a_last_message_is_heard_once_by_all_without_another(two: FanoutNodes) -> None:
+async def test_a_last_message_is_received_once_by_all_without_another(two: FanoutNodes) -> None:
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     last = await last_words(two, talk, 2, talk.client)
     await died(two)
     for phone in talk.devices:
-        await phone.hear("message:new", 2)
+        await phone.receive("message:new", 2)
         assert phone.events("message:new")[1]["message"]["id"] == str(last["_id"])
     await talk.say(talk.devices[1], "third")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     for phone in talk.devices:
         assert entries(phone) == [("message:new", 1), ("message:new", 2), ("message:new", 3)]
         assert phone.events("sync:required") == []
@@ -82,20 +82,20 @@ async def test_first_words_that_are_the_last_too(two: FanoutNodes) -> None:
     await last_words(two, talk, 1, talk.trainer)
     await died(two)
     for phone in talk.devices:
-        await phone.hear("message:new")
-        assert [name for name, _ in phone.heard] == ["conversation:new", "message:new"]
+        await phone.receive("message:new")
+        assert [name for name, _ in phone.received] == ["conversation:new", "message:new"]
 
 
 async def test_a_change_that_was_not_even_applied(two: FanoutNodes) -> None:
     talk = await two.talk()
     message = await talk.say(talk.devices[0], "first")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     record = await two.nodes[0].node.store.log.read.message(message["id"])
     assert record is not None
     await abandon(two.nodes[0].node.database, a_change(record, "edit", seq=2, text="edited"))
     await died(two)
     for phone in talk.devices:
-        (updated,) = await phone.hear("message:updated")
+        (updated,) = await phone.receive("message:updated")
         assert (updated["seq"], updated["message"]["text"]) == (2, "edited")
 
 
@@ -107,9 +107,9 @@ async def test_who_came_back_since_is_not_told_again(two: FanoutNodes) -> None:
     await last_words(two, talk, 2, talk.client)
     back = await two.join(talk.client, 1)
     await died(two)
-    await talk.devices[0].hear("message:new", 2)
+    await talk.devices[0].receive("message:new", 2)
     await talk.say(talk.devices[0], "third")
-    assert [event["seq"] for event in await back.hear("message:new")] == [3]
+    assert [event["seq"] for event in await back.receive("message:new")] == [3]
     assert entries(talk.devices[0]) == [("message:new", 1), ("message:new", 2), ("message:new", 3)]
 
 
@@ -118,7 +118,7 @@ async def test_the_conversation_shows_it(two: FanoutNodes) -> None:
     await talk.say(talk.devices[0], "first")
     last = await last_words(two, talk, 2, talk.client)
     await died(two)
-    await talk.devices[0].hear("message:new", 2)
+    await talk.devices[0].receive("message:new", 2)
     shown = await two.nodes[0].node.database.collection(CONVERSATIONS).find_one({"_id": ObjectId(talk.id)})
     assert shown is not None
     assert (shown["head"], shown["lastMessage"], shown["updatedAt"]) == (2, last["_id"], last["createdAt"])
@@ -144,7 +144,7 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
         for _ in range(3):
             await tried.acquire()
     for phone in talk.devices:
-        await phone.hear("message:new", 2)
+        await phone.receive("message:new", 2)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -160,7 +160,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
         device(third.url, await two.people.another_device(talk.client)) as phone,
     ):
         await talk.say(phone, "first")
-        await talk.everyone_heard_everything()
+        await talk.everyone_received_everything()
         await way.cut()
         await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         async with two.redis.client() as redis:
@@ -172,7 +172,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
         monkeypatch.setattr(unannounced, "OUTAGE_OVER_AFTER", timedelta(0))
         rows = two.nodes[0].node.database.collection(publish_outages.NAME)
         await rows.update_many({}, {"$set": {"dueAt": utc_now()}})
-        await talk.everyone_heard_everything()
+        await talk.everyone_received_everything()
     (row,) = await outages.before(utc_now() + timedelta(minutes=1))
     assert row.looks > 0
 
@@ -189,7 +189,7 @@ async def test_who_is_back_speaks_for_itself(two: FanoutNodes, database_url: str
         await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         await talk.say(phone, "late")
         await way.mend()
-        await talk.everyone_heard_everything()
+        await talk.everyone_received_everything()
         await until(partial(_no_outage, outages))
 
 
@@ -201,7 +201,7 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: F
     """As by a frozen server that thaws: it was submitted by the dead, and is stored long after."""
     talk = await two.talk()
     await talk.say(talk.devices[0], "first")
-    await talk.everyone_heard_everything()
+    await talk.everyone_received_everything()
     submitted = message_document(a_message(talk.id, talk.client.id, "late", "committed late")) | {"seq": 2}
     await died(two)
     node = two.nodes[0].node
@@ -209,7 +209,7 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: F
     await until(lambda: rows.find_one({"dead": True, "looks": {"$gte": 1}}))
     await node.database.collection(MESSAGES).insert_one(submitted)
     for phone in talk.devices:
-        await phone.hear("message:new", 2)
+        await phone.receive("message:new", 2)
         assert entries(phone) == [("message:new", 1), ("message:new", 2)]
 
 

@@ -19,7 +19,7 @@ from tests.conversations.js_devices import JsDevice, js_devices
 from tests.harness.devices import Device, device
 from tests.harness.people import People
 from tests.together.workers_program import Program, hopping_device, open_files, program, until, worker_of
-from tests.together.workers_service import stage
+from tests.together.workers_service import workers_program
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
 ROUNDS = 20
@@ -46,7 +46,7 @@ async def spotter(
 ) -> AsyncIterator[Spotter]:
     folder: Path = tmp_path_factory.mktemp("workers")
     count: int = request.param
-    async with stage(mongo_url, redis_url) as made, program(folder, count, **made.environ) as running:
+    async with workers_program(mongo_url, redis_url) as made, program(folder, count, **made.environ) as running:
         yield Spotter(running, made.people, count)
         assert "[error" not in running.said(), running.said()
 
@@ -58,8 +58,8 @@ async def _talk(phone: Device | JsDevice, conversation: str, mark: str) -> None:
         assert message["text"] == f"{mark} {number}"
     burst = [phone.send(conversation, f"{mark}-burst-{number}") for number in range(AT_ONCE)]
     assert len({message["id"] for message in await asyncio.gather(*burst)}) == AT_ONCE
-    heard = await phone.hear("message:new", ROUNDS + AT_ONCE)
-    assert len({event["seq"] for event in heard}) == len(heard)
+    received = await phone.receive("message:new", ROUNDS + AT_ONCE)
+    assert len({event["seq"] for event in received}) == len(received)
 
 
 @pytest.mark.parametrize("transports", [POLLING, UPGRADE, WEBSOCKET], ids="+".join)
@@ -188,7 +188,7 @@ async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:
 
 
 @pytest.mark.parametrize("transports", [POLLING, UPGRADE, WEBSOCKET], ids="+".join)
-async def test_what_one_worker_commits_is_heard_at_the_others(spotter: Spotter, transports: tuple[str, ...]) -> None:
+async def test_what_one_worker_commits_is_received_at_the_others(spotter: Spotter, transports: tuple[str, ...]) -> None:
     client, trainer, conversation = await spotter.people.pair()
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(hopping_device(spotter.url, client, *transports))
@@ -199,5 +199,5 @@ async def test_what_one_worker_commits_is_heard_at_the_others(spotter: Spotter, 
         for number in range(ROUNDS):
             await here.send(conversation, f"across-{number}")
         for phone in there.values():
-            heard = await phone.hear("message:new", ROUNDS)
-            assert [event["seq"] for event in heard] == [*range(1, ROUNDS + 1)]
+            received = await phone.receive("message:new", ROUNDS)
+            assert [event["seq"] for event in received] == [*range(1, ROUNDS + 1)]

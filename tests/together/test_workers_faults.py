@@ -16,14 +16,14 @@ import pytest
 from server.embedded.process import is_free
 from tests.harness.devices import Device, device
 from tests.together.workers_program import Program, is_alive, program, start, until, worker_of
-from tests.together.workers_service import WorkersProgram, stage
+from tests.together.workers_service import WorkersProgram, workers_program
 
 UPGRADE = ("polling", "websocket")
 
 
 @pytest.fixture(scope="module")
 async def made(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
-    async with stage(mongo_url, redis_url) as made:
+    async with workers_program(mongo_url, redis_url) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ class WorkersProgram:
 
 
 @asynccontextmanager
-async def stage(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
+async def workers_program(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
     url = named(mongo_url, new_name())
     database = Database(url)
     try:

@@ -92,22 +92,22 @@ async def test_a_peer_that_never_answers_the_close_is_cut(serve: Harnesses) -> N
 async def test_backpressure_holds_what_was_read_already(echo: Harness) -> None:
     raw = await echo.raw_websocket()
     socket = await echo.socket()
-    heard: list[str | bytes] = []
+    received: list[str | bytes] = []
     two = asyncio.Event()
 
-    def hear(_: object, data: str | bytes) -> None:
-        heard.append(data)
-        if len(heard) in (2, 4):
+    def receive(_: object, data: str | bytes) -> None:
+        received.append(data)
+        if len(received) in (2, 4):
             socket.pause()
             two.set()
 
-    echo.engine.on_message = hear
+    echo.engine.on_message = receive
     raw.writer.write(b"".join(masked(TEXT, b"4%d" % n) for n in range(6)) + masked(PING, b""))
     await asyncio.wait_for(two.wait(), 5)
-    assert heard == ["0", "1"]
+    assert received == ["0", "1"]
     socket.resume()
-    assert heard == ["0", "1", "2", "3"]
+    assert received == ["0", "1", "2", "3"]
     socket.resume()
-    assert heard == ["0", "1", "2", "3", "4", "5"]
+    assert received == ["0", "1", "2", "3", "4", "5"]
     assert await raw.frame() == (PONG, b"")
     raw.close()

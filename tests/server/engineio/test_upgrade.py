@@ -120,12 +120,12 @@ async def test_upgrades_can_be_switched_off(serve: Harnesses) -> None:
     assert await closing_code(websocket) is not None
 
 
-async def poll_until_noop(server: Harness, sid: str, heard: list[str]) -> None:
+async def poll_until_noop(server: Harness, sid: str, received: list[str]) -> None:
     while True:
         packets = (await server.poll(sid))[1].split("\x1e")
         if packets == ["6"]:
             return
-        heard.extend(packets)
+        received.extend(packets)
 
 
 async def test_nothing_is_lost_or_doubled_under_load(echo: Harness) -> None:
@@ -140,16 +140,16 @@ async def test_nothing_is_lost_or_doubled_under_load(echo: Harness) -> None:
                 if n % pause == 0:
                     await asyncio.sleep(0)
 
-        heard: list[str] = []
-        polling = asyncio.create_task(poll_until_noop(echo, sid, heard))
+        received: list[str] = []
+        polling = asyncio.create_task(poll_until_noop(echo, sid, received))
         speaking = asyncio.create_task(speak())
         websocket = await echo.websocket(sid)
         await websocket.send_str("2probe")
         assert await text(websocket) == "3probe"
         await polling  # a client moves only when its last poll has returned
         await websocket.send_str("5")
-        while len(heard) < total:
-            heard.append(await text(websocket))
+        while len(received) < total:
+            received.append(await text(websocket))
         await speaking
-        assert heard == [f"4{n}" for n in range(total)]
+        assert received == [f"4{n}" for n in range(total)]
         socket.close()

@@ -33,9 +33,9 @@ class Bare:
         self.membership = Membership(redis, timing)
         self.lease = self.membership.lease
         self.registrar = Registrar(
-            self.scripts, self.lease, self.devices, self.last_seen, self._hear, lambda user, at: None, _AT_ONCE
+            self.scripts, self.lease, self.devices, self.last_seen, self._receive, lambda user, at: None, _AT_ONCE
         )
-        self.reaper = DeadNodeReaper(self.scripts, self.last_seen, self._hear)
+        self.reaper = DeadNodeReaper(self.scripts, self.last_seen, self._receive)
         self.membership.on_lease_lost(self.registrar.register_all_again)
         self.membership.on_node_dead(self.reaper.reap)
         self.membership.on_node_dead(self._note_dead)
@@ -77,5 +77,5 @@ class Bare:
     async def _note_dead(self, dead: DeadNode) -> None:
         self.dead.append(dead.ran_out)
 
-    def _hear(self, user_id: str, view: View) -> None:
+    def _receive(self, user_id: str, view: View) -> None:
         self.told.append((user_id, view))

@@ -7,14 +7,14 @@ import asyncio
 from server.presence.devices import Devices
 
 
-class Heard:
+class Received:
     def __init__(self, grace_seconds: float) -> None:
         self.now = 0
         self.changes: list[tuple[str, int]] = []
-        self.devices = Devices(grace_seconds, lambda: self.now, self._hear)
+        self.devices = Devices(grace_seconds, lambda: self.now, self._receive)
         self._changed = asyncio.Event()
 
-    def _hear(self, user_id: str, left_at: int) -> None:
+    def _receive(self, user_id: str, left_at: int) -> None:
         self.changes.append((user_id, left_at))
         self._changed.set()
 
@@ -25,43 +25,43 @@ class Heard:
 
 
 async def test_only_what_changes_for_others_is_told() -> None:
-    heard = Heard(60.0)
-    devices = heard.devices
+    received = Received(60.0)
+    devices = received.devices
     for device in ("phone", "laptop"):
         devices.connect(device, "u")
         devices.connect(device, "u")
     devices.set("phone", "away")
-    assert heard.changes == [("u", 0)]
+    assert received.changes == [("u", 0)]
     devices.set("laptop", "invisible")
     assert devices.status("u") == "away"
     assert devices.set("nobody's", "away") is None
-    assert len(heard.changes) == 2
+    assert len(received.changes) == 2
     devices.stop()
 
 
 async def test_a_device_that_left_counts_until_the_grace_is_over() -> None:
-    heard = Heard(0.05)
-    devices = heard.devices
+    received = Received(0.05)
+    devices = received.devices
     devices.connect("phone", "u")
-    heard.now = 7
+    received.now = 7
     devices.disconnect("phone")
     assert devices.status("u") == "online"
-    heard.now = 9
+    received.now = 9
     async with asyncio.timeout(5):
-        await heard.told_of(2)
+        await received.told_of(2)
     # It was seen when it left, not when the grace was over.
-    assert heard.changes == [("u", 0), ("u", 7)]
+    assert received.changes == [("u", 0), ("u", 7)]
     assert devices.status("u") is None
     assert not devices.users
 
 
 async def test_flapping_leaves_one_timer_and_no_trace() -> None:
-    heard = Heard(60.0)
-    devices = heard.devices
+    received = Received(60.0)
+    devices = received.devices
     for number in range(100):
         devices.connect(number, "u")
         devices.disconnect(number)
     assert devices.leaving == 1
-    assert heard.changes == [("u", 0)]
+    assert received.changes == [("u", 0)]
     devices.end_graces()
     assert (devices.leaving, len(devices.users)) == (0, 0)

@@ -76,7 +76,7 @@ async def test_what_was_said_last_is_true(redis: Redis, steps: Sequence[tuple[ob
         for step in steps:
             await fleet.do(*step)  # type: ignore[arg-type]
         await fleet.come_to_rest()
-        said = await heard(redis, listener)
+        said = await received(redis, listener)
     for user_id in USERS:
         now = (await Reading(Scripts(redis)).of([user_id]))[user_id]
         assert now.status == fleet.truth(user_id)
@@ -89,7 +89,7 @@ async def test_what_was_said_last_is_true(redis: Redis, steps: Sequence[tuple[ob
     assert await redis.zcard(DEAD) == 0
 
 
-async def heard(redis: Redis, listener: PubSub) -> dict[str, list[View]]:
+async def received(redis: Redis, listener: PubSub) -> dict[str, list[View]]:
     """Everything published so far, by user."""
     await redis.publish("end", b"")
     said: dict[str, list[View]] = {user_id: [] for user_id in USERS}

@@ -196,7 +196,7 @@ async def test_who_redis_does_not_know_of_was_seen(redis: Redis) -> None:
     assert node.seen == {"known": 8, "new": 8}
 
 
-async def test_who_left_before_redis_heard_of_it_was_seen_then(redis: Redis) -> None:
+async def test_who_left_before_redis_received_it_was_seen_then(redis: Redis) -> None:
     node = Bare(redis)
     await node.renew()
     node.put("u1", "online")

@@ -46,7 +46,7 @@ class Restorations:
         self.event.set()
 
 
-async def test_every_listener_hears_in_order(one: Bus, other: Bus) -> None:
+async def test_every_listener_receives_in_order(one: Bus, other: Bus) -> None:
     here, there, elsewhere = Receiver(), Receiver(), Receiver()
     assert one.up
     assert one.node != other.node
@@ -62,7 +62,7 @@ async def test_every_listener_hears_in_order(one: Bus, other: Bus) -> None:
     assert one.counters.failures == 0
 
 
-async def test_nothing_is_heard_after_unsubscribing(one: Bus, other: Bus, redis: RedisServer) -> None:
+async def test_nothing_is_received_after_unsubscribing(one: Bus, other: Bus, redis: RedisServer) -> None:
     receiver, again = Receiver(), Receiver()
     await one.subscribe("a", receiver)
     one.unsubscribe("a")

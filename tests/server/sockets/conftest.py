@@ -50,15 +50,15 @@ async def shared(
 
 
 @pytest.fixture(scope="module")
-def crowd(shared: RunningNode) -> People:
+def fresh_people(shared: RunningNode) -> People:
     """Makes people on the shared node."""
     return People(shared.node.store, shared.node.tokens, utc_now)
 
 
 @pytest.fixture(scope="module")
-async def unchanged(shared: RunningNode, crowd: People) -> AsyncIterator[World]:
+async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[World]:
     """Two people in a conversation, for a module whose tests leave everything exactly as it was."""
-    async with world(shared, crowd) as made:
+    async with world(shared, fresh_people) as made:
         before = await made.contents()
         yield made
         assert await made.contents() == before

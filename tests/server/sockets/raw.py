@@ -23,7 +23,7 @@ class Raw:
 
     def __init__(self, websocket: ClientConnection) -> None:
         self.websocket = websocket
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._ids = 0
 
     async def send(self, packet: str) -> None:
@@ -46,12 +46,12 @@ class Raw:
 
     async def until(self, start: str) -> str:
         """What follows ``start`` in the first packet that begins with it and was not asked for yet; others are kept."""
-        for at, packet in enumerate(self.heard):
+        for at, packet in enumerate(self.received):
             if packet.startswith(start):
-                del self.heard[at]
+                del self.received[at]
                 return packet[len(start) :]
         while not (packet := await self.receive()).startswith(start):
-            self.heard.append(packet)
+            self.received.append(packet)
         return packet[len(start) :]
 
     async def connect(self, token: object = None, namespace: str = CONVERSATIONS) -> Data:
@@ -65,7 +65,7 @@ class Raw:
             for start in (f"0{namespace},", f"4{namespace},"):
                 if packet.startswith(start):
                     return dict(json.loads(packet[len(start) :]))
-            self.heard.append(packet)
+            self.received.append(packet)
 
     async def ask(self, event: str, argument: str, namespace: str = CONVERSATIONS) -> Data:
         """The acknowledgement of an event whose argument is given as JSON text, however wrong."""
@@ -98,7 +98,7 @@ class Raw:
         """Wait for the server to close; answers the WebSocket's close code."""
         try:
             while True:
-                self.heard.append(await self.receive())
+                self.received.append(await self.receive())
         except ConnectionClosed as end:
             return end.rcvd.code if end.rcvd else None
 

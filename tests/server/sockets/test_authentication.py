@@ -93,8 +93,8 @@ AUTHS = (
 
 
 @pytest.fixture
-async def case(shared: RunningNode, crowd: People) -> AsyncIterator[Case]:
-    yield Case(shared, crowd, await crowd.make())
+async def case(shared: RunningNode, fresh_people: People) -> AsyncIterator[Case]:
+    yield Case(shared, fresh_people, await fresh_people.make())
     await until(lambda: not shared.node.gateway.clients)
 
 
@@ -173,7 +173,7 @@ async def test_a_socket_that_connects_nothing_is_sent_away(case: Case, monkeypat
     monkeypatch.setattr(case.running.node.gateway, "connect_within", 0.1)
     async with raw_socket(case.running.url) as raw:
         await raw.closed()
-        assert raw.heard == []
+        assert raw.received == []
 
 
 async def test_refusals_and_leavings_do_not_put_off_the_end(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ async def test_a_websocket_is_not_read_meanwhile(
             for _ in range(5):
                 assert await bystander.is_usable()
             assert client.in_flight == MAX_IN_FLIGHT
-            assert raw.heard == []
+            assert raw.received == []
             gate.opened.set()
             assert all([(await raw.answer_to(ack_id))["ok"] for ack_id in ids])
         assert gate.calls == COUNT

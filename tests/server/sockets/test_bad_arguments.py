@@ -102,7 +102,7 @@ async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: Wor
     for payload in ('["nonsense",{}]', '["message:send",{}]', '["message:send"]', "[]", f"[{NESTED}]"):
         await unchanged.speaker.send(f"2/conversations,{payload}")
     assert await unchanged.speaker.is_usable()
-    assert unchanged.speaker.heard == []
+    assert unchanged.speaker.received == []
     assert await unchanged.contents() == before
 
 

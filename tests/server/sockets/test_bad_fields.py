@@ -22,7 +22,7 @@ async def test_a_value_that_does_not_fit(unchanged: World, namespace: str, event
             answer = await unchanged.speaker.ask(event, as_object({**good, name: bad.value}), namespace)
             assert_refused(answer, bad.codes, name)
     assert await unchanged.contents() == before
-    assert unchanged.speaker.heard == []
+    assert unchanged.speaker.received == []
     await unchanged.assert_silence()
 
 

@@ -39,7 +39,7 @@ async def test_it_closes_the_socket(unchanged: World, packet: str) -> None:
         assert "sid" in await raw.connect(unchanged.client.token)
         await raw.send(packet)
         assert await raw.closed() is not None
-        assert raw.heard == []
+        assert raw.received == []
     assert gateway.bad_packets == counted + 1
     assert await unchanged.contents() == before
     await unchanged.assert_silence()

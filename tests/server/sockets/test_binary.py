@@ -37,7 +37,7 @@ async def test_without_an_acknowledgement_it_is_swallowed(unchanged: World) -> N
         await raw.send(f"61-/conversations,3[{PLACEHOLDER}]")
         await raw.websocket.send(b"x")
         assert await raw.is_usable()
-        assert raw.heard == []
+        assert raw.received == []
 
 
 async def test_an_attachment_that_was_not_announced_closes_the_socket(unchanged: World) -> None:
@@ -54,7 +54,7 @@ async def test_text_in_the_place_of_an_attachment_closes_the_socket(unchanged: W
         await raw.websocket.send(b"x")
         await raw.send('2/conversations,2["conversation:list",{}]')
         await raw.closed()
-        assert raw.heard == []
+        assert raw.received == []
 
 
 async def test_announcing_more_than_any_library_would_closes_the_socket(unchanged: World) -> None:

@@ -59,22 +59,22 @@ async def test_it_is_asked_for_one_minute_before_on_each_namespace(ageing: Agein
     expires_at = ageing.running.node.tokens.read(ageing.person.token, ageing.clock()).expires_at
     async with admitted(ageing.running.url, ageing.person.token, "/conversations", "/bookings") as raw:
         assert await raw.is_usable()
-        assert raw.heard == []
+        assert raw.received == []
         asked = await raw.event("auth:expiring", "/conversations")
         assert from_wire(asked["expiresAt"], "expiresAt") == expires_at
         assert timedelta(seconds=45) < expires_at - ageing.clock() <= timedelta(seconds=60)
         assert await raw.event("auth:expiring", "/bookings") == asked
         assert await raw.is_usable("/bookings")
-        assert raw.heard == []
+        assert raw.received == []
 
 
 async def test_unanswered_it_ends_with_a_reason_on_each_namespace(ageing: Ageing) -> None:
     ageing.age(left=SHORT)
     async with admitted(ageing.running.url, ageing.person.token, *NAMESPACES) as raw:
         await raw.closed()
-        said = [packet.partition(",")[2] for packet in raw.heard if "session:revoked" in packet]
+        said = [packet.partition(",")[2] for packet in raw.received if "session:revoked" in packet]
         assert said == ['["session:revoked",{"reason":"expired"}]'] * 3
-        assert sum("auth:expiring" in packet for packet in raw.heard) == 3
+        assert sum("auth:expiring" in packet for packet in raw.received) == 3
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
@@ -87,12 +87,12 @@ async def test_one_answer_renews_all(ageing: Ageing, namespace: str) -> None:
     ):
         await raw.event("auth:expiring", namespace)
         assert await refresh(raw, await ageing.fresh(), namespace) == {"ok": True, "data": {}}
-        raw.heard.clear()
+        raw.received.clear()
         # What was not renewed ends when the token does; by then the renewed one would have, too.
         await unanswered.closed()
         for each in NAMESPACES:
             assert await raw.is_usable(each)
-        assert raw.heard == []
+        assert raw.received == []
     assert stale.id != ageing.person.id
 
 
@@ -103,7 +103,7 @@ async def test_a_renewed_token_is_asked_for_in_its_turn(ageing: Ageing) -> None:
         await raw.event("auth:expiring")
         ageing.age(left=60 + SHORT)
         assert (await refresh(raw, newer))["ok"]
-        assert raw.heard == []
+        assert raw.received == []
         asked = await raw.event("auth:expiring")
         newer_end = ageing.running.node.tokens.read(newer, ageing.clock()).expires_at
         assert from_wire(asked["expiresAt"], "expiresAt") == newer_end
@@ -128,7 +128,7 @@ async def test_what_does_not_renew(ageing: Ageing) -> None:
         assert ageing.running.node.registry.users == 1
         assert (await refresh(raw, current))["ok"]
         await raw.closed()
-        assert sum("session:revoked" in packet for packet in raw.heard) == 2
+        assert sum("session:revoked" in packet for packet in raw.received) == 2
 
 
 async def test_a_refused_renewal_takes_nothing_away(ageing: Ageing) -> None:

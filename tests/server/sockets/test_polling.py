@@ -124,7 +124,7 @@ async def test_split_at_every_byte(sender: Sender) -> None:
     assert heads[sender.conversation] == sender.sent == size - 1
 
 
-async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: RunningNode, people: People) -> None:
+async def test_a_poller_that_is_cut_in_a_burst_receives_why(running: RunningNode, people: People) -> None:
     """The poll is open, and its answer holds less than what there is to say."""
     person = await people.make()
     async with aiohttp.ClientSession() as http:
@@ -137,12 +137,12 @@ async def test_a_poller_that_is_cut_in_a_burst_hears_why(running: RunningNode, p
         for _ in range(40):
             running.node.publisher.publish(typing, rooms.user(person.id))
         running.node.registry.cut(person.id, "logout")
-        heard = [await hearing, *[await poller.packet() for _ in range(40)]]
-        assert [packet for packet in heard if '"typing"' in packet] == heard[:40]
-        assert heard[-1] == '2/conversations,["session:revoked",{"reason":"logout"}]'
+        received = [await hearing, *[await poller.packet() for _ in range(40)]]
+        assert [packet for packet in received if '"typing"' in packet] == received[:40]
+        assert received[-1] == '2/conversations,["session:revoked",{"reason":"logout"}]'
 
 
-async def test_a_poller_that_is_cut_hears_why_at_its_next_poll(running: RunningNode, people: People) -> None:
+async def test_a_poller_that_is_cut_receives_why_at_its_next_poll(running: RunningNode, people: People) -> None:
     person = await people.make()
     async with aiohttp.ClientSession() as http:
         poller = await Poller.open(running.url, http)

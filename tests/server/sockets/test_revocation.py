@@ -23,9 +23,9 @@ ENDED = '4{},{{"message":"This session has ended; sign in again.","data":{{"code
 
 
 @pytest.fixture
-async def account(shared: RunningNode, crowd: People) -> AsyncIterator[Account]:
+async def account(shared: RunningNode, fresh_people: People) -> AsyncIterator[Account]:
     async with aiohttp.ClientSession() as http:
-        yield await Account.make(shared, crowd, http)
+        yield await Account.make(shared, fresh_people, http)
     await until(lambda: not shared.node.gateway.clients)
 
 
@@ -37,7 +37,7 @@ async def connected(url: str, *tokens: str) -> AsyncIterator[list[Raw]]:
 
 async def assert_cut(raw: Raw, reason: str) -> None:
     await raw.closed()
-    said = [packet for packet in raw.heard if "session:revoked" in packet]
+    said = [packet for packet in raw.received if "session:revoked" in packet]
     assert said == [f'2{namespace},["session:revoked",{{"reason":"{reason}"}}]' for namespace in NAMESPACES]
 
 
@@ -45,7 +45,7 @@ async def assert_alive(*raws: Raw) -> None:
     for raw in raws:
         for namespace in NAMESPACES:
             assert await raw.is_usable(namespace)
-        assert raw.heard == []
+        assert raw.received == []
 
 
 async def logout(account: Account, first: Tokens, second: Tokens) -> str:
@@ -86,9 +86,12 @@ Way = Callable[[Account, Tokens, Tokens], Awaitable[str]]
 
 
 @pytest.mark.parametrize("way", [logout, end_from_afar, reuse])
-async def test_one_session_ends(account: Account, crowd: People, way: Way) -> None:
+async def test_one_session_ends(account: Account, fresh_people: People, way: Way) -> None:
     first, second = await account.login(), await account.login()
-    mine, others = first["accessToken"], (second["accessToken"], account.person.token, (await crowd.make()).token)
+    mine, others = (
+        first["accessToken"],
+        (second["accessToken"], account.person.token, (await fresh_people.make()).token),
+    )
     async with connected(account.running.url, mine, mine, *others) as (one, same, *rest):
         reason = await way(account, first, second)
         await assert_cut(one, reason)
@@ -99,9 +102,9 @@ async def test_one_session_ends(account: Account, crowd: People, way: Way) -> No
 
 
 @pytest.mark.parametrize("way", [logout_all, change_password])
-async def test_all_sessions_end(account: Account, crowd: People, way: Way) -> None:
+async def test_all_sessions_end(account: Account, fresh_people: People, way: Way) -> None:
     first, second = await account.login(), await account.login()
-    tokens = first["accessToken"], second["accessToken"], (await crowd.make()).token
+    tokens = first["accessToken"], second["accessToken"], (await fresh_people.make()).token
     async with connected(account.running.url, *tokens) as (one, two, other):
         reason = await way(account, first, second)
         await assert_cut(one, reason)
@@ -149,7 +152,7 @@ async def test_a_session_that_ends_while_its_token_is_looked_up_is_cut(
             node.registry.cut(account.person.id, "logout", session_id)
             gate.opened.set()
             await raw.closed()
-        assert raw.heard == [ENDED.format("/conversations")]
+        assert raw.received == [ENDED.format("/conversations")]
     assert node.rooms.connections == 0
 
 
@@ -168,7 +171,7 @@ async def test_a_second_namespace_is_looked_up_when_the_first_is_cut(
             gate.opened.set()
             await raw.closed()
         told = '2/conversations,["session:revoked",{"reason":"logout"}]'
-        assert raw.heard == [told, ENDED.format("/presence")]
+        assert raw.received == [told, ENDED.format("/presence")]
 
 
 async def test_leaving_while_connect_is_pending_takes_it_back(
@@ -190,12 +193,12 @@ async def test_leaving_while_connect_is_pending_takes_it_back(
             gate.opened.set()
             assert "sid" in await raw.answer_to_connect()
         assert await raw.is_usable()
-        assert raw.heard == []
+        assert raw.received == []
         assert node.rooms.connections == 1
 
 
-async def test_what_was_asked_before_the_cut_is_still_done(account: Account, crowd: People) -> None:
-    client, _, conversation = await crowd.pair()
+async def test_what_was_asked_before_the_cut_is_still_done(account: Account, fresh_people: People) -> None:
+    client, _, conversation = await fresh_people.pair()
     node = account.running.node
     async with admitted(account.running.url, client.token) as raw:
         body = f'"conversationId":"{conversation}","text":"last words"'
@@ -206,5 +209,5 @@ async def test_what_was_asked_before_the_cut_is_still_done(account: Account, cro
         await raw.closed()
     await asyncio.wait_for(node.dispatcher.drain(), 10)
     stored = await node.store.log.read.heads([conversation])
-    acknowledged = 1 + sum(packet.startswith("3/conversations,") for packet in raw.heard)
+    acknowledged = 1 + sum(packet.startswith("3/conversations,") for packet in raw.received)
     assert stored[conversation] >= acknowledged

@@ -20,7 +20,7 @@ from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
 from server.engineio.transport import Limits
 from server.sockets import gateway
 from server.sockets.clients import Client
-from tests.harness.light_sockets import Light, crowd, open_light
+from tests.harness.light_sockets import Light, open_light, open_sockets
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.server.sockets.waiting import until
@@ -82,7 +82,10 @@ def test_the_bounds_are_those_promised() -> None:
 async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: RunningNode, people: People) -> None:
     person, other = await people.make(), await people.make()
     room = rooms.user(person.id)
-    async with crowd(running.url, [person.token] * 4) as deaf, crowd(running.url, [person.token, other.token]) as good:
+    async with (
+        open_sockets(running.url, [person.token] * 4) as deaf,
+        open_sockets(running.url, [person.token, other.token]) as good,
+    ):
         for light in deaf:
             await stop_reading(light)
         before, most, said = memory(), 0, 0
@@ -94,7 +97,7 @@ async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: Runn
                 most = max(most, memory() - before)
             # The good reader keeps up.
             await good[0].until(f'2{CONVERSATIONS},["session:revoked"')
-            good[0].heard.clear()
+            good[0].received.clear()
         assert said >= 100  # it was the node's buffer that filled
         assert most < 20 * MEGABYTE
         assert len(running.node.gateway.eio.sockets) == 2
@@ -111,7 +114,10 @@ async def test_a_half_open_connection_is_noticed(
     async with running_node(database_url, redis_url, tmp_path) as running:
         people = People(running.node.store, running.node.tokens, running.node.context.clock)
         dead, alive = await people.make(), await people.make()
-        async with crowd(running.url, [dead.token]) as (silent,), crowd(running.url, [alive.token]) as (good,):
+        async with (
+            open_sockets(running.url, [dead.token]) as (silent,),
+            open_sockets(running.url, [alive.token]) as (good,),
+        ):
             assert silent.transport is not None
             silent.transport.pause_reading()
             started = asyncio.get_running_loop().time()
@@ -133,10 +139,10 @@ async def test_one_user_has_so_many_sockets(database_url: str, redis_url: str, t
         people = People(running.node.store, running.node.tokens, running.node.context.clock)
         person, other = await people.make(), await people.make()
         most = int(SOCKETS_PER_USER * float(scale))
-        async with crowd(running.url, [person.token] * most) as lights:
+        async with open_sockets(running.url, [person.token] * most) as lights:
             with pytest.raises(ConnectionRefusedError, match="rate_limited"):
                 await open_light(running.url, person.token)
-            async with crowd(running.url, [other.token]) as (good,):
+            async with open_sockets(running.url, [other.token]) as (good,):
                 assert await good.is_usable()
             lights[0].leave()
             await until(lambda: len(running.node.registry._of_user[person.id]) < most)
@@ -149,7 +155,7 @@ async def test_one_address_has_so_many_sockets(database_url: str, redis_url: str
         persons = [await people.make() for _ in range(11)]
         most = int(SOCKETS_PER_ADDRESS * 0.1)
         tokens = [person.token for person in persons for _ in range(2)]
-        async with crowd(running.url, tokens[:most]) as lights:
+        async with open_sockets(running.url, tokens[:most]) as lights:
             with pytest.raises(ConnectionRefusedError, match=r"HTTP/1\.1 429"):
                 await open_light(running.url, tokens[-1])
             lights[0].leave()
@@ -160,7 +166,7 @@ async def test_one_address_has_so_many_sockets(database_url: str, redis_url: str
 async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, people: People) -> None:
     """Twice as many sockets that are in everything leave at about the same cost each, and take their memory along."""
     persons = [await people.make() for _ in range(20)]
-    # The larger crowd first: what the allocator keeps of it has room for the smaller one.
+    # The larger group first: what the allocator keeps of it has room for the smaller one.
     many = await leave_at_once(running, persons, 1000)
     before, objects = memory(), len(gc.get_objects())
     few = await leave_at_once(running, persons, 500)
@@ -171,12 +177,12 @@ async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, p
 
 
 async def test_a_socket_that_left_is_freed_without_the_collector(running: RunningNode, people: People) -> None:
-    """``serve`` lets it run rarely: cycles would keep a crowd's memory for a long time."""
+    """``serve`` lets it run rarely: cycles would keep their memory for a long time."""
     person = await people.make()
     gc.collect()
     gc.disable()
     try:
-        async with crowd(running.url, [person.token] * 5, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
+        async with open_sockets(running.url, [person.token] * 5, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
             left = [weakref.ref(socket) for socket in running.node.gateway.eio.sockets.values()]
             for light in lights:
                 light.leave()
@@ -189,7 +195,7 @@ async def test_a_socket_that_left_is_freed_without_the_collector(running: Runnin
 async def leave_at_once(running: RunningNode, persons: list[Person], count: int) -> float:
     """CPU seconds that each socket's leaving took."""
     tokens = [persons[at % len(persons)].token for at in range(count)]
-    async with crowd(running.url, tokens, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
+    async with open_sockets(running.url, tokens, CONVERSATIONS, PRESENCE, BOOKINGS) as lights:
         gc.collect()
         started = time.process_time()
         for light in lights:
@@ -203,7 +209,7 @@ async def test_a_revoked_socket_is_closed_whatever_it_is_doing(
     running: RunningNode, people: People, state: str
 ) -> None:
     person, other = await people.make(), await people.make()
-    async with crowd(running.url, [person.token, other.token]) as (cut, kept):
+    async with open_sockets(running.url, [person.token, other.token]) as (cut, kept):
         client = client_of(running, person)
         if state == "paused":
             client.hold("flood")

@@ -42,7 +42,7 @@ class World:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
         for namespace in NAMESPACES:
             assert await self.listener.is_usable(namespace)
-        assert self.listener.heard == []
+        assert self.listener.received == []
 
 
 @asynccontextmanager
@@ -57,8 +57,8 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
         await listener.until(f'2{CONVERSATIONS},["message:new"')
         trainer_user = await running.node.store.users.by_id(trainer.id)
         trainer_id = trainer_user.profile_id if trainer_user else ""
-        speaker.heard.clear()
-        listener.heard.clear()
+        speaker.received.clear()
+        listener.received.clear()
         known = {
             "conversationId": json.dumps(conversation),
             "messageId": json.dumps(message),
