@@ -34,9 +34,9 @@ async def test_the_plan_skips_from_head_to_head(shared_database: Database, conve
             "verbosity": "executionStats",
         }
     )
-    stages = [one_node for one_node in _stages(explained) if "one_node" in one_node]
-    skips = [one_node for one_node in stages if one_node["one_node"] == "DISTINCT_SCAN"]
-    assert not {"SORT", "FETCH", "COLLSCAN"} & {one_node["one_node"] for one_node in stages}
+    stages = [stage for stage in _stages(explained) if "stage" in stage]
+    skips = [stage for stage in stages if stage["stage"] == "DISTINCT_SCAN"]
+    assert not {"SORT", "FETCH", "COLLSCAN"} & {stage["stage"] for stage in stages}
     scanned = [skip["keysExamined"] for skip in skips if "keysExamined" in skip]
     assert scanned
     assert max(scanned) <= 3 * conversations
