@@ -55,7 +55,7 @@ class Job:
     # Rows that one node works on at once.
     at_once: int = 4
     # Between two looks for rows, when there are none; ``WakeUps`` shortens it.
-    poll: timedelta = timedelta(seconds=1)
+    poll: timedelta = timedelta(seconds=2)
     # With the standard back-off that is about an hour.
     attempts: int = 20
     backoff: Backoff = Backoff()

@@ -66,6 +66,9 @@ class Budget:
         """Seconds; 0 or less when it has run out."""
         return min(self._deadline - monotonic(), self._each)
 
+    def deadline(self, now: float, seconds: float) -> float:
+        return min(self._deadline, now + min(self._each, seconds))
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What passes here is the client's own time."""
@@ -94,6 +97,14 @@ def remaining() -> float:
     """Seconds that the command at work here may still take; without one, as many as it likes."""
     budget = _current.get()
     return math.inf if budget is None or budget.over else budget.remaining()
+
+
+def deadline(now: float, seconds: float) -> float:
+    """The instant by the monotonic clock until which one operation may take: ``seconds`` from now, or the budget's."""
+    budget = _current.get()
+    if budget is None or budget.over:
+        return now + seconds
+    return budget.deadline(now, seconds)
 
 
 def require_time() -> None:

@@ -26,7 +26,8 @@ from store.work_queue import Backlog, WorkRow
 
 log = structlog.get_logger("durable work")
 
-BACKLOG_SECONDS = 15.0
+# Six reads a job: they cost more than the claims of an idle node.
+BACKLOG_SECONDS = 60.0
 # Claims are shorter than leases by this part, so that work is over before another node may begin.
 _OF_LEASE = 0.9
 _RELEASE_SECONDS = 1.0

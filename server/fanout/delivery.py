@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 
 import structlog
 
 from domain.wire.events import BOOKINGS, CONVERSATIONS, SyncRequired
-from server.engineio.socket import EngineSocket
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.frames import Frame
@@ -40,13 +40,16 @@ class Delivery:
 
     def deliver(self, namespace: str, room: str, frame: Frame) -> None:
         members = self._members(namespace, room)
-        if not self._freshness.current:
+        if monotonic() >= self._freshness.expires_at:
             if members:
                 self._freshness.missed()
             return
         self.counters.delivered += len(members)
         for socket in members:
-            _write(socket, frame)
+            try:
+                socket.send_frame(frame)
+            except Exception as error:
+                _log_failure(error)
 
     def resync(self, room: str) -> None:
         """Whoever is in the room has to ask what it missed."""
@@ -54,12 +57,12 @@ class Delivery:
             members = self._members(namespace, room)
             self.counters.resyncs += len(members)
             for socket in members:
-                _write(socket, frame)
+                try:
+                    socket.send_frame(frame)
+                except Exception as error:
+                    _log_failure(error)
 
 
-def _write(socket: EngineSocket, frame: Frame) -> None:
-    try:
-        socket.send_frame(frame)
-    except Exception as error:
-        # The other sockets of the room are not to miss it.
-        log.error("writing to a socket failed", **safe_traceback(error))
+def _log_failure(error: Exception) -> None:
+    """And go on: the other sockets of the room are not to miss it."""
+    log.error("writing to a socket failed", **safe_traceback(error))

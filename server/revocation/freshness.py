@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from time import monotonic
 
 import structlog
 
@@ -19,30 +20,32 @@ PATIENCE_SECONDS = 1.0
 
 
 class Freshness:
-    """``current``: every revocation older than the bound has been acted on.
+    """``current``: every revocation older than the bound has been acted on; so it is before ``expires_at``.
 
     It is asked at each use and not by a timer: after a stall of the process, what lies unread in its sockets would
     otherwise be served before the timer is run. Always current until ``start`` and after ``stop``.
     """
 
+    __slots__ = ("_confirmed", "_missed", "_restored", "_told", "expires_at")
+
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._known_at = math.inf
+        # By the monotonic clock. Read as it is where each message passes: a property costs more than the comparison.
+        self.expires_at = math.inf
         self._missed = False
         self._told = False
         self._confirmed = asyncio.Event()
         self._restored: list[Callable[[], None]] = []
 
     def start(self) -> None:
-        self._known_at = self._loop.time()
+        self.expires_at = monotonic() + BOUND_SECONDS
 
     def stop(self) -> None:
-        self._known_at = math.inf
+        self.expires_at = math.inf
         self._wake()
 
     @property
     def current(self) -> bool:
-        return self._loop.time() - self._known_at < BOUND_SECONDS
+        return monotonic() < self.expires_at
 
     def on_restored(self, callback: Callable[[], None]) -> None:
         """Call it when it is current again and something was kept from sockets meanwhile."""
@@ -56,8 +59,8 @@ class Freshness:
             log.warning("sockets are not served: revocations are not known")
 
     def confirm(self, at: float) -> None:
-        """All revocations up to that instant, by the loop's clock, have been acted on."""
-        self._known_at = max(self._known_at, at)
+        """All revocations up to that instant, by the monotonic clock, have been acted on."""
+        self.expires_at = max(self.expires_at, at + BOUND_SECONDS)
         if not self.current:
             return
         self._wake()

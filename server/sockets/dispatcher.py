@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -75,6 +76,7 @@ class Dispatcher:
         freshness: Freshness,
     ) -> None:
         self._context = context
+        self._loop = asyncio.get_running_loop()
         self._freshness = freshness
         self._rows: dict[str, dict[str, Row | SocketRow]] = {
             namespace: {**{row.event: row for row in own}, **{row.event: row for row in rows}}
@@ -107,12 +109,11 @@ class Dispatcher:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
         work = _Command(client, connection, row, command, ack_id, Budget(connection.actor.user_id))
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run(work))
+        task = self._loop.create_task(self._run(work))
         self._at_work[task] = work
         task.add_done_callback(self._at_work.pop)
         if self._sweeping is None:
-            self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
@@ -135,7 +136,7 @@ class Dispatcher:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
             client.hold("flood")
-            asyncio.get_running_loop().call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
+            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
 
     @staticmethod
     def _forgive(client: Client) -> None:
@@ -175,7 +176,7 @@ class Dispatcher:
         client, connection, row, command = work.client, work.connection, work.row, work.command
         command_budget.begin(work.budget)
         try:
-            if not self._freshness.current:
+            if monotonic() >= self._freshness.expires_at:
                 await self._freshness.wait()
             if isinstance(row, SocketRow):
                 result = await row.handler(client, command)
@@ -183,7 +184,7 @@ class Dispatcher:
                 result = await self._read(client, connection, row, command)
             else:
                 result = await row.handler(self._context, connection.actor, command)
-            if not self._freshness.current:
+            if monotonic() >= self._freshness.expires_at:
                 # It may hold what others wrote.
                 await self._freshness.wait()
             code, envelope = "ok", packets.success(result)
@@ -203,9 +204,12 @@ class Dispatcher:
         soon after."""
         self._sweeping = None
         if self._at_work:
-            self._sweeping = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
         for work in tuple(self._at_work.values()):
-            if not work.answered and work.budget.remaining() <= 0:
+            if work.budget.remaining() > 0:
+                # They are in the order of their arrival, and all have the same time.
+                break
+            if not work.answered:
                 work.answered = True
                 error = unavailable()
                 self._answer(work, error.code.value, packets.failure(error))

@@ -31,10 +31,14 @@ class TypingIndicators:
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None:
         """Tell the other side of a change; a repetition extends it, and is told of now and then."""
-        key, loop = (member.conversation_id, user_id), asyncio.get_running_loop()
+        key = (member.conversation_id, user_id)
         known = self._active.pop(key, None)
         if known is not None:
             known.end.cancel()
+        elif not active:
+            # So it is with each message that is sent: asking for the running loop is a system call there.
+            return
+        loop = asyncio.get_running_loop()
         again = known is not None and loop.time() - known.told_at >= SAID_AGAIN_AFTER_SECONDS
         tell = known is None or again if active else known is not None
         if active:

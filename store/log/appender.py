@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
-from store.command_budget import BUDGET_SECONDS, no_budget, remaining
+from store.command_budget import BUDGET_SECONDS, deadline, no_budget
 from store.database import Database, Document
 from store.failures import NOT_NOW, is_transient
 from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
@@ -93,15 +93,16 @@ class Appender:
         waits before it: the entry is then not stored, or its outcome is not known yet.
         """
         future: asyncio.Future[Appended] = self._loop.create_future()
-        patience = min(PATIENCE_SECONDS, remaining())
-        if patience <= 0:
+        now = self._loop.time()
+        until = deadline(now, PATIENCE_SECONDS)
+        if until <= now:
             future.set_exception(unavailable())
             return future
         if self._waiting >= MAX_WAITING:
             future.set_exception(unavailable("Too many messages are waiting to be stored."))
             return future
         queue = self._queue_of(document["conversationId"])
-        queue.waiting.append(Pending(document, future, self._loop.time() + patience, announce))
+        queue.waiting.append(Pending(document, future, until, announce))
         self._waiting += 1
         if not queue.busy:
             queue.busy = True

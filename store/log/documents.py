@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from bson import ObjectId
@@ -43,12 +44,18 @@ SCHEMA = CollectionSchema(
 )
 
 
+@lru_cache(maxsize=16_384)
+def shared_id(text: str) -> ObjectId:
+    """Of a conversation or a user, whose ids come with every message: one object for each, found by identity."""
+    return ObjectId(text)
+
+
 def message_document(record: MessageRecord) -> Document:
     """A new message; what is empty is left out, since the log is mostly plain text."""
     document: Document = {
         "_id": ObjectId(record.id),
-        "conversationId": ObjectId(record.conversation_id),
-        "senderId": ObjectId(record.sender_id),
+        "conversationId": shared_id(record.conversation_id),
+        "senderId": shared_id(record.sender_id),
         "seq": record.seq,
         "kind": record.kind,
         "text": record.text,
@@ -149,8 +156,8 @@ def change_document(change: Change) -> Document:
     """A new change, marked until it is applied to its target."""
     document: Document = {
         "_id": ObjectId(change.id),
-        "conversationId": ObjectId(change.conversation_id),
-        "senderId": ObjectId(change.sender_id),
+        "conversationId": shared_id(change.conversation_id),
+        "senderId": shared_id(change.sender_id),
         "seq": change.seq,
         "change": change.kind,
         "target": ObjectId(change.target),

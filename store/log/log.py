@@ -15,7 +15,7 @@ from store.database import Database
 from store.log.appender import Appender
 from store.log.changes import Changes
 from store.log.conversation_queue import Appended
-from store.log.documents import change_document, change_record, message_document, message_record
+from store.log.documents import change_document, change_record, message_document, message_record, shared_id
 from store.log.projections import Projections
 from store.log.reader import LogReader
 from store.work_queue import WorkRow
@@ -74,11 +74,11 @@ class Log:
 
     def known_head(self, conversation_id: str) -> int:
         """The head as far as this process knows it without looking: a lower bound."""
-        return self.appender.known_head(ObjectId(conversation_id))
+        return self.appender.known_head(shared_id(conversation_id))
 
     def received(self, conversation_id: str, seq: int) -> None:
         """Another node has committed this entry: the next one written here comes after it."""
-        self.appender.received(ObjectId(conversation_id), seq)
+        self.appender.received(shared_id(conversation_id), seq)
 
     async def _message(
         self, record: MessageRecord, appending: Awaitable[Appended], announced: list[A]
