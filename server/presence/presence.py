@@ -137,7 +137,8 @@ class Presence:
         self.watches.assume(user_id, self.lease.ours, left_at)
 
     def _lost(self) -> None:
-        # A process that was frozen has yet to notice who left meanwhile.
+        # A process that was frozen has yet to notice who left meanwhile: until then nobody is registered.
+        self.registrar.hold()
         asyncio.get_running_loop().call_later(self._timing.notice_seconds, self._register_again)
         self._catch_up.set()
 
