@@ -8,12 +8,17 @@ from domain.bookings import Booking, wall_times
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """``to`` is one address; ``text`` is the plain part, ``html`` an optional twin."""
+    """``to`` is one address; ``text`` is the plain part, ``html`` an optional twin.
+
+    ``key`` names a mail that may be handed in again after a crash, by any node: each time it is the same message. It
+    must hold something that nobody can guess.
+    """
 
     to: str
     subject: str
     text: str
     html: str | None = None
+    key: str | None = None
 
 
 def verification_code(to: str, code: str) -> Mail:
@@ -79,6 +84,7 @@ def session_reminder(to: str, booking: Booking, other: str, hours: int) -> Mail:
         to=to,
         subject=f"Your session {soon}",
         text=f"Your session with {' '.join(other.split())} begins {soon}:\n\n{when}\n",
+        key=f"reminder {booking.id} {booking.starts_at.isoformat()} {hours} {to}",
     )
 
 

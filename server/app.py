@@ -96,7 +96,7 @@ class Node:
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.SOCKETS_SECONDS))
+            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS))
             if settings.smtp_url
             else PrintedMailer()
         )
@@ -131,7 +131,7 @@ class Node:
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
         self.typing = TypingIndicators(self.publisher)
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
-        self.audience = audience = WatchingConnections()
+        self.audience = audience = WatchingConnections(self.freshness)
         self.membership = Membership(self.bus.redis)
         self.presence = Presence(
             self.bus,
@@ -140,6 +140,7 @@ class Node:
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
         )
+        self.freshness.on_restored(self.presence.tell_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)

@@ -13,6 +13,8 @@ log = structlog.get_logger("node")
 DRAIN_SECONDS = 10.0
 COMMANDS_SECONDS = 2.5
 SOCKETS_SECONDS = 3.0
+# Beside the sockets; what is then given up is counted, which takes a moment.
+MAILS_SECONDS = 2.5
 WRITES_SECONDS = 1.2
 PRESENCE_SECONDS = 0.8
 OUTAGE_SECONDS = 0.5

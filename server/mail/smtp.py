@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import sys
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -44,12 +45,19 @@ def to_message(mail: Mail, sender: Address) -> EmailMessage:
     message["To"] = recipient
     message["Subject"] = mail.subject
     message["Date"] = formatdate(localtime=False)
-    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Message-ID"] = _message_id(mail, sender.domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def _message_id(mail: Mail, domain: str) -> str:
+    """Whoever receives a mail twice, because an answer was lost, knows by it that it is one."""
+    if mail.key is None:
+        return make_msgid(domain=domain)
+    return f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:40]}@{domain}>"
 
 
 class PrintedMailer:
@@ -75,6 +83,8 @@ class PrintedMailer:
 log = structlog.get_logger(__name__)
 
 _PORTS = {"smtp": 25, "smtps": 465}
+# For a goodbye that changes nothing.
+_QUIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ class SmtpMailer:
         self._queue: asyncio.Queue[Mail] = asyncio.Queue(self._patience.queue)
         self._stopping = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
+        self._in_hand = 0
 
     def send(self, mail: Mail) -> None:
         """Queue it. When the queue is full the mail is dropped and said so: every code can be asked for again."""
@@ -132,7 +143,7 @@ class SmtpMailer:
     async def deliver(self, mail: Mail) -> bool:
         """One try, past the queue. What the server refuses for good is not worth another."""
         try:
-            await self._hand_in(mail)
+            await self._hand_in(to_message(mail, self._sender))
         except (SMTPException, OSError, TimeoutError) as error:
             log.warning("mail_failed", error=type(error).__name__, final=is_final(error))
             return is_final(error)
@@ -146,25 +157,28 @@ class SmtpMailer:
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), self._patience.drain)
-        if left := self._queue.qsize():
+        if left := self._queue.qsize() + self._in_hand:
             log.error("mail_dropped", reason="shutdown", count=left)
         await cancelled(self._workers)
 
     async def _work(self) -> None:
         while True:
             mail = await self._queue.get()
+            self._in_hand += 1
             try:
                 await self._deliver(mail)
             except Exception as error:
                 # Neither the recipient nor the code belongs in a log.
                 log.error("mail_failed", error=type(error).__name__)
             finally:
+                self._in_hand -= 1
                 self._queue.task_done()
 
     async def _deliver(self, mail: Mail) -> None:
+        message = to_message(mail, self._sender)
         for pause in (*self._patience.pauses, None):
             try:
-                await self._hand_in(mail)
+                await self._hand_in(message)
             except (SMTPException, OSError, TimeoutError) as error:
                 if pause is None or is_final(error):
                     raise
@@ -173,22 +187,29 @@ class SmtpMailer:
             else:
                 return
 
-    async def _hand_in(self, mail: Mail) -> None:
-        # The library bounds each step; a server that answers each of them late would have many times as long.
-        async with asyncio.timeout(self._patience.timeout):
-            await aiosmtplib.send(
-                to_message(mail, self._sender),
-                sender=self._sender.addr_spec,
-                recipients=[mail.to],
-                hostname=self._place.host,
-                port=self._place.port,
-                use_tls=self._place.tls,
-                # None: upgrade when it is offered.
-                start_tls=False if self._place.tls else None,
-                username=self._place.username,
-                password=self._place.password,
-                timeout=self._patience.timeout,
-            )
+    async def _hand_in(self, message: EmailMessage) -> None:
+        client = aiosmtplib.SMTP(
+            hostname=self._place.host,
+            port=self._place.port,
+            use_tls=self._place.tls,
+            # None: upgrade when it is offered.
+            start_tls=False if self._place.tls else None,
+            username=self._place.username,
+            password=self._place.password,
+            timeout=self._patience.timeout,
+        )
+        try:
+            # The library bounds each step; a server that answers each of them late would have many times as long.
+            async with asyncio.timeout(self._patience.timeout):
+                await client.connect()
+                await client.send_message(message)
+            # The mail is theirs now: a server that hangs here must not have it sent again.
+            with contextlib.suppress(SMTPException, OSError, TimeoutError):
+                async with asyncio.timeout(_QUIT_SECONDS):
+                    await client.quit()
+        finally:
+            # Without a goodbye if anything failed: the library's own waits for an answer once more.
+            client.close()
 
     async def _pause(self, seconds: float) -> None:
         if self._stopping.is_set():

@@ -14,11 +14,15 @@ from server.engineio.socket import EngineSocket
 from server.presence.presence import Presence
 from server.protocol import frames
 from server.protocol.packets import encode
+from server.revocation.freshness import Freshness
 from server.sockets.clients import Client, NamespaceConnection
 
 
 class WatchingConnections:
-    def __init__(self) -> None:
+    """``freshness``: while it is not current, a connection may be one of a session that was revoked."""
+
+    def __init__(self, freshness: Freshness) -> None:
+        self._freshness = freshness
         self._sockets: dict[str, EngineSocket] = {}
         self._watching: dict[str, dict[str, EngineSocket]] = {}
         self.told = 0
@@ -46,6 +50,12 @@ class WatchingConnections:
         watching = self._watching.get(user_id)
         if watching is not None and watching.pop(connection, None) is not None and not watching:
             del self._watching[user_id]
+
+    def may_be_told(self) -> bool:
+        if self._freshness.current:
+            return True
+        self._freshness.missed()
+        return False
 
     def tell(self, event: PresenceChanged) -> None:
         """Encoded once, written to everybody; a copy, as writing to one that does not read may end it."""

@@ -120,6 +120,10 @@ class Presence:
         if user_id is not None and self._bus.up:
             await self.registrar.flushed(user_id)
 
+    def tell_withheld(self) -> None:
+        """The watchers may be told again. Soon: the answers to commands that were withheld as well are older."""
+        asyncio.get_running_loop().call_soon(self.watches.tell_withheld)
+
     # --- inside ---
 
     def _changed(self, user_id: str, left_at: int) -> None:
@@ -133,7 +137,8 @@ class Presence:
         self.watches.assume(user_id, self.lease.ours, left_at)
 
     def _lost(self) -> None:
-        # A process that was frozen has yet to notice who left meanwhile.
+        # A process that was frozen has yet to notice who left meanwhile: until then nobody is registered.
+        self.registrar.hold()
         asyncio.get_running_loop().call_later(self._timing.notice_seconds, self._register_again)
         self._catch_up.set()
 

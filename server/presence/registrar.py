@@ -56,6 +56,7 @@ class Registrar:
         self._written: dict[str, tuple[str, Status]] = {}
         # Who was to be seen here, though Redis may not know of it yet.
         self._shown: set[str] = set()
+        self._held = False
         self._wake = asyncio.Event()
 
     def changed(self, user_id: str, left_at: int) -> None:
@@ -72,8 +73,13 @@ class Registrar:
             waiting.append(asyncio.get_running_loop().create_future())
             await waiting[-1]
 
+    def hold(self) -> None:
+        """The lease was lost: write nothing until ``register_all_again``, not even what was due before."""
+        self._held = True
+
     def register_all_again(self) -> None:
         """The lease was lost: nothing of what was written counts."""
+        self._held = False
         for user_id in (*self._devices.users, *self._written):
             self._dirty.setdefault(user_id, 0)
         self._wake.set()
@@ -112,8 +118,8 @@ class Registrar:
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
 
     async def flush(self) -> None:
-        """Return when nothing waits. Raises one of ``UNREACHED``; what is left waits on."""
-        while self._dirty or self._to_forget:
+        """Return when nothing waits, or is held. Raises one of ``UNREACHED``; what is left waits on."""
+        while (self._dirty or self._to_forget) and not self._held:
             batch = dict(islice(self._dirty.items(), MAX_BATCH))
             for user_id in batch:
                 del self._dirty[user_id]
@@ -133,6 +139,8 @@ class Registrar:
         lease, wanted = self._lease, {user_id: self._devices.status(user_id) for user_id in batch}
         if lease.deadline == 0:
             await lease.renew()
+            if self._held:
+                return
         # Both now: a deadline belongs to the name it was given to.
         incarnation, deadline = lease.incarnation, lease.deadline
         entering = [u for u, status in wanted.items() if status and self._name_on(u) != incarnation]

@@ -87,6 +87,7 @@ class Audience(Protocol):
     def is_there(self, connection: str) -> bool: ...
     def join(self, connection: str, user_id: str) -> None: ...
     def leave(self, connection: str, user_id: str) -> None: ...
+    def may_be_told(self) -> bool: ...
     def tell(self, event: PresenceChanged) -> None: ...
 
 
@@ -112,6 +113,8 @@ class Watches:
         self._here = here
         self._watched: dict[str, Watched] = {}
         self._of: dict[str, set[str]] = {}
+        # Whose change the watchers may not be told yet.
+        self._withheld: set[str] = set()
 
     # --- what connections ask ---
 
@@ -162,6 +165,13 @@ class Watches:
     def here_changed(self, user_id: str) -> None:
         if (watched := self._watched.get(user_id)) is not None:
             self._tell(user_id, watched)
+
+    def tell_withheld(self) -> None:
+        """The watchers may be told again: of each person how they stand now, if that has changed."""
+        withheld, self._withheld = self._withheld, set()
+        for user_id in withheld:
+            if (watched := self._watched.get(user_id)) is not None:
+                self._tell(user_id, watched)
 
     def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
         """A change here does not reach Redis: it is delivered to the watchers here."""
@@ -229,6 +239,7 @@ class Watches:
         watched.by.discard(connection)
         if not watched.by:
             del self._watched[user_id]
+            self._withheld.discard(user_id)
             self._bus.unsubscribe(redis.user(user_id))
 
     def _heard(self, user_id: str, payload: bytes) -> None:
@@ -237,9 +248,13 @@ class Watches:
     def _tell(self, user_id: str, watched: Watched) -> None:
         before, view = watched.told, watched.view
         status = most_present(view.status, public(self._here(user_id)))
-        watched.told = View(version=view.version, status=status, seen=view.seen)
         # Nobody has been told anything yet while it is being loaded.
-        if watched.loading is None and status != before.status:
+        telling = watched.loading is None and status != before.status
+        if telling and not self._audience.may_be_told():
+            self._withheld.add(user_id)
+            return
+        watched.told = View(version=view.version, status=status, seen=view.seen)
+        if telling:
             seen = from_milliseconds(view.seen) if status == "offline" else None
             event = PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen))
             notify(self._audience.tell, event)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from itertools import pairwise
 
 import pytest
 
@@ -31,9 +33,14 @@ def _told(conversation: str, person: Person, *active: bool) -> list[Data]:
 
 async def test_the_other_side_is_told_of_each_change_once(messaging: ConversationService) -> None:
     phone, other, conversation = await _pair(messaging)
+    began = time.monotonic()
     for active in (True, True, True, False, False, True, False):
         await _type(phone, conversation, active)
-    assert await other.received("typing") == _told(conversation, phone.person, True, False, True, False)
+    quick = time.monotonic() - began < server.sockets.typing.SAID_AGAIN_AFTER_SECONDS
+    told = await other.received("typing")
+    # What was repeated so slowly is said again.
+    changes = told if quick else [event for before, event in pairwise([None, *told]) if event != before]
+    assert changes == _told(conversation, phone.person, True, False, True, False)
     assert await phone.received("typing") == []
 
 
@@ -93,16 +100,20 @@ async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypat
 
 
 async def test_typing_on_extends_it(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 1.0)
     client, trainer, conversation = await people.pair()
-    loop = asyncio.get_running_loop()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
-        started = loop.time()
-        while loop.time() < started + 1.2:
-            await _type(phone, conversation)
-        await other.receive("typing", 2)
-        assert loop.time() >= started + 2.1
-        assert other.events("typing") == _told(conversation, client, True, False)
+        monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 600.0)
+        monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 2.0)
+        await _type(phone, conversation)
+        monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 600.0)
+        await _type(phone, conversation)
+        # Past the end of the first, it is still being typed; the next extension is as short as any.
+        await asyncio.sleep(2.1)
+        await other.do("conversation:list")
+        assert other.events("typing") == _told(conversation, client, True)
+        monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", SHORT)
+        await _type(phone, conversation)
+        assert await other.receive("typing", 2) == _told(conversation, client, True, False)
 
 
 async def test_typing_on_is_told_now_and_then(

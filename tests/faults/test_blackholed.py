@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from domain.wire.events import PRESENCE
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
@@ -18,6 +19,7 @@ from tests.faults.conftest import Proxied
 from tests.harness.devices import Device, device
 from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People
+from tests.together.presence_nodes import changes, say, sees, watch
 
 # The bound, and three times as much for a busy machine.
 BOUND_SECONDS = 2.0
@@ -91,3 +93,46 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
     assert "secret" in {entry["message"]["text"] for entry in synced["conversations"][0]["entries"]}
     await pair.trainer.send(pair.conversation, "after", "after")
     await pair.staying.until(lambda phone: "after" in {one["message"]["text"] for one in phone.events("message:new")})
+
+
+async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxied: Proxied, pair: Pair) -> None:
+    people = People(pair.other.node.store, AccessTokens(SECRET), utc_now)
+    client, going, _ = await people.pair()
+    revoked = await people.another_device(client)
+    node = proxied.running.node
+    here = proxied.running.url
+    async with (
+        device(here, client, (PRESENCE,)) as watching,
+        device(here, revoked, (PRESENCE,)) as cut,
+        device(pair.other.url, await people.another_device(client), (PRESENCE,)) as elsewhere,
+        device(pair.other.url, going, (PRESENCE,)) as phone,
+    ):
+        for each in (watching, cut, elsewhere):
+            assert (await watch(each, going))[going.id]["status"] == "online"
+        proxied.mongo.blackhole()
+        headers = {"Authorization": f"Bearer {revoked.token}"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{pair.other.url}/v1/auth/logout", headers=headers) as done,
+        ):
+            assert done.status == 204
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while node.freshness.current:  # noqa: ASYNC110 - it is asked and tells nobody
+                await asyncio.sleep(0.02)
+        told = node.audience.told
+        for status in ("away", "online", "away"):
+            await say(phone, status)
+        await sees(elsewhere, going, "away", "online", "away")
+        views = [each.presence.watches._watched[going.id] for each in (node, pair.other.node)]
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while views[0].view != views[1].view:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+        assert node.audience.told == told
+
+        proxied.mongo.reset()
+        await proxied.mongo.pass_through()
+        await cut.receive("session:revoked")
+        await sees(watching, going, "away", within=RECOVERED_WITHIN_SECONDS)
+        await say(phone, "online")
+        await sees(watching, going, "away", "online")
+        assert changes(cut, going) == []

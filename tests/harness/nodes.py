@@ -39,6 +39,10 @@ async def running_node(
     )
     node = Node(settings, mongo_url, redis_url, clock=clock, password_cost=CHEAP)
     try:
-        yield RunningNode(node, await node.start())
+        url = await node.start()
+        assert node.preparation is not None
+        # On a busy machine it listens before it serves.
+        await node.preparation
+        yield RunningNode(node, url)
     finally:
         await node.stop()

@@ -72,11 +72,27 @@ async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str)
             sys.executable, str(_RUN), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
         )
     try:
-        yield Served(process, await _url_of(process))
+        url = await _url_of(process)
+        await prepared(url)
+        yield Served(process, url)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def prepared(url: str, in_a_row: int = 1) -> None:
+    """On a busy machine it listens before it serves. ``in_a_row``: where any of several workers may answer."""
+    async with (
+        asyncio.timeout(_START_WITHIN_SECONDS),
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
+    ):
+        served = 0
+        while served < in_a_row:
+            async with http.get(f"{url}/v1/categories") as answer:
+                served = served + 1 if answer.status == 200 else 0
+            if not served:
+                await asyncio.sleep(0.02)
 
 
 async def _url_of(process: Process) -> str:

@@ -13,6 +13,8 @@ from bson import ObjectId
 from domain.times import whole_milliseconds
 from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
+from server.cluster.lease import LEASES
+from server.cluster.membership import DeadNode
 from server.presence.devices import Devices
 from tests.harness.devices import PATIENCE_SECONDS, Refused, device
 from tests.harness.nodes import running_node
@@ -277,3 +279,29 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
                 await asyncio.sleep(0)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await running.node.membership.stop()
+
+
+async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two: Fleet) -> None:
+    """Their last change is still to be written: what becomes of a write whose answer a frozen process did not read."""
+    client, trainer, _ = await two.people.pair()
+    first, second = (running.node for running in two.nodes)
+    async with watcher(two.urls[1], trainer, client) as seeing, device(two.urls[1], trainer):
+        async with device(two.urls[0], client, (PRESENCE,)):
+            await sees(seeing, client, "online")
+            await first.presence.registrar.flushed(client.id)
+
+        async def noticed() -> bool:
+            return first.presence.devices.leaving == 1
+
+        await until(noticed)
+        dead = DeadNode(first.presence.lease.incarnation, int(utc_now().timestamp() * 1000))
+        await first.bus.redis.zrem(LEASES, dead.incarnation)
+        first.presence.lease.deadline = 1
+        await second.presence.reaper.reap(dead)
+        await sees(seeing, client, "online", "offline")
+        first.presence.registrar.changed(client.id, 0)
+        await first.presence.registrar.flushed(client.id)
+        assert changes(seeing, client) == ["online", "offline"]
+        assert (await watch(seeing, client))[client.id]["status"] == "offline"
+        assert changes(seeing, client) == ["online", "offline"]
+        assert first.membership.losses > 0

@@ -17,6 +17,7 @@ import aiohttp
 from tests.harness.devices import PATIENCE_SECONDS, Device
 from tests.harness.nodes import SECRET
 from tests.harness.people import Person
+from tests.together.processes import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 # CONTRACT: ten seconds; a loaded machine gets a little more.
@@ -100,6 +101,7 @@ async def program(folder: Path, workers: int, **environ: str) -> AsyncIterator[P
             line = (await process.stdout.readline()).decode()
         assert line.startswith("Spotter serves at http://"), running.said()
         running.url = line.split()[-1]
+        await prepared(running.url, 10 * workers)
         yield running
     finally:
         pids = [*running.workers().values(), process.pid]
