@@ -57,21 +57,21 @@ def test_a_private_name_is_still_there(holder: type, name: str, purpose: str) ->
 
 
 def test_a_reader_feeds_whatever_is_given_it() -> None:
-    """The link is given to aiohttp's reader in the place of its queue."""
+    """The transport is given to aiohttp's reader in the place of its queue."""
     received: list[object] = []
 
     class Sink(WebSocketDataQueue):
         _size = _limit = 0
 
         def __init__(self) -> None:
-            """The queue's own is not called, as the link's does not."""
+            """The queue's own is not called, as the transport's does not."""
 
         def feed_data(self, data: Any, size: int) -> None:
             received.append(data)
 
     http_websocket.WebSocketReader(Sink(), 100, False, True).feed_data(b"\x81\x81\x00\x00\x00\x00x")
     assert received == [(http_websocket.WSMsgType.TEXT, "x", "")], (
-        "messages come otherwise: read WebSocketLink.feed_data"
+        "messages come otherwise: read WebSocketTransport.feed_data"
     )
 
 

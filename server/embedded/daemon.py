@@ -42,7 +42,7 @@ class Daemon:
         self._starting = asyncio.Lock()
         self._holders: set[StreamWriter] = set()
         self._over = asyncio.Event()
-        self._farewell: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
         # The connection that said goodbye last ends with this process: so its program learns that all is stopped.
         self._last: StreamWriter | None = None
 
@@ -61,8 +61,8 @@ class Daemon:
 
     async def _attend(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._holders.add(writer)
-        if self._farewell:
-            self._farewell.cancel()
+        if self._closing:
+            self._closing.cancel()
         bye = False
         try:
             while (line := await reader.readline()) and not self._over.is_set():
@@ -85,9 +85,9 @@ class Daemon:
         writer.close()
 
     def _end_after(self, seconds: float) -> None:
-        if self._farewell:
-            self._farewell.cancel()
-        self._farewell = asyncio.get_running_loop().call_later(seconds, self._over.set)
+        if self._closing:
+            self._closing.cancel()
+        self._closing = asyncio.get_running_loop().call_later(seconds, self._over.set)
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, int] = {}

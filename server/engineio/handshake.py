@@ -131,10 +131,10 @@ def _admit(engine: AcceptingEngine, request: web.Request) -> EngineSocket:
 
 
 def _open_polling(engine: AcceptingEngine, socket: EngineSocket) -> web.Response:
-    link = socket.link
-    first = opening_packet(engine, socket.sid, ["websocket"] if engine.upgradable else []).polled
+    transport = socket.transport
+    first = open_packet(engine, socket.sid, ["websocket"] if engine.upgradable else []).polled
     engine.start(socket)
-    waiting = link.take() if isinstance(link, PollingTransport) else b""
+    waiting = transport.take() if isinstance(transport, PollingTransport) else b""
     return text_response(first + SEPARATOR + waiting if waiting else first)
 
 
@@ -142,19 +142,19 @@ async def _open_websocket(engine: AcceptingEngine, socket: EngineSocket, request
     response = UpgradeResponse()
     try:
         await response.prepare(request)
-        link, tail = hijack(request, engine.upkeep, socket, engine.max_http_buffer_size)
+        websocket, tail = hijack(request, engine.transport_state, socket, engine.max_http_buffer_size)
     except ConnectionError:
         socket.abort(reasons.TRANSPORT_CLOSE)
         return response
-    link.send_packet(opening_packet(engine, socket.sid, []))
-    socket.move(link)
+    websocket.send_packet(open_packet(engine, socket.sid, []))
+    socket.move(websocket)
     engine.start(socket)
     if tail:
-        link.data_received(tail)
+        websocket.data_received(tail)
     return response
 
 
-def opening_packet(engine: AcceptingEngine, sid: str, upgrades: list[str]) -> Frame:
+def open_packet(engine: AcceptingEngine, sid: str, upgrades: list[str]) -> Frame:
     """The OPEN packet; times go out in exact milliseconds."""
     facts = {
         "sid": sid,

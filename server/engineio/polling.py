@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from server.deadlines import Deadlines
-from server.engineio import transport
+from server.engineio import transport as reasons
 from server.engineio.transport import Owner, SharedTransportState
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
@@ -80,15 +80,15 @@ class Overlap(Exception):
 class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_gate", "_most", "_poll", "_queue", "_size", "_suspended", "_upkeep", "owner", "posting", "reading")
+    __slots__ = ("_gate", "_most", "_poll", "_queue", "_shared", "_size", "_suspended", "owner", "posting", "reading")
 
     name: Final = "polling"
 
-    def __init__(self, upkeep: SharedTransportState, owner: Owner, most: int) -> None:
+    def __init__(self, shared: SharedTransportState, owner: Owner, most: int) -> None:
         self.owner: Owner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
-        self._upkeep = upkeep
+        self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
         self._size = 0
@@ -110,14 +110,14 @@ class PollingTransport:
         self.send_frame(frames.binary(payload))
 
     def send_frame(self, frame: Frame) -> None:
-        counters = self._upkeep.counters
+        counters = self._shared.counters
         counters.messages_out += 1
         counters.bytes_out += len(frame.wire)
         self.send_packet(frame)
 
     def send_packet(self, frame: Frame) -> None:
         # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
-        if self._size > self._upkeep.limits.buffered_bytes:
+        if self._size > self._shared.limits.buffered_bytes:
             self._overflow()
             return
         self._queue.append(frame)
@@ -126,11 +126,11 @@ class PollingTransport:
             self._wake(None)
 
     def _overflow(self) -> None:
-        self._upkeep.counters.aborted_slow += 1
+        self._shared.counters.aborted_slow += 1
         owner = self.owner
         self.abort()
         if owner is not None:
-            owner.on_lost(transport.TRANSPORT_ERROR)
+            owner.on_lost(reasons.TRANSPORT_ERROR)
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():
@@ -166,7 +166,7 @@ class PollingTransport:
         owner = self.owner
         self.abort()
         if owner is not None:
-            owner.on_lost(transport.TRANSPORT_CLOSE)
+            owner.on_lost(reasons.TRANSPORT_CLOSE)
 
     def take(self, most: int = _PACKETS_A_POLL) -> bytes:
         """As much of the queue as one body may hold, and no more than so many packets."""
@@ -195,7 +195,7 @@ class PollingTransport:
             self._wake(None)
 
     def retire(self) -> deque[Frame]:
-        """What was not fetched; the link itself is done with."""
+        """What was not fetched; the transport itself is done with."""
         queue, self._queue, self._size = self._queue, deque(), 0
         self.owner = None
         self._wake(frames.NOOP.polled)
@@ -221,7 +221,7 @@ class PollingTransport:
     # --- the end ---
 
     def close(self, code: int) -> None:
-        """Tell the open poll, if there is one; see ``farewell`` for when there is not."""
+        """Tell the open poll, if there is one; see ``ClosingPolls`` for when there is not."""
         self._end(frames.CLOSE)
 
     def hang_up(self) -> None:
@@ -256,31 +256,31 @@ class PollingTransport:
 class ClosingPolls:
     """Keeps what a closed session had left to say until the client's next polls, for a short while."""
 
-    __slots__ = ("_deadlines", "_links")
+    __slots__ = ("_deadlines", "_transports")
 
     def __init__(self, seconds: float) -> None:
-        self._links: dict[str, PollingTransport] = {}
+        self._transports: dict[str, PollingTransport] = {}
         self._deadlines: Deadlines[str] = Deadlines(seconds, self._expire)
 
-    def leave(self, sid: str, link: PollingTransport) -> None:
-        """Keep what ``link`` holds for the next polls of ``sid``; one that is open still takes its part first."""
-        self._links[sid] = link
+    def leave(self, sid: str, transport: PollingTransport) -> None:
+        """Keep what ``transport`` holds for the next polls of ``sid``; one that is open still takes its part first."""
+        self._transports[sid] = transport
         self._deadlines.start(sid)
 
     def fetch(self, sid: str) -> bytes | None:
         """The next body of what was left for ``sid``; each is told once."""
-        link = self._links.get(sid)
-        body = link.take() if link is not None else b""
+        transport = self._transports.get(sid)
+        body = transport.take() if transport is not None else b""
         if body:
             return body
         self._deadlines.cancel(sid)
-        self._links.pop(sid, None)
+        self._transports.pop(sid, None)
         return None
 
     def shutdown(self) -> None:
         """Forget everything."""
-        self._links.clear()
+        self._transports.clear()
         self._deadlines.stop()
 
     def _expire(self, sid: str, due: float) -> None:
-        self._links.pop(sid, None)
+        self._transports.pop(sid, None)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from server.engineio import handshake, refusals, transport, upgrade
+from server.engineio import handshake, refusals, upgrade
+from server.engineio import transport as reasons
 from server.engineio.handshake import AcceptingEngine, Origins, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
@@ -26,38 +27,38 @@ class RoutingEngine(AcceptingEngine, Protocol):
     def transports(self) -> list[str]: ...
 
 
-async def answer_poll(socket: EngineSocket, link: PollingTransport, request: web.Request) -> web.Response:
+async def answer_poll(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> web.Response:
     """A GET: waits until there is something to say."""
     try:
-        return text_response(await link.poll(request))
+        return text_response(await transport.poll(request))
     except Overlap:
         socket.engine.counters.bad_packets += 1
-        socket.close(transport.TRANSPORT_ERROR)
+        socket.close(reasons.TRANSPORT_ERROR)
         raise refusals.bad_request() from None
     except ConnectionResetError:
-        socket.abort(transport.TRANSPORT_CLOSE)
+        socket.abort(reasons.TRANSPORT_CLOSE)
         raise refusals.bad_request() from None
 
 
-async def answer_post(socket: EngineSocket, link: PollingTransport, request: web.Request) -> web.Response:
+async def answer_post(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> web.Response:
     """A POST: all of its packets are delivered, or none; a refused one ends the session, for its packets are lost."""
-    if link.posting:  # the order of two bodies at once is anybody's guess
-        socket.close(transport.TRANSPORT_ERROR)
+    if transport.posting:  # the order of two bodies at once is anybody's guess
+        socket.close(reasons.TRANSPORT_ERROR)
         raise refusals.bad_request()
-    link.posting = True
+    transport.posting = True
     try:
-        await _deliver(socket, link, await _receive(socket, link, request))
+        await _deliver(socket, transport, await _receive(socket, transport, request))
     except refusals.Refusal:
-        socket.close(transport.TRANSPORT_ERROR)
+        socket.close(reasons.TRANSPORT_ERROR)
         raise
     finally:
-        link.posting = False
+        transport.posting = False
     return text_response(b"ok")
 
 
-async def _deliver(socket: EngineSocket, link: PollingTransport, packets: list[frames.Packet]) -> None:
+async def _deliver(socket: EngineSocket, transport: PollingTransport, packets: list[frames.Packet]) -> None:
     for packet in packets:
-        await link.readable()
+        await transport.readable()
         if socket.closed:
             return
         if isinstance(packet, str):
@@ -66,7 +67,7 @@ async def _deliver(socket: EngineSocket, link: PollingTransport, packets: list[f
             socket.on_binary(packet)
 
 
-async def _receive(socket: EngineSocket, link: PollingTransport, request: web.Request) -> list[frames.Packet]:
+async def _receive(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> list[frames.Packet]:
     engine = socket.engine
     length = request.content_length
     if length is None:
@@ -75,7 +76,7 @@ async def _receive(socket: EngineSocket, link: PollingTransport, request: web.Re
         raise refusals.too_large()
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
-    body = await _read_exactly(socket, link, request, length)
+    body = await _read_exactly(socket, transport, request, length)
     try:
         return frames.decode(body, engine.limits.packets_a_post)
     except frames.BadPacket:
@@ -83,18 +84,18 @@ async def _receive(socket: EngineSocket, link: PollingTransport, request: web.Re
         raise refusals.bad_request() from None
 
 
-async def _read_exactly(socket: EngineSocket, link: PollingTransport, request: web.Request, length: int) -> bytes:
-    link.reading = request.transport
+async def _read_exactly(socket: EngineSocket, transport: PollingTransport, request: web.Request, length: int) -> bytes:
+    transport.reading = request.transport
     try:
         return await request.content.readexactly(length)
     except asyncio.CancelledError:
-        socket.abort(transport.TRANSPORT_CLOSE)
+        socket.abort(reasons.TRANSPORT_CLOSE)
         raise
     except Exception:  # whatever aiohttp makes of a connection that breaks off
-        socket.abort(transport.TRANSPORT_CLOSE)
+        socket.abort(reasons.TRANSPORT_CLOSE)
         raise refusals.bad_request() from None
     finally:
-        link.reading = None
+        transport.reading = None
 
 
 async def answer(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:
@@ -128,7 +129,7 @@ async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamRespo
 
 
 def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
-    body = engine.farewells.fetch(sid) if request.method == "GET" else None
+    body = engine.closing_polls.fetch(sid) if request.method == "GET" else None
     if body is None:
         raise refusals.unknown_session()
     return text_response(body)
@@ -137,9 +138,9 @@ def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.
 async def _continue(socket: EngineSocket, request: web.Request, asked: Query) -> web.StreamResponse:
     if asked.transport == handshake.WEBSOCKET:
         return await upgrade.probe_session(socket, request)
-    link = socket.link
-    if not isinstance(link, PollingTransport):
+    transport = socket.transport
+    if not isinstance(transport, PollingTransport):
         raise refusals.bad_request()
     if request.method == "POST":
-        return await answer_post(socket, link, request)
-    return await answer_poll(socket, link, request)
+        return await answer_post(socket, transport, request)
+    return await answer_poll(socket, transport, request)

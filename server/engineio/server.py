@@ -16,7 +16,8 @@ from aiohttp import web
 
 from domain.networks import network_of
 from server.deadlines import Deadlines
-from server.engineio import requests, transport
+from server.engineio import requests
+from server.engineio import transport as reasons
 from server.engineio.handshake import WEBSOCKET, Origins
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
@@ -63,13 +64,13 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.draining = False
         self.origins = Origins(self.cors_allowed_origins, self.cors_credentials)
         self.heartbeat = Heartbeat(self.ping_interval, self.ping_timeout)
-        self.farewells = ClosingPolls(self.limits.farewell_seconds)
+        self.closing_polls = ClosingPolls(self.limits.closing_poll_seconds)
         self.probes: Deadlines[Probe] = Deadlines(self.limits.probe_seconds, lambda probe, due: probe.fail())
-        self.upkeep = SharedTransportState(
+        self.transport_state = SharedTransportState(
             self.limits,
             self.counters,
-            clogged=Deadlines(self.limits.clogged_seconds, lambda link, due: link.cut_slow()),
-            closing=Deadlines(self.limits.closing_seconds, lambda link, due: link.abort()),
+            clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
+            closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )
         self.mark = ""
         self.elsewhere: Elsewhere = nowhere
@@ -136,7 +137,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             self._failed(socket, "on_message", error)
 
     def forget(self, socket: EngineSocket, reason: str) -> None:
-        """Count a socket out; its link has ended."""
+        """Count a socket out; its transport has ended."""
         if self.sockets.pop(socket.sid, None) is None:
             return
         self._count_out(socket.network)
@@ -159,7 +160,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.counters.failed_handlers += 1
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s failed with %s, socket %s is closed\n%s", hook, type(error).__name__, socket.sid, place)
-        socket.close(transport.TRANSPORT_ERROR, 1011)
+        socket.close(reasons.TRANSPORT_ERROR, 1011)
 
     # --- what python-socketio calls ---
 
@@ -174,7 +175,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
         for socket in chosen:
             if socket is not None:
-                socket.close(transport.SERVER_DISCONNECT)
+                socket.close(reasons.SERVER_DISCONNECT)
 
     def transport(self, sid: str) -> str:
         """The name of the transport a client uses; raises ``KeyError`` for one that is gone."""
@@ -191,12 +192,12 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """Stop all timers, cutting whoever is left."""
         self.draining = True
         for socket in list(self.sockets.values()):
-            socket.abort(transport.SERVER_DISCONNECT)
-        for link in self.upkeep.closing.items():
-            link.abort()
+            socket.abort(reasons.SERVER_DISCONNECT)
+        for transport in self.transport_state.closing.items():
+            transport.abort()
         self.heartbeat.shutdown()
-        self.farewells.shutdown()
-        for deadlines in (self.probes, self.upkeep.clogged, self.upkeep.closing):
+        self.closing_polls.shutdown()
+        for deadlines in (self.probes, self.transport_state.clogged, self.transport_state.closing):
             deadlines.stop()
 
 
@@ -223,6 +224,6 @@ async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
             await asyncio.sleep(_TICK)
     with suppress(TimeoutError):
         async with asyncio.timeout_at(started + deadline_seconds):
-            await engine.upkeep.closing.emptied()
-    for link in engine.upkeep.closing.items():
-        link.abort()
+            await engine.transport_state.closing.emptied()
+    for transport in engine.transport_state.closing.items():
+        transport.abort()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.networks import network_of
 from server.deadlines import Deadlines
-from server.engineio import transport
+from server.engineio import transport as reasons
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls, PollingTransport
-from server.engineio.transport import NO_LINK, Counters, Limits, SharedTransportState
+from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTransportState
 from server.protocol import frames
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Engine(Protocol):
 
     limits: Limits
     counters: Counters
-    upkeep: SharedTransportState
+    transport_state: SharedTransportState
     heartbeat: Heartbeat
-    farewells: ClosingPolls
+    closing_polls: ClosingPolls
     probes: Deadlines[Probe]
     max_http_buffer_size: int
 
@@ -46,13 +46,13 @@ class EngineSocket:
         "_session",
         "context",
         "engine",
-        "link",
         "network",
         "opened",
         "paused",
         "probe",
         "remote_address",
         "sid",
+        "transport",
     )
 
     def __init__(self, engine: Engine, sid: str, remote_address: str) -> None:
@@ -61,7 +61,7 @@ class EngineSocket:
         self.remote_address = remote_address
         # What limits by address count; the address itself is for those who have to name it.
         self.network = network_of(remote_address)
-        self.link: Transport = PollingTransport(engine.upkeep, self, engine.max_http_buffer_size)
+        self.transport: Transport = PollingTransport(engine.transport_state, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
         self.paused = False
@@ -83,47 +83,47 @@ class EngineSocket:
 
     @property
     def closed(self) -> bool:
-        return self.link is NO_LINK
+        return self.transport is NO_TRANSPORT
 
     @property
     def connected(self) -> bool:
-        return self.link is not NO_LINK
+        return self.transport is not NO_TRANSPORT
 
     @property
     def upgraded(self) -> bool:
-        return self.link.name == "websocket"
+        return self.transport.name == "websocket"
 
     @property
     def transport_name(self) -> str:
         """``polling``, ``websocket``, or nothing once it has ended."""
-        return self.link.name
+        return self.transport.name
 
     @property
     def buffered(self) -> int:
         """Bytes that wait for the client to take them."""
-        return self.link.buffered
+        return self.transport.buffered
 
     # --- sending ---
 
     def send_text(self, packet: str | bytes) -> None:
         """A text message; ``packet`` is what follows Engine.IO's packet type."""
-        self.link.send_text(packet.encode() if isinstance(packet, str) else packet)
+        self.transport.send_text(packet.encode() if isinstance(packet, str) else packet)
 
     def send_binary(self, data: bytes) -> None:
         """A binary message."""
-        self.link.send_binary(data)
+        self.transport.send_binary(data)
 
     def send_frame(self, frame: Frame) -> None:
         """A message that was encoded once for many sockets."""
-        self.link.send_frame(frame)
+        self.transport.send_frame(frame)
 
     async def send(self, packet: Any) -> None:
         """An ``engineio.packet.Packet``, as python-socketio sends it."""
         data = packet.data
         if packet.packet_type != 4:
-            self.link.send_packet(frames.packet(f"{packet.packet_type}{data or ''}".encode()))
+            self.transport.send_packet(frames.packet(f"{packet.packet_type}{data or ''}".encode()))
         elif isinstance(data, (bytes, bytearray)):
-            self.link.send_binary(bytes(data))
+            self.transport.send_binary(bytes(data))
         elif isinstance(data, (dict, list)):
             self.send_text(json.dumps(data, separators=(",", ":")))
         else:
@@ -134,53 +134,53 @@ class EngineSocket:
     def pause(self) -> None:
         """Deliver and read nothing more until ``resume``."""
         self.paused = True
-        self.link.pause_reading()
+        self.transport.pause_reading()
 
     def resume(self) -> None:
         """Deliver what waits, and go on reading."""
         self.paused = False
-        self.link.resume_reading()
+        self.transport.resume_reading()
 
     # --- ending ---
 
-    def close(self, reason: str = transport.SERVER_DISCONNECT, code: int = 1000) -> None:
+    def close(self, reason: str = reasons.SERVER_DISCONNECT, code: int = 1000) -> None:
         """End the session; what was sent before still reaches the client."""
-        link = self.link
-        if link is NO_LINK:
+        transport = self.transport
+        if transport is NO_TRANSPORT:
             return
         self._leave_unfetched()
-        link.close(code)
+        transport.close(code)
         self._ended(reason)
 
     def send_away(self) -> None:
         """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
-        link = self.link
-        if isinstance(link, PollingTransport):
+        transport = self.transport
+        if isinstance(transport, PollingTransport):
             self._leave_unfetched()
-            link.release()
-            self._ended(transport.SERVER_DISCONNECT)
+            transport.release()
+            self._ended(reasons.SERVER_DISCONNECT)
         else:
-            self.close(transport.SERVER_DISCONNECT, _GOING_AWAY)
+            self.close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
 
     def _leave_unfetched(self) -> None:
         # Also while a poll is open: what was queued in this turn of the loop may be more than its answer holds.
-        if isinstance(self.link, PollingTransport) and self.link.buffered:
-            self.engine.farewells.leave(self.sid, self.link)
+        if isinstance(self.transport, PollingTransport) and self.transport.buffered:
+            self.engine.closing_polls.leave(self.sid, self.transport)
 
-    def abort(self, reason: str = transport.TRANSPORT_ERROR) -> None:
+    def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
         """End the session at once, dropping what was not written yet."""
-        link = self.link
-        if link is not NO_LINK:
-            link.abort()
+        transport = self.transport
+        if transport is not NO_TRANSPORT:
+            transport.abort()
             self._ended(reason)
 
     def _ended(self, reason: str) -> None:
-        self.link = NO_LINK
+        self.transport = NO_TRANSPORT
         if self.probe is not None:
             self.probe.cancel()
         self.engine.forget(self, reason)
 
-    # --- arriving: the owner of its link ---
+    # --- arriving: the owner of its transport ---
 
     def on_text(self, packet: str) -> None:
         """A text packet, its type included."""
@@ -196,7 +196,7 @@ class EngineSocket:
             self._client_closed()
         elif kind != "6":
             self.engine.counters.bad_packets += 1
-            self.close(transport.TRANSPORT_ERROR, 1002)
+            self.close(reasons.TRANSPORT_ERROR, 1002)
 
     def on_binary(self, data: bytes) -> None:
         """A binary message."""
@@ -206,50 +206,50 @@ class EngineSocket:
         self.engine.deliver(self, data)
 
     def on_lost(self, reason: str) -> None:
-        """The link ended by itself."""
-        if self.link is not NO_LINK:
+        """The transport ended by itself."""
+        if self.transport is not NO_TRANSPORT:
             self._ended(reason)
 
     def _client_closed(self) -> None:
-        link = self.link
-        if isinstance(link, PollingTransport):
-            link.hang_up()
-            self._ended(transport.CLIENT_DISCONNECT)
+        transport = self.transport
+        if isinstance(transport, PollingTransport):
+            transport.hang_up()
+            self._ended(reasons.CLIENT_DISCONNECT)
         else:
-            self.close(transport.CLIENT_DISCONNECT)
+            self.close(reasons.CLIENT_DISCONNECT)
 
     # --- the heartbeat ---
 
     def ping(self) -> None:
-        self.link.send_packet(frames.PING)
+        self.transport.send_packet(frames.PING)
 
     def unanswered(self) -> None:
         if self.upgraded:
-            self.close(transport.PING_TIMEOUT)
+            self.close(reasons.PING_TIMEOUT)
         else:
-            self.abort(transport.PING_TIMEOUT)
+            self.abort(reasons.PING_TIMEOUT)
 
     # --- moving to a WebSocket ---
 
-    def move(self, link: WebSocketTransport) -> None:
-        """Go on over ``link``, first with what no poll has fetched."""
-        old = self.link
-        self.link = link
-        link.owner = self
+    def move(self, transport: WebSocketTransport) -> None:
+        """Go on over ``transport``, first with what no poll has fetched."""
+        old = self.transport
+        self.transport = transport
+        transport.owner = self
         if self.paused:
-            link.pause_reading()
+            transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():
-            self.link.send_packet(frame)
+            self.transport.send_packet(frame)
 
 
 class Probe:
     """Owns the new WebSocket until the client has tried it and asks to move; polling works on if it does not."""
 
-    __slots__ = ("_answered", "link", "socket")
+    __slots__ = ("_answered", "socket", "transport")
 
     def __init__(self, socket: EngineSocket) -> None:
         self.socket = socket
-        self.link: WebSocketTransport | None = None
+        self.transport: WebSocketTransport | None = None
         self._answered = False
 
     def on_text(self, packet: str) -> None:
@@ -269,17 +269,17 @@ class Probe:
 
     def _answer(self) -> None:
         self._answered = True
-        if self.link is not None:
-            self.link.send_packet(frames.PROBE_ANSWER)
-        if isinstance(self.socket.link, PollingTransport):
-            self.socket.link.suspend()
+        if self.transport is not None:
+            self.transport.send_packet(frames.PROBE_ANSWER)
+        if isinstance(self.socket.transport, PollingTransport):
+            self.socket.transport.suspend()
 
     def _succeed(self) -> None:
-        socket, link = self.socket, self.link
+        socket, transport = self.socket, self.transport
         self._leave()
-        if link is not None:
+        if transport is not None:
             socket.engine.counters.upgrades += 1
-            socket.move(link)
+            socket.move(transport)
 
     def fail(self) -> None:
         """Give up the WebSocket and go on polling."""
@@ -287,14 +287,14 @@ class Probe:
             return
         self.cancel()
         self.socket.engine.counters.failed_upgrades += 1
-        if isinstance(self.socket.link, PollingTransport):
-            self.socket.link.unsuspend()
+        if isinstance(self.socket.transport, PollingTransport):
+            self.socket.transport.unsuspend()
 
     def cancel(self) -> None:
         """Close the WebSocket: the attempt failed, or the session ended meanwhile."""
         self._leave()
-        if self.link is not None:
-            self.link.close()
+        if self.transport is not None:
+            self.transport.close()
 
     def _leave(self) -> None:
         self.socket.engine.probes.cancel(self)

@@ -32,7 +32,7 @@ class Limits:
     clogged_seconds: float = 15.0
     probe_seconds: float = 10.0
     closing_seconds: float = 5.0
-    farewell_seconds: float = 10.0
+    closing_poll_seconds: float = 10.0
     packets_a_post: int = 4096
 
 
@@ -55,7 +55,7 @@ class Counters:
 
 
 class Owner(Protocol):
-    """Who is told what arrives on a link. A link without an owner is on its way out."""
+    """Who is told what arrives on a transport. A transport without an owner is on its way out."""
 
     def on_text(self, packet: str) -> None: ...
     def on_binary(self, data: bytes) -> None: ...
@@ -96,7 +96,7 @@ class SharedTransportState:
     closing: Deadlines[TimedTransport]
 
 
-class _NoLink:
+class _NoTransport:
     """Stands in once a socket has ended, so that late senders need no check."""
 
     name = ""
@@ -127,4 +127,4 @@ class _NoLink:
         pass
 
 
-NO_LINK: Final[Transport] = _NoLink()
+NO_TRANSPORT: Final[Transport] = _NoTransport()

@@ -16,20 +16,20 @@ _SMALL: Final = 1024
 
 
 class UpgradeResponse(web.WebSocketResponse):
-    """Answers the WebSocket handshake and leaves everything after it to ``WebSocketLink``."""
+    """Answers the WebSocket handshake and leaves everything after it to ``WebSocketTransport``."""
 
     def __init__(self) -> None:
         super().__init__(compress=False, max_msg_size=_SMALL)
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
-        self._writer = writer  # what marks the response as prepared; the reader is the link's own
+        self._writer = writer  # what marks the response as prepared; the reader is the WebSocket's own
 
     async def write_eof(self, data: bytes = b"") -> None:
         """The connection outlives the response."""
 
 
 class _Tail:
-    """Takes what arrived behind the upgrade request before the link stood."""
+    """Takes what arrived behind the upgrade request before the WebSocket was there."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -39,27 +39,27 @@ class _Tail:
         return False, b""
 
     def feed_eof(self) -> None:
-        """The link is told by the transport itself."""
+        """The WebSocket is told by the transport itself."""
 
 
 def hijack(
-    request: web.Request, upkeep: SharedTransportState, owner: Owner, most: int
+    request: web.Request, shared: SharedTransportState, owner: Owner, most: int
 ) -> tuple[WebSocketTransport, bytes]:
-    """The transport under a new link, and bytes that were read already, to be fed to it.
+    """The transport under a new WebSocket, and bytes that were read already, to be fed to it.
 
     aiohttp's own protocol, its task, the request and its headers would cost about 10 KB for as long as the client
-    stays, so aiohttp is told that its connection is gone, and the transport goes on under the link.
+    stays, so aiohttp is told that its connection is gone, and the transport goes on under the WebSocket.
     """
     transport, protocol = request.transport, request.protocol
     if transport is None or transport.is_closing():
         raise ConnectionResetError
     tail = _Tail()
     protocol.set_parser(cast(WebSocketReader, tail))
-    link = WebSocketTransport(transport, upkeep, owner, most)
+    websocket = WebSocketTransport(transport, shared, owner, most)
     protocol.transport = None
-    transport.set_protocol(cast(asyncio.BaseProtocol, link))
+    transport.set_protocol(cast(asyncio.BaseProtocol, websocket))
     protocol.connection_lost(None)
-    return link, tail.data
+    return websocket, tail.data
 
 
 async def probe_session(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
@@ -71,15 +71,15 @@ async def probe_session(socket: EngineSocket, request: web.Request) -> web.Strea
     response = UpgradeResponse()
     try:
         await response.prepare(request)
-        link, tail = hijack(request, engine.upkeep, probe, engine.max_http_buffer_size)
+        websocket, tail = hijack(request, engine.transport_state, probe, engine.max_http_buffer_size)
     except ConnectionError:
         probe.fail()
         return response
-    probe.link = link
+    probe.transport = websocket
     if socket.probe is not probe:  # not wanted, or the session ended meanwhile
-        link.close()
+        websocket.close()
         return response
     engine.probes.start(probe)
     if tail:
-        link.data_received(tail)
+        websocket.data_received(tail)
     return response

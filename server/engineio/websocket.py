@@ -70,7 +70,7 @@ _BINARY: Final = WSMsgType.BINARY
 _SENDABLE_CODES: Final = range(1000, 5000)
 
 
-def _deaf(data: bytes) -> None:
+def _discard(data: bytes) -> None:
     """Receives what nobody wants any more."""
 
 
@@ -81,7 +81,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_transport", "_upkeep", "owner")
+    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -89,10 +89,10 @@ class WebSocketTransport(WebSocketDataQueue):
 
     name: Final = "websocket"
 
-    def __init__(self, transport: asyncio.Transport, upkeep: SharedTransportState, owner: Owner, most: int) -> None:
+    def __init__(self, transport: asyncio.Transport, shared: SharedTransportState, owner: Owner, most: int) -> None:
         self.owner: Owner | None = owner
         self._transport = transport
-        self._upkeep = upkeep
+        self._shared = shared
         self._clogged = False
         self._held: list[Any] | None = None
         self._open = True
@@ -108,20 +108,20 @@ class WebSocketTransport(WebSocketDataQueue):
         return self._transport.get_write_buffer_size()
 
     def send_text(self, payload: bytes) -> None:
-        counters = self._upkeep.counters
+        counters = self._shared.counters
         counters.messages_out += 1
         counters.bytes_out += len(payload)
         self._write(frames.text_wire(payload))
 
     def send_binary(self, payload: bytes) -> None:
-        counters = self._upkeep.counters
+        counters = self._shared.counters
         counters.messages_out += 1
         counters.bytes_out += len(payload)
         self._write(frames.binary_wire(payload))
 
     def send_frame(self, frame: Frame) -> None:
         wire = frame.wire
-        counters = self._upkeep.counters
+        counters = self._shared.counters
         counters.messages_out += 1
         counters.bytes_out += len(wire)
         self._write(wire)
@@ -131,7 +131,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def _write(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
-        if self._clogged and self._transport.get_write_buffer_size() > self._upkeep.limits.buffered_bytes:
+        if self._clogged and self._transport.get_write_buffer_size() > self._shared.limits.buffered_bytes:
             self.cut_slow()
         else:
             self._transport.write(wire)
@@ -139,7 +139,7 @@ class WebSocketTransport(WebSocketDataQueue):
     def cut_slow(self) -> None:
         """End a peer that does not take what it is sent."""
         if self._open:
-            self._upkeep.counters.aborted_slow += 1
+            self._shared.counters.aborted_slow += 1
         self.abort()
         self._lose(reasons.TRANSPORT_ERROR)
 
@@ -169,13 +169,13 @@ class WebSocketTransport(WebSocketDataQueue):
             self._open = False
             self._transport.write(frames.close_wire(code if code in _SENDABLE_CODES else WSCloseCode.OK))
             # A peer that reads nothing must not keep the buffer alive.
-            self._upkeep.closing.start(self)
+            self._shared.closing.start(self)
         self._transport.close()
         self._lose(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """The reader met bytes that are no WebSocket, or a message that is too large."""
-        self._upkeep.counters.bad_packets += 1
+        self._shared.counters.bad_packets += 1
         code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.INTERNAL_ERROR
         owner = self.owner
         self.close(code)
@@ -213,7 +213,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._transport.is_closing():
             return
         self._transport.write(frames.close_wire(code))
-        self._upkeep.closing.start(self)
+        self._shared.closing.start(self)
         self.resume_reading()
 
     def abort(self) -> None:
@@ -242,16 +242,16 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def pause_writing(self) -> None:
         self._clogged = True
-        self._upkeep.clogged.start(self)
+        self._shared.clogged.start(self)
 
     def resume_writing(self) -> None:
         self._clogged = False
-        self._upkeep.clogged.cancel(self)
+        self._shared.clogged.cancel(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open = False
         self._held = None
-        self._upkeep.clogged.cancel(self)
-        self._upkeep.closing.cancel(self)
-        self._read = _deaf  # the reader refers back to us: let both go at once
+        self._shared.clogged.cancel(self)
+        self._shared.closing.cancel(self)
+        self._read = _discard  # the reader refers back to us: let both go at once
         self._lose(reasons.TRANSPORT_CLOSE)

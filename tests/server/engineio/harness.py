@@ -123,7 +123,7 @@ class Harness:
 
     async def poll_open(self, socket: EngineSocket) -> None:
         """Waits until the client's poll has reached the server."""
-        await until(lambda: getattr(socket.link, "polled", True))
+        await until(lambda: getattr(socket.transport, "polled", True))
 
 
 async def until(condition: Callable[[], bool]) -> None:

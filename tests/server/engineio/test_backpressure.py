@@ -71,12 +71,12 @@ async def test_a_reader_that_catches_up_stays(serve: Harnesses) -> None:
     websocket = await server.open_websocket()
     socket = await server.socket()
     sent = 0
-    while not server.engine.upkeep.clogged:
+    while not server.engine.transport_state.clogged:
         socket.send_text("x" * 50_000)
         sent += 1
     for _ in range(sent):
         await text(websocket)
-    assert not server.engine.upkeep.clogged
+    assert not server.engine.transport_state.clogged
     assert not socket.closed
 
 

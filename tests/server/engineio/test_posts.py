@@ -129,7 +129,7 @@ async def test_a_second_post_while_one_is_read_ends_the_session(echo: Harness) -
     sid = await echo.open_polling()
     socket = await echo.socket()
     raw = await echo.raw(f"{POST}{sid} HTTP/1.1\nHost: a\nContent-Length: 20", b"4one")
-    await until(lambda: getattr(socket.link, "posting", True))
+    await until(lambda: getattr(socket.transport, "posting", True))
     assert (await echo.post(sid, "4two"))[0] == 400
     assert await echo.ended() == "transport error"
     assert echo.received == []
@@ -148,7 +148,7 @@ async def test_backpressure_delays_the_ok(echo: Harness) -> None:
     socket = await echo.socket()
     socket.pause()
     post = asyncio.create_task(echo.post(sid, f"4a{SEP}4b"))
-    await until(lambda: getattr(socket.link, "posting", True))
+    await until(lambda: getattr(socket.transport, "posting", True))
     assert echo.received == []
     socket.resume()
     assert await post == (200, "ok")

@@ -169,8 +169,8 @@ async def assert_nothing_left(running: RunningNode, elsewhere: list[object]) -> 
     assert not engine._per_network
     assert len(engine.heartbeat) == len(engine.probes) == 0
     assert not gateway.environ
-    await until(lambda: len(engine.upkeep.closing) + len(engine.upkeep.clogged) == 0)
+    await until(lambda: len(engine.transport_state.closing) + len(engine.transport_state.clogged) == 0)
     # Farewells are for pollers that had not fetched everything; they are forgotten after a while.
-    assert len(engine.farewells._links) <= 30
+    assert len(engine.closing_polls._transports) <= 30
     known = set(map(id, elsewhere))
     assert [thing for thing in living() if id(thing) not in known] == []

@@ -132,7 +132,7 @@ async def test_a_poller_that_is_cut_in_a_burst_receives_why(running: RunningNode
         await poller.connect(person.token)
         (socket,) = running.node.gateway.eio.sockets.values()
         hearing = asyncio.create_task(poller.packet())
-        await until(lambda: isinstance(socket.link, PollingTransport) and socket.link.polled)
+        await until(lambda: isinstance(socket.transport, PollingTransport) and socket.transport.polled)
         typing = TypingChanged(conversation_id="0" * 24, user_id="0" * 24, active=True)
         for _ in range(40):
             running.node.publisher.publish(typing, rooms.user(person.id))

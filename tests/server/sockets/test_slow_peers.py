@@ -66,7 +66,7 @@ def assert_forgotten(running: RunningNode) -> None:
     assert not node.gateway._clients
     assert not eio.sockets
     assert not eio._per_network
-    assert not eio.upkeep.clogged
+    assert not eio.transport_state.clogged
     assert node.rooms._members == {}
     assert node.rooms._joined == {}
     assert node.rooms._engine_of == {}
