@@ -84,7 +84,8 @@ def parse_refresh_token(token: str) -> RefreshToken | None:
     generation, _, proof = rest.partition(".")
     if not (_is_hex(session_id, 24) and _is_hex(proof, 64) and generation.isascii() and generation.isdigit()):
         return None
-    if len(generation) > 9:
+    # One spelling: what counts or compares tokens by their text sees each once.
+    if len(generation) > 9 or str(int(generation)) != generation:
         return None
     return RefreshToken(session_id=session_id, generation=int(generation), proof=proof)
 

@@ -7,10 +7,12 @@ from functools import partial
 from aiohttp import web
 
 from domain.accounts import unauthenticated
+from domain.errors import Code, DomainError
+from domain.networks import network_of
 from domain.wire import codec
 from handlers.access import Actor, Visitor
 from rest.answering import answered_in_time
-from rest.limits import take
+from rest.limits import ADDRESS, FAILED_TOKENS, require_room, take
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store.command_budget import Budget
@@ -30,6 +32,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         if email is not None:
             await take(services.limiter, route.rate, caller, email)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
+        budget.network = network_of(caller.address)
         result = await route.handler(services.context, caller, command)
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if result is None or route.answer is None:
@@ -48,12 +51,22 @@ def owner_of(caller: Actor | Visitor) -> str:
 
 
 async def caller_of(request: web.Request, services: Services, *, public: bool) -> Actor | Visitor:
-    """Raises ``unauthenticated`` or ``token_expired`` where a token is needed."""
+    """Raises ``unauthenticated`` or ``token_expired`` where a token is needed; ``rate_limited`` before anything is
+    read for an address that asks too much or whose tokens fail too often."""
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
     address = services.client_address(request.remote, forwarded)
     if public:
         return Visitor(address)
+    visitor = Visitor(address)
+    await take(services.limiter, ADDRESS, visitor)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise unauthenticated()
-    return await services.authenticate(token.strip(), address)
+    await require_room(services.limiter, FAILED_TOKENS, visitor)
+    try:
+        return await services.authenticate(token.strip(), address)
+    except DomainError as error:
+        # Every client's token expires, which is found out without a read; a database that is away is nobody's fault.
+        if error.code not in (Code.TOKEN_EXPIRED, Code.UNAVAILABLE):
+            await take(services.limiter, FAILED_TOKENS, visitor)
+        raise

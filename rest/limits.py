@@ -20,6 +20,9 @@ class Limiter(Protocol):
     async def wait_for(self, name: str, key: str, amount: int, seconds: int) -> float:
         """0 when there was room, else the seconds until there is."""
 
+    async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
+        """The same, without taking a place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -57,6 +60,28 @@ RESET_TOKEN = RateClass("reset_token", (Limit(20, _MINUTE, "address"),))
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
 
 
+# Taken before authentication reads anything; all users of an address together.
+ADDRESS = RateClass("address", (Limit(12_000, _MINUTE, "address"),))
+# Each token of a session that has ended costs two reads. Expired ones cost none and do not count.
+FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
+# The slots of the largest schedule take some 90 ms of CPU.
+SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
+
+
+async def require_room(limiter: Limiter, rate: RateClass, caller: Actor | Visitor) -> None:
+    """Raises ``rate_limited`` when the caller has used up what ``take`` would take; takes nothing."""
+    for limit in _counted(rate, False):
+        key = _key(limit.by, caller, None)
+        _refuse(await limiter.look(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
+
+
+def _refuse(wait: float) -> None:
+    if wait > 0:
+        raise DomainError(
+            Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=max(1, round(wait * 1000))
+        )
+
+
 async def take(limiter: Limiter, rate: RateClass, caller: Actor | Visitor, email: str | None = None) -> None:
     """Count a request: against the limits by caller and address, or with an e-mail address against the others.
 
@@ -64,11 +89,7 @@ async def take(limiter: Limiter, rate: RateClass, caller: Actor | Visitor, email
     """
     for limit in _counted(rate, email is not None):
         key = _key(limit.by, caller, email)
-        wait = await limiter.wait_for(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds)
-        if wait > 0:
-            raise DomainError(
-                Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=max(1, round(wait * 1000))
-            )
+        _refuse(await limiter.wait_for(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
 
 
 def _counted(rate: RateClass, with_email: bool) -> Iterable[Limit]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, Storage
@@ -18,17 +19,29 @@ from limits.aio.strategies import MovingWindowRateLimiter
 class MovingWindowLimiter:
     """``scale`` multiplies every amount; with ``RedisStorage`` for the memory the fleet would share the windows."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._scale = scale
-        self._windows = MovingWindowRateLimiter(MovingWindowMemory())
+        self._clock = clock
+        self._windows = MovingWindowRateLimiter(MovingWindowMemory(clock))
 
     async def wait_for(self, name: str, key: str, amount: int, seconds: int) -> float:
         """0 when there was room (and one place of it is now taken), else the seconds until there is."""
-        item = RateLimitItemPerSecond(max(1, math.floor(amount * self._scale)), seconds)
+        item = self._item(amount, seconds)
         if await self._windows.hit(item, name, key):
             return 0.0
+        return await self._until_free(item, name, key)
+
+    async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
+        """As ``wait_for``, but takes no place."""
+        item = self._item(amount, seconds)
+        return 0.0 if await self._windows.test(item, name, key) else await self._until_free(item, name, key)
+
+    def _item(self, amount: int, seconds: int) -> RateLimitItemPerSecond:
+        return RateLimitItemPerSecond(max(1, math.floor(amount * self._scale)), seconds)
+
+    async def _until_free(self, item: RateLimitItemPerSecond, name: str, key: str) -> float:
         free_at, _ = await self._windows.get_window_stats(item, name, key)
-        return max(free_at - time.time(), 0.001)
+        return max(free_at - self._clock(), 0.001)
 
 
 _SWEEP_SECONDS = 60.0
@@ -49,13 +62,15 @@ class _Window:
 class MovingWindowMemory(Storage, MovingWindowSupport):
     STORAGE_SCHEME = None
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        # Durations: the wall clock may step, and a step back would keep everybody out for as long.
+        self._clock = clock
         self._windows: dict[str, _Window] = {}
         self._next_sweep = 0.0
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        now = time.time()
+        now = self._clock()
         self._sweep(now)
         window = self._windows.setdefault(key, _Window(expiry))
         window.forget_before(now - expiry)
@@ -66,7 +81,7 @@ class MovingWindowMemory(Storage, MovingWindowSupport):
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """When the oldest hit that counts came in, and how many count."""
-        now = time.time()
+        now = self._clock()
         window = self._windows.get(key)
         if window is None:
             return now, 0

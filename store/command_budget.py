@@ -39,7 +39,7 @@ class Budget:
     tasks and timers that a command left behind inherit its context.
     """
 
-    __slots__ = ("_deadline", "_each", "abandoned", "bulk", "over", "owner")
+    __slots__ = ("_deadline", "_each", "abandoned", "bulk", "network", "over", "owner")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class Budget:
         self._each = each
         self._deadline = monotonic() + seconds
         self.owner = owner
+        # Whence it came, where that is known: what is shared by network is shared by this.
+        self.network = ""
         self.bulk = bulk
         self.abandoned: Callable[[], bool] = _never
         self.over = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.wire import availability as wire
 from handlers.slots import schedule
 from handlers.slots.free import list_slots
+from rest.limits import SLOTS
 from rest.route import Route
 
 ROWS = (
@@ -56,5 +57,6 @@ ROWS = (
         answer=wire.SlotList,
         public=True,
         path_names={"id": "trainerId"},
+        rate=SLOTS,
     ),
 )

@@ -1,23 +1,16 @@
-"""argon2 in a bounded pool of threads, with a bounded queue before it."""
+"""argon2 in a bounded pool of threads, with a bounded queue before it that is fair by network."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from domain.errors import unavailable
-from store import command_budget
-
-T = TypeVar("T")
+from server.security.hash_queue import HashQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +33,30 @@ class Argon2Passwords:
     def __init__(self, cost: Cost = STANDARD, threads: int | None = None, waiting: int = 64) -> None:
         self._hasher = PasswordHasher(time_cost=cost.time, memory_cost=cost.memory, parallelism=cost.lanes)
         threads = threads or min(4, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        self._capacity = threads + waiting
-        self._under_way = 0
+        self._queue = HashQueue(threads, waiting)
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
     async def hash(self, password: str, salt: str | None = None) -> str:
-        """Raises ``unavailable`` when too many wait."""
+        """Raises as ``HashQueue.run`` does."""
         chosen = None if salt is None else bytes.fromhex(salt)
-        return await self._run(lambda: self._hasher.hash(_normal(password), salt=chosen))
+        return await self._queue.run(lambda: self._hasher.hash(_normal(password), salt=chosen))
 
     async def verify(self, hashed: str | None, password: str) -> bool:
-        """Raises ``unavailable`` when too many wait."""
-        fits = await self._run(lambda: self._verify(hashed or self._nobody, _normal(password)))
+        """Raises as ``HashQueue.run`` does."""
+        fits = await self._queue.run(lambda: self._verify(hashed or self._nobody, _normal(password)))
         return fits and hashed is not None
 
     def is_outdated(self, hashed: str) -> bool:
         return self._hasher.check_needs_rehash(hashed)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.close()
 
     def _verify(self, hashed: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(hashed, password)
         except (Argon2Error, InvalidHashError):
             return False
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._under_way >= self._capacity:
-            raise unavailable("Too many sign-ins at once; try again.")
-        loop, budget = asyncio.get_running_loop(), command_budget.current()
-
-        def in_time() -> T:
-            # Whoever waited too long for a thread has been answered.
-            if budget is not None and budget.remaining() <= 0:
-                raise unavailable()
-            return work()
-
-        self._under_way += 1
-        future = self._pool.submit(in_time)
-        # Counted until the thread is done, not until the caller loses interest.
-        future.add_done_callback(lambda done: self._finished(loop, done))
-        return await asyncio.wrap_future(future)
-
-    def _finished(self, loop: asyncio.AbstractEventLoop, done: Future[T]) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._one_less)
-
-    def _one_less(self) -> None:
-        self._under_way -= 1
 
 
 def _normal(password: str) -> bytes:

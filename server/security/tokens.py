@@ -14,6 +14,7 @@ from typing import Any
 
 import jwt
 import msgspec
+from jwt.utils import base64url_decode, base64url_encode
 
 from domain.accounts import User, require_may_sign_in, session_ended, unauthenticated
 from domain.errors import Code, DomainError
@@ -62,7 +63,7 @@ class AccessTokens:
 
     def read(self, token: str, now: datetime) -> Claims:
         """Raises ``token_expired``, or ``unauthenticated`` for everything else that is wrong with it."""
-        if len(token) > MAX_LENGTH:
+        if len(token) > MAX_LENGTH or not _is_canonical(token):
             raise _refused()
         try:
             # The times are checked below, against the clock we were given and to the millisecond.
@@ -89,6 +90,15 @@ def _checked(claims: dict[str, Any], now: datetime) -> Claims:
     if expires_at <= now:
         raise DomainError(Code.TOKEN_EXPIRED, "The access token has expired; refresh it.")
     return Claims(user_id=user_id, session_id=session_id, issued_at=issued_at, expires_at=expires_at)
+
+
+def _is_canonical(token: str) -> bool:
+    """RFC 7515: base64url without padding. PyJWT takes padding, characters of no alphabet and spare bits too."""
+    try:
+        parts = token.encode("ascii").split(b".")
+        return len(parts) == 3 and all(base64url_encode(base64url_decode(part)) == part for part in parts)
+    except ValueError:
+        return False
 
 
 def _seconds(instant: datetime) -> float:

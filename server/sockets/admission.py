@@ -34,6 +34,8 @@ log = structlog.get_logger("sockets")
 ASK_BEFORE = timedelta(minutes=1)
 # Of one address: what is refused costs a signature check, and up to two look-ups.
 _CONNECTS = Rate(50, 1000)
+# Of one address: tokens that turned out to be good for nothing, after up to two look-ups each.
+_FAILED_TOKENS = Rate(10, 600)
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -102,7 +104,9 @@ class Admission:
         """Why a namespace cannot be connected now: no database was found yet, or an address connects without end."""
         if not self._prepared():
             return unavailable()
-        wait = self._buckets.take(("CONNECT", client.socket.network), _CONNECTS)
+        network = client.socket.network
+        wait = self._buckets.wait(("FAILED", network), _FAILED_TOKENS)
+        wait = wait or self._buckets.take(("CONNECT", network), _CONNECTS)
         if not wait:
             return None
         return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
@@ -118,6 +122,7 @@ class Admission:
             token = codec.decode(Handshake, auth).token if auth else ""
             actor, expires_at = await self._authenticated(client, token, entered)
         except DomainError as error:
+            self._count_failure(client, error)
             self._end(client, namespace, attempt, error)
         except Exception as error:
             log.error("connecting failed", namespace=namespace, **safe_traceback(error))
@@ -135,7 +140,11 @@ class Admission:
     async def renew(self, client: Client, command: RenewToken) -> None:
         """A new token of the same user for every namespace of the socket."""
         try:
-            actor, expires_at = await self._authenticated(client, command.token)
+            try:
+                actor, expires_at = await self._authenticated(client, command.token)
+            except DomainError as error:
+                self._count_failure(client, error)
+                raise
             if client.connections:
                 for connection in client.connections.values():
                     connection.actor = replace(actor, submit_lock=client.submit_lock, connection=connection.sid)
@@ -170,6 +179,11 @@ class Admission:
             return authenticated
         finally:
             client.checking.remove(claims.session_id)
+
+    def _count_failure(self, client: Client, error: DomainError) -> None:
+        # Every client's token expires; what is full or away is nobody's fault.
+        if error.code not in (Code.TOKEN_EXPIRED, Code.UNAVAILABLE, Code.RATE_LIMITED):
+            self._buckets.take(("FAILED", client.socket.network), _FAILED_TOKENS)
 
     @staticmethod
     def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:

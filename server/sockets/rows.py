@@ -53,6 +53,15 @@ class Buckets:
         self._clock = clock
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
+    def wait(self, key: Hashable, rate: Rate) -> int:
+        """As ``take``, but takes nothing."""
+        known = self._levels.get(key)
+        if known is None:
+            return 0
+        per_second = rate.per_second * self._scale
+        level = known[0] + (self._clock() - known[1]) * per_second
+        return 0 if level >= 1.0 else max(1, math.ceil((1.0 - level) / per_second * 1000))
+
     def take(self, key: Hashable, rate: Rate) -> int:
         """0 when a token was taken, else the milliseconds until there will be one."""
         now = self._clock()

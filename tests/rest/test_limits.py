@@ -6,6 +6,7 @@ from store.database import Database
 from tests.rest.surface import PASSWORD, Surface, serve
 
 EMAIL = "ann@example.com"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 async def test_logins_from_one_address_for_one_account_are_limited(limited: Surface) -> None:
@@ -66,3 +67,30 @@ async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> Non
         paths = [f"/calendar/{n:040}.ics" for n in range(4)]
         assert [(await surface.get(path)).code for path in paths] == ["not_found"] * 3 + ["rate_limited"]
         assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"
+
+
+async def test_tokens_of_ended_sessions_are_limited_by_network_before_anything_is_read(limited: Surface) -> None:
+    ended = (await limited.sign_up())["accessToken"]
+    good = (await limited.login(EMAIL)).body["accessToken"]
+    assert (await limited.post("/auth/logout", token=ended)).status == 204
+    statuses = [(await limited.get("/me", token=ended)).status for _ in range(601)]
+    assert statuses == [401] * 600 + [429]
+    # The network is refused whatever it shows; others are not.
+    assert (await limited.get("/me", token=good)).status == 429
+    assert (await limited.get("/me", token=good, address="198.51.100.7")).status == 200
+
+
+async def test_each_token_has_one_spelling(surface: Surface) -> None:
+    tokens = await surface.sign_up()
+    access, refresh = tokens["accessToken"], tokens["refreshToken"]
+    head, _, signature = access.rpartition(".")
+    # The last of 43 characters has two bits that are no part of the signature.
+    spare = next(c for c in ALPHABET[ALPHABET.index(signature[-1]) :] if c != signature[-1])
+    for other in (access + "=", f"{head}.{signature[:-1]}{spare}", f"{head}.{signature[:9]}!{signature[9:]}"):
+        assert (await surface.get("/me", token=other)).status == 401
+    session_id, generation, proof = refresh.split(".")
+    for other in ("0" + generation, "00" + generation):
+        body = {"refreshToken": f"{session_id}.{other}.{proof}"}
+        assert (await surface.post("/auth/refresh", body)).status == 401
+    assert (await surface.get("/me", token=access)).status == 200
+    assert (await surface.post("/auth/refresh", {"refreshToken": refresh})).status == 200

@@ -63,6 +63,9 @@ class Unlimited:
     async def wait_for(self, name: str, key: str, amount: int, seconds: int) -> float:
         return 0.0
 
+    async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
+        return 0.0
+
 
 async def nobody(token: str, address: str) -> Actor:
     raise AssertionError("these rows are public")

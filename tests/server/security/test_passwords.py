@@ -45,7 +45,7 @@ async def test_too_many_at_once_are_turned_away_and_room_comes_back(passwords: A
         running.set()
         gate.wait()
 
-    held = [asyncio.ensure_future(passwords._run(work)) for _ in range(3)]
+    held = [asyncio.ensure_future(passwords._queue.run(work)) for _ in range(3)]
     await asyncio.to_thread(running.wait)
     with pytest.raises(DomainError) as refused:
         await passwords.hash("one password")
@@ -62,12 +62,12 @@ async def test_who_gives_up_waiting_holds_the_place_until_the_work_is_done(passw
         running.set()
         gate.wait()
 
-    waiting = asyncio.ensure_future(passwords._run(work))
+    waiting = asyncio.ensure_future(passwords._queue.run(work))
     await asyncio.to_thread(running.wait)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert passwords._under_way == 1
+    assert passwords._queue.at_work == 1
     gate.set()
     await passwords.hash("one password")
 

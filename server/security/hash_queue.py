@@ -1,0 +1,148 @@
+"""The queue before the threads that hash passwords: fair by network, and refused at once what cannot be in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeVar, cast
+
+from domain.errors import Code, DomainError, unavailable
+from store import command_budget
+from store.command_budget import Budget
+
+T = TypeVar("T")
+
+# Before the first hash was measured.
+_FIRST_GUESS_SECONDS = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[], Any]
+    network: str
+    budget: Budget | None
+    answer: asyncio.Future[Any]
+
+    @property
+    def is_wanted(self) -> bool:
+        return not self.answer.done() and (self.budget is None or self.budget.remaining() > 0)
+
+
+class HashQueue:
+    """``threads`` jobs at a time and ``waiting`` more, one network after the other.
+
+    When all places are taken, a network that has fewer waiting takes the newest of the one that has the most: whoever
+    asks for much never keeps a quiet network out.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = threads
+        self._most_waiting = waiting
+        self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
+        self._count = 0
+        self._seconds = _FIRST_GUESS_SECONDS
+        self.at_work = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """On behalf of the network of the current budget.
+
+        Raises ``rate_limited`` when that network's own queue is too long for the budget, ``unavailable`` when
+        everybody's is, or when the place went to a network that is quieter.
+        """
+        budget = command_budget.current()
+        network = "" if budget is None else budget.network
+        job = _Job(work, network, budget, asyncio.get_running_loop().create_future())
+        if self.at_work < self._threads:
+            self._start(job)
+        else:
+            self._admit(job)
+        return cast(T, await job.answer)
+
+    def close(self) -> None:
+        """What runs is finished; what waits is refused."""
+        for jobs in self._waiting.values():
+            for job in jobs:
+                _refuse(job, unavailable())
+        self._waiting.clear()
+        self._count = 0
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _admit(self, job: _Job) -> None:
+        own = len(self._waiting.get(job.network, ()))
+        others = len(self._waiting) - (1 if own else 0)
+        # Each of the others is served once for each of one's own, as long as it has something.
+        ahead = own + sum(min(own + 1, len(jobs)) for name, jobs in self._waiting.items() if name != job.network)
+        wait = (ahead + 1) * self._seconds / self._threads
+        if job.budget is not None and wait + self._seconds > job.budget.remaining():
+            if own and job.network:
+                raise DomainError(
+                    Code.RATE_LIMITED, "Too many sign-ins at once; wait a little.", retry_after_ms=round(wait * 1000)
+                )
+            raise unavailable("Too many sign-ins at once; try again.")
+        if self._count >= self._most_waiting and not (others and self._made_room(own)):
+            raise unavailable("Too many sign-ins at once; try again.")
+        self._waiting.setdefault(job.network, deque()).append(job)
+        self._count += 1
+
+    def _made_room(self, own: int) -> bool:
+        greediest = max(self._waiting, key=lambda name: len(self._waiting[name]))
+        jobs = self._waiting[greediest]
+        if len(jobs) <= own + 1:
+            return False
+        _refuse(jobs.pop(), unavailable("Too many sign-ins at once; try again."))
+        self._count -= 1
+        return True
+
+    def _start(self, job: _Job) -> None:
+        loop, seconds = asyncio.get_running_loop(), 0.0
+
+        def timed() -> Any:
+            nonlocal seconds
+            began = monotonic()
+            try:
+                return job.work()
+            finally:
+                seconds = monotonic() - began
+
+        def done(future: Future[Any]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._finished, job, future, seconds)
+
+        # Counted until the thread is done, not until the caller loses interest.
+        self.at_work += 1
+        self._pool.submit(timed).add_done_callback(done)
+
+    def _finished(self, job: _Job, future: Future[Any], seconds: float) -> None:
+        self.at_work -= 1
+        if future.cancelled():
+            _refuse(job, unavailable())
+            return
+        self._seconds += (seconds - self._seconds) / 8
+        if (error := future.exception()) is not None:
+            _refuse(job, error)
+        elif not job.answer.done():
+            job.answer.set_result(future.result())
+        self._start_next()
+
+    def _start_next(self) -> None:
+        while self._waiting and self.at_work < self._threads:
+            network, jobs = self._waiting.popitem(last=False)
+            job = jobs.popleft()
+            self._count -= 1
+            if jobs:
+                self._waiting[network] = jobs
+            if job.is_wanted:
+                self._start(job)
+            else:
+                # Whoever waited too long has been answered.
+                _refuse(job, unavailable())
+
+
+def _refuse(job: _Job, error: BaseException) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(error)
