@@ -39,7 +39,7 @@ class UploadLimiter:
     def __init__(
         self, of_one_user: int = OF_ONE_USER, of_all: int = OF_ALL, patience: float = PATIENCE_SECONDS
     ) -> None:
-        self._limiter = FairLimiter(of_one_user, of_all, _too_many, _WAITING)
+        self._limiter = FairLimiter(of_one_user, of_all, _too_many)
         self._patience = patience
 
     def turn(self, user_id: str) -> AbstractAsyncContextManager[None]:
