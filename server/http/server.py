@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from rest.errors import unknown_coding, unreadable
+from rest.pace import PACED
 from server.http.connections import HttpConnections, taken, waiting
 from server.settings import Settings
 from server.workers.peers import WorkerPeers
@@ -58,8 +59,8 @@ class Handler(RequestHandler):
         request = self._current_request
         if request is not None:
             content = request.content
-            # An upload that waits for its turn is not read from: its sender can't go on.
-            if content.is_eof() or self._reading_paused:
+            # A body whose route waits for it is told when it is too slow. One that is not read from can't go on.
+            if content.is_eof() or self._reading_paused or request.get(PACED):
                 return None
             return self._request_count, content.total_raw_bytes
         # Behind an earlier request a connection may rest: that is keep-alive's affair.
