@@ -49,6 +49,16 @@ async def test_a_trickle_is_dropped_too(begun: bytes) -> None:
         trickling.cancel()
 
 
+async def test_a_body_whose_route_waits_for_it_is_answered_by_that() -> None:
+    async with serving() as here:
+        reader, _ = await here.open(POST.replace(b"POST /", b"POST /paced") + b"x")
+        await here.waiting.wait()
+        await looks(5)
+        assert here.connections.counters.too_slow == 0
+        here.go_on.set()
+        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 408")
+
+
 async def test_a_slow_upload_that_comes_on_is_taken() -> None:
     async with serving() as here:
         reader, writer = await here.open(POST)
