@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import DomainError, unavailable
+from domain.errors import Code, DomainError, unavailable
+from domain.files import LARGEST
 from domain.times import whole_milliseconds
 from handlers.jobs import WakeUps
 from store.concurrency import FairLimiter, SingleFlight
+from store.fair_space import FairSpace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 # Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
 SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
+# Uploads that are whole, on their way into the database: a client's pace holds none of these turns.
+STORING_AT_ONCE, STORING_OF_ONE_NETWORK, STORING_OF_ONE_USER = 16, 8, 2
+# What uploads have on disk before they are whole, on a node: four of the largest of one user.
+SPOOLED_BYTES, SPOOLED_BYTES_OF_ONE_USER = 2_000_000_000, 4 * LARGEST
 # Who gets no turn is told when there may be one, at most so much later; not all of them in the same moment.
 LONGEST_RETRY_SECONDS = 30.0
 
@@ -36,6 +42,10 @@ def no_turn(seconds: float) -> DomainError:
     error = unavailable()
     error.retry_after_ms = int(1000 * max(1.0, random.uniform(0.5, 1.0) * min(LONGEST_RETRY_SECONDS, seconds)))
     return error
+
+
+def no_spool_room() -> DomainError:
+    return DomainError(Code.RATE_LIMITED, "Too much is being uploaded; wait a little.", retry_after_ms=10_000)
 
 
 class Publisher(Protocol):
@@ -154,11 +164,16 @@ class Pictures:
 
 
 class PictureMaker(Protocol):
-    """Decodes and encodes images, in a process of its own."""
+    """Decodes and encodes images, in processes of its own, shared fairly; their time is charged."""
 
-    def made(self, size: int, content: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Pictures]:
-        """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or too large a
-        one to decode; ``unavailable`` when too many wait."""
+    def require_seconds(self, account: str, network: str) -> None:
+        """Raises ``rate_limited`` when the account or its network has used up what its images may take."""
+
+    def made(
+        self, account: str, network: str, size: int, content: AsyncIterator[bytes]
+    ) -> AbstractAsyncContextManager[Pictures]:
+        """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or takes too much
+        to decode; ``rate_limited`` as above, ``unavailable`` when the turn does not come within the budget."""
 
 
 class ReadContext(Protocol):
@@ -232,6 +247,10 @@ class SlotContext(ReadContext, Protocol):
 class UploadContext(ReadContext, Protocol):
     @property
     def pictures(self) -> PictureMaker: ...
+    @property
+    def storing(self) -> FairLimiter: ...
+    @property
+    def spooling(self) -> FairSpace: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +286,12 @@ class Context:
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))
+    storing: FairLimiter = field(
+        default_factory=lambda: FairLimiter(STORING_OF_ONE_USER, STORING_AT_ONCE, no_turn, STORING_OF_ONE_NETWORK)
+    )
+    spooling: FairSpace = field(
+        default_factory=lambda: FairSpace(SPOOLED_BYTES_OF_ONE_USER, SPOOLED_BYTES, no_spool_room)
+    )
 
     def now(self) -> datetime:
         """The clock, cut to the milliseconds that MongoDB keeps."""

@@ -96,9 +96,28 @@ def error_middleware(exempt: tuple[str, ...]) -> Middleware:
     return errors
 
 
+class HttpError(DomainError):
+    """What only HTTP has a word for: it has a status of its own beside the code. The connection ends with it."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(Code.MALFORMED, message)
+        self.status = status
+
+
+def body_too_slow() -> HttpError:
+    """408: the body stalls, or comes too slowly for its size."""
+    return HttpError(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
+
+
 def unreadable() -> web.Response:
     """For what the parser does not take: it may quote nothing of it, and there is no request to name."""
     return _answer(DomainError(Code.MALFORMED, "This is no request that HTTP knows."), uuid.uuid4().hex)
+
+
+def unknown_coding() -> web.Response:
+    """For a body in another transfer coding than ``chunked`` alone."""
+    message = "The only Transfer-Encoding taken is chunked."
+    return _answer(HttpError(HTTPStatus.NOT_IMPLEMENTED, message), uuid.uuid4().hex)
 
 
 def problem(error: DomainError, request: web.Request) -> web.Response:
@@ -106,7 +125,7 @@ def problem(error: DomainError, request: web.Request) -> web.Response:
 
 
 def _answer(error: DomainError, request_id: str) -> web.Response:
-    status = STATUS[error.code]
+    status: int = error.status if isinstance(error, HttpError) else STATUS[error.code]
     body = Problem(
         type=f"urn:spotter:error:{error.code}",
         title=error.code.replace("_", " ").capitalize(),
@@ -122,6 +141,9 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, HttpError):
+        # What is left of the body is not worth waiting for, or nobody knows where it ends.
+        response.force_close()
     return response
 
 

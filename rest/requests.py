@@ -17,6 +17,8 @@ from domain.errors import Code, DomainError, invalid
 from domain.wire import codec
 from domain.wire.base import Command
 from domain.wire.fields import IdempotencyKey
+from rest.errors import body_too_slow
+from rest.pace import PACED
 from rest.route import Route
 
 # A sync may name 10,000 conversations.
@@ -106,12 +108,13 @@ def key_of(request: web.Request) -> str | None:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The JSON body as bytes, empty when there is none; raises ``payload_too_large`` or ``unsupported_media``."""
+    """The JSON body as bytes, empty when there is none; raises ``payload_too_large``, ``unsupported_media`` or 408."""
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = bytearray()
+    request[PACED] = True
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
@@ -119,7 +122,7 @@ async def read_body(request: web.Request) -> bytes:
                 if len(body) > MAX_BODY_BYTES:
                     raise _too_large()
     except TimeoutError:
-        raise DomainError(Code.MALFORMED, "The body did not arrive in time.") from None
+        raise body_too_slow() from None
     except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
         raise DomainError(Code.MALFORMED, "The body could not be read.") from None
     if body:

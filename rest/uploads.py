@@ -1,26 +1,27 @@
 """Uploads as ``multipart/form-data``: exactly one part, named ``file``, read as it arrives.
 
-A limiter admits a few of one user and of this node at a time; the others wait with their bodies unread.
+A limiter admits a few of one user, of one network and of this node at a time; the others wait with their bodies unread.
+What is admitted waits for its sender: it has a place and some disk, and no turn of anything that works.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import BodyPartReader, ClientError, MultipartReader, web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from domain.errors import Code, DomainError, invalid
 from domain.files import LARGEST
+from domain.networks import network_of
 from domain.wire import codec
 from handlers.access import Actor
 from handlers.files.upload import Upload
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
 from rest.limits import take
+from rest.pace import BROKEN, PACED, Pace, malformed_form
 from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
@@ -30,28 +31,30 @@ from store.concurrency import FairLimiter
 if TYPE_CHECKING:
     from aiohttp import StreamReader
 
-OF_ONE_USER, OF_ALL = 4, 32
-_WAITING = 500
-PATIENCE_SECONDS = 120.0
+# Each takes a descriptor, and a quarter of a megabyte of memory before it is on disk.
+OF_ONE_USER, OF_ONE_NETWORK, OF_ALL = 4, 48, 128
+PATIENCE_SECONDS = 60.0
 
 
 class UploadLimiter:
     def __init__(
-        self, of_one_user: int = OF_ONE_USER, of_all: int = OF_ALL, patience: float = PATIENCE_SECONDS
+        self,
+        of_one_user: int = OF_ONE_USER,
+        of_all: int = OF_ALL,
+        patience: float = PATIENCE_SECONDS,
+        of_one_network: int = OF_ONE_NETWORK,
     ) -> None:
-        self._limiter = FairLimiter(of_one_user, of_all, _too_many, _WAITING)
+        self._limiter = FairLimiter(of_one_user, of_all, _too_many, of_one_network)
         self._patience = patience
 
-    def turn(self, user_id: str) -> AbstractAsyncContextManager[None]:
-        """Raises ``rate_limited`` when too many wait, or for too long. One user's never stand in others' way."""
-        return self._limiter.turn(user_id, self._patience)
+    def turn(self, user_id: str, address: str = "") -> AbstractAsyncContextManager[None]:
+        """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way."""
+        return self._limiter.turn(user_id, self._patience, network_of(address))
 
 
 def _too_many(_: float) -> DomainError:
     return DomainError(Code.RATE_LIMITED, "Too many uploads at a time.", retry_after_ms=5000)
 
-
-T = TypeVar("T")
 
 FIELD = "file"
 _CHUNK_BYTES = 64 * 1024
@@ -59,34 +62,6 @@ _CHUNK_BYTES = 64 * 1024
 _FRAME_BYTES = 64 * 1024
 # Boundaries and the headers of a part or two; the file itself is not read by lines.
 _MOST_LINES = 200
-_BROKEN = (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError, ValueError, AssertionError, EOFError)
-
-
-class Pace:
-    """How long a sender is waited for: never long for nothing, and in all no longer than a slow phone needs."""
-
-    SILENCE_SECONDS = 20.0
-    GRACE_SECONDS = 60.0
-    BYTES_A_SECOND = 16 * 1024
-
-    def __init__(self) -> None:
-        self._started = asyncio.get_running_loop().time()
-        self._received = 0
-
-    async def read(self, reading: Awaitable[T]) -> T:
-        """Raises ``malformed`` for what breaks off or does not come."""
-        now = asyncio.get_running_loop().time()
-        due = self._started + self.GRACE_SECONDS + self._received / self.BYTES_A_SECOND
-        try:
-            async with asyncio.timeout_at(min(now + self.SILENCE_SECONDS, due)):
-                got = await reading
-        except TimeoutError:
-            raise DomainError(Code.MALFORMED, "The body did not arrive in time.") from None
-        except _BROKEN:
-            raise _malformed() from None
-        if isinstance(got, bytes | bytearray):
-            self._received += len(got)
-        return got
 
 
 class _FewLines:
@@ -120,7 +95,8 @@ class FilePart:
         self.name = part.filename
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises ``malformed`` for what breaks off, ``validation_failed`` for more than one part."""
+        """Raises ``malformed`` for what breaks off, 408 for what does not come, ``validation_failed`` for more than one
+        part."""
         while chunk := await self._pace.read(self._part.read_chunk(_CHUNK_BYTES)):
             yield bytes(chunk)
         if await self._pace.read(self._reader.next()) is not None:
@@ -129,16 +105,16 @@ class FilePart:
 
 async def file_part(request: web.Request) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
-    ``malformed`` or ``validation_failed``."""
+    ``malformed``, 408 or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
         raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
-    pace = Pace()
+    pace = Pace(request.content_length)
     try:
         reader = MultipartReader(request.headers, cast("StreamReader", _FewLines(request.content)))
-    except _BROKEN:
-        raise _malformed() from None
+    except BROKEN:
+        raise malformed_form() from None
     part = await pace.read(reader.next())
     if part is None:
         raise invalid(FIELD, "is required")
@@ -147,21 +123,18 @@ async def file_part(request: web.Request) -> FilePart:
     return FilePart(reader, part, pace)
 
 
-def _malformed() -> DomainError:
-    return DomainError(Code.MALFORMED, "The body is not a whole multipart/form-data.")
-
-
 def upload_handler(route: Route, services: Services) -> HttpHandler:
     turns = UploadLimiter()
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        request[PACED] = True
         caller = await answered_in_time(Budget(), lambda _: caller_of(request, services, public=False))
         await take(services.limiter, route.rate, caller)
         assert isinstance(caller, Actor)
         key = key_of(request)
-        async with turns.turn(caller.user_id):
+        async with turns.turn(caller.user_id, caller.address):
             part = await file_part(request)
-            # It takes as long as its sender needs; each step of ours is bounded.
+            # It takes as long as its sender may need; each step of ours is bounded.
             with command_budget.within(stream_budget(owner_of(caller))):
                 answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")

@@ -103,7 +103,7 @@ class Node:
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
-        self.pictures = PictureMaker()
+        self.pictures = PictureMaker(scale=settings.rate_limit_scale)
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock, self.freshness.confirm)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)

@@ -155,40 +155,66 @@ class Tasks:
 
 
 class _Owner:
-    __slots__ = ("members", "turns")
+    __slots__ = ("at_work", "lines")
 
-    def __init__(self, turns: int) -> None:
-        self.turns = asyncio.Semaphore(turns)
-        self.members = 0
+    def __init__(self) -> None:
+        self.at_work = 0
+        # By network: an owner may come from several.
+        self.lines: dict[str, _Line] = {}
+
+
+class _Network:
+    __slots__ = ("at_work", "name", "present", "ready")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.at_work = 0
+        self.present = 0
+        # By owner, the longest not served first: lines whose first may begin.
+        self.ready: dict[str, _Line] = {}
+
+
+class _Line:
+    """What one owner has waiting in one network."""
+
+    __slots__ = ("network", "owner", "owner_name", "present", "waiting")
+
+    def __init__(self, owner_name: str, owner: _Owner, network: _Network) -> None:
+        self.owner_name = owner_name
+        self.owner = owner
+        self.network = network
+        self.present = 0
+        self.waiting: dict[asyncio.Future[None], None] = {}
 
 
 class FairLimiter:
-    """``of_one`` of an owner at a time, ``of_all`` of everybody's; the others wait in order of arrival.
+    """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's.
 
-    ``refused`` makes the error for whoever waits too long, or comes when ``waiting`` wait already; it is told in how
-    many seconds all who wait would have had their turns.
+    The others wait: one network takes its turn after the other, and in each one owner after the other, so that whoever
+    comes with much waits for himself. With ``of_network`` below ``of_all`` a network that is quiet finds a free turn
+    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is told in how many seconds all who
+    wait would have had their turns.
     """
 
     def __init__(
-        self, of_one: int, of_all: int, refused: Callable[[float], Exception], waiting: float = math.inf
+        self, of_one: int, of_all: int, refused: Callable[[float], Exception], of_network: int | None = None
     ) -> None:
         self._of_one = of_one
+        self._of_network = of_all if of_network is None else of_network
         self._of_all = of_all
-        self._all = asyncio.Semaphore(of_all)
-        self._turn_seconds = 0.0
         self._refused = refused
+        self._turn_seconds = 0.0
         self._owners: dict[str, _Owner] = {}
+        self._networks: dict[str, _Network] = {}
+        # As in a network: the longest not served first.
+        self._ready: dict[str, _Network] = {}
         self._present = 0
-        self._most = of_all + waiting
+        self._at_work = 0
 
     @asynccontextmanager
-    async def turn(self, owner: str, patience: float) -> AsyncIterator[None]:
+    async def turn(self, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
         """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
-        if self._present >= self._most:
-            raise self._refusal()
-        line = self._owners.setdefault(owner, _Owner(self._of_one))
-        line.members += 1
-        self._present += 1
+        line = self._come(owner, network)
         try:
             await self._taken(line, patience)
             began = monotonic()
@@ -196,25 +222,84 @@ class FairLimiter:
                 yield
             finally:
                 self._turn_seconds += (monotonic() - began - self._turn_seconds) / 8
-                self._all.release()
-                line.turns.release()
+                self._give_back(line)
         finally:
-            self._present -= 1
-            line.members -= 1
-            if not line.members:
-                del self._owners[owner]
+            self._leave(line)
 
-    async def _taken(self, line: _Owner, patience: float) -> None:
+    def _come(self, owner_name: str, network_name: str) -> _Line:
+        owner = self._owners.setdefault(owner_name, _Owner())
+        line = owner.lines.get(network_name)
+        if line is None:
+            network = self._networks.setdefault(network_name, _Network(network_name))
+            line = owner.lines[network_name] = _Line(owner_name, owner, network)
+        line.present += 1
+        line.network.present += 1
+        self._present += 1
+        return line
+
+    def _leave(self, line: _Line) -> None:
+        self._present -= 1
+        line.present -= 1
+        line.network.present -= 1
+        if not line.network.present:
+            del self._networks[line.network.name]
+        if not line.present:
+            del line.owner.lines[line.network.name]
+            if not line.owner.lines:
+                del self._owners[line.owner_name]
+
+    async def _taken(self, line: _Line, patience: float) -> None:
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.waiting[mine] = None
+        self._arrange(line)
+        self._begin_next()
         try:
             async with asyncio.timeout(None if patience == math.inf else patience):
-                await line.turns.acquire()
-                try:
-                    await self._all.acquire()
-                except BaseException:
-                    line.turns.release()
-                    raise
-        except TimeoutError:
-            raise self._refusal() from None
+                await mine
+        except BaseException as error:
+            if mine in line.waiting:
+                del line.waiting[mine]
+                self._arrange(line)
+            else:
+                # It was given in the moment in which the wait ended.
+                self._give_back(line)
+            if isinstance(error, TimeoutError):
+                raise self._refused(self._present * self._turn_seconds / self._of_all) from None
+            raise
 
-    def _refusal(self) -> Exception:
-        return self._refused(self._present * self._turn_seconds / self._of_all)
+    def _give_back(self, line: _Line) -> None:
+        self._count(line, -1)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        while self._ready and self._at_work < self._of_all:
+            network = next(iter(self._ready.values()))
+            line = next(iter(network.ready.values()))
+            mine = next(iter(line.waiting))
+            del line.waiting[mine]
+            # Behind all others that wait.
+            del self._ready[network.name], network.ready[line.owner_name]
+            self._count(line, 1)
+            if not mine.done():
+                mine.set_result(None)
+
+    def _count(self, line: _Line, by: int) -> None:
+        self._at_work += by
+        line.network.at_work += by
+        line.owner.at_work += by
+        for each in line.owner.lines.values():
+            self._arrange(each)
+        self._arrange_network(line.network)
+
+    def _arrange(self, line: _Line) -> None:
+        if line.waiting and line.owner.at_work < self._of_one:
+            line.network.ready.setdefault(line.owner_name, line)
+        else:
+            line.network.ready.pop(line.owner_name, None)
+        self._arrange_network(line.network)
+
+    def _arrange_network(self, network: _Network) -> None:
+        if network.ready and network.at_work < self._of_network:
+            self._ready.setdefault(network.name, network)
+        else:
+            self._ready.pop(network.name, None)

@@ -50,6 +50,10 @@ class Users:
         cursor = self._users.find({"_id": {"$in": [ObjectId(one) for one in user_ids]}})
         return [user async for document in cursor if (user := user_from(document)) is not None]
 
+    async def is_blocked(self, user_id: str) -> bool:
+        found = await self._users.find_one({"_id": ObjectId(user_id), "isBlocked": True}, {"_id": 1})
+        return found is not None
+
     async def by_email(self, email: str) -> Known | None:
         """By the normalised address, erased users left out."""
         document = await self._users.find_one({"email": email, "isDeleted": {"$ne": True}})

@@ -12,7 +12,10 @@ from handlers.context import ReadContext
 
 
 async def open_file(context: ReadContext, caller: Actor | Visitor, command: OpenFile) -> StoredFile:
-    """The file; raises ``not_found`` also for what the caller may not see."""
+    """The file; raises ``not_found`` also for what the caller may not see.
+
+    What a blocked user uploaded is for administrators only, whatever was signed before.
+    """
     signed = command.signature is not None and command.expires is not None
     if signed and not context.files.verifies(command.id, command.expires or 0, command.signature or ""):
         raise not_found("file")
@@ -24,6 +27,9 @@ async def open_file(context: ReadContext, caller: Actor | Visitor, command: Open
     if file is None or shown is None:
         raise not_found("file")
     if not signed and not (isinstance(caller, Actor) and await _may_see(context, caller, shown)):
+        raise not_found("file")
+    is_admin = isinstance(caller, Actor) and caller.is_admin
+    if not is_admin and await context.store.users.is_blocked(file.owner_id):
         raise not_found("file")
     return file
 

@@ -6,21 +6,31 @@ The disk is waited for in threads, never by the event loop.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
 from types import TracebackType
 
+from domain.errors import unavailable
 from domain.file_formats import HEAD_BYTES
+from store.fair_space import FairSpace
 
-_AT_ONCE = 1_000_000
+# In memory before it is written: as many wait for their senders as there are places.
+_AT_ONCE = 256 * 1024
 _CHUNK_BYTES = 256 * 1024
 
 
 class Spool:
-    """A file without a name: it is gone with the process, however that ends."""
+    """A file without a name: it is gone with the process, however that ends.
 
-    def __init__(self) -> None:
+    Its bytes count for its owner and the network as long as it is open.
+    """
+
+    def __init__(self, space: FairSpace, owner: str, network: str) -> None:
+        self._space = space
+        self._owner = owner
+        self._network = network
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
         self._hash = hashlib.sha256()
         self._waiting = bytearray()
@@ -32,8 +42,11 @@ class Spool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
+        self._space.give_back(self._owner, self._network, self.size)
 
     async def write(self, chunk: bytes) -> None:
+        """Raises ``rate_limited`` when there is no room for more, ``unavailable`` when the disk has none."""
+        self._space.take(self._owner, self._network, len(chunk))
         if len(self.head) < HEAD_BYTES:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
         self._waiting += chunk
@@ -48,7 +61,12 @@ class Spool:
 
     def _append(self, data: bytearray) -> None:
         self._hash.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise unavailable("There is no room for uploads right now; try again later.") from None
+            raise
 
     @property
     def digest(self) -> str:

@@ -17,6 +17,8 @@ import puremagic
 from domain.errors import Code, DomainError, invalid
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
+from domain.image_bounds import TooMuch, require_within_bounds
+from domain.networks import network_of
 from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
 from handlers.access import Actor
@@ -25,6 +27,8 @@ from handlers.files.access import file_answer
 from handlers.files.spool import Spool
 from handlers.idempotency import claim, held
 from handlers.request_digests import scope_of
+from store import command_budget
+from store.command_budget import BUDGET_SECONDS, Budget
 from store.idempotency import Asked, StoredResult
 
 # Of what begins with a box, puremagic knows some brands and guesses at others.
@@ -51,11 +55,23 @@ def unsupported(message: str) -> DomainError:
 
 
 async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Spool, content_type: str) -> StoredFile:
-    """Raises ``unsupported_media`` for what is no whole image."""
-    if KINDS[content_type] == "image":
+    """Raises ``unsupported_media`` for what is damaged, ``unavailable`` when its turn does not come in time."""
+    network = network_of(actor.address)
+    if KINDS[content_type] != "image":
+        async with context.storing.turn(actor.user_id, BUDGET_SECONDS, network):
+            await asyncio.to_thread(_require_sound, content_type, spool)
+            return await _keep_as_it_is(context, actor, name, spool, content_type)
+    with command_budget.within(Budget(actor.user_id)):
+        async with context.storing.turn(actor.user_id, command_budget.remaining(), network):
+            await asyncio.to_thread(_require_sound, content_type, spool)
         # One at a time for each process that decodes: what it made is in memory until it is written.
-        async with context.pictures.made(spool.size, spool.chunks()) as pictures:
+        async with context.pictures.made(actor.user_id, network, spool.size, spool.chunks()) as pictures:
             return await _keep_image(context, actor, name, pictures)
+
+
+async def _keep_as_it_is(
+    context: UploadContext, actor: Actor, name: str | None, spool: Spool, content_type: str
+) -> StoredFile:
     stored = StoredFile(
         id=context.store.files.new_id(),
         owner_id=actor.user_id,
@@ -122,10 +138,13 @@ class Upload:
 
 
 async def upload(context: UploadContext, actor: Actor, command: Upload) -> FileAnswer:
-    """Raises ``payload_too_large``, ``unsupported_media``, ``validation_failed`` or ``rate_limited``."""
+    """Raises ``payload_too_large``, ``unsupported_media``, ``validation_failed``, ``rate_limited``, ``unavailable``.
+
+    As long as it waits for its sender it holds some disk and nothing else.
+    """
     await _require_quota(context, actor)
-    with Spool() as spool:
-        content_type = await _receive(spool, command.content)
+    with Spool(context.spooling, actor.user_id, network_of(actor.address)) as spool:
+        content_type = await _receive(context, actor, spool, command.content)
         if command.idempotency_key is None:
             return file_answer(context, await keep(context, actor, command.name, spool, content_type))
         return await _upload_once(context, actor, command, spool, content_type)
@@ -159,7 +178,7 @@ async def _require_quota(context: UploadContext, actor: Actor) -> None:
         raise DomainError(Code.RATE_LIMITED, "Too many uploads in a day.", retry_after_ms=3_600_000)
 
 
-async def _receive(spool: Spool, content: AsyncIterator[bytes]) -> str:
+async def _receive(context: UploadContext, actor: Actor, spool: Spool, content: AsyncIterator[bytes]) -> str:
     """The content's type, once all of it is here; refused as soon as it is known to be too large or none of ours."""
     content_type, limit = None, LARGEST
     async for chunk in content:
@@ -167,13 +186,22 @@ async def _receive(spool: Spool, content: AsyncIterator[bytes]) -> str:
         if content_type is None and spool.size >= HEAD_BYTES:
             content_type = content_type_of(spool.head)
             limit = LIMITS[KINDS[content_type]]
+            if KINDS[content_type] == "image":
+                # Not only when all of it is here.
+                context.pictures.require_seconds(actor.user_id, network_of(actor.address))
         if spool.size > limit:
             raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
     if spool.size == 0:
         raise invalid("file", "is empty")
     await spool.flush()
-    content_type = content_type or content_type_of(spool.head)
-    # An adversary's video has many parts to be looked at.
-    if not await asyncio.to_thread(is_whole, content_type, spool):
+    return content_type or content_type_of(spool.head)
+
+
+def _require_sound(content_type: str, spool: Spool) -> None:
+    """Waits for the disk; an adversary's file has many parts to be looked at. Raises ``unsupported_media``."""
+    if not is_whole(content_type, spool):
         raise unsupported("The file is damaged or incomplete.")
-    return content_type
+    try:
+        require_within_bounds(content_type, spool)
+    except TooMuch as error:
+        raise unsupported(f"The image {error}.") from None

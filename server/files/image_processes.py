@@ -1,27 +1,37 @@
-"""The processes that decode images: few, started when needed, ended when they hang, die or have worked enough."""
+"""The processes that decode images: few, started when needed, ended when they hang, die or have worked enough.
+
+They are shared network by network and account by account, and what an image takes is charged to both.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import signal
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
 
 from domain.errors import Code, DomainError, unavailable
 from handlers.context import Picture, Pictures
-from store.command_budget import remaining
+from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, DecoderSeconds
+from store.command_budget import BUDGET_SECONDS, remaining
+from store.concurrency import FairLimiter
 
 _PROGRAM = Path(__file__).with_name("image_worker.py")
 # A decoder's leaks go with its process.
 _IMAGES_A_PROCESS = 200
+# Of CPU; honest images of 10 MB take up to two.
+IMAGE_SECONDS = 3.0
+_END_SECONDS = 0.5
 _HEADER_LIMIT = 10_000
 _PICTURE_LIMIT = 20_000_000
 
@@ -34,30 +44,47 @@ class Broken(Exception):
     """It died, or does not answer as it should."""
 
 
+class TooLong(Exception):
+    """The image took all the CPU that one may take."""
+
+
 class NotStarted(Exception):
     """There is no such process to be had: nothing is known against the image."""
 
 
 class PictureWorker:
-    def __init__(self) -> None:
+    def __init__(self, most_seconds: float) -> None:
+        """``most_seconds`` of CPU for an image."""
+        self._most_seconds = most_seconds
         self._process: Process | None = None
         self._made = 0
+        # Of CPU, by the last image; where its process did not tell, all the time that it took.
+        self.seconds = 0.0
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
     async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
-        """Raises ``Unfit``, ``NotStarted`` or ``Broken``. Whatever breaks the exchange off, the process is ended."""
+        """Raises ``Unfit``, ``NotStarted``, ``TooLong`` or ``Broken``.
+
+        Whatever breaks the exchange off, the process is ended.
+        """
+        self.seconds = 0.0
         process = self._process
         if process is None or process.returncode is not None:
             process = await self._start()
+        began = monotonic()
         try:
             header, pictures = await _exchange(process, size, content)
+            self.seconds = min(self._most_seconds, float(header["seconds"]))
         except (OSError, asyncio.IncompleteReadError, ValueError, KeyError) as error:
+            self.seconds = min(self._most_seconds, monotonic() - began)
+            too_long = await _ended_by_its_time(process)
             await self.end()
-            raise Broken from error
+            raise (TooLong if too_long else Broken) from error
         except BaseException:
+            self.seconds = min(self._most_seconds, monotonic() - began)
             await self.end()
             raise
         self._made += 1
@@ -74,6 +101,7 @@ class PictureWorker:
                 sys.executable,
                 "-I",
                 str(_PROGRAM),
+                str(self._most_seconds),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -97,6 +125,14 @@ class PictureWorker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+async def _ended_by_its_time(process: Process) -> bool:
+    """The end of its output comes a moment before its own."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END_SECONDS):
+            return await process.wait() == -signal.SIGPROF
+    return False
 
 
 async def _exchange(
@@ -129,44 +165,56 @@ async def _picture(out: asyncio.StreamReader, header: dict[str, int | str]) -> P
 
 log = structlog.get_logger("pictures")
 
-# What an honest image needs a tenth of.
-PATIENCE_SECONDS = 20.0
-# How many images wait for a process before more are refused, and for how long.
-_WAITING = 64
-_WAITING_SECONDS = 60.0
+# How long one is waited for: a busy machine takes longer for what is little CPU.
+PATIENCE_SECONDS = 8.0
+PROCESSES = 3
 
 
 class PictureMaker:
-    def __init__(self, processes: int = 2, patience: float = PATIENCE_SECONDS) -> None:
-        self.workers = [PictureWorker() for _ in range(processes)]
-        self._idle: asyncio.LifoQueue[PictureWorker] = asyncio.LifoQueue()
-        for worker in self.workers:
-            self._idle.put_nowait(worker)
+    """An account has one process at a time, a network all but one: who is quiet finds that one."""
+
+    def __init__(
+        self,
+        processes: int = PROCESSES,
+        patience: float = PATIENCE_SECONDS,
+        scale: float = 1.0,
+        image_seconds: float = IMAGE_SECONDS,
+    ) -> None:
+        self.workers = [PictureWorker(image_seconds) for _ in range(processes)]
+        self._image_seconds = image_seconds
+        # The last used first: the others need not be started.
+        self._idle = list(self.workers)
+        self._turns = FairLimiter(1, processes, _too_many, of_network=max(1, processes - 1))
+        self._of_accounts = DecoderSeconds(OF_ACCOUNT, scale)
+        self._of_networks = DecoderSeconds(OF_NETWORK, scale)
         self._patience = patience
-        self._waiting = 0
         self._stopped = False
 
-    @asynccontextmanager
-    async def made(self, size: int, content: AsyncIterator[bytes]) -> AsyncIterator[Pictures]:
-        """The worker is kept until they are written, so that no more wait in memory than there are workers."""
-        give_up = asyncio.get_running_loop().time() + min(_WAITING_SECONDS + self._patience, remaining())
-        worker = await self._free_worker(give_up)
-        try:
-            yield await self._made_by(worker, size, content, give_up)
-        finally:
-            self._idle.put_nowait(worker)
+    def require_seconds(self, account: str, network: str) -> None:
+        """Raises ``rate_limited`` when the account or its network has used up what its images may take."""
+        self._of_accounts.require(account)
+        self._of_networks.require(network)
 
-    async def _free_worker(self, give_up: float) -> PictureWorker:
-        if self._waiting >= _WAITING or self._stopped:
-            raise unavailable("Too many images are waiting; try again.")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout_at(give_up):
-                return await self._idle.get()
-        except TimeoutError:
-            raise unavailable("Too many images are waiting; try again.") from None
-        finally:
-            self._waiting -= 1
+    @asynccontextmanager
+    async def made(
+        self, account: str, network: str, size: int, content: AsyncIterator[bytes]
+    ) -> AsyncIterator[Pictures]:
+        """The worker is kept until they are written, so that no more wait in memory than there are workers."""
+        give_up = asyncio.get_running_loop().time() + min(BUDGET_SECONDS, remaining())
+        async with self._turns.turn(account, give_up - asyncio.get_running_loop().time(), network):
+            self.require_seconds(account, network)
+            if self._stopped:
+                raise unavailable()
+            worker = self._idle.pop()
+            try:
+                try:
+                    pictures = await self._made_by(worker, size, content, give_up)
+                finally:
+                    self._of_accounts.charge(account, worker.seconds)
+                    self._of_networks.charge(network, worker.seconds)
+                yield pictures
+            finally:
+                self._idle.append(worker)
 
     async def _made_by(
         self, worker: PictureWorker, size: int, content: AsyncIterator[bytes], give_up: float
@@ -177,21 +225,31 @@ class PictureMaker:
                 return await worker.make(size, content)
         except Unfit as error:
             raise _unsupported(str(error)) from None
+        except TooLong:
+            log.warning("an image took too long to decode")
+            raise _unsupported(f"takes more than {self._image_seconds:g} s to decode") from None
         except NotStarted as error:
             log.warning("no process for images", error=repr(error.__cause__))
             raise unavailable() from None
-        except (Broken, TimeoutError) as error:
-            if self._stopped or (isinstance(error, TimeoutError) and give_up < enough):
-                # It is not the image that took too long, or not it alone.
+        except TimeoutError:
+            # It is not the image: one that works is ended by its CPU. The machine is busy, or the process hangs.
+            log.warning("a process for images did not answer in time")
+            raise unavailable() from None
+        except Broken:
+            if self._stopped:
                 raise unavailable() from None
-            log.warning("an image could not be decoded", error=type(error).__name__)
-            raise _unsupported("takes too long or too much memory to decode") from None
+            log.warning("an image could not be decoded")
+            raise _unsupported("takes too much memory to decode, or is damaged") from None
 
     async def stop(self) -> None:
         """Whatever still decodes is ended."""
         self._stopped = True
         for worker in self.workers:
             await worker.end()
+
+
+def _too_many(_: float) -> DomainError:
+    return unavailable("Too many images are waiting; try again.")
 
 
 def _unsupported(why: str) -> DomainError:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from struct import pack
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from rest.errors import unreadable
+from rest.errors import unknown_coding, unreadable
+from rest.pace import PACED
 from server.http.connections import HttpConnections, taken, waiting
 from server.settings import Settings
 from server.workers.peers import WorkerPeers
@@ -56,8 +59,8 @@ class Handler(RequestHandler):
         request = self._current_request
         if request is not None:
             content = request.content
-            # An upload that waits for its turn is not read from: its sender can't go on.
-            if content.is_eof() or self._reading_paused:
+            # A body whose route waits for it is told when it is too slow. One that is not read from can't go on.
+            if content.is_eof() or self._reading_paused or request.get(PACED):
                 return None
             return self._request_count, content.total_raw_bytes
         # Behind an earlier request a connection may rest: that is keep-alive's affair.
@@ -88,16 +91,31 @@ class Handler(RequestHandler):
         """What the parser refuses has no handler that could answer."""
         if status != 400 or request.writer.output_size:
             return super().handle_error(request, status, exc, message)
-        response = unreadable()
+        response = unknown_coding() if _refuses_coding(exc) else unreadable()
         response.force_close()
         return response
+
+
+def _refuses_coding(error: BaseException | None) -> bool:
+    """By the parser's own words, which come before what it quotes of the request."""
+    words = str(getattr(error, "message", "")).partition("\n")[0]
+    return hdrs.TRANSFER_ENCODING in words and hdrs.CONTENT_LENGTH not in words
+
+
+async def _in_a_known_coding(handler: Callable[[Any], Awaitable[Any]], request: web.BaseRequest) -> web.StreamResponse:
+    """The parser reads every coding that ends in ``chunked`` as if it were that alone (RFC 9112, 6.1: answer 501)."""
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        return unknown_coding()
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 class Server(web.Server):
     def __init__(self, made: web.Server, connections: HttpConnections) -> None:
         """As aiohttp made it for an application."""
         super().__init__(
-            made.request_handler,
+            partial(_in_a_known_coding, made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,

@@ -193,11 +193,11 @@ async def test_who_waits_for_a_frozen_image_process_is_told_in_time() -> None:
 
     async def make() -> None:
         with within(Budget(seconds=1.0)):
-            async with maker.made(len(content), chunks()):
+            async with maker.made("account", "network", len(content), chunks()):
                 pass
 
     try:
-        async with maker.made(len(content), chunks()):
+        async with maker.made("account", "network", len(content), chunks()):
             pass
         pid = maker.workers[0].pid
         assert pid is not None

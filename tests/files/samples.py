@@ -70,6 +70,13 @@ def gif_frame_outside() -> bytes:
     return gif_of(0)[:-1] + frame + b"\x3b"
 
 
+def jpeg_of_scans(scans: int, size: tuple[int, int] = (640, 480)) -> bytes:
+    """A progressive JPEG with its last scan over and over: each goes over all pixels again."""
+    whole = image("JPEG", size, progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * (scans - whole.count(b"\xff\xda") + 1) + whole[-2:]
+
+
 def webp_bomb() -> bytes:
     """Says that it has 268 megapixels."""
     small = image("WEBP", (16, 16), lossless=True)

@@ -9,6 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from domain.files import FileUse
+from domain.times import whole_milliseconds
+from server.app import utc_now
 from store.files import Files
 from tests.files import samples
 from tests.files.service import FileService
@@ -89,6 +92,32 @@ async def test_with_a_token_it_is_for_those_who_may_see_it(shelf: FileService) -
         for person, status in ((client, 200), (admin, 200), (trainer, 404), (stranger, 404)):
             response, _ = await shelf.get(bare, person)
             assert response.status == status
+
+
+async def test_a_blocked_user_s_files_end_with_the_block(shelf: FileService) -> None:
+    """By URLs that were signed before as well, for the other side of a conversation too; not for administrators."""
+    client, trainer, conversation = await shelf.people.pair()
+    admin = await shelf.people.make("admin")
+    answer = await shelf.uploaded(client, samples.image())
+    use = FileUse(kind="message", id="7" * 24, conversation_id=conversation)
+    node = shelf.running.node
+    assert await node.store.files.claim(answer["id"], client.id, "image", use, whole_milliseconds(utc_now()))
+    signed = [answer["url"], answer["thumbnailUrl"]]
+    bare = [url.partition("?")[0] for url in signed]
+
+    async def statuses() -> list[int]:
+        asked = [(url, None) for url in signed] + [(url, who) for url in bare for who in (trainer, admin)]
+        return [(await shelf.get(url, who))[0].status for url, who in asked]
+
+    assert await statuses() == [200] * 6
+    route = f"{shelf.running.url}/v1/admin/users/{client.id}"
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    async with shelf.http.post(f"{route}/block", json={"reason": "spam"}, headers=headers) as response:
+        assert response.status == 204, await response.text()
+    assert await statuses() == [404, 404, 404, 200, 404, 200]
+    async with shelf.http.post(f"{route}/unblock", headers=headers) as response:
+        assert response.status == 204, await response.text()
+    assert await statuses() == [200] * 6
 
 
 @pytest.mark.parametrize("path", ["/v1/files/" + "0" * 24, "/v1/files/nonsense"])

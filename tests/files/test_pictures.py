@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import random
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageCms
+from PIL.ImageFilter import GaussianBlur
 
 from domain.errors import Code, DomainError
 from handlers.context import Pictures
@@ -31,7 +33,7 @@ async def pictures(maker: PictureMaker, content: bytes) -> Pictures:
     async def chunks() -> AsyncIterator[bytes]:
         yield content
 
-    async with maker.made(len(content), chunks()) as made:
+    async with maker.made("account", "network", len(content), chunks()) as made:
         return made
 
 
@@ -114,7 +116,7 @@ async def test_a_process_that_grew_large_is_ended(maker: PictureMaker) -> None:
 
 
 async def test_an_endless_animation_stands_still(maker: PictureMaker) -> None:
-    made = await pictures(maker, samples.gif_of(500_000))
+    made = await pictures(maker, samples.gif_of(2000))
     assert getattr(opened(made.image.content), "n_frames", 1) == 1
     made = await pictures(maker, samples.animation(20))
     assert getattr(opened(made.image.content), "n_frames", 1) == 20
@@ -130,7 +132,7 @@ async def test_a_process_that_dies_is_replaced(maker: PictureMaker) -> None:
         yield samples.image()
 
     with pytest.raises(DomainError) as refused:
-        async with maker.made(len(samples.image()), chunks()):
+        async with maker.made("account", "network", len(samples.image()), chunks()):
             pass
     assert refused.value.code is Code.UNSUPPORTED_MEDIA
     await pictures(maker, samples.image())
@@ -145,9 +147,29 @@ async def test_a_process_that_hangs_is_replaced() -> None:
     os.kill(hanging, signal.SIGSTOP)
     with pytest.raises(DomainError) as refused:
         await pictures(maker, samples.image())
-    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    # Nothing is known against the image.
+    assert refused.value.code is Code.UNAVAILABLE
     assert not Path(f"/proc/{hanging}").exists()
     await maker.stop()
+
+
+async def test_an_image_that_takes_its_time_is_ended_and_said_so() -> None:
+    maker = PictureMaker(1, image_seconds=0.05)
+    with pytest.raises(DomainError) as refused:
+        await pictures(maker, samples.image(size=(4000, 3000)))
+    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    assert "takes more than 0.05 s" in refused.value.message
+    assert maker.workers[0].pid is None
+    await pictures(maker, samples.image(size=(8, 8)))
+    await maker.stop()
+
+
+async def test_a_detailed_png_is_made_in_time(maker: PictureMaker) -> None:
+    """With all of zlib's effort it takes fifteen seconds."""
+    noise = Image.frombytes("RGB", (2400, 1800), random.Random(1).randbytes(2400 * 1800 * 3)).filter(GaussianBlur(2))
+    photo = Image.blend(opened(samples.image(size=(2400, 1800))).convert("RGB"), noise, 0.3)
+    made = await pictures(maker, saved(photo, "PNG", compress_level=1))
+    assert made.image.content_type == "image/png"
 
 
 async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
@@ -161,7 +183,7 @@ async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
         yield b""
 
     async def waits() -> None:
-        async with maker.made(100, chunks()):
+        async with maker.made("account", "network", 100, chunks()):
             pass
 
     task = asyncio.create_task(waits())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -30,6 +31,16 @@ class Line:
         except ConnectionError:
             first = b""
         return int(first.split()[1]) if first else 0
+
+    async def problem(self) -> tuple[int, str, str]:
+        """Status, code and words of the next answer, an error in our format."""
+        async with asyncio.timeout(30):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            told = json.loads(await self._reader.readexactly(length))
+        assert b"application/problem+json" in head
+        assert told["status"] == int(head.split()[1])
+        return told["status"], told["code"], told["detail"]
 
     def cut(self) -> None:
         self.writer.transport.abort()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rest import requests
 from rest.requests import MAX_BODY_BYTES
 from tests.rest.surface import PASSWORD, Answer, Surface
 
@@ -136,6 +137,17 @@ async def test_a_query_is_checked_like_a_body(surface: Surface, query: str, fiel
     token = (await surface.sign_up())["accessToken"]
     answer = await surface.get(f"/auth/sessions{query}", token=token)
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
+
+
+async def test_a_body_that_does_not_come_is_told_so(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.2)
+
+    async def stalling() -> Any:
+        yield b'{"email": '
+        await asyncio.Event().wait()
+
+    answer = await surface.post("/auth/register", data=stalling(), headers=JSON)
+    assert (answer.status, answer.code) == (408, "malformed")
 
 
 async def test_a_query_beside_a_body_is_refused(surface: Surface) -> None:

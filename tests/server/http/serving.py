@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from rest.pace import PACED
 from server.http.connections import HttpConnections
 from server.http.server import Runner
 from tests.harness.devices import PATIENCE_SECONDS
@@ -58,6 +59,12 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
         await made.go_on.wait()
         return web.Response(text="at last")
 
+    async def paced(request: web.Request) -> web.Response:
+        request[PACED] = True
+        made.waiting.set()
+        await made.go_on.wait()
+        return web.Response(status=408)
+
     async def websocket(request: web.Request) -> web.WebSocketResponse:
         response = web.WebSocketResponse()
         await response.prepare(request)
@@ -92,7 +99,7 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
     app = web.Application()
     app.add_routes([web.route("*", "/", echo), web.route("*", "/wait", wait), web.get("/socket", websocket)])
     app.add_routes([web.get("/large", large), web.get("/streamed", streamed), web.get("/little-more", little_more)])
-    app.add_routes([web.get("/kept", kept)])
+    app.add_routes([web.get("/kept", kept), web.post("/paced", paced)])
     runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,0 +1,62 @@
+"""How long a body is waited for: as long as its sender comes on, and so much faster the larger it says it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from domain.errors import Code, DomainError
+from rest.errors import body_too_slow
+
+T = TypeVar("T")
+
+# Its route waits for the body and answers when it does not come; the connections' watch need not cut it.
+PACED = web.RequestKey("paced", bool)
+BROKEN = (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError, ValueError, AssertionError, EOFError)
+
+
+class Pace:
+    """Never long for nothing; no slower than a slow phone needs; all of it within ten minutes.
+
+    100 MB have to come at 175 kB a second, 10 MB and less at 16 KiB.
+    """
+
+    SILENCE_SECONDS = 20.0
+    GRACE_SECONDS = 30.0
+    LONGEST_SECONDS = 600.0
+    BYTES_A_SECOND = 16 * 1024
+
+    def __init__(self, declared: int | None) -> None:
+        """``declared``: the length of the body, where its sender tells."""
+        self._started = asyncio.get_running_loop().time()
+        self._received = 0
+        needed = (declared or 0) / (self.LONGEST_SECONDS - self.GRACE_SECONDS)
+        self._bytes_a_second = max(self.BYTES_A_SECOND, needed)
+
+    @property
+    def due(self) -> float:
+        """When more has to be there than is now, by the loop's time."""
+        allowed = min(self.LONGEST_SECONDS, self.GRACE_SECONDS + self._received / self._bytes_a_second)
+        return self._started + allowed
+
+    async def read(self, reading: Awaitable[T]) -> T:
+        """Raises 408 for what does not come, ``malformed`` for what breaks off."""
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(min(now + self.SILENCE_SECONDS, self.due)):
+                got = await reading
+        except TimeoutError:
+            raise body_too_slow() from None
+        except BROKEN:
+            raise malformed_form() from None
+        if isinstance(got, bytes | bytearray):
+            self._received += len(got)
+        return got
+
+
+def malformed_form() -> DomainError:
+    return DomainError(Code.MALFORMED, "The body is not a whole multipart/form-data.")

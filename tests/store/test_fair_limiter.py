@@ -1,0 +1,136 @@
+"""Turns are shared: network by network, and in each owner by owner."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from store.concurrency import FairLimiter
+
+
+class Refused(Exception):
+    """No turn came in time."""
+
+
+def limiter(of_one: int, of_all: int, of_network: int | None = None) -> FairLimiter:
+    return FairLimiter(of_one, of_all, lambda seconds: Refused(), of_network)
+
+
+class Work:
+    """What lasts until it is let go, one by one; ``begun`` in the order in which turns were given."""
+
+    def __init__(self, turns: FairLimiter) -> None:
+        self._turns = turns
+        self.begun: list[str] = []
+        self.at_work: list[tuple[str, asyncio.Event]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def come(self, owner: str, network: str, count: int = 1) -> None:
+        self._tasks += [asyncio.create_task(self._do(owner, network)) for _ in range(count)]
+        await self._settled()
+
+    async def _do(self, owner: str, network: str) -> None:
+        async with self._turns.turn(owner, 60.0, network):
+            mine = owner, asyncio.Event()
+            self.begun.append(owner)
+            self.at_work.append(mine)
+            await mine[1].wait()
+            self.at_work.remove(mine)
+
+    async def end_oldest(self) -> None:
+        self.at_work[0][1].set()
+        await self._settled()
+
+    async def end_all(self) -> None:
+        while self.at_work:
+            await self.end_oldest()
+        await asyncio.gather(*self._tasks)
+
+    async def _settled(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_networks_take_turns_and_owners_in_each() -> None:
+    work = Work(limiter(1, 1))
+    for number in range(4):
+        await work.come(f"greedy {number}", "there", 5)
+    await work.come("quiet", "here", 2)
+    await work.come("beside greedy", "there")
+    await work.end_all()
+    assert work.begun[:8] == [
+        "greedy 0", "quiet", "greedy 1", "quiet", "greedy 2", "greedy 3", "beside greedy", "greedy 0",
+    ]  # fmt: skip
+    assert len(work.begun) == 23
+
+
+async def test_a_quiet_network_finds_a_turn_at_once() -> None:
+    work = Work(limiter(1, 3, of_network=2))
+    for number in range(20):
+        await work.come(f"greedy {number}", "there", 3)
+    assert len(work.begun) == 2
+    await work.come("quiet", "here")
+    assert work.begun[-1] == "quiet"
+    await work.end_all()
+
+
+async def test_an_owner_has_no_more_from_many_networks() -> None:
+    turns = limiter(2, 10)
+    work = Work(turns)
+    for number in range(5):
+        await work.come("greedy", f"network {number}")
+    assert len(work.begun) == 2
+    await work.come("quiet", "network 0")
+    assert work.begun[-1] == "quiet"
+    await work.end_all()
+    assert len(work.begun) == 6
+    assert not turns._owners
+    assert not turns._networks
+    assert not turns._ready
+
+
+async def test_who_waits_too_long_is_refused_and_leaves_nothing_behind() -> None:
+    turns = limiter(1, 1)
+    async with turns.turn("one", 1.0):
+        for owner in ("one", "other"):
+            with pytest.raises(Refused):
+                async with turns.turn(owner, 0.01):
+                    pass
+    async with turns.turn("other", 0.01):
+        pass
+    assert not turns._owners
+    assert not turns._networks
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_comes_waits_and_leaves_no_turn_is_lost(seed: int) -> None:
+    chance = random.Random(seed)
+    turns, at_work, most = limiter(2, 4, of_network=3), 0, 0
+
+    async def do(owner: str, network: str, patience: float) -> None:
+        nonlocal at_work, most
+        async with turns.turn(owner, patience, network):
+            at_work += 1
+            most = max(most, at_work)
+            try:
+                for _ in range(chance.randrange(4)):
+                    await asyncio.sleep(0)
+            finally:
+                at_work -= 1
+
+    tasks: list[asyncio.Task[None]] = []
+    for _ in range(400):
+        who = f"owner {chance.randrange(6)}", f"network {chance.randrange(3)}"
+        tasks.append(asyncio.create_task(do(*who, chance.choice([0.0, 0.001, 60.0]))))
+        if chance.random() < 0.3:
+            chance.choice(tasks).cancel()
+        if chance.random() < 0.5:
+            await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == 4
+    assert at_work == turns._at_work == turns._present == 0
+    assert not turns._owners
+    assert not turns._networks
+    assert not turns._ready
