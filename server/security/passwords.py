@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from domain.errors import unavailable
@@ -55,6 +57,14 @@ class Argon2Passwords:
         fits = await self._run(lambda: self._verify(hashed or self._nobody, _normal(password)))
         return fits and hashed is not None
 
+    async def hash_like(self, hashed: str | None, salt: str, password: str) -> str:
+        """Raises ``unavailable`` when too many wait."""
+        hasher, chosen = self._hasher, bytes.fromhex(salt)
+        if hashed is not None:
+            with suppress(InvalidHashError):
+                hasher, chosen = PasswordHasher.from_parameters(extract_parameters(hashed)), _salt_of(hashed)
+        return await self._run(lambda: hasher.hash(_normal(password), salt=chosen))
+
     def is_outdated(self, hashed: str) -> bool:
         return self._hasher.check_needs_rehash(hashed)
 
@@ -90,6 +100,12 @@ class Argon2Passwords:
 
     def _one_less(self) -> None:
         self._under_way -= 1
+
+
+def _salt_of(hashed: str) -> bytes:
+    # $argon2id$v=19$m=65536,t=3,p=4$salt$hash, in base64 without its padding.
+    salt = hashed.split("$")[4]
+    return base64.b64decode(salt + "=" * (-len(salt) % 4))
 
 
 def _normal(password: str) -> bytes:
