@@ -17,7 +17,7 @@ from handlers.mails import Codes, Mail, reset_code
 from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"
-QUICK = Patience(pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
+QUICK = Patience(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
 
 
 def a_mail(to: str, code: str) -> Mail:
