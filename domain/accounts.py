@@ -1,13 +1,8 @@
-"""Accounts: roles, users, registrations that wait for their code, and who may block whom.
-
-Whoever types an address first need not own it. So a code activates the password of the registration it was sent
-for and of no other, and a code asked for by somebody who cannot be matched to a registration activates none.
-"""
+"""Accounts: roles, users, and who may block whom."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -62,7 +57,7 @@ def require_may_sign_in(user: User) -> None:
     if user.is_deleted:
         raise invalid_credentials()
     if not user.is_verified:
-        raise DomainError(Code.EMAIL_NOT_VERIFIED, "Confirm your e-mail address first.")
+        raise email_not_verified()
     if user.is_blocked:
         raise DomainError(Code.ACCOUNT_BLOCKED, "This account is blocked.")
 
@@ -70,6 +65,10 @@ def require_may_sign_in(user: User) -> None:
 def may_sign_in(user: User) -> bool:
     """The same without telling why not."""
     return user.is_verified and not user.is_deleted and not user.is_blocked
+
+
+def email_not_verified() -> DomainError:
+    return DomainError(Code.EMAIL_NOT_VERIFIED, "Confirm your e-mail address first.")
 
 
 def invalid_credentials() -> DomainError:
@@ -87,66 +86,6 @@ def session_ended() -> DomainError:
 def invalid_code() -> DomainError:
     """One answer for a wrong, used, expired or never sent code, and for an unknown address."""
     return DomainError(Code.INVALID_CODE, "The code is wrong or has expired.")
-
-
-CODE_LIFETIME = timedelta(minutes=10)
-MAX_TRIES = 5
-MAX_PENDING = 5
-
-
-class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """``code`` is a keyed hash; ``requester`` the keyed hash of the address it came from; ``password`` is
-    an argon2 hash, or nothing for a code that only proves the mailbox."""
-
-    id: str
-    code: str
-    expires_at: datetime
-    tries: int = 0
-    password: str | None
-    role: Literal["client", "trainer"]
-    name: str
-    time_zone: str
-    requester: str
-    created_at: datetime
-
-
-def with_registration(pending: Sequence[Registration], new: Registration) -> list[Registration]:
-    """The pending ones after a registration; the same password renews its own, the oldest beyond five fall out."""
-    kept = [one for one in pending if one.password != new.password]
-    return [*kept, new][-MAX_PENDING:]
-
-
-def resend(
-    pending: Sequence[Registration], *, requester: str, code: str, new_id: str, now: datetime
-) -> tuple[list[Registration], Registration]:
-    """The pending ones after a request for a new code, and the one that the code is for.
-
-    That is the newest from the same address, else the only one, else a new one without a password.
-    """
-    target = _resend_target(pending, requester)
-    renewed = msgspec.structs.replace(target, code=code, expires_at=now + CODE_LIFETIME, tries=0)
-    if target not in pending:
-        renewed = msgspec.structs.replace(renewed, id=new_id, requester=requester, created_at=now)
-    return with_registration([one for one in pending if one.id != renewed.id], renewed), renewed
-
-
-def _resend_target(pending: Sequence[Registration], requester: str) -> Registration:
-    own = [one for one in pending if one.requester == requester]
-    if own:
-        return own[-1]
-    if len(pending) == 1:
-        return pending[0]
-    return msgspec.structs.replace(pending[-1], password=None)
-
-
-def newest_password(pending: Sequence[Registration]) -> str | None:
-    """The hash that a login before verification is compared with."""
-    return next((one.password for one in reversed(pending) if one.password is not None), None)
-
-
-def open_to_guess(pending: Sequence[Registration], now: datetime) -> list[Registration]:
-    """Those whose code still counts, by the tries *before* this one."""
-    return [one for one in pending if one.expires_at > now and one.tries < MAX_TRIES]
 
 
 def require_time_zone(name: str) -> str:

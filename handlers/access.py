@@ -38,9 +38,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody without a token: only the public commands take one."""
+    """Somebody without a token: only the public commands take one. ``agent``: what its program calls itself."""
 
     address: str = ""
+    agent: str = ""
 
 
 def require_role(actor: Actor, *allowed: Role) -> None:

@@ -70,6 +70,10 @@ class Passwords(Protocol):
     async def verify(self, hashed: str | None, password: str) -> bool:
         """Whether it fits; without a hash, false after the same work as with one."""
 
+    async def hash_like(self, hashed: str | None, salt: str, password: str) -> str:
+        """Under the parameters and the salt of ``hashed``: equal to it when the password fits. Without one, a hash
+        under today's and ``salt``, after the same work."""
+
     def is_outdated(self, hashed: str) -> bool:
         """Whether it was made with other parameters than today's."""
 
@@ -84,7 +88,8 @@ class Tokens(Protocol):
 class Secrets(Protocol):
     """Randomness and keyed hashes."""
 
-    def six_digits(self) -> str: ...
+    def six_digits(self, purpose: str, value: str) -> str:
+        """A keyed hash that people can type."""
 
     def random(self) -> str:
         """256 random bits, URL-safe."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import msgspec
 
 from domain.bookings import Booking, wall_times
+from domain.proofs import Registration
+
+# Of a name that somebody gave in another's mail.
+MAX_NAME = 60
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,45 +28,45 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
 
 
-def verification_code(to: str, code: str) -> Mail:
+class Codes(msgspec.Struct, frozen=True, kw_only=True):
+    """Six digits to type, and the token of a link."""
+
+    digits: str
+    link: str
+
+
+def verification_code(registration: Registration, codes: Codes) -> Mail:
     return _with_code(
-        to,
+        registration.email,
         "Your Spotter code",
         "Welcome to Spotter. Confirm your e-mail address with this code:",
-        code,
-        "It is good for 10 minutes. If you did not register, do nothing: without the code nothing happens.",
+        codes,
+        "verify",
+        f"It is good for 10 minutes, and for this registration only: {_described(registration)}\n\n"
+        "Is that not yours? Then do nothing: without the code nothing happens. If you registered yourself, the code"
+        " that goes with it came in another mail.",
     )
 
 
-def mailbox_code(to: str, code: str) -> Mail:
-    """For somebody whose registration cannot be told from another's: the code activates no password."""
-    return _with_code(
-        to,
-        "Your Spotter code",
-        "Confirm your e-mail address with this code:",
-        code,
-        "It is good for 10 minutes. This address was registered more than once, so the code signs you in without"
-        " activating any of the passwords; choose one with “Forgot password” afterwards.",
-    )
-
-
-def reset_code(to: str, code: str) -> Mail:
+def reset_code(to: str, codes: Codes) -> Mail:
     return _with_code(
         to,
         "Reset your Spotter password",
         "Somebody, we hope you, asked to reset your password. The code:",
-        code,
+        codes,
+        "reset",
         "It is good for 10 minutes. If it was not you, do nothing: your password stays.",
     )
 
 
-def already_registered(to: str) -> Mail:
+def already_registered(registration: Registration) -> Mail:
     return Mail(
-        to=to,
+        to=registration.email,
         subject="You already have a Spotter account",
         text=(
-            "Somebody, we hope you, registered this address again. You already have an account: sign in with your"
-            " password, or reset it with “Forgot password”.\n\nIf it was not you, do nothing.\n"
+            f"Somebody, we hope you, registered this address again: {_described(registration)}\n\n"
+            "You already have an account: sign in with your password, or reset it with “Forgot password”.\n\n"
+            "If it was not you, do nothing.\n"
         ),
     )
 
@@ -88,6 +95,19 @@ def session_reminder(to: str, booking: Booking, other: str, hours: int) -> Mail:
     )
 
 
-def _with_code(to: str, subject: str, before: str, code: str, after: str) -> Mail:
-    # The code stands alone on its line: people copy it, programs find it.
-    return Mail(to=to, subject=subject, text=f"{before}\n\n{code}\n\n{after}\n")
+def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str) -> Mail:
+    # The code stands alone on its line: people copy it, programs find it. The link opens the app.
+    link = f"spotter://{action}?code={codes.link}"
+    return Mail(to=to, subject=subject, text=f"{before}\n\n{codes.digits}\n\nOr open this link:\n\n{link}\n\n{after}\n")
+
+
+def _described(registration: Registration) -> str:
+    """Whose it says it is: anybody may have written the name, so that nothing in it becomes a link or another line."""
+    at = registration.created_at.strftime("%Y-%m-%d %H:%M UTC")
+    name = _plain(registration.name)
+    return f"as a {registration.role}, under the name “{name}”, from {registration.device}, at {at}."
+
+
+def _plain(name: str) -> str:
+    kept = "".join(one for one in name if one in " '\u2019-.," or unicodedata.category(one)[0] in "LMN")
+    return re.sub(r"\.(?=\S)", ". ", " ".join(kept.split()))[:MAX_NAME]

@@ -17,6 +17,9 @@ from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store.command_budget import Budget
 
+# What a device says of itself; more is not looked at.
+_AGENT_CHARACTERS = 500
+
 
 def http_handler(route: Route, services: Services) -> HttpHandler:
     """The aiohttp handler of a row."""
@@ -56,7 +59,7 @@ async def caller_of(request: web.Request, services: Services, *, public: bool) -
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
     address = services.client_address(request.remote, forwarded)
     if public:
-        return Visitor(address)
+        return Visitor(address, request.headers.get("User-Agent", "")[:_AGENT_CHARACTERS])
     visitor = Visitor(address)
     await take(services.limiter, ADDRESS, visitor)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

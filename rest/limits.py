@@ -11,7 +11,8 @@ from domain.errors import Code, DomainError
 from domain.networks import network_of
 from handlers.access import Actor, Visitor
 
-Key = Literal["caller", "address", "email", "address+email"]
+# Never the e-mail address alone: a stranger could use up what its owner needs.
+Key = Literal["caller", "address", "address+email"]
 
 
 class Limiter(Protocol):
@@ -34,7 +35,7 @@ class Limit:
 
     @property
     def needs_email(self) -> bool:
-        return "email" in self.by
+        return self.by == "address+email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,13 @@ UPLOAD = RateClass("upload", (Limit(60, _MINUTE, "caller"),))
 # A page of pictures is fetched at once.
 DOWNLOAD = RateClass("download", (Limit(3000, _MINUTE, "caller"),))
 GENERAL = RateClass("general", (Limit(600, _MINUTE, "caller"),))
-REGISTER = RateClass("register", (Limit(10, _HOUR, "address"), Limit(5, _HOUR, "email")))
-VERIFY = RateClass("verify", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "email")))
-RESEND = RateClass("resend", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "email")))
+REGISTER = RateClass("register", (Limit(10, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
+VERIFY = RateClass("verify", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "address+email")))
+RESEND = RateClass("resend", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
 LOGIN = RateClass("login", (Limit(100, _MINUTE, "address"), Limit(10, _MINUTE, "address+email")))
 REFRESH = RateClass("refresh", (Limit(300, _MINUTE, "address"),))
-FORGOT = RateClass("forgot", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "email")))
-RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "email")))
+FORGOT = RateClass("forgot", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
+RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "address+email")))
 RESET_TOKEN = RateClass("reset_token", (Limit(20, _MINUTE, "address"),))
 # Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
@@ -102,5 +103,4 @@ def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
         return caller.user_id if isinstance(caller, Actor) else network
     if by == "address":
         return network
-    address = normalised_email(email or "")
-    return address if by == "email" else f"{network} {address}"
+    return f"{network} {normalised_email(email or '')}"

@@ -6,7 +6,7 @@ erasure did not see.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +15,9 @@ import msgspec
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from domain.accounts import Block, Registration, Role, User
+from domain.accounts import Block, Role, User
 from domain.errors import DomainError
+from domain.proofs import Registration
 from domain.sessions import Reason, Session
 from store.bookings import Bookings
 from store.calendars import Calendars
@@ -28,6 +29,7 @@ from store.idempotency import Idempotency
 from store.listings import Listings
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
+from store.registrations import Registrations
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.users import Users
@@ -76,6 +78,7 @@ class Accounts:
         bookings: Bookings,
         files: Files,
         calendars: Calendars,
+        registrations: Registrations,
         departures: PendingErasures,
     ) -> None:
         self._database = database
@@ -89,15 +92,14 @@ class Accounts:
         self._bookings = bookings
         self._files = files
         self._calendars = calendars
+        self._registrations = registrations
         self._departures = departures
 
-    async def create(self, user: User, profile: NewProfile, pending: Sequence[Registration] = ()) -> bool:
+    async def create(self, user: User, profile: NewProfile) -> bool:
         """User and profile, both or none; false when the address is taken."""
 
         async def body(session: DatabaseSession) -> None:
-            await self._users.insert(user, pending, session=session)
-            await self._profiles.insert(user.role, profile, session=session)
-            await self._list(user.role, user.profile_id, session)
+            await self._insert(user, profile, session)
 
         try:
             await self._database.transaction(body)
@@ -105,25 +107,30 @@ class Accounts:
             return False
         return True
 
-    async def activate(
-        self, user: User, former_role: Role, registration: Registration, profile: NewProfile, former_profile_id: str
-    ) -> bool:
-        """The user as the registration has it, with its profile; false when the code was used meanwhile."""
+    async def activate(self, user: User, registration: Registration, profile: NewProfile) -> bool:
+        """User and profile in place of the registration and all others of its address; false when it was used or
+        renewed, or the address proved, meanwhile."""
 
         async def body(session: DatabaseSession) -> bool:
-            if not await self._users.activate(user, registration, session=session):
+            if not await self._registrations.use(registration, session=session):
                 return False
-            if user.role == former_role:
-                await self._profiles.rename(user.role, profile, session=session)
-            else:
-                await self._profiles.delete(former_role, former_profile_id, session=session)
-                await self._profiles.insert(user.role, profile, session=session)
-                if former_role == "trainer":
-                    await self._listings.delete(former_profile_id, session=session)
-            await self._list(user.role, user.profile_id, session)
+            former = await self._users.remove_unproved(user.email, session=session)
+            if former is not None:
+                await self._profiles.delete(former.role, former.profile_id, session=session)
+                if former.role == "trainer":
+                    await self._listings.delete(former.profile_id, session=session)
+            await self._insert(user, profile, session)
             return True
 
-        return await self._database.transaction(body)
+        try:
+            return await self._database.transaction(body)
+        except DuplicateKeyError:
+            return False
+
+    async def _insert(self, user: User, profile: NewProfile, session: DatabaseSession) -> None:
+        await self._users.insert(user, session=session)
+        await self._profiles.insert(user.role, profile, session=session)
+        await self._list(user.role, user.profile_id, session)
 
     async def change_password(self, user: User, password: str, changed_at: datetime, new: Session) -> list[str] | None:
         """A new hash for the one that ``user`` was read with, and one new session in place of all earlier ones.
@@ -142,8 +149,6 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.set_password(user, password, changed_at, proof=proof, session=session):
                 return None
-            # A reset proves the mailbox, as the first code would have done.
-            await self._list(user.role, user.profile_id, session)
             ended = await self._end_all(user.id, "password_changed", changed_at, session)
             if new is not None:
                 await self._sessions.insert(new, session=session)
@@ -205,6 +210,7 @@ class Accounts:
             await self._offers.forget(user, session=session)
             await self._files.release_owner(user.id, now, session=session)
             await self._calendars.remove(user.id, session=session)
+            await self._registrations.forget(user.email, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

@@ -111,12 +111,6 @@ class Profiles:
     async def delete(self, role: Role, profile_id: str, *, session: ClientSession) -> None:
         await self._of(role).delete_one({"_id": ObjectId(profile_id)}, session=session)
 
-    async def rename(self, role: Role, profile: NewProfile, *, session: ClientSession) -> None:
-        changes: Document = {"name": profile.name, "updatedAt": profile.created_at}
-        if role == "trainer":
-            changes["timeZone"] = profile.time_zone
-        await self._of(role).update_one({"_id": ObjectId(profile.id)}, {"$set": changes}, session=session)
-
     async def erase(self, role: Role, profile_id: str, now: datetime, *, session: ClientSession) -> None:
         """What others hold of the person (a conversation, a booking) still needs a record, but no more than that."""
         profiles = self._of(role)

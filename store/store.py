@@ -17,9 +17,11 @@ from store import (
     idempotency,
     listings,
     outbox,
+    password_resets,
     pricings,
     profiles,
     publish_outages,
+    registrations,
     reviews,
     revocations,
     sessions,
@@ -46,11 +48,13 @@ from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
+from store.password_resets import PasswordResets
 from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.reachability import require
+from store.registrations import Registrations
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
@@ -62,6 +66,8 @@ SCHEMAS = (
     LOG_SCHEMA,
     *conversations.SCHEMAS,
     *users.SCHEMAS,
+    *registrations.SCHEMAS,
+    *password_resets.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
     *categories.SCHEMAS,
@@ -98,6 +104,8 @@ class Store:
         self.people = People(database)
         self.presences = Presences(database)
         self.users = Users(database)
+        self.registrations = Registrations(database)
+        self.password_resets = PasswordResets(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
         self.categories = Categories(database)
@@ -146,6 +154,7 @@ class Store:
             self.bookings,
             self.files,
             self.calendars,
+            self.registrations,
             self.pending_erasures,
         )
 

@@ -1,42 +1,34 @@
-"""The User table, with the pending registrations that lie in it until the address is verified."""
+"""The User table: those who proved their address. What waits for that lies in ``registrations``."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from domain.accounts import MAX_TRIES, Block, Registration, User
+from domain.accounts import Block, User
 from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
-from store.user_documents import Known, document_of, known_from, pending_fields, user_from
+from store.user_documents import document_of, user_from
 
 NAME = "users"
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([("email", ASCENDING)], name="email", unique=True),)),)
 
-# What a verified address no longer needs.
-PENDING_FIELDS = {"registrations": "", "registrationsRevision": "", "verifyCode": "", "codeExpireIn": ""}
-RESET_FIELDS = {"resetCode": "", "resetTries": "", "resetExpiresAt": ""}
+# Where version 1 kept what waits in collections of its own today.
+FORMER_FIELDS = dict.fromkeys(("codeExpireIn", "resetCode", "resetTries", "resetExpiresAt"), "")
 RESET_TOKEN_FIELDS = {"resetToken": "", "resetTokenExpiresAt": ""}
 
-
-class ResetGuess(msgspec.Struct, frozen=True, kw_only=True):
-    """The keyed hash that a guessed reset code has to match."""
-
-    user_id: str
-    code: str
+# Of an account: neither erased nor, as version 1 kept them here, still to be verified.
+_STANDING: dict[str, Any] = {"isVerified": True, "isDeleted": {"$ne": True}}
 
 
 @repository
 class Users:
     def __init__(self, database: Database) -> None:
         self._users = database.collection(NAME)
-        self._equaliser = database.collection("decoys")
 
     @staticmethod
     def new_id() -> str:
@@ -54,84 +46,37 @@ class Users:
         found = await self._users.find_one({"_id": ObjectId(user_id), "isBlocked": True}, {"_id": 1})
         return found is not None
 
-    async def by_email(self, email: str) -> Known | None:
-        """By the normalised address, erased users left out."""
-        document = await self._users.find_one({"email": email, "isDeleted": {"$ne": True}})
-        return known_from(document)
+    async def by_email(self, email: str) -> User | None:
+        """By the normalised address; one that nobody has proved, or whose user was erased, is nobody's."""
+        return user_from(await self._users.find_one({"email": email, **_STANDING}))
 
-    async def insert(
-        self, user: User, pending: Sequence[Registration] = (), *, session: ClientSession | None = None
-    ) -> None:
+    async def insert(self, user: User, *, session: ClientSession | None = None) -> None:
         """Raises ``DuplicateKeyError`` (or a write conflict, in a transaction) for a known address."""
-        document = document_of(user)
-        if pending:
-            document |= pending_fields(pending) | {"registrationsRevision": 1}
-        await self._users.insert_one(document, session=session)
+        await self._users.insert_one(document_of(user), session=session)
 
-    async def replace_registrations(self, known: Known, pending: Sequence[Registration], now: datetime) -> bool:
-        """False when they have changed since they were read (a try was counted, another came in)."""
-        result = await self._users.update_one(
-            {"_id": ObjectId(known.user.id), "isVerified": False, "registrationsRevision": known.revision},
-            {"$set": pending_fields(pending) | {"updatedAt": now}, "$inc": {"registrationsRevision": 1}},
-        )
-        return result.matched_count == 1
-
-    async def count_try(self, email: str, now: datetime) -> Known | None:
-        """Count one guess against every open code of the address; answers them as they stood before it."""
-        document = await self._users.find_one_and_update(
-            {"email": email, "isVerified": False, "registrations.0": {"$exists": True}},
-            {"$inc": {"registrations.$[open].tries": 1, "registrationsRevision": 1}},
-            array_filters=[{"open.tries": {"$lt": MAX_TRIES}, "open.expiresAt": {"$gt": now}}],
-            return_document=ReturnDocument.BEFORE,
-        )
-        return known_from(document)
-
-    async def activate(self, user: User, registration: Registration, *, session: ClientSession) -> bool:
-        """Store the verified user; false when the code was used or replaced meanwhile."""
-        result = await self._users.update_one(
-            {
-                "_id": ObjectId(user.id),
-                "isVerified": False,
-                "registrations": {"$elemMatch": {"id": registration.id, "code": registration.code}},
-            },
-            {
-                "$set": {
-                    "role": user.role,
-                    "profileId": user.profile_id,
-                    "isVerified": True,
-                    "password": user.password,
-                    "passwordChangedAt": user.password_changed_at,
-                    "updatedAt": user.updated_at,
-                },
-                "$unset": PENDING_FIELDS,
-            },
-            session=session,
-        )
-        return bool(result.matched_count)
+    async def remove_unproved(self, email: str, *, session: ClientSession) -> User | None:
+        """The user that version 1 made of a registration before it was verified; it has done nothing yet."""
+        removed = await self._users.find_one_and_delete({"email": email, "isVerified": False}, session=session)
+        return user_from(removed)
 
     async def set_password(
         self, user: User, password: str, changed_at: datetime, *, proof: dict[str, Any], session: ClientSession
     ) -> bool:
         """A new password for a verified mailbox. ``proof`` is a part of the filter that only the store builds."""
         result = await self._users.update_one(
-            {"_id": ObjectId(user.id), "isDeleted": {"$ne": True}, **proof},
+            {"_id": ObjectId(user.id), **_STANDING, **proof},
             {
                 "$set": {
                     "password": password,
                     "passwordChangedAt": changed_at,
-                    "isVerified": True,
                     "isResetVerified": False,
                     "updatedAt": changed_at,
                 },
-                "$unset": PENDING_FIELDS | RESET_FIELDS | RESET_TOKEN_FIELDS,
+                "$unset": FORMER_FIELDS | RESET_TOKEN_FIELDS,
             },
             session=session,
         )
         return bool(result.matched_count)
-
-    async def equalise_timing(self) -> None:
-        """For an answer that stores nothing and must not be told by its speed from one that does."""
-        await self._equaliser.update_one({"_id": secrets.randbelow(256)}, {"$inc": {"writes": 1}}, upsert=True)
 
     async def rehash(self, user_id: str, old: str, new: str) -> None:
         """The same password under newer parameters; no change of the password."""
@@ -166,57 +111,23 @@ class Users:
             {
                 # Addresses are unique, and this one nobody can register.
                 "$set": {"isDeleted": True, "isActive": False, "email": f"erased:{user.id}", "updatedAt": now},
-                "$unset": {"password": ""} | PENDING_FIELDS | RESET_FIELDS | RESET_TOKEN_FIELDS,
+                "$unset": {"password": ""} | FORMER_FIELDS | RESET_TOKEN_FIELDS,
             },
             session=session,
         )
         return bool(result.matched_count)
 
-    async def set_reset_code(self, email: str, code: str, now: datetime, lifetime: timedelta) -> User | None:
-        """Replace the reset code of an address by a keyed hash; nobody's address answers nothing."""
-        expires_at = now + lifetime
-        document = await self._users.find_one_and_update(
-            {"email": email, "isDeleted": {"$ne": True}},
-            {
-                "$set": {
-                    "resetCode": code,
-                    "resetTries": 0,
-                    "resetExpiresAt": expires_at,
-                    "codeExpireIn": expires_at,
-                    "updatedAt": now,
-                }
-            },
-            return_document=ReturnDocument.AFTER,
-        )
-        return user_from(document)
-
-    async def count_reset_try(self, email: str, now: datetime) -> ResetGuess | None:
-        document = await self._users.find_one_and_update(
-            {
-                "email": email,
-                "isDeleted": {"$ne": True},
-                "resetCode": {"$exists": True},
-                "resetTries": {"$lt": MAX_TRIES},
-                "resetExpiresAt": {"$gt": now},
-            },
-            {"$inc": {"resetTries": 1}},
-        )
-        if document is None:
-            return None
-        return ResetGuess(user_id=str(document["_id"]), code=document["resetCode"])
-
-    async def trade_reset_code(self, guess: ResetGuess, token: str, now: datetime, lifetime: timedelta) -> bool:
-        """Use up the code for a reset token (its keyed hash); false when somebody was faster."""
+    async def set_reset_token(self, user_id: str, token: str, now: datetime, lifetime: timedelta) -> bool:
+        """The keyed hash of a token that stands for a code; false when the user was erased meanwhile."""
         result = await self._users.update_one(
-            {"_id": ObjectId(guess.user_id), "resetCode": guess.code},
+            {"_id": ObjectId(user_id), **_STANDING},
             {
                 "$set": {
                     "isResetVerified": True,
                     "resetToken": token,
                     "resetTokenExpiresAt": now + lifetime,
                     "updatedAt": now,
-                },
-                "$unset": RESET_FIELDS | {"codeExpireIn": ""},
+                }
             },
         )
         return bool(result.matched_count)
@@ -225,7 +136,7 @@ class Users:
         document = await self._users.find_one(
             {
                 "_id": ObjectId(user_id),
-                "isDeleted": {"$ne": True},
+                **_STANDING,
                 "resetToken": token,
                 "resetTokenExpiresAt": {"$gt": now},
             }

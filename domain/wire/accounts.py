@@ -19,11 +19,13 @@ class Register(Command, frozen=True, kw_only=True):
 
 class Verify(Command, frozen=True, kw_only=True):
     email: fields.Email
-    code: fields.SixDigits
+    code: fields.Code
+    registration_token: fields.Token
 
 
 class ResendCode(Command, frozen=True, kw_only=True):
     email: fields.Email
+    registration_token: fields.Token
 
 
 class Login(Command, frozen=True, kw_only=True):
@@ -42,7 +44,7 @@ class ForgotPassword(Command, frozen=True, kw_only=True):
 
 class VerifyResetCode(Command, frozen=True, kw_only=True):
     email: fields.Email
-    code: fields.SixDigits
+    code: fields.Code
 
 
 class ResetPassword(Command, frozen=True, kw_only=True):
@@ -89,6 +91,12 @@ class UnblockUser(Command, frozen=True, kw_only=True):
 
 class Accepted(Answer, frozen=True, kw_only=True):
     status: Literal["verification_sent", "reset_sent"]
+
+
+class Registered(Accepted, frozen=True, kw_only=True):
+    """``registration_token`` goes with the code that is mailed; whoever loses it registers again."""
+
+    registration_token: str
 
 
 class SignedInUser(Answer, frozen=True, kw_only=True):

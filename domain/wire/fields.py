@@ -20,7 +20,15 @@ Email = Annotated[
 Password = Annotated[str, Meta(min_length=10, max_length=128)]
 # What is typed at a login may be shorter than what a registration accepts; it is only compared.
 TypedPassword = Annotated[str, Meta(min_length=1, max_length=128)]
-SixDigits = Annotated[str, Meta(pattern=r"^[0-9]{6}\Z", description="six digits")]
+# 192 bits of it.
+LINK_TOKEN_DIGITS = 48
+Code = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?:[0-9]{{6}}|[0-9a-f]{{{LINK_TOKEN_DIGITS}}})\Z",
+        description="six digits, or the long token of the mail's link",
+    ),
+]
 Name = Annotated[
     str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")
 ]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
-
 import msgspec
 
 from domain.accounts import (
-    CODE_LIFETIME,
     invalid_code,
     invalid_credentials,
     next_password_change,
     normalised_email,
     unauthenticated,
 )
+from domain.networks import network_of
+from domain.proofs import CODE_LIFETIME
 from domain.sessions import Reason
 from domain.wire.accounts import (
     Accepted,
@@ -26,6 +25,7 @@ from domain.wire.accounts import (
 )
 from handlers import mails
 from handlers.access import Actor, Visitor
+from handlers.accounts import codes
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
 from handlers.context import AccountContext
 
@@ -35,16 +35,13 @@ _REASON: Reason = "password_changed"
 
 
 async def forgot_password(context: AccountContext, visitor: Visitor, command: ForgotPassword) -> Accepted:
-    """The same answer for every address."""
+    """The same answer for every address, after the same reads and writes."""
     email = normalised_email(command.email)
-    code = context.secrets.six_digits()
-    user = await context.store.users.set_reset_code(
-        email, _code_hash(context, email, code), context.now(), CODE_LIFETIME
-    )
-    if user is None:
-        await context.store.users.equalise_timing()
-    else:
-        context.mailer.send(mails.reset_code(user.email, code))
+    user = await context.store.users.by_email(email)
+    asked = await context.store.password_resets.ask(_key(context, email), context.secrets.random(), context.now())
+    mail = mails.reset_code(email, codes.of_reset(context, user, asked.codes[-1]))
+    if user is not None:
+        context.mailer.send(mail)
     return Accepted(status="reset_sent")
 
 
@@ -52,21 +49,24 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
     """Raises ``invalid_code``."""
     email = normalised_email(command.email)
     now = context.now()
-    guess = await context.store.users.count_reset_try(email, now)
-    if guess is None:
-        await context.store.users.equalise_timing()
-        raise invalid_code()
-    if not hmac.compare_digest(guess.code, _code_hash(context, email, command.code)):
+    link, key = codes.is_link(command.code), _key(context, email)
+    network = context.secrets.keyed_hash("network", network_of(visitor.address))
+    reset = await context.store.password_resets.guess(key, network, now, counts=not link)
+    user = await context.store.users.by_email(email)
+    fitting = [one for one in reset.live(now) if codes.fits(codes.of_reset(context, user, one), command.code)]
+    if user is None or not fitting or not (link or reset.takes_guess(network, now)):
         raise invalid_code()
     token = context.secrets.random()
     hashed = context.secrets.keyed_hash("reset-token", token)
-    if not await context.store.users.trade_reset_code(guess, hashed, now, RESET_TOKEN_LIFETIME):
+    if not await context.store.password_resets.use(key, fitting[0]):
         raise invalid_code()
-    return ResetToken(reset_token=f"{guess.user_id}.{token}")
+    if not await context.store.users.set_reset_token(user.id, hashed, now, RESET_TOKEN_LIFETIME):
+        raise invalid_code()
+    return ResetToken(reset_token=f"{user.id}.{token}")
 
 
 async def reset_password(context: AccountContext, visitor: Visitor, command: ResetPassword) -> None:
-    """Raises ``invalid_code``. The mailbox is proven by now, so this also verifies it."""
+    """Raises ``invalid_code``."""
     user_id, _, secret = command.reset_token.partition(".")
     token = context.secrets.keyed_hash("reset-token", secret)
     now = context.now()
@@ -102,8 +102,9 @@ async def change_password(context: AccountContext, actor: Actor, command: Change
     return tokens_of(context, changed, session, session.generation, now)
 
 
-def _code_hash(context: AccountContext, email: str, code: str) -> str:
-    return context.secrets.keyed_hash("reset-code", f"{email}|{code}")
+def _key(context: AccountContext, email: str) -> str:
+    """Of an address, known or not, without keeping it."""
+    return context.secrets.keyed_hash("reset", email)
 
 
 def _is_id(text: str) -> bool:

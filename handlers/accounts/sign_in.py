@@ -1,6 +1,6 @@
 """Sign in with a password, and trade a refresh token for its successor; a stolen one ends the session.
 
-An unknown address costs the same work and gets the same answer as a wrong password.
+An unknown address costs the same reads and the same work as a wrong password, and gets the same answer.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import msgspec
 
 from domain.accounts import (
     User,
+    email_not_verified,
     invalid_credentials,
-    newest_password,
     normalised_email,
     require_may_sign_in,
     unauthenticated,
 )
+from domain.proofs import is_pending
 from domain.sessions import (
     LIFETIME,
     RefreshToken,
@@ -30,6 +31,7 @@ from domain.sessions import (
 )
 from domain.wire.accounts import Login, Refresh, Tokens
 from handlers.access import Visitor
+from handlers.accounts.registration import password_salt
 from handlers.accounts.sessions import end, sign_in, tokens_of
 from handlers.context import AccountContext
 
@@ -37,15 +39,20 @@ from handlers.context import AccountContext
 async def login(context: AccountContext, visitor: Visitor, command: Login) -> Tokens:
     """Raises ``invalid_credentials``, ``email_not_verified`` or ``account_blocked``, the latter two only
     to somebody who knows the password."""
-    known = await context.store.users.by_email(normalised_email(command.email))
-    hashed = None
-    if known is not None:
-        hashed = known.user.password if known.user.is_verified else newest_password(known.registrations)
-    if not await context.passwords.verify(hashed, command.password) or known is None or hashed is None:
-        raise invalid_credentials()
-    require_may_sign_in(known.user)
-    user = await _with_todays_hash(context, known.user, hashed, command.password)
-    return await sign_in(context, user, command.device, context.now())
+    email = normalised_email(command.email)
+    user = await context.store.users.by_email(email)
+    hashed = user.password if user is not None else None
+    made = await context.passwords.hash_like(hashed, password_salt(context, email), command.password)
+    # Of every address: whoever registered is told to verify, whether the address has an account already or not.
+    pending = await context.store.registrations.with_password(email, made)
+    now = context.now()
+    if user is not None and hashed is not None and hmac.compare_digest(made, hashed):
+        require_may_sign_in(user)
+        user = await _with_todays_hash(context, user, hashed, command.password)
+        return await sign_in(context, user, command.device, now)
+    if pending is not None and is_pending(pending, now):
+        raise email_not_verified()
+    raise invalid_credentials()
 
 
 async def _with_todays_hash(context: AccountContext, user: User, hashed: str, password: str) -> User:

@@ -114,8 +114,13 @@ class SmtpPlace:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait."""
+    """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait.
 
+    ``before`` the first try the answer leaves that a mail belongs to: the work of handing it in must not show in the
+    time of an answer that is the same with and without one.
+    """
+
+    before: float = 0.1
     pauses: tuple[float, ...] = (1, 4, 15, 60, 180)
     timeout: float = 20
     drain: float = 8
@@ -176,6 +181,7 @@ class SmtpMailer:
 
     async def _deliver(self, mail: Mail) -> None:
         message = to_message(mail, self._sender)
+        await self._pause(self._patience.before)
         for pause in (*self._patience.pauses, None):
             try:
                 await self._hand_in(message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from server.security.hash_queue import HashQueue
@@ -46,6 +48,14 @@ class Argon2Passwords:
         fits = await self._queue.run(lambda: self._verify(hashed or self._nobody, _normal(password)))
         return fits and hashed is not None
 
+    async def hash_like(self, hashed: str | None, salt: str, password: str) -> str:
+        """Raises as ``HashQueue.run`` does."""
+        hasher, chosen = self._hasher, bytes.fromhex(salt)
+        if hashed is not None:
+            with suppress(InvalidHashError):
+                hasher, chosen = PasswordHasher.from_parameters(extract_parameters(hashed)), _salt_of(hashed)
+        return await self._queue.run(lambda: hasher.hash(_normal(password), salt=chosen))
+
     def is_outdated(self, hashed: str) -> bool:
         return self._hasher.check_needs_rehash(hashed)
 
@@ -57,6 +67,12 @@ class Argon2Passwords:
             return self._hasher.verify(hashed, password)
         except (Argon2Error, InvalidHashError):
             return False
+
+
+def _salt_of(hashed: str) -> bytes:
+    # $argon2id$v=19$m=65536,t=3,p=4$salt$hash, in base64 without its padding.
+    salt = hashed.split("$")[4]
+    return base64.b64decode(salt + "=" * (-len(salt) % 4))
 
 
 def _normal(password: str) -> bytes:

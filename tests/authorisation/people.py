@@ -8,13 +8,13 @@ from typing import Any
 import aiohttp
 from bson import ObjectId
 
-from domain.accounts import CODE_LIFETIME, Role
+from domain.accounts import Role
+from handlers.accounts import codes
 from tests.bookings.market import Answer, Data, Market, Somebody
 
 Asker = Somebody | None
 
 PASSWORD = "correct horse battery"
-CODE = "123456"
 
 
 class People:
@@ -75,25 +75,29 @@ class People:
     def new_email(self) -> str:
         return f"{secrets.token_hex(6)}@people.test"
 
-    async def registered(self) -> str:
-        """An address that waits for its code, which is CODE."""
+    async def registered(self) -> tuple[str, str, str]:
+        """An address that waits for its code, the registration's token, and the code."""
         email = self.new_email()
         body = {"email": email, "password": PASSWORD, "role": "client", "name": "Ann"}
-        await self.done("POST", "/auth/register", body, None)
-        code = self.node.secrets.keyed_hash("verify-code", f"{email}|{CODE}")
-        users = self.node.database.collection("users")
-        await users.update_one({"email": email}, {"$set": {"registrations.0.code": code}})
-        return email
+        token: str = (await self.done("POST", "/auth/register", body, None))["registrationToken"]
+        stored = await self.node.store.registrations.count_try(
+            self.node.secrets.keyed_hash("registration", token), email, self.market.clock(), counts=False
+        )
+        assert stored is not None
+        return email, token, codes.of_registration(self.node.context, stored).digits
 
-    async def forgetful(self) -> str:
-        """An address whose code to reset the password is CODE."""
-        email = (await self.newcomer("client")).user.email
-        code = self.node.secrets.keyed_hash("reset-code", f"{email}|{CODE}")
-        await self.node.store.users.set_reset_code(email, code, self.market.clock(), CODE_LIFETIME)
-        return email
+    async def forgetful(self) -> tuple[str, str]:
+        """An address, and its code to reset the password."""
+        somebody = await self.newcomer("client")
+        email = somebody.user.email
+        await self.done("POST", "/auth/forgot-password", {"email": email}, None)
+        key = self.node.secrets.keyed_hash("reset", email)
+        asked = await self.node.store.password_resets.guess(key, "", self.market.clock(), counts=False)
+        return email, codes.of_reset(self.node.context, somebody.user, asked.codes[-1]).digits
 
     async def reset_token(self) -> str:
-        body = {"email": await self.forgetful(), "code": CODE}
+        email, code = await self.forgetful()
+        body = {"email": email, "code": code}
         token: str = (await self.done("POST", "/auth/verify-reset-code", body, None))["resetToken"]
         return token
 

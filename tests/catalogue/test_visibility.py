@@ -66,29 +66,6 @@ async def test_only_a_verified_trainer_shows(catalogue: CatalogueService) -> Non
     assert card["name"] == name
 
 
-async def test_a_reset_password_verifies_too(catalogue: CatalogueService) -> None:
-    """It proves the mailbox as the first code would have done."""
-    email = f"{catalogue.mark}@example.com"
-    await catalogue.surface.register(email, role="trainer", name=f"Nadia {catalogue.mark}")
-    await catalogue.surface.post("/auth/forgot-password", {"email": email})
-    code = catalogue.surface.mail.code(email)
-    traded = (await catalogue.surface.post("/auth/verify-reset-code", {"email": email, "code": code})).body
-    body = {"resetToken": traded["resetToken"], "password": "another good password"}
-    assert (await catalogue.surface.post("/auth/reset-password", body)).status == 204
-    assert len((await catalogue.get(f"/trainers?q={catalogue.mark}")).body["items"]) == 1
-
-
-async def test_who_becomes_a_client_is_no_trainer(catalogue: CatalogueService) -> None:
-    email = f"{catalogue.mark}@example.com"
-    await catalogue.surface.register(email, role="trainer", name=f"Nadia {catalogue.mark}")
-    code = await catalogue.surface.register(email, "another password", role="client", name="Nadia")
-    await catalogue.surface.verify(email, code)
-    assert (await catalogue.get(f"/trainers?q={catalogue.mark}")).body["items"] == []
-    user = await catalogue.surface.user(email)
-    listings = catalogue.surface.database.collection("trainerListings")
-    assert await listings.count_documents({"_id": user["profileId"]}) == 0
-
-
 @pytest.mark.parametrize("role", ["client", "trainer"])
 async def test_an_erased_account_leaves_nothing_but_anonymous_reviews(catalogue: CatalogueService, role: str) -> None:
     email = f"{catalogue.mark}@example.com"

@@ -20,14 +20,14 @@ import pytest
 import structlog
 from aiosmtpd.smtp import SMTP
 
-from handlers.mails import Mail, verification_code
+from handlers.mails import Mail
 from server.app import utc_now
 from server.mail.smtp import Patience, SmtpMailer, address_of, to_message
 from tests.faults.proxy import frozen, proxy
 from tests.harness.devices import PATIENCE_SECONDS, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.mail.test_smtp import SENDER, Desk, served, taken
+from tests.server.mail.test_smtp import SENDER, Desk, a_mail, served, taken
 
 # Three times what a command may take, and what a node's end may take.
 ANSWERED_WITHIN_SECONDS = 36.0
@@ -150,7 +150,7 @@ async def impatient(port: int) -> AsyncIterator[SmtpMailer]:
 def send(mailer: SmtpMailer, *names: int) -> list[str]:
     addresses = [f"{name}@example.com" for name in names]
     for address in addresses:
-        mailer.send(verification_code(address, "012345"))
+        mailer.send(a_mail(address, "012345"))
     return addresses
 
 
@@ -239,7 +239,7 @@ async def test_what_was_accepted_is_not_sent_again_whatever_follows(at_once: boo
     desk = HangsAtTheEnd()
     async with served(desk) as port, impatient(port) as mailer:
         if at_once:
-            assert await mailer.deliver(verification_code("1@example.com", "012345"))
+            assert await mailer.deliver(a_mail("1@example.com", "012345"))
         else:
             send(mailer, 1)
         await all_taken(desk, ["1@example.com"])

@@ -68,6 +68,20 @@ class Mailbox:
         assert found, self.to(email)[-1].text
         return found[1]
 
+    def link(self, email: str) -> str:
+        found = re.search(r"^spotter://\w+\?code=(\w+)$", self.to(email)[-1].text, re.MULTILINE)
+        assert found, self.to(email)[-1].text
+        return found[1]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What whoever registered holds, and what was mailed."""
+
+    token: str
+    code: str
+    link: str = ""
+
 
 class CountedPasswords(Argon2Passwords):
     """argon2 at a test's price, counting its uses."""
@@ -79,6 +93,10 @@ class CountedPasswords(Argon2Passwords):
     async def hash(self, password: str, salt: str | None = None) -> str:
         self.uses += 1
         return await super().hash(password, salt)
+
+    async def hash_like(self, hashed: str | None, salt: str, password: str) -> str:
+        self.uses += 1
+        return await super().hash_like(hashed, salt, password)
 
     async def verify(self, hashed: str | None, password: str) -> bool:
         self.uses += 1
@@ -162,16 +180,23 @@ class Surface:
         return await self.call("GET", f"/v1{path}", **how)
 
     async def register(
-        self, email: str, password: str = PASSWORD, *, role: str = "client", name: str = "Ann", address: str = HERE
-    ) -> str:
-        """The code mailed."""
+        self,
+        email: str,
+        password: str = PASSWORD,
+        *,
+        role: str = "client",
+        name: str = "Ann",
+        address: str = HERE,
+        agent: str = "okhttp/4.12",
+    ) -> Registered:
         body = {"email": email, "password": password, "role": role, "name": name}
-        answer = await self.post("/auth/register", body, address=address)
-        assert (answer.status, answer.body) == (202, {"status": "verification_sent"}), answer.text
-        return self.mail.code(email)
+        answer = await self.post("/auth/register", body, address=address, headers={"User-Agent": agent})
+        assert (answer.status, answer.body["status"]) == (202, "verification_sent"), answer.text
+        return Registered(answer.body["registrationToken"], self.mail.code(email), self.mail.link(email))
 
-    async def verify(self, email: str, code: str) -> Answer:
-        return await self.post("/auth/verify", {"email": email, "code": code})
+    async def verify(self, email: str, registered: Registered, code: str | None = None, **how: Any) -> Answer:
+        body = {"email": email, "code": code or registered.code, "registrationToken": registered.token}
+        return await self.post("/auth/verify", body, **how)
 
     async def login(self, email: str, password: str = PASSWORD, **more: Any) -> Answer:
         return await self.post("/auth/login", {"email": email, "password": password, **more})

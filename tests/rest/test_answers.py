@@ -8,7 +8,7 @@ from tests.rest.surface import ORIGIN, Surface
 
 
 async def test_a_problem_has_its_shape(surface: Surface) -> None:
-    answer = await surface.post("/auth/verify", {"email": "ann@example.com", "code": "12"})
+    answer = await surface.post("/auth/verify", {"email": "ann@example.com", "code": "12", "registrationToken": "x"})
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert answer.body == {
         "type": "urn:spotter:error:validation_failed",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 from bson import ObjectId
 
-from tests.rest.surface import PASSWORD, Surface
+from tests.rest.surface import PASSWORD, Registered, Surface
 
 
 @pytest.mark.parametrize("role", ["client", "trainer"])
 async def test_register_verify_login_me(surface: Surface, role: str) -> None:
     body = {"email": "Ann@Example.COM", "password": PASSWORD, "role": role, "name": "Ann", "timeZone": "Europe/Paris"}
     accepted = await surface.post("/auth/register", body)
-    assert (accepted.status, accepted.body) == (202, {"status": "verification_sent"})
+    token = accepted.body["registrationToken"]
+    assert (accepted.status, accepted.body) == (202, {"status": "verification_sent", "registrationToken": token})
     assert (await surface.login("ann@example.com")).code == "email_not_verified"
 
-    verified = await surface.verify("ann@example.com", surface.mail.code("ann@example.com"))
+    verified = await surface.verify("ann@example.com", Registered(token, surface.mail.code("ann@example.com")))
     assert verified.status == 200
     assert verified.body["expiresIn"] == 900
 
@@ -38,7 +39,8 @@ async def test_register_verify_login_me(surface: Surface, role: str) -> None:
 
 async def test_a_profile_record_is_made_with_the_user(surface: Surface) -> None:
     body = {"email": "tom@example.com", "password": PASSWORD, "role": "trainer", "name": "T", "timeZone": "Asia/Tokyo"}
-    await surface.post("/auth/register", body)
+    token = (await surface.post("/auth/register", body)).body["registrationToken"]
+    await surface.verify("tom@example.com", Registered(token, surface.mail.code("tom@example.com")))
     stored = await surface.user("tom@example.com")
     trainer = await surface.database.collection("trainers").find_one({"_id": ObjectId(stored["profileId"])})
     assert trainer is not None

@@ -33,19 +33,22 @@ async def test_a_refused_login_costs_no_argon2(limited: Surface) -> None:
     assert limited.passwords.uses == 10
 
 
-async def test_registrations_are_limited_by_email_and_by_address(limited: Surface) -> None:
+async def test_registrations_are_limited_by_network_with_and_without_the_email(limited: Surface) -> None:
     async def register(email: str, address: str) -> int:
         body = {"email": email, "password": PASSWORD, "role": "client", "name": "X"}
         return (await limited.post("/auth/register", body, address=address)).status
 
-    assert [await register(EMAIL, f"198.51.100.{n}") for n in range(6)] == [202] * 5 + [429]
+    assert [await register(EMAIL, "198.51.100.7") for _ in range(6)] == [202] * 5 + [429]
+    assert await register(EMAIL, "203.0.113.9") == 202, "a stranger's use denies the owner nothing"
     assert [await register(f"{n}@example.com", "192.0.2.1") for n in range(11)] == [202] * 10 + [429]
 
 
-async def test_guesses_of_a_code_are_limited_by_email(limited: Surface) -> None:
+async def test_guesses_of_a_code_are_limited_by_network_and_email(limited: Surface) -> None:
     body = {"email": EMAIL, "code": "123456"}
-    statuses = [(await limited.post("/auth/verify", body, address=f"198.51.100.{n}")).status for n in range(21)]
-    assert statuses == [422] * 20 + [429]
+    for path, said in (("/auth/verify", {**body, "registrationToken": "x"}), ("/auth/verify-reset-code", body)):
+        statuses = [(await limited.post(path, said, address="198.51.100.7")).status for _ in range(21)]
+        assert statuses == [422] * 20 + [429]
+        assert (await limited.post(path, said, address="203.0.113.9")).status == 422
 
 
 async def test_a_scale_multiplies_the_limits(surface: Surface) -> None:

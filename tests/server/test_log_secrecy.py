@@ -32,6 +32,7 @@ class Visit:
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self.url = url
         self.http = http
+        self.registrations: dict[str, str] = {}
         self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG}
 
     async def post(self, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
@@ -42,14 +43,17 @@ class Visit:
 
     async def register(self, email: str, role: str) -> None:
         body = {"email": email, "password": PASSWORD, "role": role, "name": "Somebody"}
-        assert (await self.post("auth/register", body))[0] == 202
+        status, accepted = await self.post("auth/register", body)
+        assert status == 202
+        self.registrations[email] = accepted["registrationToken"]
 
     async def verify(self, email: str, code: str) -> dict[str, Any]:
         wrong = f"{(int(code) + 1) % 1_000_000:06}"
-        assert (await self.post("auth/verify", {"email": email, "code": wrong}))[0] == 422
-        status, tokens = await self.post("auth/verify", {"email": email, "code": code})
+        proof = {"email": email, "registrationToken": self.registrations[email]}
+        assert (await self.post("auth/verify", {**proof, "code": wrong}))[0] == 422
+        status, tokens = await self.post("auth/verify", {**proof, "code": code})
         assert status == 200, tokens
-        self.keep(tokens, code, wrong)
+        self.keep(tokens, code, wrong, self.registrations[email])
         return tokens
 
     def keep(self, tokens: dict[str, Any], *more: str) -> None:

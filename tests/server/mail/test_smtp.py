@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from handlers.mails import Mail, verification_code
+from handlers.mails import Codes, Mail, reset_code
 from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"
-QUICK = Patience(pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
+QUICK = Patience(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
+
+
+def a_mail(to: str, code: str) -> Mail:
+    return reset_code(to, Codes(digits=code, link="f" * 48))
 
 
 class Desk:
@@ -68,7 +72,7 @@ async def taken(desk: Desk) -> tuple[list[str], EmailMessage]:
 async def test_the_plain_part_carries_the_code_alone_on_a_line() -> None:
     desk = Desk()
     async with mailing(desk) as mailer:
-        mailer.send(verification_code("ann@example.com", "012345"))
+        mailer.send(a_mail("ann@example.com", "012345"))
         recipients, message = await taken(desk)
     assert recipients == ["ann@example.com"]
     assert (message["To"], message["From"]) == ("ann@example.com", SENDER)
@@ -89,7 +93,7 @@ async def test_a_mail_may_have_two_parts() -> None:
 async def test_an_address_beyond_ascii_is_delivered() -> None:
     desk = Desk()
     async with mailing(desk) as mailer:
-        mailer.send(verification_code("jos\u00e9@example.com", "012345"))
+        mailer.send(a_mail("jos\u00e9@example.com", "012345"))
         recipients, _ = await taken(desk)
     assert recipients == ["jos\u00e9@example.com"]
 
@@ -97,7 +101,7 @@ async def test_an_address_beyond_ascii_is_delivered() -> None:
 async def test_a_passing_refusal_is_tried_again() -> None:
     desk = Desk(["451 later", "421 busy"])
     async with mailing(desk) as mailer:
-        mailer.send(verification_code("ann@example.com", "012345"))
+        mailer.send(a_mail("ann@example.com", "012345"))
         await taken(desk)
     assert desk.tries == 3
 
@@ -107,8 +111,8 @@ async def test_a_final_refusal_is_not_tried_again_and_the_next_mail_goes_out(
 ) -> None:
     desk = Desk(["554 no"])
     async with mailing(desk) as mailer:
-        mailer.send(verification_code("bob@example.com", "543210"))
-        mailer.send(verification_code("ann@example.com", "012345"))
+        mailer.send(a_mail("bob@example.com", "543210"))
+        mailer.send(a_mail("ann@example.com", "012345"))
         recipients, _ = await taken(desk)
     assert len(recipients) == 1
     assert desk.tries == 2
@@ -123,7 +127,7 @@ async def test_a_server_that_is_away_is_waited_for() -> None:
         pass
     mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(0.05,) * 100, timeout=5))
     await mailer.start()
-    mailer.send(verification_code("ann@example.com", "012345"))
+    mailer.send(a_mail("ann@example.com", "012345"))
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(desk), "127.0.0.1", port)
     async with server:
         await taken(desk)
@@ -134,10 +138,10 @@ async def test_sending_never_waits_and_a_full_queue_drops() -> None:
     desk = Desk()
     desk.open.clear()
     async with mailing(desk, Patience(queue=2, workers=1, timeout=5, drain=5)) as mailer:
-        mailer.send(verification_code("0@example.com", "012345"))
+        mailer.send(a_mail("0@example.com", "012345"))
         await desk.tried.wait()
         for n in range(1, 5):
-            mailer.send(verification_code(f"{n}@example.com", "012345"))
+            mailer.send(a_mail(f"{n}@example.com", "012345"))
         desk.open.set()
         assert [(await taken(desk))[0] for _ in range(3)] == [[f"{n}@example.com"] for n in range(3)]
     assert desk.taken.empty()
@@ -149,7 +153,7 @@ async def test_what_waits_is_delivered_at_shutdown() -> None:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, QUICK)
         await mailer.start()
         for n in range(20):
-            mailer.send(verification_code(f"{n}@example.com", "012345"))
+            mailer.send(a_mail(f"{n}@example.com", "012345"))
         await mailer.stop()
         assert desk.taken.qsize() == 20
 
@@ -159,7 +163,7 @@ async def test_shutdown_does_not_wait_for_a_server_that_is_away() -> None:
         pass
     mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(60,) * 5, drain=0.2))
     await mailer.start()
-    mailer.send(verification_code("ann@example.com", "012345"))
+    mailer.send(a_mail("ann@example.com", "012345"))
     async with asyncio.timeout(5):
         await mailer.stop()
 

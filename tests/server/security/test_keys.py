@@ -22,7 +22,7 @@ def test_a_hash_depends_on_key_purpose_and_value() -> None:
 
 def test_codes_have_six_digits_and_secrets_differ() -> None:
     secrets = ServerSecrets(KEY)
-    assert all(re.fullmatch(r"[0-9]{6}", secrets.six_digits()) for _ in range(100))
+    assert all(re.fullmatch(r"[0-9]{6}", secrets.six_digits("test", str(n))) for n in range(100))
     assert len({secrets.random() for _ in range(100)}) == 100
 
 
