@@ -38,7 +38,7 @@ HEADERS = (
     "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Access-Control-Request-Method",
     "Access-Control-Request-Headers", "X-Other",
 )  # fmt: skip
-VALUES = (f"bearer, {CANARY}", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}", f'{CANARY}="{CANARY}; ' * 200, CANARY * 2_000)
+VALUES = (f"bearer, {CANARY}", f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}", f'{CANARY}="{CANARY}; ' * 200)
 WEBSOCKET = {
     "Host": "localhost",
     "Upgrade": "websocket",
@@ -63,13 +63,15 @@ def requests() -> Iterator[bytes]:
     closing = {"Host": "localhost", "Connection": "close"}
     for target in (
         f"{SOCKET}{CANARY}", f"{SOCKET}polling&sid={CANARY}", f"{SOCKET}polling&j={CANARY}",
-        f"/socket.io/?EIO={CANARY}", f"/v1/{CANARY}", f"/v1/me?token={CANARY}", f"/v1/calendar/{CANARY}.ics", f"/v1/files/{CANARY}?sig={CANARY}",
-        f"/{CANARY}%00%ff", f"http://{CANARY}@{CANARY}:99999/{CANARY}", f"/{CANARY}" * 2_000,
+        f"/socket.io/?EIO={CANARY}", f"/v1/{CANARY}", f"/v1/me?token={CANARY}", f"/v1/calendar/{CANARY}.ics",
+        f"/v1/files/{CANARY}?sig={CANARY}", f"/{CANARY}%00%ff", f"http://{CANARY}@{CANARY}:99999/{CANARY}",
+        f"/{CANARY}" * 2_000,
     ):  # fmt: skip
         yield request("GET", target, closing)
         yield request("GET", target, WEBSOCKET)
         yield request("POST", target, {**closing, "Content-Length": "10"}, CANARY)
         yield request(CANARY, target, closing)
+    yield request("GET", "/v1/me", {**closing, "Cookie": CANARY * 2_000})
     yield f"{CANARY}\r\n\r\n".encode()
     yield f"GET / HTTP/{CANARY}\r\n\r\n".encode()
     yield f"GET / HTTP/1.1\r\n{CANARY}\r\n\r\n".encode()
