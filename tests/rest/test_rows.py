@@ -117,11 +117,11 @@ async def test_a_query_is_typed_by_the_commands_fields(http: aiohttp.ClientSessi
 
 
 async def test_a_crash_says_nothing_of_itself(http: aiohttp.ClientSession, capsys: pytest.CaptureFixture[str]) -> None:
-    async with http.get("/v1/failing", headers={"X-Request-Id": "abc-1"}) as response:
+    async with http.get("/v1/failing", headers={"X-Request-Id": "abc-0001"}) as response:
         body = await response.json(content_type=None)
-    assert (response.status, body["code"], body["requestId"]) == (500, "internal", "abc-1")
+    assert (response.status, body["code"], body["requestId"]) == (500, "internal", "abc-0001")
     assert "private" not in str(body)
-    assert "abc-1" in capsys.readouterr().out
+    assert "abc-0001" in capsys.readouterr().out
 
 
 async def test_the_time_to_wait_is_rounded_up(http: aiohttp.ClientSession) -> None:
