@@ -48,7 +48,7 @@ class IpcSender:
     async def send(self, data: bytes, files: Sequence[int] = ()) -> None:
         """Returns when the kernel has the message and its own references to ``files``.
 
-        Raises ``MailboxFull``, or ``OSError`` when nobody will ever read it.
+        Raises ``IpcQueueFull``, or ``OSError`` when nobody will ever read it.
         """
         if len(data) <= _INLINE_BYTES:
             await self._send(_HERE + data, files)
