@@ -112,3 +112,27 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None
     reason: Reason
     at: datetime
+
+
+# In this order: an iPad's says "Mac OS X" too, an Android phone's "Linux".
+_DEVICES = (
+    ("ipad", "an iPad"),
+    ("iphone", "an iPhone"),
+    ("android", "an Android device"),
+    ("okhttp", "an Android device"),
+    ("windows", "a Windows computer"),
+    ("macintosh", "a Mac"),
+    ("mac os x", "a Mac"),
+    ("cfnetwork", "an Apple device"),
+    ("darwin", "an Apple device"),
+    ("cros", "a Chromebook"),
+    ("linux", "a Linux computer"),
+    ("dart", "a phone or tablet"),
+)
+UNKNOWN_DEVICE = "a device of unknown kind"
+
+
+def kind_of_device(agent: str) -> str:
+    """What a ``User-Agent`` comes from, as its owner would call it; one of a few constants, never the text."""
+    folded = agent.lower()
+    return next((kind for mark, kind in _DEVICES if mark in folded), UNKNOWN_DEVICE)

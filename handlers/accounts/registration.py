@@ -13,11 +13,11 @@ from domain.accounts import (
     require_time_zone,
 )
 from domain.proofs import CODE_LIFETIME, Registration, takes_code
+from domain.sessions import kind_of_device
 from domain.wire.accounts import Accepted, Register, Registered, ResendCode, Tokens, Verify
 from handlers import mails
 from handlers.access import Visitor
 from handlers.accounts import codes
-from handlers.accounts.devices import kind_of_device
 from handlers.accounts.sessions import sign_in
 from handlers.context import AccountContext
 from store.profiles import NewProfile

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -184,7 +185,6 @@ class RevocationWatch:
         self._rows = rows
         self._cutter = cutter
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
         self._polled_at: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -208,7 +208,7 @@ class RevocationWatch:
         stream, health = self._rows.stream(), Health("stream")
         quiet = False
         while not self._stopping:
-            began = self._loop.time()
+            began = monotonic()
             try:
                 row = await stream.next()
                 if row is not None:
@@ -237,7 +237,7 @@ class RevocationWatch:
 
     async def _poll(self) -> None:
         """All rows since the last poll that succeeded, however long ago that was, and some from before it."""
-        now, began = self._clock(), self._loop.time()
+        now, began = self._clock(), monotonic()
         if self._polled_at is not None and now - self._polled_at > KEPT - OVERLAP:
             self._cutter.doubt_everybody()
         since = now - KEPT if self._polled_at is None else min(now, self._polled_at) - OVERLAP

@@ -13,6 +13,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from bson import ObjectId
@@ -93,7 +94,7 @@ class Appender:
         waits before it: the entry is then not stored, or its outcome is not known yet.
         """
         future: asyncio.Future[Appended] = self._loop.create_future()
-        now = self._loop.time()
+        now = monotonic()
         until = deadline(now, PATIENCE_SECONDS)
         if until <= now:
             future.set_exception(unavailable())
@@ -183,7 +184,7 @@ class Appender:
 
     def _expire_overdue(self) -> None:
         """Once a tick for all that wait, so that an entry that is written in time costs nothing here."""
-        now = self._loop.time()
+        now = monotonic()
         for queue in self._busy:
             for pending in [each for each in queue.waiting if each.deadline <= now and not each.expired]:
                 pending.expired = True

@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
 
 from domain import listings
@@ -16,7 +15,7 @@ from domain.listings import Sort, TrainerQuery
 from store.database import Database
 from store.store import Store
 from tests.catalogue.service import CatalogueService
-from tests.harness.databases import named
+from tests.harness.databases import ListenedDatabase, named
 
 ID = "0123456789abcdef01234567"
 FILTERS: dict[str, Any] = {
@@ -69,11 +68,8 @@ def wanted(sort: Sort, *names: str, after: str | None) -> TrainerQuery:
 @pytest.fixture
 async def listened(mongo_url: str, shared_database: Database) -> AsyncIterator[tuple[Store, Commands]]:
     """The store over a connection that tells what it is asked."""
-    commands, url = Commands(), named(mongo_url, shared_database.db.name)
-    database = Database(url)
-    database.client.close()
-    database.client = AsyncIOMotorClient(url, tz_aware=True, event_listeners=[commands])
-    database.db = database.client[shared_database.db.name]
+    commands = Commands()
+    database = ListenedDatabase(named(mongo_url, shared_database.db.name), commands)
     yield Store(database), commands
     database.close()
 

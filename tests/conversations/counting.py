@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from store.database import Database
+from tests.harness.databases import ListenedDatabase
 
 
 class Counter(CommandListener):
@@ -24,16 +21,7 @@ class Counter(CommandListener):
         """Counted already."""
 
 
-class CountedDatabase(Database):
+class CountedDatabase(ListenedDatabase):
     def __init__(self, url: str) -> None:
-        super().__init__(url)
-        uncounted, plain = self.client, self.db
         self.counter = Counter()
-        self.client = AsyncIOMotorClient(url, tz_aware=True, maxPoolSize=8, event_listeners=[self.counter])
-        concerns: dict[str, Any] = {
-            "read_preference": plain.read_preference,
-            "write_concern": plain.write_concern,
-            "read_concern": plain.read_concern,
-        }
-        self.db = self.client.get_database(plain.name, **concerns)
-        uncounted.close()
+        super().__init__(url, self.counter, maxPoolSize=8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from itertools import pairwise
 
@@ -101,14 +100,21 @@ async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypat
 
 async def test_typing_on_extends_it(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     client, trainer, conversation = await people.pair()
-    async with device(running.url, client) as phone, device(running.url, trainer) as other:
+    marker, marked, elsewhere = await people.pair()
+    async with (
+        device(running.url, client) as phone,
+        device(running.url, trainer) as other,
+        device(running.url, marker) as clock,
+        device(running.url, marked) as watch,
+    ):
         monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 600.0)
         monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 2.0)
         await _type(phone, conversation)
+        await _type(clock, elsewhere)
         monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 600.0)
         await _type(phone, conversation)
-        # Past the end of the first, it is still being typed; the next extension is as short as any.
-        await asyncio.sleep(2.1)
+        # What began later and was not extended has ended; this has not. The next extension is as short as any.
+        assert await watch.receive("typing", 2) == _told(elsewhere, marker, True, False)
         await other.do("conversation:list")
         assert other.events("typing") == _told(conversation, client, True)
         monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", SHORT)

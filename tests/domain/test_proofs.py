@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from domain.proofs import Guess, PasswordReset, Registration, takes_code
-from handlers.accounts.devices import UNKNOWN, kind_of_device
+from domain.sessions import UNKNOWN_DEVICE, kind_of_device
 from handlers.mails import Codes, verification_code
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -64,8 +64,8 @@ def test_guesses_are_counted_by_network_and_by_all(made: list[Guess], taken: boo
         ("okhttp/4.12.0", "an Android device"),
         ("Spotter/1 CFNetwork/1568 Darwin/24.0", "an Apple device"),
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "a Windows computer"),
-        ("<b>evil.example</b>", UNKNOWN),
-        ("", UNKNOWN),
+        ("<b>evil.example</b>", UNKNOWN_DEVICE),
+        ("", UNKNOWN_DEVICE),
     ],
 )
 def test_devices_have_kinds(agent: str, kind: str) -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.monitoring import CommandListener
+
+from store.database import Database
 
 PREFIX = "spotter_test_"
 
@@ -25,3 +31,19 @@ def made_at(name: str) -> int | None:
     if not name.startswith(PREFIX):
         return None
     return int(name.removeprefix(PREFIX).partition("_")[0])
+
+
+class ListenedDatabase(Database):
+    """A database of which a listener is given each command as the driver sends it."""
+
+    def __init__(self, url: str, listener: CommandListener, **options: Any) -> None:
+        super().__init__(url)
+        plain, former = self.db, self.client
+        self.client = AsyncIOMotorClient(url, tz_aware=True, event_listeners=[listener], **options)
+        self.db = self.client.get_database(
+            plain.name,
+            read_preference=plain.read_preference,
+            write_concern=plain.write_concern,
+            read_concern=plain.read_concern,
+        )
+        former.close()

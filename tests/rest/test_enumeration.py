@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from store.database import Database
+from tests.harness.databases import ListenedDatabase
 from tests.rest.surface import PASSWORD, Surface, serve
 
 STATES = ("unknown", "pending", "verified", "blocked", "erased", "paused")
@@ -36,28 +35,12 @@ class Commands(CommandListener):
         self.made.append((*self._under_way.pop(event.request_id), -1))
 
 
-class Observed(Database):
-    """A database whose commands are kept."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        plain, former = self.db, self.client
-        self.commands = Commands()
-        self.client = AsyncIOMotorClient(url, tz_aware=True, event_listeners=[self.commands])
-        concerns: dict[str, Any] = {
-            "read_preference": plain.read_preference,
-            "write_concern": plain.write_concern,
-            "read_concern": plain.read_concern,
-        }
-        self.db = self.client.get_database(plain.name, **concerns)
-        former.close()
-
-
 @pytest.fixture
 async def observed(database_url: str) -> AsyncIterator[tuple[Surface, Commands]]:
-    database = Observed(database_url)
+    commands = Commands()
+    database = ListenedDatabase(database_url, commands)
     async with serve(database) as surface:
-        yield surface, database.commands
+        yield surface, commands
     database.close()
 
 

@@ -112,10 +112,15 @@ async def test_forgotten_answers_the_same_for_unknown_addresses(surface: Surface
     assert not surface.mail.to("nobody@example.com")
 
 
+def wrong(code: str, count: int) -> list[str]:
+    """So many codes that it is not."""
+    return [f"{(int(code) + n) % 1_000_000:06d}" for n in range(1, count + 1)]
+
+
 async def test_of_twenty_guessed_reset_codes_five_count(surface: Surface) -> None:
     await surface.sign_up()
     code = await forgot(surface)
-    guesses = [f"{(int(code) + n) % 1_000_000:06d}" for n in range(1, 21)]
+    guesses = wrong(code, 20)
     answers = await asyncio.gather(
         *(surface.post("/auth/verify-reset-code", {"email": EMAIL, "code": guess}) for guess in guesses)
     )
@@ -130,8 +135,8 @@ async def test_the_link_of_the_mail_counts_no_tries(surface: Surface) -> None:
     await surface.sign_up()
     code = await forgot(surface)
     link = surface.mail.link(EMAIL)
-    for n in range(1, 7):
-        body = {"email": EMAIL, "code": f"{(int(code) + n) % 1_000_000:06d}"}
+    for guess in wrong(code, 6):
+        body = {"email": EMAIL, "code": guess}
         assert (await surface.post("/auth/verify-reset-code", body)).code == "invalid_code"
     for other in ("f" * 48, link[::-1]):
         answer = await surface.post("/auth/verify-reset-code", {"email": EMAIL, "code": other})
@@ -147,8 +152,8 @@ async def test_strangers_of_many_networks_use_up_the_digits_and_not_the_link(sur
     await surface.sign_up()
     code = await forgot(surface)
     link = surface.mail.link(EMAIL)
-    for n in range(1, 101):
-        body = {"email": EMAIL, "code": f"{(int(code) + n) % 1_000_000:06d}"}
+    for n, guess in enumerate(wrong(code, 100)):
+        body = {"email": EMAIL, "code": guess}
         answer = await surface.post("/auth/verify-reset-code", body, address=f"198.51.{n % 25}.1")
         assert answer.code == "invalid_code"
     (kept,) = [one async for one in surface.database.collection("passwordResets").find({})]
@@ -165,8 +170,8 @@ async def test_one_network_uses_up_ten_guesses_a_day(surface: Surface) -> None:
     await surface.sign_up()
     for _ in range(4):
         code = await forgot(surface)
-        for n in range(1, 8):
-            body = {"email": EMAIL, "code": f"{(int(code) + n) % 1_000_000:06d}"}
+        for guess in wrong(code, 7):
+            body = {"email": EMAIL, "code": guess}
             await surface.post("/auth/verify-reset-code", body, address="198.51.100.7")
         surface.clock.advance(minutes=11)
     (kept,) = [one async for one in surface.database.collection("passwordResets").find({})]
