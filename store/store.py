@@ -140,7 +140,7 @@ class Store:
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
         )
         self.accounts = Accounts(
             database,

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from domain.characters import is_blank
 from domain.conversations import Conversation
 from domain.errors import Code, DomainError, FieldError, invalid
 from domain.messages import MessageRecord
@@ -66,7 +67,7 @@ async def list_messages(context: ReadContext, actor: Actor, command: ListMessage
 async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
     """Messages of one's conversations that contain the query, whatever its case; newest first."""
     query = command.query.strip()
-    if not query:
+    if is_blank(query):
         raise invalid("query", "is blank")
     before = _cursor(command.cursor)
     if command.conversation_id is not None:
