@@ -88,6 +88,9 @@ class ListMessages(Command, frozen=True, kw_only=True):
 
 
 class SearchMessages(Command, frozen=True, kw_only=True):
+    """Newest first, whatever the case, the accents and the forms of letters. A page may be shorter than asked for, or
+    empty, with a ``nextCursor`` to go on from."""
+
     query: Annotated[str, Meta(min_length=1, max_length=200)]
     conversation_id: Id | None = None
     cursor: Cursor | None = None
