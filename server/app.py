@@ -140,7 +140,7 @@ class Node:
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
         )
-        self.freshness.on_restored(self.presence.tell_withheld)
+        self.freshness.on_restored(self.presence.send_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
@@ -168,7 +168,7 @@ class Node:
             max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
         )
         if self.peers is not None:
-            self.gateway.eio.share(self.peers.mark, self.peers.elsewhere)
+            self.gateway.eio.share(self.peers.mark, self.peers.forward)
         buckets = Buckets(scale)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,

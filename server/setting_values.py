@@ -18,7 +18,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(["These settings cannot be used:", *(f"  {problem}" for problem in problems)]))
 
 
-class Reader:
+class SettingReader:
     """An empty or blank value is a missing one. Messages never repeat a value: it may be a secret."""
 
     def __init__(self, values: Mapping[str, str]) -> None:

@@ -94,15 +94,15 @@ async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswe
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None
     event = await _event(context, change)
-    introduction = await views.prepare(context, member)
+    first_entry = await views.prepare(context, member)
 
     def announce(record: MessageRecord) -> Message:
         message = to_message(record, seen=False)
         if message.seq == 1:
-            views.publish(context, introduction, message)
+            views.publish(context, first_entry, message)
         entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
         context.publisher.publish(entry, *map(rooms.user, member.user_ids))
-        _tell(context, change, event)
+        _publish(context, change, event)
         return message
 
     appended = await context.store.log.append_message(_record(context, change), announce)
@@ -115,7 +115,7 @@ async def _event(context: PublishContext, change: Change) -> BookingEvent:
     )
 
 
-def _tell(context: PublishContext, change: Change, event: BookingEvent) -> None:
+def _publish(context: PublishContext, change: Change, event: BookingEvent) -> None:
     booking = change.booking
     context.publisher.publish(event, *map(rooms.user, booking.user_ids))
     if change.balance is not None:

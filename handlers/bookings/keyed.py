@@ -37,8 +37,8 @@ def idempotent_booking(
         @functools.wraps(handler)
         async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
             booking = await committed_once(name, context, actor, command, handler, _as_kept)
-            told = await announce.settle(context, booking.id, booking.version)
-            return told.get(booking.version) or await queries.booking_view(context, booking)
+            settled = await announce.settle(context, booking.id, booking.version)
+            return settled.get(booking.version) or await queries.booking_view(context, booking)
 
         return once
 

@@ -52,12 +52,12 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
-        introduction = await views.prepare(context, member)
+        first_entry = await views.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                views.publish(context, introduction, message)
+                views.publish(context, first_entry, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message

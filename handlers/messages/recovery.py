@@ -56,7 +56,7 @@ async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[s
     return found
 
 
-async def introductions(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
+async def first_entry_events(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
     """What each side's room is told before a conversation's first entry."""
     records = list((await context.store.conversations.records([conversation_id])).values())
     return {
@@ -140,5 +140,5 @@ async def _announce(context: PublishContext, since: datetime, until: datetime, *
     heads = await context.store.log.projections.repair(since, until, only_behind=only_behind)
     records = await context.store.conversations.records(heads)
     for conversation_id, record in records.items():
-        told = map(rooms.user, record.membership.user_ids)
-        context.publisher.announce_head(conversation_id, heads[conversation_id], *told)
+        user_rooms = map(rooms.user, record.membership.user_ids)
+        context.publisher.announce_head(conversation_id, heads[conversation_id], *user_rooms)

@@ -51,7 +51,7 @@ class Membership:
         self._dead: list[OnNodeDead] = []
         self._lease_lost: list[Callable[[], None]] = []
         self._renewing: asyncio.Task[None] | None = None
-        self._telling: dict[str, asyncio.Task[None]] = {}
+        self._handing_out: dict[str, asyncio.Task[None]] = {}
         self.alive = 0
         self.deaths = 0
         self.losses = 0
@@ -71,7 +71,7 @@ class Membership:
         """Give up the lease; false when nobody will take over what was registered under it."""
         # The first may begin to tell of a death before it ends.
         await cancelled([self._renewing])
-        await cancelled(tuple(self._telling.values()))
+        await cancelled(tuple(self._handing_out.values()))
         # In a task of its own, which redis-py may keep longer than we wait.
         resigning = asyncio.get_running_loop().create_task(self.lease.resign())
         await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)
@@ -104,7 +104,7 @@ class Membership:
             pause = self.timing.renew_seconds * random.uniform(0.8, 1.0)
             try:
                 for incarnation, ran_out in (await self.lease.renew()).items():
-                    self._tell_of(DeadNode(incarnation, ran_out))
+                    self._hand_out_soon(DeadNode(incarnation, ran_out))
                 await self._count()
             except UNREACHED:
                 pause = self.timing.retry_seconds
@@ -112,14 +112,14 @@ class Membership:
                 log.error("renewing the lease failed", **safe_traceback(error))
             await asyncio.sleep(pause)
 
-    def _tell_of(self, dead: DeadNode) -> None:
+    def _hand_out_soon(self, dead: DeadNode) -> None:
         """Each in a task of its own, so that one that cannot be looked after does not hold up the others."""
-        if dead.incarnation not in self._telling:
-            task = asyncio.get_running_loop().create_task(self._tell(dead))
-            self._telling[dead.incarnation] = task
-            task.add_done_callback(lambda _: self._telling.pop(dead.incarnation, None))
+        if dead.incarnation not in self._handing_out:
+            task = asyncio.get_running_loop().create_task(self._hand_out(dead))
+            self._handing_out[dead.incarnation] = task
+            task.add_done_callback(lambda _: self._handing_out.pop(dead.incarnation, None))
 
-    async def _tell(self, dead: DeadNode) -> None:
+    async def _hand_out(self, dead: DeadNode) -> None:
         try:
             await self.hand_out(dead)
         except UNREACHED:

@@ -126,14 +126,14 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     control.setblocking(False)
     # The parent says no more: something to read is its end.
     loop.add_reader(control, _orphaned, loop, control, stop)
-    outboxes = [_ipc_socket(outbox) for outbox in configuration.outboxes]
-    peers = WorkerPeers(configuration.index, _ipc_socket(configuration.inbox), outboxes)
+    senders = [_ipc_socket(sender) for sender in configuration.senders]
+    peers = WorkerPeers(configuration.index, _ipc_socket(configuration.receiver), senders)
     return await live(
         replace(settings, port=configuration.port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
-        lambda url: _tell(control, Report(url=url)),
-        lambda reason: _tell(control, Report(reason=reason)),
+        lambda url: _report(control, Report(url=url)),
+        lambda reason: _report(control, Report(reason=reason)),
         peers,
     )
 
@@ -143,7 +143,7 @@ def _orphaned(loop: asyncio.AbstractEventLoop, control: socket.socket, stop: asy
     stop.set()
 
 
-def _tell(control: socket.socket, report: Report) -> None:
+def _report(control: socket.socket, report: Report) -> None:
     try:
         control.sendall(report.line())
     except OSError:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
-from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.transport import SharedTransportState, TransportOwner
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
@@ -84,8 +84,8 @@ class PollingTransport:
 
     name: Final = "polling"
 
-    def __init__(self, shared: SharedTransportState, owner: Owner, most: int) -> None:
-        self.owner: Owner | None = owner
+    def __init__(self, shared: SharedTransportState, owner: TransportOwner, most: int) -> None:
+        self.owner: TransportOwner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
         self._shared = shared

@@ -54,7 +54,7 @@ class Counters:
     closes: Counter[str] = field(default_factory=Counter)
 
 
-class Owner(Protocol):
+class TransportOwner(Protocol):
     """Who is told what arrives on a transport. A transport without an owner is on its way out."""
 
     def on_text(self, packet: str) -> None: ...

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http_websocket import WebSocketReader, WebSocketWriter
 
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.transport import SharedTransportState, TransportOwner
 from server.engineio.websocket import WebSocketTransport
 
 _SMALL: Final = 1024
@@ -43,7 +43,7 @@ class _Tail:
 
 
 def hijack(
-    request: web.Request, shared: SharedTransportState, owner: Owner, most: int
+    request: web.Request, shared: SharedTransportState, owner: TransportOwner, most: int
 ) -> tuple[WebSocketTransport, bytes]:
     """The transport under a new WebSocket, and bytes that were read already, to be fed to it.
 

@@ -90,10 +90,10 @@ if sys.platform == "linux":
     def taken(transport: asyncio.Transport) -> int:
         """Bytes acknowledged so far."""
         try:
-            told = _socket_of(transport).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
+            info = _socket_of(transport).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
         except OSError:
             return 0
-        return int.from_bytes(told[_ACKNOWLEDGED], sys.byteorder)
+        return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder)
 
 else:
 

@@ -126,7 +126,7 @@ class Server(web.Server):
         return Handler(self, self._watched, loop=self._loop, **self._kwargs)
 
 
-class Runner(web.AppRunner):
+class HttpRunner(web.AppRunner):
     def __init__(self, app: web.Application, connections: HttpConnections, **options: Any) -> None:
         super().__init__(app, **options)
         self.connections = connections
@@ -147,7 +147,7 @@ class Listener:
         self._connections = connections
         self._settings = settings
         self._peers = peers
-        self._runner = Runner(
+        self._runner = HttpRunner(
             app,
             connections,
             access_log=None,

@@ -25,7 +25,7 @@ class WatchingConnections:
         self._freshness = freshness
         self._sockets: dict[str, EngineSocket] = {}
         self._watching: dict[str, dict[str, EngineSocket]] = {}
-        self.told = 0
+        self.sent = 0
 
     def connected(self, connection: str, socket: EngineSocket) -> None:
         self._sockets[connection] = socket
@@ -51,13 +51,13 @@ class WatchingConnections:
         if watching is not None and watching.pop(connection, None) is not None and not watching:
             del self._watching[user_id]
 
-    def may_be_told(self) -> bool:
+    def may_send(self) -> bool:
         if self._freshness.current:
             return True
         self._freshness.missed()
         return False
 
-    def tell(self, event: PresenceChanged) -> None:
+    def send(self, event: PresenceChanged) -> None:
         """Encoded once, written to everybody; a copy, as writing to one that does not read may end it."""
         watching = tuple(self._watching.get(event.user_id, {}).values())
         if not watching:
@@ -65,7 +65,7 @@ class WatchingConnections:
         frame = frames.text(encode(event, PRESENCE))
         for socket in watching:
             notify(socket.send_frame, frame)
-        self.told += len(watching)
+        self.sent += len(watching)
 
 
 class Attendance:

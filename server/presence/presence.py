@@ -57,7 +57,7 @@ class Presence:
         self.watches = Watches(bus, Reading(self._scripts), audience, self.devices.status)
         self.lease = membership.lease
         self.registrar = Registrar(
-            self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unreached, timing
+            self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unpublished, timing
         )
         self.reaper = DeadNodeReaper(self._scripts, self.last_seen, self.watches.receive)
         self._device_of: dict[str, Hashable] = {}
@@ -120,9 +120,9 @@ class Presence:
         if user_id is not None and self._bus.up:
             await self.registrar.flushed(user_id)
 
-    def tell_withheld(self) -> None:
+    def send_withheld(self) -> None:
         """The watchers may be told again. Soon: the answers to commands that were withheld as well are older."""
-        asyncio.get_running_loop().call_soon(self.watches.tell_withheld)
+        asyncio.get_running_loop().call_soon(self.watches.send_withheld)
 
     # --- inside ---
 
@@ -131,9 +131,9 @@ class Presence:
         if self._bus.up:
             self.watches.here_changed(user_id)
         else:
-            self._unreached(user_id, left_at)
+            self._unpublished(user_id, left_at)
 
-    def _unreached(self, user_id: str, left_at: int) -> None:
+    def _unpublished(self, user_id: str, left_at: int) -> None:
         self.watches.assume(user_id, self.lease.ours, left_at)
 
     def _lost(self) -> None:

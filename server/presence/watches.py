@@ -87,18 +87,18 @@ class Audience(Protocol):
     def is_there(self, connection: str) -> bool: ...
     def join(self, connection: str, user_id: str) -> None: ...
     def leave(self, connection: str, user_id: str) -> None: ...
-    def may_be_told(self) -> bool: ...
-    def tell(self, event: PresenceChanged) -> None: ...
+    def may_send(self) -> bool: ...
+    def send(self, event: PresenceChanged) -> None: ...
 
 
 class Watched:
-    """``view``: what Redis said last. ``told``: what the watchers know."""
+    """``view``: what Redis said last. ``sent``: what the watchers were sent last."""
 
-    __slots__ = ("by", "loading", "told", "view")
+    __slots__ = ("by", "loading", "sent", "view")
 
     def __init__(self) -> None:
         self.view = NOWHERE
-        self.told = NOWHERE
+        self.sent = NOWHERE
         self.by: set[str] = set()
         self.loading: asyncio.Task[None] | None = None
 
@@ -113,7 +113,7 @@ class Watches:
         self._here = here
         self._watched: dict[str, Watched] = {}
         self._of: dict[str, set[str]] = {}
-        # Whose change the watchers may not be told yet.
+        # Whose change may not be sent to the watchers yet.
         self._withheld: set[str] = set()
 
     # --- what connections ask ---
@@ -133,7 +133,7 @@ class Watches:
                 answers[user_id] = NOWHERE  # It went, or thought better of it.
                 continue
             self._audience.join(connection, user_id)
-            answers[user_id] = watched.told
+            answers[user_id] = watched.sent
         return answers
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
@@ -160,24 +160,24 @@ class Watches:
         watched = self._watched.get(user_id)
         if watched is not None and view.version > watched.view.version:
             watched.view = view
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
     def here_changed(self, user_id: str) -> None:
         if (watched := self._watched.get(user_id)) is not None:
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
-    def tell_withheld(self) -> None:
+    def send_withheld(self) -> None:
         """The watchers may be told again: of each person how they stand now, if that has changed."""
         withheld, self._withheld = self._withheld, set()
         for user_id in withheld:
             if (watched := self._watched.get(user_id)) is not None:
-                self._tell(user_id, watched)
+                self._update(user_id, watched)
 
     def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
         """A change here does not reach Redis: it is delivered to the watchers here."""
         if (watched := self._watched.get(user_id)) is not None:
             watched.view = assumed(watched.view, ours, self._here(user_id), left_at)
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
     async def read_again(self) -> list[str]:
         """After an interruption; answers of whom Redis knows less than this node. Raises one of ``UNREACHED``."""
@@ -196,7 +196,7 @@ class Watches:
             watched = self._watched.get(user_id)
             if watched is not None and watched.view is before[user_id]:
                 watched.view = view
-                self._tell(user_id, watched)
+                self._update(user_id, watched)
 
     # --- inside ---
 
@@ -219,9 +219,10 @@ class Watches:
     async def _load(self, new: dict[str, Watched]) -> None:
         found: dict[str, View] = {}
         try:
-            stand = await asyncio.gather(*(self._bus.subscribe(redis.user(i), partial(self._heard, i)) for i in new))
-            # The others are read when their subscription stands: who asks should not wait for Redis.
-            found = await self._reading.of([i for i, stands in zip(new, stand, strict=True) if stands])
+            subscribing = (self._bus.subscribe(redis.user(i), partial(self._message, i)) for i in new)
+            confirmed = await asyncio.gather(*subscribing)
+            # The others are read once their subscription is confirmed: who asks should not wait for Redis.
+            found = await self._reading.of([i for i, ready in zip(new, confirmed, strict=True) if ready])
         except UNREACHED as error:
             log.info("presence is not read now", error=type(error).__name__)
         except Exception as error:
@@ -242,19 +243,19 @@ class Watches:
             self._withheld.discard(user_id)
             self._bus.unsubscribe(redis.user(user_id))
 
-    def _heard(self, user_id: str, payload: bytes) -> None:
+    def _message(self, user_id: str, payload: bytes) -> None:
         self.receive(user_id, from_message(payload))
 
-    def _tell(self, user_id: str, watched: Watched) -> None:
-        before, view = watched.told, watched.view
+    def _update(self, user_id: str, watched: Watched) -> None:
+        before, view = watched.sent, watched.view
         status = most_present(view.status, public(self._here(user_id)))
-        # Nobody has been told anything yet while it is being loaded.
-        telling = watched.loading is None and status != before.status
-        if telling and not self._audience.may_be_told():
+        # Nothing has been sent while it is being loaded.
+        sending = watched.loading is None and status != before.status
+        if sending and not self._audience.may_send():
             self._withheld.add(user_id)
             return
-        watched.told = View(version=view.version, status=status, seen=view.seen)
-        if telling:
+        watched.sent = View(version=view.version, status=status, seen=view.seen)
+        if sending:
             seen = from_milliseconds(view.seen) if status == "offline" else None
             event = PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen))
-            notify(self._audience.tell, event)
+            notify(self._audience.send, event)

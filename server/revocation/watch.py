@@ -60,7 +60,7 @@ class Health:
             log.warning("revocations are not received", by=self._what, error=type(error).__name__)
         self._broken = True
 
-    def well(self) -> None:
+    def recovered(self) -> None:
         if self._broken:
             log.info("revocations are received again", by=self._what)
         self._broken = False
@@ -87,18 +87,18 @@ class Cutter:
         sockets: Sockets,
         holders: Callable[[Collection[str]], Awaitable[list[tuple[User, Session]]]],
         clock: Callable[[], datetime],
-        settled: Callable[[float], None] = lambda at: None,
+        acted_on: Callable[[float], None] = lambda at: None,
     ) -> None:
-        """``settled`` is told how far back, by the instants given to ``read``, everything has been acted on."""
+        """``acted_on`` is told how far back, by the instants given to ``read``, everything has been acted on."""
         self._sockets = sockets
         self._holders = holders
         self._clock = clock
         self._seen = Seen()
-        self._doubted: dict[str, Reason] = {}
-        self._doubts = asyncio.Event()
-        self._settled = settled
+        self._to_recheck: dict[str, Reason] = {}
+        self._recheck_due = asyncio.Event()
+        self._acted_on = acted_on
         self._read_at = 0.0
-        self._settling = False
+        self._rechecking = False
 
     def take(self, rows: Iterable[Revocation]) -> None:
         """Act on those that are new."""
@@ -108,52 +108,52 @@ class Cutter:
             if row.session_id is not None:
                 self._sockets.cut(row.user_id, row.reason, row.session_id)
             elif self._sockets.sessions_of(row.user_id):
-                self._doubt(row.user_id, row.reason)
+                self._recheck(row.user_id, row.reason)
 
     def read(self, at: float) -> None:
         """All rows that stood at that instant have been taken."""
         self._read_at = max(self._read_at, at)
-        if not self._doubted and not self._settling:
-            self._settled(self._read_at)
+        if not self._to_recheck and not self._rechecking:
+            self._acted_on(self._read_at)
 
-    def doubt_everybody(self) -> None:
+    def recheck_everybody(self) -> None:
         """After a silence longer than rows are kept."""
         for user_id in self._sockets.user_ids():
-            self._doubt(user_id, "session_ended")
+            self._recheck(user_id, "session_ended")
 
-    def _doubt(self, user_id: str, reason: Reason) -> None:
-        self._doubted[user_id] = reason
-        self._doubts.set()
+    def _recheck(self, user_id: str, reason: Reason) -> None:
+        self._to_recheck[user_id] = reason
+        self._recheck_due.set()
 
     async def run(self) -> None:
         """Look into the database for those in doubt, all who came up meanwhile at once, until cancelled."""
         health = Health("look-up")
         while True:
-            await self._doubts.wait()
-            self._doubts.clear()
-            doubted, self._doubted = self._doubted, {}
-            self._settling, read_at = True, self._read_at
+            await self._recheck_due.wait()
+            self._recheck_due.clear()
+            users, self._to_recheck = self._to_recheck, {}
+            self._rechecking, read_at = True, self._read_at
             try:
-                await self._settle(doubted)
-                health.well()
-                self._settling = False
-                self._settled(read_at)
+                await self._recheck_sessions(users)
+                health.recovered()
+                self._rechecking = False
+                self._acted_on(read_at)
             except Exception as error:
                 health.failed(error)
-                self._doubted = doubted | self._doubted
+                self._to_recheck = users | self._to_recheck
                 await asyncio.sleep(AGAIN_SECONDS)
-                self._doubts.set()
+                self._recheck_due.set()
 
-    async def _settle(self, doubted: dict[str, Reason]) -> None:
-        held = [(user_id, one) for user_id in doubted for one in self._sockets.sessions_of(user_id)]
+    async def _recheck_sessions(self, users: dict[str, Reason]) -> None:
+        held = [(user_id, one) for user_id in users for one in self._sockets.sessions_of(user_id)]
         for start in range(0, len(held), _CHUNK):
             chunk = held[start : start + _CHUNK]
-            standing = await self._standing([session_id for _, session_id in chunk])
+            live = await self._live([session_id for _, session_id in chunk])
             for user_id, session_id in chunk:
-                if session_id not in standing:
-                    self._sockets.cut(user_id, doubted[user_id], session_id)
+                if session_id not in live:
+                    self._sockets.cut(user_id, users[user_id], session_id)
 
-    async def _standing(self, session_ids: list[str]) -> set[str]:
+    async def _live(self, session_ids: list[str]) -> set[str]:
         now = self._clock()
         found = await self._holders(session_ids)
         return {session.id for user, session in found if may_sign_in(user) and is_live(session, user, now)}
@@ -217,7 +217,7 @@ class RevocationWatch:
                     # The first time, the driver may only have opened the stream again, which tells nothing.
                     self._cutter.read(began)
                 quiet = row is None
-                health.well()
+                health.recovered()
             except Exception as error:
                 quiet = False
                 health.failed(error)
@@ -230,7 +230,7 @@ class RevocationWatch:
         while True:
             try:
                 await self._poll()
-                health.well()
+                health.recovered()
             except Exception as error:
                 health.failed(error)
             await asyncio.sleep(POLL_SECONDS)
@@ -239,7 +239,7 @@ class RevocationWatch:
         """All rows since the last poll that succeeded, however long ago that was, and some from before it."""
         now, began = self._clock(), monotonic()
         if self._polled_at is not None and now - self._polled_at > KEPT - OVERLAP:
-            self._cutter.doubt_everybody()
+            self._cutter.recheck_everybody()
         since = now - KEPT if self._polled_at is None else min(now, self._polled_at) - OVERLAP
         self._cutter.take(await self._rows.since(since))
         self._polled_at = now

@@ -204,7 +204,7 @@ class Admission:
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
         client.socket.send_text(packets.connected(namespace, sid))
-        if client.asked and client.expires_at is not None and client.expires_at <= expires_at:
+        if client.renewal_requested and client.expires_at is not None and client.expires_at <= expires_at:
             # The others were asked before this one was there.
             client.socket.send_text(encode(_expiring(client.expires_at), namespace))
         self._expire_at(client, expires_at)
@@ -214,18 +214,18 @@ class Admission:
         if client.socket.closed or (client.expires_at is not None and client.expires_at <= expires_at):
             return
         client.expires_at = expires_at
-        client.asked = False
+        client.renewal_requested = False
         client.stop_timer()
         self._after(client, expires_at - ASK_BEFORE, self._ask)
 
     def _ask(self, client: Client) -> None:
         assert client.expires_at is not None
-        client.asked = True
-        client.tell(_expiring(client.expires_at))
+        client.renewal_requested = True
+        client.send_event(_expiring(client.expires_at))
         self._after(client, client.expires_at, self._expired)
 
     def _expired(self, client: Client) -> None:
-        client.tell(SessionRevoked(reason="expired"))
+        client.send_event(SessionRevoked(reason="expired"))
         client.socket.close()
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:

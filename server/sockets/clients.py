@@ -38,7 +38,6 @@ class Client:
     __slots__ = (
         "_holds",
         "admitting",
-        "asked",
         "attachments_due",
         "binary",
         "checking",
@@ -47,6 +46,7 @@ class Client:
         "in_flight",
         "over_limit",
         "reading",
+        "renewal_requested",
         "socket",
         "submit_lock",
         "timer",
@@ -62,8 +62,8 @@ class Client:
         # Sessions whose tokens are being looked up.
         self.checking: list[str] = []
         self.expires_at: datetime | None = None
-        # Whether it was told that its token is running out.
-        self.asked = False
+        # Whether it was notified that its token is running out.
+        self.renewal_requested = False
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.submit_lock = asyncio.Lock()
@@ -82,8 +82,8 @@ class Client:
             connection.actor.session_id == session_id for connection in self.connections.values()
         )
 
-    def tell(self, event: Event) -> None:
-        """Say it on each connected namespace."""
+    def send_event(self, event: Event) -> None:
+        """Send it on each connected namespace."""
         # Copied: writing to a client that does not read may end it, and with it its connections.
         for namespace in tuple(self.connections):
             self.socket.send_text(encode(event, namespace))
@@ -145,7 +145,7 @@ class Registry:
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
-                client.tell(SessionRevoked(reason=reason))
+                client.send_event(SessionRevoked(reason=reason))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
                 client.socket.close()

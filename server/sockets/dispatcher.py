@@ -136,10 +136,10 @@ class Dispatcher:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
             client.hold("flood")
-            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
+            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)
 
     @staticmethod
-    def _forgive(client: Client) -> None:
+    def _resume(client: Client) -> None:
         client.over_limit = 0
         client.release("flood")
 

@@ -170,7 +170,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
             self._attendance.gone(client)
-            client.expires_at, client.asked = None, False
+            client.expires_at, client.renewal_requested = None, False
             self._registry.release(client)
             self._reap_later(client)
 

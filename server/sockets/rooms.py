@@ -20,7 +20,7 @@ _NOBODY: dict[str, EngineSocket] = {}
 
 
 class Watch(Protocol):
-    """Hears of each room's members coming and going."""
+    """Is called as members join and leave rooms."""
 
     def enter(self, room: str) -> object: ...
     def leave(self, room: str) -> None: ...

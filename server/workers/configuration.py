@@ -20,8 +20,8 @@ class WorkerConfiguration:
     port: int
     mongo_url: str
     redis_url: str
-    inbox: int
-    outboxes: tuple[int, ...]
+    receiver: int
+    senders: tuple[int, ...]
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -46,8 +46,8 @@ def read_configuration(control: socket.socket) -> WorkerConfiguration:
         if not part:
             os._exit(1)
         line += part
-    told = json.loads(line)
-    return WorkerConfiguration(**{**told, "outboxes": tuple(told["outboxes"])})
+    fields = json.loads(line)
+    return WorkerConfiguration(**{**fields, "senders": tuple(fields["senders"])})
 
 
 def read_report(line: bytes) -> Report | None:

@@ -72,7 +72,7 @@ class WorkerProcess:
                 str(configuration.index),  # for those who read a list of processes
                 str(its.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(its.fileno(), configuration.inbox, *configuration.outboxes),
+                pass_fds=(its.fileno(), configuration.receiver, *configuration.senders),
                 # Out of reach of Ctrl-C, which is the parent's to handle.
                 start_new_session=True,
             )
@@ -210,14 +210,14 @@ async def supervise(
         pairs = [make_pair() for _ in range(count)]
         for end in (end for pair in pairs for end in pair):
             stack.enter_context(end)
-        outboxes = tuple(outbox.fileno() for _, outbox in pairs)
+        senders = tuple(sender.fileno() for _, sender in pairs)
         missing = set(range(count))
         supervisions = [
             Supervision(
-                WorkerConfiguration(index, port, mongo_url, redis_url, inbox.fileno(), outboxes),
+                WorkerConfiguration(index, port, mongo_url, redis_url, receiver.fileno(), senders),
                 lambda url, index=index: _one_serves(missing, index, url, announce),  # type: ignore[misc]
             )
-            for index, (inbox, _) in enumerate(pairs)
+            for index, (receiver, _) in enumerate(pairs)
         ]
         return await _until_stopped(supervisions, stop)
 

@@ -91,17 +91,17 @@ class WorkerPeers:
     def __init__(
         self,
         index: int,
-        inbox: socket.socket,
-        outboxes: Sequence[socket.socket],
+        receiver: socket.socket,
+        senders: Sequence[socket.socket],
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self.index: Final = index
         self.mark: Final = f".{index}"
         self.handed_off = 0
         self.adopted = 0
-        self._inbox = IpcReceiver(inbox, self._receive)
-        self._outboxes = [IpcSender(end, patience_seconds) for end in outboxes]
-        others = {at: sender for at, sender in enumerate(self._outboxes) if at != index}
+        self._receiver = IpcReceiver(receiver, self._receive)
+        self._senders = [IpcSender(end, patience_seconds) for end in senders]
+        others = {at: sender for at, sender in enumerate(self._senders) if at != index}
         self._rpc = PeerRpc(index, others, lambda: self.metrics())
         self.metrics: Callable[[], bytes] = bytes
         self._tasks = Tasks()
@@ -109,18 +109,18 @@ class WorkerPeers:
     def open(self, server: web.Server) -> None:
         """Take connections for ``server`` from now on."""
         self._server = server
-        self._inbox.open()
+        self._receiver.open()
 
     def close(self) -> None:
         """Take no more."""
-        self._inbox.close()
+        self._receiver.close()
 
-    async def elsewhere(self, request: web.Request, sid: str) -> web.StreamResponse | None:
+    async def forward(self, request: web.Request, sid: str) -> web.StreamResponse | None:
         """The answer to a request that names a session of another worker; nothing if no other has it."""
         owner = self._owner(sid)
         if owner is None:
             return None
-        response = await hand_off(request, self._outboxes[owner], _CONNECTION)
+        response = await hand_off(request, self._senders[owner], _CONNECTION)
         if isinstance(response, HandedOff):
             self.handed_off += 1
         return response
@@ -130,7 +130,7 @@ class WorkerPeers:
         if not (number.isascii() and number.isdigit() and len(number) <= 3):
             return None
         owner = int(number)
-        return owner if owner != self.index and owner < len(self._outboxes) else None
+        return owner if owner != self.index and owner < len(self._senders) else None
 
     async def known(self) -> dict[int, bytes]:
         """The metrics of each worker; one that does not answer in time is left out."""

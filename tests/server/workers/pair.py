@@ -27,7 +27,7 @@ class Worker(Harness):
         super().__init__(client_address=self._note_peer)
         self.addresses: list[tuple[str, int]] = []
         self.peers = peers
-        self.engine.share(peers.mark, peers.elsewhere)
+        self.engine.share(peers.mark, peers.forward)
 
     def _note_peer(self, request: web.Request) -> str:
         assert request.transport is not None
@@ -69,11 +69,11 @@ class Pair:
     @property
     def is_full(self) -> bool:
         """Whether the owner's mailbox has no room for what is to be handed over."""
-        return self._outbox._turn.locked()
+        return self._outbox._sending.locked()
 
     @property
     def _outbox(self) -> IpcSender:
-        return self.other.peers._outboxes[0]
+        return self.other.peers._senders[0]
 
     async def write(self, request: bytes, *, to_owner: bool = False) -> Raw:
         """A connection with a request, to the other worker if nothing is said."""
@@ -96,8 +96,8 @@ def post(sid: str, body: bytes, *headers: str, length: bool = True) -> bytes:
 @asynccontextmanager
 async def pair(*, listening: bool = True, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Pair]:
     boxes = [make_pair() for _ in range(2)]
-    outboxes = [outbox for _, outbox in boxes]
-    owner, other = (Worker(WorkerPeers(at, box[0], outboxes, patience_seconds)) for at, box in enumerate(boxes))
+    senders = [sender for _, sender in boxes]
+    owner, other = (Worker(WorkerPeers(at, box[0], senders, patience_seconds)) for at, box in enumerate(boxes))
     for worker in (owner, other):
         await worker.start()
         if listening:
