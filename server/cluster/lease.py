@@ -82,7 +82,7 @@ class Lease:
         self._timing = timing
         self._lost = lost
         self._registered = False
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._names: list[str] = []
         self.deadline = 0
         self._take_name()
@@ -101,7 +101,7 @@ class Lease:
 
         Raises one of ``UNREACHED``.
         """
-        async with self._turn:
+        async with self._lock:
             held, dead = await self._renew(create=not self._registered)
             if not held:
                 self._take_name()

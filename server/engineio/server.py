@@ -53,8 +53,11 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         limits: Limits | None = None,
         client_address: Callable[[web.Request], str] = peer_address,
         max_sockets_per_address: int | None = None,
+        mark: str = "",
+        forward: Forward = forward_nothing,
         **options: Any,
     ) -> None:
+        """``mark``: what the ids of this server's sessions end in. ``forward`` may answer for ids that are not ours."""
         super().__init__(async_mode="aiohttp", **options)
         self.limits = limits or Limits()
         self.counters = Counters()
@@ -72,8 +75,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )
-        self.mark = ""
-        self.forward: Forward = forward_nothing
+        self.mark = mark
+        self.forward = forward
         self._per_network: Counter[str] = Counter()
         self.on_open: Callable[[EngineSocket], None] = lambda socket: None
         self.on_message: Callable[[EngineSocket, str | bytes], None] = lambda socket, data: None
@@ -93,10 +96,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     def upgradable(self) -> bool:
         """Whether polling clients may move to a WebSocket now."""
         return bool(self.allow_upgrades) and WEBSOCKET in self.transports and not self.draining
-
-    def share(self, mark: str, forward: Forward) -> None:
-        """Be one of several servers: ids end in ``mark``, and ``forward`` may answer for ids that are not ours."""
-        self.mark, self.forward = mark, forward
 
     def generate_id(self) -> str:
         """A session id that nobody can guess."""

@@ -36,7 +36,7 @@ class Remembered(NamedTuple):
 
 
 class ReplayWindow:
-    """Two generations, of which the older is dropped at each turn."""
+    """Two generations, of which the older is dropped at each rotation."""
 
     def __init__(self) -> None:
         self._heads: Heads = {}
@@ -50,7 +50,7 @@ class ReplayWindow:
     def event(self, rooms: tuple[str, ...]) -> None:
         self._rooms.update(rooms)
 
-    def turn(self) -> None:
+    def rotate(self) -> None:
         """The older generation has arrived for certain."""
         self._older = self._heads, self._rooms
         self._heads, self._rooms = {}, set()
@@ -145,10 +145,10 @@ class ClusterPublisher:
 
     # --- after an interruption ---
 
-    async def turn(self) -> None:
+    async def rotate(self) -> None:
         """Called every few seconds, so that what has arrived can be forgotten."""
         if self._bus.publishing:
-            self._recent.turn()
+            self._recent.rotate()
         else:
             self._recent.bound()
 

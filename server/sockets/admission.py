@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.protocol.packets import encode
 from server.sockets.clients import Client, NamespaceConnection, Registry
-from server.sockets.rooms import Rooms
+from server.sockets.rooms import RoomChannels, Rooms
 from server.sockets.rows import Buckets, Rate
 from store import command_budget
 from store.command_budget import BUDGET_SECONDS, Budget
@@ -36,6 +37,8 @@ ASK_BEFORE = timedelta(minutes=1)
 _CONNECTS = Rate(50, 1000)
 # Of one address: tokens that turned out to be good for nothing, after up to two look-ups each.
 _FAILED_TOKENS = Rate(10, 600)
+# Of a connection's id, which nobody can guess; as many as python-engineio takes.
+_SID_BYTES = 15
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -58,18 +61,11 @@ class Claims(Protocol):
 
 
 class Attendance(Protocol):
-    """Who keeps book of the devices that are here."""
+    """Receives which devices come and go, for presence."""
 
     def admitted(self, client: Client, connection: NamespaceConnection) -> None: ...
     def left(self, client: Client, connection: NamespaceConnection) -> None: ...
     def gone(self, client: Client) -> None: ...
-
-
-class Channels(Protocol):
-    """What other nodes say to a room; entered before its members are told that they are connected."""
-
-    def enter(self, room: str) -> asyncio.Future[bool]: ...
-    def leave(self, room: str) -> None: ...
 
 
 class Authenticator(Protocol):
@@ -85,9 +81,8 @@ class Admission:
         rooms: Rooms,
         buckets: Buckets,
         clock: Callable[[], datetime],
-        new_sid: Callable[[], str],
         attendance: Attendance,
-        channels: Channels,
+        channels: RoomChannels,
         prepared: Callable[[], bool],
     ) -> None:
         self._authenticator = authenticator
@@ -95,7 +90,6 @@ class Admission:
         self._rooms = rooms
         self._buckets = buckets
         self._clock = clock
-        self._new_sid = new_sid
         self._attendance = attendance
         self._channels = channels
         self._prepared = prepared
@@ -197,7 +191,7 @@ class Admission:
         return True
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
-        sid = self._new_sid()
+        sid = secrets.token_urlsafe(_SID_BYTES)
         actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
         connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
         self._attendance.admitted(client, connection)

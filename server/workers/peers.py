@@ -1,4 +1,4 @@
-"""A worker among the workers of its port: whose session is where, and RPC to all of them."""
+"""A worker among the workers of its port: which of them has a session, and RPC to all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -82,28 +83,34 @@ async def _post(sender: IpcSender, message: bytes) -> None:
         await sender.send(message)
 
 
+@dataclass(frozen=True, slots=True)
+class IpcSockets:
+    """What a worker reads from, and what each worker is written to with, by index."""
+
+    index: int
+    receiver: socket.socket
+    senders: Sequence[socket.socket]
+
+
 class WorkerPeers:
     """Session ids end in the mark of the worker that has the session; requests that name another's go to it.
 
-    The mark needs no incarnation: a worker's successor knows none of the sessions and says so.
+    The mark needs no incarnation: a worker's successor has none of the sessions and answers so.
     """
 
     def __init__(
-        self,
-        index: int,
-        receiver: socket.socket,
-        senders: Sequence[socket.socket],
-        patience_seconds: float = PATIENCE_SECONDS,
+        self, sockets: IpcSockets, metrics: Callable[[], bytes], patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        self.index: Final = index
-        self.mark: Final = f".{index}"
+        """``metrics``: this worker's own."""
+        self.index: Final = sockets.index
+        self.mark: Final = f".{sockets.index}"
         self.handed_off = 0
         self.adopted = 0
-        self._receiver = IpcReceiver(receiver, self._receive)
-        self._senders = [IpcSender(end, patience_seconds) for end in senders]
-        others = {at: sender for at, sender in enumerate(self._senders) if at != index}
-        self._rpc = PeerRpc(index, others, lambda: self.metrics())
-        self.metrics: Callable[[], bytes] = bytes
+        self._receiver = IpcReceiver(sockets.receiver, self._receive)
+        self._senders = [IpcSender(end, patience_seconds) for end in sockets.senders]
+        others = {at: sender for at, sender in enumerate(self._senders) if at != sockets.index}
+        self._rpc = PeerRpc(sockets.index, others, metrics)
+        self._metrics = metrics
         self._tasks = Tasks()
 
     def open(self, server: web.Server) -> None:
@@ -134,7 +141,7 @@ class WorkerPeers:
 
     async def known(self) -> dict[int, bytes]:
         """The metrics of each worker; one that does not answer in time is left out."""
-        return {**await self._rpc.ask(_QUESTION), self.index: self.metrics()}
+        return {**await self._rpc.ask(_QUESTION), self.index: self._metrics()}
 
     def _receive(self, message: bytes, files: list[int]) -> None:
         kind, content = message[:1], message[1:]

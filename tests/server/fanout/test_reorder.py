@@ -14,7 +14,7 @@ from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
 from server.protocol import frames
 from server.protocol.frames import Frame
 from server.revocation.freshness import Freshness
-from server.sockets.rooms import Rooms
+from server.sockets.rooms import RoomMembers
 
 TALK = "a" * 24
 
@@ -23,7 +23,7 @@ class Written(Delivery):
     """Remembers what a room was given."""
 
     def __init__(self) -> None:
-        super().__init__(Rooms(), Freshness())
+        super().__init__(RoomMembers(), Freshness())
         self.given: list[int] = []
         self.resyncs = 0
 
