@@ -1,4 +1,4 @@
-"""What search knows of a trainer, derived from what the trainer, the clients and the administrators said.
+"""What search holds of a trainer, derived from what the trainer, the clients and the administrators entered.
 
 A listing carries *terms*; a search asks for terms. Whoever is hidden has none, so that no search can find them. Each
 order of the results is one unique key (``Position``), which makes a page's end exact whatever is added meanwhile.

@@ -282,7 +282,7 @@ class Node:
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
-        # The driver says goodbye to MongoDB, and waits for an answer.
+        # The driver ends its sessions at MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
 
     async def _leave_cluster(self) -> None:

@@ -95,9 +95,9 @@ def of_fanout(
         yield counter("spotter_redis_reconnects", "Connections to Redis made again.", published.reconnects)
         yield counter("spotter_redis_garbage", "Messages from Redis that no node sends.", delivered.garbage)
         yield counter("spotter_republished", "Conversations whose head was published again.", publisher.republished)
-        yield counter("spotter_entries_held", "Entries that came before their turn.", delivered.held)
+        yield counter("spotter_entries_held", "Entries that came before their predecessors.", delivered.held)
         yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", delivered.gap_fills)
-        yield counter("spotter_resyncs", "Sockets told to sync.", delivered.resyncs)
+        yield counter("spotter_resyncs", "Sockets sent sync:required.", delivered.resyncs)
 
     return figures
 

@@ -14,7 +14,7 @@ from domain.errors import DomainError, unavailable
 
 log = structlog.get_logger("node")
 
-# A node that is not prepared by then listens and says so.
+# A node that is not prepared by then listens, and that is logged.
 LISTEN_AFTER_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
 _NEED_THE_DATABASE = ("/v1/",)

@@ -26,7 +26,7 @@ class SettingReader:
         self._problems: dict[str, str] = {}
 
     def refuse(self, name: str, why: str) -> None:
-        """The first problem of a setting is the one that is told."""
+        """The first problem of a setting is the one that is reported."""
         self._problems.setdefault(name, why)
 
     def raise_problems(self) -> None:

@@ -51,7 +51,7 @@ class Settings:
     jwt_secret: str = field(repr=False)
     allowed_origins: tuple[str, ...]
     trusted_proxies: int
-    """How many proxies of ours stand before the server; that many entries of X-Forwarded-For are believed."""
+    """How many proxies of ours are before the server; that many entries of X-Forwarded-For are believed."""
     rate_limit_scale: float
     sandbox_port: int
     stripe_secret_key: str | None = field(repr=False)

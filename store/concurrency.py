@@ -1,4 +1,4 @@
-"""What waits, in one place: single flight, write-behind, and tasks that nobody awaits.
+"""What waits: single flight, write-behind, a fair limiter, and tasks that nobody awaits.
 
 The store is the lowest layer that waits for anything, so handlers and the server take these from here.
 """
@@ -192,7 +192,7 @@ class FairLimiter:
 
     The others wait: one network takes its turn after the other, and in each one owner after the other, so that whoever
     comes with much waits for himself. With ``of_network`` below ``of_all`` a network that is quiet finds a free turn
-    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is told in how many seconds all who
+    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is given in how many seconds all who
     wait would have had their turns.
     """
 

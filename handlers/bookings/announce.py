@@ -66,12 +66,12 @@ async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
             # That row has attempts of its own.
             raise Postponed from error
         if not appended:
-            # Whoever did may have died before it told the parties, who are not to be told twice: they can look.
+            # Whoever did may have died before it published, but the parties are not to receive it twice: they can look.
             context.publisher.publish(BookingsSyncRequired(), *map(rooms.user, row.change().booking.user_ids))
 
 
 async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
-    """Answers what there is to tell, and whether it was us who appended it, and told it."""
+    """Answers the booking, and whether it was this node that appended and published it."""
     change = row.change()
     changes.after_booking(context, change)
     appended, _ = await asyncio.gather(_append(context, change), _leave(context, change))
@@ -89,7 +89,7 @@ async def _leave(context: PublishContext, change: Change) -> None:
 
 
 async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswer, bool]:
-    """Both parties are told by whoever appended it, and by nobody else: each version once."""
+    """Whoever appended it publishes it to both parties, and nobody else: each version once."""
     booking = change.booking
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None

@@ -36,7 +36,7 @@ async def search_trainers(context: ReadContext, visitor: Visitor, command: Searc
     """A trainer comes once however many others come or go meanwhile; one whose own place changes may move past."""
     wanted = TrainerQuery(
         terms=(*_terms(command), *await _spoken(context, command.q or "")),
-        # Who has no review yet stands at 0 stars, and is left out by any more.
+        # Who has no review yet has 0 stars, and is left out by any more.
         min_rating=command.min_rating or None,
         max_price=command.max_price,
         sort=command.sort,

@@ -1,4 +1,4 @@
-"""Sending and changing messages: each is an entry of the conversation's log; attachments are in use while it stands."""
+"""Sending and changing messages: each is an entry of the conversation's log, and uses its attachments."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def _change(
             await doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
-            # What was told as seen in the meantime must not be told as unseen again.
+            # What was published as seen in the meantime must not be published as unseen again.
             message = views.seen_message(context, applied.target, views.caught_up(context, participants))
             event = MessageUpdated(
                 conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message

@@ -91,7 +91,7 @@ def _cursor(cursor: str | None) -> str | None:
 UNNAMED = 100
 FIRST_MESSAGES = 20
 # How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
-# answers in a row take the loop a second, and what they were told brings all of them back at once.
+# answers in a row take the loop a second, and what they are answered brings all of them back at once.
 PATIENCE = 0.4, 0.8
 
 

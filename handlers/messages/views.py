@@ -121,7 +121,7 @@ def message_view(context: ReadContext, record: MessageRecord, *, seen: bool) -> 
 
 
 def caught_up(context: ReadContext, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
-    """The participants with what has been learned of their reading since they were loaded."""
+    """The participants with what they have read since they were loaded."""
     known = context.store.watermarks.known
     return [msgspec.structs.replace(p, seen_seq=max(p.seen_seq, known(p.id).seen)) for p in participants]
 
@@ -136,7 +136,7 @@ async def _last_messages(
 ) -> dict[str, MessageRecord]:
     """The projection names the last message. Unless that is the log's last entry, the log is asked.
 
-    Not even a projection that knows the head will do: the head may be another node's, who knows of a change.
+    Not even a projection at the head will do: the head may be another node's, which has a change.
     """
     read = context.store.log.read
     named = {

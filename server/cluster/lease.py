@@ -44,14 +44,14 @@ STANDARD = LeaseTiming()
 RENEW = Script("""
 local leases, dead, quiet, incarnation = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local create, lease, margin, gap = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local told = tonumber(ARGV[6])
+local confirmed = tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('HGET', quiet, 'last') or 0)
 if now - last > gap then redis.call('HSET', quiet, 'until', string.format('%.0f', now + lease + margin)) end
 redis.call('HSET', quiet, 'last', string.format('%.0f', now))
 
-local held = create == '1' or tonumber(redis.call('ZSCORE', leases, incarnation) or -1) >= told
+local held = create == '1' or tonumber(redis.call('ZSCORE', leases, incarnation) or -1) >= confirmed
 local deadline = string.format('%.0f', now + lease)
 if held then redis.call('ZADD', leases, deadline, incarnation) end
 if now >= tonumber(redis.call('HGET', quiet, 'until') or 0) then

@@ -1,4 +1,4 @@
-"""Which nodes live, and which have died: told to whoever registered."""
+"""Which nodes live, and which have died: whoever registered is called with each."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Membership:
 
     async def stop(self) -> bool:
         """Give up the lease; false when nobody will take over what was registered under it."""
-        # The first may begin to tell of a death before it ends.
+        # The first may begin to hand out a death before it ends.
         await cancelled([self._renewing])
         await cancelled(tuple(self._handing_out.values()))
         # In a task of its own, which redis-py may keep longer than we wait.
@@ -78,13 +78,13 @@ class Membership:
         resigned = resigning.done() and resigning.exception() is None and resigning.result()
         if not resigned:
             log.info("the lease is left to run out")
-            # Whatever becomes of it, nobody is to complain that nobody asked.
+            # Whatever becomes of it: an exception that nobody retrieves would be logged.
             resigning.add_done_callback(lambda done: done.cancelled() or done.exception())
         resigning.cancel()
         return resigned
 
     async def hand_out(self, dead: DeadNode) -> bool:
-        """Tell all that registered; false when it has to be done again."""
+        """Call all that registered; false when it has to be done again."""
         outcomes = await asyncio.gather(*(callback(dead) for callback in self._dead), return_exceptions=True)
         failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in failed:
@@ -125,7 +125,7 @@ class Membership:
         except UNREACHED:
             return  # It stays on the list.
         except Exception as error:
-            log.error("telling of a dead node failed", **safe_traceback(error))
+            log.error("handling a dead node failed", **safe_traceback(error))
 
     def _lost(self) -> None:
         self.losses += 1

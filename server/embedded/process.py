@@ -67,7 +67,7 @@ _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 class StartFailed(Exception):
-    """No candidate came up; the message holds the last words of the last one."""
+    """No candidate came up; the message holds the last output of the last one."""
 
 
 class Supervised:

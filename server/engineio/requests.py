@@ -28,7 +28,7 @@ class RoutingEngine(AcceptingEngine, Protocol):
 
 
 async def answer_poll(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> web.Response:
-    """A GET: waits until there is something to say."""
+    """A GET: waits until there is something to send."""
     try:
         return text_response(await transport.poll(request))
     except Overlap:

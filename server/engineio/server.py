@@ -207,7 +207,7 @@ _SPREAD: Final = 0.6
 async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
     """Close all sockets, spread over the time there is so that they do not all return at once; abort the rest.
 
-    No Socket.IO packet says goodbye: a client that is told to leave stays away, one that loses its transport returns.
+    No Socket.IO disconnect packet is sent: a client that receives one stays away, one that loses its transport returns.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -1,10 +1,6 @@
-"""Why a socket ended; the names are those of python-engineio.
+"""What a socket needs from the transport that it currently uses, and what all transports of a server share.
 
-What one socket may cost.
-
-Plain numbers about all sockets of a server, for metrics.
-
-The seam between a socket and the transport it currently uses.
+Reasons for the end of a socket have the names that python-engineio gives them.
 """
 
 from __future__ import annotations
@@ -55,7 +51,7 @@ class Counters:
 
 
 class TransportOwner(Protocol):
-    """Who is told what arrives on a transport. A transport without an owner is on its way out."""
+    """Who receives what arrives on a transport. A transport without an owner is on its way out."""
 
     def on_text(self, packet: str) -> None: ...
     def on_binary(self, data: bytes) -> None: ...
@@ -97,7 +93,7 @@ class SharedTransportState:
 
 
 class _NoTransport:
-    """Stands in once a socket has ended, so that late senders need no check."""
+    """The transport of a socket that has ended, so that late senders need no check."""
 
     name = ""
     buffered = 0

@@ -1,6 +1,7 @@
-"""RFC 6455, 5.1: a server closes the connection upon a client's frame that is not masked; aiohttp's reader takes it.
+"""The WebSocket transport, without futures, queues or tasks.
 
-A WebSocket without futures, queues or tasks.
+aiohttp's reader accepts frames of a client that are not masked, upon which RFC 6455, 5.1 has the server close the
+connection; so the masks are checked here.
 """
 
 from __future__ import annotations

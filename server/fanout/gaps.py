@@ -32,7 +32,7 @@ MAX_BACK = 100
 MAX_LOCATING = 8
 PATIENCE_SECONDS = 10.0
 JOIN_SECONDS = 1.0
-# MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is told otherwise.
+# MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.
 HISTORY_SECONDS = 240
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
@@ -72,7 +72,7 @@ class GapFiller:
             self._tasks.spawn(self._fill_all())
 
     def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
-        """Find where the room came in, and go on from there."""
+        """Find the position from which the room receives the conversation, and go on from there."""
         self._tasks.spawn(self._locate(buffer, conversation_id))
 
     def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
@@ -166,7 +166,7 @@ class GapFiller:
                     since = now if conversation_id in progressed else want.since
                     self._want(conversation_id, since).buffers.add(buffer)
 
-    # --- finding the place ---
+    # --- finding the position ---
 
     async def _locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         deadline = self._loop.time() + PATIENCE_SECONDS
@@ -176,7 +176,7 @@ class GapFiller:
                 if await self._try_locating(buffer, conversation_id):
                     return
             except Exception as error:
-                log.warning("finding a place in the log failed", **safe_traceback(error))
+                log.warning("finding the position of a room failed", **safe_traceback(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             cursor = buffer.cursor(conversation_id)
@@ -185,7 +185,7 @@ class GapFiller:
                 buffer.start_at(conversation_id, cursor.lowest - 1)
 
     async def _try_locating(self, buffer: ReorderBuffer, conversation_id: str) -> bool:
-        """Whether it was found; if not, something arrived in the meantime that may tell."""
+        """Whether it was found; if not, something arrived in the meantime that may decide it."""
         cursor = buffer.cursor(conversation_id)
         assert cursor is not None
         lowest, only_announced = cursor.lowest, not cursor.held
@@ -195,14 +195,14 @@ class GapFiller:
         if cursor.lowest != lowest:
             return False
         if head is not None and head >= lowest - 1 and (exact or not only_announced):
-            # Whatever came before it was committed when the room came: its members have it from `sync`.
+            # Whatever came before it was committed when the room was joined: its members have it from `sync`.
             buffer.start_at(conversation_id, lowest - 1)
             return True
         if self.patient and (wait := cursor.since + HOLD_SECONDS - self._loop.time()) > 0:
             await asyncio.sleep(wait)
             return False
         if head is None or head >= lowest - 1 or lowest - 1 - head > MAX_BACK:
-            # It can't be told what the members lack, or it is too much: they have to ask.
+            # It can't be known what the members lack, or it is too much: they have to ask.
             await self._join_again(buffer)
             if cursor.lowest != lowest:
                 return False
@@ -211,7 +211,7 @@ class GapFiller:
         buffer.start_at(conversation_id, head)
         return True
 
-    # --- when a room came ---
+    # --- when a room was joined ---
 
     async def join(self) -> Joined | None:
         """Now, in the order of commits; nothing when MongoDB does not answer soon.
@@ -222,7 +222,7 @@ class GapFiller:
             async with asyncio.timeout(JOIN_SECONDS):
                 return await self._joining.do("now", self._now)
         except Exception as error:
-            log.warning("a room's place in the order of commits is not known", error=type(error).__name__)
+            log.warning("a room's position in the order of commits is not known", error=type(error).__name__)
             return None
 
     async def _now(self) -> Joined:
@@ -230,16 +230,16 @@ class GapFiller:
         return Joined(await recovery.commit_time(self._context), read_at)
 
     async def _join_again(self, buffer: ReorderBuffer) -> None:
-        """Before the members are told to ask: what is committed later is due again."""
+        """Before the members receive ``sync:required``: what is committed later is due again."""
         joining = self._loop.create_task(self.join())
         buffer.joined = joining
         await joining
 
     async def _head_when(self, joined: Joined | None, conversation_id: str) -> tuple[int | None, bool]:
-        """How far the conversation had got when the room came, and whether that is exact.
+        """How far the conversation had got when the room was joined, and whether that is exact.
 
-        Of a room that came long ago: when history begins. What was published since then was received, and gave the
-        conversation a cursor; what was not is announced by those who recover it.
+        Of a room that was joined long ago: when history begins. What was published since then was received, and gave
+        the conversation a cursor; what was not is announced by those who recover it.
         """
         if joined is None:
             return None, False
@@ -274,7 +274,7 @@ class GapFiller:
 
 
 def _span(conversation_id: str, buffers: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
-    """What the rooms lack between them; those that lack too much are told to ask themselves."""
+    """What the rooms lack between them; those that lack too much receive ``sync:required``."""
     low = high = None
     for buffer in buffers:
         cursor = buffer.cursor(conversation_id)

@@ -1,4 +1,4 @@
-"""The one door through which live events leave: encoded once, for the members here and for all other nodes.
+"""Publishing live events: encoded once, for the members here and for all other nodes. Nothing else publishes them.
 
 The replay window keeps what was published in the last seconds, and all since publishing failed: it may never have
 arrived.
@@ -67,7 +67,7 @@ class ReplayWindow:
         return Remembered(heads | self._heads, rooms | self._rooms, self._overflown)
 
 
-# Conversations of which this process knows what it announced last.
+# Conversations of which this process remembers what it announced last.
 MAX_ANNOUNCED = 50_000
 _NEVER: Final = (-1, -1)
 # When Redis returns, nodes do not return to it in the same instant: whoever comes later gets the heads again.

@@ -24,7 +24,7 @@ UNKNOWN: Final = -1
 
 
 class DeliveryCursor:
-    """``base``: where the room came in; ``target``: the highest entry known to exist."""
+    """``base``: the entry before the first that the room receives; ``target``: the highest entry known to exist."""
 
     __slots__ = ("base", "held", "seq", "since", "target", "timer")
 
@@ -55,7 +55,7 @@ class Filler(Protocol):
         """Bring the room to the cursor's target."""
 
     def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
-        """Find where the room came in, and go on from there."""
+        """Find the position from which the room receives the conversation, and go on from there."""
 
     @property
     def patient(self) -> bool:
@@ -63,7 +63,7 @@ class Filler(Protocol):
 
 
 class Joined(NamedTuple):
-    """When a room came to this node, in the order of commits: what was committed later, its members are to be given.
+    """When a room was joined on this node, in the order of commits: its members receive what was committed later.
 
     ``read_at``: the same by the loop's clock.
     """
@@ -73,7 +73,7 @@ class Joined(NamedTuple):
 
 
 class ReorderBuffer:
-    """One room's delivery cursors. ``joined`` is nothing when it could not be learned in time."""
+    """One room's delivery cursors. ``joined`` is None when it could not be read in time."""
 
     __slots__ = ("_cursors", "_delivery", "_filler", "_resynced_at", "joined", "room")
 
@@ -135,7 +135,7 @@ class ReorderBuffer:
                 self._filler.fill(self, conversation_id)
 
     def deliver_first_entry_event(self, frame: Frame) -> None:
-        """Say it before a first entry that was fetched."""
+        """Deliver it before a first entry that was fetched."""
         self._delivery.deliver(CONVERSATIONS, self.room, frame)
 
     def give_up(self, conversation_id: str) -> None:
@@ -203,7 +203,7 @@ class ReorderBuffer:
             cursor.cancel_timer()
 
     def _late(self) -> None:
-        """Written before the entry that the room came in with, and not received until now."""
+        """Written before the first entry that the room received, and not received until now."""
         now = asyncio.get_running_loop().time()
         if now - self._resynced_at >= _RESYNC_EVERY_SECONDS:
             self._resynced_at = now

@@ -1,8 +1,7 @@
-"""Who does not read an answer is dropped, for it is kept in memory until it is read.
+"""The HTTP connections of a node: limited by address, and cut when a request comes too slowly or an answer is not read.
 
-How much of its answers the other end of a TCP connection has taken. The kernel keeps a large part for it.
-
-The HTTP connections of a node: so many an address, none that keeps its request to itself or reads no answer.
+An answer is kept in memory until it is read. How much the other end has acknowledged is asked of the kernel, which
+keeps a large part of it.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ C = TypeVar("C", bound=Reader)
 
 
 class Readers(Generic[C]):
-    """Watches connections whose answers wait; ``drop`` is told of those that took nothing for so long."""
+    """Watches connections whose answers wait; ``drop`` is called with those that took nothing for so long."""
 
     def __init__(self, seconds: float, drop: Callable[[C], None]) -> None:
         self._drop = drop

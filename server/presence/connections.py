@@ -1,9 +1,8 @@
-"""The connections of this node that watch somebody.
+"""The connections of this node that watch somebody's presence, and the gateway's calls as devices come and go.
 
-Not rooms: a room's events come by its channel and leave by the publisher's door, while these come with a version
-from every node, are sifted by ``Watches``, and go to the members here only.
-
-What the gateway tells of its clients: any connection of any namespace makes somebody present.
+Not rooms: a room's events are published by handlers and ordered by room, while these come with a version from every
+node, are compared by ``Watches``, and go to the watchers here only. Any connection of any namespace makes somebody
+present.
 """
 
 from __future__ import annotations

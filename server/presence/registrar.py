@@ -1,4 +1,4 @@
-"""Writes to Redis what the devices on this node say: whoever's change is not written waits here until it is."""
+"""Writes the statuses of this node's devices to Redis; a change that is not written waits here until it is."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Registrar:
         self._to_forget: set[str] = set()
         # What Redis holds of each user under which of our names.
         self._written: dict[str, tuple[str, Status]] = {}
-        # Who was to be seen here, though Redis may not know of it yet.
+        # Who was to be seen here, though Redis may not have it yet.
         self._shown: set[str] = set()
         self._held = False
         self._wake = asyncio.Event()
@@ -67,7 +67,7 @@ class Registrar:
         self._wake.set()
 
     async def flushed(self, user_id: str) -> None:
-        """Return when Redis knows of the user's last change, or does not answer."""
+        """Return when Redis has the user's last change, or does not answer."""
         waiting = self._waiting.get(user_id)
         if waiting is not None:
             waiting.append(asyncio.get_running_loop().create_future())
@@ -87,7 +87,7 @@ class Registrar:
     def note_seen(self, at: int, *, everybody: bool) -> None:
         """The node leaves: note of whom nobody can take over that they were seen. ``at``: in milliseconds.
 
-        Of ``everybody``, or only of those who stand in Redis under none of the living names.
+        Of ``everybody``, or only of those who are registered in Redis under none of the living names.
         """
         lost = {
             user_id

@@ -1,8 +1,6 @@
-"""Views as Redis tells them: in a message, as a script's answer, or as a hash.
+"""Who on this node watches whom, how the watched stand according to Redis, and what the watchers were sent last.
 
-How people stand, read from Redis.
-
-Who on this node watches whom, and what they were told last.
+Redis gives a user's presence in three forms: a published message, a script's answer, or a hash.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ def from_message(payload: bytes) -> View:
 
 
 def from_hash(fields: dict[bytes, bytes]) -> View:
-    """A user nobody knows of is nowhere, with version 0."""
+    """A user that has no hash is nowhere, with version 0."""
     if b"v" not in fields:
         return NOWHERE
     holders = [name.removeprefix(_HOLDER) for name in fields if name.startswith(_HOLDER)]
@@ -92,7 +90,7 @@ class Audience(Protocol):
 
 
 class Watched:
-    """``view``: what Redis said last. ``sent``: what the watchers were sent last."""
+    """``view``: what Redis had last. ``sent``: what the watchers were sent last."""
 
     __slots__ = ("by", "loading", "sent", "view")
 
@@ -104,7 +102,7 @@ class Watched:
 
 
 class Watches:
-    """``here`` is what a user's devices on this node say: nobody is told less of somebody who is here."""
+    """``here`` is the status by a user's devices on this node: nobody is sent less of somebody who is here."""
 
     def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]) -> None:
         self._bus = bus
@@ -119,7 +117,7 @@ class Watches:
     # --- what connections ask ---
 
     async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
-        """Position first, state after: what is answered and what is told later leave no gap and do not overlap."""
+        """Subscribe first, read after: what is answered and what is sent later leave no gap and do not overlap."""
         if not self._audience.is_there(connection):
             return dict.fromkeys(user_ids, NOWHERE)
         self._reserve(connection, user_ids)
@@ -153,7 +151,7 @@ class Watches:
     def users(self) -> int:
         return len(self._watched)
 
-    # --- what is learned ---
+    # --- what is received ---
 
     def receive(self, user_id: str, view: View) -> None:
         """The newest version holds, on whichever way it came."""
@@ -167,7 +165,7 @@ class Watches:
             self._update(user_id, watched)
 
     def send_withheld(self) -> None:
-        """The watchers may be told again: of each person how they stand now, if that has changed."""
+        """Changes may be sent to watchers again: of each person the present status, if that has changed."""
         withheld, self._withheld = self._withheld, set()
         for user_id in withheld:
             if (watched := self._watched.get(user_id)) is not None:
@@ -180,7 +178,7 @@ class Watches:
             self._update(user_id, watched)
 
     async def read_again(self) -> list[str]:
-        """After an interruption; answers of whom Redis knows less than this node. Raises one of ``UNREACHED``."""
+        """After an interruption; answers whose version in Redis is older than here. Raises one of ``UNREACHED``."""
         doubtful = []
         for user_id, view in (await self._reading.of(tuple(self._watched))).items():
             self.receive(user_id, view)
@@ -190,7 +188,7 @@ class Watches:
         return doubtful
 
     async def settle(self, doubtful: Sequence[str]) -> None:
-        """Everybody has registered again: what Redis says now holds, even if its versions started anew."""
+        """Everybody has registered again: what Redis has now holds, even if its versions started anew."""
         before = {i: w.view for i in doubtful if (w := self._watched.get(i)) is not None}
         for user_id, view in (await self._reading.of(tuple(before))).items():
             watched = self._watched.get(user_id)

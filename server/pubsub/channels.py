@@ -1,10 +1,6 @@
-"""The words of plain and of sharded pub/sub.
+"""Redis pub/sub, plain and sharded: its commands, a subscription, the publishing and the listening connection.
 
-One channel that this process listens to.
-
-The connection that publishes: pipelined, every reply accounted for.
-
-The connection that listens.
+Publishing is pipelined, and every reply accounted for.
 """
 
 from __future__ import annotations
@@ -68,7 +64,7 @@ class Subscription:
                 waiter.set_result(confirmed)
 
     def interrupt(self) -> None:
-        """The server does not know of it any more."""
+        """The server does not have it any more."""
         self.awaited = 0
         self.confirmed = False
         self.missed = True

@@ -46,7 +46,7 @@ class Canary:
             self._timer.cancel()
 
     def reset(self) -> None:
-        """A connection is known to be lost: nothing is to be expected."""
+        """A connection is known to be lost: the canary that was sent is not expected back."""
         self._sent_since = None
 
     def _back(self, payload: bytes) -> None:
@@ -134,7 +134,7 @@ class ConnectionPair:
 
     @property
     def addresses(self) -> set[tuple[str, int]]:
-        """Where the connections lead that stand now."""
+        """Where the connections lead that are up now."""
         connections = (self._publisher, self._listener)
         found = (connection.endpoint for connection in connections if connection.connection is not None)
         return {(endpoint.host, endpoint.port) for endpoint in found if endpoint is not None}
@@ -211,7 +211,7 @@ class ConnectionPair:
             subscription.interrupt()
 
     def _found(self, subscription: Subscription) -> None:
-        """Confirmed, or not wanted any more; once none is missing, the owner learns which may have missed messages."""
+        """Confirmed, or not wanted any more; once none is missing, the owner gets those that may have missed messages."""
         if subscription.confirmed:
             if subscription.missed:
                 self._restored.append(subscription)

@@ -129,7 +129,7 @@ class Sentinels(Single):
         return client
 
 
-# Asked for when somebody says that a slot has moved, and now and then in case nobody does.
+# Asked for when a server answers that a slot has moved, and now and then in case none does.
 _LOOK_EVERY_SECONDS = 5.0
 _PAUSE_SECONDS = 0.2
 _SLOTS = 16384

@@ -15,7 +15,7 @@ log = structlog.get_logger("revocation")
 
 # DESIGN.md, promise 6.
 BOUND_SECONDS = 2.0
-# A command that meets a short stall waits; its sender is told `unavailable` after this long.
+# A command that meets a short stall waits; it is answered `unavailable` after this long.
 PATIENCE_SECONDS = 1.0
 
 

@@ -1,12 +1,7 @@
-"""Ended sessions, received from the database by every node: their sockets are cut within 2 s, with or without Redis.
+"""Revocations, received from the database by every node: sockets of ended sessions are disconnected within 2 s.
 
-Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless.
-
-Says in the log that something broke and that it works again, once each.
-
-From revocation rows to closed sockets.
-
-Two ways to receive the rows, neither of which depends on the other: a change stream, and a poll each second.
+Rows are received in two ways that do not depend on each other, neither of which needs Redis: a change stream, and a
+poll each second. A row that both bring is acted on once, as a rule; acting on it twice is harmless.
 """
 
 from __future__ import annotations
@@ -80,7 +75,7 @@ class Sockets(Protocol):
 
 
 class Cutter:
-    """Cuts a named session at once, and of a named user whatever the database no longer lets stand."""
+    """Disconnects a named session at once, and of a named user whatever sessions the database has ended."""
 
     def __init__(
         self,
@@ -89,7 +84,7 @@ class Cutter:
         clock: Callable[[], datetime],
         acted_on: Callable[[float], None] = lambda at: None,
     ) -> None:
-        """``acted_on`` is told how far back, by the instants given to ``read``, everything has been acted on."""
+        """``acted_on`` is called with the instant given to ``read`` up to which all rows have been acted on."""
         self._sockets = sockets
         self._holders = holders
         self._clock = clock
@@ -117,7 +112,7 @@ class Cutter:
             self._acted_on(self._read_at)
 
     def recheck_everybody(self) -> None:
-        """After a silence longer than rows are kept."""
+        """After a gap longer than rows are kept."""
         for user_id in self._sockets.user_ids():
             self._recheck(user_id, "session_ended")
 
@@ -126,7 +121,7 @@ class Cutter:
         self._recheck_due.set()
 
     async def run(self) -> None:
-        """Look into the database for those in doubt, all who came up meanwhile at once, until cancelled."""
+        """Look up those to recheck in the database, all who came up meanwhile at once, until cancelled."""
         health = Health("look-up")
         while True:
             await self._recheck_due.wait()
@@ -214,7 +209,7 @@ class RevocationWatch:
                 if row is not None:
                     self._cutter.take([row])
                 elif quiet:
-                    # The first time, the driver may only have opened the stream again, which tells nothing.
+                    # The first time, the driver may only have opened the stream again, which proves nothing.
                     self._cutter.read(began)
                 quiet = row is None
                 health.recovered()

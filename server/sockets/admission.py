@@ -106,7 +106,7 @@ class Admission:
         return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
-        """Admit the client to the namespace, or tell it why not."""
+        """Admit the client to the namespace, or answer why not."""
         entered: list[str] = []
         budget = Budget()
         command_budget.begin(budget)
@@ -152,7 +152,7 @@ class Admission:
     ) -> tuple[Actor, datetime]:
         """The caller releases the client again, admitted or not, and leaves the rooms ``entered``.
 
-        When this returns, whatever is said to the user from now on reaches this node.
+        When this returns, whatever is published to the user from now on reaches this node.
         """
         if not token or client.socket.closed:
             raise DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}.")

@@ -1,6 +1,4 @@
-"""One client's socket as the gateway sees it, and its part in each namespace.
-
-Which sockets belong to whom, so that a revocation finds them.
+"""A client's socket with its connections to namespaces, and the sockets of each user, so that a revocation finds them.
 """
 
 from __future__ import annotations
@@ -77,7 +75,7 @@ class Client:
         self._holds: set[Hold] = set()
 
     def belongs_to(self, session_id: str) -> bool:
-        """Whether the session is, or is about to be, one of those that this socket lives by."""
+        """Whether the session is, or is about to be, one of those that this socket was admitted with."""
         return session_id in self.checking or any(
             connection.actor.session_id == session_id for connection in self.connections.values()
         )
@@ -139,7 +137,7 @@ class Registry:
                 self._gone(user_id)
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
-        """Close the user's sockets (of one session only, if named), telling them why.
+        """Close the user's sockets (of one session only, if named), with the reason sent first.
 
         What is about to be connected is refused: a client without an answer would only try again.
         """
@@ -151,7 +149,7 @@ class Registry:
                 client.socket.close()
 
     def sessions_of(self, user_id: str) -> set[str]:
-        """Those that the user's sockets live by, or are about to."""
+        """Those that the user's sockets were admitted with, or are about to be."""
         found: set[str] = set()
         for client in self._of_user.get(user_id, ()):
             found.update(client.checking)

@@ -1,4 +1,4 @@
-"""Who is typing in which conversation, on this node. It ends when told, when a message is sent, or by itself."""
+"""Who is typing in which conversation, on this node. It ends by a command, with a message sent, or by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handlers.context import Publisher
 
 # CONTRACT.md: typing ends by itself after 7 s.
 ENDS_AFTER_SECONDS = 7.0
-# Another device of the user may have ended on another node meanwhile, and said that nothing is being typed any more.
+# Another device of the user may have ended on another node meanwhile, and published the end of typing.
 PUBLISH_AGAIN_AFTER_SECONDS = 3.0
 
 
@@ -30,7 +30,7 @@ class TypingIndicators:
         self._active: dict[tuple[str, str], _Typing] = {}
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None:
-        """Tell the other side of a change; a repetition extends it, and is told of now and then."""
+        """Publish a change to the other side; a repetition extends it, and is published now and then."""
         key = (member.conversation_id, user_id)
         known = self._active.pop(key, None)
         if known is not None:

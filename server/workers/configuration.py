@@ -1,4 +1,4 @@
-"""What the parent and a worker say to each other, over a socket that ends when either does."""
+"""What the parent and a worker send to each other, over a socket that ends when either does."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def read_configuration(control: socket.socket) -> WorkerConfiguration:
 
 
 def read_report(line: bytes) -> Report | None:
-    """None when the worker died before it could say anything."""
+    """None when the worker died before it could report."""
     return Report(**json.loads(line)) if line.endswith(b"\n") else None
