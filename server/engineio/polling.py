@@ -78,7 +78,9 @@ class Overlap(Exception):
 class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended", "owner", "posting", "reading")
+    __slots__ = (
+        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended", "owner", "posting", "reading",
+    )
 
     name: Final = "polling"
 

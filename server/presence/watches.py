@@ -21,6 +21,11 @@ from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis
 
+log = structlog.get_logger("presence")
+
+MAX_WATCHED = 1_000
+# Users read from Redis at once.
+BATCH = 500
 _HOLDER = b"n:"
 
 
@@ -47,10 +52,9 @@ def _view(version: bytes, status: bytes, seen: bytes, holders: list[bytes]) -> V
     )
 
 
-BATCH = 500
-
-
 class Reading:
+    """Presence as Redis holds it."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
@@ -65,11 +69,6 @@ class Reading:
                     raise answer
                 found[user_id] = from_hash(answer)
         return found
-
-
-log = structlog.get_logger("presence")
-
-MAX_WATCHED = 1_000
 
 
 class Bus(Protocol):

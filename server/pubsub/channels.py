@@ -18,6 +18,10 @@ from server.observability.logging import safe_traceback
 from server.pubsub.addresses import command
 from server.pubsub.connection import RedisConnection
 
+log = structlog.get_logger("fanout")
+
+Receive = Callable[[bytes], None]
+
 
 @dataclass(frozen=True, slots=True)
 class PubSubCommands:
@@ -37,9 +41,6 @@ class PubSubCommands:
 
 PLAIN = PubSubCommands("PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE", b"message")
 SHARDED = PubSubCommands("SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"smessage")
-
-
-Receive = Callable[[bytes], None]
 
 
 class Subscription:
@@ -92,9 +93,6 @@ class Publishing(RedisConnection):
         channel = self.unanswered.popleft()
         if isinstance(reply, hiredis.ReplyError):
             self._failed(channel, str(reply))
-
-
-log = structlog.get_logger("fanout")
 
 
 class Listening(RedisConnection):

@@ -211,7 +211,7 @@ class ConnectionPair:
             subscription.interrupt()
 
     def _found(self, subscription: Subscription) -> None:
-        """Confirmed, or not wanted any more; once none is missing, the owner gets those that may have missed messages."""
+        """Confirmed, or not wanted any more; once none is missing, the owner is called with those that missed some."""
         if subscription.confirmed:
             if subscription.missed:
                 self._restored.append(subscription)

@@ -20,10 +20,24 @@ from domain.accounts import User, may_sign_in
 from domain.sessions import KEPT, Reason, Revocation, Session, is_live
 from store.concurrency import cancelled
 
+log = structlog.get_logger("revocation")
+
+# Rows that are remembered as acted on.
 MOST = 20_000
+AGAIN_SECONDS = 0.5
+# Sessions asked for at once.
+_CHUNK = 1000
+POLL_SECONDS = 1.0
+# How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
+# only when its transaction commits.
+OVERLAP = timedelta(seconds=90)
+_STREAM_AGAIN_SECONDS = 0.5
+STOP_SECONDS = 0.5
 
 
 class Seen:
+    """Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless."""
+
     __slots__ = ("_ids", "_most")
 
     def __init__(self, most: int = MOST) -> None:
@@ -40,10 +54,9 @@ class Seen:
         return True
 
 
-log = structlog.get_logger("revocation")
-
-
 class Health:
+    """Logs that something broke and that it works again, once each."""
+
     __slots__ = ("_broken", "_what")
 
     def __init__(self, what: str) -> None:
@@ -59,11 +72,6 @@ class Health:
         if self._broken:
             log.info("revocations are received again", by=self._what)
         self._broken = False
-
-
-AGAIN_SECONDS = 0.5
-# Sessions asked for at once.
-_CHUNK = 1000
 
 
 class Sockets(Protocol):
@@ -152,14 +160,6 @@ class Cutter:
         now = self._clock()
         found = await self._holders(session_ids)
         return {session.id for user, session in found if may_sign_in(user) and is_live(session, user, now)}
-
-
-POLL_SECONDS = 1.0
-# How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
-# only when its transaction commits.
-OVERLAP = timedelta(seconds=90)
-_STREAM_AGAIN_SECONDS = 0.5
-STOP_SECONDS = 0.5
 
 
 class Stream(Protocol):
