@@ -21,7 +21,7 @@ UNREAD_SECONDS: Final = 15.0
 _LOOKS: Final = 3
 
 
-class Reader(Protocol):
+class AnsweredConnection(Protocol):
     """``unread``: bytes of answers that it has not taken yet; ``taken``: those that it has."""
 
     @property
@@ -30,10 +30,10 @@ class Reader(Protocol):
     def taken(self) -> int: ...
 
 
-C = TypeVar("C", bound=Reader)
+C = TypeVar("C", bound=AnsweredConnection)
 
 
-class Readers(Generic[C]):
+class UnreadAnswers(Generic[C]):
     """Watches connections whose answers wait; ``drop`` is called with those that took nothing for so long."""
 
     def __init__(self, seconds: float, drop: Callable[[C], None]) -> None:
@@ -146,7 +146,7 @@ class HttpConnections:
         self._per_network: Counter[str] = Counter()
         self._open: dict[HttpConnection, tuple[str, tuple[int, int] | None]] = {}
         self._looks: Deadlines[HttpConnection] = Deadlines(look_every, lambda connection, due: self._look(connection))
-        self._readers: Readers[HttpConnection] = Readers(unread_seconds, self._drop_unread)
+        self._unread_answers: UnreadAnswers[HttpConnection] = UnreadAnswers(unread_seconds, self._drop_unread)
         self.counters = ConnectionCounters()
 
     def __len__(self) -> int:
@@ -169,7 +169,7 @@ class HttpConnections:
         if known is None:
             return
         self._looks.cancel(connection)
-        self._readers.forget(connection)
+        self._unread_answers.forget(connection)
         network = known[0]
         self._per_network[network] -= 1
         if not self._per_network[network]:
@@ -178,11 +178,11 @@ class HttpConnections:
     def clogged(self, connection: HttpConnection) -> None:
         """More waits for it than the kernel takes."""
         if connection in self._open:
-            self._readers.watch(connection)
+            self._unread_answers.watch(connection)
 
     def stop(self) -> None:
         self._looks.stop()
-        self._readers.stop()
+        self._unread_answers.stop()
 
     def _drop_unread(self, connection: HttpConnection) -> None:
         self.counters.unread += 1
@@ -199,4 +199,4 @@ class HttpConnections:
         self._looks.start(connection)
         # Too little to clog it: the kernel holds much, and a closed connection stays open until the rest is read.
         if connection.unread:
-            self._readers.watch(connection)
+            self._unread_answers.watch(connection)

@@ -17,10 +17,18 @@ from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Endpoint
 from store.concurrency import cancelled
 
+log = structlog.get_logger("fanout")
+
 # A frozen server still accepts connections: whoever does not answer in this time is not there.
 ANSWER_WITHIN_SECONDS = 1.0
 # What waits to be written while the server does not read; a canary ends the connection long before, as a rule.
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+# What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
+UNREACHABLE = (OSError, TimeoutError, RedisError)
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+Locate = Callable[[], Awaitable[Endpoint]]
 
 
 class Refused(ConnectionError):
@@ -110,7 +118,7 @@ C = TypeVar("C", bound=RedisConnection)
 
 
 async def dial(endpoint: Endpoint, connection: C) -> C:
-    """Connect and introduce ourselves; raises ``OSError`` or ``TimeoutError``."""
+    """Connect and set the connection up; raises ``OSError`` or ``TimeoutError``."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
@@ -124,16 +132,6 @@ async def dial(endpoint: Endpoint, connection: C) -> C:
         raise
     return connection
 
-
-log = structlog.get_logger("fanout")
-
-
-# What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
-UNREACHABLE = (OSError, TimeoutError, RedisError)
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
-
-Locate = Callable[[], Awaitable[Endpoint]]
 
 
 class ReconnectingConnection(Generic[C]):

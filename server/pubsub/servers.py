@@ -26,13 +26,13 @@ from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
 from server.pubsub.pair import ConnectionPair, PairOwner
 from store.concurrency import cancelled
 
+log = structlog.get_logger("fanout")
+
 
 class Rerouting(PairOwner, Protocol):
     def rerouted(self) -> None:
         """Channels may live elsewhere now."""
 
-
-log = structlog.get_logger("fanout")
 
 # redis-py's own time limits are none at all.
 TIME_LIMITS: dict[str, Any] = {

@@ -63,12 +63,12 @@ class Pair:
         await until(lambda: self.owner.peers.adopted >= count)
 
     def fill_quickly(self) -> None:
-        """Let the owner's mailbox hold little."""
+        """Let the owner's IPC queue hold little."""
         self._sender._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
 
     @property
     def is_full(self) -> bool:
-        """Whether the owner's mailbox has no room for what is to be handed over."""
+        """Whether the owner's IPC queue has no room for what is to be handed over."""
         return self._sender._sending.locked()
 
     @property
