@@ -104,7 +104,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """One session ended or, when none is named, the user's sessions are to be looked at again.
 
     The latter instead of "all sessions": a row that is received late must not end what began after it, and the clocks
-    of nodes do not tell what began after it.
+    of nodes do not show what began after it.
     """
 
     id: str

@@ -38,8 +38,8 @@ STANDARD = LeaseTiming()
 
 
 # Keep the lease, if nobody has declared it dead; declare dead whose lease ran out. That is final: whoever
-# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed. One that is shorter than what
-# we were told comes from an older state of Redis (a snapshot, a replica that lagged behind), in which things stand
+# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed. One that is shorter than
+# what was confirmed comes from an older state of Redis (a snapshot, a replica that lagged behind), which holds things
 # that are gone: we take a new name as well, and the old one is left to run out, with what is not ours any more.
 RENEW = Script("""
 local leases, dead, quiet, incarnation = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
