@@ -41,7 +41,7 @@ _LETTER, _POINT = re.compile(f"[{_LETTERS}]"), re.compile(f"[{_POINTS}]+")
 # So that a text without any is not translated letter by letter.
 _ANY_SIGN = re.compile("[{}]".format("".join(map(chr, _SIGNS))))
 _ANY_PLAIN = re.compile("[{}]".format("".join(map(chr, _PLAIN))))
-# Longer words are told apart by their first letters only.
+# Longer words differ by their first letters only.
 LONGEST = 20
 
 
