@@ -29,7 +29,8 @@ BOOKINGS_ROWS: tuple[Row, ...] = (
 # A person types a few messages a second at most; receipts come in bursts when a device catches up.
 _SENDING = Rate(20, 100)
 _RECEIPTS = Rate(30, 200)
-_SEARCHING = Rate(1, 10)
+# A call takes a bounded time of the database; ten of them lead through a hundred thousand messages.
+_SEARCHING = Rate(2, 20)
 
 CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("conversation:open", conversation_commands.OpenConversation, conversations.open_conversation),
