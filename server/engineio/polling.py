@@ -80,7 +80,19 @@ class Overlap(Exception):
 class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_gate", "_most", "_poll", "_queue", "_shared", "_size", "_suspended", "owner", "posting", "reading")
+    __slots__ = (
+        "_gate",
+        "_most",
+        "_poll",
+        "_queue",
+        "_shared",
+        "_size",
+        "_suspended",
+        "body_limit",
+        "owner",
+        "posting",
+        "reading",
+    )
 
     name: Final = "polling"
 
@@ -88,6 +100,7 @@ class PollingTransport:
         self.owner: Owner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
+        self.body_limit = most
         self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
@@ -131,6 +144,17 @@ class PollingTransport:
         self.abort()
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def cut_unfinished(self) -> None:
+        """End a peer whose unfinished body is the largest of too many."""
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def limit_messages(self, most: int) -> None:
+        """The largest body of a POST from now on, in bytes."""
+        self.body_limit = most
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import aiohttp
 from aiohttp import web
 
 from server.engineio import handshake, refusals, upgrade
@@ -13,6 +14,7 @@ from server.engineio import transport as reasons
 from server.engineio.handshake import AcceptingEngine, Origins, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
+from server.engineio.transport import UnfinishedMessages
 from server.protocol import frames
 
 
@@ -72,7 +74,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     length = request.content_length
     if length is None:
         raise refusals.length_required()
-    if length > engine.max_http_buffer_size:
+    if length > transport.body_limit:
         raise refusals.too_large()
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
@@ -85,9 +87,10 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
 
 
 async def _read_exactly(socket: EngineSocket, transport: PollingTransport, request: web.Request, length: int) -> bytes:
+    unfinished = socket.engine.transport_state.unfinished
     transport.reading = request.transport
     try:
-        return await request.content.readexactly(length)
+        return await _read_counted(request.content, length, unfinished, transport)
     except asyncio.CancelledError:
         socket.abort(reasons.TRANSPORT_CLOSE)
         raise
@@ -96,6 +99,23 @@ async def _read_exactly(socket: EngineSocket, transport: PollingTransport, reque
         raise refusals.bad_request() from None
     finally:
         transport.reading = None
+        unfinished.release(transport)
+
+
+async def _read_counted(
+    content: aiohttp.StreamReader, length: int, unfinished: UnfinishedMessages, transport: PollingTransport
+) -> bytes:
+    part = await content.readany()
+    if len(part) == length:
+        return part
+    body = bytearray()  # a list of parts would cost many times what tiny ones hold
+    while part:
+        body += part
+        if len(body) == length:
+            return bytes(body)
+        unfinished.hold(transport, len(body))
+        part = await content.readany()
+    raise ConnectionResetError
 
 
 async def answer(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:

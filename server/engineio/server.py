@@ -22,7 +22,7 @@ from server.engineio.handshake import WEBSOCKET, Origins
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Counters, Limits, SharedTransportState
+from server.engineio.transport import Counters, Limits, SharedTransportState, UnfinishedMessages
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.transport_state = SharedTransportState(
             self.limits,
             self.counters,
+            UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )

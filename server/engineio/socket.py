@@ -46,6 +46,7 @@ class EngineSocket:
         "_session",
         "context",
         "engine",
+        "message_limit",
         "network",
         "opened",
         "paused",
@@ -61,6 +62,8 @@ class EngineSocket:
         self.remote_address = remote_address
         # What limits by address count; the address itself is for those who have to name it.
         self.network = network_of(remote_address)
+        # The largest message in bytes, all its fragments together.
+        self.message_limit = engine.max_http_buffer_size
         self.transport: Transport = PollingTransport(engine.transport_state, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
@@ -140,6 +143,22 @@ class EngineSocket:
         """Deliver what waits, and go on reading."""
         self.paused = False
         self.transport.resume_reading()
+
+    # --- what it may send ---
+
+    def restrict(self) -> None:
+        """Refuse messages of more than ``Limits.unconnected_bytes``: nobody is known to be there."""
+        self._limit(self.engine.limits.unconnected_bytes)
+
+    def unrestrict(self) -> None:
+        """Take messages as large as announced."""
+        self._limit(self.engine.max_http_buffer_size)
+
+    def _limit(self, most: int) -> None:
+        self.message_limit = most
+        self.transport.limit_messages(most)
+        if self.probe is not None and self.probe.transport is not None:
+            self.probe.transport.limit_messages(most)
 
     # --- ending ---
 
@@ -236,6 +255,7 @@ class EngineSocket:
         old = self.transport
         self.transport = transport
         transport.owner = self
+        transport.limit_messages(self.message_limit)
         if self.paused:
             transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():

@@ -34,6 +34,10 @@ class Limits:
     closing_seconds: float = 5.0
     closing_poll_seconds: float = 10.0
     packets_a_post: int = 4096
+    # A message or POST body of a socket without a namespace: it has a token to send, and nothing else.
+    unconnected_bytes: int = 16_384
+    # What all messages of a node that are not whole yet may hold.
+    unfinished_bytes: int = 64_000_000
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Counters:
     bad_packets: int = 0
     failed_handlers: int = 0
     aborted_slow: int = 0
+    aborted_unfinished: int = 0
     messages_in: int = 0
     bytes_in: int = 0
     messages_out: int = 0
@@ -75,6 +80,7 @@ class Transport(Protocol):
     def send_packet(self, frame: Frame) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
+    def limit_messages(self, most: int) -> None: ...
     def close(self, code: int) -> None: ...
     def abort(self) -> None: ...
 
@@ -86,12 +92,53 @@ class TimedTransport(Protocol):
     def abort(self) -> None: ...
 
 
+class ReceivingTransport(Protocol):
+    """A transport that keeps the beginning of a message until the rest is there."""
+
+    def cut_unfinished(self) -> None: ...
+
+
+class UnfinishedMessages:
+    """The bytes of messages that are not whole yet. Beyond the limit, whoever holds most is cut: a small one stays."""
+
+    __slots__ = ("_counters", "_held", "_most", "total")
+
+    def __init__(self, most: int, counters: Counters) -> None:
+        self.total = 0
+        self._most = most
+        self._counters = counters
+        self._held: dict[ReceivingTransport, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, transport: ReceivingTransport, size: int) -> None:
+        """``transport`` now holds ``size`` bytes; may cut any transport, this one included."""
+        self.release(transport)
+        if size:
+            self._held[transport] = size
+            self.total += size
+            while self.total > self._most:
+                self._cut_largest()
+
+    def release(self, transport: ReceivingTransport) -> None:
+        """Its message is whole, or given up."""
+        self.total -= self._held.pop(transport, 0)
+
+    def _cut_largest(self) -> None:
+        largest = max(self._held, key=self._held.__getitem__)
+        self.release(largest)
+        self._counters.aborted_unfinished += 1
+        largest.cut_unfinished()
+
+
 @dataclass(slots=True)
 class SharedTransportState:
     """What all transports of a server share."""
 
     limits: Limits
     counters: Counters
+    unfinished: UnfinishedMessages
     clogged: Deadlines[TimedTransport]
     closing: Deadlines[TimedTransport]
 
@@ -118,6 +165,9 @@ class _NoTransport:
         pass
 
     def resume_reading(self) -> None:
+        pass
+
+    def limit_messages(self, most: int) -> None:
         pass
 
     def close(self, code: int) -> None:

@@ -1,5 +1,7 @@
 """RFC 6455, 5.1: a server closes the connection upon a client's frame that is not masked; aiohttp's reader takes it.
 
+Nor does the reader tell how much it holds, or take another limit once it is made: frames are followed before it.
+
 A WebSocket without futures, queues or tasks.
 """
 
@@ -21,48 +23,70 @@ if TYPE_CHECKING:
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
+_FINAL: Final = 0x80
+_CONTROL: Final = 0x08
 _SHORT: Final = 6
 
 
-class Masking:
-    """Looks at the head of each frame in a stream of them, however the stream is cut."""
+class FrameWalk:
+    """Follows the frames of a stream of them, however the stream is cut: their masks, and the size of their message."""
 
-    __slots__ = ("_begun", "_left")
+    __slots__ = ("_begun", "_last", "_left", "_message", "most")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        # The largest message, all its fragments together.
+        self.most = most
         # The beginning of a head whose rest has not arrived, and what is left of a frame that was begun.
         self._begun = b""
         self._left = 0
+        # What the unfinished message has been announced to be so far, and whether the frame under way is its last.
+        self._message = 0
+        self._last = False
 
-    def holds(self, data: bytes) -> bool:
-        """Whether every frame that begins in ``data`` is masked."""
-        if not self._left and not self._begun and len(data) >= _SHORT:
-            second = data[1]
-            if _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT:
-                return True  # a short frame by itself, as nearly always
-        return self._walk(data)
+    @property
+    def held(self) -> int:
+        """Bytes that have arrived of a message that is not whole."""
+        return max(0, self._message - self._left)
 
-    def _walk(self, data: bytes) -> bool:
+    def is_whole(self, data: bytes) -> bool:
+        """Whether ``data`` is a short masked message by itself, as nearly always; if not, ``follow`` it."""
+        if self._left or self._begun or len(data) < _SHORT:
+            return False
+        second = data[1]
+        # Fragments are followed: enough short ones are a long message.
+        return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and data[0] > _FINAL
+
+    def follow(self, data: bytes) -> int:
+        """Zero, or the code to close with: a frame is not masked, or a message too large."""
+        if self._message > self.most:  # of a message that was announced under another limit
+            return WSCloseCode.MESSAGE_TOO_BIG
         if self._begun:
             data, self._begun = self._begun + data, b""
         at, end = self._left, len(data)
-        while at < end:
+        while at <= end:
+            if self._last:
+                self._message, self._last = 0, False
             if end - at < 2:
-                self._begun = data[at:]
                 break
-            second = data[at + 1]
+            first, second = data[at], data[at + 1]
             if second < _MASKED:
-                return False
+                return WSCloseCode.PROTOCOL_ERROR
             size, head = second - _MASKED, _SHORT
             if size >= 126:
                 head = 8 if size == 126 else 14
                 if end - at < head:
-                    self._begun = data[at:]
                     break
                 size = int.from_bytes(data[at + 2 : at + head - 4], "big")
+            if not first & _CONTROL:
+                self._message += size
+                self._last = first >= _FINAL
+                if self._message > self.most:
+                    return WSCloseCode.MESSAGE_TOO_BIG
             at += head + size
-        self._left = 0 if self._begun else at - end
-        return True
+        if at < end:
+            self._begun, at = data[at:], end
+        self._left = at - end
+        return 0
 
 
 _TEXT: Final = WSMsgType.TEXT
@@ -81,7 +105,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
+    __slots__ = ("_clogged", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -99,7 +123,7 @@ class WebSocketTransport(WebSocketDataQueue):
         # The reader refuses a message as large as its limit; what was announced must fit.
         reader = WebSocketReader(self, most + 1, False, True)
         self._read: Callable[[bytes], object] = reader.feed_data
-        self._masked = Masking().holds
+        self._walk = FrameWalk(most)
 
     # --- the way out ---
 
@@ -143,6 +167,12 @@ class WebSocketTransport(WebSocketDataQueue):
         self.abort()
         self._lose(reasons.TRANSPORT_ERROR)
 
+    def cut_unfinished(self) -> None:
+        """End a peer whose unfinished message is the largest of too many."""
+        self._read = _discard  # and with the reader what it holds
+        self.abort()
+        self._lose(reasons.TRANSPORT_ERROR)
+
     # --- the reader's side ---
 
     def feed_data(self, data: Any, size: int) -> None:
@@ -174,13 +204,17 @@ class WebSocketTransport(WebSocketDataQueue):
         self._lose(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """The reader met bytes that are no WebSocket, or a message that is too large."""
+        """What arrived is no WebSocket, or a message that is too large."""
         self._shared.counters.bad_packets += 1
         code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.INTERNAL_ERROR
         owner = self.owner
         self.close(code)
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def limit_messages(self, most: int) -> None:
+        """The largest message from now on, in bytes; never more than what the transport was made with."""
+        self._walk.most = most
 
     # --- backpressure on the client ---
 
@@ -232,10 +266,23 @@ class WebSocketTransport(WebSocketDataQueue):
         """The transport was taken over when it was already connected."""
 
     def data_received(self, data: bytes) -> None:
-        if self._masked(data):
+        if self._walk.is_whole(data):
             self._read(data)
-        elif self._open:
-            self.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame without a mask"))
+        else:
+            self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
+        if self._read is _discard:
+            return
+        code = self._walk.follow(data)
+        if code:
+            self._read = _discard
+            self._shared.unfinished.release(self)
+            if self._open:
+                self.set_exception(WebSocketError(code, "a frame without a mask, or too large a message"))
+            return
+        self._shared.unfinished.hold(self, self._walk.held)
+        self._read(data)  # of nobody, if that was one too many
 
     def eof_received(self) -> None:
         """Returning nothing lets the transport close itself."""
@@ -253,5 +300,6 @@ class WebSocketTransport(WebSocketDataQueue):
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
+        self._shared.unfinished.release(self)
         self._read = _discard  # the reader refers back to us: let both go at once
         self._lose(reasons.TRANSPORT_CLOSE)

@@ -80,6 +80,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _opened(self, socket: EngineSocket) -> None:
         client = socket.context = Client(socket)
         self._clients.add(client)
+        socket.restrict()
         if self.eio.draining:
             client.hold("drain")
         self._reap_later(client)
@@ -172,6 +173,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._attendance.gone(client)
             client.expires_at, client.asked = None, False
             self._registry.release(client)
+            client.socket.restrict()
             self._reap_later(client)
 
     def _binary(self, client: Client, packet: Packet) -> None:
