@@ -71,6 +71,8 @@ class PollGuard(asyncio.Protocol):
 
 # python-engineio's client gives up on a body of more.
 _PACKETS_A_POLL: Final = 16
+# What a frame that waits costs besides its bytes.
+_FRAME_BYTES: Final = 200
 
 
 class Overlap(Exception):
@@ -88,6 +90,7 @@ class PollingTransport:
         "_shared",
         "_size",
         "_suspended",
+        "_unread_limit",
         "body_limit",
         "owner",
         "posting",
@@ -101,6 +104,7 @@ class PollingTransport:
         self.posting = False
         self.reading: asyncio.Transport | None = None
         self.body_limit = most
+        self._unread_limit = shared.limits.buffered_bytes
         self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
@@ -130,11 +134,11 @@ class PollingTransport:
 
     def send_packet(self, frame: Frame) -> None:
         # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
-        if self._size > self._shared.limits.buffered_bytes:
+        if self._size > self._unread_limit:
             self._overflow()
             return
         self._queue.append(frame)
-        self._size += len(frame.wire)
+        self._size += len(frame.wire) + _FRAME_BYTES
         if not self._suspended:
             self._wake(None)
 
@@ -152,9 +156,10 @@ class PollingTransport:
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
 
-    def limit_messages(self, most: int) -> None:
-        """The largest body of a POST from now on, in bytes."""
-        self.body_limit = most
+    def limit(self, message: int, unread: int) -> None:
+        """The largest body of a POST from now on, and what may wait for a peer that does not poll, in bytes."""
+        self.body_limit = message
+        self._unread_limit = unread
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():
@@ -202,7 +207,7 @@ class PollingTransport:
             if parts and total > self._most:
                 break
             parts.append(part)
-            self._size -= len(self._queue.popleft().wire)
+            self._size -= len(self._queue.popleft().wire) + _FRAME_BYTES
         return SEPARATOR.join(parts)
 
     # --- moving to a WebSocket ---

@@ -46,12 +46,12 @@ class EngineSocket:
         "_session",
         "context",
         "engine",
-        "message_limit",
         "network",
         "opened",
         "paused",
         "probe",
         "remote_address",
+        "restricted",
         "sid",
         "transport",
     )
@@ -62,8 +62,7 @@ class EngineSocket:
         self.remote_address = remote_address
         # What limits by address count; the address itself is for those who have to name it.
         self.network = network_of(remote_address)
-        # The largest message in bytes, all its fragments together.
-        self.message_limit = engine.max_http_buffer_size
+        self.restricted = False
         self.transport: Transport = PollingTransport(engine.transport_state, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
@@ -144,21 +143,23 @@ class EngineSocket:
         self.paused = False
         self.transport.resume_reading()
 
-    # --- what it may send ---
+    # --- what it may cost ---
 
-    def restrict(self) -> None:
-        """Refuse messages of more than ``Limits.unconnected_bytes``: nobody is known to be there."""
-        self._limit(self.engine.limits.unconnected_bytes)
-
-    def unrestrict(self) -> None:
-        """Take messages as large as announced."""
-        self._limit(self.engine.max_http_buffer_size)
-
-    def _limit(self, most: int) -> None:
-        self.message_limit = most
-        self.transport.limit_messages(most)
+    def restrict(self, restricted: bool = True) -> None:
+        """Take little and keep little (``Limits.unconnected_bytes``), or again as much as announced: nobody is known to
+        be there, or somebody is."""
+        self.restricted = restricted
+        self.transport.limit(*self.bounds)
         if self.probe is not None and self.probe.transport is not None:
-            self.probe.transport.limit_messages(most)
+            self.probe.transport.limit(*self.bounds)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The largest message, all its fragments together, and what may wait for a peer that does not read."""
+        limits = self.engine.limits
+        if self.restricted:
+            return limits.unconnected_bytes, limits.unconnected_unread_bytes
+        return self.engine.max_http_buffer_size, limits.buffered_bytes
 
     # --- ending ---
 
@@ -255,7 +256,7 @@ class EngineSocket:
         old = self.transport
         self.transport = transport
         transport.owner = self
-        transport.limit_messages(self.message_limit)
+        transport.limit(*self.bounds)
         if self.paused:
             transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():

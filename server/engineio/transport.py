@@ -34,8 +34,10 @@ class Limits:
     closing_seconds: float = 5.0
     closing_poll_seconds: float = 10.0
     packets_a_post: int = 4096
-    # A message or POST body of a socket without a namespace: it has a token to send, and nothing else.
-    unconnected_bytes: int = 16_384
+    # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
+    unconnected_bytes: int = 6_144
+    # What waits for it while it does not read: refusals.
+    unconnected_unread_bytes: int = 4_096
     # What all messages of a node that are not whole yet may hold.
     unfinished_bytes: int = 64_000_000
 
@@ -80,7 +82,7 @@ class Transport(Protocol):
     def send_packet(self, frame: Frame) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
-    def limit_messages(self, most: int) -> None: ...
+    def limit(self, message: int, unread: int) -> None: ...
     def close(self, code: int) -> None: ...
     def abort(self) -> None: ...
 
@@ -167,7 +169,7 @@ class _NoTransport:
     def resume_reading(self) -> None:
         pass
 
-    def limit_messages(self, most: int) -> None:
+    def limit(self, message: int, unread: int) -> None:
         pass
 
     def close(self, code: int) -> None:

@@ -26,18 +26,23 @@ _MASKED: Final = 0x80
 _FINAL: Final = 0x80
 _CONTROL: Final = 0x08
 _SHORT: Final = 6
+# What asyncio and uvloop begin with.
+_HIGH_WATER: Final = 65_536
 
 
 class FrameWalk:
-    """Follows the frames of a stream of them, however the stream is cut: their masks, and the size of their message."""
+    """Follows the frames of a stream of them, however the stream is cut, and keeps the one that is not whole.
+
+    The reader would keep every read of it as an object, which costs thirty times what tiny ones hold.
+    """
 
     __slots__ = ("_begun", "_last", "_left", "_message", "most")
 
     def __init__(self, most: int) -> None:
         # The largest message, all its fragments together.
         self.most = most
-        # The beginning of a head whose rest has not arrived, and what is left of a frame that was begun.
-        self._begun = b""
+        # The frame under way with its head, and what is left of it; nothing is known to be while the head is not whole.
+        self._begun = bytearray()
         self._left = 0
         # What the unfinished message has been announced to be so far, and whether the frame under way is its last.
         self._message = 0
@@ -50,43 +55,62 @@ class FrameWalk:
 
     def is_whole(self, data: bytes) -> bool:
         """Whether ``data`` is a short masked message by itself, as nearly always; if not, ``follow`` it."""
-        if self._left or self._begun or len(data) < _SHORT:
+        if self._begun or len(data) < _SHORT:
             return False
         second = data[1]
         # Fragments are followed: enough short ones are a long message.
         return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and data[0] > _FINAL
 
-    def follow(self, data: bytes) -> int:
-        """Zero, or the code to close with: a frame is not masked, or a message too large."""
+    def follow(self, data: bytes) -> bytes:
+        """The frames that are whole now. Raises ``WebSocketError``: no mask, too large a message or control frame."""
         if self._message > self.most:  # of a message that was announced under another limit
-            return WSCloseCode.MESSAGE_TOO_BIG
-        if self._begun:
-            data, self._begun = self._begun + data, b""
-        at, end = self._left, len(data)
-        while at <= end:
-            if self._last:
-                self._message, self._last = 0, False
-            if end - at < 2:
+            raise _too_large()
+        if len(data) < self._left:
+            self._begun += data
+            self._left -= len(data)
+            return b""
+        begun = self._begun
+        if begun and not self._left:  # its head is not whole
+            data, begun = bytes(begun) + data, bytearray()
+        whole = at = self._left
+        while (at := self._end_of_frame(data, at)) <= len(data):
+            if at == whole:
                 break
-            first, second = data[at], data[at + 1]
-            if second < _MASKED:
-                return WSCloseCode.PROTOCOL_ERROR
-            size, head = second - _MASKED, _SHORT
-            if size >= 126:
-                head = 8 if size == 126 else 14
-                if end - at < head:
-                    break
-                size = int.from_bytes(data[at + 2 : at + head - 4], "big")
-            if not first & _CONTROL:
-                self._message += size
-                self._last = first >= _FINAL
-                if self._message > self.most:
-                    return WSCloseCode.MESSAGE_TOO_BIG
-            at += head + size
-        if at < end:
-            self._begun, at = data[at:], end
-        self._left = at - end
-        return 0
+            whole = at
+        self._left = max(0, at - len(data))
+        self._begun = bytearray(data[whole:])
+        return bytes(begun + data[:whole]) if whole else b""
+
+    def _end_of_frame(self, data: bytes, at: int) -> int:
+        """Where the frame that begins at ``at`` ends, or ``at`` itself while its head is not whole."""
+        if self._last:
+            self._message, self._last = 0, False
+        there = len(data) - at
+        if there < 2:
+            return at
+        first, second = data[at], data[at + 1]
+        if second < _MASKED:
+            raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame without a mask")
+        size, head = second - _MASKED, _SHORT
+        if size >= 126:
+            if first & _CONTROL:
+                raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a large control frame")
+            head = 8 if size == 126 else 14
+            if there < head:
+                return at
+            size = int.from_bytes(data[at + 2 : at + head - 4], "big")
+        if not first & _CONTROL:
+            if there < head:
+                return at
+            self._message += size
+            self._last = first >= _FINAL
+            if self._message > self.most:
+                raise _too_large()
+        return at + head + size
+
+
+def _too_large() -> WebSocketError:
+    return WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "too large a message")
 
 
 _TEXT: Final = WSMsgType.TEXT
@@ -105,7 +129,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner")
+    __slots__ = ("_clogged", "_held", "_open", "_read", "_shared", "_transport", "_unread_limit", "_walk", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -124,6 +148,7 @@ class WebSocketTransport(WebSocketDataQueue):
         reader = WebSocketReader(self, most + 1, False, True)
         self._read: Callable[[bytes], object] = reader.feed_data
         self._walk = FrameWalk(most)
+        self._unread_limit = shared.limits.buffered_bytes
 
     # --- the way out ---
 
@@ -155,7 +180,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def _write(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
-        if self._clogged and self._transport.get_write_buffer_size() > self._shared.limits.buffered_bytes:
+        if self._clogged and self._transport.get_write_buffer_size() > self._unread_limit:
             self.cut_slow()
         else:
             self._transport.write(wire)
@@ -169,7 +194,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def cut_unfinished(self) -> None:
         """End a peer whose unfinished message is the largest of too many."""
-        self._read = _discard  # and with the reader what it holds
+        self._let_go()
         self.abort()
         self._lose(reasons.TRANSPORT_ERROR)
 
@@ -205,16 +230,27 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """What arrived is no WebSocket, or a message that is too large."""
+        self._let_go()
+        self._shared.unfinished.release(self)
+        if not self._open:
+            return
         self._shared.counters.bad_packets += 1
         code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.INTERNAL_ERROR
         owner = self.owner
         self.close(code)
+        # The peer's answer cannot be told from the rest of what it sends, and is not read: it shall end the connection.
+        if not self._transport.is_closing():
+            self._transport.write_eof()
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
 
-    def limit_messages(self, most: int) -> None:
-        """The largest message from now on, in bytes; never more than what the transport was made with."""
-        self._walk.most = most
+    def limit(self, message: int, unread: int) -> None:
+        """The largest message from now on (never more than what the transport was made with), and what may wait for a
+        peer that does not read, in bytes."""
+        self._walk.most = message
+        self._unread_limit = unread
+        # An answer that is taken at once never waits; nothing does before the buffer's limit.
+        self._transport.set_write_buffer_limits(high=min(unread, _HIGH_WATER))
 
     # --- backpressure on the client ---
 
@@ -274,15 +310,19 @@ class WebSocketTransport(WebSocketDataQueue):
     def _follow(self, data: bytes) -> None:
         if self._read is _discard:
             return
-        code = self._walk.follow(data)
-        if code:
-            self._read = _discard
-            self._shared.unfinished.release(self)
-            if self._open:
-                self.set_exception(WebSocketError(code, "a frame without a mask, or too large a message"))
+        try:
+            whole = self._walk.follow(data)
+        except WebSocketError as error:
+            self.set_exception(error)
             return
         self._shared.unfinished.hold(self, self._walk.held)
-        self._read(data)  # of nobody, if that was one too many
+        if whole:
+            self._read(whole)  # by nobody, if that was one too many
+
+    def _let_go(self) -> None:
+        """Of what has arrived, in the reader and before it; the reader refers back to us as well."""
+        self._read = _discard
+        self._walk = FrameWalk(0)
 
     def eof_received(self) -> None:
         """Returning nothing lets the transport close itself."""
@@ -301,5 +341,5 @@ class WebSocketTransport(WebSocketDataQueue):
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
         self._shared.unfinished.release(self)
-        self._read = _discard  # the reader refers back to us: let both go at once
+        self._let_go()
         self._lose(reasons.TRANSPORT_CLOSE)

@@ -200,7 +200,7 @@ class Admission:
         sid = self._new_sid()
         actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
         connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
-        client.socket.unrestrict()
+        client.socket.restrict(False)
         self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import WebSocketError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,9 +47,12 @@ def test_however_the_stream_is_cut(sizes: list[int], data: st.DataObject) -> Non
     stream = b"".join(masked(TEXT, b"\x00" * size) for size in sizes)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=6).map(sorted))
     walk = FrameWalk(65_536)
+    whole = b""
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         piece = stream[start:end]
-        assert walk.is_whole(piece) or walk.follow(piece) == 0
+        whole += piece if walk.is_whole(piece) else walk.follow(piece)
+    assert (whole, walk.held) == (stream, 0)
     assert not walk.is_whole(_bare(TEXT, b"4x"))
-    assert walk.follow(_bare(TEXT, b"4x")) == 1002
-    assert walk.held == 0
+    with pytest.raises(WebSocketError) as error:
+        walk.follow(_bare(TEXT, b"4x"))
+    assert error.value.code == 1002

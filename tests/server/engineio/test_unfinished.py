@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from contextlib import suppress
 
 import pytest
+from aiohttp import WebSocketError
 
 from server.engineio import EngineSocket, Limits
 from server.engineio.websocket import FrameWalk
@@ -85,7 +87,7 @@ async def test_what_is_restricted_and_unrestricted_while_it_lives(serve: Harness
     server = await serve(limits=SMALL)
     raw, socket = await restricted(server)
     large = b"4" + b"x" * 50_000
-    socket.unrestrict()
+    socket.restrict(False)
     raw.send(TEXT, large)
     assert await raw.frame() == (TEXT, large)
     begin(raw, 5000)
@@ -106,7 +108,7 @@ async def test_an_upgrade_has_the_limit_of_its_session(serve: Harnesses, connect
     await websocket.send_str("2probe")
     assert await text(websocket) == "3probe"
     if connected:
-        socket.unrestrict()
+        socket.restrict(False)
     await websocket.send_str("5")
     await websocket.send_str("4" + "x" * 50_000)
     if connected:
@@ -189,8 +191,28 @@ def test_control_frames_between_fragments_count_for_nothing() -> None:
         (TEXT, 100, True, 0),
     ]:
         wire = masked(opcode, bytes(size), fin=fin)
-        if not walk.is_whole(wire):
-            assert walk.follow(wire) == 0
+        assert walk.is_whole(wire) or walk.follow(wire) == wire
         assert walk.held == held
-    assert walk.follow(masked(TEXT, bytes(100), fin=False)) == 0
-    assert walk.follow(masked(MORE, bytes(1))) == 1009
+    assert walk.follow(masked(TEXT, bytes(100), fin=False))
+    with pytest.raises(WebSocketError) as error:
+        walk.follow(masked(MORE, bytes(1)))
+    assert error.value.code == 1009
+
+
+def test_tiny_reads_cost_what_they_hold() -> None:
+    walk = FrameWalk(1_000_000)
+    wire = masked(TEXT, bytes(200_000))
+    tracemalloc.start()
+    try:
+        for at in range(0, len(wire) - 2, 2):
+            assert walk.follow(wire[at : at + 2]) == b""
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()
+    assert walk.follow(wire[-2:]) == wire
+
+
+def test_no_control_frame_is_large() -> None:
+    with pytest.raises(WebSocketError) as error:
+        FrameWalk(1000).follow(masked(PING, bytes(126))[:2])
+    assert error.value.code == 1002
