@@ -61,7 +61,8 @@ def of_sockets(
         bad = engine.bad_packets + gateway.bad_packets
         yield counter("spotter_bad_packets", "Packets that closed their socket.", bad)
         yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
-        held = gateway.eio.transport_state.unfinished.total
+        state = gateway.eio.transport_state
+        held = state.connected.unfinished.total + state.unconnected.unfinished.total
         yield gauge("spotter_unfinished_bytes", "Bytes of messages and POST bodies that are not whole yet.", held)
         cut = engine.aborted_unfinished
         yield counter("spotter_unfinished_cut", "Sockets cut because unfinished messages held too much.", cut)

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
-from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.transport import Bounds, Owner, SharedTransportState
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
@@ -90,8 +90,7 @@ class PollingTransport:
         "_shared",
         "_size",
         "_suspended",
-        "_unread_limit",
-        "body_limit",
+        "bounds",
         "owner",
         "posting",
         "reading",
@@ -103,8 +102,7 @@ class PollingTransport:
         self.owner: Owner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
-        self.body_limit = most
-        self._unread_limit = shared.limits.buffered_bytes
+        self.bounds = shared.connected
         self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
@@ -134,7 +132,7 @@ class PollingTransport:
 
     def send_packet(self, frame: Frame) -> None:
         # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
-        if self._size > self._unread_limit:
+        if self._size > self.bounds.unread:
             self._overflow()
             return
         self._queue.append(frame)
@@ -156,10 +154,9 @@ class PollingTransport:
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
 
-    def limit(self, message: int, unread: int) -> None:
-        """The largest body of a POST from now on, and what may wait for a peer that does not poll, in bytes."""
-        self.body_limit = message
-        self._unread_limit = unread
+    def limit(self, bounds: Bounds) -> None:
+        """What it may cost from now on; a message is the body of a POST."""
+        self.bounds = bounds
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():

@@ -17,6 +17,9 @@ from server.engineio.socket import EngineSocket
 from server.engineio.transport import UnfinishedMessages
 from server.protocol import frames
 
+# What aiohttp keeps for a request that is being received, its connection included.
+_REQUEST_BYTES = 16_000
+
 
 class RoutingEngine(AcceptingEngine, Protocol):
     """What routing asks of the server."""
@@ -74,7 +77,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     length = request.content_length
     if length is None:
         raise refusals.length_required()
-    if length > transport.body_limit:
+    if length > transport.bounds.message:
         raise refusals.too_large()
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
@@ -87,7 +90,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
 
 
 async def _read_exactly(socket: EngineSocket, transport: PollingTransport, request: web.Request, length: int) -> bytes:
-    unfinished = socket.engine.transport_state.unfinished
+    unfinished = transport.bounds.unfinished
     transport.reading = request.transport
     try:
         return await _read_counted(request.content, length, unfinished, transport)
@@ -111,9 +114,10 @@ async def _read_counted(
     body = bytearray()  # a list of parts would cost many times what tiny ones hold
     while part:
         body += part
+        part = b""  # or it would be held twice
         if len(body) == length:
             return bytes(body)
-        unfinished.hold(transport, len(body))
+        unfinished.hold(transport, len(body) + _REQUEST_BYTES)
         part = await content.readany()
     raise ConnectionResetError
 

@@ -14,7 +14,7 @@ from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTran
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Transport
+    from server.engineio.transport import Bounds, Transport
     from server.engineio.websocket import WebSocketTransport
     from server.protocol.frames import Frame
 
@@ -149,17 +149,14 @@ class EngineSocket:
         """Take little and keep little (``Limits.unconnected_bytes``), or again as much as announced: nobody is known to
         be there, or somebody is."""
         self.restricted = restricted
-        self.transport.limit(*self.bounds)
+        self.transport.limit(self.bounds)
         if self.probe is not None and self.probe.transport is not None:
-            self.probe.transport.limit(*self.bounds)
+            self.probe.transport.limit(self.bounds)
 
     @property
-    def bounds(self) -> tuple[int, int]:
-        """The largest message, all its fragments together, and what may wait for a peer that does not read."""
-        limits = self.engine.limits
-        if self.restricted:
-            return limits.unconnected_bytes, limits.unconnected_unread_bytes
-        return self.engine.max_http_buffer_size, limits.buffered_bytes
+    def bounds(self) -> Bounds:
+        state = self.engine.transport_state
+        return state.unconnected if self.restricted else state.connected
 
     # --- ending ---
 
@@ -256,7 +253,7 @@ class EngineSocket:
         old = self.transport
         self.transport = transport
         transport.owner = self
-        transport.limit(*self.bounds)
+        transport.limit(self.bounds)
         if self.paused:
             transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():

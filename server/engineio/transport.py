@@ -37,8 +37,9 @@ class Limits:
     # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
     unconnected_bytes: int = 6_144
     # What waits for it while it does not read: refusals.
-    unconnected_unread_bytes: int = 4_096
-    # What all messages of a node that are not whole yet may hold.
+    unconnected_unread_bytes: int = 2_048
+    # What all messages of such sockets that are not whole yet may hold on a node, and what those of all others.
+    unconnected_unfinished_bytes: int = 4_000_000
     unfinished_bytes: int = 64_000_000
 
 
@@ -82,7 +83,7 @@ class Transport(Protocol):
     def send_packet(self, frame: Frame) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
-    def limit(self, message: int, unread: int) -> None: ...
+    def limit(self, bounds: Bounds) -> None: ...
     def close(self, code: int) -> None: ...
     def abort(self) -> None: ...
 
@@ -134,13 +135,24 @@ class UnfinishedMessages:
         largest.cut_unfinished()
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a socket may cost: its largest message, all fragments together, and what may wait while it does not read, in
+    bytes; where its unfinished messages are counted."""
+
+    message: int
+    unread: int
+    unfinished: UnfinishedMessages
+
+
 @dataclass(slots=True)
 class SharedTransportState:
-    """What all transports of a server share."""
+    """What all transports of a server share. ``unconnected``: the bounds of sockets without a namespace."""
 
     limits: Limits
     counters: Counters
-    unfinished: UnfinishedMessages
+    connected: Bounds
+    unconnected: Bounds
     clogged: Deadlines[TimedTransport]
     closing: Deadlines[TimedTransport]
 
@@ -169,7 +181,7 @@ class _NoTransport:
     def resume_reading(self) -> None:
         pass
 
-    def limit(self, message: int, unread: int) -> None:
+    def limit(self, bounds: Bounds) -> None:
         pass
 
     def close(self, code: int) -> None:

@@ -19,7 +19,7 @@ from server.engineio import transport as reasons
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Owner, SharedTransportState
+    from server.engineio.transport import Bounds, Owner, SharedTransportState
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
@@ -129,7 +129,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_open", "_read", "_shared", "_transport", "_unread_limit", "_walk", "owner")
+    __slots__ = ("_bounds", "_clogged", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -148,7 +148,7 @@ class WebSocketTransport(WebSocketDataQueue):
         reader = WebSocketReader(self, most + 1, False, True)
         self._read: Callable[[bytes], object] = reader.feed_data
         self._walk = FrameWalk(most)
-        self._unread_limit = shared.limits.buffered_bytes
+        self._bounds = shared.connected
 
     # --- the way out ---
 
@@ -180,7 +180,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def _write(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
-        if self._clogged and self._transport.get_write_buffer_size() > self._unread_limit:
+        if self._clogged and self._transport.get_write_buffer_size() > self._bounds.unread:
             self.cut_slow()
         else:
             self._transport.write(wire)
@@ -231,7 +231,7 @@ class WebSocketTransport(WebSocketDataQueue):
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """What arrived is no WebSocket, or a message that is too large."""
         self._let_go()
-        self._shared.unfinished.release(self)
+        self._bounds.unfinished.release(self)
         if not self._open:
             return
         self._shared.counters.bad_packets += 1
@@ -244,13 +244,16 @@ class WebSocketTransport(WebSocketDataQueue):
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
 
-    def limit(self, message: int, unread: int) -> None:
-        """The largest message from now on (never more than what the transport was made with), and what may wait for a
-        peer that does not read, in bytes."""
-        self._walk.most = message
-        self._unread_limit = unread
-        # An answer that is taken at once never waits; nothing does before the buffer's limit.
-        self._transport.set_write_buffer_limits(high=min(unread, _HIGH_WATER))
+    def limit(self, bounds: Bounds) -> None:
+        """What it may cost from now on; never a larger message than what the transport was made with."""
+        if bounds is self._bounds:
+            return
+        self._bounds.unfinished.release(self)
+        self._bounds = bounds
+        self._walk.most = bounds.message
+        self._transport.set_write_buffer_limits(high=min(bounds.unread, _HIGH_WATER))
+        if self._walk.held:
+            bounds.unfinished.hold(self, self._walk.held)
 
     # --- backpressure on the client ---
 
@@ -315,7 +318,7 @@ class WebSocketTransport(WebSocketDataQueue):
         except WebSocketError as error:
             self.set_exception(error)
             return
-        self._shared.unfinished.hold(self, self._walk.held)
+        self._bounds.unfinished.hold(self, self._walk.held)
         if whole:
             self._read(whole)  # by nobody, if that was one too many
 
@@ -340,6 +343,6 @@ class WebSocketTransport(WebSocketDataQueue):
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
-        self._shared.unfinished.release(self)
+        self._bounds.unfinished.release(self)
         self._let_go()
         self._lose(reasons.TRANSPORT_CLOSE)

@@ -27,6 +27,8 @@ from tests.server.engineio.harness import (
 )
 
 POST = "POST /engine.io/?EIO=4&transport=polling&sid="
+# What one counts for besides its body.
+REQUEST = 16_000
 SMALL = Limits(unconnected_bytes=2000, unfinished_bytes=100_000)
 
 
@@ -70,7 +72,7 @@ async def test_a_large_message_is_refused_at_its_head(serve: Harnesses) -> None:
     raw, _ = await restricted(server)
     begin(raw, 10)
     assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
-    assert server.engine.transport_state.unfinished.total == 0
+    assert server.engine.transport_state.connected.unfinished.total == 0
     raw.close()
 
 
@@ -91,7 +93,7 @@ async def test_what_is_restricted_and_unrestricted_while_it_lives(serve: Harness
     raw.send(TEXT, large)
     assert await raw.frame() == (TEXT, large)
     begin(raw, 5000)
-    await until(lambda: server.engine.transport_state.unfinished.total == 5000)
+    await until(lambda: server.engine.transport_state.connected.unfinished.total == 5000)
     socket.restrict()
     raw.writer.write(b"x")
     assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
@@ -121,11 +123,11 @@ async def test_an_upgrade_has_the_limit_of_its_session(serve: Harnesses, connect
 
 async def test_beyond_the_cap_the_largest_is_cut(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
-    unfinished = server.engine.transport_state.unfinished
+    unfinished = server.engine.transport_state.connected.unfinished
     raws = [await server.raw_websocket() for _ in range(3)]
     quiet = await server.raw_websocket()
     sockets = [await server.socket() for _ in range(4)]
-    for raw, size in zip(raws, (20_000, 50_000, 29_000), strict=True):
+    for raw, size in zip(raws, (20_000, 50_000, 13_000), strict=True):
         before = unfinished.total
         begin(raw, size)
         await until(lambda before=before, size=size: unfinished.total == before + size)  # type: ignore[misc]
@@ -150,11 +152,73 @@ async def test_beyond_the_cap_the_largest_is_cut(serve: Harnesses) -> None:
         raw.close()
 
 
+async def test_restricted_sockets_have_a_cap_of_their_own(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(unconnected_bytes=2000, unconnected_unfinished_bytes=4000))
+    state = server.engine.transport_state
+    somebody = await server.raw_websocket()
+    await server.socket()
+    begin(somebody, 3000)
+    await until(lambda: state.connected.unfinished.total == 3000)
+    nobody = [(await restricted(server))[0] for _ in range(3)]
+    for raw, size in zip(nobody, (1100, 1900, 900), strict=True):
+        before = state.unconnected.unfinished.total
+        raw.writer.write(masked(TEXT, bytes(2000))[: size + 8])
+        await until(lambda held=before + size: state.unconnected.unfinished.total == held)  # type: ignore[misc]
+    nobody[0].writer.write(b"x" * 101)
+    assert await server.ended() == "transport error"
+    assert await nobody[1].eof() == b""
+    assert (state.unconnected.unfinished.total, state.connected.unfinished.total) == (2101, 3000)
+    # Who is admitted meanwhile is counted among the others.
+    for socket in tuple(server.engine.sockets.values()):
+        socket.restrict(False)
+    assert (state.unconnected.unfinished.total, state.connected.unfinished.total) == (0, 5101)
+    for raw in (somebody, *nobody):
+        raw.close()
+
+
+async def test_little_waits_for_a_restricted_socket(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(unconnected_unread_bytes=2000))
+    sid = await server.open_polling()
+    poller = await server.socket()
+    poller.restrict()
+    for _ in range(7):
+        poller.send_text("x" * 100)
+    assert not poller.closed
+    poller.send_text("x" * 100)
+    assert await server.ended() == "transport error"
+    assert (await server.poll(sid))[0] == 400
+    raw, socket = await restricted(server)
+    raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    sent = 0
+    while not socket.closed:  # what the kernel takes is not ours
+        socket.send_text("x" * 10_000)
+        waiting = socket.buffered
+        assert waiting <= 13_000
+        sent += 1
+        await asyncio.sleep(0)
+    assert await server.ended() == "transport error"
+    assert server.engine.counters.aborted_slow == 2
+    raw.close()
+
+
+async def test_a_failed_websocket_ends_with_its_peer(serve: Harnesses) -> None:
+    """What the peer still sends is not read any more, so its answer to the close is not seen."""
+    server = await serve(limits=Limits(closing_seconds=3600.0))
+    raw = await server.raw_websocket()
+    raw.send(TEXT, b"4" + b"x" * 1_000_001)
+    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.eof() == b""
+    raw.send(CLOSE, (1009).to_bytes(2, "big"))
+    raw.close()
+    closing = server.engine.transport_state.closing
+    await until(lambda: len(closing) == 0)
+
+
 async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
-    unfinished = server.engine.transport_state.unfinished
-    kept = await begin_post(server, await server.open_polling(), 45_000, 50_000)
-    await until(lambda: unfinished.total == 45_000)
+    unfinished = server.engine.transport_state.connected.unfinished
+    kept = await begin_post(server, await server.open_polling(), 20_000, 25_000)
+    await until(lambda: unfinished.total == 20_000 + REQUEST)
     cut = await begin_post(server, await server.open_polling(), 56_000, 900_000)
     assert await server.ended() == "transport error"
     assert await cut.eof() == b""
@@ -167,11 +231,11 @@ async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
 
 
 async def test_what_ends_holds_nothing(echo: Harness) -> None:
-    unfinished = echo.engine.transport_state.unfinished
+    unfinished = echo.engine.transport_state.connected.unfinished
     raw = await echo.raw_websocket()
     begin(raw, 5000)
     post = await begin_post(echo, await echo.open_polling(), 700, 900)
-    await until(lambda: unfinished.total == 5700)
+    await until(lambda: unfinished.total == 5700 + REQUEST)
     raw.close()
     post.close()
     await until(lambda: unfinished.total == 0)
@@ -201,12 +265,12 @@ def test_control_frames_between_fragments_count_for_nothing() -> None:
 
 def test_tiny_reads_cost_what_they_hold() -> None:
     walk = FrameWalk(1_000_000)
-    wire = masked(TEXT, bytes(200_000))
+    wire = masked(TEXT, bytes(40_000))
     tracemalloc.start()
     try:
-        for at in range(0, len(wire) - 2, 2):
+        for at in range(0, len(wire) - 2, 2):  # the head as well
             assert walk.follow(wire[at : at + 2]) == b""
-        assert tracemalloc.get_traced_memory()[0] < 300_000
+        assert tracemalloc.get_traced_memory()[0] < 60_000
     finally:
         tracemalloc.stop()
     assert walk.follow(wire[-2:]) == wire

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from domain.wire.events import CONVERSATIONS
 from tests.harness.nodes import RunningNode
@@ -17,7 +19,7 @@ from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
 from tests.server.sockets.waiting import until
 
-MANY, LARGE, MEGABYTE = 200, 990_000, 1_000_000
+MANY, LARGE = 100, 990_000
 UPGRADE = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -56,7 +58,8 @@ class Flood(asyncio.Protocol):
 
 
 async def assert_all_are_closed(running: RunningNode, floods: list[Flood], quiet: Raw) -> None:
-    sockets, unfinished = running.node.gateway.eio.sockets, running.node.gateway.eio.transport_state.unfinished
+    engine = running.node.gateway.eio
+    sockets, unfinished = engine.sockets, engine.transport_state.unconnected.unfinished
     most = 0
 
     def only_the_quiet_one_is_left() -> bool:
@@ -65,7 +68,7 @@ async def assert_all_are_closed(running: RunningNode, floods: list[Flood], quiet
         return len(sockets) == 1
 
     await until(only_the_quiet_one_is_left)
-    assert most <= 20 * MEGABYTE / 5
+    assert most <= 16 * 1024 * MANY
     assert await quiet.is_usable()
     assert unfinished.total == 0
     for flood in floods:
@@ -128,7 +131,9 @@ async def test_who_is_connected_sends_large_messages(running: RunningNode, peopl
         assert (await raw.ask("no:such:event", large))["error"]["code"] == "unknown_event"
         await raw.send(f"1{CONVERSATIONS},")
         await until(lambda: not any(client.connections for client in running.node.gateway.clients))
-        await raw.submit(f'["no:such:event",{large}]')
+        # The server may have closed before all of it is sent.
+        with suppress(ConnectionClosed):
+            await raw.submit(f'["no:such:event",{large}]')
         assert await raw.closed() == 1009
         raw.websocket.transport.abort()
     async with admitted(running.url, person.token) as raw:
