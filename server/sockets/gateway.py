@@ -156,7 +156,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             text = replies.refused(namespace, error.message, error.code, error.retry_after_ms)
             client.socket.send_text(text)
         elif namespace not in self._namespaces:
-            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
+            unknown = DomainError(Code.NOT_FOUND, "Invalid namespace")
+            error = self._admission.failed(client, unknown)
+            # python-socketio's own words have no code.
+            code = None if error is unknown else error.code
+            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
         else:
             attempt = client.admitting[namespace] = object()
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))
