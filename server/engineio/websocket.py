@@ -1,8 +1,7 @@
-"""RFC 6455, 5.1: a server closes the connection upon a client's frame that is not masked; aiohttp's reader takes it.
+"""The WebSocket transport, without futures, queues or tasks.
 
-Nor does the reader tell how much it holds, or take another limit once it is made: frames are followed before it.
-
-A WebSocket without futures, queues or tasks.
+aiohttp's reader accepts frames of a client that are not masked, upon which RFC 6455, 5.1 has the server close the
+connection; nor does it tell how much it holds, or take another limit once it is made. So frames are followed before it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from server.engineio import transport as reasons
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Bounds, Owner, SharedTransportState
+    from server.engineio.transport import Bounds, SharedTransportState, TransportOwner
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
@@ -116,6 +115,8 @@ def _too_large() -> WebSocketError:
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _SENDABLE_CODES: Final = range(1000, 5000)
+# What is gathered beyond this is written before more is added: copying it again would cost more than the system call.
+GATHERED_BYTES: Final = 16_384
 
 
 def _discard(data: bytes) -> None:
@@ -129,7 +130,9 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_bounds", "_clogged", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner")
+    __slots__ = (
+        "_bounds", "_clogged", "_gathered", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner",
+    )  # fmt: skip
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -137,11 +140,15 @@ class WebSocketTransport(WebSocketDataQueue):
 
     name: Final = "websocket"
 
-    def __init__(self, transport: asyncio.Transport, shared: SharedTransportState, owner: Owner, most: int) -> None:
-        self.owner: Owner | None = owner
+    def __init__(
+        self, transport: asyncio.Transport, shared: SharedTransportState, owner: TransportOwner, most: int
+    ) -> None:
+        self.owner: TransportOwner | None = owner
         self._transport = transport
         self._shared = shared
         self._clogged = False
+        # What is written with the next flush.
+        self._gathered = b""
         self._held: list[Any] | None = None
         self._open = True
         # The reader refuses a message as large as its limit; what was announced must fit.
@@ -154,7 +161,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     @property
     def buffered(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + len(self._gathered)
 
     def send_text(self, payload: bytes) -> None:
         counters = self._shared.counters
@@ -179,6 +186,23 @@ class WebSocketTransport(WebSocketDataQueue):
         self._write(frame.wire)
 
     def _write(self, wire: bytes) -> None:
+        gathered = self._gathered
+        if not gathered:
+            self._gathered = wire
+            self._shared.writes.schedule(self)
+        elif len(gathered) < GATHERED_BYTES:
+            self._gathered = gathered + wire
+        else:
+            self._gathered = wire
+            self._put(gathered)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        gathered, self._gathered = self._gathered, b""
+        if gathered:
+            self._put(gathered)
+
+    def _put(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
         if self._clogged and self._transport.get_write_buffer_size() > self._bounds.unread:
             self.cut_slow()
@@ -190,13 +214,13 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._open:
             self._shared.counters.aborted_slow += 1
         self.abort()
-        self._lose(reasons.TRANSPORT_ERROR)
+        self._end(reasons.TRANSPORT_ERROR)
 
     def cut_unfinished(self) -> None:
         """End a peer whose unfinished message is the largest of too many."""
         self._let_go()
         self.abort()
-        self._lose(reasons.TRANSPORT_ERROR)
+        self._end(reasons.TRANSPORT_ERROR)
 
     # --- the reader's side ---
 
@@ -222,11 +246,12 @@ class WebSocketTransport(WebSocketDataQueue):
     def _peer_closed(self, code: int) -> None:
         if self._open:
             self._open = False
+            self.flush()
             self._transport.write(frames.close_wire(code if code in _SENDABLE_CODES else WSCloseCode.OK))
             # A peer that reads nothing must not keep the buffer alive.
             self._shared.closing.start(self)
         self._transport.close()
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """What arrived is no WebSocket, or a message that is too large."""
@@ -285,6 +310,7 @@ class WebSocketTransport(WebSocketDataQueue):
         self._open = False
         if self._transport.is_closing():
             return
+        self.flush()
         self._transport.write(frames.close_wire(code))
         self._shared.closing.start(self)
         self.resume_reading()
@@ -292,9 +318,10 @@ class WebSocketTransport(WebSocketDataQueue):
     def abort(self) -> None:
         """Drop the connection and whatever was not written yet."""
         self._open = False
+        self._gathered = b""
         self._transport.abort()
 
-    def _lose(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.on_lost(reason)
@@ -340,9 +367,10 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open = False
+        self._gathered = b""
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
         self._bounds.unfinished.release(self)
         self._let_go()
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)
