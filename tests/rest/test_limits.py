@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from handlers.access import Visitor
+from rest.adapter import owner_of
 from store.database import Database
 from tests.harness.databases import profiled
 from tests.rest.surface import PASSWORD, Surface, serve
@@ -110,3 +112,8 @@ async def test_each_token_has_one_spelling(surface: Surface) -> None:
         assert (await surface.post("/auth/refresh", body)).status == 401
     assert (await surface.get("/me", token=access)).status == 200
     assert (await surface.post("/auth/refresh", {"refreshToken": refresh})).status == 200
+
+
+def test_the_reads_of_a_visitor_are_those_of_its_network() -> None:
+    owners = [owner_of(Visitor(address)) for address in ("2001:db8:1:1::1", "2001:db8:1:1::2", "2001:db8:1:2::1")]
+    assert owners[0] == owners[1] != owners[2]

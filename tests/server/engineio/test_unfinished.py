@@ -189,12 +189,10 @@ async def test_little_waits_for_a_restricted_socket(serve: Harnesses) -> None:
     assert (await server.poll(sid))[0] == 400
     raw, socket = await restricted(server)
     raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
-    sent = 0
     while not socket.closed:  # what the kernel takes is not ours
         socket.send_text("x" * 10_000)
         waiting = socket.buffered
-        assert waiting <= 23_000
-        sent += 1
+        assert waiting <= 45_000  # with what is gathered for the next write
         await asyncio.sleep(0)
     assert await server.ended() == "transport error"
     assert server.engine.counters.aborted_slow == 2
