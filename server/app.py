@@ -198,7 +198,7 @@ class Node:
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
-            authenticate=self.authenticator.actor,
+            authenticator=self.authenticator,
             limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
