@@ -108,7 +108,7 @@ def key_of(request: web.Request) -> str | None:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The JSON body as bytes, empty when there is none; raises ``payload_too_large``, ``unsupported_media`` or 408."""
+    """The JSON body as bytes, empty when there is none; raises ``payload_too_large``, ``unsupported_media`` or ``malformed``."""
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > MAX_BODY_BYTES:

@@ -32,7 +32,7 @@ from server.http.connections import HttpConnections
 from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
-from server.operations import Operations, RedisHealth
+from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
@@ -64,6 +64,8 @@ SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 # Besides WebSockets; a socket that polls takes two.
 CONNECTIONS_PER_ADDRESS = 600
+# Of one network to the operators' port.
+_OPERATORS_CONNECTIONS = 64
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -110,8 +112,13 @@ class Node:
         # Behind proxies an address is one of them, and they have limits of their own.
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
         self.http = HttpConnections(most)
-        self.app = self._make_app()
-        self._listener = Listener(self.app, self.http, settings, peers)
+        self.app, operations = self._make_apps()
+        self._listener = Listener(self.app, self.http, settings.public, shared=peers is not None, peers=peers)
+        self._operations: Listener | None = None
+        if (place := settings.operations) is not None:
+            connections = HttpConnections(_OPERATORS_CONNECTIONS)
+            self._operations = Listener(operations, connections, place, shared=peers is not None)
+        self.operations_url: str | None = None
         self.background = Background()
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
@@ -178,7 +185,8 @@ class Node:
         self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets, self.freshness)
         self.gateway.serve(admission, self.dispatcher, self.registry, attendance)
 
-    def _make_app(self) -> web.Application:
+    def _make_apps(self) -> tuple[web.Application, web.Application]:
+        """What is public and what is the operators': one and the same where these have no port of their own."""
         metrics = Metrics()
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
@@ -200,16 +208,25 @@ class Node:
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         app.middlewares.append(refusing_until(lambda: self.prepared))
-        Operations(
+        operations = Operations(
             self.database,
             self.redis,
             lambda: self._exposition(metrics),
             lambda: self.draining,
             lambda: self.prepared,
             lambda: self.freshness.current,
-        ).attach(app)
+            None if self.peers is None else self.peers.others_readiness,
+        )
+        if self.peers is not None:
+            self.peers.readiness = operations.brief
+        operations.attach_public(app)
+        own = app
+        if self.settings.operations is not None:
+            own = operations_app()
+            operations.attach_public(own)
+        operations.attach(own)
         self.gateway.attach(app)
-        return app
+        return app, own
 
     async def _exposition(self, metrics: Metrics) -> bytes:
         return metrics.render() if self.peers is None else merged(await self.peers.known())
@@ -219,16 +236,18 @@ class Node:
         return client_address(request.remote, forwarded, self.settings.trusted_proxies)
 
     async def start(self) -> str:
-        """Prepare the database and listen; answers the URL.
+        """Prepare the database and listen; answers the public URL.
 
         A database that does not answer is waited for beside: ``preparation`` ends when all is served, and raises what
-        ``prepare`` does. Raises ``OSError`` or ``Misconfigured``.
+        ``prepare`` does. Raises ``CannotListen`` or ``Misconfigured``.
         """
         preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self.store.prepare))
         done, _ = await asyncio.wait([preparing], timeout=LISTEN_AFTER_SECONDS)
         self.preparation = asyncio.get_running_loop().create_task(self._begin(preparing))
         if done:
             await self.preparation
+        if self._operations is not None:
+            self.operations_url = await self._operations.start()
         return await self._listener.start()
 
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
@@ -275,8 +294,16 @@ class Node:
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
-        # The driver says goodbye to MongoDB, and waits for an answer.
-        await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
+        # The driver says goodbye to MongoDB, and waits for an answer. Operators may see until then that it drains.
+        await asyncio.gather(
+            draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database"),
+            self._stop_operations(),
+        )
+
+    async def _stop_operations(self) -> None:
+        if self._operations is not None:
+            await self._operations.close()
+            await draining.within(draining.WRITES_SECONDS, self._operations.stop(), "operations")
 
     async def _leave_cluster(self) -> None:
         await self.presence.stop_registering()

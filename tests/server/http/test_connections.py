@@ -56,7 +56,7 @@ async def test_a_body_whose_route_waits_for_it_is_answered_by_that() -> None:
         await looks(5)
         assert here.connections.counters.too_slow == 0
         here.go_on.set()
-        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 408")
+        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 400")
 
 
 async def test_a_slow_upload_that_comes_on_is_taken() -> None:
