@@ -177,6 +177,15 @@ async def test_no_transfer_coding_but_chunked_is_known(running: RunningNode, pat
         assert b" 501 " not in await _head_of_answer(running, path, [coding])
 
 
+async def test_an_unknown_transfer_coding_has_a_code_of_its_own(running: RunningNode) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
+    writer.write(b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (told["status"], told["code"], told["type"]) == (501, "not_implemented", "urn:spotter:error:not_implemented")
+    writer.close()
+
+
 async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
     headers = "".join(f"Transfer-Encoding: {coding}\r\n" for coding in codings)
