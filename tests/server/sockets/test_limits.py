@@ -96,6 +96,16 @@ async def test_of_one_user_and_event(limited: Limited) -> None:
         assert ok(await answers(raw, "conversation:list", 2)) == 1
 
 
+async def test_what_costs_more_comes_more_rarely(limited: Limited) -> None:
+    """The slots of the largest schedule, over both surfaces."""
+    person = await limited.people.make()
+    async with raw_socket(limited.url) as raw:
+        await raw.connect(person.token, BOOKINGS)
+        ids = [await raw.submit('["slots:watch",{}]', BOOKINGS) for _ in range(25)]
+        codes = [(await raw.answer_to(ack_id, BOOKINGS))["error"]["code"] for ack_id in ids]
+    assert codes == ["validation_failed"] * 20 + ["rate_limited"] * 5
+
+
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
     person = await limited.people.make()
     async with admitted(limited.url, person.token) as raw:
