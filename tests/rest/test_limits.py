@@ -97,3 +97,12 @@ async def test_each_token_has_one_spelling(surface: Surface) -> None:
         assert (await surface.post("/auth/refresh", body)).status == 401
     assert (await surface.get("/me", token=access)).status == 200
     assert (await surface.post("/auth/refresh", {"refreshToken": refresh})).status == 200
+
+
+async def test_what_costs_much_has_a_rate_of_its_own(limited: Surface) -> None:
+    """Slots and calendar feeds, which anybody may ask for."""
+    slots = f"/trainers/{'0' * 24}/slots?from=2027-01-01&to=2027-01-02"
+    for path in (slots, f"/calendar/{'x' * 43}.ics"):
+        statuses = [(await limited.get(path)).status for _ in range(121)]
+        assert statuses == [404] * 120 + [429], path
+    assert (await limited.get(slots, address="198.51.100.7")).status == 404

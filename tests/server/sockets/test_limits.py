@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from domain.wire.events import BOOKINGS
 from server.app import utc_now
 from server.sockets import admission, dispatcher
 from server.sockets.rows import ORDINARY, Rate
@@ -97,7 +98,7 @@ async def test_of_one_user_and_event(limited: Limited) -> None:
 
 
 async def test_what_costs_more_comes_more_rarely(limited: Limited) -> None:
-    """The slots of the largest schedule, over both surfaces."""
+    """The slots of the largest schedule take twenty milliseconds."""
     person = await limited.people.make()
     async with raw_socket(limited.url) as raw:
         await raw.connect(person.token, BOOKINGS)
