@@ -66,7 +66,7 @@ async def test_an_ipv6_network_is_one_caller(limited: Surface) -> None:
 
 
 async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> None:
-    async with serve(database, rate_limit_scale=0.005) as surface:
+    async with serve(database, rate_limit_scale=0.025) as surface:
         paths = [f"/calendar/{n:040}.ics" for n in range(4)]
         assert [(await surface.get(path)).code for path in paths] == ["not_found"] * 3 + ["rate_limited"]
         assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"
