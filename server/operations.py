@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from domain.wire import codec
 from rest.errors import error_middleware
-from rest.headers import Origins, header_signal, request_id_middleware
+from rest.headers import AllowedOrigins, header_signal, request_id_middleware
 from server.pubsub.bus import Bus
 from store.database import Database
 
@@ -26,7 +26,7 @@ _BRIEF_SECONDS = 0.7
 
 
 class RedisHealth:
-    """Asked for anew each time: the bus itself may still be on its way back, or not yet know."""
+    """Asked for anew each time: the bus itself may still be reconnecting, or not have noticed a loss yet."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -43,7 +43,7 @@ def operations_app() -> web.Application:
     """For a listener that is the operators' own: errors and headers as everywhere, and no other origin's pages."""
     app = web.Application()
     app.middlewares.extend([request_id_middleware, error_middleware(())])
-    app.on_response_prepare.append(header_signal(Origins(()), secure=False, exempt=()))
+    app.on_response_prepare.append(header_signal(AllowedOrigins(()), secure=False, exempt=()))
     return app
 
 
@@ -83,7 +83,7 @@ class Operations:
         return web.json_response({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """503 while MongoDB does not answer, sockets are not served or the node drains; Redis is only told of."""
+        """503 while MongoDB does not answer, sockets are not served or the node drains; Redis is only reported."""
         if self._others is None:
             body = await self._state()
         else:

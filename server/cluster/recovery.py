@@ -17,7 +17,7 @@ from store.publish_outages import PublishOutage, PublishOutages
 
 # Soon enough for a node that is killed just after.
 LOOK_SECONDS = 1.0
-# Once Redis is back, a node says again what it said meanwhile; by then it has.
+# Once Redis is back, a node publishes again what it published meanwhile; by then it has.
 _REPUBLISHED_SECONDS = 5.0
 
 
@@ -86,7 +86,7 @@ class UnpublishedRecovery:
             self._answered_at, self._answered = asked_at, asked
 
     async def on_node_dead(self, dead: DeadNode) -> None:
-        """Returns when the row stands; raises ``unavailable``."""
+        """Returns when the row is written; raises ``unavailable``."""
         ran_out = datetime.fromtimestamp(dead.ran_out / 1000, UTC)
         since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before()))
         await self._outages.note_dead(dead.incarnation, since, ran_out, self._clock())
