@@ -67,7 +67,9 @@ ADDRESS = RateClass("address", (Limit(12_000, _MINUTE, "address"),))
 FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
 # Each token of a session that has ended costs two reads; it is refused by its session, whose owner's others go on.
 FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
-# The slots of the largest schedule take some 90 ms of CPU.
+# A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
+CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
 

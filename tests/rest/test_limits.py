@@ -69,7 +69,7 @@ async def test_an_ipv6_network_is_one_caller(limited: Surface) -> None:
 
 
 async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> None:
-    async with serve(database, rate_limit_scale=0.005) as surface:
+    async with serve(database, rate_limit_scale=0.025) as surface:
         paths = [f"/calendar/{n:040}.ics" for n in range(4)]
         assert [(await surface.get(path)).code for path in paths] == ["not_found"] * 3 + ["rate_limited"]
         assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"
@@ -117,3 +117,12 @@ async def test_each_token_has_one_spelling(surface: Surface) -> None:
 def test_the_reads_of_a_visitor_are_those_of_its_network() -> None:
     owners = [owner_of(Visitor(address)) for address in ("2001:db8:1:1::1", "2001:db8:1:1::2", "2001:db8:1:2::1")]
     assert owners[0] == owners[1] != owners[2]
+
+
+async def test_what_costs_much_has_a_rate_of_its_own(limited: Surface) -> None:
+    """Slots and calendar feeds, which anybody may ask for."""
+    slots = f"/trainers/{'0' * 24}/slots?from=2027-01-01&to=2027-01-02"
+    for path in (slots, f"/calendar/{'x' * 43}.ics"):
+        statuses = [(await limited.get(path)).status for _ in range(121)]
+        assert statuses == [404] * 120 + [429], path
+    assert (await limited.get(slots, address="198.51.100.7")).status == 404

@@ -73,11 +73,16 @@ async def served(
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(program), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
         )
+    draining: asyncio.Task[None] | None = None
     try:
         url = await _url_of(process)
+        # Mails are printed: a pipe that nobody reads from stops the process.
+        draining = asyncio.create_task(_drained(process))
         await prepared(url)
         yield Served(process, url)
     finally:
+        if draining is not None:
+            draining.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()
@@ -95,6 +100,12 @@ async def prepared(url: str, in_a_row: int = 1) -> None:
                 served = served + 1 if answer.status == 200 else 0
             if not served:
                 await asyncio.sleep(0.02)
+
+
+async def _drained(process: Process) -> None:
+    assert process.stdout is not None
+    while await process.stdout.read(65536):
+        pass
 
 
 async def _url_of(process: Process) -> str:

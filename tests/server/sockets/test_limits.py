@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from domain.wire.events import BOOKINGS
 from server.app import utc_now
 from server.sockets import admission, dispatcher
 from server.sockets.rows import ORDINARY, Rate
@@ -97,6 +98,16 @@ async def test_of_one_user_and_event(limited: Limited) -> None:
         # What it says is what it takes.
         limited.time.now += 1 / ORDINARY.per_second + 0.001
         assert ok(await answers(raw, "conversation:list", 2)) == 1
+
+
+async def test_what_costs_more_comes_more_rarely(limited: Limited) -> None:
+    """The slots of the largest schedule take twenty milliseconds."""
+    person = await limited.people.make()
+    async with raw_socket(limited.url) as raw:
+        await raw.connect(person.token, BOOKINGS)
+        ids = [await raw.submit('["slots:watch",{}]', BOOKINGS) for _ in range(25)]
+        codes = [(await raw.answer_to(ack_id, BOOKINGS))["error"]["code"] for ack_id in ids]
+    assert codes == ["validation_failed"] * 20 + ["rate_limited"] * 5
 
 
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
