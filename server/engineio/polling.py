@@ -69,6 +69,8 @@ class PollGuard(asyncio.Protocol):
             lost()
 
 
+# As often as the JavaScript server releases the poll of a client that is moving to a WebSocket.
+_UPGRADE_CHECK_SECONDS: Final = 0.1
 # python-engineio's client gives up on a body of more.
 _PACKETS_A_POLL: Final = 16
 
@@ -80,7 +82,7 @@ class Overlap(Exception):
 class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_gate", "_most", "_poll", "_queue", "_shared", "_size", "_suspended", "owner", "posting", "reading")
+    __slots__ = ("_gate", "_most", "_poll", "_queue", "_shared", "_size", "_upgrading", "owner", "posting", "reading")
 
     name: Final = "polling"
 
@@ -92,7 +94,7 @@ class PollingTransport:
         self._most = most
         self._queue: deque[Frame] = deque()
         self._size = 0
-        self._suspended = False
+        self._upgrading = False
         # What an open poll is answered with: a body, or None for what is queued by then.
         self._poll: asyncio.Future[bytes | None] | None = None
         self._gate: asyncio.Future[None] | None = None
@@ -122,8 +124,7 @@ class PollingTransport:
             return
         self._queue.append(frame)
         self._size += len(frame.wire)
-        if not self._suspended:
-            self._wake(None)
+        self._wake(None)
 
     def _overflow(self) -> None:
         self._shared.counters.aborted_slow += 1
@@ -142,8 +143,6 @@ class PollingTransport:
         """The body for a poll, when there is something to say."""
         if self._poll is not None:
             raise Overlap
-        if self._suspended:
-            return frames.NOOP.polled
         if not self._queue:
             body = await self._wait(request)
             if body is not None:
@@ -153,6 +152,8 @@ class PollingTransport:
     async def _wait(self, request: web.Request) -> bytes | None:
         poll: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._poll = poll
+        # Whoever moves waits for its last poll to return; one whose new transport is silent goes on polling.
+        pacing = asyncio.get_running_loop().call_later(_UPGRADE_CHECK_SECONDS, self._pace) if self._upgrading else None
         try:
             with PollGuard(request, self._given_up):
                 return await poll
@@ -161,6 +162,12 @@ class PollingTransport:
             raise
         finally:
             self._poll = None
+            if pacing is not None:
+                pacing.cancel()
+
+    def _pace(self) -> None:
+        if self._upgrading:
+            self._wake(frames.NOOP.polled)
 
     def _given_up(self) -> None:
         owner = self.owner
@@ -183,16 +190,14 @@ class PollingTransport:
 
     # --- moving to a WebSocket ---
 
-    def suspend(self) -> None:
-        """Answer polls with a noop from now on; what is sent waits for the new transport."""
-        self._suspended = True
+    def begin_upgrade(self) -> None:
+        """Let no poll stay open for long from now on; what is sent still goes over one that is."""
+        self._upgrading = True
         self._wake(frames.NOOP.polled)
 
-    def unsuspend(self) -> None:
+    def end_upgrade(self) -> None:
         """Go on polling: the new transport failed."""
-        self._suspended = False
-        if self._queue:
-            self._wake(None)
+        self._upgrading = False
 
     def retire(self) -> deque[Frame]:
         """What was not fetched; the transport itself is done with."""
@@ -239,7 +244,7 @@ class PollingTransport:
 
     def _end(self, last: Frame) -> None:
         self.owner = None
-        self._suspended = False
+        self._upgrading = False
         self._queue.append(last)
         self._size = 0
         self._wake(None)

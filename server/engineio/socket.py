@@ -245,17 +245,17 @@ class EngineSocket:
 class Probe:
     """Owns the new WebSocket until the client has tried it and asks to move; polling works on if it does not."""
 
-    __slots__ = ("_answered", "socket", "transport")
+    __slots__ = ("answered", "socket", "transport")
 
     def __init__(self, socket: EngineSocket) -> None:
         self.socket = socket
         self.transport: WebSocketTransport | None = None
-        self._answered = False
+        self.answered = False
 
     def on_text(self, packet: str) -> None:
-        if packet == "2probe" and not self._answered:
+        if packet == "2probe" and not self.answered:
             self._answer()
-        elif packet == "5" and self._answered:
+        elif packet == "5" and self.answered:
             self._succeed()
         else:
             self.socket.engine.counters.bad_packets += 1
@@ -268,11 +268,11 @@ class Probe:
         self.fail()
 
     def _answer(self) -> None:
-        self._answered = True
+        self.answered = True
         if self.transport is not None:
             self.transport.send_packet(frames.PROBE_ANSWER)
         if isinstance(self.socket.transport, PollingTransport):
-            self.socket.transport.suspend()
+            self.socket.transport.begin_upgrade()
 
     def _succeed(self) -> None:
         socket, transport = self.socket, self.transport
@@ -288,7 +288,7 @@ class Probe:
         self.cancel()
         self.socket.engine.counters.failed_upgrades += 1
         if isinstance(self.socket.transport, PollingTransport):
-            self.socket.transport.unsuspend()
+            self.socket.transport.end_upgrade()
 
     def cancel(self) -> None:
         """Close the WebSocket: the attempt failed, or the session ended meanwhile."""

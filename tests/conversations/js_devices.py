@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from domain.wire.events import CONVERSATIONS
 from tests.harness.devices import PATIENCE_SECONDS, Data, Refused
 from tests.harness.people import Person
 
@@ -63,10 +64,13 @@ class JsDevices:
         self._devices: dict[str, JsDevice] = {}
         self.changed = asyncio.Condition()
 
-    async def connect(self, url: str, person: Person, transports: Sequence[str]) -> JsDevice:
+    async def connect(
+        self, url: str, person: Person, transports: Sequence[str], namespace: str = CONVERSATIONS
+    ) -> JsDevice:
         name = f"device {len(self._devices)}"
         device = self._devices[name] = JsDevice(self, name)
-        await self.command("connect", device=name, url=url, token=person.token, transports=list(transports))
+        where = {"url": url, "namespace": namespace, "transports": list(transports)}
+        await self.command("connect", device=name, token=person.token, **where)
         return device
 
     async def command(self, what: str, **arguments: object) -> Any:
