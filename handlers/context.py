@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from domain.errors import Code, DomainError, unavailable
 from domain.files import LARGEST
+from domain.sessions import Reason
 from domain.times import whole_milliseconds
 from handlers.jobs import WakeUps
 from store.concurrency import FairLimiter, SingleFlight
@@ -109,7 +110,7 @@ class Mailer(Protocol):
 class Sockets(Protocol):
     """The live connections."""
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets on this node (of one session only, if named), telling them why."""
 
 

@@ -10,6 +10,7 @@ from domain.bookings import Action, Party
 from domain.conversations import Conversation
 from domain.messages import ChangeKind, Message
 from domain.presence import PublicStatus
+from domain.sessions import PublicReason
 from domain.wire.availability import SlotAnswer
 from domain.wire.bookings import BookingAnswer
 
@@ -78,11 +79,17 @@ class AuthExpiring(Event, frozen=True, kw_only=True):
     expires_at: str
 
 
+class AuthExpired(Event, frozen=True, kw_only=True):
+    """The access token has ended, and nobody renewed it: the last event before the socket is closed."""
+
+    name: ClassVar[str] = "auth:expired"
+
+
 class SessionRevoked(Event, frozen=True, kw_only=True):
-    """The last event before the socket is closed."""
+    """The last event before the socket is closed: the tokens are worth nothing any more."""
 
     name: ClassVar[str] = "session:revoked"
-    reason: str
+    reason: PublicReason
 
 
 class PresenceChanged(Event, frozen=True, kw_only=True):

@@ -180,6 +180,9 @@ class PollingTransport:
         parts: list[bytes] = []
         total = -1
         while self._queue and len(parts) < most:
+            # By itself: the JavaScript client forgets what came with it in one body.
+            if parts and self._queue[0] is frames.CLOSE:
+                break
             part = self._queue[0].polled
             total += len(part) + 1
             if parts and total > self._most:
@@ -243,14 +246,26 @@ class PollingTransport:
         self._end(frames.CLOSE)
 
     def _end(self, last: Frame) -> None:
+        # A POST that breaks off is an error to the client, which would not fetch what is left.
+        fetched = self._size == 0
         self.owner = None
         self._upgrading = False
         self._queue.append(last)
         self._size = 0
         self._wake(None)
         self.resume_reading()
+        if fetched:
+            self.break_off()
+
+    def break_off(self) -> None:
+        """End the POST whose body is being read."""
         if self.reading is not None:
             self.reading.abort()
+
+    @property
+    def drained(self) -> bool:
+        """Whether polls have fetched everything."""
+        return not self._queue
 
     @property
     def polled(self) -> bool:
@@ -265,7 +280,10 @@ class ClosingPolls:
 
     def __init__(self, seconds: float) -> None:
         self._transports: dict[str, PollingTransport] = {}
-        self._deadlines: Deadlines[str] = Deadlines(seconds, self._expire)
+        self._deadlines: Deadlines[str] = Deadlines(seconds, lambda sid, due: self._forget(sid))
+
+    def __contains__(self, sid: str) -> bool:
+        return sid in self._transports
 
     def leave(self, sid: str, transport: PollingTransport) -> None:
         """Keep what ``transport`` holds for the next polls of ``sid``; one that is open still takes its part first."""
@@ -275,17 +293,32 @@ class ClosingPolls:
     def fetch(self, sid: str) -> bytes | None:
         """The next body of what was left for ``sid``; each is told once."""
         transport = self._transports.get(sid)
-        body = transport.take() if transport is not None else b""
-        if body:
-            return body
+        if transport is None:
+            return None
+        body = transport.take()
+        if transport.drained:
+            self._deadlines.cancel(sid)
+            self._forget(sid)
+        return body or None
+
+    def take_over(self, sid: str) -> deque[Frame]:
+        """All that was left for ``sid``, for another way to the client."""
+        transport = self._transports.get(sid)
         self._deadlines.cancel(sid)
-        self._transports.pop(sid, None)
-        return None
+        self._forget(sid)
+        return transport.retire() if transport is not None else deque()
+
+    async def emptied(self) -> None:
+        """Waits until everything was fetched."""
+        await self._deadlines.emptied()
 
     def shutdown(self) -> None:
         """Forget everything."""
-        self._transports.clear()
+        for sid in tuple(self._transports):
+            self._forget(sid)
         self._deadlines.stop()
 
-    def _expire(self, sid: str, due: float) -> None:
-        self._transports.pop(sid, None)
+    def _forget(self, sid: str) -> None:
+        transport = self._transports.pop(sid, None)
+        if transport is not None:
+            transport.break_off()

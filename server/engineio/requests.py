@@ -124,11 +124,14 @@ async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamRespo
         response = await engine.elsewhere(request, asked.sid)
         if response is not None:
             return response
-        return _closing_poll(engine, request, asked.sid)
+        return _last_words(engine, request, asked.sid)
     return await _continue(socket, request, asked)
 
 
-def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+def _last_words(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+    """What a closed session had left; a refused POST would be an error before the client has fetched it."""
+    if request.method == "POST" and sid in engine.closing_polls:
+        return text_response(b"ok")
     body = engine.closing_polls.fetch(sid) if request.method == "GET" else None
     if body is None:
         raise refusals.unknown_session()

@@ -224,6 +224,6 @@ async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
             await asyncio.sleep(_TICK)
     with suppress(TimeoutError):
         async with asyncio.timeout_at(started + deadline_seconds):
-            await engine.transport_state.closing.emptied()
+            await asyncio.gather(engine.transport_state.closing.emptied(), engine.closing_polls.emptied())
     for transport in engine.transport_state.closing.items():
         transport.abort()

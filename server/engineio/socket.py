@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from server.protocol.frames import Frame
 
 _GOING_AWAY = 1001
+_LAST_WORDS_SECONDS = 1.0
 
 
 class Engine(Protocol):
@@ -177,7 +179,7 @@ class EngineSocket:
     def _ended(self, reason: str) -> None:
         self.transport = NO_TRANSPORT
         if self.probe is not None:
-            self.probe.cancel()
+            self.probe.session_ended()
         self.engine.forget(self, reason)
 
     # --- arriving: the owner of its transport ---
@@ -277,9 +279,23 @@ class Probe:
     def _succeed(self) -> None:
         socket, transport = self.socket, self.transport
         self._leave()
-        if transport is not None:
+        if transport is None:
+            return
+        if socket.closed:
+            for frame in socket.engine.closing_polls.take_over(socket.sid):
+                if frame is not frames.CLOSE and frame is not frames.NOOP:
+                    transport.send_packet(frame)
+            transport.close()
+        else:
             socket.engine.counters.upgrades += 1
             socket.move(transport)
+
+    def session_ended(self) -> None:
+        """Close the WebSocket; not at once if the client is about to move, and does not fetch its last words."""
+        if self.answered and self.socket.sid in self.socket.engine.closing_polls:
+            asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self.cancel)
+        else:
+            self.cancel()
 
     def fail(self) -> None:
         """Give up the WebSocket and go on polling."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.accounts import session_ended
+from domain.sessions import Reason, public_reason
 from domain.wire.events import Event, SessionRevoked
 from handlers.access import Actor
 from server.engineio.socket import EngineSocket
@@ -138,14 +139,14 @@ class Registry:
                 del self._of_user[user_id]
                 self._gone(user_id)
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets (of one session only, if named), telling them why.
 
         What is about to be connected is refused: a client without an answer would only try again.
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
-                client.tell(SessionRevoked(reason=reason))
+                client.tell(SessionRevoked(reason=public_reason(reason)))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
                 client.socket.close()

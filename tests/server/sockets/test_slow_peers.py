@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from domain import rooms
-from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, SessionRevoked
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, AuthExpiring
 from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
 from server.engineio.transport import Limits
 from server.sockets import gateway
@@ -40,9 +40,9 @@ def client_of(running: RunningNode, person: Person) -> Client:
     return client
 
 
-def event(size: int) -> SessionRevoked:
+def event(size: int) -> AuthExpiring:
     """Any event, made to a size."""
-    return SessionRevoked(reason="x" * size)
+    return AuthExpiring(expires_at="x" * size)
 
 
 async def stop_reading(light: Light) -> None:
