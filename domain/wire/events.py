@@ -8,6 +8,7 @@ import msgspec
 
 from domain.bookings import Action, Party
 from domain.conversations import Conversation
+from domain.errors import Code
 from domain.messages import ChangeKind, Message
 from domain.presence import PublicStatus
 from domain.sessions import PublicReason
@@ -83,6 +84,14 @@ class AuthExpired(Event, frozen=True, kw_only=True):
     """The access token has ended, and nobody renewed it: the last event before the socket is closed."""
 
     name: ClassVar[str] = "auth:expired"
+
+
+class ConnectionFault(Event, frozen=True, kw_only=True):
+    """What the client sent ends the socket; the last event before it is closed."""
+
+    name: ClassVar[str] = "connection:error"
+    code: Code
+    message: str
 
 
 class SessionRevoked(Event, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -276,10 +277,11 @@ class PollingTransport:
 class ClosingPolls:
     """Keeps what a closed session had left to say until the client's next polls, for a short while."""
 
-    __slots__ = ("_deadlines", "_transports")
+    __slots__ = ("_deadlines", "_fetched", "_transports")
 
     def __init__(self, seconds: float) -> None:
         self._transports: dict[str, PollingTransport] = {}
+        self._fetched: dict[str, asyncio.Event] = {}
         self._deadlines: Deadlines[str] = Deadlines(seconds, lambda sid, due: self._forget(sid))
 
     def __contains__(self, sid: str) -> bool:
@@ -308,6 +310,15 @@ class ClosingPolls:
         self._forget(sid)
         return transport.retire() if transport is not None else deque()
 
+    async def fetched(self, sid: str, seconds: float) -> None:
+        """Waits so long at most until nothing is left for ``sid``."""
+        if sid not in self._transports:
+            return
+        fetched = self._fetched.setdefault(sid, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await fetched.wait()
+
     async def emptied(self) -> None:
         """Waits until everything was fetched."""
         await self._deadlines.emptied()
@@ -320,5 +331,8 @@ class ClosingPolls:
 
     def _forget(self, sid: str) -> None:
         transport = self._transports.pop(sid, None)
+        fetched = self._fetched.pop(sid, None)
+        if fetched is not None:
+            fetched.set()
         if transport is not None:
             transport.break_off()

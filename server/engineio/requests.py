@@ -48,8 +48,12 @@ async def answer_post(socket: EngineSocket, transport: PollingTransport, request
     transport.posting = True
     try:
         await _deliver(socket, transport, await _receive(socket, transport, request))
-    except refusals.Refusal:
+    except refusals.Refusal as refused:
+        if refused.status == 413:
+            socket.on_too_large()
         socket.close(reasons.TRANSPORT_ERROR)
+        # To the JavaScript client the refusal is the end: what it is told by a poll has to come before.
+        await socket.engine.closing_polls.fetched(socket.sid, socket.engine.limits.refusing_seconds)
         raise
     finally:
         transport.posting = False
@@ -73,7 +77,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     if length is None:
         raise refusals.length_required()
     if length > engine.max_http_buffer_size:
-        raise refusals.too_large()
+        raise refusals.too_large(engine.max_http_buffer_size)
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
     body = await _read_exactly(socket, transport, request, length)

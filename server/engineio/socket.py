@@ -37,6 +37,7 @@ class Engine(Protocol):
     @property
     def upgradable(self) -> bool: ...
     def deliver(self, socket: EngineSocket, data: str | bytes) -> None: ...
+    def refuse_large(self, socket: EngineSocket) -> None: ...
     def forget(self, socket: EngineSocket, reason: str) -> None: ...
 
 
@@ -207,6 +208,10 @@ class EngineSocket:
         counters.bytes_in += len(data)
         self.engine.deliver(self, data)
 
+    def on_too_large(self) -> None:
+        """A message is refused, and the session about to be closed for it: the application may say so."""
+        self.engine.refuse_large(self)
+
     def on_lost(self, reason: str) -> None:
         """The transport ended by itself."""
         if self.transport is not NO_TRANSPORT:
@@ -265,6 +270,9 @@ class Probe:
 
     def on_binary(self, data: bytes) -> None:
         self.on_text("")
+
+    def on_too_large(self) -> None:
+        """A probe is nobody's yet."""
 
     def on_lost(self, reason: str) -> None:
         self.fail()

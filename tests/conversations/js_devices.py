@@ -37,6 +37,10 @@ class JsDevice:
         found: Data = answer["data"]
         return found
 
+    async def tell(self, event: str, data: Data) -> None:
+        """Without an acknowledgement."""
+        await self._program.command("tell", device=self._name, event=event, data=data)
+
     async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
         command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
         message: Data = (await self.do("message:send", command))["message"]

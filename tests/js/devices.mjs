@@ -24,6 +24,10 @@ const commands = {
   emit({ device, event, data }) {
     return sockets.get(device).timeout(15_000).emitWithAck(event, data);
   },
+  tell({ device, event, data }) {
+    sockets.get(device).emit(event, data);
+    return Promise.resolve({});
+  },
   transport({ device }) {
     return Promise.resolve(sockets.get(device).io.engine.transport.name);
   },
