@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.networks import network_of
@@ -46,7 +47,9 @@ class EngineSocket:
 
     __slots__ = (
         "__weakref__",
+        "_fences",
         "_session",
+        "_unanswered",
         "context",
         "engine",
         "network",
@@ -70,6 +73,9 @@ class EngineSocket:
         self.paused = False
         self.context: Any = None
         self._session: dict[str, Any] | None = None
+        # Pings without a pong so far, and who waits for how many of them.
+        self._unanswered = 0
+        self._fences: list[tuple[int, Callable[[], None]]] | None = None
 
     # --- what it is ---
 
@@ -195,6 +201,7 @@ class EngineSocket:
             self.engine.deliver(self, packet[1:])
         elif kind == "3":
             self.engine.heartbeat.pong(self)
+            self._pong()
         elif kind == "1":
             self._client_closed()
         elif kind != "6":
@@ -228,7 +235,25 @@ class EngineSocket:
     # --- the heartbeat ---
 
     def ping(self) -> None:
+        self._unanswered += 1
         self.transport.send_packet(frames.PING)
+
+    def fence(self, passed: Callable[[], None]) -> None:
+        """Call ``passed`` when whatever the client sent before it received what it has been sent so far is here.
+
+        Clients answer a ping as it comes, and both ways keep the order.
+        """
+        self.ping()
+        self._fences = [*(self._fences or ()), (self._unanswered, passed)]
+
+    def _pong(self) -> None:
+        self._unanswered = max(0, self._unanswered - 1)
+        fences, self._fences = self._fences, None
+        for pongs, passed in fences or ():
+            if pongs > 1:
+                self._fences = [*(self._fences or ()), (pongs - 1, passed)]
+            else:
+                passed()
 
     def unanswered(self) -> None:
         if self.upgraded:

@@ -45,6 +45,7 @@ class Client:
         "checking",
         "connections",
         "expires_at",
+        "fenced",
         "in_flight",
         "over_limit",
         "reading",
@@ -71,6 +72,8 @@ class Client:
         # Of the commands with large answers one is at work.
         self.reading = asyncio.Lock()
         self.in_flight = 0
+        # Of which events none is taken, and until when, by the monotonic clock: see ``Dispatcher``.
+        self.fenced: dict[str, float] = {}
         self.over_limit = 0
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0

@@ -30,8 +30,13 @@ class JsDevice:
         self._program, self._name = program, name
         self.received: list[tuple[str, Data]] = []
 
+    async def ask(self, data: Data, event: str = "message:send") -> Data:
+        """The whole acknowledgement."""
+        answer: Data = await self._program.command("emit", device=self._name, event=event, data=data)
+        return answer
+
     async def do(self, event: str, data: Data | None = None) -> Data:
-        answer: Data = await self._program.command("emit", device=self._name, event=event, data=data or {})
+        answer = await self.ask(data or {}, event)
         if not answer["ok"]:
             raise Refused(answer["error"])
         found: Data = answer["data"]
