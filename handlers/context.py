@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from domain.accounts import User
     from domain.conversations import Membership
-    from domain.presence import Status, View
+    from domain.presence import Choice, Status, View
     from domain.slots import SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
@@ -128,8 +128,9 @@ class Presence(Protocol):
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
 
-    async def set(self, connection: str, status: Status) -> None:
-        """What the device behind the connection says of its owner; returns when the others are being told."""
+    async def set(self, connection: str, status: Status, choice: Choice) -> None:
+        """What the device behind the connection says of its owner, and what holds for all the owner's devices;
+        returns when the others are being told."""
 
 
 class SlotWatches(Protocol):
