@@ -116,7 +116,7 @@ class Presences:
         """
         held = {"$ne": "invisible"} if status == "invisible" else "invisible"
         wanted = {"presence": 1, "presenceVersion": 1}
-        one: Document = {"_id": ObjectId(user_id)}
+        one: Document = {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}}
         changed = await self._users.find_one_and_update(
             {**one, "presence": held},
             {"$set": {"presence": status}, "$inc": {"presenceVersion": 1}},
