@@ -1,4 +1,4 @@
-"""What search knows of each trainer: a projection, written in the transaction of whatever it follows from.
+"""What search holds of each trainer: a projection, written in the transaction of whatever it follows from.
 
 Every change writes the listing, even where it stays the same, so that of two transactions that each saw half of the
 truth one has to start again.
@@ -102,6 +102,10 @@ class Listings:
         ]
         async for trainer in self._trainers.aggregate(missing):
             await self._database.transaction(partial(self._refresh, str(trainer["_id"])))
+
+    async def derive(self, trainer_id: str) -> None:
+        """The listing anew, by itself."""
+        await self._database.transaction(partial(self._refresh, trainer_id))
 
     async def _refresh(self, trainer_id: str, session: ClientSession) -> None:
         await self._write(trainer_id, 0, 0, session)

@@ -1,7 +1,5 @@
-"""Who somebody is, as far as others may know: role, name, picture.
-
-When people were last seen: ``User.lastSeenAt``, forward only; and who is invisible.
-"""
+"""Who somebody is, as far as others may know (role, name, picture), ``User.lastSeenAt``, forward only, and
+``User.presence``."""
 
 from __future__ import annotations
 

@@ -20,9 +20,10 @@ from handlers.catalogue.cards import listed_trainer
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from store.reviews import not_completed
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     """Milliseconds since 1970, and the id of the last one."""
 
     at: int
@@ -37,7 +38,7 @@ async def add_review(context: ReadContext, actor: Actor, command: AddReview, kee
     if booking is None or booking.client_id != actor.profile_id:
         raise not_found("booking")
     if booking.status != "completed":
-        raise DomainError(Code.CONFLICT, "Only a completed session can be reviewed.")
+        raise not_completed()
     now = context.now()
     review = Review(
         id=context.store.reviews.new_id(),
@@ -61,7 +62,7 @@ async def list_reviews(context: ReadContext, visitor: Visitor, command: ListRevi
     before = _before(command.cursor) if command.cursor else None
     found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
-    place = _Place(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
+    place = _PageCursor(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
     return ReviewPage(items=await _answers(context, found), next_cursor=encode_cursor(place) if place else None)
 
 
@@ -94,7 +95,7 @@ async def _require_author(context: ReadContext, actor: Actor, review_id: str) ->
 
 
 def _before(cursor: str) -> tuple[datetime, str]:
-    place = decode_cursor(_Place, cursor)
+    place = decode_cursor(_PageCursor, cursor)
     try:
         at = from_milliseconds(place.at)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""Sending and changing messages: each is an entry of the conversation's log; attachments are in use while it stands."""
+"""Sending and changing messages: each is an entry of the conversation's log, and uses its attachments."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from domain.messages import (
     check_edit,
     check_reaction,
     effect_key,
+    reaction_emoji,
 )
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
@@ -52,12 +53,12 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
-        introduction = await views.prepare(context, member)
+        first_entry = await views.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                views.publish(context, introduction, message)
+                views.publish(context, first_entry, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message
@@ -80,12 +81,11 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
 
 @idempotent_message(_EDIT)
 async def edit_message(context: ConversationContext, actor: Actor, command: EditMessage) -> MessageAnswer:
-    """New words for one's own message."""
-    check_body(command.text, 0)
+    """New words for one's own message, or none beside attachments."""
 
     def decide(record: MessageRecord) -> Change:
-        check_edit(record, actor.user_id)
-        return _new_change(context, actor, record, "edit", text=command.text)
+        check_edit(record, actor.user_id, command.text)
+        return _new_change(context, actor, record, "edit", text=command.text or None)
 
     return await _change(context, actor, command, decide)
 
@@ -107,7 +107,8 @@ async def react_to_message(context: ConversationContext, actor: Actor, command: 
 
     def decide(record: MessageRecord) -> Change:
         check_reaction(record, actor.user_id, command.emoji, remove=command.remove)
-        return _new_change(context, actor, record, "reaction", emoji=command.emoji, remove=command.remove)
+        emoji = reaction_emoji(record, command.emoji, remove=command.remove)
+        return _new_change(context, actor, record, "reaction", emoji=emoji, remove=command.remove)
 
     return await _change(context, actor, command, decide)
 
@@ -194,7 +195,7 @@ async def _change(
             await doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
-            # What was told as seen in the meantime must not be told as unseen again.
+            # What was published as seen in the meantime must not be published as unseen again.
             message = views.seen_message(context, applied.target, views.caught_up(context, participants))
             event = MessageUpdated(
                 conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message

@@ -79,6 +79,8 @@ async def mute_conversation(context: ConversationContext, actor: Actor, command:
         until: datetime | None = FOREVER
     else:
         until = None if command.until is None else from_wire(str(command.until), "until")
+        if until is not None and until <= context.now():
+            raise invalid("until", "has to be an instant to come; null unmutes")
     await context.store.conversations.mute(
         member.participant_of(actor.user_id), until, context.now()
     )
@@ -113,7 +115,7 @@ async def mark_delivered(context: ConversationContext, actor: Actor, command: Ma
 
 
 async def set_typing(context: ConversationContext, actor: Actor, command: SetTyping) -> None:
-    """Tell the other side; not stored, and it ends by itself."""
+    """Published to the other side; not stored, and it ends by itself."""
     member = await access.membership(context, actor, command.conversation_id)
     context.typing.set(member, actor.user_id, active=command.active)
 

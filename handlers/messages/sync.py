@@ -1,4 +1,4 @@
-"""Reading messages back: by position, by what they say, and by ``sync``, whose one cursor a conversation is enough."""
+"""Reading messages back: by position, and by ``sync``, whose one cursor a conversation is enough."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from domain.conversations import Conversation
-from domain.errors import Code, DomainError, FieldError, invalid
+from domain.errors import Code, DomainError, FieldError
 from domain.messages import MessageRecord
 from domain.wire.conversations import (
     ListMessages,
     LogEntry,
     MessageList,
-    MessagePage,
-    SearchMessages,
     Sync,
     SyncAnswer,
     SyncedConversation,
@@ -63,42 +61,18 @@ async def list_messages(context: ReadContext, actor: Actor, command: ListMessage
     return MessageList(messages=messages, has_more=len(records) > len(newest))
 
 
-async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
-    """Messages of one's conversations that contain the query, whatever its case; newest first."""
-    query = command.query.strip()
-    if not query:
-        raise invalid("query", "is blank")
-    before = _cursor(command.cursor)
-    if command.conversation_id is not None:
-        ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
-    else:
-        ids = await context.store.conversations.all_ids(actor.user_id)
-    records = await context.store.log.read.search(ids, query, before, command.limit + 1)
-    page = take_within_size(records[: command.limit], weight)
-    return MessagePage(
-        items=await views.seen_messages(context, page),
-        next_cursor=page[-1].id if len(records) > len(page) else None,
-    )
-
-
-def _cursor(cursor: str | None) -> str | None:
-    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
-        raise invalid("cursor", "is not one that this search gave")
-    return cursor
-
-
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
 UNNAMED = 100
 FIRST_MESSAGES = 20
 # How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
-# answers in a row take the loop a second, and what they were told brings all of them back at once.
+# answers in a row take the loop a second, and what they are answered brings all of them back at once.
 PATIENCE = 0.4, 0.8
 
 
 async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages.
 
-    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are told
+    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are answered
     ``unavailable`` while there is time left: were they admitted late, all of them would run out of time half done.
     """
     async with context.syncing.turn(actor.user_id, command_budget.remaining() * random.uniform(*PATIENCE)):

@@ -36,9 +36,9 @@ MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
 # How long what follows a refusal is refused as well if the client does not answer that it has received it.
 FENCE_SECONDS = 10.0
-# What it is told if there is room by then: the answer takes about so long.
+# What it is to wait if there is room by then: the client's answer takes about so long.
 _BEHIND_MS = 100
-# Stands for all that is no command, in limits and figures: clients choose its name.
+# The name of all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
 _UNNAMED_RATE = Rate(50, 500)
 
@@ -66,7 +66,7 @@ class _Command:
     answered: bool = False
 
 
-# How late a command may be told that its time is over.
+# How late a command may be answered that its time is over.
 _SWEEP_SECONDS = 0.25
 
 
@@ -142,10 +142,10 @@ class Dispatcher:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
             client.hold("flood")
-            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
+            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)
 
     @staticmethod
-    def _forgive(client: Client) -> None:
+    def _resume(client: Client) -> None:
         client.over_limit = 0
         client.release("flood")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import socketio
-from aiohttp import web
 
 from domain.errors import Code, DomainError
 from domain.wire.events import ConnectionFault
@@ -34,11 +34,16 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def __init__(
         self,
         rooms: Rooms,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        attendance: Attendance,
+        *,
         namespaces: Sequence[str],
         origins: Sequence[str] | str,
-        client_address: Callable[[web.Request], str],
-        max_sockets_per_address: int,
+        **engine: Any,
     ) -> None:
+        """``engine``: further options of ``EngineServer``."""
         super().__init__(
             client_manager=rooms,
             async_handlers=False,
@@ -51,11 +56,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             monitor_clients=False,
             logger=False,
             engineio_logger=False,
-            client_address=client_address,
-            max_sockets_per_address=max_sockets_per_address,
+            **engine,
         )
         self._namespaces = frozenset(namespaces)
         self.rooms_index = rooms
+        self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
+        self._attendance = attendance
         self.bad_packets = 0
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
@@ -66,13 +72,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.on_message = self._received
         self.eio.on_too_large = self._too_large
         self.eio.on_close = self._closed
-
-    def serve(
-        self, admission: Admission, dispatcher: Dispatcher, registry: Registry, attendance: Attendance
-    ) -> None:
-        """Complete the gateway with what is built upon it."""
-        self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
-        self._attendance = attendance
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -130,7 +129,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _too_large(socket: EngineSocket) -> None:
         client: Client = socket.context
         message = f"A message has at most {MAX_PAYLOAD_BYTES} bytes; the connection is closed."
-        client.tell(ConnectionFault(code=Code.PAYLOAD_TOO_LARGE, message=message))
+        client.send_event(ConnectionFault(code=Code.PAYLOAD_TOO_LARGE, message=message))
 
     def _packet(self, client: Client, packet: Packet) -> None:
         kind, namespace = packet.kind, packet.namespace
@@ -178,7 +177,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
             self._attendance.gone(client)
-            client.expires_at, client.asked = None, False
+            client.expires_at, client.renewal_requested = None, False
             self._registry.release(client)
             self._reap_later(client)
 

@@ -10,7 +10,7 @@ from handlers import presence
 from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
-from handlers.messages import conversations, sync
+from handlers.messages import conversations, search, sync
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
@@ -40,7 +40,7 @@ CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("message:delete", conversation_commands.DeleteMessage, messages.delete_message),
     Row("message:react", conversation_commands.ReactToMessage, messages.react_to_message),
     Row("message:list", conversation_commands.ListMessages, sync.list_messages, bulky=True),
-    Row("message:search", conversation_commands.SearchMessages, sync.search_messages, _SEARCHING, bulky=True),
+    Row("message:search", conversation_commands.SearchMessages, search.search_messages, _SEARCHING, bulky=True),
     Row("conversation:seen", conversation_commands.MarkSeen, conversations.mark_seen, _RECEIPTS),
     Row("conversation:delivered", conversation_commands.MarkDelivered, conversations.mark_delivered, _RECEIPTS),
     Row("typing", conversation_commands.SetTyping, conversations.set_typing),

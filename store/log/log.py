@@ -18,6 +18,7 @@ from store.log.conversation_queue import Appended
 from store.log.documents import change_document, change_record, message_document, message_record, shared_id
 from store.log.projections import Projections
 from store.log.reader import LogReader
+from store.log.search import MessageSearch
 from store.work_queue import WorkRow
 
 A = TypeVar("A")
@@ -25,7 +26,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class AppendedChange:
-    """A change's own place in the log, and its target as it now stands."""
+    """A change's own place in the log, and its target's present state."""
 
     seq: int
     target: MessageRecord
@@ -34,6 +35,7 @@ class AppendedChange:
 class Log:
     def __init__(self, database: Database) -> None:
         self.read = LogReader(database)
+        self.search = MessageSearch(database, self.read)
         self.changes = Changes(database)
         self.projections = Projections(database)
         self.appender = Appender(database, self.changes.settle, self.projections.note)
@@ -64,7 +66,7 @@ class Log:
     ) -> Awaitable[AppendedChange]:
         """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
 
-        A repeat, by the ``client_message_id`` of a change with a key, is answered the target as it now stands.
+        A repeat, by the ``client_message_id`` of a change with a key, is answered the target's present state.
         """
 
         def committed(appended: Appended) -> None:
@@ -73,7 +75,7 @@ class Log:
         return self._change(change, self.appender.append(change_document(change), committed))
 
     def known_head(self, conversation_id: str) -> int:
-        """The head as far as this process knows it without looking: a lower bound."""
+        """The head as last seen by this process, without looking: a lower bound."""
         return self.appender.known_head(shared_id(conversation_id))
 
     def received(self, conversation_id: str, seq: int) -> None:
