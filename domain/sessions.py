@@ -94,7 +94,15 @@ def _is_hex(text: str, length: int) -> bool:
     return len(text) == length and all(character in "0123456789abcdef" for character in text)
 
 
-Reason = Literal["logout", "logout_all", "session_ended", "password_changed", "blocked", "erased", "token_reuse"]
+# CONTRACT.md: why a client is told that its session is over.
+PublicReason = Literal["logout", "logout_all", "session_ended", "password_changed", "blocked", "erased"]
+# Why it is; the last one is for the record only.
+Reason = PublicReason | Literal["token_reuse"]
+
+
+def public_reason(reason: Reason) -> PublicReason:
+    """What the client is told of a reason: nothing of a token that was stolen, perhaps by whoever is told."""
+    return "session_ended" if reason == "token_reuse" else reason
 
 # A socket lives by an access token of 15 minutes; whoever slept for longer than this looks at everybody again.
 KEPT = timedelta(minutes=20)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from domain.errors import Code, DomainError, unavailable
 from domain.files import LARGEST
+from domain.sessions import Reason
 from domain.times import whole_milliseconds
 from handlers.documents import Documents
 from handlers.jobs import WakeUps
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from domain.accounts import User
     from domain.conversations import Membership
-    from domain.presence import Status, View
+    from domain.presence import Choice, Status, View
     from domain.slots import SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
@@ -112,7 +113,7 @@ class Mailer(Protocol):
 class Sockets(Protocol):
     """The live connections."""
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets on this node (of one session only, if named), telling them why."""
 
 
@@ -130,8 +131,9 @@ class Presence(Protocol):
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
 
-    async def set(self, connection: str, status: Status) -> None:
-        """The status that the device behind the connection sets for its owner; returns when it is published."""
+    async def set(self, connection: str, status: Status, choice: Choice) -> None:
+        """The status that the device behind the connection sets for its owner, and what holds for all the owner's
+        devices; returns when it is published."""
 
 
 class SlotWatches(Protocol):

@@ -35,7 +35,7 @@ from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
-from server.presence.presence import Presence
+from server.presence.presence import Choices, Presence
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
 from server.revocation.freshness import Freshness
@@ -133,13 +133,14 @@ class Node:
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
         self.slot_notifier = SlotNotifier(self.delivery, self._has_watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
+            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
+            lambda user_id, choice: self.presence.choose(user_id, choice), lambda user_id: self.presence.doubt(user_id),
         )
         self.rooms = Rooms(self.room_members, self.room_subscriptions)
         self.freshness.on_restored(self.room_subscriptions.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
-        self.typing = TypingIndicators(self.publisher)
+        self.typing = TypingIndicators(self.publisher, lambda user_id: self.presence.hides(user_id))
         self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
         self.audience = audience = WatchingConnections(self.freshness)
         self.membership = Membership(self.bus.redis)
@@ -149,6 +150,7 @@ class Node:
             audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
+            Choices(self.store.presences.choices, self.publisher.tell_choice, self.typing.leave),
         )
         self.freshness.on_restored(self.presence.send_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)

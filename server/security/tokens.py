@@ -18,6 +18,7 @@ from jwt.utils import base64url_decode, base64url_encode
 
 from domain.accounts import User, require_may_sign_in, session_ended, unauthenticated
 from domain.errors import Code, DomainError
+from domain.presence import resumed
 from domain.sessions import is_live
 from handlers.access import Actor
 from server.security.secrets import require_strong
@@ -157,7 +158,8 @@ class Authenticator:
             profile_id=user.profile_id,
             session_id=session.id,
             address=address,
-            presence=session.presence,
+            presence=resumed(session.presence, user.presence),
+            choice=user.presence,
         )
         return actor, claims.expires_at
 

@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
-from domain.wire.events import AuthExpiring, SessionRevoked
+from domain.wire.events import AuthExpired, AuthExpiring
 from domain.wire.fields import Token
 from handlers.access import Actor
 from server.observability.logging import safe_traceback
@@ -242,7 +242,7 @@ class Admission:
         self._after(client, client.expires_at, self._expired)
 
     def _expired(self, client: Client) -> None:
-        client.send_event(SessionRevoked(reason="expired"))
+        client.send_event(AuthExpired())
         client.socket.close()
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:

@@ -62,18 +62,88 @@ async def test_the_most_present_device_counts(two: Fleet) -> None:
             await say(one, "online")
         await sees(seeing, client, "online")
         await say(phone, "away")
-        await say(phone, "invisible")
         await say(laptop, "away")
         await sees(seeing, client, "online", "away")
-        await say(laptop, "invisible")
-        await sees(seeing, client, "online", "away", "offline")
-        assert seeing.events(CHANGED)[-1]["lastSeenAt"] is not None
-        # What others see is what one sees of oneself.
-        assert (await watch(phone, client))[client.id]["status"] == "offline"
-        await say(phone, "away")
-        await sees(seeing, client, "online", "away", "offline", "away")
         await say(laptop, "online")
-        await sees(seeing, client, "online", "away", "offline", "away", "online")
+        await sees(seeing, client, "online", "away", "online")
+
+
+async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    async with (
+        watcher(here, trainer, client) as near,
+        watcher(there, trainer, client) as far,
+        device(here, client, (PRESENCE,)) as phone,
+        device(here, client, (PRESENCE, CONVERSATIONS)) as tab,
+        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+    ):
+        expected = ["online"]
+        for seeing in (near, far):
+            await sees(seeing, client, *expected)
+        for hiding, showing in ((phone, laptop), (laptop, tab), (tab, tab)):
+            for one, status, seen in ((hiding, "invisible", "offline"), (showing, "online", "online")):
+                await say(one, status)
+                expected.append(seen)
+                for seeing in (near, far):
+                    await sees(seeing, client, *expected)
+                # A device that comes is as invisible as those that are there.
+                for url in two.urls:
+                    async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                        # What others see is what one sees of oneself.
+                        assert (await watch(new, client))[client.id]["status"] == seen
+                assert near.events(CHANGED)[-1]["status"] == seen
+
+
+async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
+    client, trainer, conversation = await two.people.pair()
+    here, there = two.urls
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(there, trainer) as other,
+        device(here, client, (PRESENCE, CONVERSATIONS)) as phone,
+        device(there, client, (PRESENCE, CONVERSATIONS)) as laptop,
+    ):
+        await sees(seeing, client, "online")
+        typing = {"conversationId": conversation, "active": True}
+        await laptop.do("typing", typing)
+        await other.receive("typing")
+        await say(phone, "invisible")
+        await sees(seeing, client, "online", "offline")
+        for one in (phone, laptop):
+            await one.do("typing", typing)
+        await laptop.send(conversation, "told behind")
+        await other.receive("message:new")
+        # It ended when its author was no longer to be seen.
+        assert [event["active"] for event in other.events("typing")] == [True, False]
+        await say(laptop, "online")
+        await sees(seeing, client, "online", "offline", "online")
+        await phone.do("typing", typing)
+        assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
+
+
+async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
+    """The person's choice is kept with the account; Redis carries it only."""
+    client, trainer, _ = await two.people.pair()
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, client, (PRESENCE,)),
+    ):
+        await sees(seeing, client, "online")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(first.bus, "publish", lambda channel, payload: None)
+            await say(phone, "invisible")
+        assert not second.presence.hides(client.id)
+        second.room_subscriptions.resync()
+        await sees(seeing, client, "online", "offline")
+        # And Redis may come back empty: every node registers what it knows.
+        await second.bus.redis.flushall()
+        second.presence.registrar.register_all_again()
+        await second.presence.registrar.flush()
+        assert (await watch(seeing, client))[client.id]["status"] == "offline"
 
 
 async def test_flapping_is_silent(two: Fleet) -> None:
@@ -121,14 +191,29 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
             await near.until(lambda near: changes(near, client)[-1] == "online")
 
 
-async def test_a_status_is_that_of_one_session(two: Fleet) -> None:
+async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet) -> None:
     client, trainer, _ = await two.people.pair()
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
-            await say(phone, "invisible")
-        async with device(here, await two.people.another_device(client), (PRESENCE,)):
+            await say(phone, "away")
+        async with device(here, await two.people.another_device(client), (PRESENCE,)) as laptop:
             await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
+            await say(laptop, "invisible")
+            await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["offline"])
+        told = changes(seeing, client)
+        for url in two.urls:
+            async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                for running in two.nodes:
+                    await grace_over(running.node.presence.devices)
+                await watch(new, client)
+        assert changes(seeing, client) == told
+        async with device(here, client, (PRESENCE,)) as phone:
+            await say(phone, "away")
+            await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["away"])
+            # The one that hid its owner no longer does.
+            async with device(there, client, (PRESENCE,)):
+                pass
 
 
 async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:

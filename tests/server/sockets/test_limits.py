@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,6 +19,7 @@ from server.app import utc_now
 from server.sockets import admission, dispatcher
 from server.sockets.rows import ORDINARY, Rate
 from store.database import Database
+from tests.conversations.js_devices import js_devices
 from tests.harness.databases import profiled
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
@@ -108,6 +110,55 @@ async def test_what_costs_more_comes_more_rarely(limited: Limited) -> None:
         ids = [await raw.submit('["slots:watch",{}]', BOOKINGS) for _ in range(25)]
         codes = [(await raw.answer_to(ack_id, BOOKINGS))["error"]["code"] for ack_id in ids]
     assert codes == ["validation_failed"] * 20 + ["rate_limited"] * 5
+
+
+@pytest.mark.parametrize("transports", [("websocket",), ("polling",)], ids="+".join)
+async def test_a_burst_over_the_limit_keeps_its_order(
+    limited: Limited, transports: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room again before all of it has arrived: what was refused is not passed by what was sent behind it."""
+    rate, count = Rate(20, 100), 160
+    client, _, conversation = await limited.people.pair()
+    node = limited.running.node
+    arrived, dispatch = 0, node.dispatcher.dispatch
+
+    def late(*arrival: Any) -> None:
+        nonlocal arrived
+        arrived += 1
+        # As if the rest of the burst came over a slow link.
+        limited.time.now += 1.0 if arrived == rate.burst + 10 else 0.0
+        dispatch(*arrival)
+
+    monkeypatch.setattr(node.dispatcher, "dispatch", late)
+    async with js_devices() as devices:
+        phone = await devices.connect(limited.url, client, transports)
+
+        async def send(numbers: Sequence[int]) -> list[int]:
+            """All at once; answers which were refused."""
+            answers = await asyncio.gather(*(phone.ask(message(number)) for number in numbers))
+            return [n for n, answer in zip(numbers, answers, strict=True) if not answer["ok"]]
+
+        def message(number: int) -> Data:
+            return {"conversationId": conversation, "clientMessageId": f"m{number}", "text": str(number)}
+
+        refused = await send(range(count))
+        assert refused == [*range(rate.burst, count)]
+        while refused:
+            limited.time.now += 1.0
+            refused = await send(refused)
+        told = await phone.receive("message:new", count)
+        assert [event["message"]["text"] for event in told] == [str(number) for number in range(count)]
+
+
+async def test_a_refused_event_is_taken_again_once_the_client_knows(limited: Limited) -> None:
+    person = await limited.people.make()
+    async with admitted(limited.url, person.token) as raw:
+        first = await answers(raw, "conversation:list", ORDINARY.burst + 1)
+        limited.time.now += 10
+        # It has read the refusal, and with it the ping to which its answer is on its way.
+        await raw.is_usable()
+        assert [answer["ok"] for answer in first[-2:]] == [True, False]
+        assert ok(await answers(raw, "conversation:list", 5)) == 5
 
 
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
