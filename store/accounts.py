@@ -38,7 +38,8 @@ from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
 LONGEST_TRANSACTION = timedelta(seconds=90)
-SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
+# "age": by "at"; rows are found by "due" since.
+SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):

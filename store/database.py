@@ -20,6 +20,7 @@ from motor.motor_asyncio import (
 )
 from pymongo import IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import (
+    OperationFailure,
     PyMongoError,
 )
 from pymongo.read_concern import ReadConcern
@@ -41,6 +42,7 @@ DEFAULT_NAME = "spotter"
 # NOTES-booking.md: retries of a transaction stop after 2 s.
 TRANSACTION_PATIENCE_SECONDS = 2.0
 PING_SECONDS = 2.0
+_INDEX_NOT_FOUND = 27
 # Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
 _ABORT_SECONDS = 1.0
 
@@ -135,14 +137,37 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSchema:
-    """A collection's name and its indexes, in the order in which they are to be made."""
+    """A collection's name and its indexes, in the order in which they are to be made.
+
+    ``obsolete``: names of indexes that earlier versions made and nothing reads any more.
+    """
 
     name: str
     indexes: Sequence[IndexModel]
+    obsolete: Sequence[str] = ()
 
 
 async def prepare(database: Database, schemas: Sequence[CollectionSchema]) -> None:
-    """Make what is missing. Order matters: of two violated unique indexes the first made is reported."""
+    """Make what is missing, then drop what is obsolete.
+
+    Order matters: of two violated unique indexes the first made is reported.
+    """
     for schema in schemas:
         for index in schema.indexes:
             await database.collection(schema.name).create_indexes([index])
+    for schema in schemas:
+        if schema.obsolete:
+            await _drop(database.collection(schema.name), schema.obsolete)
+
+
+async def _drop(collection: Collection, obsolete: Sequence[str]) -> None:
+    there = await collection.index_information()
+    for name in obsolete:
+        if name not in there:
+            continue
+        try:
+            await collection.drop_index(name)
+        except OperationFailure as error:
+            # Another node that starts was faster.
+            if error.code != _INDEX_NOT_FOUND:
+                raise
