@@ -132,14 +132,19 @@ class Availability:
     async def add_exception(
         self, trainer_id: str, absence: AbsenceRecord, today: date, now: datetime, keep: Keep
     ) -> Schedule | None:
-        """Raises ``conflict`` when there are too many ahead."""
+        """Raises ``conflict`` when there are too many ahead, or one of the same time already."""
         trainer = ObjectId(trainer_id)
+        document = exception_document(trainer, absence)
+        same = {name: document[name] for name in ("trainer", "date", "startTime", "endTime")}
         ahead = {"trainer": trainer, "date": {"$gte": today.isoformat()}}
 
         async def body(session: ClientSession) -> None:
             if await self._exceptions.count_documents(ahead, limit=MAX_EXCEPTIONS, session=session) == MAX_EXCEPTIONS:
                 raise DomainError(Code.CONFLICT, f"At most {MAX_EXCEPTIONS} exceptions may lie ahead.")
-            await self._exceptions.insert_one(exception_document(trainer, absence), session=session)
+            # Changes of one trainer queue up, so that of several equal ones at once each sees those before it.
+            if await self._exceptions.find_one(same, {"_id": 1}, session=session) is not None:
+                raise DomainError(Code.CONFLICT, "There is an exception for this time already.")
+            await self._exceptions.insert_one(document, session=session)
             await keep(session=session)
 
         return await self._change(trainer_id, now, body)
