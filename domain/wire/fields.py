@@ -11,9 +11,14 @@ from domain.errors import invalid
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
+# What nobody sees and what moves the letters around it: controls, separators of lines, the bidirectional controls
+# (Unicode's property Bidi_Control) and invisible marks. The two joiners are letters' own in several scripts.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+# Nor do these make a text that has nothing else: joiners, variation selectors and fillers.
+_BLANK = r"\s\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0"
 # Quotes, brackets, commas and the like never reach a mail header or an envelope.
-_MAILBOX = r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}"
-_LABEL = r"[^@\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{1,63}"
+_MAILBOX = rf"[^@\s{_UNSEEN}<>()\[\],;:\\\"]{{1,64}}"
+_LABEL = rf"[^@\s{_UNSEEN}\x20-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{{1,63}}"
 Email = Annotated[
     str, Meta(max_length=254, pattern=rf"^{_MAILBOX}@(?:{_LABEL}\.)+{_LABEL}\Z", description="an e-mail address")
 ]
@@ -29,11 +34,13 @@ Code = Annotated[
         description="six digits, or the long token of the mail's link",
     ),
 ]
-Name = Annotated[
-    str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")
-]
+_LINE = rf"^[^{_UNSEEN}]*[^{_BLANK}{_UNSEEN}][^{_UNSEEN}]*\Z"
+_ONE_LINE = "one line of text, without control characters, those of the writing direction included"
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE, description=_ONE_LINE)]
 TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
-DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
+DeviceName = Annotated[
+    str, Meta(min_length=1, max_length=120, pattern=_LINE, description="how its owner calls the device")
+]
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]
 ClientMessageId = Annotated[
     str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")
@@ -72,19 +79,19 @@ def date_from_wire(text: str, field: str) -> date:
 
 
 _LINES = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
-_LINE = r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z"
 _PHONE = r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z"
 # No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
-_AUTHORITY = r"[^\s\x00-\x20\x7f/?#@\\<>\"^`{|}]+"
-_REST = r"(?:[/?#][^\s\x00-\x20\x7f\\<>\"^`{|}]*)?"
+_AUTHORITY = rf"[^\s{_UNSEEN}/?#@\\<>\"^`{{|}}]+"
+_REST = rf"(?:[/?#][^\s{_UNSEEN}\\<>\"^`{{|}}]*)?"
 
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description=_ONE_LINE)]
 ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
 Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
 Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_LINES, description="text of several lines")]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_LINES, description="text of several lines")]
 Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
+# What has this form is parsed as well (``domain.urls``).
 Url = Annotated[
     str,
     Meta(
