@@ -36,7 +36,7 @@ class Log:
         self.read = LogReader(database)
         self.changes = Changes(database)
         self.projections = Projections(database)
-        self.appender = Appender(database, self.changes.settle, self.projections.note)
+        self.appender = Appender(database, self.changes.settle, self.projections.note, self.projections.begin)
 
     @staticmethod
     def new_id() -> str:

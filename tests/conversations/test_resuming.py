@@ -49,7 +49,8 @@ async def _talks(node: OneNodeService, count: int, messages: int) -> tuple[Perso
     ids = []
     for _ in range(count):
         client = await node.people.make("client")
-        opened = await node.store.conversations.open(client.id, trainer.id, at)
+        await node.store.conversations.open(client.id, trainer.id, at)
+        opened = await node.store.conversations.open(trainer.id, client.id, at)
         ids.append(opened.membership.conversation_id)
         for number in range(messages):
             await node.device(client).send(ids[-1], f"{number}", f"{number}")

@@ -47,6 +47,11 @@ class Forgetful(Log):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.appender._committed = lambda _: None
+        self.appender._begin = _nothing
+
+
+async def _nothing(first: Document) -> None:
+    """Instead of showing the conversation."""
 
 
 async def _shown(database: Database, conversation_id: str) -> Document:
