@@ -16,7 +16,7 @@ UNREAD_CAP = 100
 class Membership(msgspec.Struct, frozen=True):
     """What never changes about a conversation: its two people and the ids of their participant records.
 
-    ``begun`` is false of one that had no entry when it was looked up: only who opened it sees it, and it grants nothing.
+    ``begun`` is false of one that had no entry when it was looked up: only its opener sees it, and it grants nothing.
     """
 
     conversation_id: str

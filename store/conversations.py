@@ -1,7 +1,7 @@
 """The Conversation and ConversationParticipant tables.
 
-Until its first entry a conversation is seen by those who opened it (``openers``) and by nobody else. Whether there is an
-entry is told by ``head``, which is written before the first one is announced, and where that is 0 by the log itself.
+Until its first entry a conversation is seen by those who opened it (``openers``) and by nobody else. Whether there is
+an entry is told by ``head``, which is written before the first one is announced, and where that is 0 by the log itself.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class World:
             said.id = said.id or answer["data"]["message"]["id"]
             assert answer["data"]["message"] == talk.wire(said)
         expected = _events(talk) if fresh else []
-        for member, received in self._received(talk, node).items():
+        for received in self._received(talk, node).values():
             assert [(name, event) for name, event in received if name in ENTRY_EVENTS] == expected
             introductions = [event["conversation"] for name, event in received if name == "conversation:new"]
             assert len(received) == len(expected) + len(introductions)
