@@ -23,7 +23,7 @@ from store.availability_documents import (
 from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep
-from store.listings import Listings
+from store.listings import Listings, hot
 from store.profiles import NOT_ERASED
 
 WEEKS = "trainerAvailabilities"
@@ -189,4 +189,4 @@ class Availability:
             await body(session)
             return before
 
-        return await self._database.transaction(change)
+        return await self._database.transaction(change, hot=[hot(trainer_id)])

@@ -303,3 +303,33 @@ class FairLimiter:
             self._ready.setdefault(network.name, network)
         else:
             self._ready.pop(network.name, None)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._present
+
+
+class KeyedTurns(Generic[K]):
+    """So many at a time for each of many keys. Owners take turns: however much one of them asks for, another waits for
+    one of its turns and no more. ``refused``: as of a ``FairLimiter``."""
+
+    def __init__(self, at_once: int, refused: Callable[[float], Exception]) -> None:
+        self._at_once = at_once
+        self._refused = refused
+        self._limiters: dict[K, FairLimiter] = {}
+
+    def __len__(self) -> int:
+        return len(self._limiters)
+
+    @asynccontextmanager
+    async def turn(self, key: K, owner: str, patience: float) -> AsyncIterator[None]:
+        """Wait for a turn of the key, ``patience`` seconds at most, and keep it until left."""
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = self._limiters[key] = FairLimiter(self._at_once, self._at_once, self._refused)
+        try:
+            async with limiter.turn(owner, patience):
+                yield
+        finally:
+            if limiter.is_idle:
+                self._limiters.pop(key, None)

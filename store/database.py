@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as Several
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import pymongo
@@ -25,8 +28,9 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
-from domain.errors import unavailable
+from domain.errors import DomainError, unavailable
 from store import command_budget, threads
+from store.concurrency import FairLimiter, KeyedTurns
 from store.failures import is_transient
 from store.reachability import understood_url
 
@@ -34,6 +38,9 @@ Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
 ClientSession = AsyncIOMotorClientSession
 T = TypeVar("T")
+# A document, or a few, that several transactions write; what is one's own sorts before what many share.
+Hot = tuple[int, str]
+OWN, SHARED = 0, 1
 
 MAJORITY = WriteConcern("majority", j=True)
 READ_MAJORITY = ReadConcern("majority")
@@ -43,6 +50,9 @@ DEFAULT_NAME = "spotter"
 TRANSACTION_PATIENCE_SECONDS = 2.0
 PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
+# Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
+# stay for whatever else there is.
+TRANSACTIONS_AT_ONCE, TRANSACTIONS_OF_ONE_OWNER = 16, 4
 # Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
 _ABORT_SECONDS = 1.0
 
@@ -55,6 +65,9 @@ class Database:
     def __init__(self, url: str) -> None:
         """Raises ``Misconfigured`` for a URL that no server can be found by."""
         self.url = url
+        self._own: KeyedTurns[str] = KeyedTurns(TRANSACTIONS_OF_ONE_OWNER, _busy)
+        self._hot: KeyedTurns[Hot] = KeyedTurns(1, _busy)
+        self._all = FairLimiter(TRANSACTIONS_OF_ONE_OWNER, TRANSACTIONS_AT_ONCE, _busy)
         with understood_url():
             self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
                 url,
@@ -89,13 +102,34 @@ class Database:
             return False
         return True
 
-    async def transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
+    async def transaction(self, body: Callable[[ClientSession], Awaitable[T]], *, hot: Several[Hot] = ()) -> T:
         """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts.
 
-        The body may run more than once: it may only write to the database.
+        The body may run more than once: it may only write to the database, and may not begin another transaction.
+        ``hot`` names documents that other transactions write as well: on one node those wait for each other, owner by
+        owner (of the command's budget), instead of failing each other until one of them gives up.
         """
+        budget, give_up = command_budget.current(), monotonic() + self._patience()
+        owner = "" if budget is None else budget.owner
+        async with AsyncExitStack() as held:
+            if owner:
+                # First where only one's own are waited for: nothing that others need is held meanwhile.
+                await held.enter_async_context(self._own.turn(owner, owner, give_up - monotonic()))
+            # In one order for all, so that no two wait for each other.
+            for document in sorted(set(hot)):
+                await held.enter_async_context(self._hot.turn(document, owner, give_up - monotonic()))
+            if owner:
+                # The server's own work has bounds of its own.
+                await held.enter_async_context(self._all.turn(owner, give_up - monotonic()))
+            return await self._transaction(body)
+
+    @staticmethod
+    def _patience() -> float:
+        return min(TRANSACTION_PATIENCE_SECONDS, max(0.0, command_budget.remaining()))
+
+    async def _transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + min(TRANSACTION_PATIENCE_SECONDS, command_budget.remaining())
+        give_up = loop.time() + self._patience()
         pause = 0.005
         while True:
             try:
@@ -133,6 +167,10 @@ class Database:
 
     def close(self) -> None:
         self.client.close()
+
+
+def _busy(seconds: float) -> DomainError:
+    return unavailable()
 
 
 @dataclass(frozen=True, slots=True)

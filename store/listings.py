@@ -1,11 +1,13 @@
 """What search knows of each trainer: a projection, written in the transaction of whatever it follows from.
 
 Every change writes the listing, even where it stays the same, so that of two transactions that each saw half of the
-truth one has to start again.
+truth one has to start again. On one node they wait for each other instead (``hot``). What others give a trainer, stars,
+comes after their commit (``settle``), so that the trainer's own changes are in nobody's way.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -19,9 +21,11 @@ from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
 from store import command_budget, pricings, specializations, users
 from store.availability_documents import DAYS, windows
-from store.database import ClientSession, CollectionSchema, Database, Document
+from store.command_budget import BUDGET_SECONDS, detached
+from store.database import OWN, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.people import PROFILES, REACHABLE
+from store.ratings import RatingChanges
 
 NAME = "trainerListings"
 # Where each order lies, and which way it runs.
@@ -41,6 +45,11 @@ _PATIENCE_SECONDS = 3.0
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def hot(profile_id: str) -> Hot:
+    """Under which transactions wait for each other that write a profile or a trainer's listing or schedule."""
+    return OWN, f"profile:{profile_id}"
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A trainer whom others may find. ``position``: in the order asked for."""
 
@@ -54,6 +63,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 class Listings:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ratings = RatingChanges(database)
+        # Those that wait for their turn.
+        self._settling: dict[str, asyncio.Task[None]] = {}
         self._listings = database.collection(NAME)
         self._trainers = database.collection(PROFILES["trainer"])
         self._users = database.collection(users.NAME)
@@ -84,9 +96,36 @@ class Listings:
         """Derive the listing anew from what this transaction sees."""
         await self._write(trainer_id, 0, 0, session)
 
-    async def rate(self, trainer_id: str, *, stars: int, reviews: int, session: ClientSession) -> None:
-        """So many stars and reviews more, or fewer."""
-        await self._write(trainer_id, stars, reviews, session)
+    async def settle(self, trainer_id: str) -> None:
+        """Count the stars and reviews that were committed and are not in the listing yet.
+
+        Whoever comes while one waits for its turn is served by that one.
+        """
+        waiting = self._settling.get(trainer_id)
+        if waiting is None:
+            waiting = self._settling[trainer_id] = detached(self._settle(trainer_id), BUDGET_SECONDS)
+        # Whoever leaves must not take it away from the others.
+        await asyncio.shield(waiting)
+
+    async def _settle(self, trainer_id: str) -> None:
+        task = asyncio.current_task()
+
+        def begun() -> None:
+            if self._settling.get(trainer_id) is task:
+                del self._settling[trainer_id]
+
+        async def body(session: ClientSession) -> None:
+            # From here on it sees nothing that is committed later.
+            begun()
+            pending = await self._ratings.pending(trainer_id, session=session)
+            if pending.rows:
+                await self._write(trainer_id, pending.stars, pending.reviews, session)
+                await self._ratings.remove(pending.rows, session=session)
+
+        try:
+            await self._database.transaction(body, hot=[hot(trainer_id)])
+        finally:
+            begun()
 
     async def delete(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._listings.delete_one({"_id": ObjectId(trainer_id)}, session=session)
@@ -101,7 +140,8 @@ class Listings:
             {"$project": {"_id": 1}},
         ]
         async for trainer in self._trainers.aggregate(missing):
-            await self._database.transaction(partial(self._refresh, str(trainer["_id"])))
+            trainer_id = str(trainer["_id"])
+            await self._database.transaction(partial(self._refresh, trainer_id), hot=[hot(trainer_id)])
 
     async def _refresh(self, trainer_id: str, session: ClientSession) -> None:
         await self._write(trainer_id, 0, 0, session)
