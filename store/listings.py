@@ -68,10 +68,6 @@ class Listings:
         self._settling: dict[str, asyncio.Task[None]] = {}
         self._listings = database.collection(NAME)
         self._trainers = database.collection(PROFILES["trainer"])
-        self._users = database.collection(users.NAME)
-        self._pricings = database.collection(pricings.NAME)
-        self._specializations = database.collection(specializations.NAME)
-        self._days = database.collection(DAYS)
 
     async def page(self, wanted: TrainerQuery, limit: int) -> list[Listed]:
         field, way = _ORDERS[wanted.sort]
@@ -147,42 +143,66 @@ class Listings:
         await self._write(trainer_id, 0, 0, session)
 
     async def _write(self, trainer_id: str, stars: int, reviews: int, session: ClientSession) -> None:
+        """Two operations, since whoever else writes the listing waits meanwhile."""
         key = {"_id": ObjectId(trainer_id)}
-        before = await self._listings.find_one(key, {"ratingSum": 1, "ratingCount": 1}, session=session) or {}
-        total, count = before.get("ratingSum", 0) + stars, before.get("ratingCount", 0) + reviews
-        offer, visible = await self._offer(trainer_id, total, count, session)
+        found = await self._trainers.aggregate([{"$match": key}, *_EVERYTHING], session=session).to_list(1)
+        if found:
+            trainer, before = found[0], found[0]["listing"]
+        else:
+            trainer, before = {}, await self._listings.find(key, _RATING, session=session).to_list(1)
+        total = sum(one.get("ratingSum", 0) for one in before) + stars
+        count = sum(one.get("ratingCount", 0) for one in before) + reviews
+        visible = bool(trainer.get("account"))
+        offer = _offer(trainer_id, trainer, total, count, for_sale=visible)
         changes = listing_fields(listing_of(offer, visible=visible)) | {"ratingSum": total, "ratingCount": count}
         await self._listings.update_one(key, {"$set": changes, "$inc": {"revision": 1}}, upsert=True, session=session)
 
-    async def _offer(self, trainer_id: str, total: int, count: int, session: ClientSession) -> tuple[Offer, bool]:
-        trainer = await self._trainers.find_one({"_id": ObjectId(trainer_id)}, session=session) or {}
-        offer = Offer(
-            trainer_id=trainer_id,
-            created_at=trainer.get("createdAt", _NEVER),
-            texts=_texts(trainer, "name", "studioName", "city", "studioCity"),
-            cities=_texts(trainer, "city", "studioCity"),
-            countries=_texts(trainer, "country", "studioCountry"),
-            pricing=Pricing(trainer_id=trainer_id),
-            rating_sum=total,
-            rating_count=count,
-        )
-        state: Document = {"_id": trainer.get("user"), "role": "trainer", **REACHABLE}
-        if not trainer or await self._users.find_one(state, {"_id": 1}, session=session) is None:
-            return offer, False
-        return await self._with_sale(offer, session), True
 
-    async def _with_sale(self, offer: Offer, session: ClientSession) -> Offer:
-        trainer = ObjectId(offer.trainer_id)
-        pricing = await self._pricings.find_one({"trainer": trainer}, session=session)
-        offered = await self._specializations.find({"trainer": trainer}, session=session).to_list(None)
-        days = await self._days.find({"trainer": trainer}, session=session).to_list(None)
-        return msgspec.structs.replace(
-            offer,
-            pricing=offer.pricing if pricing is None else pricings.pricing_from(pricing),
-            categories=tuple(str(one["sessionCategory"]) for one in offered),
-            days=tuple(day for window in windows(days) for day in days_of(window)),
-            sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
-        )
+_RATING: Document = {"ratingSum": 1, "ratingCount": 1}
+
+
+def _lookup(collection: str, name: str, foreign: str, local: str = "_id", *pipeline: Document) -> Document:
+    return {
+        "$lookup": {
+            "from": collection, "localField": local, "foreignField": foreign, "pipeline": list(pipeline), "as": name,
+        }
+    }  # fmt: skip
+
+
+# All that a listing follows from, beside the trainer's profile.
+_EVERYTHING = (
+    _lookup(
+        users.NAME, "account", "_id", "user", {"$match": {"role": "trainer", **REACHABLE}}, {"$project": {"_id": 1}}
+    ),
+    _lookup(pricings.NAME, "pricing", "trainer"),
+    _lookup(specializations.NAME, "offered", "trainer"),
+    _lookup(DAYS, "days", "trainer"),
+    _lookup(NAME, "listing", "_id", "_id", {"$project": _RATING}),
+)
+
+
+def _offer(trainer_id: str, trainer: Document, total: int, count: int, *, for_sale: bool) -> Offer:
+    """``trainer``: as ``_EVERYTHING`` makes it, or nothing."""
+    offer = Offer(
+        trainer_id=trainer_id,
+        created_at=trainer.get("createdAt", _NEVER),
+        texts=_texts(trainer, "name", "studioName", "city", "studioCity"),
+        cities=_texts(trainer, "city", "studioCity"),
+        countries=_texts(trainer, "country", "studioCountry"),
+        pricing=Pricing(trainer_id=trainer_id),
+        rating_sum=total,
+        rating_count=count,
+    )
+    if not for_sale:
+        return offer
+    offered = trainer["offered"]
+    return msgspec.structs.replace(
+        offer,
+        pricing=pricings.pricing_from(trainer["pricing"][0]) if trainer["pricing"] else offer.pricing,
+        categories=tuple(str(one["sessionCategory"]) for one in offered),
+        days=tuple(day for window in windows(trainer["days"]) for day in days_of(window)),
+        sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
+    )
 
 
 _SHOWN = {"terms": 0}
