@@ -12,7 +12,8 @@ from domain.errors import Code, DomainError, unavailable
 from domain.files import LARGEST
 from domain.times import whole_milliseconds
 from handlers.jobs import WakeUps
-from store.concurrency import FairLimiter, SingleFlight
+from store.concurrency import SingleFlight
+from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
 from store.command_budget import Budget, stream_budget
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader

@@ -30,8 +30,8 @@ from pymongo.read_concern import ReadConcern
 
 from domain.errors import DomainError, unavailable
 from store import command_budget, threads
-from store.concurrency import FairLimiter, KeyedTurns
 from store.failures import is_transient
+from store.fair_limiter import FairLimiter, KeyedTurns
 from store.reachability import understood_url
 
 Document = dict[str, Any]

@@ -171,7 +171,8 @@ async def _change(
     """Append the change that was decided on, unless the message already is what it would become.
 
     The entry names the state that it changes, so that several devices that change one state alike make one entry,
-    under whatever keys; and it carries the command's key, by which a repeat finds what a node committed that died since.
+    under whatever keys; and it carries the command's key, by which a repeat finds what a node committed that has died
+    since.
     """
     async with actor.submit_lock:
         member, record = await access.message(context, actor, command.message_id)

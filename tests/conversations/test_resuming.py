@@ -19,8 +19,8 @@ from handlers.messages import sync as syncing
 from handlers.messages import views
 from server.app import utc_now
 from store.command_budget import Budget, within
-from store.concurrency import FairLimiter
 from store.database import Database
+from store.fair_limiter import FairLimiter
 from store.log.reader import Entry
 from tests.conversations.counting import CountedDatabase
 from tests.conversations.services import OneNodeService
