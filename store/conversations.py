@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
@@ -111,6 +112,10 @@ class Conversations:
             loaded = await self._load(conversation_id)
             known = loaded.membership if loaded is not None and loaded.is_seen_by(user_id) else None
         return known if known is not None and user_id in known.user_ids else None
+
+    def has_begun(self, member: Membership) -> None:
+        """Its first entry is stored: from now on it is known without a look-up."""
+        self._remember(msgspec.structs.replace(member, begun=True))
 
     async def members(self, conversation_id: str) -> Membership | None:
         """The same for the server's own entries, whoever sees it."""

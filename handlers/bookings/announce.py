@@ -99,7 +99,7 @@ async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswe
     def announce(record: MessageRecord) -> Message:
         message = to_message(record, seen=False)
         if message.seq == 1:
-            views.publish(context, introduction)
+            views.publish(context, member, introduction)
         entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
         context.publisher.publish(entry, *map(rooms.user, member.user_ids))
         _tell(context, change, event)

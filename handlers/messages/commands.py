@@ -57,7 +57,7 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                views.publish(context, introduction)
+                views.publish(context, member, introduction)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message

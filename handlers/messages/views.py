@@ -187,6 +187,8 @@ async def prepare(context: PublishContext, member: Membership) -> Introduction:
     return await context.introducing.do(conversation_id, look)
 
 
-def publish(context: PublishContext, introduction: Introduction) -> None:
+def publish(context: PublishContext, member: Membership, introduction: Introduction) -> None:
+    """The conversation has begun: tell both, and look nothing more up about it."""
+    context.store.conversations.has_begun(member)
     for user_id, before in introduction.items():
         context.publisher.publish(ConversationNew(conversation=before), rooms.user(user_id))
