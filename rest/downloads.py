@@ -17,6 +17,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from domain.files import StoredFile
+from domain.networks import network_of
 from handlers.access import Actor, Visitor
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
@@ -41,6 +42,7 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
+        budget.network = network_of(caller.address)
         body: bytes = await route.handler(services.context, caller, command)
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
@@ -119,7 +121,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller, file, headers = await answered_in_time(Budget(), partial(find, request))
         # As long as its reader needs; each step of ours is bounded.
-        with command_budget.within(stream_budget(owner_of(caller), bulk=True)):
+        with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address), bulk=True)):
             return await _answer(request, services, file, headers)
 
     return handle

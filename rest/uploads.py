@@ -135,7 +135,7 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
         async with turns.turn(caller.user_id, caller.address):
             part = await file_part(request)
             # It takes as long as its sender may need; each step of ours is bounded.
-            with command_budget.within(stream_budget(owner_of(caller))):
+            with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address))):
                 answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 

@@ -133,7 +133,8 @@ class Database:
         pause = 0.005
         while True:
             try:
-                return await self._attempt(body)
+                with threads.begun():
+                    return await self._attempt(body)
             except PyMongoError as error:
                 if not is_transient(error):
                     raise

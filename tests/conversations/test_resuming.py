@@ -212,7 +212,7 @@ async def test_the_more_wait_the_later_they_are_asked_to_come_back() -> None:
 
     waiting = [asyncio.create_task(work(str(number))) for number in range(SYNCS_AT_ONCE)]
     await asyncio.sleep(0)
-    limiter._turn_seconds = 0.1
+    limiter._queue._turn_seconds = 0.1
     assert await refused() == 1000
     waiting += [asyncio.create_task(work(str(number))) for number in range(400)]
     assert 5_000 <= await refused() <= 10_200

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from store import fair_limiter
+from store import fair_limiter, fair_queue
 from store.fair_limiter import FairLimiter
 
 
@@ -20,10 +20,11 @@ def limiter(of_one: int, of_all: int, of_network: int | None = None) -> FairLimi
 
 
 def assert_nothing_is_left(turns: FairLimiter) -> None:
-    assert turns._at_work == turns._present == 0
-    assert not turns._owners
-    assert not turns._networks
-    assert not turns._ready
+    queue = turns._queue
+    assert queue._at_work == queue._present == 0
+    assert not queue._owners
+    assert not queue._networks
+    assert not queue._ready
 
 
 class Work:
@@ -130,19 +131,19 @@ async def test_what_is_remembered_is_bounded() -> None:
                 async with turns.turn(f"owner {number}", 0.0, f"network {number % 100}"):
                     pass
         # Its own entries of those who left are not kept until their turn would have come.
-        assert len(turns._ready._heap) <= 1001
+        assert len(turns._queue._ready._heap) <= 1001
     assert_nothing_is_left(turns)
 
 
 async def test_who_is_remembered_is_bounded_when_it_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fair_limiter, "_MOST_REMEMBERED", 50)
+    monkeypatch.setattr(fair_queue, "_MOST_REMEMBERED", 50)
     turns, before = limiter(1, 1), asyncio.create_task(asyncio.sleep(0))
     most = 0
     for number in range(3000):
         task = asyncio.create_task(_one(turns, f"owner {number}"))
         await before
         before = task
-        most = max(most, *(len(network.ready._ends) for network in turns._networks.values()), 0)
+        most = max(most, *(len(network.ready._ends) for network in turns._queue._networks.values()), 0)
     await before
     assert 900 <= most <= 1050
     assert_nothing_is_left(turns)
