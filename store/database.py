@@ -48,6 +48,8 @@ SNAPSHOT = ReadConcern("snapshot")
 DEFAULT_NAME = "spotter"
 # NOTES-booking.md: retries of a transaction stop after 2 s.
 TRANSACTION_PATIENCE_SECONDS = 2.0
+# Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
+TURN_PATIENCE_SECONDS = 6.0
 PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
 # Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
@@ -103,13 +105,13 @@ class Database:
         return True
 
     async def transaction(self, body: Callable[[ClientSession], Awaitable[T]], *, hot: Several[Hot] = ()) -> T:
-        """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts.
+        """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts or 6 s of waiting.
 
         The body may run more than once: it may only write to the database, and may not begin another transaction.
         ``hot`` names documents that other transactions write as well: on one node those wait for each other, owner by
         owner (of the command's budget), instead of failing each other until one of them gives up.
         """
-        budget, give_up = command_budget.current(), monotonic() + self._patience()
+        budget, give_up = command_budget.current(), monotonic() + self._at_most(TURN_PATIENCE_SECONDS)
         owner = "" if budget is None else budget.owner
         async with AsyncExitStack() as held:
             if owner:
@@ -124,12 +126,12 @@ class Database:
             return await self._transaction(body)
 
     @staticmethod
-    def _patience() -> float:
-        return min(TRANSACTION_PATIENCE_SECONDS, max(0.0, command_budget.remaining()))
+    def _at_most(seconds: float) -> float:
+        return min(seconds, max(0.0, command_budget.remaining()))
 
     async def _transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._patience()
+        give_up = loop.time() + self._at_most(TRANSACTION_PATIENCE_SECONDS)
         pause = 0.005
         while True:
             try:
