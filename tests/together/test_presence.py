@@ -292,7 +292,7 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
 
 async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two: Fleet) -> None:
     """Their last change is still to be written: what becomes of a write whose answer a frozen process did not read."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     first, second = (running.node for running in two.nodes)
     async with watcher(two.urls[1], trainer, client) as seeing, device(two.urls[1], trainer):
         async with device(two.urls[0], client, (PRESENCE,)):
