@@ -1,4 +1,4 @@
-"""What waits, in one place: single flight, write-behind, and tasks that nobody awaits.
+"""What waits: single flight, write-behind, and tasks that nobody awaits.
 
 The store is the lowest layer that waits for anything, so handlers and the server take these from here.
 """

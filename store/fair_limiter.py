@@ -19,7 +19,7 @@ _Waiter = asyncio.Future[Turn[Any]]
 class FairLimiter:
     """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's; the others wait.
 
-    In which order: see ``FairQueue``. ``refused`` makes the error for whoever waits too long; it is told in how many
+    In which order: see ``FairQueue``. ``refused`` makes the error for whoever waits too long; it is given in how many
     seconds all who wait would have had their turns.
     """
 
@@ -41,14 +41,14 @@ class FairLimiter:
 
     async def _taken(self, owner: str, patience: float, network: str) -> Turn[_Waiter]:
         mine: _Waiter = asyncio.get_running_loop().create_future()
-        line = self._queue.add(mine, owner, network)
+        backlog = self._queue.add(mine, owner, network)
         self._begin_next()
         try:
             async with asyncio.timeout(None if patience == math.inf else patience):
                 return await mine
         except BaseException as error:
             seconds = self._queue.seconds_for_all
-            if not self._queue.discard(line, mine) and not mine.cancelled():
+            if not self._queue.discard(backlog, mine) and not mine.cancelled():
                 # It was given in the moment in which the wait ended.
                 self._end(mine.result(), None)
             if isinstance(error, TimeoutError):

@@ -73,12 +73,12 @@ class _Order(Generic[V]):
 
 
 class _Owner(Generic[V]):
-    __slots__ = ("at_work", "lines")
+    __slots__ = ("at_work", "backlogs")
 
     def __init__(self) -> None:
         self.at_work = 0
         # By network: an owner may come from several.
-        self.lines: dict[str, Line[V]] = {}
+        self.backlogs: dict[str, Backlog[V]] = {}
 
 
 class _Network(Generic[V]):
@@ -89,10 +89,10 @@ class _Network(Generic[V]):
         self.at_work = 0
         self.present = 0
         # Lines whose first may begin.
-        self.ready: _Order[Line[V]] = _Order()
+        self.ready: _Order[Backlog[V]] = _Order()
 
 
-class Line(Generic[V]):
+class Backlog(Generic[V]):
     """What one owner has waiting in one network."""
 
     __slots__ = ("network", "owner", "owner_name", "present", "waiting")
@@ -109,7 +109,7 @@ class Line(Generic[V]):
 class Turn(Generic[V]):
     """That of ``what``, until it is ended; ``expected``: what it is charged at first."""
 
-    line: Line[V]
+    backlog: Backlog[V]
     what: V
     expected: float
 
@@ -129,7 +129,7 @@ class FairQueue(Generic[V]):
         self._turn_seconds = 0.0
         self._owners: dict[str, _Owner[V]] = {}
         self._networks: dict[str, _Network[V]] = {}
-        # Networks that have a line whose first may begin.
+        # Networks that have a backlog whose first may begin.
         self._ready: _Order[_Network[V]] = _Order()
         self._present = 0
         self._at_work = 0
@@ -144,27 +144,27 @@ class FairQueue(Generic[V]):
         """In how long all who are here would have had their turns."""
         return self._present * self._turn_seconds / self._of_all
 
-    def add(self, what: V, owner_name: str, network_name: str = "") -> Line[V]:
+    def add(self, what: V, owner_name: str, network_name: str = "") -> Backlog[V]:
         """It waits from now on: see ``begin``."""
         owner = self._owners.setdefault(owner_name, _Owner())
-        line = owner.lines.get(network_name)
-        if line is None:
+        backlog = owner.backlogs.get(network_name)
+        if backlog is None:
             network = self._networks.setdefault(network_name, _Network(network_name))
-            line = owner.lines[network_name] = Line(owner_name, owner, network)
-        line.present += 1
-        line.network.present += 1
+            backlog = owner.backlogs[network_name] = Backlog(owner_name, owner, network)
+        backlog.present += 1
+        backlog.network.present += 1
         self._present += 1
-        line.waiting[what] = None
-        self._arrange(line)
-        return line
+        backlog.waiting[what] = None
+        self._arrange(backlog)
+        return backlog
 
-    def discard(self, line: Line[V], what: V) -> bool:
+    def discard(self, backlog: Backlog[V], what: V) -> bool:
         """It waits no more; false when it has been given its turn, which has to be ended then."""
-        if what not in line.waiting:
+        if what not in backlog.waiting:
             return False
-        del line.waiting[what]
-        self._arrange(line)
-        self._leave(line)
+        del backlog.waiting[what]
+        self._arrange(backlog)
+        self._leave(backlog)
         return True
 
     def begin(self) -> Turn[V] | None:
@@ -173,32 +173,32 @@ class FairQueue(Generic[V]):
             return None
         expected = _cost(self._turn_seconds)
         network = self._ready.pop(expected)
-        line = network.ready.pop(expected)
-        what = next(iter(line.waiting))
-        del line.waiting[what]
-        self._count(line, 1)
+        backlog = network.ready.pop(expected)
+        what = next(iter(backlog.waiting))
+        del backlog.waiting[what]
+        self._count(backlog, 1)
         self._forget_past()
-        return Turn(line, what, expected)
+        return Turn(backlog, what, expected)
 
     def end(self, turn: Turn[V], seconds: float | None) -> None:
         """It took so long; ``None``: it was given in vain. Others may begin now."""
-        line, correction = turn.line, 0.0
+        backlog, correction = turn.backlog, 0.0
         if seconds is not None:
             self._turn_seconds += (seconds - self._turn_seconds) / 8
             correction = _cost(seconds) - turn.expected
-        self._ready.correct(line.network.name, correction)
-        line.network.ready.correct(line.owner_name, correction)
-        self._count(line, -1)
-        self._leave(line)
+        self._ready.correct(backlog.network.name, correction)
+        backlog.network.ready.correct(backlog.owner_name, correction)
+        self._count(backlog, -1)
+        self._leave(backlog)
 
-    def _leave(self, line: Line[V]) -> None:
+    def _leave(self, backlog: Backlog[V]) -> None:
         self._present -= 1
-        line.present -= 1
-        line.network.present -= 1
-        if not line.present:
-            del line.owner.lines[line.network.name]
-            if not line.owner.lines:
-                del self._owners[line.owner_name]
+        backlog.present -= 1
+        backlog.network.present -= 1
+        if not backlog.present:
+            del backlog.owner.backlogs[backlog.network.name]
+            if not backlog.owner.backlogs:
+                del self._owners[backlog.owner_name]
         if not self._present:
             # Nobody had to wait for anybody: what was is over.
             self._networks.clear()
@@ -215,20 +215,20 @@ class FairQueue(Generic[V]):
             if not network.present:
                 del self._networks[name]
 
-    def _count(self, line: Line[V], by: int) -> None:
+    def _count(self, backlog: Backlog[V], by: int) -> None:
         self._at_work += by
-        line.network.at_work += by
-        line.owner.at_work += by
-        for each in line.owner.lines.values():
+        backlog.network.at_work += by
+        backlog.owner.at_work += by
+        for each in backlog.owner.backlogs.values():
             self._arrange(each)
-        self._arrange_network(line.network)
+        self._arrange_network(backlog.network)
 
-    def _arrange(self, line: Line[V]) -> None:
-        if line.waiting and line.owner.at_work < self._of_one:
-            line.network.ready.add(line.owner_name, line)
+    def _arrange(self, backlog: Backlog[V]) -> None:
+        if backlog.waiting and backlog.owner.at_work < self._of_one:
+            backlog.network.ready.add(backlog.owner_name, backlog)
         else:
-            line.network.ready.discard(line.owner_name)
-        self._arrange_network(line.network)
+            backlog.network.ready.discard(backlog.owner_name)
+        self._arrange_network(backlog.network)
 
     def _arrange_network(self, network: _Network[V]) -> None:
         if network.ready and network.at_work < self._of_network:
