@@ -14,7 +14,8 @@ from domain.sessions import Reason
 from domain.times import whole_milliseconds
 from handlers.documents import Documents
 from handlers.jobs import WakeUps
-from store.concurrency import FairLimiter, SingleFlight
+from store.concurrency import SingleFlight
+from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from domain.files import StoredFile
+from domain.networks import network_of
 from handlers.access import Actor, Visitor
 from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
@@ -41,6 +42,7 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
+        budget.network = network_of(caller.address)
         document: Document = await route.handler(services.context, caller, command)
         etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
@@ -120,7 +122,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller, file, headers = await answered_in_time(Budget(), partial(find, request))
         # As long as its reader needs; each step of ours is bounded.
-        with command_budget.within(stream_budget(owner_of(caller), bulk=True)):
+        with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address), bulk=True)):
             return await _answer(request, services, file, headers)
 
     return handle

@@ -26,7 +26,7 @@ from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
 from store.command_budget import Budget, stream_budget
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -134,7 +134,7 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
         async with turns.turn(caller.user_id, caller.address):
             part = await file_part(request)
             # It takes as long as its sender may need; each step of ours is bounded.
-            with command_budget.within(stream_budget(owner_of(caller))):
+            with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address))):
                 answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 

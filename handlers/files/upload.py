@@ -61,7 +61,7 @@ async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Sp
         async with context.storing.turn(actor.user_id, BUDGET_SECONDS, network):
             await asyncio.to_thread(_require_sound, content_type, spool)
             return await _keep_as_it_is(context, actor, name, spool, content_type)
-    with command_budget.within(Budget(actor.user_id)):
+    with command_budget.within(Budget(actor.user_id, network)):
         async with context.storing.turn(actor.user_id, command_budget.remaining(), network):
             await asyncio.to_thread(_require_sound, content_type, spool)
         # One at a time for each process that decodes: what it made is in memory until it is written.

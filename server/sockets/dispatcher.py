@@ -114,7 +114,8 @@ class Dispatcher:
         if client.in_flight == MAX_IN_FLIGHT:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
-        work = _Command(client, connection, row, command, ack_id, Budget(connection.actor.user_id))
+        budget = Budget(connection.actor.user_id, client.socket.network)
+        work = _Command(client, connection, row, command, ack_id, budget)
         task = self._loop.create_task(self._run(work))
         self._at_work[task] = work
         task.add_done_callback(self._at_work.pop)

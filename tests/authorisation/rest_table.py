@@ -142,6 +142,8 @@ CASES = (
     rest("POST /sync",                           "401 ok  ok  blk ok  ok  ok", says={"cursors": {}}),
     rest("GET /conversations/{id}/messages",     "401 404 404 blk 404 ok  ok", World.in_conversation),
     rest("POST /conversations/{id}/messages",    "401 404 404 blk 404 ok  ok", World.in_conversation, a_message),
+    rest("GET /conversations/{id}/messages",     "401 404 404 blk 404 ok  404", World.opened),
+    rest("POST /conversations/{id}/messages",    "401 404 404 blk 404 ok  404", World.opened_to_begin, a_message),
     # Availability.
     rest("GET /me/availability",                 "401 403 ok  blk 403 403 ok"),
     rest("PUT /me/availability",                 "401 403 ok  blk 403 403 ok", says=WEEK),
