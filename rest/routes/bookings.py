@@ -25,9 +25,9 @@ ROWS = (
         "GET",
         "/bookings",
         queries.list_bookings,
-        "One's own bookings, the earliest start first",
+        "One's own bookings, the earliest start first, or what changed of them",
         command=wire.ListBookings,
-        answer=wire.BookingPage,
+        answer=wire.BookingPage | wire.ChangedBookingsAnswer,
         bulky=True,
     ),
     Route(
