@@ -40,11 +40,11 @@ STEP = st.one_of(
     _step(
         "marks", trainer=TRAINER, mine=st.booleans(), back=st.integers(0, 3),
         kind=st.sampled_from(["seen", "delivered"]),
-    ),  # fmt: skip
+    ),
     _step("mutes", trainer=TRAINER, until=UNTIL),
     _step("sees_all"),
     _ALTERS,
-)
+)  # fmt: skip
 
 
 class TwoDevices(RuleBasedStateMachine):

@@ -193,7 +193,7 @@ class Talk:
         assert state["head"] == self.head
         assert state["messages"] == [self.wire(said) for said in self.messages if said.id in held]
         assert state["marks"] == {user_id: (marks.seen, marks.delivered) for user_id, marks in self.marks.items()}
-        assert len(held) >= min(FIRST_MESSAGES, len(self.messages))
+        assert held or not self.messages
         if len(held) == len(self.messages):
             assert state["unread"] == self.unread(user)
 
