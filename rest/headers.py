@@ -51,7 +51,7 @@ _EXPOSED = f"Retry-After, {HEADER}, Content-Range, Accept-Ranges"
 _PREFLIGHT_SECONDS = "600"
 
 
-class Origins:
+class AllowedOrigins:
     """The origins that browsers may call from; ``*`` for any (development)."""
 
     def __init__(self, allowed: Collection[str]) -> None:
@@ -61,7 +61,7 @@ class Origins:
         return "*" in self._allowed or origin.lower() in self._allowed
 
 
-def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) -> Signal:
+def header_signal(origins: AllowedOrigins, *, secure: bool, exempt: tuple[str, ...]) -> Signal:
     """For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
@@ -78,7 +78,7 @@ def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) ->
     return add
 
 
-def preflight_middleware(origins: Origins, exempt: tuple[str, ...]) -> Middleware:
+def preflight_middleware(origins: AllowedOrigins, exempt: tuple[str, ...]) -> Middleware:
     """Answers a browser's question before a request from another origin."""
 
     @web.middleware
@@ -98,7 +98,7 @@ def preflight_middleware(origins: Origins, exempt: tuple[str, ...]) -> Middlewar
     return preflight
 
 
-def _add_cors(request: web.Request, response: web.StreamResponse, origins: Origins) -> None:
+def _add_cors(request: web.Request, response: web.StreamResponse, origins: AllowedOrigins) -> None:
     response.headers.add(hdrs.VARY, "Origin")
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origins.allows(origin):

@@ -116,7 +116,7 @@ class SyncCursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Sync(Command, frozen=True, kw_only=True):
-    """``cursors``: the last ``seq`` received of each conversation the device knows, alone or with its ``state``.
+    """``cursors``: the last ``seq`` received of each conversation the device has, alone or with its ``state``.
 
     ``only``: leave out the conversations that are not named. ``limit``: entries an answer.
     """

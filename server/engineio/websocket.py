@@ -1,6 +1,7 @@
-"""RFC 6455, 5.1: a server closes the connection upon a client's frame that is not masked; aiohttp's reader takes it.
+"""The WebSocket transport, without futures, queues or tasks.
 
-A WebSocket without futures, queues or tasks.
+aiohttp's reader accepts frames of a client that are not masked, upon which RFC 6455, 5.1 has the server close the
+connection; so the masks are checked here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from server.engineio import transport as reasons
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Owner, SharedTransportState
+    from server.engineio.transport import SharedTransportState, TransportOwner
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
@@ -25,7 +26,10 @@ _SHORT: Final = 6
 
 
 class Masking:
-    """Looks at the head of each frame in a stream of them, however the stream is cut."""
+    """Looks at the head of each frame in a stream of them, however the stream is cut.
+
+    RFC 6455, 5.1: a server closes the connection upon a frame that is not masked; aiohttp's reader takes it.
+    """
 
     __slots__ = ("_begun", "_left")
 
@@ -68,6 +72,8 @@ class Masking:
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _SENDABLE_CODES: Final = range(1000, 5000)
+# What is gathered beyond this is written before more is added: copying it again would cost more than the system call.
+GATHERED_BYTES: Final = 16_384
 
 
 def _discard(data: bytes) -> None:
@@ -81,7 +87,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
+    __slots__ = ("_clogged", "_gathered", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -89,11 +95,15 @@ class WebSocketTransport(WebSocketDataQueue):
 
     name: Final = "websocket"
 
-    def __init__(self, transport: asyncio.Transport, shared: SharedTransportState, owner: Owner, most: int) -> None:
-        self.owner: Owner | None = owner
+    def __init__(
+        self, transport: asyncio.Transport, shared: SharedTransportState, owner: TransportOwner, most: int
+    ) -> None:
+        self.owner: TransportOwner | None = owner
         self._transport = transport
         self._shared = shared
         self._clogged = False
+        # What is written with the next flush.
+        self._gathered = b""
         self._held: list[Any] | None = None
         self._open = True
         # The reader refuses a message as large as its limit; what was announced must fit.
@@ -105,7 +115,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     @property
     def buffered(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + len(self._gathered)
 
     def send_text(self, payload: bytes) -> None:
         counters = self._shared.counters
@@ -130,6 +140,23 @@ class WebSocketTransport(WebSocketDataQueue):
         self._write(frame.wire)
 
     def _write(self, wire: bytes) -> None:
+        gathered = self._gathered
+        if not gathered:
+            self._gathered = wire
+            self._shared.writes.schedule(self)
+        elif len(gathered) < GATHERED_BYTES:
+            self._gathered = gathered + wire
+        else:
+            self._gathered = wire
+            self._put(gathered)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        gathered, self._gathered = self._gathered, b""
+        if gathered:
+            self._put(gathered)
+
+    def _put(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
         if self._clogged and self._transport.get_write_buffer_size() > self._shared.limits.buffered_bytes:
             self.cut_slow()
@@ -141,7 +168,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._open:
             self._shared.counters.aborted_slow += 1
         self.abort()
-        self._lose(reasons.TRANSPORT_ERROR)
+        self._end(reasons.TRANSPORT_ERROR)
 
     # --- the reader's side ---
 
@@ -167,11 +194,12 @@ class WebSocketTransport(WebSocketDataQueue):
     def _peer_closed(self, code: int) -> None:
         if self._open:
             self._open = False
+            self.flush()
             self._transport.write(frames.close_wire(code if code in _SENDABLE_CODES else WSCloseCode.OK))
             # A peer that reads nothing must not keep the buffer alive.
             self._shared.closing.start(self)
         self._transport.close()
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """The reader met bytes that are no WebSocket, or a message that is too large."""
@@ -212,6 +240,7 @@ class WebSocketTransport(WebSocketDataQueue):
         self._open = False
         if self._transport.is_closing():
             return
+        self.flush()
         self._transport.write(frames.close_wire(code))
         self._shared.closing.start(self)
         self.resume_reading()
@@ -219,9 +248,10 @@ class WebSocketTransport(WebSocketDataQueue):
     def abort(self) -> None:
         """Drop the connection and whatever was not written yet."""
         self._open = False
+        self._gathered = b""
         self._transport.abort()
 
-    def _lose(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.on_lost(reason)
@@ -250,8 +280,9 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open = False
+        self._gathered = b""
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
         self._read = _discard  # the reader refers back to us: let both go at once
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)
