@@ -133,16 +133,12 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
 
 
 class BookingPage(Answer, frozen=True, kw_only=True):
-    items: list[BookingAnswer]
-    next_cursor: str | None
-
-
-class ChangedBookingsAnswer(Answer, frozen=True, kw_only=True):
-    """What changed, the oldest change first; ``changes`` is the next ``changedAfter``."""
+    """By start it has ``next_cursor``; what changed has ``changes``, the next ``changedAfter``, and ``has_more``."""
 
     items: list[BookingAnswer]
-    changes: str
-    has_more: bool
+    next_cursor: str | msgspec.UnsetType | None = msgspec.UNSET
+    changes: str | msgspec.UnsetType = msgspec.UNSET
+    has_more: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class CancellationPreview(Answer, frozen=True, kw_only=True):

@@ -15,7 +15,6 @@ from domain.times import from_wire
 from domain.wire.bookings import (
     BookingAnswer,
     BookingPage,
-    ChangedBookingsAnswer,
     GetBooking,
     ListBookings,
     PartyCard,
@@ -67,9 +66,7 @@ class ChangesCursor(msgspec.Struct, frozen=True):
     number: Seq
 
 
-async def list_bookings(
-    context: ReadContext, actor: Actor, command: ListBookings
-) -> BookingPage | ChangedBookingsAnswer:
+async def list_bookings(context: ReadContext, actor: Actor, command: ListBookings) -> BookingPage:
     """By start, the earliest first, or by what changed; an administrator, who has none, gets an empty list."""
     if command.changed_after is not None:
         return await _changed(context, actor, command, command.changed_after)
@@ -93,9 +90,7 @@ async def list_bookings(
     )
 
 
-async def _changed(
-    context: ReadContext, actor: Actor, command: ListBookings, changed_after: str
-) -> ChangedBookingsAnswer:
+async def _changed(context: ReadContext, actor: Actor, command: ListBookings, changed_after: str) -> BookingPage:
     """What is filtered now may have been told before; a list that leaves anything out would hide that it changed."""
     others = (("status", command.status), ("from", command.since), ("to", command.until), ("cursor", command.cursor))
     beside = tuple(FieldError(name, "does not go with changedAfter") for name, value in others if value is not None)
@@ -105,11 +100,11 @@ async def _changed(
     if changed_after:
         place = decode_cursor(ChangesCursor, changed_after, "changedAfter")
     if actor.is_admin:
-        return ChangedBookingsAnswer(items=[], changes=encode_cursor(place), has_more=False)
+        return BookingPage(items=[], changes=encode_cursor(place), has_more=False)
     found = await context.store.booking_changes.since(actor.role, actor.profile_id, place.number, command.limit)
     items = take_within_size(await booking_views(context, [booking for _, booking in found.bookings]))
     reached = found.bookings[len(items) - 1][0] if items else found.start
-    return ChangedBookingsAnswer(
+    return BookingPage(
         items=items,
         changes=encode_cursor(ChangesCursor(reached)),
         has_more=found.has_more or len(items) < len(found.bookings),

@@ -27,7 +27,7 @@ ROWS = (
         queries.list_bookings,
         "One's own bookings, the earliest start first, or what changed of them",
         command=wire.ListBookings,
-        answer=wire.BookingPage | wire.ChangedBookingsAnswer,
+        answer=wire.BookingPage,
         bulky=True,
     ),
     Route(

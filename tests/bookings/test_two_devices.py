@@ -85,4 +85,4 @@ async def test_who_comes_and_goes_ends_where_one_is_who_stayed(market: Market) -
 
 @pytest.mark.soak
 async def test_who_comes_and_goes_ends_where_one_is_who_stayed_for_long(market: Market) -> None:
-    await run_machine(TwoDevices, 100, 50, market=market)
+    await run_machine(TwoDevices, 40, 40, market=market)
