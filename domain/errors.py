@@ -32,6 +32,8 @@ class Code(StrEnum):
     INVALID_CODE = "invalid_code"
     RATE_LIMITED = "rate_limited"
     INTERNAL = "internal"
+    # Ours beside the contract's (docs/decisions/0021): HTTP asks for its status.
+    NOT_IMPLEMENTED = "not_implemented"
     UNAVAILABLE = "unavailable"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from domain.errors import Code, DomainError, unavailable
 from domain.files import LARGEST
 from domain.times import whole_milliseconds
+from handlers.documents import Documents
 from handlers.jobs import WakeUps
 from store.concurrency import FairLimiter, SingleFlight
 from store.fair_space import FairSpace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
 SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
+# Calendar feeds: of thousands of bookings one takes seconds of CPU, and two megabytes.
+FEEDS_WRITTEN_AT_ONCE, FEED_BYTES = 2, 32_000_000
 # Uploads that are whole, on their way into the database: a client's pace holds none of these turns.
 STORING_AT_ONCE, STORING_OF_ONE_NETWORK, STORING_OF_ONE_USER = 16, 8, 2
 # What uploads have on disk before they are whole, on a node: four of the largest of one user.
@@ -227,6 +230,8 @@ class ReminderContext(PublishContext, Protocol):
 class FeedContext(ReadContext, Protocol):
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def feeds(self) -> Documents: ...
 
 
 class ConversationContext(PublishContext, Protocol):
@@ -291,6 +296,9 @@ class Context:
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))
+    feeds: Documents = field(
+        default_factory=lambda: Documents(FEED_BYTES, FairLimiter(1, FEEDS_WRITTEN_AT_ONCE, no_turn))
+    )
     storing: FairLimiter = field(
         default_factory=lambda: FairLimiter(STORING_OF_ONE_USER, STORING_AT_ONCE, no_turn, STORING_OF_ONE_NETWORK)
     )

@@ -6,7 +6,6 @@ One range is answered as a part, several with the whole; a download takes no mor
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -18,6 +17,7 @@ from aiohttp import hdrs, web
 
 from domain.files import StoredFile
 from handlers.access import Actor, Visitor
+from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
 from rest.limits import take
@@ -30,7 +30,7 @@ _CACHE = "private, max-age=300"
 
 
 def document_handler(route: Route, services: Services) -> HttpHandler:
-    """For rows that name what they produce; the handler answers bytes."""
+    """For rows that name what they produce; the handler answers a ``Document``, written for who does not have it."""
     parser = Parser(route)
     assert route.produces is not None
     content_type = f"{route.produces}; charset=utf-8"
@@ -41,11 +41,12 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
-        body: bytes = await route.handler(services.context, caller, command)
-        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        document: Document = await route.handler(services.context, caller, command)
+        etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
         if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
+        body = await document.write()
         return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: content_type})
 
     async def handle(request: web.Request) -> web.StreamResponse:

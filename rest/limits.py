@@ -12,7 +12,7 @@ from domain.networks import network_of
 from handlers.access import Actor, Visitor
 
 # Never the e-mail address alone: a stranger could use up what its owner needs.
-Key = Literal["caller", "address", "address+email"]
+Key = Literal["caller", "address", "address+email", "session"]
 
 
 class Limiter(Protocol):
@@ -61,19 +61,28 @@ RESET_TOKEN = RateClass("reset_token", (Limit(20, _MINUTE, "address"),))
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
 
 
-# Taken before authentication reads anything; all users of an address together.
+# Taken before authentication reads anything, by tokens that we signed; all users of an address together.
 ADDRESS = RateClass("address", (Limit(12_000, _MINUTE, "address"),))
-# Each token of a session that has ended costs two reads. Expired ones cost none and do not count.
+# Tokens that nobody signed: they cost no read, and keep nobody out whose token is good. Expired ones do not count.
 FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
-# The slots of the largest schedule take some 90 ms of CPU.
+# Each token of a session that has ended costs two reads; it is refused by its session, whose owner's others go on.
+FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
+# A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
+CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
 
-async def require_room(limiter: Limiter, rate: RateClass, caller: Actor | Visitor) -> None:
-    """Raises ``rate_limited`` when the caller has used up what ``take`` would take; takes nothing."""
-    for limit in _counted(rate, False):
-        key = _key(limit.by, caller, None)
+async def require_room(limiter: Limiter, rate: RateClass, key: str) -> None:
+    """Raises ``rate_limited`` when all that ``take_for`` may take for ``key`` is taken; takes nothing."""
+    for limit in rate.limits:
         _refuse(await limiter.look(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
+
+
+async def take_for(limiter: Limiter, rate: RateClass, key: str) -> None:
+    """As ``take``, of what is neither a caller's nor an address's own."""
+    for limit in rate.limits:
+        _refuse(await limiter.wait_for(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
 
 
 def _refuse(wait: float) -> None:

@@ -95,8 +95,7 @@ class FilePart:
         self.name = part.filename
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises ``malformed`` for what breaks off, 408 for what does not come, ``validation_failed`` for more than one
-        part."""
+        """Raises ``malformed`` for what breaks off or does not come, ``validation_failed`` for more than one part."""
         while chunk := await self._pace.read(self._part.read_chunk(_CHUNK_BYTES)):
             yield bytes(chunk)
         if await self._pace.read(self._reader.next()) is not None:
@@ -105,7 +104,7 @@ class FilePart:
 
 async def file_part(request: web.Request) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
-    ``malformed``, 408 or ``validation_failed``."""
+    ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
         raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:

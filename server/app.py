@@ -32,7 +32,7 @@ from server.http.connections import HttpConnections
 from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
-from server.operations import Operations, RedisHealth
+from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Presence
@@ -64,6 +64,8 @@ SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 # Besides WebSockets; a socket that polls takes two.
 CONNECTIONS_PER_ADDRESS = 600
+# Of one network to the operators' port.
+_OPERATORS_CONNECTIONS = 64
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -86,7 +88,7 @@ class Node:
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.peers = WorkerPeers(ipc, self.metrics.render) if ipc is not None else None
+        self.peers = WorkerPeers(ipc, self.metrics.render, self._readiness) if ipc is not None else None
         self.draining = False
         # Until then nothing is served that needs the database.
         self.prepared = False
@@ -111,8 +113,14 @@ class Node:
         # Behind proxies an address is one of them, and they have limits of their own.
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
         self.http = HttpConnections(most)
-        self.app = self._make_app()
-        self._listener = Listener(self.app, self.http, settings, self.peers)
+        self.app, operations = self._make_apps()
+        shared = self.peers is not None
+        self._listener = Listener(self.app, self.http, settings.public, shared=shared, peers=self.peers)
+        self._operations_listener: Listener | None = None
+        if (place := settings.operations) is not None:
+            connections = HttpConnections(_OPERATORS_CONNECTIONS)
+            self._operations_listener = Listener(operations, connections, place, shared=shared)
+        self.operations_url: str | None = None
         self.background = Background()
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
@@ -183,7 +191,8 @@ class Node:
             **workers,
         )
 
-    def _make_app(self) -> web.Application:
+    def _make_apps(self) -> tuple[web.Application, web.Application]:
+        """What is public and what is the operators': one and the same where these have no port of their own."""
         metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
@@ -198,22 +207,32 @@ class Node:
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
-            authenticate=self.authenticator.actor,
+            authenticator=self.authenticator,
             limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         app.middlewares.append(refusing_until(lambda: self.prepared))
-        Operations(
+        self._operations = Operations(
             self.database,
             self.redis,
             self._rendered_metrics,
             lambda: self.draining,
             lambda: self.prepared,
             lambda: self.freshness.current,
-        ).attach(app)
+            None if self.peers is None else self.peers.others_readiness,
+        )
+        self._operations.attach_public(app)
+        own = app
+        if self.settings.operations is not None:
+            own = operations_app()
+            self._operations.attach_public(own)
+        self._operations.attach(own)
         self.gateway.attach(app)
-        return app
+        return app, own
+
+    async def _readiness(self) -> bytes:
+        return await self._operations.brief()
 
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
@@ -226,16 +245,18 @@ class Node:
         return client_address(request.remote, forwarded, self.settings.trusted_proxies)
 
     async def start(self) -> str:
-        """Prepare the database and listen; answers the URL.
+        """Prepare the database and listen; answers the public URL.
 
         A database that does not answer is waited for beside: ``preparation`` ends when all is served, and raises what
-        ``prepare`` does. Raises ``OSError`` or ``Misconfigured``.
+        ``prepare`` does. Raises ``CannotListen`` or ``Misconfigured``.
         """
         preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self.store.prepare))
         done, _ = await asyncio.wait([preparing], timeout=LISTEN_AFTER_SECONDS)
         self.preparation = asyncio.get_running_loop().create_task(self._begin(preparing))
         if done:
             await self.preparation
+        if self._operations_listener is not None:
+            self.operations_url = await self._operations_listener.start()
         return await self._listener.start()
 
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
@@ -282,8 +303,16 @@ class Node:
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
-        # The driver ends its sessions at MongoDB, and waits for an answer.
-        await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
+        # The driver ends its sessions at MongoDB, and waits for an answer. Operators may see until then that it drains.
+        await asyncio.gather(
+            draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database"),
+            self._stop_operations(),
+        )
+
+    async def _stop_operations(self) -> None:
+        if self._operations_listener is not None:
+            await self._operations_listener.close()
+            await draining.within(draining.WRITES_SECONDS, self._operations_listener.stop(), "operations")
 
     async def _leave_cluster(self) -> None:
         await self.presence.stop_registering()

@@ -149,6 +149,16 @@ class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+class PartyChanges(msgspec.Struct, frozen=True):
+    """Bookings with one other party: how many, and sums over their versions, last changes and starts."""
+
+    user_id: str
+    count: int
+    versions: int
+    changed: int
+    starts: int
+
+
 @repository
 class Bookings:
     def __init__(self, database: Database) -> None:
@@ -191,21 +201,33 @@ class Bookings:
             busy.setdefault(str(one["trainer"]), []).append(taken)
         return busy
 
+    async def changes_by_party(self, wanted: BookingFilter, user_id: str, limit: int) -> list[PartyChanges]:
+        """What a page of these bookings follows from, by the other party than ``user_id``.
+
+        Whatever changes one of them changes a sum.
+        """
+        other = {"$cond": [{"$eq": ["$clientUser", ObjectId(user_id)]}, "$trainerUser", "$clientUser"]}
+        sums = {
+            "count": {"$sum": 1},
+            "versions": {"$sum": "$version"},
+            "changed": {"$sum": {"$toLong": "$updatedAt"}},
+            "starts": {"$sum": {"$toLong": "$startsAt"}},
+        }
+        found = await self._bookings.aggregate(
+            [
+                {"$match": _query(wanted)},
+                {"$sort": dict(_LISTED)},
+                {"$limit": limit},
+                {"$group": {"_id": other, **sums}},
+                {"$sort": {"_id": ASCENDING}},
+            ]
+        ).to_list(None)
+        # Sums of instants are the driver's own kind of integer.
+        return [PartyChanges(str(one["_id"]), *(int(one[name]) for name in sums)) for one in found]
+
     async def page(self, wanted: BookingFilter, after: BookingCursor | None, limit: int) -> list[Booking]:
         """By start, the earliest first; ``until`` is exclusive."""
-        query: Document = {}
-        for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
-            if profile_id is not None:
-                query[name] = ObjectId(profile_id)
-        if wanted.statuses is not None:
-            query["status"] = {"$in": list(wanted.statuses)}
-        starts: Document = {}
-        if wanted.since is not None:
-            starts["$gte"] = wanted.since
-        if wanted.until is not None:
-            starts["$lt"] = wanted.until
-        if starts:
-            query["startsAt"] = starts
+        query = _query(wanted)
         if after is not None:
             query["$or"] = [
                 {"startsAt": {"$gt": after.starts_at}},
@@ -273,6 +295,23 @@ class Bookings:
 def _changed(gone: str) -> Document:
     """An update that takes a field away, and says that the parties have not been told."""
     return {**_CHANGED, "$unset": {**_CHANGED["$unset"], gone: ""}}
+
+
+def _query(wanted: BookingFilter) -> Document:
+    query: Document = {}
+    for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
+        if profile_id is not None:
+            query[name] = ObjectId(profile_id)
+    if wanted.statuses is not None:
+        query["status"] = {"$in": list(wanted.statuses)}
+    starts: Document = {}
+    if wanted.since is not None:
+        starts["$gte"] = wanted.since
+    if wanted.until is not None:
+        starts["$lt"] = wanted.until
+    if starts:
+        query["startsAt"] = starts
+    return query
 
 
 def _free(now: datetime) -> Document:

@@ -23,6 +23,7 @@ from store import (
     profiles,
     publish_outages,
     registrations,
+    respelling,
     reviews,
     revocations,
     sessions,
@@ -57,6 +58,7 @@ from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.reachability import require
 from store.registrations import Registrations
+from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
@@ -92,6 +94,7 @@ SCHEMAS = (
     *calendars.SCHEMAS,
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
+    *respelling.SCHEMAS,
 )
 
 
@@ -119,6 +122,7 @@ class Store:
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
         self.reviews = Reviews(database, self.listings)
+        self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(
             database,
@@ -144,7 +148,7 @@ class Store:
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
         )
         self.accounts = Accounts(
             database,
@@ -168,6 +172,7 @@ class Store:
         await prepare(self.database, SCHEMAS)
         await self.log.projections.repair_recent()
         await self.listings.repair()
+        await self.respelling.begin()
 
     async def drain(self) -> None:
         await self.log.drain()

@@ -1,4 +1,4 @@
-"""Reading messages back by what they say, and by ``sync``, whose one cursor a conversation is enough."""
+"""``sync``: reading back what was missed, for which one cursor a conversation is enough."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from domain.conversations import Conversation
-from domain.errors import invalid
 from domain.messages import MessageRecord
 from domain.wire.conversations import (
     LogEntry,
-    MessagePage,
-    SearchMessages,
     Sync,
     SyncAnswer,
     SyncCursor,
@@ -23,34 +20,11 @@ from domain.wire.conversations import (
 )
 from domain.wire.fields import MAX_SEQ
 from domain.wire.pages import ANSWER_BYTES, size, take_within_size
-from handlers import access
 from handlers.access import Actor
 from handlers.context import ReadContext, SyncContext
 from handlers.messages import views
 from store import command_budget
 from store.log.reader import Entry
-
-
-async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
-    """Messages of one's conversations that contain the query, whatever its case; newest first."""
-    query = command.query.strip()
-    if not query:
-        raise invalid("query", "is blank")
-    before = _cursor(command.cursor)
-    if command.conversation_id is not None:
-        ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
-    else:
-        ids = await context.store.conversations.all_ids(actor.user_id)
-    records = await context.store.log.read.search(ids, query, before, command.limit + 1)
-    page = take_within_size(await views.seen_messages(context, records[: command.limit]))
-    return MessagePage(items=page, next_cursor=page[-1].id if len(records) > len(page) else None)
-
-
-def _cursor(cursor: str | None) -> str | None:
-    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
-        raise invalid("cursor", "is not one that this search gave")
-    return cursor
-
 
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
 UNNAMED = 100

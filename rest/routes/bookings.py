@@ -6,6 +6,7 @@ from domain.wire import bookings as wire
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
 from rest.downloads import document_handler
+from rest.limits import CALENDAR
 from rest.route import Route
 
 _NAMES = {"id": "bookingId"}
@@ -94,6 +95,7 @@ ROWS = (
         public=True,
         adapter=document_handler,
         produces="text/calendar",
+        rate=CALENDAR,
         bulky=True,
     ),
 )

@@ -41,6 +41,7 @@ class Client:
         "checking",
         "connections",
         "expires_at",
+        "failures",
         "in_flight",
         "over_limit",
         "reading",
@@ -67,6 +68,8 @@ class Client:
         self.submit_lock = asyncio.Lock()
         # Of the commands with large answers one is at work.
         self.reading = asyncio.Lock()
+        # Tokens of nobody that it has shown since it was last admitted.
+        self.failures = 0
         self.in_flight = 0
         self.over_limit = 0
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.

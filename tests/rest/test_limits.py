@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from handlers.access import Visitor
+from rest.adapter import owner_of
 from store.database import Database
+from tests.harness.databases import profiled
 from tests.rest.surface import PASSWORD, Surface, serve
 
 EMAIL = "ann@example.com"
@@ -66,21 +69,33 @@ async def test_an_ipv6_network_is_one_caller(limited: Surface) -> None:
 
 
 async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> None:
-    async with serve(database, rate_limit_scale=0.005) as surface:
+    async with serve(database, rate_limit_scale=0.025) as surface:
         paths = [f"/calendar/{n:040}.ics" for n in range(4)]
         assert [(await surface.get(path)).code for path in paths] == ["not_found"] * 3 + ["rate_limited"]
         assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"
 
 
-async def test_tokens_of_ended_sessions_are_limited_by_network_before_anything_is_read(limited: Surface) -> None:
+async def test_tokens_of_an_ended_session_are_limited_before_anything_is_read(limited: Surface) -> None:
     ended = (await limited.sign_up())["accessToken"]
     good = (await limited.login(EMAIL)).body["accessToken"]
     assert (await limited.post("/auth/logout", token=ended)).status == 204
-    statuses = [(await limited.get("/me", token=ended)).status for _ in range(601)]
-    assert statuses == [401] * 600 + [429]
-    # The network is refused whatever it shows; others are not.
-    assert (await limited.get("/me", token=good)).status == 429
-    assert (await limited.get("/me", token=good, address="198.51.100.7")).status == 200
+    statuses = [(await limited.get("/me", token=ended)).status for _ in range(61)]
+    assert statuses == [401] * 60 + [429]
+    # The session is refused wherever it comes from, and no other of its owner's.
+    assert (await limited.get("/me", token=ended, address="198.51.100.7")).status == 429
+    assert (await limited.get("/me", token=good)).status == 200
+
+
+async def test_a_flood_of_bad_tokens_is_limited_and_keeps_no_good_one_of_its_network_out(limited: Surface) -> None:
+    good = (await limited.sign_up())["accessToken"]
+    bad = good[:-4] + "AAAA"
+    async with profiled(limited.database) as reads:
+        statuses = [(await limited.get("/me", token=bad)).status for _ in range(601)]
+        assert statuses == [401] * 600 + [429]
+        assert await reads() == 0
+        assert (await limited.get("/me", token=good)).status == 200
+        assert await reads() >= 2
+    assert (await limited.get("/me", token=bad, address="198.51.100.7")).status == 401
 
 
 async def test_each_token_has_one_spelling(surface: Surface) -> None:
@@ -97,3 +112,17 @@ async def test_each_token_has_one_spelling(surface: Surface) -> None:
         assert (await surface.post("/auth/refresh", body)).status == 401
     assert (await surface.get("/me", token=access)).status == 200
     assert (await surface.post("/auth/refresh", {"refreshToken": refresh})).status == 200
+
+
+def test_the_reads_of_a_visitor_are_those_of_its_network() -> None:
+    owners = [owner_of(Visitor(address)) for address in ("2001:db8:1:1::1", "2001:db8:1:1::2", "2001:db8:1:2::1")]
+    assert owners[0] == owners[1] != owners[2]
+
+
+async def test_what_costs_much_has_a_rate_of_its_own(limited: Surface) -> None:
+    """Slots and calendar feeds, which anybody may ask for."""
+    slots = f"/trainers/{'0' * 24}/slots?from=2027-01-01&to=2027-01-02"
+    for path in (slots, f"/calendar/{'x' * 43}.ics"):
+        statuses = [(await limited.get(path)).status for _ in range(121)]
+        assert statuses == [404] * 120 + [429], path
+    assert (await limited.get(slots, address="198.51.100.7")).status == 404

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from server.draining import DRAIN_SECONDS
-from tests.faults.served import run, serving
+from tests.faults.served import STARTED_WITHIN_SECONDS, run, serving
 from tests.harness.nodes import RunningNode
 from tests.server.sockets.raw import admitted
 
@@ -28,6 +30,7 @@ PRODUCTION = {
     "STRIPE_PUBLISHABLE_KEY": "pk_live_x",
     "STRIPE_WEBHOOK_SECRETS": "whsec_x",
     "RATE_LIMIT_SCALE": "1",
+    "OPERATIONS_PORT": "0",
 }
 EMAIL = "root@example.com"
 PASSWORD = "a long enough password"
@@ -66,7 +69,7 @@ async def test_production_refuses_what_is_weak(tmp_path: Path) -> None:
 async def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     code, _, err = await run(tmp_path, ENVIRONMENT="production", JWT_SECRET="", RATE_LIMIT_SCALE="5")
     assert code == 2
-    for name in PRODUCTION.keys() - {"ENVIRONMENT"}:
+    for name in PRODUCTION.keys() - {"ENVIRONMENT", "OPERATIONS_PORT"}:
         assert f"  {name}: " in err
 
 
@@ -164,6 +167,44 @@ async def test_with_its_port_taken_it_says_so(tmp_path: Path, database_url: str,
     assert (code, out) == (1, "")
     assert port in err and "PORT" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_with_the_operators_port_taken_it_says_so(
+    tmp_path: Path, database_url: str, redis_url: str, workers: str
+) -> None:
+    urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
+    somebody = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with somebody:
+        port = str(somebody.sockets[0].getsockname()[1])
+        code, out, err = await run(tmp_path, OPERATIONS_PORT=port, WORKERS=workers, **urls)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Set OPERATIONS_PORT."
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_in_production_operators_have_a_port_of_their_own(
+    tmp_path: Path, database_url: str, redis_url: str, workers: str
+) -> None:
+    urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "HOST": "127.0.0.1"}
+    async with serving(tmp_path, **{**PRODUCTION, **urls, "WORKERS": workers}) as served:
+        own = (await served.prints(re.compile(r"^Operations at (http://127\.0\.0\.1:[0-9]+)$", re.MULTILINE)))[1]
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            for path in ("/metrics", "/readyz"):
+                async with http.get(served.url + path) as refused:
+                    assert (refused.status, refused.content_type) == (404, "application/problem+json")
+            async with http.get(f"{served.url}/healthz") as alive:
+                assert alive.status == 200
+            async with asyncio.timeout(STARTED_WITHIN_SECONDS), http.get(f"{own}/readyz") as ready:
+                assert ready.status == 200
+                assert (await ready.json()).get("workers") == (None if workers == "1" else "2 of 2 ready")
+            async with http.get(f"{own}/metrics") as metrics:
+                page = await metrics.text()
+                assert all((f'worker="{number}"' in page) == (workers == "2") for number in range(2))
+        code, _ = await served.terminate()
+    assert code == 0
 
 
 async def test_it_serves_and_ends_with_nothing_to_say(tmp_path: Path, database_url: str, redis_url: str) -> None:
