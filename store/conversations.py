@@ -171,6 +171,11 @@ class Conversations:
         found = await self._conversations.find({"_id": {"$in": ids}}).to_list(None) if ids else []
         return {str(document["_id"]): _record(document) for document in found}
 
+    async def own_participants(self, user_id: str) -> list[ParticipantRecord]:
+        """The user's side of every conversation, with its watermarks as they stand."""
+        found = await self._participants.find({"userId": ObjectId(user_id)}).to_list(None)
+        return [_participant(document) for document in found]
+
     async def participants(self, conversation_ids: Iterable[str]) -> dict[str, list[ParticipantRecord]]:
         """The participants of each conversation, with their present watermarks."""
         ids = [ObjectId(i) for i in conversation_ids]
@@ -181,10 +186,13 @@ class Conversations:
                 by_conversation.setdefault(record.conversation_id, []).append(record)
         return by_conversation
 
-    async def mute(self, participant_id: str, until: datetime | None, now: datetime) -> None:
-        await self._participants.update_one(
-            {"_id": ObjectId(participant_id)}, {"$set": {"mutedUntil": until, "updatedAt": now}}
+    async def mute(self, participant_id: str, until: datetime | None, now: datetime) -> bool:
+        """Whether that changed anything."""
+        result = await self._participants.update_one(
+            {"_id": ObjectId(participant_id), "mutedUntil": {"$ne": until}},
+            {"$set": {"mutedUntil": until, "updatedAt": now}},
         )
+        return bool(result.modified_count)
 
     async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
         """The conversation that was there first, as soon as a majority has it."""
@@ -299,4 +307,5 @@ def _participant(document: Document) -> ParticipantRecord:
         seen_seq=document.get("seenSeq", 0),
         delivered_seq=document.get("deliveredSeq", 0),
         muted_until=document.get("mutedUntil"),
+        updated_at=document["updatedAt"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from store import (
     accounts,
     availability,
+    booking_changes,
     booking_transactions,
     bookings,
     bookmarks,
@@ -32,6 +33,7 @@ from store import (
 )
 from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
+from store.booking_changes import BookingChanges
 from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
@@ -86,6 +88,7 @@ SCHEMAS = (
     *idempotency.SCHEMAS,
     *availability.SCHEMAS,
     *bookings.SCHEMAS,
+    *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
@@ -142,6 +145,7 @@ class Store:
         self.revocations = Revocations(database)
         self.files = Files(database)
         self.bookings = Bookings(database)
+        self.booking_changes = BookingChanges(database)
         self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.outbox = Outbox(database)

@@ -136,6 +136,14 @@ class LogReader:
         found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
         return [_folded(message_record(document), waiting) for document in reversed(found)]
 
+    async def after(self, conversation_id: str, after_seq: int, limit: int) -> list[MessageRecord]:
+        """The ``limit`` messages after a ``seq``, ascending."""
+        after = {"$gt": after_seq}
+        query: Document = {"conversationId": ObjectId(conversation_id), "seq": after, "change": {"$exists": False}}
+        waiting = await self._waiting([conversation_id])
+        found = await self._messages.find(query).sort("seq", 1).limit(limit).to_list(None)
+        return [_folded(message_record(document), waiting) for document in found]
+
     async def newest(
         self,
         heads: Mapping[str, int],

@@ -182,19 +182,24 @@ class World:
         """From anywhere: each conversation so far behind its head (beyond it if negative), or not named."""
         mine = self._of(user)
         cursors = {t.id: max(0, t.head - n) for t, n in zip(mine, back, strict=False) if n is not None}
-        answer = await self.caller(node, user).do("sync", {"cursors": cursors, "limit": limit})
-        told = {each["conversation"]["id"]: each for each in answer["conversations"]}
-        assert len(told) == len(answer["conversations"]) == len(mine)
-        counted = sum(talk.check_sync(user, told[talk.id], cursors.get(talk.id)) for talk in mine)
-        assert counted <= limit
-        assert counted == limit or not answer["hasMore"]
-        assert answer["hasMore"] is any(each["hasMore"] for each in told.values())
+        reached, more = dict(cursors), True
+        while more:
+            answer = await self.caller(node, user).do("sync", {"cursors": reached, "limit": limit})
+            told = {each["conversation"]["id"]: each for each in answer["conversations"]}
+            assert len(told) == len(answer["conversations"])
+            assert reached.keys() <= told.keys()
+            counted = sum(t.check_sync(user, told[t.id], reached.get(t.id), limit) for t in mine if t.id in told)
+            assert counted <= limit
+            assert counted or not answer["hasMore"] or reached.keys() < told.keys()
+            assert answer["hasMore"] is (len(told) < len(mine) or any(each["hasMore"] for each in told.values()))
+            reached, more = {i: each["cursor"] for i, each in told.items()}, answer["hasMore"]
+        assert reached == {talk.id: talk.head for talk in mine}
 
     async def follow(self, node: int, user: str, limit: int) -> None:
         """A device comes back and syncs until it has all."""
         replica, more = self.syncing[user], True
         while more:
-            answer = await self.caller(node, user).do("sync", {"cursors": replica.cursors, "limit": limit})
+            answer = await self.caller(node, user).do("sync", {"cursors": replica.named, "limit": limit})
             replica.take(answer)
             more = answer["hasMore"]
         for held in (replica, self.listening[user]):
