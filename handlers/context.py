@@ -81,8 +81,8 @@ class Passwords(Protocol):
 class Tokens(Protocol):
     """Access tokens."""
 
-    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
-        """A signed access token and its lifetime in seconds."""
+    def issue(self, user: User, session_id: str, now: datetime, generation: int = 0) -> tuple[str, int]:
+        """A signed access token and its lifetime in seconds; ``generation``: of the refresh token beside it."""
 
 
 class Secrets(Protocol):
