@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
 from domain.times import whole_milliseconds
 from handlers.jobs import WakeUps
@@ -45,7 +45,7 @@ def no_turn(seconds: float) -> DomainError:
 
 
 def no_spool_room() -> DomainError:
-    return DomainError(Code.RATE_LIMITED, "Too much is being uploaded; wait a little.", retry_after_ms=10_000)
+    return rate_limited("Too much is being uploaded", 10_000)
 
 
 class Publisher(Protocol):

@@ -47,7 +47,7 @@ _ALWAYS = {
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {HEADER}"
-_EXPOSED = f"Retry-After, {HEADER}, Content-Range, Accept-Ranges"
+_EXPOSED = f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, Content-Range, Accept-Ranges"
 _PREFLIGHT_SECONDS = "600"
 
 
@@ -61,8 +61,16 @@ class Origins:
         return "*" in self._allowed or origin.lower() in self._allowed
 
 
-def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) -> Signal:
-    """For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
+def header_signal(
+    origins: Origins,
+    *,
+    secure: bool,
+    exempt: tuple[str, ...],
+    limits: Callable[[web.Request], Awaitable[dict[str, str]]],
+) -> Signal:
+    """``limits`` are the headers about the limits that a request was counted by.
+
+    For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         if request.path.startswith(exempt):
@@ -73,6 +81,7 @@ def header_signal(origins: Origins, *, secure: bool, exempt: tuple[str, ...]) ->
             response.headers.setdefault(*_TRANSPORT)
         response.headers["Server"] = "spotter"
         response.headers[HEADER] = request_id_of(request)
+        response.headers.update(await limits(request))
         _add_cors(request, response, origins)
 
     return add

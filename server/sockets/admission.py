@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
@@ -33,9 +33,9 @@ log = structlog.get_logger("sockets")
 # CONTRACT.md: the server asks for a new token one minute before the old one ends.
 ASK_BEFORE = timedelta(minutes=1)
 # Of one address: what is refused costs a signature check, and up to two look-ups.
-_CONNECTS = Rate(50, 1000)
+CONNECTS = Rate(50, 1000)
 # Of one address: tokens that turned out to be good for nothing, after up to two look-ups each.
-_FAILED_TOKENS = Rate(10, 600)
+FAILED_TOKENS = Rate(10, 600)
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -105,11 +105,11 @@ class Admission:
         if not self._prepared():
             return unavailable()
         network = client.socket.network
-        wait = self._buckets.wait(("FAILED", network), _FAILED_TOKENS)
-        wait = wait or self._buckets.take(("CONNECT", network), _CONNECTS)
+        wait = self._buckets.wait(("FAILED", network), FAILED_TOKENS)
+        wait = wait or self._buckets.take(("CONNECT", network), CONNECTS)
         if not wait:
             return None
-        return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
+        return rate_limited("Too many connections", wait)
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or tell it why not."""
@@ -166,7 +166,7 @@ class Admission:
         if client.user_id is not None and client.user_id != claims.user_id:
             raise DomainError(Code.FORBIDDEN, "This connection belongs to another user.")
         if not self._registry.add(client, claims.user_id):
-            raise DomainError(Code.RATE_LIMITED, "Too many connections of one user.", retry_after_ms=10_000)
+            raise rate_limited("Too many connections of one user", 10_000)
         client.checking.append(claims.session_id)
         try:
             if entered is None:
@@ -183,7 +183,7 @@ class Admission:
     def _count_failure(self, client: Client, error: DomainError) -> None:
         # Every client's token expires; what is full or away is nobody's fault.
         if error.code not in (Code.TOKEN_EXPIRED, Code.UNAVAILABLE, Code.RATE_LIMITED):
-            self._buckets.take(("FAILED", client.socket.network), _FAILED_TOKENS)
+            self._buckets.take(("FAILED", client.socket.network), FAILED_TOKENS)
 
     @staticmethod
     def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.wire import codec
 from domain.wire.base import Command
 from handlers.context import Context
@@ -30,13 +30,13 @@ log = structlog.get_logger("sockets")
 MAX_IN_FLIGHT = 256
 RESUME_BELOW = 128
 # All devices behind one address together, whatever they ask.
-_ADDRESS = Rate(500, 2000)
+OF_NETWORK = Rate(500, 2000)
 # So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
 MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
 # Stands for all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
-_UNNAMED_RATE = Rate(50, 500)
+UNNAMED_RATE = Rate(50, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Dispatcher:
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
         try:
-            self._limit(client, UNNAMED, _UNNAMED_RATE)
+            self._limit(client, UNNAMED, UNNAMED_RATE)
         except DomainError as limited:
             error = limited
         self._answer_refused(client, namespace, ack_id, UNNAMED, error)
@@ -168,9 +168,9 @@ class Dispatcher:
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         network = client.socket.network
         who = client.user_id or network
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, _ADDRESS)
+        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
         if wait:
-            raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
+            raise rate_limited("Too many requests", wait)
 
     async def _run(self, work: _Command) -> None:
         client, connection, row, command = work.client, work.connection, work.row, work.command

@@ -113,7 +113,7 @@ async def test_a_scale_multiplies(narrow: Limited) -> None:
 
 
 async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 20))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 20))
     async with AsyncExitStack() as stack:
         peers = [
             await stack.enter_async_context(
@@ -184,7 +184,7 @@ async def test_sockets_of_one_ipv6_network(narrow: Limited) -> None:
 
 
 async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 15))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 15))
     people = [await limited.people.make() for _ in range(2)]
     async with (
         admitted(limited.url, people[0].token, address="2001:db8:1:1::1") as raw,
@@ -195,7 +195,7 @@ async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytes
 
 
 async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "_CONNECTS", Rate(0.1, 5))
+    monkeypatch.setattr(admission, "CONNECTS", Rate(0.1, 5))
     person = await limited.people.make()
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(5):
