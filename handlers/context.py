@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
 from domain.times import whole_milliseconds
+from domain.wire.limits import Limits
 from handlers.jobs import WakeUps
 from store.concurrency import FairLimiter, SingleFlight
 from store.fair_space import FairSpace
@@ -288,6 +289,8 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    # Looked up in a thread; the root gives its own, made once.
+    limits: Callable[[], Limits]
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

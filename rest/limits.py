@@ -1,7 +1,7 @@
 """Rate limits of the REST surface: classes of limits, each counted by a key of the request.
 
-A limit by caller counts every request. Those by address are meant for commands that cost something, mail or the hash of a
-password: they count a command that its handler took up, not a body that was refused.
+A limit by caller counts every request. Those by address are meant for commands that cost something, mail or a hash:
+they count a command that its handler took up, not a body that was refused.
 """
 
 from __future__ import annotations

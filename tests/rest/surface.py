@@ -15,10 +15,13 @@ from aiohttp import web
 
 from domain.slots import SlotHint
 from domain.wire.events import Event
+from domain.wire.limits import SocketLimits
 from handlers.context import Context
 from handlers.mails import Mail
 from rest.build import attach
+from rest.published_limits import published
 from rest.route import Services
+from rest.routes import ROWS
 from server.http.addresses import client_address
 from server.rates import MovingWindowLimiter
 from server.security.passwords import CHEAP, Argon2Passwords
@@ -218,6 +221,7 @@ class Surface:
 
 @asynccontextmanager
 async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncIterator[Surface]:
+    limiter = MovingWindowLimiter(rate_limit_scale)
     store, clock, mail, cuts = Store(database), Clock(), Mailbox(), Cuts()
     await store.prepare()
     passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
@@ -235,11 +239,12 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         files=SignedUrls(ServerSecrets(SECRET), clock),
         pictures=cast(Any, None),
         clock=clock,
+        limits=lambda: published(ROWS, limiter, SocketLimits()),
     )
     services = Services(
         context=context,
         authenticate=Authenticator(store.users, store.sessions, tokens, clock).actor,
-        limiter=MovingWindowLimiter(rate_limit_scale),
+        limiter=limiter,
         client_address=lambda remote, forwarded: client_address(remote, forwarded, TRUSTED_PROXIES),
     )
     app = web.Application()

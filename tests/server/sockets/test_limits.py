@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from server.app import utc_now
 from server.sockets import admission, dispatcher
+from server.sockets.namespaces import NAMESPACES
 from server.sockets.rows import ORDINARY, Rate
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
@@ -94,6 +95,25 @@ async def test_of_one_user_and_event(limited: Limited) -> None:
         # What it says is what it takes.
         limited.time.now += 1 / ORDINARY.per_second + 0.001
         assert ok(await answers(raw, "conversation:list", 2)) == 1
+
+
+async def test_what_is_published_is_what_holds(narrow: Limited) -> None:
+    person = await narrow.people.make()
+    async with aiohttp.ClientSession() as http, http.get(f"{narrow.url}/v1/limits") as answer:
+        said = (await answer.json())["sockets"]
+    events = {(one["namespace"], one["event"]): one for one in said["events"]}
+    rows = {(namespace, row.event) for namespace, ours in NAMESPACES.items() for row in ours}
+    assert set(events) == rows | {(namespace, "auth:refresh") for namespace in NAMESPACES}
+    one = events["/conversations", "conversation:list"]
+    assert one["rate"] == {"by": "user", "perSecond": 1, "burst": 4}
+    assert one["fields"]["limit"] == {"minimum": 1, "maximum": 100}
+    assert events["/conversations", "message:send"]["fields"]["text"] == {"maxLength": 4000}
+    assert {bound["name"]: bound["most"] for bound in said["bounds"]}["socketsOfUser"] == 2
+    assert said["rates"]["connects"] == {"by": "network", "perSecond": 5, "burst": 100}
+    async with admitted(narrow.url, person.token) as raw:
+        found = await answers(raw, "conversation:list", one["rate"]["burst"] + 1)
+        assert ok(found) == one["rate"]["burst"]
+        assert found[-1]["error"]["message"] == "Too many requests; try again in 1 second."
 
 
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
