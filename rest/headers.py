@@ -10,6 +10,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from domain.networks import allows_origin
+
 HEADER = "X-Request-Id"
 _KEY = web.RequestKey("request_id", str)
 # It is in every line of the log: no dots, as tokens have, nor what a token begins with.
@@ -52,13 +54,13 @@ _PREFLIGHT_SECONDS = "600"
 
 
 class Origins:
-    """The origins that browsers may call from; ``*`` for any (development)."""
+    """The origins that browsers may call from, as ``allows_origin`` reads them."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         self._allowed = frozenset(allowed)
 
     def allows(self, origin: str) -> bool:
-        return "*" in self._allowed or origin.lower() in self._allowed
+        return allows_origin(self._allowed, origin)
 
 
 def header_signal(
