@@ -1,22 +1,23 @@
-"""Why a socket ended; the names are those of python-engineio.
-
-What one socket may cost.
-
-Plain numbers about all sockets of a server, for metrics.
-
-The seam between a socket and the transport it currently uses.
-"""
+"""What a socket and the transport that it currently uses know of each other, and what all transports share."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from server.observability.logging import safe_traceback
 
 if TYPE_CHECKING:
     from server.deadlines import Deadlines
     from server.protocol.frames import Frame
 
+log = structlog.get_logger("engineio")
+
+# Why a socket ended, by the names of python-engineio.
 SERVER_DISCONNECT: Final = "server disconnect"
 CLIENT_DISCONNECT: Final = "client disconnect"
 PING_TIMEOUT: Final = "ping timeout"
@@ -86,6 +87,43 @@ class TimedTransport(Protocol):
     def abort(self) -> None: ...
 
 
+class BufferedTransport(Protocol):
+    """A transport that gathers what it is given until it is flushed."""
+
+    def flush(self) -> None: ...
+
+
+class WriteScheduler:
+    """Flushes transports once for all that they were given in an iteration of the event loop and the one after it: a
+    committed entry and its acknowledgement then cost a sender's socket one system call."""
+
+    __slots__ = ("_loop", "_transports")
+
+    def __init__(self) -> None:
+        self._transports: list[BufferedTransport] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def schedule(self, transport: BufferedTransport) -> None:
+        """Once for each transport until it is flushed."""
+        self._transports.append(transport)
+        if len(self._transports) == 1:
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._pass_an_iteration, self._loop)
+
+    def _pass_an_iteration(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Whoever awaited what was just delivered runs in this iteration, after us.
+        loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        transports, self._transports = self._transports, []
+        for transport in transports:
+            try:
+                transport.flush()
+            except Exception as error:
+                log.error("writing to a socket failed", **safe_traceback(error))
+
+
 @dataclass(slots=True)
 class SharedTransportState:
     """What all transports of a server share."""
@@ -94,6 +132,7 @@ class SharedTransportState:
     counters: Counters
     clogged: Deadlines[TimedTransport]
     closing: Deadlines[TimedTransport]
+    writes: WriteScheduler = field(default_factory=WriteScheduler)
 
 
 class _NoTransport:

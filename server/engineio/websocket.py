@@ -1,7 +1,4 @@
-"""RFC 6455, 5.1: a server closes the connection upon a client's frame that is not masked; aiohttp's reader takes it.
-
-A WebSocket without futures, queues or tasks.
-"""
+"""A WebSocket without futures, queues or tasks, read by aiohttp's reader."""
 
 from __future__ import annotations
 
@@ -25,7 +22,10 @@ _SHORT: Final = 6
 
 
 class Masking:
-    """Looks at the head of each frame in a stream of them, however the stream is cut."""
+    """Looks at the head of each frame in a stream of them, however the stream is cut.
+
+    RFC 6455, 5.1: a server closes the connection upon a frame that is not masked; aiohttp's reader takes it.
+    """
 
     __slots__ = ("_begun", "_left")
 
@@ -68,6 +68,8 @@ class Masking:
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _SENDABLE_CODES: Final = range(1000, 5000)
+# What is gathered beyond this is written before more is added: copying it again would cost more than the system call.
+GATHERED_BYTES: Final = 16_384
 
 
 def _discard(data: bytes) -> None:
@@ -81,7 +83,7 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
+    __slots__ = ("_clogged", "_gathered", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -94,6 +96,8 @@ class WebSocketTransport(WebSocketDataQueue):
         self._transport = transport
         self._shared = shared
         self._clogged = False
+        # What is written with the next flush.
+        self._gathered = b""
         self._held: list[Any] | None = None
         self._open = True
         # The reader refuses a message as large as its limit; what was announced must fit.
@@ -105,7 +109,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     @property
     def buffered(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + len(self._gathered)
 
     def send_text(self, payload: bytes) -> None:
         counters = self._shared.counters
@@ -130,6 +134,23 @@ class WebSocketTransport(WebSocketDataQueue):
         self._write(frame.wire)
 
     def _write(self, wire: bytes) -> None:
+        gathered = self._gathered
+        if not gathered:
+            self._gathered = wire
+            self._shared.writes.schedule(self)
+        elif len(gathered) < GATHERED_BYTES:
+            self._gathered = gathered + wire
+        else:
+            self._gathered = wire
+            self._put(gathered)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        gathered, self._gathered = self._gathered, b""
+        if gathered:
+            self._put(gathered)
+
+    def _put(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
         if self._clogged and self._transport.get_write_buffer_size() > self._shared.limits.buffered_bytes:
             self.cut_slow()
@@ -167,6 +188,7 @@ class WebSocketTransport(WebSocketDataQueue):
     def _peer_closed(self, code: int) -> None:
         if self._open:
             self._open = False
+            self.flush()
             self._transport.write(frames.close_wire(code if code in _SENDABLE_CODES else WSCloseCode.OK))
             # A peer that reads nothing must not keep the buffer alive.
             self._shared.closing.start(self)
@@ -212,6 +234,7 @@ class WebSocketTransport(WebSocketDataQueue):
         self._open = False
         if self._transport.is_closing():
             return
+        self.flush()
         self._transport.write(frames.close_wire(code))
         self._shared.closing.start(self)
         self.resume_reading()
@@ -219,6 +242,7 @@ class WebSocketTransport(WebSocketDataQueue):
     def abort(self) -> None:
         """Drop the connection and whatever was not written yet."""
         self._open = False
+        self._gathered = b""
         self._transport.abort()
 
     def _lose(self, reason: str) -> None:
@@ -250,6 +274,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open = False
+        self._gathered = b""
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 
+from server.engineio.websocket import GATHERED_BYTES
 from server.protocol import frames
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import BINARY, CLOSE, MORE, PING, PONG, TEXT, Harness, closing_code, masked, text
@@ -62,6 +64,59 @@ async def test_the_server_closes_after_what_it_sent(echo: Harness) -> None:
     assert await text(websocket) == "4last"
     assert await closing_code(websocket) == 1008
     assert (socket.closed, socket.transport_name, socket.buffered) == (True, "", 0)
+
+
+class CountedWrites:
+    """A connection whose writes are counted."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.writes: list[bytes] = []
+
+    def write(self, wire: bytes) -> None:
+        self.writes.append(bytes(wire))
+        self._connection.write(wire)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def counted(socket: Any) -> CountedWrites:
+    socket.transport._transport = counting = CountedWrites(socket.transport._transport)
+    return counting
+
+
+async def test_an_event_and_the_answer_that_its_receipt_gives_are_one_write(echo: Harness) -> None:
+    websocket = await echo.open_websocket()
+    socket = await echo.socket()
+    connection = counted(socket)
+    socket.send_text("event")
+    asyncio.get_running_loop().call_soon(socket.send_text, "answer")
+    assert connection.writes == []
+    assert [await text(websocket), await text(websocket)] == ["4event", "4answer"]
+    assert len(connection.writes) == 1
+
+
+async def test_large_messages_of_one_iteration_are_not_copied_together(echo: Harness) -> None:
+    websocket = await echo.open_websocket()
+    socket = await echo.socket()
+    connection = counted(socket)
+    large = ["x" * (GATHERED_BYTES + n) for n in range(3)]
+    for payload in large:
+        socket.send_text(payload)
+    assert socket.buffered > len(large[-1])
+    assert [await text(websocket) for _ in large] == ["4" + payload for payload in large]
+    assert [len(wire) > GATHERED_BYTES for wire in connection.writes] == [True] * 3
+
+
+async def test_what_was_gathered_is_dropped_with_an_aborted_connection(echo: Harness) -> None:
+    await echo.open_websocket()
+    socket = await echo.socket()
+    connection = counted(socket)
+    socket.send_text("too late")
+    socket.abort()
+    assert await echo.ended() == "transport error"
+    assert connection.writes == []
 
 
 async def test_masks_and_fragments(echo: Harness) -> None:
