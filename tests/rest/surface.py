@@ -24,7 +24,7 @@ from rest.route import Services
 from rest.routes import ROWS
 from server.http.addresses import client_address
 from server.rates import MovingWindowLimiter
-from server.security.passwords import CHEAP, Argon2Passwords
+from server.security.passwords import CHEAP, Argon2Passwords, Cost
 from server.security.secrets import ServerSecrets, SignedUrls
 from server.security.tokens import AccessTokens, Authenticator
 from store.database import Database
@@ -89,8 +89,8 @@ class Registered:
 class CountedPasswords(Argon2Passwords):
     """argon2 at a test's price, counting its uses."""
 
-    def __init__(self) -> None:
-        super().__init__(CHEAP)
+    def __init__(self, cost: Cost) -> None:
+        super().__init__(cost)
         self.uses = 0
 
     async def hash(self, password: str, salt: str | None = None) -> str:
@@ -220,11 +220,11 @@ class Surface:
 
 
 @asynccontextmanager
-async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncIterator[Surface]:
+async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cost = CHEAP) -> AsyncIterator[Surface]:
     limiter = MovingWindowLimiter(rate_limit_scale)
     store, clock, mail, cuts = Store(database), Clock(), Mailbox(), Cuts()
     await store.prepare()
-    passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
+    passwords, tokens = CountedPasswords(cost), AccessTokens(SECRET)
     context = Context(
         store=store,
         publisher=Unheard(),
