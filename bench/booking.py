@@ -1,9 +1,9 @@
-"""A booking on one process, heard on another: how long after its acknowledgement, and what it costs.
+"""A booking on one process, received on another: how long after its acknowledgement, and what it costs.
 
     python -m bench.booking [--rounds 200]
 
 Two real processes on one MongoDB and Redis. The trainer's phone and a watcher of the slots hang on the second; times
-count from the acknowledgement at the first (negative: heard before it).
+count from the acknowledgement at the first (negative: received before it).
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ async def offer(http: aiohttp.ClientSession, node: Served, trainer: Person) -> N
         assert answer.status == 200, await answer.text()
 
 
-class Ear:
-    """When a device first heard of each start."""
+class Receiver:
+    """When a device first received each start."""
 
     def __init__(self, phone: Device, event: str) -> None:
         self.at: dict[str, float] = {}
-        self._heard = asyncio.Condition()
+        self._received = asyncio.Condition()
         self._event = event
         phone.io.on(event, self._receive, namespace=BOOKINGS)
 
@@ -66,12 +66,12 @@ class Ear:
         assert isinstance(found, list)
         for one in found:
             self.at.setdefault(one["startsAt"], now)
-        async with self._heard:
-            self._heard.notify_all()
+        async with self._received:
+            self._received.notify_all()
 
     async def all(self, starts: list[str]) -> None:
-        async with asyncio.timeout(10), self._heard:
-            await self._heard.wait_for(lambda: self.at.keys() >= set(starts))
+        async with asyncio.timeout(10), self._received:
+            await self._received.wait_for(lambda: self.at.keys() >= set(starts))
 
 
 async def measure(rounds: int, data: Path) -> None:
@@ -113,18 +113,18 @@ async def booked(
         device(second.url, trainer, (BOOKINGS,)) as hers,
         device(second.url, watcher, (BOOKINGS,)) as screen,
     ):
-        ears = Ear(hers, "booking:created"), Ear(screen, "slots:changed")
+        receivers = Receiver(hers, "booking:created"), Receiver(screen, "slots:changed")
         unwatched, watched = starts[:rounds], starts[rounds:]
         alone = await book(first, his, trainer_id, unwatched)
         await screen.do("slots:watch", span, BOOKINGS)
         seen = await book(first, his, trainer_id, watched)
-        await ears[0].all(starts)
-        await ears[1].all(watched)
+        await receivers[0].all(starts)
+        await receivers[1].all(watched)
     print(f"{'milliseconds':<44}{'median':>9}{'p99':>9}{'most':>9}")
     report("a booking, from command to acknowledgement", alone.took)
     report("the same while somebody watches", seen.took)
-    report("heard by the trainer after it", [ears[0].at[s] - seen.acknowledged[s] for s in watched])
-    report("seen by the watcher after it", [ears[1].at[s] - seen.acknowledged[s] for s in watched])
+    report("received by the trainer after it", [receivers[0].at[s] - seen.acknowledged[s] for s in watched])
+    report("seen by the watcher after it", [receivers[1].at[s] - seen.acknowledged[s] for s in watched])
     print(f"CPU of the process that books: {alone.cpu:.2f} ms a booking, {seen.cpu:.2f} while somebody watches")
 
 

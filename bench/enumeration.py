@@ -1,4 +1,4 @@
-"""Whether the time of a public account route tells addresses apart: Mann-Whitney over alternated pairs.
+"""Whether addresses differ in the time of a public account route: Mann-Whitney over alternated pairs.
 
     python -m bench.enumeration [--pairs 500] [--route forgot-password]
 

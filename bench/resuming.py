@@ -1,7 +1,7 @@
 """How long others' sends take while all sockets of a node sync at once: ``python -m bench.resuming [--sockets 2000]``.
 
-As after an interruption of Redis: each asks for everything when it is told to, and again after a while when the answer
-is ``unavailable``. ``--over 0``: all in the same moment. The server is a real process with MongoDB beside it; ten
+As after an interruption of Redis: each asks for everything upon ``sync:required``, and again after a while when it is
+answered ``unavailable``. ``--over 0``: all in the same moment. The server is a real process with MongoDB beside it; ten
 people send all the while.
 """
 
@@ -78,8 +78,8 @@ async def send(light: Light, conversation_id: str, figures: Figures, stop: async
         number += 1
         command = {"conversationId": conversation_id, "clientMessageId": f"{number}", "text": "hello"}
         began = time.perf_counter()
-        told = await answer(light, number, "message:send", command)
-        assert '"ok":true' in told, told
+        reply = await answer(light, number, "message:send", command)
+        assert '"ok":true' in reply, reply
         figures.sends.append((time.perf_counter() - began) * 1000)
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -89,12 +89,12 @@ async def resume(light: Light, figures: Figures, began: float, over: float) -> N
     await asyncio.sleep(random.uniform(0.0, over))
     while True:
         attempt += 1
-        told = await answer(light, attempt, "sync", {"cursors": {}})
-        if told.startswith('{"ok":true'):
+        reply = await answer(light, attempt, "sync", {"cursors": {}})
+        if reply.startswith('{"ok":true'):
             figures.answered.append(time.perf_counter() - began)
             return
         figures.refused += 1
-        after: int = json.loads(told.removesuffix("]"))["error"]["retryAfterMs"]
+        after: int = json.loads(reply.removesuffix("]"))["error"]["retryAfterMs"]
         await asyncio.sleep(random.uniform(1, 2) * after / 1000)
 
 

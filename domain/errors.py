@@ -44,7 +44,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class DomainError(Exception):
-    """A refusal that the caller is told about: a code, a sentence, and the fields concerned."""
+    """A refusal that the caller is answered: a code, a sentence, and the fields concerned."""
 
     def __init__(
         self,

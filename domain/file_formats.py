@@ -65,7 +65,7 @@ class Bytes(Protocol):
 
 
 def is_whole(content_type: str, file: Bytes) -> bool:
-    """Images are not asked: decoding them tells."""
+    """Not for images: decoding them shows it."""
     if content_type == "application/pdf":
         return file.part(0, 5) == b"%PDF-" and b"%%EOF" in file.part(max(0, file.size - _TAIL), _TAIL)
     if content_type in ("video/mp4", "video/quicktime"):

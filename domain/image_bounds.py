@@ -34,7 +34,7 @@ class TooMuch(Exception):
 
 
 def require_within_bounds(content_type: str, file: Bytes) -> None:
-    """Waits for the disk. Raises ``TooMuch``; whether the image is whole, its decoder tells."""
+    """Waits for the disk. Raises ``TooMuch``; whether the image is whole, its decoder finds out."""
     count = {"image/jpeg": _jpeg, "image/png": _png, "image/gif": _gif, "image/webp": _webp}.get(content_type)
     if count is not None:
         count(_Windows(file))

@@ -1,4 +1,4 @@
-"""What search knows of a trainer, derived from what the trainer, the clients and the administrators said.
+"""What search holds of a trainer, derived from what the trainer, the clients and the administrators entered.
 
 A listing carries *terms*; a search asks for terms. Whoever is hidden has none, so that no search can find them. Each
 order of the results is one unique key (``Position``), which makes a page's end exact whatever is added meanwhile.
@@ -83,8 +83,8 @@ def price_of_one(pricing: Pricing) -> int | None:
 
 
 def _terms(offer: Offer) -> Iterable[str]:
-    spoken = dict.fromkeys(word for text in offer.texts for word in words(text))
-    typed = dict.fromkeys(beginning for word in list(spoken)[:MAX_WORDS] for beginning in beginnings(word))
+    known = dict.fromkeys(word for text in offer.texts for word in words(text))
+    typed = dict.fromkeys(beginning for word in list(known)[:MAX_WORDS] for beginning in beginnings(word))
     yield EVERYBODY
     yield from map(_word, typed)
     yield from dict.fromkeys(map(in_city, offer.cities))
@@ -139,7 +139,7 @@ def saying(word: str, categories: Iterable[str], sub_categories: Iterable[str]) 
 
 def begins(word: str, names: Collection[str]) -> bool:
     """Whether one of the names has a word that begins so."""
-    return any(spoken.startswith(word) for name in names for spoken in words(name))
+    return any(found.startswith(word) for name in names for found in words(name))
 
 
 def rated_from(stars: float) -> Position:

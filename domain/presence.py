@@ -47,7 +47,7 @@ def most_present(one: PublicStatus, other: PublicStatus) -> PublicStatus:
 
 
 def assumed(known: View, ours: frozenset[str], here: Status | None, left_at: int) -> View:
-    """What to believe of a user whose change here cannot be told: others who hold the user are believed to still do."""
+    """The view to assume of a user whose change here cannot be published: other holders are assumed to be unchanged."""
     if not known.holders <= ours:
         return known
     status = public(here)

@@ -2,7 +2,7 @@
 
 A session counts the refresh tokens it has given out. Token n is ``<session>.<n>.<proof>``, the proof a keyed hash
 over the session's nonce and n: nothing secret is stored, and a lost answer can be given again. A revocation is a row
-that tells every node which sessions have ended, so that it disconnects their sockets.
+by which every node learns which sessions have ended, and disconnects their sockets.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Step(Enum):
 
 
 def is_live(session: Session, user: User, now: datetime) -> bool:
-    """Whether the session still stands for its user."""
+    """Whether the session is still valid for its user."""
     return (
         session.revoked_at is None
         and session.expires_at > now
@@ -70,7 +70,7 @@ def is_live(session: Session, user: User, now: datetime) -> bool:
 
 def refresh_step(session: Session, generation: int, now: datetime) -> Step:
     """Rotate the current token, repeat the successor of the one just replaced as long as nobody has used that or its
-    access token, and tell a stolen one."""
+    access token, and recognise a stolen one."""
     if generation == session.generation:
         return Step.ROTATE
     arrived = session.used_generation >= session.generation
@@ -110,7 +110,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """One session ended or, when none is named, the user's sessions are to be looked at again.
 
     The latter instead of "all sessions": a row that is received late must not end what began after it, and the clocks
-    of nodes do not tell what began after it.
+    of nodes do not show what began after it.
     """
 
     id: str

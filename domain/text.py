@@ -7,7 +7,7 @@ import unicodedata
 # What people type for letters that have no decomposition.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"})
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`")
-# Longer words are told apart by their first letters only.
+# Longer words differ by their first letters only.
 LONGEST = 20
 
 

@@ -34,7 +34,7 @@ SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
 STORING_AT_ONCE, STORING_OF_ONE_NETWORK, STORING_OF_ONE_USER = 16, 8, 2
 # What uploads have on disk before they are whole, on a node: four of the largest of one user.
 SPOOLED_BYTES, SPOOLED_BYTES_OF_ONE_USER = 2_000_000_000, 4 * LARGEST
-# Who gets no turn is told when there may be one, at most so much later; not all of them in the same moment.
+# Who gets no turn is answered when to try again, at most so much later; not all of them in the same moment.
 LONGEST_RETRY_SECONDS = 30.0
 
 
@@ -50,7 +50,7 @@ def no_spool_room() -> DomainError:
 
 
 class Publisher(Protocol):
-    """The one door through which live events leave."""
+    """Publishes live events; nothing else does."""
 
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""
@@ -121,15 +121,15 @@ class Typing(Protocol):
 
 
 class Presence(Protocol):
-    """Who is there, as the connections of this node are told."""
+    """Presence, as the connections of this node receive it."""
 
     async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
-        """How they stand; the connection is told of every change after that. Raises when it watches too many."""
+        """Their present views; the connection is sent every change after that. Raises when it watches too many."""
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
 
     async def set(self, connection: str, status: Status) -> None:
-        """What the device behind the connection says of its owner; returns when the others are being told."""
+        """The status that the device behind the connection sets for its owner; returns when it is published."""
 
 
 class SlotWatches(Protocol):
@@ -195,7 +195,7 @@ class ReadContext(Protocol):
 
 
 class PublishContext(ReadContext, Protocol):
-    """What commands are given that tell others."""
+    """What commands are given that publish to others."""
 
     @property
     def publisher(self) -> Publisher: ...

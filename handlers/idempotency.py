@@ -1,6 +1,6 @@
 """Commands with an idempotency key: a repeat answers what the first one was answered, and does nothing.
 
-Where doing it again would come to something else, the first result is kept in the very commit that it tells of
+Where doing it again would come to something else, the first result is kept in the very commit that it describes
 (``idempotent_commit``): a server that dies right after the commit leaves no doubt.
 """
 

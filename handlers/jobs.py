@@ -62,7 +62,7 @@ class Job:
 
 
 class WakeUps:
-    """Tells this node's runner that a job has fresh rows, so that they need not wait for it to look."""
+    """Wakes this node's runner when a job has fresh rows, so that they need not wait for it to look."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}

@@ -96,7 +96,7 @@ def session_reminder(to: str, booking: Booking, other: str, hours: int) -> Mail:
 
 
 def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str) -> Mail:
-    # The code stands alone on its line: people copy it, programs find it. The link opens the app.
+    # The code is alone on its line: people copy it, programs find it. The link opens the app.
     link = f"spotter://{action}?code={codes.link}"
     return Mail(to=to, subject=subject, text=f"{before}\n\n{codes.digits}\n\nOr open this link:\n\n{link}\n\n{after}\n")
 

@@ -1,4 +1,4 @@
-"""Who is there, for those who may know: oneself and whoever one shares a conversation with."""
+"""Presence, for those who may know of it: oneself and whoever one shares a conversation with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handlers.context import PresenceContext
 
 
 async def watch(context: PresenceContext, actor: Actor, command: WatchPresence) -> PresenceList:
-    """Tell this connection of changes from now on; answers how things stand.
+    """Send this connection changes from now on; answers the present views.
 
     Whom one may not see is left out like one who does not exist: a list with one stale id still serves for the rest.
     """

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from rest.adapter import http_handler
 from rest.errors import error_middleware
-from rest.headers import Origins, header_signal, preflight_middleware, request_id_middleware
+from rest.headers import AllowedOrigins, header_signal, preflight_middleware, request_id_middleware
 from rest.limits import limit_headers
 from rest.openapi import document
 from rest.route import HttpHandler, Route, Services
@@ -27,7 +27,7 @@ def attach(
     exempt: tuple[str, ...] = ("/socket.io/",),
 ) -> None:
     """Before the application starts. ``secure`` adds HSTS; paths under ``exempt`` keep their own headers and errors."""
-    origins = Origins(allowed_origins)
+    origins = AllowedOrigins(allowed_origins)
     app.middlewares.extend([request_id_middleware, error_middleware(exempt), preflight_middleware(origins, exempt)])
     app.on_response_prepare.append(
         header_signal(origins, secure=secure, exempt=exempt, limits=partial(limit_headers, services.limiter))

@@ -53,7 +53,7 @@ _EXPOSED = f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, Content-Range, 
 _PREFLIGHT_SECONDS = "600"
 
 
-class Origins:
+class AllowedOrigins:
     """The origins that browsers may call from, as ``allows_origin`` reads them."""
 
     def __init__(self, allowed: Collection[str]) -> None:
@@ -64,7 +64,7 @@ class Origins:
 
 
 def header_signal(
-    origins: Origins,
+    origins: AllowedOrigins,
     *,
     secure: bool,
     exempt: tuple[str, ...],
@@ -89,7 +89,7 @@ def header_signal(
     return add
 
 
-def preflight_middleware(origins: Origins, exempt: tuple[str, ...]) -> Middleware:
+def preflight_middleware(origins: AllowedOrigins, exempt: tuple[str, ...]) -> Middleware:
     """Answers a browser's question before a request from another origin."""
 
     @web.middleware
@@ -109,7 +109,7 @@ def preflight_middleware(origins: Origins, exempt: tuple[str, ...]) -> Middlewar
     return preflight
 
 
-def _add_cors(request: web.Request, response: web.StreamResponse, origins: Origins) -> None:
+def _add_cors(request: web.Request, response: web.StreamResponse, origins: AllowedOrigins) -> None:
     response.headers.add(hdrs.VARY, "Origin")
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origins.allows(origin):

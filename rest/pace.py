@@ -31,7 +31,7 @@ class Pace:
     BYTES_A_SECOND = 16 * 1024
 
     def __init__(self, declared: int | None) -> None:
-        """``declared``: the length of the body, where its sender tells."""
+        """``declared``: the length of the body, where its sender declares it."""
         self._started = asyncio.get_running_loop().time()
         self._received = 0
         needed = (declared or 0) / (self.LONGEST_SECONDS - self.GRACE_SECONDS)

@@ -53,11 +53,11 @@ from server.sockets.clients import Registry
 from server.sockets.dispatcher import Dispatcher, SocketRow
 from server.sockets.gateway import Gateway
 from server.sockets.namespaces import NAMESPACES
-from server.sockets.rooms import Rooms, SlotWatches
+from server.sockets.rooms import RoomMembers, Rooms, SlotWatches
 from server.sockets.rows import Buckets
 from server.sockets.typing import TypingIndicators
 from server.workers.metrics import merged, of_peers
-from server.workers.peers import WorkerPeers
+from server.workers.peers import IpcSockets, WorkerPeers
 from store.concurrency import cancelled
 from store.database import Database
 from store.store import Store
@@ -86,10 +86,11 @@ class Node:
         *,
         clock: Callable[[], datetime] = utc_now,
         password_cost: Cost = STANDARD,
-        peers: WorkerPeers | None = None,
+        ipc: IpcSockets | None = None,
     ) -> None:
         self.settings = settings
-        self.peers = peers
+        self.metrics = Metrics()
+        self.peers = WorkerPeers(ipc, self.metrics.render) if ipc is not None else None
         self.draining = False
         # Until then nothing is served that needs the database.
         self.prepared = False
@@ -118,21 +119,22 @@ class Node:
         self._connections_per_address = most
         self.http = HttpConnections(most)
         self.app = self._make_app()
-        self._listener = Listener(self.app, self.http, settings, peers)
+        self._listener = Listener(self.app, self.http, settings, self.peers)
         self.background = Background()
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
         settings, scale = self.settings, self.settings.rate_limit_scale
-        self.rooms = Rooms()
+        self.room_members = RoomMembers()
         self.freshness = Freshness()
-        self.delivery = Delivery(self.rooms, self.freshness)
+        self.delivery = Delivery(self.room_members, self.freshness)
         files = SignedUrls(self.secrets, clock)
         reader = Reader(self.store, files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
-        self.slot_notifier = SlotNotifier(self.delivery, lambda room: bool(self.rooms.members(BOOKINGS, room)), reader)
-        self.room_subscriptions = self.rooms.watch = RoomSubscriptions(
+        self.slot_notifier = SlotNotifier(self.delivery, self._has_watchers, reader)
+        self.room_subscriptions = RoomSubscriptions(
             self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
         )
+        self.rooms = Rooms(self.room_members, self.room_subscriptions)
         self.freshness.on_restored(self.room_subscriptions.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
@@ -149,7 +151,7 @@ class Node:
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
         )
-        self.freshness.on_restored(self.presence.tell_withheld)
+        self.freshness.on_restored(self.presence.send_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
@@ -170,26 +172,29 @@ class Node:
             limits=self._published_limits,
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
-        self.gateway = Gateway(
-            self.rooms,
-            NAMESPACE_NAMES,
-            origins="*" if "*" in settings.allowed_origins else list(settings.allowed_origins),
-            client_address=self._address_of,
-            max_sockets_per_address=self._sockets_per_address,
-        )
-        if self.peers is not None:
-            self.gateway.eio.share(self.peers.mark, self.peers.elsewhere)
         buckets = Buckets(scale)
         admission = Admission(
-            self.authenticator, self.registry, self.rooms, buckets, clock, self.gateway.eio.generate_id, attendance,
-            self.room_subscriptions, lambda: self.prepared,
+            self.authenticator, self.registry, self.rooms, buckets, clock, attendance, self.room_subscriptions,
+            lambda: self.prepared,
         )
         self._own_rows = (SocketRow("auth:refresh", RenewToken, admission.renew),)
         self.dispatcher = Dispatcher(self.context, NAMESPACES, self._own_rows, buckets, self.freshness)
-        self.gateway.serve(admission, self.dispatcher, self.registry, attendance)
+        workers = {} if self.peers is None else {"mark": self.peers.mark, "forward": self.peers.forward}
+        self.gateway = Gateway(
+            self.rooms,
+            admission,
+            self.dispatcher,
+            self.registry,
+            attendance,
+            namespaces=NAMESPACE_NAMES,
+            origins="*" if "*" in settings.allowed_origins else list(settings.allowed_origins),
+            client_address=self._address_of,
+            max_sockets_per_address=self._sockets_per_address,
+            **workers,
+        )
 
     def _make_app(self) -> web.Application:
-        metrics = Metrics()
+        metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
@@ -200,7 +205,6 @@ class Node:
         metrics.add(self.durable_work.figures())
         if self.peers is not None:
             metrics.add(of_peers(self.peers))
-            self.peers.metrics = metrics.render
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
@@ -213,7 +217,7 @@ class Node:
         Operations(
             self.database,
             self.redis,
-            lambda: self._exposition(metrics),
+            self._rendered_metrics,
             lambda: self.draining,
             lambda: self.prepared,
             lambda: self.freshness.current,
@@ -221,8 +225,11 @@ class Node:
         self.gateway.attach(app)
         return app
 
-    async def _exposition(self, metrics: Metrics) -> bytes:
-        return metrics.render() if self.peers is None else merged(await self.peers.known())
+    async def _rendered_metrics(self) -> bytes:
+        return self.metrics.render() if self.peers is None else merged(await self.peers.known())
+
+    def _has_watchers(self, room: str) -> bool:
+        return bool(self.room_members.of(BOOKINGS, room))
 
     def _published_limits(self) -> Limits:
         if self._limits is None:
@@ -261,7 +268,7 @@ class Node:
         await self.room_subscriptions.start()
         self.membership.start()
         self.presence.start()
-        self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.turn)
+        self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
@@ -296,7 +303,7 @@ class Node:
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
-        # The driver says goodbye to MongoDB, and waits for an answer.
+        # The driver ends its sessions at MongoDB, and waits for an answer.
         await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
 
     async def _leave_cluster(self) -> None:

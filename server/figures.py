@@ -38,12 +38,12 @@ def _descriptors() -> int:
 
 def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
-        told, waiting = log.appender.counters, log.appender.waiting
-        yield counter("spotter_log_entries", "Entries appended by this node.", told.appended)
-        yield counter("spotter_log_batches", "Writes they were appended with.", told.batches)
-        yield counter("spotter_log_repeats", "Sends that were repeats of an earlier one.", told.repeats)
-        yield counter("spotter_log_lost_races", "Appends another node was faster with.", told.lost_races)
-        yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", told.unknown_outcomes)
+        counters, waiting = log.appender.counters, log.appender.waiting
+        yield counter("spotter_log_entries", "Entries appended by this node.", counters.appended)
+        yield counter("spotter_log_batches", "Writes they were appended with.", counters.batches)
+        yield counter("spotter_log_repeats", "Sends that were repeats of an earlier one.", counters.repeats)
+        yield counter("spotter_log_lost_races", "Appends another node was faster with.", counters.lost_races)
+        yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", counters.unknown_outcomes)
         yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
 
     return figures
@@ -71,11 +71,11 @@ def of_sockets(
 
 def of_http(connections: HttpConnections) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
-        told = connections.counters
+        counters = connections.counters
         yield gauge("spotter_http_connections", "Open HTTP connections, without WebSockets.", len(connections))
-        yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", told.refused)
-        yield counter("spotter_http_too_slow", "HTTP connections that kept their request to themselves.", told.too_slow)
-        yield counter("spotter_http_unread", "HTTP connections cut because they did not read.", told.unread)
+        yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", counters.refused)
+        yield counter("spotter_http_too_slow", "HTTP connections whose request took too long.", counters.too_slow)
+        yield counter("spotter_http_unread", "HTTP connections cut because they did not read.", counters.unread)
 
     return figures
 
@@ -95,9 +95,9 @@ def of_fanout(
         yield counter("spotter_redis_reconnects", "Connections to Redis made again.", published.reconnects)
         yield counter("spotter_redis_garbage", "Messages from Redis that no node sends.", delivered.garbage)
         yield counter("spotter_republished", "Conversations whose head was published again.", publisher.republished)
-        yield counter("spotter_entries_held", "Entries that came before their turn.", delivered.held)
+        yield counter("spotter_entries_held", "Entries that came before their predecessors.", delivered.held)
         yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", delivered.gap_fills)
-        yield counter("spotter_resyncs", "Sockets told to sync.", delivered.resyncs)
+        yield counter("spotter_resyncs", "Sockets sent sync:required.", delivered.resyncs)
 
     return figures
 
@@ -118,7 +118,7 @@ def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[
         yield gauge(
             "spotter_presence_waiting", "Users whose change has not reached Redis.", presence.registrar.pending
         )
-        yield counter("spotter_presence_told", "Changes written to a socket.", audience.told)
+        yield counter("spotter_presence_sent", "Changes written to a socket.", audience.sent)
         taken_over = presence.reaper.taken_over
         yield counter("spotter_presence_taken_over", "Users of dead nodes taken over by this one.", taken_over)
 

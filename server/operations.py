@@ -18,7 +18,7 @@ from store.database import Database
 
 
 class RedisHealth:
-    """Asked for anew each time: the bus itself may still be on its way back, or not yet know."""
+    """Asked for anew each time: the bus itself may still be reconnecting, or not have noticed a loss yet."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -61,7 +61,7 @@ class Operations:
         return web.json_response({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """503 while MongoDB does not answer, sockets are not served or the node drains; Redis is only told of."""
+        """503 while MongoDB does not answer, sockets are not served or the node drains; Redis is only reported."""
         mongo, redis = await asyncio.gather(self._database.answers(), self._redis.state())
         draining, prepared, known = self._draining(), self._prepared(), self._revocations_known()
         ready = mongo and prepared and known and not draining

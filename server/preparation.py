@@ -14,7 +14,7 @@ from domain.errors import DomainError, unavailable
 
 log = structlog.get_logger("node")
 
-# A node that is not prepared by then listens and says so.
+# A node that is not prepared by then listens, and that is logged.
 LISTEN_AFTER_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
 _NEED_THE_DATABASE = ("/v1/",)
@@ -22,16 +22,16 @@ _NEED_THE_DATABASE = ("/v1/",)
 
 async def prepare_when_it_answers(prepare: Callable[[], Awaitable[None]]) -> None:
     """Return once ``prepare`` has succeeded; ``unavailable`` is tried again, anything else is raised."""
-    pause, told = _FIRST_PAUSE_SECONDS, False
+    pause, logged = _FIRST_PAUSE_SECONDS, False
     while True:
         try:
             await prepare()
         except DomainError:
-            if not told:
+            if not logged:
                 log.warning("MongoDB does not answer; trying again")
-            told = True
+            logged = True
         else:
-            if told:
+            if logged:
                 log.info("MongoDB answers")
             return
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))

@@ -18,7 +18,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(["These settings cannot be used:", *(f"  {problem}" for problem in problems)]))
 
 
-class Reader:
+class SettingReader:
     """An empty or blank value is a missing one. Messages never repeat a value: it may be a secret."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -26,7 +26,7 @@ class Reader:
         self._problems: dict[str, str] = {}
 
     def refuse(self, name: str, why: str) -> None:
-        """The first problem of a setting is the one that is told."""
+        """The first problem of a setting is the one that is reported."""
         self._problems.setdefault(name, why)
 
     def raise_problems(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from domain.networks import LOOPBACK
-from server.setting_values import Reader, SettingsError
+from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
 
@@ -53,7 +53,7 @@ class Settings:
     allowed_origins: tuple[str, ...]
     """In development with ``LOOPBACK``, any origin of the machine itself."""
     trusted_proxies: int
-    """How many proxies of ours stand before the server; that many entries of X-Forwarded-For are believed."""
+    """How many proxies of ours are before the server; that many entries of X-Forwarded-For are believed."""
     rate_limit_scale: float
     sandbox_port: int
     stripe_secret_key: str | None = field(repr=False)
@@ -69,7 +69,7 @@ class Settings:
 def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) -> Settings:
     """The settings. Raises SettingsError with every problem; in development a missing signing key is made and kept."""
     production = environ.get("ENVIRONMENT", "").strip() == "production"
-    read = Reader(environ if production else {**_from_file(dotenv_path), **environ})
+    read = SettingReader(environ if production else {**_from_file(dotenv_path), **environ})
     if read.choice("ENVIRONMENT", ("development", "production"), "development") == "production" and not production:
         read.refuse("ENVIRONMENT", "production has to be said in the environment; .env is for development")
     if production:
@@ -110,7 +110,7 @@ def _from_file(path: Path | None) -> dict[str, str]:
     return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
 
 
-def _refuse_unfit(read: Reader) -> None:
+def _refuse_unfit(read: SettingReader) -> None:
     for name in _REQUIRED_IN_PRODUCTION:
         if not read.text(name):
             read.refuse(name, "is required in production")

@@ -1,1 +1,1 @@
-"""The only place that knows MongoDB."""
+"""All access to MongoDB."""

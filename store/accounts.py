@@ -157,7 +157,7 @@ class Accounts:
         return await self._database.transaction(body)
 
     async def end_session(self, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
-        """False when the user has no such session that still stands."""
+        """False when the user has no such live session."""
 
         async def body(session: DatabaseSession) -> bool:
             if not await self._sessions.revoke(user_id, session_id, reason, now, session=session):

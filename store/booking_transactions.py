@@ -46,7 +46,7 @@ class ClientClaims:
         self._claims = database.collection(NAME)
 
     async def put(self, booking: Booking, *, session: ClientSession) -> None:
-        """As the booking now stands; raises ``DuplicateKeyError`` when the client has another session then."""
+        """The booking's present state; raises ``DuplicateKeyError`` when the client has another session then."""
         of_booking = {"booking": ObjectId(booking.id)}
         if booking.status not in OCCUPYING:
             await self._claims.delete_one(of_booking, session=session)

@@ -35,7 +35,7 @@ def _never() -> bool:
 class Budget:
     """``owner`` is whose command it is; the reads of a ``bulk`` one wait in a queue of their own, user by user.
 
-    ``abandoned`` tells whether whoever gave the command has gone. Once ``over`` the budget bounds nothing any more:
+    ``abandoned``: whether whoever gave the command has gone. Once ``over`` the budget bounds nothing any more:
     tasks and timers that a command left behind inherit its context.
     """
 

@@ -1,4 +1,4 @@
-"""What waits, in one place: single flight, write-behind, and tasks that nobody awaits.
+"""What waits: single flight, write-behind, a fair limiter, and tasks that nobody awaits.
 
 The store is the lowest layer that waits for anything, so handlers and the server take these from here.
 """
@@ -155,12 +155,12 @@ class Tasks:
 
 
 class _Owner:
-    __slots__ = ("at_work", "lines")
+    __slots__ = ("at_work", "backlogs")
 
     def __init__(self) -> None:
         self.at_work = 0
         # By network: an owner may come from several.
-        self.lines: dict[str, _Line] = {}
+        self.backlogs: dict[str, _Backlog] = {}
 
 
 class _Network:
@@ -170,11 +170,11 @@ class _Network:
         self.name = name
         self.at_work = 0
         self.present = 0
-        # By owner, the longest not served first: lines whose first may begin.
-        self.ready: dict[str, _Line] = {}
+        # By owner, the longest not served first: backlogs whose first may begin.
+        self.ready: dict[str, _Backlog] = {}
 
 
-class _Line:
+class _Backlog:
     """What one owner has waiting in one network."""
 
     __slots__ = ("network", "owner", "owner_name", "present", "waiting")
@@ -192,7 +192,7 @@ class FairLimiter:
 
     The others wait: one network takes its turn after the other, and in each one owner after the other, so that whoever
     comes with much waits for himself. With ``of_network`` below ``of_all`` a network that is quiet finds a free turn
-    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is told in how many seconds all who
+    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is given in how many seconds all who
     wait would have had their turns.
     """
 
@@ -214,89 +214,89 @@ class FairLimiter:
     @asynccontextmanager
     async def turn(self, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
         """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
-        line = self._come(owner, network)
+        backlog = self._come(owner, network)
         try:
-            await self._taken(line, patience)
+            await self._taken(backlog, patience)
             began = monotonic()
             try:
                 yield
             finally:
                 self._turn_seconds += (monotonic() - began - self._turn_seconds) / 8
-                self._give_back(line)
+                self._give_back(backlog)
         finally:
-            self._leave(line)
+            self._leave(backlog)
 
-    def _come(self, owner_name: str, network_name: str) -> _Line:
+    def _come(self, owner_name: str, network_name: str) -> _Backlog:
         owner = self._owners.setdefault(owner_name, _Owner())
-        line = owner.lines.get(network_name)
-        if line is None:
+        backlog = owner.backlogs.get(network_name)
+        if backlog is None:
             network = self._networks.setdefault(network_name, _Network(network_name))
-            line = owner.lines[network_name] = _Line(owner_name, owner, network)
-        line.present += 1
-        line.network.present += 1
+            backlog = owner.backlogs[network_name] = _Backlog(owner_name, owner, network)
+        backlog.present += 1
+        backlog.network.present += 1
         self._present += 1
-        return line
+        return backlog
 
-    def _leave(self, line: _Line) -> None:
+    def _leave(self, backlog: _Backlog) -> None:
         self._present -= 1
-        line.present -= 1
-        line.network.present -= 1
-        if not line.network.present:
-            del self._networks[line.network.name]
-        if not line.present:
-            del line.owner.lines[line.network.name]
-            if not line.owner.lines:
-                del self._owners[line.owner_name]
+        backlog.present -= 1
+        backlog.network.present -= 1
+        if not backlog.network.present:
+            del self._networks[backlog.network.name]
+        if not backlog.present:
+            del backlog.owner.backlogs[backlog.network.name]
+            if not backlog.owner.backlogs:
+                del self._owners[backlog.owner_name]
 
-    async def _taken(self, line: _Line, patience: float) -> None:
+    async def _taken(self, backlog: _Backlog, patience: float) -> None:
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line.waiting[mine] = None
-        self._arrange(line)
+        backlog.waiting[mine] = None
+        self._arrange(backlog)
         self._begin_next()
         try:
             async with asyncio.timeout(None if patience == math.inf else patience):
                 await mine
         except BaseException as error:
-            if mine in line.waiting:
-                del line.waiting[mine]
-                self._arrange(line)
+            if mine in backlog.waiting:
+                del backlog.waiting[mine]
+                self._arrange(backlog)
             else:
                 # It was given in the moment in which the wait ended.
-                self._give_back(line)
+                self._give_back(backlog)
             if isinstance(error, TimeoutError):
                 raise self._refused(self._present * self._turn_seconds / self._of_all) from None
             raise
 
-    def _give_back(self, line: _Line) -> None:
-        self._count(line, -1)
+    def _give_back(self, backlog: _Backlog) -> None:
+        self._count(backlog, -1)
         self._begin_next()
 
     def _begin_next(self) -> None:
         while self._ready and self._at_work < self._of_all:
             network = next(iter(self._ready.values()))
-            line = next(iter(network.ready.values()))
-            mine = next(iter(line.waiting))
-            del line.waiting[mine]
+            backlog = next(iter(network.ready.values()))
+            mine = next(iter(backlog.waiting))
+            del backlog.waiting[mine]
             # Behind all others that wait.
-            del self._ready[network.name], network.ready[line.owner_name]
-            self._count(line, 1)
+            del self._ready[network.name], network.ready[backlog.owner_name]
+            self._count(backlog, 1)
             if not mine.done():
                 mine.set_result(None)
 
-    def _count(self, line: _Line, by: int) -> None:
+    def _count(self, backlog: _Backlog, by: int) -> None:
         self._at_work += by
-        line.network.at_work += by
-        line.owner.at_work += by
-        for each in line.owner.lines.values():
+        backlog.network.at_work += by
+        backlog.owner.at_work += by
+        for each in backlog.owner.backlogs.values():
             self._arrange(each)
-        self._arrange_network(line.network)
+        self._arrange_network(backlog.network)
 
-    def _arrange(self, line: _Line) -> None:
-        if line.waiting and line.owner.at_work < self._of_one:
-            line.network.ready.setdefault(line.owner_name, line)
+    def _arrange(self, backlog: _Backlog) -> None:
+        if backlog.waiting and backlog.owner.at_work < self._of_one:
+            backlog.network.ready.setdefault(backlog.owner_name, backlog)
         else:
-            line.network.ready.pop(line.owner_name, None)
-        self._arrange_network(line.network)
+            backlog.network.ready.pop(backlog.owner_name, None)
+        self._arrange_network(backlog.network)
 
     def _arrange_network(self, network: _Network) -> None:
         if network.ready and network.at_work < self._of_network:

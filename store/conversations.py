@@ -131,7 +131,7 @@ class Conversations:
         return {str(document["_id"]): _record(document) for document in found}
 
     async def participants(self, conversation_ids: Iterable[str]) -> dict[str, list[ParticipantRecord]]:
-        """The participants of each conversation, with their watermarks as they stand."""
+        """The participants of each conversation, with their present watermarks."""
         ids = [ObjectId(i) for i in conversation_ids]
         by_conversation: dict[str, list[ParticipantRecord]] = {}
         if ids:
@@ -146,7 +146,7 @@ class Conversations:
         )
 
     async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
-        """The conversation that was there first, as soon as a majority knows of it."""
+        """The conversation that was there first, as soon as a majority has it."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + min(OPEN_PATIENCE_SECONDS, remaining())
         while (found := await self.between(user_id, other_id)) is None:

@@ -1,6 +1,4 @@
-"""Records of files as MongoDB holds them.
-
-Files: a record of each that says whose it is and what uses it, and with it its bytes.
+"""Files: a record of each that says whose it is and what uses it, and with it its bytes.
 
 A record is ``writing``, then ``ready``, then ``going``: only what is ready is found and can be used. A sweep looks at
 it at its ``checkAt``.
@@ -144,7 +142,7 @@ class Files:
             await self._bytes.write(_id, content, file.created_at)
             made = await finished(self._files.replace_one({"_id": _id, "state": "writing"}, file_document(file)))
         except PyMongoError:
-            # Who knows what is still on its way: the sweep comes after it.
+            # Something may still be on its way: the sweep comes after it.
             raise
         except BaseException:
             await self._remove(_id)

@@ -119,7 +119,7 @@ class Idempotency:
         await self._keep(claim, result, version, None)
 
     async def keep_within(self, claim: Claim, result: bytes, version: int = 1, *, session: ClientSession) -> None:
-        """Keep a result in the commit that it tells of; ``unavailable`` when the claim was taken over meanwhile."""
+        """Keep a result in the commit that it describes; ``unavailable`` when the claim was taken over meanwhile."""
         await self._keep(claim, result, version, session)
 
     async def release(self, claim: Claim) -> None:

@@ -1,4 +1,4 @@
-"""What search knows of each trainer: a projection, written in the transaction of whatever it follows from.
+"""What search holds of each trainer: a projection, written in the transaction of whatever it follows from.
 
 Every change writes the listing, even where it stays the same, so that of two transactions that each saw half of the
 truth one has to start again.

@@ -1,7 +1,4 @@
-"""Who somebody is, as far as others may know: role, name, picture.
-
-When people were last seen: ``User.lastSeenAt``, forward only.
-"""
+"""Who somebody is, as far as others may know (role, name, picture), and ``User.lastSeenAt``, forward only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Profiles as documents.
-
-The records behind a user: Client, Trainer, SuperAdmin. Which of them is told by the user's role.
-"""
+"""The records behind a user (Client, Trainer, SuperAdmin, by the user's role), with their documents."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ class PublishOutages:
         self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER))
 
     async def keep(self, outage: PublishOutage) -> None:
-        told = {
+        update = {
             "$set": {"at": outage.at, "dueAt": outage.at + OUTAGE_OVER_AFTER},
             "$setOnInsert": {"since": outage.since},
             "$unset": {"work": "", "looks": ""},
         }
-        await self._rows.update_one({"_id": outage.node}, told, upsert=True)
+        await self._rows.update_one({"_id": outage.node}, update, upsert=True)
 
     async def note_dead(self, node: str, since: datetime, at: datetime, now: datetime) -> None:
         """Its lease ran out. Noting it again changes nothing for as long as the row is there."""

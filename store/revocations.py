@@ -42,8 +42,8 @@ Followed = AsyncCollection[Document]
 
 @repository
 class Revocations:
-    """Following has a small client of its own, without threads: neither slow reads of others nor a server that falls
-    silent leaves it waiting, and it comes back as soon as the server does.
+    """Following has a small client of its own, without threads: neither slow reads of others nor a server that
+    stops answering leaves it waiting, and it comes back as soon as the server does.
     """
 
     def __init__(self, database: Database) -> None:

@@ -89,7 +89,7 @@ class Sessions:
     async def revoke(
         self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession | None = None
     ) -> bool:
-        """False when the user has no such session that still stands. The announcement is the caller's."""
+        """False when the user has no such live session. The announcement is the caller's."""
         result = await self._sessions.update_one(
             {"_id": ObjectId(session_id), "userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}},
             {"$set": {"revokedAt": now, "revokedReason": reason}},

@@ -1,7 +1,7 @@
 """The threads in which the driver works, and the time that each of its operations may take.
 
 motor hands every operation to one pool of ``cpu_count() * 5`` threads, whatever the size of the connection pool: a few
-slow reads then stand before every append, sign-in and revocation. Here bulky reads have a few threads of their own.
+slow reads then go before every append, sign-in and revocation. Here bulky reads have a few threads of their own.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Users:
         return bool(result.matched_count)
 
     async def set_reset_token(self, user_id: str, token: str, now: datetime, lifetime: timedelta) -> bool:
-        """The keyed hash of a token that stands for a code; false when the user was erased meanwhile."""
+        """The keyed hash of a token that takes the place of a code; false when the user was erased meanwhile."""
         result = await self._users.update_one(
             {"_id": ObjectId(user_id), **_STANDING},
             {

@@ -68,11 +68,11 @@ class Watermarks:
         return before, after
 
     def known(self, participant_id: str) -> Marks:
-        """The marks as far as this process knows them without looking: lower bounds."""
+        """The marks as last seen by this process, without looking: lower bounds."""
         return self._known.get(participant_id) or Marks()
 
     async def _load(self, participant_id: str) -> Marks:
-        """One look-up at a time for each: a second one would find a mark that is written and not told yet."""
+        """One look-up at a time for each: a second one would find a mark that is written and not returned yet."""
         return await self._loading.do(participant_id, lambda: self._find(participant_id))
 
     async def _find(self, participant_id: str) -> Marks:
@@ -100,7 +100,7 @@ class Watermarks:
         return waiting.written
 
     async def _write_batch(self, batch: Mapping[str, _Waiting]) -> None:
-        """Those who wait are told of a failure, so a batch is not tried again."""
+        """Those who wait receive a failure, so a batch is not tried again."""
         error: Exception | None = None
         try:
             reply = await self._db.command(

@@ -76,7 +76,7 @@ class ReadCalendar(Command, frozen=True, kw_only=True):
 
 
 class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """``url``: a path below the server's address; whoever knows it can read the feed."""
+    """``url``: a path below the server's address; whoever has it can read the feed."""
 
     url: str
 

@@ -89,7 +89,7 @@ class SetTyping(Command, frozen=True, kw_only=True):
 
 
 class Sync(Command, frozen=True, kw_only=True):
-    """``cursors``: the last ``seq`` received of each conversation the device knows."""
+    """``cursors``: the last ``seq`` received of each conversation the device has."""
 
     cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)]
     limit: Annotated[int, Meta(ge=1, le=500)] = 100

@@ -1,4 +1,4 @@
-"""What the server sends to clients unasked, typed; each event knows its name and its namespace."""
+"""What the server sends to clients unasked, typed; each event carries its name and its namespace."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Register, ask for the code again, verify. The answers never tell whether an address is known, nor does their time:
-each command does the same reads and writes for every address."""
+"""Register, ask for the code again, verify. No answer shows whether an address is known, nor does its time: each
+command does the same reads and writes for every address.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ async def register(context: AccountContext, visitor: Visitor, command: Register)
     email = normalised_email(command.email)
     require_time_zone(command.time_zone)
     user = await context.store.users.by_email(email)
-    # As if the address's user registered again, so that a login with this password is told the same as of any other.
+    # As if the address's user registered again, so that a login with this password has the answer of any other.
     like = user.password if user is not None else None
     hashed = await context.passwords.hash_like(like, password_salt(context, email), command.password)
     now = context.now()

@@ -86,7 +86,7 @@ async def list_sessions(context: AccountContext, actor: Actor, command: ListSess
 
 
 async def end(context: AccountContext, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
-    """False when the user has no such session that still stands."""
+    """False when the user has no such live session."""
     if not await context.store.accounts.end_session(user_id, session_id, reason, now):
         return False
     context.sockets.cut(user_id, reason, session_id)

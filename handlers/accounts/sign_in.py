@@ -43,7 +43,7 @@ async def login(context: AccountContext, visitor: Visitor, command: Login) -> To
     user = await context.store.users.by_email(email)
     hashed = user.password if user is not None else None
     made = await context.passwords.hash_like(hashed, password_salt(context, email), command.password)
-    # Of every address: whoever registered is told to verify, whether the address has an account already or not.
+    # Of every address: whoever registered is answered to verify, whether the address has an account already or not.
     pending = await context.store.registrations.with_password(email, made)
     now = context.now()
     if user is not None and hashed is not None and hmac.compare_digest(made, hashed):

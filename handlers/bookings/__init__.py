@@ -1,1 +1,1 @@
-"""Bookings: each command decides with ``domain``, commits once, and tells what the outbox holds."""
+"""Bookings: each command decides with ``domain``, commits once, and publishes what the outbox holds."""

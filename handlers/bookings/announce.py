@@ -66,12 +66,12 @@ async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
             # That row has attempts of its own.
             raise Postponed from error
         if not appended:
-            # Whoever did may have died before it told the parties, who are not to be told twice: they can look.
+            # Whoever did may have died before it published, but the parties are not to receive it twice: they can look.
             context.publisher.publish(BookingsSyncRequired(), *map(rooms.user, row.change().booking.user_ids))
 
 
 async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
-    """Answers what there is to tell, and whether it was us who appended it, and told it."""
+    """Answers the booking, and whether it was this node that appended and published it."""
     change = row.change()
     changes.after_booking(context, change)
     appended, _ = await asyncio.gather(_append(context, change), _leave(context, change))
@@ -89,20 +89,20 @@ async def _leave(context: PublishContext, change: Change) -> None:
 
 
 async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswer, bool]:
-    """Both parties are told by whoever appended it, and by nobody else: each version once."""
+    """Whoever appended it publishes it to both parties, and nobody else: each version once."""
     booking = change.booking
     member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
     assert member is not None
     event = await _event(context, change)
-    introduction = await views.prepare(context, member)
+    first_entry = await views.prepare(context, member)
 
     def announce(record: MessageRecord) -> Message:
         message = to_message(record, seen=False)
         if message.seq == 1:
-            views.publish(context, introduction, message)
+            views.publish(context, first_entry, message)
         entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
         context.publisher.publish(entry, *map(rooms.user, member.user_ids))
-        _tell(context, change, event)
+        _publish(context, change, event)
         return message
 
     appended = await context.store.log.append_message(_record(context, change), announce)
@@ -115,7 +115,7 @@ async def _event(context: PublishContext, change: Change) -> BookingEvent:
     )
 
 
-def _tell(context: PublishContext, change: Change, event: BookingEvent) -> None:
+def _publish(context: PublishContext, change: Change, event: BookingEvent) -> None:
     booking = change.booking
     context.publisher.publish(event, *map(rooms.user, booking.user_ids))
     if change.balance is not None:

@@ -1,4 +1,4 @@
-"""Booking commands with a key: committed once, then told."""
+"""Booking commands with a key: committed once, then published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Committing = Callable[[PublishContext, Actor, C, Claim | None], Awaitable[Bookin
 def idempotent_booking(
     name: str,
 ) -> Callable[[Committing[C]], Handler[PublishContext, C, BookingAnswer]]:
-    """The handler commits, with the claim; from here the log and the parties are told, and the caller answered.
+    """The handler commits, with the claim; from here it goes to the log and to the parties, and the caller is answered.
 
     A repeat answers the booking as it was committed first. Raises ``idempotency_conflict`` when the key came with
     another body before. ``name``: the key's scope.
@@ -37,8 +37,8 @@ def idempotent_booking(
         @functools.wraps(handler)
         async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
             booking = await committed_once(name, context, actor, command, handler, _as_kept)
-            told = await announce.settle(context, booking.id, booking.version)
-            return told.get(booking.version) or await queries.booking_view(context, booking)
+            settled = await announce.settle(context, booking.id, booking.version)
+            return settled.get(booking.version) or await queries.booking_view(context, booking)
 
         return once
 
@@ -46,7 +46,7 @@ def idempotent_booking(
 
 
 async def _as_kept(context: PublishContext, stored: StoredResult) -> Booking:
-    """As committed then, with the words people wrote as they stand now: those may have been erased."""
+    """As committed then, with the words people wrote as they are now: those may have been erased."""
     assert stored.result is not None
     booking = RESULT.decode(stored.result, stored.version)
     current = await context.store.bookings.by_id(booking.id)

@@ -14,7 +14,7 @@ from handlers.context import ReadContext
 from handlers.idempotency import idempotent
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     id: Id
 
 
@@ -36,7 +36,7 @@ async def remove_bookmark(context: ReadContext, actor: Actor, command: RemoveBoo
 async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookmarks) -> BookmarkPage:
     """Newest first; trainers who may not be found just now are left out."""
     require_role(actor, "client")
-    before = decode_cursor(_Place, command.cursor).id if command.cursor else None
+    before = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
     found = await context.store.bookmarks.page(actor.profile_id, before, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
     listed = await context.store.listings.of([one.trainer_id for one in found])
@@ -54,5 +54,5 @@ async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookma
             for one in found
             if one.trainer_id in shown
         ],
-        next_cursor=encode_cursor(_Place(found[-1].id)) if more else None,
+        next_cursor=encode_cursor(_PageCursor(found[-1].id)) if more else None,
     )

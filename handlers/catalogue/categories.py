@@ -27,13 +27,13 @@ from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     name: str
 
 
 async def list_categories(context: ReadContext, visitor: Visitor, command: ListCategories) -> CategoryPage:
     """By name, each with its subcategories."""
-    after = decode_cursor(_Place, command.cursor).name if command.cursor else None
+    after = decode_cursor(_PageCursor, command.cursor).name if command.cursor else None
     found = await context.store.categories.page(after, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
     subs: dict[str, list[SubCategory]] = {}
@@ -41,7 +41,7 @@ async def list_categories(context: ReadContext, visitor: Visitor, command: ListC
         subs.setdefault(sub.category_id, []).append(sub)
     return CategoryPage(
         items=[category_answer(one, subs.get(one.id, [])) for one in found],
-        next_cursor=encode_cursor(_Place(folded(found[-1].name))) if more else None,
+        next_cursor=encode_cursor(_PageCursor(folded(found[-1].name))) if more else None,
     )
 
 

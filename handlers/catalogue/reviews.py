@@ -22,7 +22,7 @@ from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     """Milliseconds since 1970, and the id of the last one."""
 
     at: int
@@ -61,7 +61,7 @@ async def list_reviews(context: ReadContext, visitor: Visitor, command: ListRevi
     before = _before(command.cursor) if command.cursor else None
     found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
-    place = _Place(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
+    place = _PageCursor(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
     return ReviewPage(items=await _answers(context, found), next_cursor=encode_cursor(place) if place else None)
 
 
@@ -94,7 +94,7 @@ async def _require_author(context: ReadContext, actor: Actor, review_id: str) ->
 
 
 def _before(cursor: str) -> tuple[datetime, str]:
-    place = decode_cursor(_Place, cursor)
+    place = decode_cursor(_PageCursor, cursor)
     try:
         at = from_milliseconds(place.at)
     except (ValueError, OverflowError, OSError):

@@ -25,7 +25,7 @@ from store.listings import Listed
 MOST_WORDS = 10
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     """Where a page ended, in the order in which it was asked for."""
 
     sort: Sort
@@ -36,7 +36,7 @@ async def search_trainers(context: ReadContext, visitor: Visitor, command: Searc
     """A trainer comes once however many others come or go meanwhile; one whose own place changes may move past."""
     wanted = TrainerQuery(
         terms=(*_terms(command), *await _spoken(context, command.q or "")),
-        # Who has no review yet stands at 0 stars, and is left out by any more.
+        # Who has no review yet has 0 stars, and is left out by any more.
         min_rating=command.min_rating or None,
         max_price=command.max_price,
         sort=command.sort,
@@ -46,7 +46,7 @@ async def search_trainers(context: ReadContext, visitor: Visitor, command: Searc
         found, end = await _page(context, wanted, command.limit)
     else:
         found, end = await free_on(context, wanted, date_from_wire(command.available_on, "availableOn"), command.limit)
-    place = None if end is None else encode_cursor(_Place(command.sort, end))
+    place = None if end is None else encode_cursor(_PageCursor(command.sort, end))
     return TrainerPage(items=await cards(context, found), next_cursor=place)
 
 
@@ -59,7 +59,7 @@ async def _page(context: ReadContext, wanted: TrainerQuery, limit: int) -> tuple
 def _after(command: SearchTrainers) -> Position | None:
     if command.cursor is None:
         return None
-    place = decode_cursor(_Place, command.cursor)
+    place = decode_cursor(_PageCursor, command.cursor)
     if place.sort != command.sort:
         raise not_from_here()
     return place.position
@@ -83,10 +83,10 @@ async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
     """Each word has to be begun in the trainer's texts or in the name of something that the trainer offers."""
     if not text.strip():
         return []
-    spoken = words(text)
-    if len(spoken) > MOST_WORDS:
+    searched = words(text)
+    if len(searched) > MOST_WORDS:
         raise invalid("q", f"has more than {MOST_WORDS} words")
-    if not spoken:
+    if not searched:
         # Signs only: no word of anybody's.
         return [()]
     categories, subs = await context.store.categories.all()
@@ -96,7 +96,7 @@ async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
             (one.id for one in categories if listings.begins(word, [one.name])),
             (one.id for one in subs if listings.begins(word, [one.name])),
         )
-        for word in spoken
+        for word in searched
     ]
 
 

@@ -1,6 +1,6 @@
 """Where an upload waits on disk until it is known to be whole: nothing of it is in memory or in the database.
 
-The disk is waited for in threads, never by the event loop.
+Threads wait for the disk, never the event loop.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from store import command_budget
 from store.command_budget import BUDGET_SECONDS, Budget
 from store.idempotency import Asked, StoredResult
 
-# Of what begins with a box, puremagic knows some brands and guesses at others.
+# Of what begins with a box, puremagic recognises some brands and guesses at others.
 _GUESSED = frozenset({"video/mp4", "video/quicktime"})
 
 
@@ -155,7 +155,7 @@ async def _upload_once(
 ) -> FileAnswer:
     """The key is looked up when the whole of what it came with is known; a repeat gets URLs that are good again.
 
-    A server that dies before the key is kept leaves a file of which nobody was told: unused, it goes after a day.
+    A server that dies before the key is kept leaves a file that was answered to nobody: unused, it goes after a day.
     """
     assert command.idempotency_key is not None
     digest = bytes.fromhex(spool.digest)
@@ -166,7 +166,7 @@ async def _upload_once(
         return file_answer(context, _RESULT.decode(claimed.result, claimed.version))
     async with held(context, claimed):
         stored = await keep(context, actor, command.name, spool, content_type)
-    # A name may be personal, and no answer tells it.
+    # A name may be personal, and no answer contains it.
     nameless = msgspec.structs.replace(stored, name="")
     await context.store.idempotency.keep(claimed, _RESULT.encode(nameless), _RESULT.version)
     return file_answer(context, stored)

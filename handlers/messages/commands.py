@@ -1,4 +1,4 @@
-"""Sending and changing messages: each is an entry of the conversation's log; attachments are in use while it stands."""
+"""Sending and changing messages: each is an entry of the conversation's log, and uses its attachments."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
-        introduction = await views.prepare(context, member)
+        first_entry = await views.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                views.publish(context, introduction, message)
+                views.publish(context, first_entry, message)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message
@@ -194,7 +194,7 @@ async def _change(
             await doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
-            # What was told as seen in the meantime must not be told as unseen again.
+            # What was published as seen in the meantime must not be published as unseen again.
             message = views.seen_message(context, applied.target, views.caught_up(context, participants))
             event = MessageUpdated(
                 conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message

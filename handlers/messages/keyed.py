@@ -1,4 +1,4 @@
-"""Message commands with a key: a repeat is answered with the message as it now stands."""
+"""Message commands with a key: a repeat is answered with the message's present state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMED = StoredFormat(_Named, msgspec.json)
 
 
 def idempotent_message(name: str) -> Callable[[Handler[X, C, MessageAnswer]], Handler[X, C, MessageAnswer]]:
-    """For commands that answer a message: a repeat is answered with that message as it now stands.
+    """For commands that answer a message: a repeat is answered with that message's present state.
 
     Their entries in the log carry the key, or the ``clientMessageId``: done again they find what was committed.
     """

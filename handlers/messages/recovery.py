@@ -1,10 +1,7 @@
-"""Entries that live delivery missed, as the events they would have been.
+"""Entries that live delivery missed, as the events they would have been, and those that a node left unpublished.
 
-What a node that died left half done is finished by any other.
-
-Recovery of unpublished entries: what a node committed and may not have told anybody, nor shown in its conversations.
-
-Such a node is a row (``store/publish_outages.py``): it died, or it has not been seen since it was cut off from Redis.
+A node that died, or was not seen since it lost Redis, is a row of ``store/publish_outages.py``: any other node
+publishes what it committed and may not have published, and shows it in its conversations.
 """
 
 from __future__ import annotations
@@ -51,13 +48,13 @@ async def missed(context: ReadContext, spans: Mapping[str, tuple[int, int]], lim
 async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[str, int]:
     found = await context.store.log.read.heads(conversation_ids)
     for conversation_id, head in found.items():
-        # Whoever answers what was missed need not lose a race to learn of it.
+        # Whoever answers what was missed need not lose a race to notice it.
         context.store.log.received(conversation_id, head)
     return found
 
 
-async def introductions(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
-    """What each side's room is told before a conversation's first entry."""
+async def first_entry_events(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
+    """What each side's room receives before a conversation's first entry."""
     records = list((await context.store.conversations.records([conversation_id])).values())
     return {
         rooms.user(user_id): ConversationNew(conversation=view)
@@ -111,7 +108,7 @@ AGAIN_AFTER = tuple(timedelta(seconds=pause) for pause in (1, 1, 2, 2, 4, 5, 5, 
 
 
 def unpublished_entries(context: PublishContext) -> Job:
-    """Says how far each conversation got in which the node may have been the last to write; whoever was told already
+    """Publishes how far each conversation got in which the node may have been the last to write; whoever received it
     ignores it."""
     return Job(
         "unpublished entries",
@@ -140,5 +137,5 @@ async def _announce(context: PublishContext, since: datetime, until: datetime, *
     heads = await context.store.log.projections.repair(since, until, only_behind=only_behind)
     records = await context.store.conversations.records(heads)
     for conversation_id, record in records.items():
-        told = map(rooms.user, record.membership.user_ids)
-        context.publisher.announce_head(conversation_id, heads[conversation_id], *told)
+        user_rooms = map(rooms.user, record.membership.user_ids)
+        context.publisher.announce_head(conversation_id, heads[conversation_id], *user_rooms)

@@ -91,14 +91,14 @@ def _cursor(cursor: str | None) -> str | None:
 UNNAMED = 100
 FIRST_MESSAGES = 20
 # How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
-# answers in a row take the loop a second, and what they were told brings all of them back at once.
+# answers in a row take the loop a second, and what they are answered brings all of them back at once.
 PATIENCE = 0.4, 0.8
 
 
 async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages.
 
-    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are told
+    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are answered
     ``unavailable`` while there is time left: were they admitted late, all of them would run out of time half done.
     """
     async with context.syncing.turn(actor.user_id, command_budget.remaining() * random.uniform(*PATIENCE)):

@@ -121,7 +121,7 @@ def message_view(context: ReadContext, record: MessageRecord, *, seen: bool) -> 
 
 
 def caught_up(context: ReadContext, participants: Iterable[ParticipantRecord]) -> list[ParticipantRecord]:
-    """The participants with what has been learned of their reading since they were loaded."""
+    """The participants with what they have read since they were loaded."""
     known = context.store.watermarks.known
     return [msgspec.structs.replace(p, seen_seq=max(p.seen_seq, known(p.id).seen)) for p in participants]
 
@@ -136,7 +136,7 @@ async def _last_messages(
 ) -> dict[str, MessageRecord]:
     """The projection names the last message. Unless that is the log's last entry, the log is asked.
 
-    Not even a projection that knows the head will do: the head may be another node's, who knows of a change.
+    Not even a projection at the head will do: the head may be another node's, which has a change.
     """
     read = context.store.log.read
     named = {
@@ -165,10 +165,10 @@ async def _unread(
 
 
 # The conversation as each of the two sees it before anything was said.
-Introduction = Mapping[str, Conversation]
+FirstEntry = Mapping[str, Conversation]
 
 
-async def prepare(context: PublishContext, member: Membership) -> Introduction:
+async def prepare(context: PublishContext, member: Membership) -> FirstEntry:
     """Both views of a conversation that has no entry yet; nothing for any other.
 
     Made before the entry is submitted, because between its commit and its announcement nothing may wait.
@@ -177,7 +177,7 @@ async def prepare(context: PublishContext, member: Membership) -> Introduction:
     if log.known_head(conversation_id) > 0:
         return {}
 
-    async def look() -> Introduction:
+    async def look() -> FirstEntry:
         heads = await log.read.heads([conversation_id])
         return {} if heads[conversation_id] > 0 else await unspoken_views(context, conversation_id)
 
@@ -185,8 +185,8 @@ async def prepare(context: PublishContext, member: Membership) -> Introduction:
     return await context.introducing.do(conversation_id, look)
 
 
-def publish(context: PublishContext, introduction: Introduction, first: Message) -> None:
-    for user_id, before in introduction.items():
+def publish(context: PublishContext, first_entry: FirstEntry, first: Message) -> None:
+    for user_id, before in first_entry.items():
         conversation = msgspec.structs.replace(
             before,
             last_message=first,

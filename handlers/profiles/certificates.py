@@ -17,19 +17,19 @@ from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     id: Id
 
 
 async def list_certificates(context: ReadContext, actor: Actor, command: ListCertificates) -> CertificatePage:
     """In the order in which they were added."""
     require_role(actor, "trainer")
-    after = decode_cursor(_Place, command.cursor).id if command.cursor else None
+    after = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
     found = await context.store.certificates.of(actor.profile_id, after, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
     return CertificatePage(
         items=[certificate_answer(context, one, private=True) for one in found],
-        next_cursor=encode_cursor(_Place(found[-1].id)) if more else None,
+        next_cursor=encode_cursor(_PageCursor(found[-1].id)) if more else None,
     )
 
 

@@ -1,1 +1,1 @@
-"""A trainer's time: the schedule, what of it is free, and telling those who watch."""
+"""A trainer's time: the schedule, what of it is free, and notifying those who watch."""

@@ -77,7 +77,7 @@ def _check_span(first: date, last: date, today: date) -> None:
 
 
 async def watch(context: SlotContext, actor: Actor, command: WatchSlots) -> SlotList:
-    """Tell this connection of each slot that comes or goes from now on; answers those that are free."""
+    """Send this connection each slot that comes or goes from now on; answers those that are free."""
     # In turn: another of this socket's watches must not come between.
     async with actor.submit_lock:
         # The position first, the state after: nothing falls in between.

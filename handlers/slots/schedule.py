@@ -31,7 +31,7 @@ from handlers.slots import changes
 _FARTHEST = timedelta(days=731)
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _PageCursor(msgspec.Struct, frozen=True):
     """Where a page of exceptions ended."""
 
     date: fields.Date
@@ -72,14 +72,14 @@ async def set_availability(context: PublishContext, actor: Actor, command: SetAv
 async def list_exceptions(context: PublishContext, actor: Actor, command: ListExceptions) -> ExceptionPage:
     """By date, those that are over included."""
     require_role(actor, "trainer")
-    after = decode_cursor(_Place, command.cursor) if command.cursor else None
+    after = decode_cursor(_PageCursor, command.cursor) if command.cursor else None
     place = (after.date, after.id) if after else None
     found = await context.store.availability.exceptions(actor.profile_id, place, command.limit + 1)
     page = found[: command.limit]
     more = len(found) > command.limit
     return ExceptionPage(
         items=[exception_answer(one) for one in page],
-        next_cursor=encode_cursor(_Place(page[-1].absence.date.isoformat(), page[-1].id)) if more else None,
+        next_cursor=encode_cursor(_PageCursor(page[-1].absence.date.isoformat(), page[-1].id)) if more else None,
     )
 
 

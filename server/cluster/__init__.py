@@ -1,0 +1,1 @@
+"""Which nodes live, and the work that survives their deaths."""

@@ -38,20 +38,20 @@ STANDARD = LeaseTiming()
 
 
 # Keep the lease, if nobody has declared it dead; declare dead whose lease ran out. That is final: whoever
-# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed. One that is shorter than what
-# we were told comes from an older state of Redis (a snapshot, a replica that lagged behind), in which things stand
+# finds itself dead takes a new name. A lease that ran out unnoticed is simply renewed. One that is shorter than
+# what was confirmed comes from an older state of Redis (a snapshot, a replica that lagged behind), which holds things
 # that are gone: we take a new name as well, and the old one is left to run out, with what is not ours any more.
 RENEW = Script("""
 local leases, dead, quiet, incarnation = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local create, lease, margin, gap = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local told = tonumber(ARGV[6])
+local confirmed = tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('HGET', quiet, 'last') or 0)
 if now - last > gap then redis.call('HSET', quiet, 'until', string.format('%.0f', now + lease + margin)) end
 redis.call('HSET', quiet, 'last', string.format('%.0f', now))
 
-local held = create == '1' or tonumber(redis.call('ZSCORE', leases, incarnation) or -1) >= told
+local held = create == '1' or tonumber(redis.call('ZSCORE', leases, incarnation) or -1) >= confirmed
 local deadline = string.format('%.0f', now + lease)
 if held then redis.call('ZADD', leases, deadline, incarnation) end
 if now >= tonumber(redis.call('HGET', quiet, 'until') or 0) then
@@ -82,7 +82,7 @@ class Lease:
         self._timing = timing
         self._lost = lost
         self._registered = False
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._names: list[str] = []
         self.deadline = 0
         self._take_name()
@@ -101,7 +101,7 @@ class Lease:
 
         Raises one of ``UNREACHED``.
         """
-        async with self._turn:
+        async with self._lock:
             held, dead = await self._renew(create=not self._registered)
             if not held:
                 self._take_name()

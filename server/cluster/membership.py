@@ -1,4 +1,4 @@
-"""Which nodes live, and which have died: told to whoever registered."""
+"""Which nodes live, and which have died: whoever registered is called with each."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Membership:
         self._dead: list[OnNodeDead] = []
         self._lease_lost: list[Callable[[], None]] = []
         self._renewing: asyncio.Task[None] | None = None
-        self._telling: dict[str, asyncio.Task[None]] = {}
+        self._handing_out: dict[str, asyncio.Task[None]] = {}
         self.alive = 0
         self.deaths = 0
         self.losses = 0
@@ -69,22 +69,22 @@ class Membership:
 
     async def stop(self) -> bool:
         """Give up the lease; false when nobody will take over what was registered under it."""
-        # The first may begin to tell of a death before it ends.
+        # The first may begin to hand out a death before it ends.
         await cancelled([self._renewing])
-        await cancelled(tuple(self._telling.values()))
+        await cancelled(tuple(self._handing_out.values()))
         # In a task of its own, which redis-py may keep longer than we wait.
         resigning = asyncio.get_running_loop().create_task(self.lease.resign())
         await asyncio.wait([resigning], timeout=_RESIGN_SECONDS)
         resigned = resigning.done() and resigning.exception() is None and resigning.result()
         if not resigned:
             log.info("the lease is left to run out")
-            # Whatever becomes of it, nobody is to complain that nobody asked.
+            # Whatever becomes of it: an exception that nobody retrieves would be logged.
             resigning.add_done_callback(lambda done: done.cancelled() or done.exception())
         resigning.cancel()
         return resigned
 
     async def hand_out(self, dead: DeadNode) -> bool:
-        """Tell all that registered; false when it has to be done again."""
+        """Call all that registered; false when it has to be done again."""
         outcomes = await asyncio.gather(*(callback(dead) for callback in self._dead), return_exceptions=True)
         failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in failed:
@@ -104,7 +104,7 @@ class Membership:
             pause = self.timing.renew_seconds * random.uniform(0.8, 1.0)
             try:
                 for incarnation, ran_out in (await self.lease.renew()).items():
-                    self._tell_of(DeadNode(incarnation, ran_out))
+                    self._hand_out_soon(DeadNode(incarnation, ran_out))
                 await self._count()
             except UNREACHED:
                 pause = self.timing.retry_seconds
@@ -112,20 +112,20 @@ class Membership:
                 log.error("renewing the lease failed", **safe_traceback(error))
             await asyncio.sleep(pause)
 
-    def _tell_of(self, dead: DeadNode) -> None:
+    def _hand_out_soon(self, dead: DeadNode) -> None:
         """Each in a task of its own, so that one that cannot be looked after does not hold up the others."""
-        if dead.incarnation not in self._telling:
-            task = asyncio.get_running_loop().create_task(self._tell(dead))
-            self._telling[dead.incarnation] = task
-            task.add_done_callback(lambda _: self._telling.pop(dead.incarnation, None))
+        if dead.incarnation not in self._handing_out:
+            task = asyncio.get_running_loop().create_task(self._hand_out(dead))
+            self._handing_out[dead.incarnation] = task
+            task.add_done_callback(lambda _: self._handing_out.pop(dead.incarnation, None))
 
-    async def _tell(self, dead: DeadNode) -> None:
+    async def _hand_out(self, dead: DeadNode) -> None:
         try:
             await self.hand_out(dead)
         except UNREACHED:
             return  # It stays on the list.
         except Exception as error:
-            log.error("telling of a dead node failed", **safe_traceback(error))
+            log.error("handling a dead node failed", **safe_traceback(error))
 
     def _lost(self) -> None:
         self.losses += 1

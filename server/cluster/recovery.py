@@ -16,7 +16,7 @@ from store.publish_outages import PublishOutage, PublishOutages
 
 # Soon enough for a node that is killed just after.
 LOOK_SECONDS = 1.0
-# Once Redis is back, a node says again what it said meanwhile; by then it has.
+# Once Redis is back, a node publishes again what it published meanwhile; by then it has.
 _REPUBLISHED_SECONDS = 5.0
 
 
@@ -78,7 +78,7 @@ class UnpublishedRecovery:
             self._answered_at = asked_at
 
     async def on_node_dead(self, dead: DeadNode) -> None:
-        """Returns when the row stands; raises ``unavailable``."""
+        """Returns when the row is written; raises ``unavailable``."""
         now, ran_out = self._clock(), datetime.fromtimestamp(dead.ran_out / 1000, UTC)
         since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before(now)))
         await self._outages.note_dead(dead.incarnation, since, ran_out, self._clock())

@@ -119,7 +119,7 @@ class JobRunner:
         self.counters.in_hand += 1
         try:
             if row.faults > job.attempts:
-                # Each time whoever worked on it died of it, or could not even say how it went.
+                # Each time whoever worked on it died of it, or could not even record the outcome.
                 await self._set_aside(row, "LeaseExpired")
                 return
             async with asyncio.timeout(job.lease.total_seconds() * _OF_LEASE):

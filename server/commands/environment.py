@@ -40,7 +40,7 @@ Run = Callable[[Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 def reported(run: Run) -> Run:
-    """Expected failures are told; anything else is a bug, and looks like one."""
+    """Expected failures are printed; anything else is a bug, and looks like one."""
 
     @functools.wraps(run)
     async def reporting(settings: Settings, options: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from server.draining import DRAIN_SECONDS
 from server.observability.logging import log_loop_error
 from server.settings import Settings
 from server.workers.configuration import Report, read_configuration
-from server.workers.peers import WorkerPeers
+from server.workers.peers import IpcSockets
 from store.reachability import Misconfigured
 
 log = structlog.get_logger("serve")
@@ -33,11 +33,11 @@ async def live(
     stop: asyncio.Event,
     serves: Callable[[str], None],
     cannot: Callable[[str], None],
-    peers: WorkerPeers | None = None,
+    ipc: IpcSockets | None = None,
 ) -> int:
-    """Tells ``serves`` the URL or ``cannot`` the reason, and answers the exit code after ``stop``."""
+    """Calls ``serves`` with the URL or ``cannot`` with the reason; answers the exit code after ``stop``."""
     try:
-        node = Node(settings, urls.mongo, urls.redis, peers=peers)
+        node = Node(settings, urls.mongo, urls.redis, ipc=ipc)
     except Misconfigured as error:
         cannot(str(error))
         return 1
@@ -124,17 +124,17 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     control = socket.socket(fileno=descriptor)
     configuration = read_configuration(control)
     control.setblocking(False)
-    # The parent says no more: something to read is its end.
+    # The parent sends nothing more: something to read is its end.
     loop.add_reader(control, _orphaned, loop, control, stop)
-    outboxes = [_ipc_socket(outbox) for outbox in configuration.outboxes]
-    peers = WorkerPeers(configuration.index, _ipc_socket(configuration.inbox), outboxes)
+    senders = [_ipc_socket(sender) for sender in configuration.senders]
+    ipc = IpcSockets(configuration.index, _ipc_socket(configuration.receiver), senders)
     return await live(
         replace(settings, port=configuration.port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
-        lambda url: _tell(control, Report(url=url)),
-        lambda reason: _tell(control, Report(reason=reason)),
-        peers,
+        lambda url: _report(control, Report(url=url)),
+        lambda reason: _report(control, Report(reason=reason)),
+        ipc,
     )
 
 
@@ -143,7 +143,7 @@ def _orphaned(loop: asyncio.AbstractEventLoop, control: socket.socket, stop: asy
     stop.set()
 
 
-def _tell(control: socket.socket, report: Report) -> None:
+def _report(control: socket.socket, report: Report) -> None:
     try:
         control.sendall(report.line())
     except OSError:

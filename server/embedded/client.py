@@ -92,7 +92,7 @@ class Hold:
             async with asyncio.timeout(_STOPPED_WITHIN_SECONDS):
                 await self._reader.read()
         except (OSError, TimeoutError):
-            _log.warning("the daemon of the embedded servers did not say goodbye")
+            _log.warning("the daemon of the embedded servers did not confirm the end")
         self._writer.close()
 
     async def _renew(self, known: Mapping[str, int]) -> None:

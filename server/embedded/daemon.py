@@ -43,7 +43,7 @@ class Daemon:
         self._holders: set[StreamWriter] = set()
         self._over = asyncio.Event()
         self._closing: asyncio.TimerHandle | None = None
-        # The connection that said goodbye last ends with this process: so its program learns that all is stopped.
+        # The connection released last ends with this process: so its program notices that all is stopped.
         self._last: StreamWriter | None = None
 
     async def run(self, listener: socket.socket) -> None:

@@ -67,7 +67,7 @@ _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 class StartFailed(Exception):
-    """No candidate came up; the message holds the last words of the last one."""
+    """No candidate came up; the message holds the last output of the last one."""
 
 
 class Supervised:
@@ -83,7 +83,7 @@ class Supervised:
 
     async def start(self, candidates: Sequence[str]) -> int:
         """The port, once the server accepts connections there. Raises StartFailed."""
-        last_words = "no program was named"
+        last_output = "no program was named"
         # Twice each: a port that was free a moment ago may be taken when the server wants it.
         for program in [name for name in candidates for _ in range(2)]:
             port = choose(self._remembered_port)
@@ -94,8 +94,8 @@ class Supervised:
                 self.port = port
                 return port
             await self._end()
-            last_words = self._last_words(start) or f"{program} cannot be run"
-        raise StartFailed(last_words)
+            last_output = self._last_output(start) or f"{program} cannot be run"
+        raise StartFailed(last_output)
 
     async def stop(self) -> None:
         if self._watcher:
@@ -163,7 +163,7 @@ class Supervised:
     def _log_size(self) -> int:
         return self._log.stat().st_size if self._log.exists() else 0
 
-    def _last_words(self, start: int) -> str:
+    def _last_output(self, start: int) -> str:
         with self._log.open("rb") as log:
             log.seek(start)
             lines = log.read().decode(errors="replace").splitlines()

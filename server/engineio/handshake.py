@@ -57,7 +57,7 @@ def _carries(request: web.Request, transport: str) -> bool:
 _PREFLIGHT_SECONDS: Final = "600"
 
 
-class Origins:
+class OriginCheck:
     """An explicit list; with none, only pages from the host that is asked. Native clients send no Origin at all."""
 
     __slots__ = ("_allowed", "_credentials")
@@ -95,7 +95,7 @@ class Origins:
 
 
 class AcceptingEngine(Engine, Protocol):
-    """What a handshake asks of the server. ``greet`` may refuse a session by raising ``Refusal``."""
+    """What a handshake asks of the server. ``before_open`` may refuse a session by raising ``Refusal``."""
 
     draining: bool
     ping_interval: float
@@ -106,14 +106,14 @@ class AcceptingEngine(Engine, Protocol):
     def generate_id(self) -> str: ...
     def register(self, socket: EngineSocket) -> EngineSocket: ...
     def start(self, socket: EngineSocket) -> None: ...
-    async def greet(self, socket: EngineSocket, request: web.Request) -> None: ...
+    async def before_open(self, socket: EngineSocket, request: web.Request) -> None: ...
 
 
 async def open_session(engine: AcceptingEngine, request: web.Request, transport: str) -> web.StreamResponse:
     """The handshake: who is refused never had a session."""
     socket = _admit(engine, request)
     try:
-        await engine.greet(socket, request)
+        await engine.before_open(socket, request)
         if transport == POLLING:
             return _open_polling(engine, socket)
         return await _open_websocket(engine, socket, request)

@@ -20,7 +20,7 @@ class Peer(Protocol):
 
 
 class Heartbeat:
-    """A ping one interval after the last pong; a peer silent for one time-out after it is given up."""
+    """A ping one interval after the last pong; a peer that sends nothing for one time-out after it is given up."""
 
     __slots__ = ("_idle", "_pinged", "_timeout")
 

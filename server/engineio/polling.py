@@ -1,8 +1,6 @@
-"""Notices that a client gives up the request it is waiting on.
+"""The polling transport: a bounded queue, at most one open poll, and what a closed session leaves to be fetched.
 
-The way to a client that polls: a bounded queue and at most one open poll.
-
-Last words to clients whose session was closed before they had fetched all of them.
+A client that gives up its poll is noticed at once, though aiohttp does not notify a handler of that.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from aiohttp import web
 
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
-from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.transport import SharedTransportState, TransportOwner
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
@@ -29,7 +27,7 @@ def text_response(body: bytes) -> web.Response:
 
 
 class PollGuard(asyncio.Protocol):
-    """Stands between a transport and aiohttp's protocol while a poll is open; aiohttp tells a handler nothing."""
+    """Sits between a transport and aiohttp's protocol while a poll is open, to notice that its client is gone."""
 
     __slots__ = ("_inner", "_lost", "_transport")
 
@@ -80,12 +78,14 @@ class Overlap(Exception):
 class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
-    __slots__ = ("_gate", "_most", "_poll", "_queue", "_shared", "_size", "_suspended", "owner", "posting", "reading")
+    __slots__ = (
+        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended", "owner", "posting", "reading",
+    )
 
     name: Final = "polling"
 
-    def __init__(self, shared: SharedTransportState, owner: Owner, most: int) -> None:
-        self.owner: Owner | None = owner
+    def __init__(self, shared: SharedTransportState, owner: TransportOwner, most: int) -> None:
+        self.owner: TransportOwner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
         self._shared = shared
@@ -95,7 +95,7 @@ class PollingTransport:
         self._suspended = False
         # What an open poll is answered with: a body, or None for what is queued by then.
         self._poll: asyncio.Future[bytes | None] | None = None
-        self._gate: asyncio.Future[None] | None = None
+        self._resumed: asyncio.Future[None] | None = None
 
     # --- the way out ---
 
@@ -139,7 +139,7 @@ class PollingTransport:
     # --- polls ---
 
     async def poll(self, request: web.Request) -> bytes:
-        """The body for a poll, when there is something to say."""
+        """The body for a poll, when there is something to send."""
         if self._poll is not None:
             raise Overlap
         if self._suspended:
@@ -205,23 +205,23 @@ class PollingTransport:
     # --- backpressure on the client ---
 
     def pause_reading(self) -> None:
-        if self._gate is None:
-            self._gate = asyncio.get_running_loop().create_future()
+        if self._resumed is None:
+            self._resumed = asyncio.get_running_loop().create_future()
 
     def resume_reading(self) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None and not gate.done():
-            gate.set_result(None)
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and not resumed.done():
+            resumed.set_result(None)
 
     async def readable(self) -> None:
         """Waits while reading is paused."""
-        while self._gate is not None:
-            await asyncio.shield(self._gate)
+        while self._resumed is not None:
+            await asyncio.shield(self._resumed)
 
     # --- the end ---
 
     def close(self, code: int) -> None:
-        """Tell the open poll, if there is one; see ``ClosingPolls`` for when there is not."""
+        """Answer the open poll, if there is one; see ``ClosingPolls`` for when there is not."""
         self._end(frames.CLOSE)
 
     def hang_up(self) -> None:
@@ -230,7 +230,7 @@ class PollingTransport:
         self._end(frames.NOOP)
 
     def release(self) -> None:
-        """Answer the open poll; the next one will not know the session any more."""
+        """Answer the open poll; the next one will not find the session."""
         self._end(frames.NOOP)
 
     def abort(self) -> None:
@@ -254,7 +254,7 @@ class PollingTransport:
 
 
 class ClosingPolls:
-    """Keeps what a closed session had left to say until the client's next polls, for a short while."""
+    """Keeps what a closed session had left to send until the client's next polls, for a short while."""
 
     __slots__ = ("_deadlines", "_transports")
 
@@ -268,7 +268,7 @@ class ClosingPolls:
         self._deadlines.start(sid)
 
     def fetch(self, sid: str) -> bytes | None:
-        """The next body of what was left for ``sid``; each is told once."""
+        """The next body of what was left for ``sid``; each is given once."""
         transport = self._transports.get(sid)
         body = transport.take() if transport is not None else b""
         if body:

@@ -1,4 +1,4 @@
-"""The answers to requests that are not accepted, in the words of the JavaScript server."""
+"""The answers to requests that are not accepted, with the texts of the JavaScript server."""
 
 from __future__ import annotations
 

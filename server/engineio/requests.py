@@ -10,7 +10,7 @@ from aiohttp import web
 
 from server.engineio import handshake, refusals, upgrade
 from server.engineio import transport as reasons
-from server.engineio.handshake import AcceptingEngine, Origins, Query
+from server.engineio.handshake import AcceptingEngine, OriginCheck, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
 from server.protocol import frames
@@ -19,16 +19,16 @@ from server.protocol import frames
 class RoutingEngine(AcceptingEngine, Protocol):
     """What routing asks of the server."""
 
-    origins: Origins
+    origins: OriginCheck
     sockets: dict[str, EngineSocket]
-    elsewhere: Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
+    forward: Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
 
     @property
     def transports(self) -> list[str]: ...
 
 
 async def answer_poll(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> web.Response:
-    """A GET: waits until there is something to say."""
+    """A GET: waits until there is something to send."""
     try:
         return text_response(await transport.poll(request))
     except Overlap:
@@ -121,7 +121,7 @@ async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamRespo
         return await handshake.open_session(engine, request, asked.transport)
     socket = engine.sockets.get(asked.sid)
     if socket is None:
-        response = await engine.elsewhere(request, asked.sid)
+        response = await engine.forward(request, asked.sid)
         if response is not None:
             return response
         return _closing_poll(engine, request, asked.sid)

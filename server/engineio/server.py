@@ -18,7 +18,7 @@ from domain.networks import network_of
 from server.deadlines import Deadlines
 from server.engineio import requests
 from server.engineio import transport as reasons
-from server.engineio.handshake import WEBSOCKET, Origins
+from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
@@ -26,7 +26,7 @@ from server.engineio.transport import Counters, Limits, SharedTransportState
 
 log = logging.getLogger(__name__)
 
-Elsewhere = Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
+Forward = Callable[[web.Request, str], Awaitable[web.StreamResponse | None]]
 
 
 def peer_address(request: web.Request) -> str:
@@ -34,7 +34,7 @@ def peer_address(request: web.Request) -> str:
     return request.remote or ""
 
 
-async def nowhere(request: web.Request, sid: str) -> web.StreamResponse | None:
+async def forward_nothing(request: web.Request, sid: str) -> web.StreamResponse | None:
     """Nobody else has sessions."""
     return None
 
@@ -53,8 +53,11 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         limits: Limits | None = None,
         client_address: Callable[[web.Request], str] = peer_address,
         max_sockets_per_address: int | None = None,
+        mark: str = "",
+        forward: Forward = forward_nothing,
         **options: Any,
     ) -> None:
+        """``mark``: what the ids of this server's sessions end in. ``forward`` may answer for ids that are not ours."""
         super().__init__(async_mode="aiohttp", **options)
         self.limits = limits or Limits()
         self.counters = Counters()
@@ -62,7 +65,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.max_sockets_per_address = max_sockets_per_address
         self.sockets: dict[str, EngineSocket] = {}
         self.draining = False
-        self.origins = Origins(self.cors_allowed_origins, self.cors_credentials)
+        self.origins = OriginCheck(self.cors_allowed_origins, self.cors_credentials)
         self.heartbeat = Heartbeat(self.ping_interval, self.ping_timeout)
         self.closing_polls = ClosingPolls(self.limits.closing_poll_seconds)
         self.probes: Deadlines[Probe] = Deadlines(self.limits.probe_seconds, lambda probe, due: probe.fail())
@@ -72,8 +75,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )
-        self.mark = ""
-        self.elsewhere: Elsewhere = nowhere
+        self.mark = mark
+        self.forward = forward
         self._per_network: Counter[str] = Counter()
         self.on_open: Callable[[EngineSocket], None] = lambda socket: None
         self.on_message: Callable[[EngineSocket, str | bytes], None] = lambda socket, data: None
@@ -94,10 +97,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """Whether polling clients may move to a WebSocket now."""
         return bool(self.allow_upgrades) and WEBSOCKET in self.transports and not self.draining
 
-    def share(self, mark: str, elsewhere: Elsewhere) -> None:
-        """Be one of several servers: ids end in ``mark``, and ``elsewhere`` may answer for ids that are not ours."""
-        self.mark, self.elsewhere = mark, elsewhere
-
     def generate_id(self) -> str:
         """A session id that nobody can guess."""
         unguessable: str = super().generate_id()
@@ -105,7 +104,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
 
     # --- the life of sockets ---
 
-    async def greet(self, socket: EngineSocket, request: web.Request) -> None:
+    async def before_open(self, socket: EngineSocket, request: web.Request) -> None:
         """A chance to refuse a session before it is answered, by raising ``Refusal``; here all are welcome."""
 
     def is_full(self, address: str) -> bool:
@@ -208,7 +207,7 @@ _SPREAD: Final = 0.6
 async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
     """Close all sockets, spread over the time there is so that they do not all return at once; abort the rest.
 
-    No Socket.IO packet says goodbye: a client that is told to leave stays away, one that loses its transport returns.
+    No Socket.IO disconnect packet is sent: a client that receives one stays away, one that loses its transport returns.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -153,7 +153,7 @@ class EngineSocket:
         self._ended(reason)
 
     def send_away(self) -> None:
-        """End the session so that the client comes back: told ``close`` while polling, python-socketio's stays away."""
+        """End the session so that the client comes back; python-socketio's stays away after a ``close`` on a poll."""
         transport = self.transport
         if isinstance(transport, PollingTransport):
             self._leave_unfetched()

@@ -1,4 +1,7 @@
-"""What a socket and the transport that it currently uses know of each other, and what all transports share."""
+"""What a socket needs from the transport that it currently uses, and what all transports of a server share.
+
+Reasons for the end of a socket have the names that python-engineio gives them.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +58,8 @@ class Counters:
     closes: Counter[str] = field(default_factory=Counter)
 
 
-class Owner(Protocol):
-    """Who is told what arrives on a transport. A transport without an owner is on its way out."""
+class TransportOwner(Protocol):
+    """Who receives what arrives on a transport. A transport without an owner is on its way out."""
 
     def on_text(self, packet: str) -> None: ...
     def on_binary(self, data: bytes) -> None: ...
@@ -136,7 +139,7 @@ class SharedTransportState:
 
 
 class _NoTransport:
-    """Stands in once a socket has ended, so that late senders need no check."""
+    """The transport of a socket that has ended, so that late senders need no check."""
 
     name = ""
     buffered = 0

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http_websocket import WebSocketReader, WebSocketWriter
 
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Owner, SharedTransportState
+from server.engineio.transport import SharedTransportState, TransportOwner
 from server.engineio.websocket import WebSocketTransport
 
 _SMALL: Final = 1024
@@ -39,16 +39,16 @@ class _Tail:
         return False, b""
 
     def feed_eof(self) -> None:
-        """The WebSocket is told by the transport itself."""
+        """The WebSocket is notified by the transport itself."""
 
 
 def hijack(
-    request: web.Request, shared: SharedTransportState, owner: Owner, most: int
+    request: web.Request, shared: SharedTransportState, owner: TransportOwner, most: int
 ) -> tuple[WebSocketTransport, bytes]:
     """The transport under a new WebSocket, and bytes that were read already, to be fed to it.
 
     aiohttp's own protocol, its task, the request and its headers would cost about 10 KB for as long as the client
-    stays, so aiohttp is told that its connection is gone, and the transport goes on under the WebSocket.
+    stays, so aiohttp is notified that its connection is gone, and the transport goes on under the WebSocket.
     """
     transport, protocol = request.transport, request.protocol
     if transport is None or transport.is_closing():

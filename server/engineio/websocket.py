@@ -1,4 +1,8 @@
-"""A WebSocket without futures, queues or tasks, read by aiohttp's reader."""
+"""The WebSocket transport, without futures, queues or tasks.
+
+aiohttp's reader accepts frames of a client that are not masked, upon which RFC 6455, 5.1 has the server close the
+connection; so the masks are checked here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from server.engineio import transport as reasons
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Owner, SharedTransportState
+    from server.engineio.transport import SharedTransportState, TransportOwner
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
@@ -91,8 +95,10 @@ class WebSocketTransport(WebSocketDataQueue):
 
     name: Final = "websocket"
 
-    def __init__(self, transport: asyncio.Transport, shared: SharedTransportState, owner: Owner, most: int) -> None:
-        self.owner: Owner | None = owner
+    def __init__(
+        self, transport: asyncio.Transport, shared: SharedTransportState, owner: TransportOwner, most: int
+    ) -> None:
+        self.owner: TransportOwner | None = owner
         self._transport = transport
         self._shared = shared
         self._clogged = False
@@ -162,7 +168,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._open:
             self._shared.counters.aborted_slow += 1
         self.abort()
-        self._lose(reasons.TRANSPORT_ERROR)
+        self._end(reasons.TRANSPORT_ERROR)
 
     # --- the reader's side ---
 
@@ -193,7 +199,7 @@ class WebSocketTransport(WebSocketDataQueue):
             # A peer that reads nothing must not keep the buffer alive.
             self._shared.closing.start(self)
         self._transport.close()
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """The reader met bytes that are no WebSocket, or a message that is too large."""
@@ -245,7 +251,7 @@ class WebSocketTransport(WebSocketDataQueue):
         self._gathered = b""
         self._transport.abort()
 
-    def _lose(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.on_lost(reason)
@@ -279,4 +285,4 @@ class WebSocketTransport(WebSocketDataQueue):
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
         self._read = _discard  # the reader refers back to us: let both go at once
-        self._lose(reasons.TRANSPORT_CLOSE)
+        self._end(reasons.TRANSPORT_CLOSE)

@@ -13,7 +13,7 @@ from server.protocol import frames
 from server.protocol.frames import Frame
 from server.protocol.packets import encode
 from server.revocation.freshness import Freshness
-from server.sockets.rooms import Rooms
+from server.sockets.rooms import RoomMembers
 
 log = structlog.get_logger("fanout")
 
@@ -33,8 +33,8 @@ class DeliveryCounters:
 class Delivery:
     """Nothing is written while ``freshness`` is not current; whoever listens to it then asks the members to sync."""
 
-    def __init__(self, rooms: Rooms, freshness: Freshness) -> None:
-        self._members = rooms.members
+    def __init__(self, members: RoomMembers, freshness: Freshness) -> None:
+        self._members = members.of
         self._freshness = freshness
         self.counters = DeliveryCounters()
 

@@ -29,10 +29,10 @@ MAX_HEADS_A_READ = 500
 MAX_GAP = 1000
 # A room that receives a conversation for the first time is given at most so much of what it should have received.
 MAX_BACK = 100
-MAX_PLACING = 8
+MAX_LOCATING = 8
 PATIENCE_SECONDS = 10.0
 JOIN_SECONDS = 1.0
-# MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is told otherwise.
+# MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.
 HISTORY_SECONDS = 240
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
@@ -53,7 +53,7 @@ class GapFiller:
         self._joining = SingleFlight()
         self._wanted: dict[str, _Want] = {}
         self._filling = False
-        self._placing = asyncio.Semaphore(MAX_PLACING)
+        self._locating = asyncio.Semaphore(MAX_LOCATING)
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
 
@@ -71,9 +71,9 @@ class GapFiller:
             self._filling = True
             self._tasks.spawn(self._fill_all())
 
-    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
-        """Find where the room came in, and go on from there."""
-        self._tasks.spawn(self._place(buffer, conversation_id))
+    def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+        """Find the position from which the room receives the conversation, and go on from there."""
+        self._tasks.spawn(self._locate(buffer, conversation_id))
 
     def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
         """Fetch what was missed of every conversation that has a cursor."""
@@ -121,32 +121,32 @@ class GapFiller:
             return True
         try:
             found = await recovery.missed(self._context, spans, MAX_ENTRIES_A_READ)
-            introductions = await self._introductions(found)
+            first_events = await self._first_entry_events(found)
         except Exception as error:
             log.warning("filling gaps failed", **safe_traceback(error))
-            found, introductions = [], {}
+            found, first_events = [], {}
         for missed in found:
-            self._offer(missed, batch[missed.conversation_id].buffers, introductions.get(missed.conversation_id, {}))
+            self._offer(missed, batch[missed.conversation_id].buffers, first_events.get(missed.conversation_id, {}))
         self._delivery.counters.gap_fills += len(found)
         self._go_on(batch, {missed.conversation_id for missed in found})
         return bool(found)
 
     def _offer(
-        self, missed: Missed, buffers: Iterable[ReorderBuffer], introductions: Mapping[str, frames.Frame]
+        self, missed: Missed, buffers: Iterable[ReorderBuffer], first_events: Mapping[str, frames.Frame]
     ) -> None:
         frame = frames.text(encode(missed.event, CONVERSATIONS))
         for buffer in tuple(buffers):
             cursor = buffer.cursor(missed.conversation_id)
             if cursor is not None and cursor.seq == missed.seq - 1:
-                if missed.seq == 1 and buffer.room in introductions:
-                    buffer.introduce(introductions[buffer.room])
+                if missed.seq == 1 and buffer.room in first_events:
+                    buffer.deliver_first_entry_event(first_events[buffer.room])
                 buffer.entry(missed.conversation_id, missed.seq, frame, False)
 
-    async def _introductions(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:
+    async def _first_entry_events(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:
         return {
             missed.conversation_id: {
                 room: frames.text(encode(event, CONVERSATIONS))
-                for room, event in (await recovery.introductions(self._context, missed.conversation_id)).items()
+                for room, event in (await recovery.first_entry_events(self._context, missed.conversation_id)).items()
             }
             for missed in found
             if missed.seq == 1
@@ -166,52 +166,52 @@ class GapFiller:
                     since = now if conversation_id in progressed else want.since
                     self._want(conversation_id, since).buffers.add(buffer)
 
-    # --- finding the place ---
+    # --- finding the position ---
 
-    async def _place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+    async def _locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         deadline = self._loop.time() + PATIENCE_SECONDS
         pause = _FIRST_PAUSE_SECONDS
-        while self._unplaced(buffer, conversation_id):
+        while self._is_unlocated(buffer, conversation_id):
             try:
-                if await self._placed(buffer, conversation_id):
+                if await self._try_locating(buffer, conversation_id):
                     return
             except Exception as error:
-                log.warning("finding a place in the log failed", **safe_traceback(error))
+                log.warning("finding the position of a room failed", **safe_traceback(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             cursor = buffer.cursor(conversation_id)
             if cursor is not None and self._loop.time() > deadline:
                 buffer.resync()
-                buffer.came_in(conversation_id, cursor.lowest - 1)
+                buffer.start_at(conversation_id, cursor.lowest - 1)
 
-    async def _placed(self, buffer: ReorderBuffer, conversation_id: str) -> bool:
-        """Whether it was found; if not, something arrived in the meantime that may tell."""
+    async def _try_locating(self, buffer: ReorderBuffer, conversation_id: str) -> bool:
+        """Whether it was found; if not, something arrived in the meantime that may decide it."""
         cursor = buffer.cursor(conversation_id)
         assert cursor is not None
         lowest, only_announced = cursor.lowest, not cursor.held
         joined = await buffer.joined
-        async with self._placing:
+        async with self._locating:
             head, exact = await self._head_when(joined, conversation_id)
         if cursor.lowest != lowest:
             return False
         if head is not None and head >= lowest - 1 and (exact or not only_announced):
-            # Whatever came before it was committed when the room came: its members have it from `sync`.
-            buffer.came_in(conversation_id, lowest - 1)
+            # Whatever came before it was committed when the room was joined: its members have it from `sync`.
+            buffer.start_at(conversation_id, lowest - 1)
             return True
         if self.patient and (wait := cursor.since + HOLD_SECONDS - self._loop.time()) > 0:
             await asyncio.sleep(wait)
             return False
         if head is None or head >= lowest - 1 or lowest - 1 - head > MAX_BACK:
-            # It can't be told what the members lack, or it is too much: they have to ask.
+            # It can't be known what the members lack, or it is too much: they have to ask.
             await self._join_again(buffer)
             if cursor.lowest != lowest:
                 return False
             buffer.resync()
             head = lowest - 1
-        buffer.came_in(conversation_id, head)
+        buffer.start_at(conversation_id, head)
         return True
 
-    # --- when a room came ---
+    # --- when a room was joined ---
 
     async def join(self) -> Joined | None:
         """Now, in the order of commits; nothing when MongoDB does not answer soon.
@@ -222,7 +222,7 @@ class GapFiller:
             async with asyncio.timeout(JOIN_SECONDS):
                 return await self._joining.do("now", self._now)
         except Exception as error:
-            log.warning("a room's place in the order of commits is not known", error=type(error).__name__)
+            log.warning("a room's position in the order of commits is not known", error=type(error).__name__)
             return None
 
     async def _now(self) -> Joined:
@@ -230,16 +230,16 @@ class GapFiller:
         return Joined(await recovery.commit_time(self._context), read_at)
 
     async def _join_again(self, buffer: ReorderBuffer) -> None:
-        """Before the members are told to ask: what is committed later is due again."""
+        """Before the members receive ``sync:required``: what is committed later is due again."""
         joining = self._loop.create_task(self.join())
         buffer.joined = joining
         await joining
 
     async def _head_when(self, joined: Joined | None, conversation_id: str) -> tuple[int | None, bool]:
-        """How far the conversation had got when the room came, and whether that is exact.
+        """How far the conversation had got when the room was joined, and whether that is exact.
 
-        Of a room that came long ago: when history begins. What was published since then was received, and gave the
-        conversation a cursor; what was not is announced by those who recover it.
+        Of a room that was joined long ago: when history begins. What was published since then was received, and gave
+        the conversation a cursor; what was not is announced by those who recover it.
         """
         if joined is None:
             return None, False
@@ -249,7 +249,7 @@ class GapFiller:
         return await recovery.head_at(self._context, conversation_id, now.earlier(HISTORY_SECONDS)), False
 
     @staticmethod
-    def _unplaced(buffer: ReorderBuffer, conversation_id: str) -> bool:
+    def _is_unlocated(buffer: ReorderBuffer, conversation_id: str) -> bool:
         cursor = buffer.cursor(conversation_id)
         return cursor is not None and cursor.seq == UNKNOWN
 
@@ -274,7 +274,7 @@ class GapFiller:
 
 
 def _span(conversation_id: str, buffers: Iterable[ReorderBuffer]) -> tuple[int, int] | None:
-    """What the rooms lack between them; those that lack too much are told to ask themselves."""
+    """What the rooms lack between them; those that lack too much receive ``sync:required``."""
     low = high = None
     for buffer in buffers:
         cursor = buffer.cursor(conversation_id)

@@ -1,4 +1,4 @@
-"""The one door through which live events leave: encoded once, for the members here and for all other nodes.
+"""Publishing live events: encoded once, for the members here and for all other nodes. Nothing else publishes them.
 
 The replay window keeps what was published in the last seconds, and all since publishing failed: it may never have
 arrived.
@@ -36,7 +36,7 @@ class Remembered(NamedTuple):
 
 
 class ReplayWindow:
-    """Two generations, of which the older is dropped at each turn."""
+    """Two generations, of which the older is dropped at each rotation."""
 
     def __init__(self) -> None:
         self._heads: Heads = {}
@@ -50,7 +50,7 @@ class ReplayWindow:
     def event(self, rooms: tuple[str, ...]) -> None:
         self._rooms.update(rooms)
 
-    def turn(self) -> None:
+    def rotate(self) -> None:
         """The older generation has arrived for certain."""
         self._older = self._heads, self._rooms
         self._heads, self._rooms = {}, set()
@@ -67,7 +67,7 @@ class ReplayWindow:
         return Remembered(heads | self._heads, rooms | self._rooms, self._overflown)
 
 
-# Conversations of which this process knows what it announced last.
+# Conversations of which this process remembers what it announced last.
 MAX_ANNOUNCED = 50_000
 _NEVER: Final = (-1, -1)
 # When Redis returns, nodes do not return to it in the same instant: whoever comes later gets the heads again.
@@ -145,10 +145,10 @@ class ClusterPublisher:
 
     # --- after an interruption ---
 
-    async def turn(self) -> None:
+    async def rotate(self) -> None:
         """Called every few seconds, so that what has arrived can be forgotten."""
         if self._bus.publishing:
-            self._recent.turn()
+            self._recent.rotate()
         else:
             self._recent.bound()
 

@@ -24,7 +24,7 @@ UNKNOWN: Final = -1
 
 
 class DeliveryCursor:
-    """``base``: where the room came in; ``target``: the highest entry known to exist."""
+    """``base``: the entry before the first that the room receives; ``target``: the highest entry known to exist."""
 
     __slots__ = ("base", "held", "seq", "since", "target", "timer")
 
@@ -42,7 +42,7 @@ class DeliveryCursor:
         """The lowest entry that waits."""
         return min(self.held, default=self.target + 1)
 
-    def rest(self) -> None:
+    def cancel_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -54,8 +54,8 @@ class Filler(Protocol):
     def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Bring the room to the cursor's target."""
 
-    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
-        """Find where the room came in, and go on from there."""
+    def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+        """Find the position from which the room receives the conversation, and go on from there."""
 
     @property
     def patient(self) -> bool:
@@ -63,7 +63,7 @@ class Filler(Protocol):
 
 
 class Joined(NamedTuple):
-    """When a room came to this node, in the order of commits: what was committed later, its members are to be given.
+    """When a room was joined on this node, in the order of commits: its members receive what was committed later.
 
     ``read_at``: the same by the loop's clock.
     """
@@ -73,7 +73,7 @@ class Joined(NamedTuple):
 
 
 class ReorderBuffer:
-    """One room's delivery cursors. ``joined`` is nothing when it could not be learned in time."""
+    """One room's delivery cursors. ``joined`` is None when it could not be read in time."""
 
     __slots__ = ("_cursors", "_delivery", "_filler", "_resynced_at", "joined", "room")
 
@@ -93,7 +93,7 @@ class ReorderBuffer:
                 self._cursors[conversation_id] = DeliveryCursor(seq, seq - 1, seq)
                 self._delivery.deliver(CONVERSATIONS, self.room, frame)
             else:
-                self._unplaced(conversation_id, seq).held[seq] = frame
+                self._add_unlocated(conversation_id, seq).held[seq] = frame
         elif seq == cursor.seq + 1:
             cursor.seq = seq
             self._delivery.deliver(CONVERSATIONS, self.room, frame)
@@ -110,7 +110,7 @@ class ReorderBuffer:
         """The conversation has got this far."""
         cursor = self._cursors.get(conversation_id)
         if cursor is None:
-            self._unplaced(conversation_id, seq)
+            self._add_unlocated(conversation_id, seq)
         elif seq > cursor.target:
             cursor.target = seq
             if cursor.seq != UNKNOWN:
@@ -125,7 +125,7 @@ class ReorderBuffer:
         """The conversations that have a cursor."""
         return (name for name, cursor in self._cursors.items() if cursor.seq != UNKNOWN)
 
-    def came_in(self, conversation_id: str, base: int) -> None:
+    def start_at(self, conversation_id: str, base: int) -> None:
         """The room has to receive everything past ``base``."""
         cursor = self._cursors.get(conversation_id)
         if cursor is not None and cursor.seq == UNKNOWN:
@@ -134,8 +134,8 @@ class ReorderBuffer:
             if cursor.seq < cursor.target:
                 self._filler.fill(self, conversation_id)
 
-    def introduce(self, frame: Frame) -> None:
-        """Say it before a first entry that was fetched."""
+    def deliver_first_entry_event(self, frame: Frame) -> None:
+        """Deliver it before a first entry that was fetched."""
         self._delivery.deliver(CONVERSATIONS, self.room, frame)
 
     def give_up(self, conversation_id: str) -> None:
@@ -143,7 +143,7 @@ class ReorderBuffer:
         cursor = self._cursors.get(conversation_id)
         if cursor is None:
             return
-        cursor.rest()
+        cursor.cancel_timer()
         self.resync()
         for seq in sorted(seq for seq in cursor.held if seq > cursor.seq):
             self._delivery.deliver(CONVERSATIONS, self.room, cursor.held[seq])
@@ -153,7 +153,7 @@ class ReorderBuffer:
     def forget(self, conversation_id: str) -> None:
         cursor = self._cursors.pop(conversation_id, None)
         if cursor is not None:
-            cursor.rest()
+            cursor.cancel_timer()
 
     def resync(self) -> None:
         self._delivery.resync(self.room)
@@ -164,11 +164,11 @@ class ReorderBuffer:
 
     # --- what is not next ---
 
-    def _unplaced(self, conversation_id: str, seq: int) -> DeliveryCursor:
+    def _add_unlocated(self, conversation_id: str, seq: int) -> DeliveryCursor:
         now = asyncio.get_running_loop().time()
         cursor = self._cursors[conversation_id] = DeliveryCursor(UNKNOWN, UNKNOWN, seq, now)
         self._delivery.counters.held += 1
-        self._filler.place(self, conversation_id)
+        self._filler.locate(self, conversation_id)
         return cursor
 
     def _early(self, conversation_id: str, cursor: DeliveryCursor, seq: int, frame: Frame) -> None:
@@ -176,7 +176,7 @@ class ReorderBuffer:
         if cursor.seq == UNKNOWN:
             if seq == 1:
                 cursor.held[seq] = frame
-                self.came_in(conversation_id, 0)
+                self.start_at(conversation_id, 0)
                 return
         elif not self._filler.patient:
             self._filler.fill(self, conversation_id)
@@ -200,10 +200,10 @@ class ReorderBuffer:
         if cursor.seq >= cursor.target:
             cursor.target = cursor.seq
             cursor.held.clear()
-            cursor.rest()
+            cursor.cancel_timer()
 
     def _late(self) -> None:
-        """Written before the entry that the room came in with, and not received until now."""
+        """Written before the first entry that the room received, and not received until now."""
         now = asyncio.get_running_loop().time()
         if now - self._resynced_at >= _RESYNC_EVERY_SECONDS:
             self._resynced_at = now

@@ -29,7 +29,7 @@ log = structlog.get_logger("slots")
 # One event stays well below what a socket may have waiting.
 AT_ONCE = 500
 # Past this it is cheaper to have the watchers ask for the days that they show.
-MOST_TOLD = 2000
+MOST_CHANGES = 2000
 MAX_HINTS = 500
 # Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
 MAX_SCHEDULES = 8
@@ -78,7 +78,7 @@ class SlotNotifier:
 
     async def _answer(self, trainer_id: str, hints: Collection[SlotHint]) -> None:
         found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
-        if found is None or len(found.free) + len(found.gone) > MOST_TOLD:
+        if found is None or len(found.free) + len(found.gone) > MOST_CHANGES:
             self._delivery.resync(rooms.slots(trainer_id))
         else:
             self._deliver(trainer_id, found)

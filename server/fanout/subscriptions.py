@@ -19,14 +19,14 @@ from server.pubsub.bus import Bus
 
 # People who reconnect, or walk from page to page, do not cost a subscription each time.
 LINGER_SECONDS = 5.0
-# After an interruption the rooms are told to sync over so long: their members all ask for much.
+# After an interruption `sync:required` is spread over so long: the members of all rooms ask for much.
 RESYNC_SPREAD_SECONDS = 2.0
 EVERYONE = "spotter:{everyone}"
 _PREFIX, _SUFFIX = "spotter:{", "}"
 
 
-async def nowhere() -> None:
-    """A room whose order nobody asks for."""
+async def no_position() -> None:
+    """A room that receives no conversations needs no place in the order of commits."""
 
 
 def channel(room: str) -> str:
@@ -47,7 +47,7 @@ class RoomSubscription:
         self.linger: asyncio.TimerHandle | None = None
         self.resync: asyncio.TimerHandle | None = None
 
-    def rest(self) -> None:
+    def cancel_timers(self) -> None:
         for timer in (self.linger, self.resync):
             if timer is not None:
                 timer.cancel()
@@ -55,7 +55,7 @@ class RoomSubscription:
 
 
 class RoomSubscriptions:
-    """``on_head`` is told how far other nodes have written a conversation."""
+    """``on_head`` is called with how far other nodes have written a conversation."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class RoomSubscriptions:
     def stop(self) -> None:
         """No timer outlives the node."""
         for subscription in self._subscriptions.values():
-            subscription.rest()
+            subscription.cancel_timers()
 
     @property
     def count(self) -> int:
@@ -118,7 +118,7 @@ class RoomSubscriptions:
 
     def _new_subscription(self, room: str) -> RoomSubscription:
         # Only people's rooms receive conversations.
-        joining = self._loop.create_task(self._filler.join() if rooms.is_user(room) else nowhere())
+        joining = self._loop.create_task(self._filler.join() if rooms.is_user(room) else no_position())
         buffer = ReorderBuffer(room, joining, self._delivery, self._filler)
         receive = partial(self._received, buffer)
         return RoomSubscription(room, buffer, self._loop.create_task(self._subscribe(room, receive, joining)))
@@ -127,12 +127,12 @@ class RoomSubscriptions:
         self, room: str, receive: Callable[[bytes], None], joining: asyncio.Task[Joined | None]
     ) -> bool:
         """Returns when both are known, so that whoever syncs after it syncs after the room came."""
-        stands, _ = await asyncio.gather(self._bus.subscribe(channel(room), receive), joining)
-        return stands
+        confirmed, _ = await asyncio.gather(self._bus.subscribe(channel(room), receive), joining)
+        return confirmed
 
     def _drop(self, subscription: RoomSubscription) -> None:
         del self._subscriptions[subscription.room]
-        subscription.rest()
+        subscription.cancel_timers()
         subscription.buffer.close()
         self._bus.unsubscribe(channel(subscription.room))
 
@@ -142,26 +142,26 @@ class RoomSubscriptions:
         if payload[envelope.NODE] == self._node:
             return
         try:
-            told = envelope.read(payload)
+            received = envelope.read(payload)
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
             return
-        if told.kind == Kind.ENTRY:
-            self._on_head(told.subject, told.seq)
-            buffer.entry(told.subject, told.seq, frames.text(told.packet), told.chained)
-        elif told.kind == Kind.EVENT:
-            self._delivery.deliver(told.namespace, buffer.room, frames.text(told.packet))
-        elif told.kind == Kind.HEAD:
-            self._on_head(told.subject, told.seq)
-            buffer.head(told.subject, told.seq)
-        elif told.kind == Kind.SLOTS:
-            self._hinted(told)
+        if received.kind == Kind.ENTRY:
+            self._on_head(received.subject, received.seq)
+            buffer.entry(received.subject, received.seq, frames.text(received.packet), received.chained)
+        elif received.kind == Kind.EVENT:
+            self._delivery.deliver(received.namespace, buffer.room, frames.text(received.packet))
+        elif received.kind == Kind.HEAD:
+            self._on_head(received.subject, received.seq)
+            buffer.head(received.subject, received.seq)
+        elif received.kind == Kind.SLOTS:
+            self._hinted(received)
         elif (subscription := self._subscriptions.get(buffer.room)) is not None:
             self._resync_soon(subscription)
 
-    def _hinted(self, told: Envelope) -> None:
+    def _hinted(self, received: Envelope) -> None:
         try:
-            self._slots.take(told.subject, envelope.read_hint(told.packet))
+            self._slots.take(received.subject, envelope.read_hint(received.packet))
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
 
@@ -177,7 +177,7 @@ class RoomSubscriptions:
 
     def _restored(self, names: Collection[str]) -> None:
         if EVERYONE in names:
-            # On a cluster only this channel may have been deaf; what was said on it concerns all.
+            # On a cluster only this channel may have been interrupted; what was published on it concerns all.
             self._catch_up(tuple(self._subscriptions.values()))
         else:
             restored = (name[len(_PREFIX) : -len(_SUFFIX)] for name in names)
@@ -195,7 +195,7 @@ class RoomSubscriptions:
             self._resync_soon(subscription)
 
     def _resync_soon(self, subscription: RoomSubscription) -> None:
-        """Once: whoever asks then is told all that was missed until then."""
+        """Once: who asks after it receives all that was missed until then."""
         if subscription.resync is None:
             delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
             subscription.resync = self._loop.call_later(delay, self._resync, subscription)

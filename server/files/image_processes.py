@@ -37,7 +37,7 @@ _PICTURE_LIMIT = 20_000_000
 
 
 class Unfit(Exception):
-    """What the process says against an image."""
+    """Why the process refused an image."""
 
 
 class Broken(Exception):
@@ -58,7 +58,7 @@ class PictureWorker:
         self._most_seconds = most_seconds
         self._process: Process | None = None
         self._made = 0
-        # Of CPU, by the last image; where its process did not tell, all the time that it took.
+        # Of CPU, by the last image; where its process did not report it, all the time that it took.
         self.seconds = 0.0
 
     @property

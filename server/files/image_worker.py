@@ -1,6 +1,6 @@
 """The program of the process that decodes images: one at a time from standard input, the results to standard output.
 
-Its argument is how many seconds of CPU an image may take. It says ``+`` when it is ready. A request is 8 bytes of
+Its argument is how many seconds of CPU an image may take. It writes ``+`` when it is ready. A request is 8 bytes of
 length and the image; an answer is 4 bytes of length, a JSON header with the seconds of CPU that the image took, and the
 two images that it announces. Only the standard library and Pillow: what it decodes comes from strangers.
 """
@@ -167,7 +167,7 @@ def _colours(flags: int) -> int:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Pixels and nothing else: turned as its camera was held, in sRGB, in a mode that every format knows."""
+    """Pixels and nothing else: turned as its camera was held, in sRGB, in a mode that every format has."""
     turned = in_srgb(ImageOps.exif_transpose(image))
     bare = Image.new(turned.mode, turned.size)
     bare.paste(turned)

@@ -1,1 +1,1 @@
-"""What a TCP connection may ask of the HTTP server before there is a request to speak of."""
+"""The HTTP server below its routes: connections, addresses, the listener."""

@@ -1,8 +1,7 @@
-"""Who does not read an answer is dropped, for it is kept in memory until it is read.
+"""The HTTP connections of a node: limited by address, and cut when a request comes too slowly or an answer is not read.
 
-How much of its answers the other end of a TCP connection has taken. The kernel keeps a large part for it.
-
-The HTTP connections of a node: so many an address, none that keeps its request to itself or reads no answer.
+An answer is kept in memory until it is read. How much the other end has acknowledged is asked of the kernel, which
+keeps a large part of it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ UNREAD_SECONDS: Final = 15.0
 _LOOKS: Final = 3
 
 
-class Reader(Protocol):
+class AnsweredConnection(Protocol):
     """``unread``: bytes of answers that it has not taken yet; ``taken``: those that it has."""
 
     @property
@@ -31,11 +30,11 @@ class Reader(Protocol):
     def taken(self) -> int: ...
 
 
-C = TypeVar("C", bound=Reader)
+C = TypeVar("C", bound=AnsweredConnection)
 
 
-class Readers(Generic[C]):
-    """Watches connections whose answers wait; ``drop`` is told of those that took nothing for so long."""
+class UnreadAnswers(Generic[C]):
+    """Watches connections whose answers wait; ``drop`` is called with those that took nothing for so long."""
 
     def __init__(self, seconds: float, drop: Callable[[C], None]) -> None:
         self._drop = drop
@@ -90,10 +89,10 @@ if sys.platform == "linux":
     def taken(transport: asyncio.Transport) -> int:
         """Bytes acknowledged so far."""
         try:
-            told = _socket_of(transport).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
+            info = _socket_of(transport).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
         except OSError:
             return 0
-        return int.from_bytes(told[_ACKNOWLEDGED], sys.byteorder)
+        return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder)
 
 else:
 
@@ -147,7 +146,7 @@ class HttpConnections:
         self._per_network: Counter[str] = Counter()
         self._open: dict[HttpConnection, tuple[str, tuple[int, int] | None]] = {}
         self._looks: Deadlines[HttpConnection] = Deadlines(look_every, lambda connection, due: self._look(connection))
-        self._readers: Readers[HttpConnection] = Readers(unread_seconds, self._drop_unread)
+        self._unread_answers: UnreadAnswers[HttpConnection] = UnreadAnswers(unread_seconds, self._drop_unread)
         self.counters = ConnectionCounters()
 
     def __len__(self) -> int:
@@ -170,7 +169,7 @@ class HttpConnections:
         if known is None:
             return
         self._looks.cancel(connection)
-        self._readers.forget(connection)
+        self._unread_answers.forget(connection)
         network = known[0]
         self._per_network[network] -= 1
         if not self._per_network[network]:
@@ -179,11 +178,11 @@ class HttpConnections:
     def clogged(self, connection: HttpConnection) -> None:
         """More waits for it than the kernel takes."""
         if connection in self._open:
-            self._readers.watch(connection)
+            self._unread_answers.watch(connection)
 
     def stop(self) -> None:
         self._looks.stop()
-        self._readers.stop()
+        self._unread_answers.stop()
 
     def _drop_unread(self, connection: HttpConnection) -> None:
         self.counters.unread += 1
@@ -200,4 +199,4 @@ class HttpConnections:
         self._looks.start(connection)
         # Too little to clog it: the kernel holds much, and a closed connection stays open until the rest is read.
         if connection.unread:
-            self._readers.watch(connection)
+            self._unread_answers.watch(connection)

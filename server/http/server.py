@@ -1,6 +1,6 @@
-"""aiohttp's server, with connections that are counted and watched, and its own errors in the form of all others.
+"""aiohttp's server with connections that are counted and watched, errors in the form of all others, and its listener.
 
-Where a node listens: one port, which the workers of a program share.
+The workers of a program share one port.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Handler(RequestHandler):
         request = self._current_request
         if request is not None:
             content = request.content
-            # A body whose route waits for it is told when it is too slow. One that is not read from can't go on.
+            # A body whose route waits for it is failed when it is too slow. One that is not read from can't go on.
             if content.is_eof() or self._reading_paused or request.get(PACED):
                 return None
             return self._request_count, content.total_raw_bytes
@@ -126,7 +126,7 @@ class Server(web.Server):
         return Handler(self, self._watched, loop=self._loop, **self._kwargs)
 
 
-class Runner(web.AppRunner):
+class HttpRunner(web.AppRunner):
     def __init__(self, app: web.Application, connections: HttpConnections, **options: Any) -> None:
         super().__init__(app, **options)
         self.connections = connections
@@ -147,7 +147,7 @@ class Listener:
         self._connections = connections
         self._settings = settings
         self._peers = peers
-        self._runner = Runner(
+        self._runner = HttpRunner(
             app,
             connections,
             access_log=None,

@@ -83,7 +83,7 @@ class PrintedMailer:
 log = structlog.get_logger(__name__)
 
 _PORTS = {"smtp": 25, "smtps": 465}
-# For a goodbye that changes nothing.
+# For a QUIT that changes nothing.
 _QUIT_SECONDS = 1.0
 
 
@@ -139,7 +139,7 @@ class SmtpMailer:
         self._in_hand = 0
 
     def send(self, mail: Mail) -> None:
-        """Queue it. When the queue is full the mail is dropped and said so: every code can be asked for again."""
+        """Queue it. When the queue is full the mail is dropped and logged: every code can be asked for again."""
         try:
             self._queue.put_nowait(mail)
         except asyncio.QueueFull:
@@ -214,7 +214,7 @@ class SmtpMailer:
                 async with asyncio.timeout(_QUIT_SECONDS):
                     await client.quit()
         finally:
-            # Without a goodbye if anything failed: the library's own waits for an answer once more.
+            # Without a QUIT if anything failed: the library's own waits for an answer once more.
             client.close()
 
     async def _pause(self, seconds: float) -> None:
@@ -227,7 +227,7 @@ class SmtpMailer:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether the server has said no for good (a 5xx answer)."""
+    """Whether the server has refused for good (a 5xx answer)."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(is_final(one) for one in error.recipients)
     return isinstance(error, SMTPResponseException) and error.code >= 500

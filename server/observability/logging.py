@@ -25,7 +25,7 @@ from structlog.typing import EventDict, WrappedLogger
 LONGEST_VALUE = 8_000  # characters: room for the place of an error
 _LARGEST_NUMBER = 2**64
 _LEFT_OUT = "…"
-# What looks like a secret wherever it stands: none of it should come here, and none of it leaves if it does.
+# What looks like a secret wherever it is: none of it should come here, and none of it leaves if it does.
 _SECRETS = (
     re.compile(r"()\beyJ[\w-]{8,}[\w.=-]*"),
     re.compile(r"(\bbearer\b(?:[\s,:]|%20)*)[^\s\"',]+", re.IGNORECASE),
@@ -94,7 +94,7 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread_error
-    # The driver says at INFO and DEBUG what it sends, and what it sends are messages.
+    # The driver logs at INFO and DEBUG what it sends, and what it sends are messages.
     for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # What our error middleware lets through are requests that are no HTTP: anybody can send those, as many as he likes.
@@ -158,7 +158,7 @@ def _bounded(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
 
 
 def _without_words(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """An exception by its kind and place: what it says may quote a message, a token or a document."""
+    """An exception by its kind and place: its text may quote a message, a token or a document."""
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()

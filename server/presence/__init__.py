@@ -1,1 +1,1 @@
-"""Who is there, told to those who may know."""
+"""Who is online, sent to those who may know."""

@@ -1,9 +1,8 @@
-"""The connections of this node that watch somebody.
+"""The connections of this node that watch somebody's presence, and the gateway's calls as devices come and go.
 
-Not rooms: a room's events come by its channel and leave by the publisher's door, while these come with a version
-from every node, are sifted by ``Watches``, and go to the members here only.
-
-What the gateway tells of its clients: any connection of any namespace makes somebody present.
+Not rooms: a room's events are published by handlers and ordered by room, while these come with a version from every
+node, are compared by ``Watches``, and go to the watchers here only. Any connection of any namespace makes somebody
+present.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class WatchingConnections:
         self._freshness = freshness
         self._sockets: dict[str, EngineSocket] = {}
         self._watching: dict[str, dict[str, EngineSocket]] = {}
-        self.told = 0
+        self.sent = 0
 
     def connected(self, connection: str, socket: EngineSocket) -> None:
         self._sockets[connection] = socket
@@ -51,13 +50,13 @@ class WatchingConnections:
         if watching is not None and watching.pop(connection, None) is not None and not watching:
             del self._watching[user_id]
 
-    def may_be_told(self) -> bool:
+    def may_send(self) -> bool:
         if self._freshness.current:
             return True
         self._freshness.missed()
         return False
 
-    def tell(self, event: PresenceChanged) -> None:
+    def send(self, event: PresenceChanged) -> None:
         """Encoded once, written to everybody; a copy, as writing to one that does not read may end it."""
         watching = tuple(self._watching.get(event.user_id, {}).values())
         if not watching:
@@ -65,7 +64,7 @@ class WatchingConnections:
         frame = frames.text(encode(event, PRESENCE))
         for socket in watching:
             notify(socket.send_frame, frame)
-        self.told += len(watching)
+        self.sent += len(watching)
 
 
 class Attendance:

@@ -1,4 +1,4 @@
-"""Who has devices on this node, and what they say. A device that leaves counts until the grace is over."""
+"""Who has devices on this node, and their statuses. A device that leaves counts until the grace is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Left = tuple[str, Status]
 
 
 class Devices:
-    """``changed(user, left at)`` is called with each change of what a user's devices here say together."""
+    """``changed(user, left at)`` is called with each change of what a user's devices here come to together."""
 
     def __init__(self, grace_seconds: float, clock_ms: Callable[[], int], changed: Callable[[str, int], None]) -> None:
         self._grace = grace_seconds
@@ -23,7 +23,7 @@ class Devices:
         self._leaving: dict[_Left, asyncio.TimerHandle] = {}
 
     def connect(self, device: Hashable, user_id: str, status: Status = "online") -> None:
-        """It has this status until it says otherwise; a known device goes on as it was."""
+        """It has this status until it sets another; a known device goes on as it was."""
         if self._user_of.get(device) == user_id:
             return
         self.disconnect(device)

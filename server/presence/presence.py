@@ -1,4 +1,4 @@
-"""Presence on this node: its devices, what Redis knows of them, its watchers."""
+"""Presence on this node: its devices, what Redis holds of them, its watchers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Presence:
         self.watches = Watches(bus, Reading(self._scripts), audience, self.devices.status)
         self.lease = membership.lease
         self.registrar = Registrar(
-            self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unreached, timing
+            self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unpublished, timing
         )
         self.reaper = DeadNodeReaper(self._scripts, self.last_seen, self.watches.receive)
         self._device_of: dict[str, Hashable] = {}
@@ -89,10 +89,10 @@ class Presence:
             # Out of time as well: a writer left behind would go on trying with a closed client.
             await self.last_seen.stop()
 
-    # --- what the gateway tells ---
+    # --- what the gateway reports ---
 
     def connected(self, connection: str, device: Hashable, user_id: str, status: Status) -> None:
-        """A device was admitted to a namespace; ``status``: what it said of its owner the last time."""
+        """A device was admitted to a namespace; ``status``: what it set for its owner the last time."""
         self._device_of[connection] = device
         self.devices.connect(device, user_id, status)
 
@@ -114,15 +114,15 @@ class Presence:
         self.watches.unwatch(connection, user_ids)
 
     async def set(self, connection: str, status: Status) -> None:
-        """Returns when everybody is being told; with Redis down at once."""
+        """Returns when the change is published; with Redis down at once."""
         device = self._device_of.get(connection)
         user_id = self.devices.set(device, status) if device is not None else None
         if user_id is not None and self._bus.up:
             await self.registrar.flushed(user_id)
 
-    def tell_withheld(self) -> None:
-        """The watchers may be told again. Soon: the answers to commands that were withheld as well are older."""
-        asyncio.get_running_loop().call_soon(self.watches.tell_withheld)
+    def send_withheld(self) -> None:
+        """Changes may be sent to watchers again. Soon: the answers to commands that were withheld as well are older."""
+        asyncio.get_running_loop().call_soon(self.watches.send_withheld)
 
     # --- inside ---
 
@@ -131,9 +131,9 @@ class Presence:
         if self._bus.up:
             self.watches.here_changed(user_id)
         else:
-            self._unreached(user_id, left_at)
+            self._unpublished(user_id, left_at)
 
-    def _unreached(self, user_id: str, left_at: int) -> None:
+    def _unpublished(self, user_id: str, left_at: int) -> None:
         self.watches.assume(user_id, self.lease.ours, left_at)
 
     def _lost(self) -> None:
@@ -143,7 +143,7 @@ class Presence:
         self._catch_up.set()
 
     def _register_again(self) -> None:
-        """Those who are here, but not those whose departure the others have been told of already."""
+        """Those who are here, but not those whose departure was published already."""
         self.devices.end_graces()
         self.registrar.register_all_again()
 
@@ -153,7 +153,7 @@ class Presence:
             self._catch_up.set()
 
     async def _catching_up(self) -> None:
-        """After an interruption: what Redis knows counts at once, what it has forgotten when all have registered."""
+        """After an interruption: what Redis holds counts at once, what it has forgotten when all have registered."""
         while True:
             await self._catch_up.wait()
             self._catch_up.clear()

@@ -17,12 +17,12 @@ MAX_BATCH = 256
 
 
 class DeadNodeReaper:
-    """``told`` is given what became of each user."""
+    """``on_change`` is given what became of each user."""
 
-    def __init__(self, scripts: Scripts, last_seen: LastSeen, told: Callable[[str, View], None]) -> None:
+    def __init__(self, scripts: Scripts, last_seen: LastSeen, on_change: Callable[[str, View], None]) -> None:
         self._scripts = scripts
         self._last_seen = last_seen
-        self._told = told
+        self._on_change = on_change
         self.taken_over = 0
 
     async def reap(self, dead: DeadNode) -> None:
@@ -45,7 +45,7 @@ class DeadNodeReaper:
             if isinstance(answer, BaseException):
                 raise answer
             view = watches.from_message(answer)
-            notify(self._told, user_id, view)
+            notify(self._on_change, user_id, view)
             if view.status == "offline" and view.seen:
                 seen[user_id] = view.seen
         # Off the list only when it is durable: a survivor may be killed as well.

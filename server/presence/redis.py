@@ -1,7 +1,7 @@
-"""The keys and channels of presence. What one script touches shares a hash tag, and so a slot of a
-cluster; the sets of who may be registered share that of the leases (``server/cluster/lease.py``).
+"""Keys, channels and scripts of presence in Redis.
 
-What has to happen in Redis at once.
+What one script touches shares a hash tag, and so a slot of a cluster; the sets of who may be registered share that of
+the leases (``server/cluster/lease.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def held_by(incarnation: str) -> str:
 
 
 def user(user_id: str) -> str:
-    """The hash of a user's incarnations; also the channel on which its changes are told."""
+    """The hash of a user's incarnations; also the channel on which its changes are published."""
     return f"{{presence:{user_id}}}"
 
 
@@ -58,13 +58,13 @@ if changed then version = math.max(version + 1, micros) end
 if public == 'offline' and (state.s or 'offline') ~= 'offline' then
   seen = math.max(seen, left_at > 0 and math.min(left_at, now) or now)
 end
-local told = string.format('%.0f %s %.0f %s', version, public, seen, table.concat(holders, ','))
+local message = string.format('%.0f %s %.0f %s', version, public, seen, table.concat(holders, ','))
 if changed then
   redis.call('HSET', key, 'v', string.format('%.0f', version), 's', public, 'seen', string.format('%.0f', seen))
   if #holders == 0 then redis.call('EXPIRE', key, 604800) else redis.call('PERSIST', key) end
-  redis.call(publish, channel, told)
+  redis.call(publish, channel, message)
 end
-return told
+return message
 """)
 
 # Before a user is registered it is noted who is about to, so that a crash in between leaves a trace;

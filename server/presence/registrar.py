@@ -1,4 +1,4 @@
-"""Writes to Redis what the devices on this node say: whoever's change is not written waits here until it is."""
+"""Writes the statuses of this node's devices to Redis; a change that is not written waits here until it is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_BATCH = 256
 class Registrar:
     """One worker, so that the changes of a user reach Redis in order.
 
-    ``told`` is given what became of a change, ``unreached`` one that could not be published for now.
+    ``on_change`` is given what became of a change, ``on_unpublished`` one that could not be published for now.
     """
 
     def __init__(
@@ -37,16 +37,16 @@ class Registrar:
         lease: Lease,
         devices: Devices,
         last_seen: LastSeen,
-        told: Callable[[str, View], None],
-        unreached: Callable[[str, int], None],
+        on_change: Callable[[str, View], None],
+        on_unpublished: Callable[[str, int], None],
         timing: Timing,
     ) -> None:
         self._scripts = scripts
         self._lease = lease
         self._devices = devices
         self._last_seen = last_seen
-        self._told = told
-        self._unreached = unreached
+        self._on_change = on_change
+        self._on_unpublished = on_unpublished
         self._retry_seconds = timing.retry_seconds
         self._dirty: dict[str, int] = {}
         # Those of the batch at work are in here as well.
@@ -54,7 +54,7 @@ class Registrar:
         self._to_forget: set[str] = set()
         # What Redis holds of each user under which of our names.
         self._written: dict[str, tuple[str, Status]] = {}
-        # Who was to be seen here, though Redis may not know of it yet.
+        # Who was to be seen here, though Redis may not have it yet.
         self._shown: set[str] = set()
         self._held = False
         self._wake = asyncio.Event()
@@ -67,7 +67,7 @@ class Registrar:
         self._wake.set()
 
     async def flushed(self, user_id: str) -> None:
-        """Return when Redis knows of the user's last change, or does not answer."""
+        """Return when Redis has the user's last change, or does not answer."""
         waiting = self._waiting.get(user_id)
         if waiting is not None:
             waiting.append(asyncio.get_running_loop().create_future())
@@ -87,7 +87,7 @@ class Registrar:
     def note_seen(self, at: int, *, everybody: bool) -> None:
         """The node leaves: note of whom nobody can take over that they were seen. ``at``: in milliseconds.
 
-        Of ``everybody``, or only of those who stand in Redis under none of the living names.
+        Of ``everybody``, or only of those who are registered in Redis under none of the living names.
         """
         lost = {
             user_id
@@ -130,7 +130,7 @@ class Registrar:
                 # Done ones were taken out of the batch.
                 for user_id, left_at in batch.items():
                     self._dirty.setdefault(user_id, left_at)
-                    notify(self._unreached, user_id, left_at)
+                    notify(self._on_unpublished, user_id, left_at)
                     self._wake_waiting(user_id)
 
     async def _register(self, batch: dict[str, int]) -> None:
@@ -182,7 +182,7 @@ class Registrar:
         before = self._written.pop(user_id, None)
         if status is not None:
             self._written[user_id] = (incarnation, status)
-        notify(self._told, user_id, view)
+        notify(self._on_change, user_id, view)
         was_seen = user_id in self._shown or (before is not None and public(before[1]) != "offline")
         if user_id not in self._dirty:
             self._shown.discard(user_id)

@@ -1,8 +1,6 @@
-"""Views as Redis tells them: in a message, as a script's answer, or as a hash.
+"""Who on this node watches whom, how the watched stand according to Redis, and what the watchers were sent last.
 
-How people stand, read from Redis.
-
-Who on this node watches whom, and what they were told last.
+Redis gives a user's presence in three forms: a published message, a script's answer, or a hash.
 """
 
 from __future__ import annotations
@@ -23,6 +21,11 @@ from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis
 
+log = structlog.get_logger("presence")
+
+MAX_WATCHED = 1_000
+# Users read from Redis at once.
+BATCH = 500
 _HOLDER = b"n:"
 
 
@@ -33,7 +36,7 @@ def from_message(payload: bytes) -> View:
 
 
 def from_hash(fields: dict[bytes, bytes]) -> View:
-    """A user nobody knows of is nowhere, with version 0."""
+    """A user that has no hash is nowhere, with version 0."""
     if b"v" not in fields:
         return NOWHERE
     holders = [name.removeprefix(_HOLDER) for name in fields if name.startswith(_HOLDER)]
@@ -49,10 +52,9 @@ def _view(version: bytes, status: bytes, seen: bytes, holders: list[bytes]) -> V
     )
 
 
-BATCH = 500
-
-
 class Reading:
+    """Presence as Redis holds it."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
@@ -69,11 +71,6 @@ class Reading:
         return found
 
 
-log = structlog.get_logger("presence")
-
-MAX_WATCHED = 1_000
-
-
 class Bus(Protocol):
     """Messages between nodes, by channel."""
 
@@ -87,24 +84,24 @@ class Audience(Protocol):
     def is_there(self, connection: str) -> bool: ...
     def join(self, connection: str, user_id: str) -> None: ...
     def leave(self, connection: str, user_id: str) -> None: ...
-    def may_be_told(self) -> bool: ...
-    def tell(self, event: PresenceChanged) -> None: ...
+    def may_send(self) -> bool: ...
+    def send(self, event: PresenceChanged) -> None: ...
 
 
 class Watched:
-    """``view``: what Redis said last. ``told``: what the watchers know."""
+    """``view``: what Redis had last. ``sent``: what the watchers were sent last."""
 
-    __slots__ = ("by", "loading", "told", "view")
+    __slots__ = ("by", "loading", "sent", "view")
 
     def __init__(self) -> None:
         self.view = NOWHERE
-        self.told = NOWHERE
+        self.sent = NOWHERE
         self.by: set[str] = set()
         self.loading: asyncio.Task[None] | None = None
 
 
 class Watches:
-    """``here`` is what a user's devices on this node say: nobody is told less of somebody who is here."""
+    """``here`` is the status by a user's devices on this node: nobody is sent less of somebody who is here."""
 
     def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]) -> None:
         self._bus = bus
@@ -113,13 +110,13 @@ class Watches:
         self._here = here
         self._watched: dict[str, Watched] = {}
         self._of: dict[str, set[str]] = {}
-        # Whose change the watchers may not be told yet.
+        # Whose change may not be sent to the watchers yet.
         self._withheld: set[str] = set()
 
     # --- what connections ask ---
 
     async def watch(self, connection: str, user_ids: Sequence[str]) -> dict[str, View]:
-        """Position first, state after: what is answered and what is told later leave no gap and do not overlap."""
+        """Subscribe first, read after: what is answered and what is sent later leave no gap and do not overlap."""
         if not self._audience.is_there(connection):
             return dict.fromkeys(user_ids, NOWHERE)
         self._reserve(connection, user_ids)
@@ -133,7 +130,7 @@ class Watches:
                 answers[user_id] = NOWHERE  # It went, or thought better of it.
                 continue
             self._audience.join(connection, user_id)
-            answers[user_id] = watched.told
+            answers[user_id] = watched.sent
         return answers
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
@@ -153,34 +150,34 @@ class Watches:
     def users(self) -> int:
         return len(self._watched)
 
-    # --- what is learned ---
+    # --- what is received ---
 
     def receive(self, user_id: str, view: View) -> None:
         """The newest version holds, on whichever way it came."""
         watched = self._watched.get(user_id)
         if watched is not None and view.version > watched.view.version:
             watched.view = view
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
     def here_changed(self, user_id: str) -> None:
         if (watched := self._watched.get(user_id)) is not None:
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
-    def tell_withheld(self) -> None:
-        """The watchers may be told again: of each person how they stand now, if that has changed."""
+    def send_withheld(self) -> None:
+        """Changes may be sent to watchers again: of each person the present status, if that has changed."""
         withheld, self._withheld = self._withheld, set()
         for user_id in withheld:
             if (watched := self._watched.get(user_id)) is not None:
-                self._tell(user_id, watched)
+                self._update(user_id, watched)
 
     def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
         """A change here does not reach Redis: it is delivered to the watchers here."""
         if (watched := self._watched.get(user_id)) is not None:
             watched.view = assumed(watched.view, ours, self._here(user_id), left_at)
-            self._tell(user_id, watched)
+            self._update(user_id, watched)
 
     async def read_again(self) -> list[str]:
-        """After an interruption; answers of whom Redis knows less than this node. Raises one of ``UNREACHED``."""
+        """After an interruption; answers whose version in Redis is older than here. Raises one of ``UNREACHED``."""
         doubtful = []
         for user_id, view in (await self._reading.of(tuple(self._watched))).items():
             self.receive(user_id, view)
@@ -190,13 +187,13 @@ class Watches:
         return doubtful
 
     async def settle(self, doubtful: Sequence[str]) -> None:
-        """Everybody has registered again: what Redis says now holds, even if its versions started anew."""
+        """Everybody has registered again: what Redis has now holds, even if its versions started anew."""
         before = {i: w.view for i in doubtful if (w := self._watched.get(i)) is not None}
         for user_id, view in (await self._reading.of(tuple(before))).items():
             watched = self._watched.get(user_id)
             if watched is not None and watched.view is before[user_id]:
                 watched.view = view
-                self._tell(user_id, watched)
+                self._update(user_id, watched)
 
     # --- inside ---
 
@@ -219,9 +216,10 @@ class Watches:
     async def _load(self, new: dict[str, Watched]) -> None:
         found: dict[str, View] = {}
         try:
-            stand = await asyncio.gather(*(self._bus.subscribe(redis.user(i), partial(self._heard, i)) for i in new))
-            # The others are read when their subscription stands: who asks should not wait for Redis.
-            found = await self._reading.of([i for i, stands in zip(new, stand, strict=True) if stands])
+            subscribing = (self._bus.subscribe(redis.user(i), partial(self._message, i)) for i in new)
+            confirmed = await asyncio.gather(*subscribing)
+            # The others are read once their subscription is confirmed: who asks should not wait for Redis.
+            found = await self._reading.of([i for i, ready in zip(new, confirmed, strict=True) if ready])
         except UNREACHED as error:
             log.info("presence is not read now", error=type(error).__name__)
         except Exception as error:
@@ -242,19 +240,19 @@ class Watches:
             self._withheld.discard(user_id)
             self._bus.unsubscribe(redis.user(user_id))
 
-    def _heard(self, user_id: str, payload: bytes) -> None:
+    def _message(self, user_id: str, payload: bytes) -> None:
         self.receive(user_id, from_message(payload))
 
-    def _tell(self, user_id: str, watched: Watched) -> None:
-        before, view = watched.told, watched.view
+    def _update(self, user_id: str, watched: Watched) -> None:
+        before, view = watched.sent, watched.view
         status = most_present(view.status, public(self._here(user_id)))
-        # Nobody has been told anything yet while it is being loaded.
-        telling = watched.loading is None and status != before.status
-        if telling and not self._audience.may_be_told():
+        # Nothing has been sent while it is being loaded.
+        sending = watched.loading is None and status != before.status
+        if sending and not self._audience.may_send():
             self._withheld.add(user_id)
             return
-        watched.told = View(version=view.version, status=status, seen=view.seen)
-        if telling:
+        watched.sent = View(version=view.version, status=status, seen=view.seen)
+        if sending:
             seen = from_milliseconds(view.seen) if status == "offline" else None
             event = PresenceChanged(user_id=user_id, status=status, last_seen_at=to_wire_or_none(seen))
-            notify(self._audience.tell, event)
+            notify(self._audience.send, event)

@@ -1,6 +1,6 @@
 """Finished frames: encoded once, then written to any number of sockets over either transport.
 
-Bodies of the polling transport: packets parted by the record separator.
+A body of the polling transport holds several, separated by the record separator.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Frame:
 
     @property
     def polled(self) -> bytes:
-        """The packet as it stands in a polling body; made at the first poll that needs it."""
+        """The packet as it is in a polling body; made at the first poll that needs it."""
         if self._polled is None:
             size = self.wire[1]
             start = 2 if size < 126 else 4 if size == 126 else 10

@@ -1,8 +1,5 @@
-"""Socket.IO v5 packets, read strictly: what no client library would send ends the socket.
-
-Events as Socket.IO packets.
-
-Acknowledgements: ``{"ok":true,"data":…}`` or ``{"ok":false,"error":…}``, as finished packets.
+"""Socket.IO v5 packets: parsed strictly (what no client library would send ends the socket), encoded for events and
+acknowledgements (``{"ok":true,"data":…}`` or ``{"ok":false,"error":…}``).
 """
 
 from __future__ import annotations

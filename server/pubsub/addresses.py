@@ -44,7 +44,7 @@ class Endpoint:
         """Another server of the same deployment."""
         return replace(self, host=address[0], port=address[1], path=None)
 
-    def greeting(self) -> list[bytes]:
+    def setup_commands(self) -> list[bytes]:
         """Each of these has to be answered without an error before the connection is of use."""
         commands_sent = []
         if self.password:

@@ -1,6 +1,6 @@
 """Messages between the processes of the service, by channel, over Redis pub/sub.
 
-Publishing never waits and never fails: what Redis does not carry is lost, and whoever minds is called by
+Publishing never waits and never fails: what Redis does not carry is lost, and who has to know registers with
 ``on_restored`` (we may have missed messages) and ``on_publishing`` (others may have missed ours).
 """
 
@@ -41,7 +41,7 @@ class Topology(Protocol):
 
 
 def topology(url: str, node: str, owner: Rerouting) -> Topology:
-    """What the URL says; ``owner`` is called as the pairs come and go."""
+    """By the URL; ``owner`` is called as the pairs come and go."""
     address = parse(url)
     if address.kind == "cluster":
         return Cluster(address, node, owner)
@@ -87,17 +87,17 @@ class Bus:
 
     @property
     def up(self) -> bool:
-        """Whether all connections and all channels stand, as far as the last canary knows."""
+        """Whether all connections are up and all channels confirmed, as of the last canary."""
         return self._topology.up
 
     @property
     def publishing(self) -> bool:
-        """Whether everything that is published now reaches Redis, as far as the last canary knows."""
+        """Whether everything that is published now reaches Redis, as of the last canary."""
         return self._topology.publishing
 
     @property
     def sharded(self) -> bool:
-        """Whether this is a cluster: scripts then say SPUBLISH, and keys and channels of one carry one {tag}."""
+        """Whether this is a cluster: scripts then use SPUBLISH, and keys and channels of one carry one {tag}."""
         return self._topology.sharded
 
     @property
@@ -110,7 +110,7 @@ class Bus:
         return len(self._subscriptions)
 
     def on_restored(self, callback: Restored) -> None:
-        """Call it with the channels that may have missed messages, each time once all of them stand (again)."""
+        """Call it with the channels that may have missed messages, each time once all of them are confirmed (again)."""
         self._restored.append(callback)
 
     def on_publishing(self, callback: Callable[[], None]) -> None:
@@ -134,7 +134,7 @@ class Bus:
     async def subscribe(self, channel: str, receive: Receive) -> bool:
         """Listen; true once Redis has confirmed the subscription.
 
-        False at once when Redis is down, or after a second of silence: the subscription is then made on
+        False at once when Redis is down, or after a second without an answer: the subscription is then made on
         return, and ``on_restored`` names the channel. One receiver a channel.
         """
         subscription = self._subscriptions.get(channel)

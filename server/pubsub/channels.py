@@ -1,10 +1,6 @@
-"""The words of plain and of sharded pub/sub.
+"""Redis pub/sub, plain and sharded: its commands, a subscription, the publishing and the listening connection.
 
-One channel that this process listens to.
-
-The connection that publishes: pipelined, every reply accounted for.
-
-The connection that listens.
+Publishing is pipelined, and every reply accounted for.
 """
 
 from __future__ import annotations
@@ -21,6 +17,10 @@ import structlog
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import command
 from server.pubsub.connection import RedisConnection
+
+log = structlog.get_logger("fanout")
+
+Receive = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,6 @@ class PubSubCommands:
 
 PLAIN = PubSubCommands("PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE", b"message")
 SHARDED = PubSubCommands("SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"smessage")
-
-
-Receive = Callable[[bytes], None]
 
 
 class Subscription:
@@ -68,7 +65,7 @@ class Subscription:
                 waiter.set_result(confirmed)
 
     def interrupt(self) -> None:
-        """The server does not know of it any more."""
+        """The server does not have it any more."""
         self.awaited = 0
         self.confirmed = False
         self.missed = True
@@ -96,9 +93,6 @@ class Publishing(RedisConnection):
         channel = self.unanswered.popleft()
         if isinstance(reply, hiredis.ReplyError):
             self._failed(channel, str(reply))
-
-
-log = structlog.get_logger("fanout")
 
 
 class Listening(RedisConnection):

@@ -17,10 +17,18 @@ from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Endpoint
 from store.concurrency import cancelled
 
+log = structlog.get_logger("fanout")
+
 # A frozen server still accepts connections: whoever does not answer in this time is not there.
 ANSWER_WITHIN_SECONDS = 1.0
 # What waits to be written while the server does not read; a canary ends the connection long before, as a rule.
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+# What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
+UNREACHABLE = (OSError, TimeoutError, RedisError)
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+Locate = Callable[[], Awaitable[Endpoint]]
 
 
 class Refused(ConnectionError):
@@ -36,19 +44,19 @@ class RedisConnection(ABC, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
         self._scheduled = False
-        self._greetings = 0
-        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._setup_replies = 0
+        self._is_set_up: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
     @abstractmethod
     def replied(self, reply: Any) -> None:
         """One reply arrived."""
 
-    async def greet(self, commands_sent: list[bytes]) -> None:
+    async def set_up(self, commands_sent: list[bytes]) -> None:
         """Raises ``Refused``, or ``ConnectionError`` when the server hangs up."""
-        self._greetings = len(commands_sent)
+        self._setup_replies = len(commands_sent)
         self.write(*commands_sent)
-        await self._greeted
+        await self._is_set_up
 
     def write(self, *parts: bytes) -> None:
         """Everything of one iteration of the loop leaves in one piece."""
@@ -82,7 +90,7 @@ class RedisConnection(ABC, asyncio.Protocol):
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not False:
-                if self._greetings:
+                if self._setup_replies:
                     self._welcome(reply)
                 else:
                     self.replied(reply)
@@ -90,27 +98,27 @@ class RedisConnection(ABC, asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._greeted.done():
-            self._greeted.set_exception(ConnectionResetError())
-            self._greeted.exception()
+        if not self._is_set_up.done():
+            self._is_set_up.set_exception(ConnectionResetError())
+            self._is_set_up.exception()
         if not self.lost.done():
             self.lost.set_result(None)
 
     def _welcome(self, reply: Any) -> None:
-        self._greetings -= 1
-        if self._greeted.done():
+        self._setup_replies -= 1
+        if self._is_set_up.done():
             return
         if isinstance(reply, hiredis.ReplyError):
-            self._greeted.set_exception(Refused(str(reply).partition(" ")[0]))
-        elif not self._greetings:
-            self._greeted.set_result(None)
+            self._is_set_up.set_exception(Refused(str(reply).partition(" ")[0]))
+        elif not self._setup_replies:
+            self._is_set_up.set_result(None)
 
 
 C = TypeVar("C", bound=RedisConnection)
 
 
 async def dial(endpoint: Endpoint, connection: C) -> C:
-    """Connect and introduce ourselves; raises ``OSError`` or ``TimeoutError``."""
+    """Connect and set the connection up; raises ``OSError`` or ``TimeoutError``."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
@@ -118,22 +126,12 @@ async def dial(endpoint: Endpoint, connection: C) -> C:
                 await loop.create_unix_connection(lambda: connection, endpoint.path)
             else:
                 await loop.create_connection(lambda: connection, endpoint.host, endpoint.port, ssl=endpoint.tls)
-            await connection.greet(endpoint.greeting())
+            await connection.set_up(endpoint.setup_commands())
     except BaseException:
         connection.abort()
         raise
     return connection
 
-
-log = structlog.get_logger("fanout")
-
-
-# What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
-UNREACHABLE = (OSError, TimeoutError, RedisError)
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
-
-Locate = Callable[[], Awaitable[Endpoint]]
 
 
 class ReconnectingConnection(Generic[C]):

@@ -45,8 +45,8 @@ class Canary:
         if self._timer is not None:
             self._timer.cancel()
 
-    def rest(self) -> None:
-        """A connection is known to be lost: nothing is to be expected."""
+    def reset(self) -> None:
+        """A connection is known to be lost: the canary that was sent is not expected back."""
         self._sent_since = None
 
     def _back(self, payload: bytes) -> None:
@@ -70,7 +70,7 @@ class Canary:
             self._publish(self.subscription.channel, b"%d" % self._number)
 
 
-class Owner(Protocol):
+class PairOwner(Protocol):
     """What is called as a pair connects and disconnects."""
 
     def restored(self, names: Collection[str]) -> None:
@@ -93,7 +93,7 @@ class Owner(Protocol):
 
 
 class ConnectionPair:
-    def __init__(self, locate: Locate, commands: PubSubCommands, canary_channel: str, owner: Owner) -> None:
+    def __init__(self, locate: Locate, commands: PubSubCommands, canary_channel: str, owner: PairOwner) -> None:
         self._owner = owner
         self.canary_channel = canary_channel
         self._subscriptions: dict[bytes, Subscription] = {}
@@ -134,7 +134,7 @@ class ConnectionPair:
 
     @property
     def addresses(self) -> set[tuple[str, int]]:
-        """Where the connections lead that stand now."""
+        """Where the connections lead that are up now."""
         connections = (self._publisher, self._listener)
         found = (connection.endpoint for connection in connections if connection.connection is not None)
         return {(endpoint.host, endpoint.port) for endpoint in found if endpoint is not None}
@@ -158,7 +158,7 @@ class ConnectionPair:
         self._owner.publishing_again()
 
     def _disconnected(self, connection: Publishing) -> None:
-        self._canary.rest()
+        self._canary.reset()
         self._owner.disconnected()
         if connection.unanswered:
             self._owner.publish_failed(len(connection.unanswered))
@@ -206,12 +206,12 @@ class ConnectionPair:
             connection.subscribe(subscription)
 
     def _interrupted(self, connection: Listening) -> None:
-        self._canary.rest()
+        self._canary.reset()
         for subscription in self._subscriptions.values():
             subscription.interrupt()
 
     def _found(self, subscription: Subscription) -> None:
-        """Confirmed, or not wanted any more; once none is missing, the owner learns which may have missed messages."""
+        """Confirmed, or not wanted any more; once none is missing, the owner is called with those that missed some."""
         if subscription.confirmed:
             if subscription.missed:
                 self._restored.append(subscription)

@@ -23,16 +23,16 @@ from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Address, Endpoint
 from server.pubsub.channels import PLAIN, SHARDED
 from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
-from server.pubsub.pair import ConnectionPair, Owner
+from server.pubsub.pair import ConnectionPair, PairOwner
 from store.concurrency import cancelled
 
+log = structlog.get_logger("fanout")
 
-class Rerouting(Owner, Protocol):
+
+class Rerouting(PairOwner, Protocol):
     def rerouted(self) -> None:
         """Channels may live elsewhere now."""
 
-
-log = structlog.get_logger("fanout")
 
 # redis-py's own time limits are none at all.
 TIME_LIMITS: dict[str, Any] = {
@@ -45,7 +45,7 @@ _ASK_SENTINELS_EVERY_SECONDS = 1.0
 class Single:
     sharded = False
 
-    def __init__(self, address: Address, node: str, owner: Owner) -> None:
+    def __init__(self, address: Address, node: str, owner: PairOwner) -> None:
         self._address = address
         self._pair = ConnectionPair(self._locate, PLAIN, f"spotter:canary:{node}", owner)
         self._client = self._make_client()
@@ -85,7 +85,7 @@ class Single:
 class Sentinels(Single):
     """The master of a name; asked for at each connect, and now and then, since a deposed one may go on answering."""
 
-    def __init__(self, address: Address, node: str, owner: Owner) -> None:
+    def __init__(self, address: Address, node: str, owner: PairOwner) -> None:
         extra = {k: v for k, v in address.options.items() if k not in ("host", "port", "connection_class")}
         extra["ssl"] = address.endpoint.tls is not None
         self._sentinel = Sentinel(  # type: ignore[no-untyped-call]
@@ -129,7 +129,7 @@ class Sentinels(Single):
         return client
 
 
-# Asked for when somebody says that a slot has moved, and now and then in case nobody does.
+# Asked for when a server answers that a slot has moved, and now and then in case none does.
 _LOOK_EVERY_SECONDS = 5.0
 _PAUSE_SECONDS = 0.2
 _SLOTS = 16384

@@ -15,7 +15,7 @@ log = structlog.get_logger("revocation")
 
 # DESIGN.md, promise 6.
 BOUND_SECONDS = 2.0
-# A command that meets a short stall waits; its sender is told `unavailable` after this long.
+# A command that meets a short stall waits; it is answered `unavailable` after this long.
 PATIENCE_SECONDS = 1.0
 
 
@@ -26,13 +26,13 @@ class Freshness:
     otherwise be served before the timer is run. Always current until ``start`` and after ``stop``.
     """
 
-    __slots__ = ("_confirmed", "_missed", "_restored", "_told", "expires_at")
+    __slots__ = ("_confirmed", "_logged", "_missed", "_restored", "expires_at")
 
     def __init__(self) -> None:
         # By the monotonic clock. Read as it is where each message passes: a property costs more than the comparison.
         self.expires_at = math.inf
         self._missed = False
-        self._told = False
+        self._logged = False
         self._confirmed = asyncio.Event()
         self._restored: list[Callable[[], None]] = []
 
@@ -54,8 +54,8 @@ class Freshness:
     def missed(self) -> None:
         """Something was kept from sockets because it is not current."""
         self._missed = True
-        if not self._told:
-            self._told = True
+        if not self._logged:
+            self._logged = True
             log.warning("sockets are not served: revocations are not known")
 
     def confirm(self, at: float) -> None:
@@ -65,7 +65,7 @@ class Freshness:
             return
         self._wake()
         if self._missed:
-            self._missed = self._told = False
+            self._missed = self._logged = False
             log.info("sockets are served again")
             for callback in self._restored:
                 callback()

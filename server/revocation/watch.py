@@ -1,12 +1,7 @@
-"""Ended sessions, received from the database by every node: their sockets are cut within 2 s, with or without Redis.
+"""Revocations, received from the database by every node: sockets of ended sessions are disconnected within 2 s.
 
-Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless.
-
-Says in the log that something broke and that it works again, once each.
-
-From revocation rows to closed sockets.
-
-Two ways to receive the rows, neither of which depends on the other: a change stream, and a poll each second.
+Rows are received in two ways that do not depend on each other, neither of which needs Redis: a change stream, and a
+poll each second. A row that both bring is acted on once, as a rule; acting on it twice is harmless.
 """
 
 from __future__ import annotations
@@ -25,10 +20,24 @@ from domain.accounts import User, may_sign_in
 from domain.sessions import KEPT, Reason, Revocation, Session, is_live
 from store.concurrency import cancelled
 
+log = structlog.get_logger("revocation")
+
+# Rows that are remembered as acted on.
 MOST = 20_000
+AGAIN_SECONDS = 0.5
+# Sessions asked for at once.
+_CHUNK = 1000
+POLL_SECONDS = 1.0
+# How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
+# only when its transaction commits.
+OVERLAP = timedelta(seconds=90)
+_STREAM_AGAIN_SECONDS = 0.5
+STOP_SECONDS = 0.5
 
 
 class Seen:
+    """Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless."""
+
     __slots__ = ("_ids", "_most")
 
     def __init__(self, most: int = MOST) -> None:
@@ -45,10 +54,9 @@ class Seen:
         return True
 
 
-log = structlog.get_logger("revocation")
-
-
 class Health:
+    """Logs that something broke and that it works again, once each."""
+
     __slots__ = ("_broken", "_what")
 
     def __init__(self, what: str) -> None:
@@ -60,15 +68,10 @@ class Health:
             log.warning("revocations are not received", by=self._what, error=type(error).__name__)
         self._broken = True
 
-    def well(self) -> None:
+    def recovered(self) -> None:
         if self._broken:
             log.info("revocations are received again", by=self._what)
         self._broken = False
-
-
-AGAIN_SECONDS = 0.5
-# Sessions asked for at once.
-_CHUNK = 1000
 
 
 class Sockets(Protocol):
@@ -80,25 +83,25 @@ class Sockets(Protocol):
 
 
 class Cutter:
-    """Cuts a named session at once, and of a named user whatever the database no longer lets stand."""
+    """Disconnects a named session at once, and of a named user whatever sessions the database has ended."""
 
     def __init__(
         self,
         sockets: Sockets,
         holders: Callable[[Collection[str]], Awaitable[list[tuple[User, Session]]]],
         clock: Callable[[], datetime],
-        settled: Callable[[float], None] = lambda at: None,
+        acted_on: Callable[[float], None] = lambda at: None,
     ) -> None:
-        """``settled`` is told how far back, by the instants given to ``read``, everything has been acted on."""
+        """``acted_on`` is called with the instant given to ``read`` up to which all rows have been acted on."""
         self._sockets = sockets
         self._holders = holders
         self._clock = clock
         self._seen = Seen()
-        self._doubted: dict[str, Reason] = {}
-        self._doubts = asyncio.Event()
-        self._settled = settled
+        self._to_recheck: dict[str, Reason] = {}
+        self._recheck_due = asyncio.Event()
+        self._acted_on = acted_on
         self._read_at = 0.0
-        self._settling = False
+        self._rechecking = False
 
     def take(self, rows: Iterable[Revocation]) -> None:
         """Act on those that are new."""
@@ -108,63 +111,55 @@ class Cutter:
             if row.session_id is not None:
                 self._sockets.cut(row.user_id, row.reason, row.session_id)
             elif self._sockets.sessions_of(row.user_id):
-                self._doubt(row.user_id, row.reason)
+                self._recheck(row.user_id, row.reason)
 
     def read(self, at: float) -> None:
         """All rows that stood at that instant have been taken."""
         self._read_at = max(self._read_at, at)
-        if not self._doubted and not self._settling:
-            self._settled(self._read_at)
+        if not self._to_recheck and not self._rechecking:
+            self._acted_on(self._read_at)
 
-    def doubt_everybody(self) -> None:
-        """After a silence longer than rows are kept."""
+    def recheck_everybody(self) -> None:
+        """After a gap longer than rows are kept."""
         for user_id in self._sockets.user_ids():
-            self._doubt(user_id, "session_ended")
+            self._recheck(user_id, "session_ended")
 
-    def _doubt(self, user_id: str, reason: Reason) -> None:
-        self._doubted[user_id] = reason
-        self._doubts.set()
+    def _recheck(self, user_id: str, reason: Reason) -> None:
+        self._to_recheck[user_id] = reason
+        self._recheck_due.set()
 
     async def run(self) -> None:
-        """Look into the database for those in doubt, all who came up meanwhile at once, until cancelled."""
+        """Look up those to recheck in the database, all who came up meanwhile at once, until cancelled."""
         health = Health("look-up")
         while True:
-            await self._doubts.wait()
-            self._doubts.clear()
-            doubted, self._doubted = self._doubted, {}
-            self._settling, read_at = True, self._read_at
+            await self._recheck_due.wait()
+            self._recheck_due.clear()
+            users, self._to_recheck = self._to_recheck, {}
+            self._rechecking, read_at = True, self._read_at
             try:
-                await self._settle(doubted)
-                health.well()
-                self._settling = False
-                self._settled(read_at)
+                await self._recheck_sessions(users)
+                health.recovered()
+                self._rechecking = False
+                self._acted_on(read_at)
             except Exception as error:
                 health.failed(error)
-                self._doubted = doubted | self._doubted
+                self._to_recheck = users | self._to_recheck
                 await asyncio.sleep(AGAIN_SECONDS)
-                self._doubts.set()
+                self._recheck_due.set()
 
-    async def _settle(self, doubted: dict[str, Reason]) -> None:
-        held = [(user_id, one) for user_id in doubted for one in self._sockets.sessions_of(user_id)]
+    async def _recheck_sessions(self, users: dict[str, Reason]) -> None:
+        held = [(user_id, one) for user_id in users for one in self._sockets.sessions_of(user_id)]
         for start in range(0, len(held), _CHUNK):
             chunk = held[start : start + _CHUNK]
-            standing = await self._standing([session_id for _, session_id in chunk])
+            live = await self._live([session_id for _, session_id in chunk])
             for user_id, session_id in chunk:
-                if session_id not in standing:
-                    self._sockets.cut(user_id, doubted[user_id], session_id)
+                if session_id not in live:
+                    self._sockets.cut(user_id, users[user_id], session_id)
 
-    async def _standing(self, session_ids: list[str]) -> set[str]:
+    async def _live(self, session_ids: list[str]) -> set[str]:
         now = self._clock()
         found = await self._holders(session_ids)
         return {session.id for user, session in found if may_sign_in(user) and is_live(session, user, now)}
-
-
-POLL_SECONDS = 1.0
-# How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
-# only when its transaction commits.
-OVERLAP = timedelta(seconds=90)
-_STREAM_AGAIN_SECONDS = 0.5
-STOP_SECONDS = 0.5
 
 
 class Stream(Protocol):
@@ -214,10 +209,10 @@ class RevocationWatch:
                 if row is not None:
                     self._cutter.take([row])
                 elif quiet:
-                    # The first time, the driver may only have opened the stream again, which tells nothing.
+                    # The first time, the driver may only have opened the stream again, which proves nothing.
                     self._cutter.read(began)
                 quiet = row is None
-                health.well()
+                health.recovered()
             except Exception as error:
                 quiet = False
                 health.failed(error)
@@ -230,7 +225,7 @@ class RevocationWatch:
         while True:
             try:
                 await self._poll()
-                health.well()
+                health.recovered()
             except Exception as error:
                 health.failed(error)
             await asyncio.sleep(POLL_SECONDS)
@@ -239,7 +234,7 @@ class RevocationWatch:
         """All rows since the last poll that succeeded, however long ago that was, and some from before it."""
         now, began = self._clock(), monotonic()
         if self._polled_at is not None and now - self._polled_at > KEPT - OVERLAP:
-            self._cutter.doubt_everybody()
+            self._cutter.recheck_everybody()
         since = now - KEPT if self._polled_at is None else min(now, self._polled_at) - OVERLAP
         self._cutter.take(await self._rows.since(since))
         self._polled_at = now

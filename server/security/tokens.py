@@ -1,6 +1,6 @@
 """Access tokens: JWTs under one fixed algorithm, every claim required, and the actor behind one.
 
-The actor is what the database says now, not what the token said when it was issued.
+The actor is what the database holds now, not what the token stated when it was issued.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Authenticator:
         self._clock = clock
 
     def claims(self, token: str) -> Claims:
-        """What the token itself says, checked by its signature alone; raises as ``authenticate`` does."""
+        """What the token itself states, checked by its signature alone; raises as ``authenticate`` does."""
         return self._tokens.read(token, self._clock())
 
     async def authenticate(self, token: str, address: str) -> tuple[Actor, datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.protocol.packets import encode
 from server.sockets.clients import Client, NamespaceConnection, Registry
-from server.sockets.rooms import Rooms
+from server.sockets.rooms import RoomChannels, Rooms
 from server.sockets.rows import Buckets, Rate
 from store import command_budget
 from store.command_budget import BUDGET_SECONDS, Budget
@@ -36,6 +37,8 @@ ASK_BEFORE = timedelta(minutes=1)
 CONNECTS = Rate(50, 1000)
 # Of one address: tokens that turned out to be good for nothing, after up to two look-ups each.
 FAILED_TOKENS = Rate(10, 600)
+# Of a connection's id, which nobody can guess; as many as python-engineio takes.
+_SID_BYTES = 15
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -58,18 +61,11 @@ class Claims(Protocol):
 
 
 class Attendance(Protocol):
-    """Who keeps book of the devices that are here."""
+    """Receives which devices come and go, for presence."""
 
     def admitted(self, client: Client, connection: NamespaceConnection) -> None: ...
     def left(self, client: Client, connection: NamespaceConnection) -> None: ...
     def gone(self, client: Client) -> None: ...
-
-
-class Channels(Protocol):
-    """What other nodes say to a room; entered before its members are told that they are connected."""
-
-    def enter(self, room: str) -> asyncio.Future[bool]: ...
-    def leave(self, room: str) -> None: ...
 
 
 class Authenticator(Protocol):
@@ -85,9 +81,8 @@ class Admission:
         rooms: Rooms,
         buckets: Buckets,
         clock: Callable[[], datetime],
-        new_sid: Callable[[], str],
         attendance: Attendance,
-        channels: Channels,
+        channels: RoomChannels,
         prepared: Callable[[], bool],
     ) -> None:
         self._authenticator = authenticator
@@ -95,7 +90,6 @@ class Admission:
         self._rooms = rooms
         self._buckets = buckets
         self._clock = clock
-        self._new_sid = new_sid
         self._attendance = attendance
         self._channels = channels
         self._prepared = prepared
@@ -112,7 +106,7 @@ class Admission:
         return rate_limited("Too many connections", wait)
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
-        """Admit the client to the namespace, or tell it why not."""
+        """Admit the client to the namespace, or answer why not."""
         entered: list[str] = []
         budget = Budget()
         command_budget.begin(budget)
@@ -158,7 +152,7 @@ class Admission:
     ) -> tuple[Actor, datetime]:
         """The caller releases the client again, admitted or not, and leaves the rooms ``entered``.
 
-        When this returns, whatever is said to the user from now on reaches this node.
+        When this returns, whatever is published to the user from now on reaches this node.
         """
         if not token or client.socket.closed:
             raise DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}.")
@@ -197,14 +191,14 @@ class Admission:
         return True
 
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
-        sid = self._new_sid()
+        sid = secrets.token_urlsafe(_SID_BYTES)
         actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
         connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
         self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
         client.socket.send_text(packets.connected(namespace, sid))
-        if client.asked and client.expires_at is not None and client.expires_at <= expires_at:
+        if client.renewal_requested and client.expires_at is not None and client.expires_at <= expires_at:
             # The others were asked before this one was there.
             client.socket.send_text(encode(_expiring(client.expires_at), namespace))
         self._expire_at(client, expires_at)
@@ -214,18 +208,18 @@ class Admission:
         if client.socket.closed or (client.expires_at is not None and client.expires_at <= expires_at):
             return
         client.expires_at = expires_at
-        client.asked = False
+        client.renewal_requested = False
         client.stop_timer()
         self._after(client, expires_at - ASK_BEFORE, self._ask)
 
     def _ask(self, client: Client) -> None:
         assert client.expires_at is not None
-        client.asked = True
-        client.tell(_expiring(client.expires_at))
+        client.renewal_requested = True
+        client.send_event(_expiring(client.expires_at))
         self._after(client, client.expires_at, self._expired)
 
     def _expired(self, client: Client) -> None:
-        client.tell(SessionRevoked(reason="expired"))
+        client.send_event(SessionRevoked(reason="expired"))
         client.socket.close()
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:

@@ -1,6 +1,4 @@
-"""One client's socket as the gateway sees it, and its part in each namespace.
-
-Which sockets belong to whom, so that a revocation finds them.
+"""A client's socket with its connections to namespaces, and the sockets of each user, so that a revocation finds them.
 """
 
 from __future__ import annotations
@@ -38,7 +36,6 @@ class Client:
     __slots__ = (
         "_holds",
         "admitting",
-        "asked",
         "attachments_due",
         "binary",
         "checking",
@@ -47,6 +44,7 @@ class Client:
         "in_flight",
         "over_limit",
         "reading",
+        "renewal_requested",
         "socket",
         "submit_lock",
         "timer",
@@ -62,8 +60,8 @@ class Client:
         # Sessions whose tokens are being looked up.
         self.checking: list[str] = []
         self.expires_at: datetime | None = None
-        # Whether it was told that its token is running out.
-        self.asked = False
+        # Whether it was notified that its token is running out.
+        self.renewal_requested = False
         # Reaping while nothing is connected, the token's expiry afterwards.
         self.timer: asyncio.TimerHandle | None = None
         self.submit_lock = asyncio.Lock()
@@ -77,13 +75,13 @@ class Client:
         self._holds: set[Hold] = set()
 
     def belongs_to(self, session_id: str) -> bool:
-        """Whether the session is, or is about to be, one of those that this socket lives by."""
+        """Whether the session is, or is about to be, one of those that this socket was admitted with."""
         return session_id in self.checking or any(
             connection.actor.session_id == session_id for connection in self.connections.values()
         )
 
-    def tell(self, event: Event) -> None:
-        """Say it on each connected namespace."""
+    def send_event(self, event: Event) -> None:
+        """Send it on each connected namespace."""
         # Copied: writing to a client that does not read may end it, and with it its connections.
         for namespace in tuple(self.connections):
             self.socket.send_text(encode(event, namespace))
@@ -139,19 +137,19 @@ class Registry:
                 self._gone(user_id)
 
     def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
-        """Close the user's sockets (of one session only, if named), telling them why.
+        """Close the user's sockets (of one session only, if named), with the reason sent first.
 
         What is about to be connected is refused: a client without an answer would only try again.
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
-                client.tell(SessionRevoked(reason=reason))
+                client.send_event(SessionRevoked(reason=reason))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
                 client.socket.close()
 
     def sessions_of(self, user_id: str) -> set[str]:
-        """Those that the user's sockets live by, or are about to."""
+        """Those that the user's sockets were admitted with, or are about to be."""
         found: set[str] = set()
         for client in self._of_user.get(user_id, ()):
             found.update(client.checking)

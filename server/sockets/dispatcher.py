@@ -34,7 +34,7 @@ OF_NETWORK = Rate(500, 2000)
 # So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
 MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
-# Stands for all that is no command, in limits and figures: clients choose its name.
+# The name of all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
 UNNAMED_RATE = Rate(50, 500)
 
@@ -62,7 +62,7 @@ class _Command:
     answered: bool = False
 
 
-# How late a command may be told that its time is over.
+# How late a command may be answered that its time is over.
 _SWEEP_SECONDS = 0.25
 
 
@@ -136,10 +136,10 @@ class Dispatcher:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
             client.hold("flood")
-            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._forgive, client)
+            self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)
 
     @staticmethod
-    def _forgive(client: Client) -> None:
+    def _resume(client: Client) -> None:
         client.over_limit = 0
         client.release("flood")
 

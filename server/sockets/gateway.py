@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import socketio
-from aiohttp import web
 
 from domain.errors import Code, DomainError
 from server.engineio.server import EngineServer
@@ -33,11 +33,16 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def __init__(
         self,
         rooms: Rooms,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        attendance: Attendance,
+        *,
         namespaces: Sequence[str],
         origins: Sequence[str] | str,
-        client_address: Callable[[web.Request], str],
-        max_sockets_per_address: int,
+        **engine: Any,
     ) -> None:
+        """``engine``: further options of ``EngineServer``."""
         super().__init__(
             client_manager=rooms,
             async_handlers=False,
@@ -50,11 +55,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             monitor_clients=False,
             logger=False,
             engineio_logger=False,
-            client_address=client_address,
-            max_sockets_per_address=max_sockets_per_address,
+            **engine,
         )
         self._namespaces = frozenset(namespaces)
         self.rooms_index = rooms
+        self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
+        self._attendance = attendance
         self.bad_packets = 0
         self.connect_within = CONNECT_WITHIN_SECONDS
         self._clients: set[Client] = set()
@@ -64,13 +70,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
         self.eio.on_close = self._closed
-
-    def serve(
-        self, admission: Admission, dispatcher: Dispatcher, registry: Registry, attendance: Attendance
-    ) -> None:
-        """Complete the gateway with what is built upon it."""
-        self._admission, self._dispatcher, self._registry = admission, dispatcher, registry
-        self._attendance = attendance
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -170,7 +169,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.rooms_index.remove(namespace, connection.sid)
         if not client.connections:
             self._attendance.gone(client)
-            client.expires_at, client.asked = None, False
+            client.expires_at, client.renewal_requested = None, False
             self._registry.release(client)
             self._reap_later(client)
 

@@ -1,7 +1,4 @@
-"""Who is connected where: python-socketio's client manager, indexed so that leaving costs what was joined.
-
-Who watches whose slots: a room a trainer, joined by connections of ``/bookings``.
-"""
+"""The rooms of this node: python-socketio's client manager, indexed so that leaving costs what was joined."""
 
 from __future__ import annotations
 
@@ -17,25 +14,57 @@ from domain.wire.events import BOOKINGS
 from server.engineio.socket import EngineSocket
 
 _NOBODY: dict[str, EngineSocket] = {}
+# A person looks at a few trainers; what is joined costs a channel.
+MAX_WATCHED = 50
 
 
-class Watch(Protocol):
-    """Hears of each room's members coming and going."""
+class RoomChannels(Protocol):
+    """A room's subscription between nodes: held from the first ``enter`` until it was left as often."""
 
-    def enter(self, room: str) -> object: ...
+    def enter(self, room: str) -> asyncio.Future[bool]: ...
     def leave(self, room: str) -> None: ...
 
 
-class Rooms(AsyncManager):  # type: ignore[misc]
-    """Answers python-socketio's questions from three indexes instead of a scan over every room."""
+class RoomMembers:
+    """The sockets in each room of each namespace, by the id of their connection."""
 
     def __init__(self) -> None:
+        self._sockets: dict[tuple[str, str], dict[str, EngineSocket]] = {}
+
+    def of(self, namespace: str, room: str) -> Collection[EngineSocket]:
+        """A copy: writing to one that does not read may end it, and with it its membership."""
+        return tuple(self._sockets.get((namespace, room), _NOBODY).values())
+
+    def by_connection(self, namespace: str, room: str) -> Collection[tuple[str, EngineSocket]]:
+        return tuple(self._sockets.get((namespace, room), _NOBODY).items())
+
+    def add(self, namespace: str, room: str, sid: str, socket: EngineSocket) -> None:
+        self._sockets.setdefault((namespace, room), {})[sid] = socket
+
+    def remove(self, namespace: str, room: str, sid: str) -> bool:
+        """False when it was no member."""
+        members = self._sockets.get((namespace, room))
+        if members is None or members.pop(sid, None) is None:
+            return False
+        if not members:
+            del self._sockets[namespace, room]
+        return True
+
+    def __len__(self) -> int:
+        """The rooms that have members, counted in each namespace."""
+        return len(self._sockets)
+
+
+class Rooms(AsyncManager):  # type: ignore[misc]
+    """Answers python-socketio's questions from indexes instead of a scan over every room."""
+
+    def __init__(self, members: RoomMembers, channels: RoomChannels) -> None:
         super().__init__()
-        self._members: dict[tuple[str, str], dict[str, EngineSocket]] = {}
+        self._members = members
+        self._channels = channels
         self._joined: dict[str, set[str]] = {}
         self._by_engine: dict[str, dict[str, str]] = {}
         self._engine_of: dict[str, str] = {}
-        self.watch: Watch | None = None
 
     # --- ours ---
 
@@ -50,23 +79,13 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         if room in joined:
             return
         joined.add(room)
-        self._members.setdefault((namespace, room), {})[sid] = socket
-        if self.watch is not None:
-            self.watch.enter(room)
-
-    def members(self, namespace: str, room: str) -> Collection[EngineSocket]:
-        """A copy: writing to one that does not read may end it, and with it its membership."""
-        return tuple(self._members.get((namespace, room), _NOBODY).values())
+        self._members.add(namespace, room, sid, socket)
+        self._channels.enter(room)
 
     def leave(self, namespace: str, room: str, sid: str) -> None:
-        members = self._members.get((namespace, room))
-        if members is None or members.pop(sid, None) is None:
-            return
-        if not members:
-            del self._members[namespace, room]
-        self._joined[sid].discard(room)
-        if self.watch is not None:
-            self.watch.leave(room)
+        if self._members.remove(namespace, room, sid):
+            self._joined[sid].discard(room)
+            self._channels.leave(room)
 
     def remove(self, namespace: str, sid: str) -> None:
         """Forget a socket's part in a namespace."""
@@ -89,7 +108,7 @@ class Rooms(AsyncManager):  # type: ignore[misc]
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         names = [room] if isinstance(room, str) else list(room or ())
         for name in names:
-            for sid, socket in tuple(self._members.get((namespace, name), _NOBODY).items()):
+            for sid, socket in self._members.by_connection(namespace, name):
                 yield sid, socket.sid
 
     def is_connected(self, sid: str, namespace: str) -> bool:
@@ -115,24 +134,17 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         self.callbacks.pop(sid, None)
 
     def basic_close_room(self, room: str, namespace: str) -> None:
-        for sid in tuple(self._members.get((namespace, room), _NOBODY)):
+        for sid, _ in self._members.by_connection(namespace, room):
             self.leave(namespace, room, sid)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return sorted(self._joined.get(sid, ()))
 
 
-# A person looks at a few trainers; what is joined costs a channel.
-MAX_WATCHED = 50
-
-
-class Channels(Protocol):
-    def enter(self, room: str) -> asyncio.Future[bool]: ...
-    def leave(self, room: str) -> None: ...
-
-
 class SlotWatches:
-    def __init__(self, rooms: Rooms, channels: Channels) -> None:
+    """A room a trainer, joined by the connections of ``/bookings`` that watch the trainer's slots."""
+
+    def __init__(self, rooms: Rooms, channels: RoomChannels) -> None:
         self._rooms = rooms
         self._channels = channels
 

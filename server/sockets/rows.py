@@ -1,8 +1,7 @@
-"""A row of the registry: an event, its command, its handler, and how often it may come.
+"""A row of the registry (an event, its command, its handler, how often it may come), and its token buckets.
 
-Token buckets for the socket path, where a general limiter costs more than the command it guards.
-
-docs/decisions/0002 has the figures; REST uses the ``limits`` library.
+The buckets are our own because a general limiter costs more than the command it guards; docs/decisions/0002 has the
+figures. REST uses the ``limits`` library.
 """
 
 from __future__ import annotations

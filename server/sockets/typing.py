@@ -1,4 +1,4 @@
-"""Who is typing in which conversation, on this node. It ends when told, when a message is sent, or by itself."""
+"""Who is typing in which conversation, on this node. It ends by a command, with a message sent, or by itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from handlers.context import Publisher
 
 # CONTRACT.md: typing ends by itself after 7 s.
 ENDS_AFTER_SECONDS = 7.0
-# Another device of the user may have ended on another node meanwhile, and said that nothing is being typed any more.
-SAID_AGAIN_AFTER_SECONDS = 3.0
+# Another device of the user may have ended on another node meanwhile, and published the end of typing.
+PUBLISH_AGAIN_AFTER_SECONDS = 3.0
 
 
 class _Typing(NamedTuple):
-    """``told_at``: the loop's time."""
+    """``published_at``: the loop's time."""
 
     member: Membership
-    told_at: float
+    published_at: float
     end: asyncio.TimerHandle
 
 
@@ -30,7 +30,7 @@ class TypingIndicators:
         self._active: dict[tuple[str, str], _Typing] = {}
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None:
-        """Tell the other side of a change; a repetition extends it, and is told of now and then."""
+        """Publish a change to the other side; a repetition extends it, and is published now and then."""
         key = (member.conversation_id, user_id)
         known = self._active.pop(key, None)
         if known is not None:
@@ -39,12 +39,12 @@ class TypingIndicators:
             # So it is with each message that is sent: asking for the running loop is a system call there.
             return
         loop = asyncio.get_running_loop()
-        again = known is not None and loop.time() - known.told_at >= SAID_AGAIN_AFTER_SECONDS
-        tell = known is None or again if active else known is not None
+        again = known is not None and loop.time() - known.published_at >= PUBLISH_AGAIN_AFTER_SECONDS
+        changed = known is None or again if active else known is not None
         if active:
-            told_at = loop.time() if known is None or again else known.told_at
-            self._active[key] = _Typing(member, told_at, loop.call_later(ENDS_AFTER_SECONDS, self._end, key))
-        if tell:
+            published_at = loop.time() if known is None or again else known.published_at
+            self._active[key] = _Typing(member, published_at, loop.call_later(ENDS_AFTER_SECONDS, self._end, key))
+        if changed:
             self._publish(member, user_id, active)
 
     def leave(self, user_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What the parent and a worker say to each other, over a socket that ends when either does."""
+"""What the parent and a worker send to each other, over a socket that ends when either does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class WorkerConfiguration:
     port: int
     mongo_url: str
     redis_url: str
-    inbox: int
-    outboxes: tuple[int, ...]
+    receiver: int
+    senders: tuple[int, ...]
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -46,10 +46,10 @@ def read_configuration(control: socket.socket) -> WorkerConfiguration:
         if not part:
             os._exit(1)
         line += part
-    told = json.loads(line)
-    return WorkerConfiguration(**{**told, "outboxes": tuple(told["outboxes"])})
+    fields = json.loads(line)
+    return WorkerConfiguration(**{**fields, "senders": tuple(fields["senders"])})
 
 
 def read_report(line: bytes) -> Report | None:
-    """None when the worker died before it could say anything."""
+    """None when the worker died before it could report."""
     return Report(**json.loads(line)) if line.endswith(b"\n") else None

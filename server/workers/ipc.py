@@ -29,12 +29,12 @@ class IpcQueueFull(Exception):
 
 def make_pair() -> tuple[socket.socket, socket.socket]:
     """The end that its worker reads, and the one all others write to."""
-    inbox, outbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in (inbox, outbox):
+    receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (receiver, sender):
         end.setblocking(False)
     # As much as the kernel grants; its default holds some 200 requests.
-    outbox.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-    return inbox, outbox
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+    return receiver, sender
 
 
 class IpcSender:
@@ -43,7 +43,7 @@ class IpcSender:
     def __init__(self, end: socket.socket, patience_seconds: float) -> None:
         self._end = end
         self._patience_seconds = patience_seconds
-        self._turn = asyncio.Lock()
+        self._sending = asyncio.Lock()
 
     async def send(self, data: bytes, files: Sequence[int] = ()) -> None:
         """Returns when the kernel has the message and its own references to ``files``.
@@ -61,7 +61,7 @@ class IpcSender:
 
     async def _send(self, message: bytes, files: Sequence[int]) -> None:
         try:
-            async with asyncio.timeout(self._patience_seconds), self._turn:
+            async with asyncio.timeout(self._patience_seconds), self._sending:
                 while not self._sent(message, files):
                     await self._writable()
         except TimeoutError:

@@ -72,7 +72,7 @@ class WorkerProcess:
                 str(configuration.index),  # for those who read a list of processes
                 str(its.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(its.fileno(), configuration.inbox, *configuration.outboxes),
+                pass_fds=(its.fileno(), configuration.receiver, *configuration.senders),
                 # Out of reach of Ctrl-C, which is the parent's to handle.
                 start_new_session=True,
             )
@@ -109,7 +109,7 @@ log = structlog.get_logger("workers")
 _SOON_SECONDS: Final = 10.0
 _MOST_SOON: Final = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# One that was told to end while Python was still starting has no handler for it yet.
+# One that was signalled to end while Python was still starting has no handler for it yet.
 _ORDERLY: Final = (0, -signal.SIGTERM)
 
 
@@ -119,7 +119,7 @@ class GivenUp(Exception):
 
 class Supervision:
     def __init__(self, configuration: WorkerConfiguration, serves: Callable[[str], None]) -> None:
-        """``serves`` is told the URL each time the worker is ready."""
+        """``serves`` is called with the URL each time the worker is ready."""
         self._configuration = configuration
         self._serves = serves
         self._worker: WorkerProcess | None = None
@@ -150,7 +150,7 @@ class Supervision:
         if report is not None and report.url is not None:
             self._ready_once = True
             self._serves(report.url)
-            # It listens; should the database that it waits for refuse it, it says so and ends.
+            # It listens; should the database that it waits for refuse it, it reports that and ends.
             refusal = await worker.report()
             if refusal is not None and refusal.reason is not None:
                 await worker.ended()
@@ -202,7 +202,7 @@ DRAIN_SECONDS: Final = 10.0
 async def supervise(
     count: int, port: int, mongo_url: str, redis_url: str, stop: asyncio.Event, announce: Callable[[str], None]
 ) -> int:
-    """Run ``count`` workers on a reserved port until ``stop``; ``announce`` is told the URL once all of them serve.
+    """Run ``count`` workers on a reserved port until ``stop``; ``announce`` is given the URL once all serve.
 
     Answers the exit code. Raises ``GivenUp``.
     """
@@ -210,14 +210,14 @@ async def supervise(
         pairs = [make_pair() for _ in range(count)]
         for end in (end for pair in pairs for end in pair):
             stack.enter_context(end)
-        outboxes = tuple(outbox.fileno() for _, outbox in pairs)
+        senders = tuple(sender.fileno() for _, sender in pairs)
         missing = set(range(count))
         supervisions = [
             Supervision(
-                WorkerConfiguration(index, port, mongo_url, redis_url, inbox.fileno(), outboxes),
+                WorkerConfiguration(index, port, mongo_url, redis_url, receiver.fileno(), senders),
                 lambda url, index=index: _one_serves(missing, index, url, announce),  # type: ignore[misc]
             )
-            for index, (inbox, _) in enumerate(pairs)
+            for index, (receiver, _) in enumerate(pairs)
         ]
         return await _until_stopped(supervisions, stop)
 

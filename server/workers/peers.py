@@ -1,4 +1,4 @@
-"""A worker among the workers of its port: whose session is where, and RPC to all of them."""
+"""A worker among the workers of its port: which of them has a session, and RPC to all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -82,45 +83,51 @@ async def _post(sender: IpcSender, message: bytes) -> None:
         await sender.send(message)
 
 
+@dataclass(frozen=True, slots=True)
+class IpcSockets:
+    """What a worker reads from, and what each worker is written to with, by index."""
+
+    index: int
+    receiver: socket.socket
+    senders: Sequence[socket.socket]
+
+
 class WorkerPeers:
     """Session ids end in the mark of the worker that has the session; requests that name another's go to it.
 
-    The mark needs no incarnation: a worker's successor knows none of the sessions and says so.
+    The mark needs no incarnation: a worker's successor has none of the sessions and answers so.
     """
 
     def __init__(
-        self,
-        index: int,
-        inbox: socket.socket,
-        outboxes: Sequence[socket.socket],
-        patience_seconds: float = PATIENCE_SECONDS,
+        self, sockets: IpcSockets, metrics: Callable[[], bytes], patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        self.index: Final = index
-        self.mark: Final = f".{index}"
+        """``metrics``: this worker's own."""
+        self.index: Final = sockets.index
+        self.mark: Final = f".{sockets.index}"
         self.handed_off = 0
         self.adopted = 0
-        self._inbox = IpcReceiver(inbox, self._receive)
-        self._outboxes = [IpcSender(end, patience_seconds) for end in outboxes]
-        others = {at: sender for at, sender in enumerate(self._outboxes) if at != index}
-        self._rpc = PeerRpc(index, others, lambda: self.metrics())
-        self.metrics: Callable[[], bytes] = bytes
+        self._receiver = IpcReceiver(sockets.receiver, self._receive)
+        self._senders = [IpcSender(end, patience_seconds) for end in sockets.senders]
+        others = {at: sender for at, sender in enumerate(self._senders) if at != sockets.index}
+        self._rpc = PeerRpc(sockets.index, others, metrics)
+        self._metrics = metrics
         self._tasks = Tasks()
 
     def open(self, server: web.Server) -> None:
         """Take connections for ``server`` from now on."""
         self._server = server
-        self._inbox.open()
+        self._receiver.open()
 
     def close(self) -> None:
         """Take no more."""
-        self._inbox.close()
+        self._receiver.close()
 
-    async def elsewhere(self, request: web.Request, sid: str) -> web.StreamResponse | None:
+    async def forward(self, request: web.Request, sid: str) -> web.StreamResponse | None:
         """The answer to a request that names a session of another worker; nothing if no other has it."""
         owner = self._owner(sid)
         if owner is None:
             return None
-        response = await hand_off(request, self._outboxes[owner], _CONNECTION)
+        response = await hand_off(request, self._senders[owner], _CONNECTION)
         if isinstance(response, HandedOff):
             self.handed_off += 1
         return response
@@ -130,11 +137,11 @@ class WorkerPeers:
         if not (number.isascii() and number.isdigit() and len(number) <= 3):
             return None
         owner = int(number)
-        return owner if owner != self.index and owner < len(self._outboxes) else None
+        return owner if owner != self.index and owner < len(self._senders) else None
 
     async def known(self) -> dict[int, bytes]:
         """The metrics of each worker; one that does not answer in time is left out."""
-        return {**await self._rpc.ask(_QUESTION), self.index: self.metrics()}
+        return {**await self._rpc.ask(_QUESTION), self.index: self._metrics()}
 
     def _receive(self, message: bytes, files: list[int]) -> None:
         kind, content = message[:1], message[1:]

@@ -32,8 +32,8 @@ from store.log.heads import Deduplication, Heads
 BATCH_TIME_LIMIT_MS = 5_000
 MAX_BATCH = 256
 MAX_IN_FLIGHT = 2
-# A submitter is told `unavailable` after this long without a commit, or when its command's budget runs out; a repeat
-# finds the entry if it was stored.
+# A submitter is answered `unavailable` after this long without a commit, or when its command's budget runs out; a
+# repeat finds the entry if it was stored.
 PATIENCE_SECONDS = BUDGET_SECONDS
 # How often the deadlines of waiting entries are looked at: one timer for all of them.
 DEADLINE_TICK_SECONDS = 0.25
@@ -115,7 +115,7 @@ class Appender:
         return future
 
     def known_head(self, conversation_id: ObjectId) -> int:
-        """The head as far as this process knows it: a lower bound."""
+        """The head as last seen by this process: a lower bound."""
         queue = self._queues.get(conversation_id)
         return (queue.head or 0) if queue else 0
 
@@ -145,7 +145,7 @@ class Appender:
             pending = [future for future in newest if not future.done()]
             if pending:
                 await asyncio.wait(pending)
-            # Of those left whose submitters were told, or have gone, nothing says when they are done.
+            # Of those left whose submitters were answered, or have gone, nothing shows when they are done.
             await asyncio.sleep(0 if pending else 0.005)
 
     # --- what waits ---
@@ -421,7 +421,7 @@ class Appender:
             self._succeed(queue, Appended(found, True))
 
     async def _catch_up(self, lost: dict[ConversationQueue, int], reply: Document) -> None:
-        """Learn what the faster node wrote, and try again, unless that was received meanwhile.
+        """Read what the faster node wrote, and try again, unless that was received meanwhile.
 
         A queue that went on so may have lost a later ``seq`` since, which another call of this finds out.
         """

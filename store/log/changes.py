@@ -28,7 +28,7 @@ class Changes:
         )
 
     async def settle(self, document: Document) -> MessageRecord:
-        """Fold the change into its target, then take its mark away; answers the target as it now stands."""
+        """Fold the change into its target, then take its mark away; answers the target's present state."""
         change = change_record(document)
         target = await self._fold(change.target, [*await self._earlier(change), change])
         if target.deleted_at is not None:

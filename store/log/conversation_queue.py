@@ -31,7 +31,7 @@ Announce = Callable[[Appended], None]
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """An entry on its way; at ``deadline``, by the monotonic clock, its submitter is told ``unavailable``.
+    """An entry on its way; at ``deadline``, by the monotonic clock, its submitter is answered ``unavailable``.
 
     Once ``expired`` it is written no more, unless it is ``doubtful``: the outcome of an attempt is unknown, so it may
     be stored already or be stored yet. Such a one is carried on until that is known, or nobody would announce it.

@@ -38,7 +38,7 @@ class Contention:
 
 
 class Fairness:
-    """Knows how long this node's writes take, and from that how long a pause lets another node in."""
+    """Measures how long this node's writes take, and from that how long a pause lets another node in."""
 
     def __init__(self) -> None:
         self._write_seconds = 0.0

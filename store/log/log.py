@@ -25,7 +25,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class AppendedChange:
-    """A change's own place in the log, and its target as it now stands."""
+    """A change's own place in the log, and its target's present state."""
 
     seq: int
     target: MessageRecord
@@ -64,7 +64,7 @@ class Log:
     ) -> Awaitable[AppendedChange]:
         """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
 
-        A repeat, by the ``client_message_id`` of a change with a key, is answered the target as it now stands.
+        A repeat, by the ``client_message_id`` of a change with a key, is answered the target's present state.
         """
 
         def committed(appended: Appended) -> None:
@@ -73,7 +73,7 @@ class Log:
         return self._change(change, self.appender.append(change_document(change), committed))
 
     def known_head(self, conversation_id: str) -> int:
-        """The head as far as this process knows it without looking: a lower bound."""
+        """The head as last seen by this process, without looking: a lower bound."""
         return self.appender.known_head(shared_id(conversation_id))
 
     def received(self, conversation_id: str, seq: int) -> None:

@@ -42,7 +42,7 @@ class CommitTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the log; ``change`` is None for a message, ``record`` the (target) message as it now stands."""
+    """An entry of the log; ``change`` is None for a message, ``record`` the (target) message in its present state."""
 
     conversation_id: str
     seq: int
@@ -149,8 +149,8 @@ class LogReader:
     ) -> dict[str, list[MessageRecord]]:
         """Of each conversation the ``limit`` newest messages up to its head, ascending; one read for all of them.
 
-        The conversations come in the order in which they are named. ``enough`` is told of each one's messages: once it
-        says so, those after it are left out.
+        The conversations come in the order in which they are named. ``enough`` is called with each one's messages: once
+        it is true, those after it are left out.
         """
         newest: dict[str, list[MessageRecord]] = {}
         if not heads:

@@ -35,7 +35,7 @@ async def test_the_other_side_is_told_of_each_change_once(messaging: Conversatio
     began = time.monotonic()
     for active in (True, True, True, False, False, True, False):
         await _type(phone, conversation, active)
-    quick = time.monotonic() - began < server.sockets.typing.SAID_AGAIN_AFTER_SECONDS
+    quick = time.monotonic() - began < server.sockets.typing.PUBLISH_AGAIN_AFTER_SECONDS
     told = await other.received("typing")
     # What was repeated so slowly is said again.
     changes = told if quick else [event for before, event in pairwise([None, *told]) if event != before]
@@ -107,7 +107,7 @@ async def test_typing_on_extends_it(running: RunningNode, people: People, monkey
         device(running.url, marker) as clock,
         device(running.url, marked) as watch,
     ):
-        monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 600.0)
+        monkeypatch.setattr(server.sockets.typing, "PUBLISH_AGAIN_AFTER_SECONDS", 600.0)
         monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 2.0)
         await _type(phone, conversation)
         await _type(clock, elsewhere)
@@ -126,7 +126,7 @@ async def test_typing_on_is_told_now_and_then(
     running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In case another node has said that it ended, where a device of the same person left."""
-    monkeypatch.setattr(server.sockets.typing, "SAID_AGAIN_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(server.sockets.typing, "PUBLISH_AGAIN_AFTER_SECONDS", 0.0)
     client, trainer, conversation = await people.pair()
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await _type(phone, conversation)

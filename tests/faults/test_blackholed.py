@@ -119,7 +119,7 @@ async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxie
         async with asyncio.timeout(WITHIN_SECONDS):
             while node.freshness.current:  # noqa: ASYNC110 - it is asked and tells nobody
                 await asyncio.sleep(0.02)
-        told = node.audience.told
+        told = node.audience.sent
         for status in ("away", "online", "away"):
             await say(phone, status)
         await sees(elsewhere, going, "away", "online", "away")
@@ -127,7 +127,7 @@ async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxie
         async with asyncio.timeout(WITHIN_SECONDS):
             while views[0].view != views[1].view:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.02)
-        assert node.audience.told == told
+        assert node.audience.sent == told
 
         proxied.mongo.reset()
         await proxied.mongo.pass_through()

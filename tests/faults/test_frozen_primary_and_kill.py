@@ -71,12 +71,12 @@ class Conversation:
 
 
 @dataclass
-class Scene:
-    """``doomed`` reaches MongoDB through ``tap``; ``second`` lives on."""
+class TwoNodes:
+    """``first`` reaches MongoDB through ``tap``; ``second`` lives on."""
 
     servers: OwnServers
     tap: Tap
-    doomed: Served
+    first: Served
     second: RunningNode
     conversations: list[Conversation]
 
@@ -94,7 +94,7 @@ class Scene:
                 return self.tap.seen.count(INSERT) > 0
 
             await until(on_their_way)
-            await self.doomed.kill()
+            await self.first.kill()
             for task in sending:
                 task.cancel()
             await asyncio.gather(*sending, return_exceptions=True)
@@ -115,7 +115,7 @@ def _message(one: Conversation, mark: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _scene(servers: OwnServers, folder: Path) -> AsyncIterator[Scene]:
+async def _two_nodes(servers: OwnServers, folder: Path) -> AsyncIterator[TwoNodes]:
     place = urlsplit(servers.mongo_url)
     async with AsyncExitStack() as stack:
         tap = await stack.enter_async_context(
@@ -126,12 +126,12 @@ async def _scene(servers: OwnServers, folder: Path) -> AsyncIterator[Scene]:
         )
         name = second.node.database.db.name
         url = f"mongodb://127.0.0.1:{tap.port}/{name}?directConnection=true"
-        doomed = await stack.enter_async_context(served(url, servers.redis_url, folder / "doomed"))
+        first = await stack.enter_async_context(served(url, servers.redis_url, folder / "first"))
         people = People(second.node.store, second.node.tokens, utc_now)
-        scene = Scene(servers, tap, doomed, second, [])
+        two_nodes = TwoNodes(servers, tap, first, second, [])
         for _ in range(PAIRS):
             client, trainer, conversation = await people.pair()
-            sender = await stack.enter_async_context(device(doomed.url, client))
+            sender = await stack.enter_async_context(device(first.url, client))
             devices = [
                 await stack.enter_async_context(device(second.url, await people.another_device(person)))
                 for person in (client, trainer)
@@ -140,13 +140,13 @@ async def _scene(servers: OwnServers, folder: Path) -> AsyncIterator[Scene]:
             await one.send(sender, "first")
             for phone in devices:
                 await phone.receive("message:new")
-            scene.conversations.append(one)
-        yield scene
+            two_nodes.conversations.append(one)
+        yield two_nodes
 
 
 @pytest.fixture
-async def scene(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[Scene]:
-    async with _scene(own_servers, tmp_path) as made:
+async def two_nodes(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[TwoNodes]:
+    async with _two_nodes(own_servers, tmp_path) as made:
         yield made
 
 
@@ -165,20 +165,20 @@ FREEZES = [0.2, 3.0, pytest.param(14.0, marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("seconds", FREEZES)
-async def test_everybody_is_given_what_was_committed_late(scene: Scene, seconds: float) -> None:
+async def test_everybody_is_given_what_was_committed_late(two_nodes: TwoNodes, seconds: float) -> None:
     """Somebody joins before it is committed and somebody after, and the trainer goes on by way of the second node."""
-    await scene.interrupted(seconds)
-    await scene.late()
-    for one in scene.conversations:
-        async with device(scene.second.url, one.client) as back:
-            cursor = len(await one.stored(scene.second))
+    await two_nodes.interrupted(seconds)
+    await two_nodes.late()
+    for one in two_nodes.conversations:
+        async with device(two_nodes.second.url, one.client) as back:
+            cursor = len(await one.stored(two_nodes.second))
             # It repeats what was not acknowledged, and the trainer answers, both at once.
             marks = [f"in flight {number}" for number in range(IN_FLIGHT)]
             await asyncio.gather(
                 _send_until_taken(one, one.devices[1], "answer"),
                 *(_send_until_taken(one, back, mark) for mark in marks),
             )
-            entries = await one.stored(scene.second)
+            entries = await one.stored(two_nodes.second)
             head = len(entries)
             assert [entry["seq"] for entry in entries] == [*range(1, head + 1)]
             stored = {entry["clientMessageId"]: entry["seq"] for entry in entries}
@@ -190,10 +190,10 @@ async def test_everybody_is_given_what_was_committed_late(scene: Scene, seconds:
 
 @pytest.mark.verify
 @pytest.mark.parametrize("seconds", FREEZES)
-async def test_it_is_announced_though_nobody_goes_on(scene: Scene, seconds: float) -> None:
+async def test_it_is_announced_though_nobody_goes_on(two_nodes: TwoNodes, seconds: float) -> None:
     """The survivors do it, once they know of the death."""
-    await scene.interrupted(seconds)
-    for one in await scene.late():
-        head = len(await one.stored(scene.second))
+    await two_nodes.interrupted(seconds)
+    for one in await two_nodes.late():
+        head = len(await one.stored(two_nodes.second))
         for phone in one.devices:
             await one.whole(phone, 1, head)

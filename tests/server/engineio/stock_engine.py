@@ -83,7 +83,7 @@ class StockEngine(EngineServer):
         self._stock = StockEvents(self)
         self.on_open, self.on_message, self.on_close = self._stock.opened, self._stock.message, self._stock.closed
 
-    async def greet(self, socket: EngineSocket, request: web.Request) -> None:
+    async def before_open(self, socket: EngineSocket, request: web.Request) -> None:
         if "connect" not in self.handlers:
             return
         verdict = await self.trigger("connect", socket.sid, describe(request, socket.remote_address))

@@ -14,7 +14,7 @@ from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, ReorderBuffer
 from server.protocol import frames
 from server.protocol.frames import Frame
 from server.revocation.freshness import Freshness
-from server.sockets.rooms import Rooms
+from server.sockets.rooms import RoomMembers
 
 TALK = "a" * 24
 
@@ -23,7 +23,7 @@ class Written(Delivery):
     """Remembers what a room was given."""
 
     def __init__(self) -> None:
-        super().__init__(Rooms(), Freshness())
+        super().__init__(RoomMembers(), Freshness())
         self.given: list[int] = []
         self.resyncs = 0
 
@@ -47,7 +47,7 @@ class Asked:
         self.fills += 1
         self.filled.set()
 
-    def place(self, buffer: ReorderBuffer, conversation_id: str) -> None:
+    def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         self.places += 1
 
 
@@ -116,7 +116,7 @@ async def test_the_first_of_an_old_conversation_whose_place_is_not_known(room: R
     cursor = room.buffer.cursor(TALK)
     assert cursor is not None
     assert (cursor.seq, cursor.lowest) == (UNKNOWN, 7)
-    room.buffer.came_in(TALK, 6)
+    room.buffer.start_at(TALK, 6)
     assert room.written.given == [7, 8]
     room.entry(9)
     assert room.written.given == [7, 8, 9]
@@ -150,7 +150,7 @@ async def test_a_head_that_was_received_and_one_that_was_not(room: Room) -> None
 async def test_a_head_of_a_conversation_without_a_cursor(room: Room) -> None:
     room.buffer.head(TALK, 4)
     assert room.asked.places == 1
-    room.buffer.came_in(TALK, 2)
+    room.buffer.start_at(TALK, 2)
     assert room.asked.fills == 1
     room.entry(3)
     room.entry(4)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from rest.pace import PACED
 from server.http.connections import HttpConnections
-from server.http.server import Runner
+from server.http.server import HttpRunner
 from tests.harness.devices import PATIENCE_SECONDS
 
 LOOK_EVERY = 0.15
@@ -100,7 +100,7 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
     app.add_routes([web.route("*", "/", echo), web.route("*", "/wait", wait), web.get("/socket", websocket)])
     app.add_routes([web.get("/large", large), web.get("/streamed", streamed), web.get("/little-more", little_more)])
     app.add_routes([web.get("/kept", kept), web.post("/paced", paced)])
-    runner = Runner(app, made.connections, access_log=None, shutdown_timeout=0.1)
+    runner = HttpRunner(app, made.connections, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.port = runner.addresses[0][1]

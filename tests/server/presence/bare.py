@@ -26,7 +26,7 @@ class Bare:
         self.redis = redis
         self.scripts = Scripts(redis)
         self.seen = {} if seen is None else seen
-        self.told: list[tuple[str, View]] = []
+        self.sent: list[tuple[str, View]] = []
         self.dead: list[int] = []
         self.last_seen = LastSeen(self._write)
         self.devices = Devices(_AT_ONCE.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
@@ -78,4 +78,4 @@ class Bare:
         self.dead.append(dead.ran_out)
 
     def _receive(self, user_id: str, view: View) -> None:
-        self.told.append((user_id, view))
+        self.sent.append((user_id, view))

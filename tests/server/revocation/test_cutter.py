@@ -127,7 +127,7 @@ async def test_it_asks_again_until_the_database_answers(monkeypatch: pytest.Monk
 async def test_many_in_doubt_are_asked_for_in_few_questions() -> None:
     node = Node(**{f"user{at}": {f"a{at}"} for at in range(2500)})
     async with node.at_work():
-        node.cutter.doubt_everybody()
+        node.cutter.recheck_everybody()
         while len(node.cuts) < 2500:
             await asyncio.wait_for(node.cut_one.wait(), 5)
             node.cut_one.clear()

@@ -67,7 +67,7 @@ def assert_forgotten(running: RunningNode) -> None:
     assert not eio.sockets
     assert not eio._per_network
     assert not eio.transport_state.clogged
-    assert node.rooms._members == {}
+    assert not node.room_members
     assert node.rooms._joined == {}
     assert node.rooms._engine_of == {}
     assert not any(node.rooms._by_engine.values())
@@ -124,7 +124,7 @@ async def test_a_half_open_connection_is_noticed(
             await until(lambda: dead.id not in running.node.registry._of_user)
             assert asyncio.get_running_loop().time() - started < 5
             assert await good.is_usable()
-            assert running.node.rooms.members(CONVERSATIONS, rooms.user(dead.id)) == ()
+            assert running.node.room_members.of(CONVERSATIONS, rooms.user(dead.id)) == ()
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ async def test_what_is_said_on_every_namespace_may_be_its_end(running: RunningNo
         for _ in range(MOST):
             if counters.aborted_slow:
                 break
-            client.tell(long)
+            client.send_event(long)
             await asyncio.sleep(0)
         assert counters.aborted_slow == 1
         await until(lambda: not running.node.gateway.clients)

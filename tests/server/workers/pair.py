@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 
 from server.workers.ipc import IpcSender, make_pair
-from server.workers.peers import PATIENCE_SECONDS, WorkerPeers
+from server.workers.peers import PATIENCE_SECONDS, IpcSockets, WorkerPeers
 from tests.server.engineio.harness import Harness, Raw, until
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -23,11 +23,11 @@ on_both_loops = pytest.mark.parametrize(
 
 
 class Worker(Harness):
-    def __init__(self, peers: WorkerPeers) -> None:
-        super().__init__(client_address=self._note_peer)
+    def __init__(self, ipc: IpcSockets, patience_seconds: float) -> None:
+        self.metrics: Callable[[], bytes] = bytes
+        self.peers = WorkerPeers(ipc, lambda: self.metrics(), patience_seconds)
+        super().__init__(client_address=self._note_peer, mark=self.peers.mark, forward=self.peers.forward)
         self.addresses: list[tuple[str, int]] = []
-        self.peers = peers
-        self.engine.share(peers.mark, peers.elsewhere)
 
     def _note_peer(self, request: web.Request) -> str:
         assert request.transport is not None
@@ -63,17 +63,17 @@ class Pair:
         await until(lambda: self.owner.peers.adopted >= count)
 
     def fill_quickly(self) -> None:
-        """Let the owner's mailbox hold little."""
-        self._outbox._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        """Let the owner's IPC queue hold little."""
+        self._sender._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
 
     @property
     def is_full(self) -> bool:
-        """Whether the owner's mailbox has no room for what is to be handed over."""
-        return self._outbox._turn.locked()
+        """Whether the owner's IPC queue has no room for what is to be handed over."""
+        return self._sender._sending.locked()
 
     @property
-    def _outbox(self) -> IpcSender:
-        return self.other.peers._outboxes[0]
+    def _sender(self) -> IpcSender:
+        return self.other.peers._senders[0]
 
     async def write(self, request: bytes, *, to_owner: bool = False) -> Raw:
         """A connection with a request, to the other worker if nothing is said."""
@@ -96,8 +96,8 @@ def post(sid: str, body: bytes, *headers: str, length: bool = True) -> bytes:
 @asynccontextmanager
 async def pair(*, listening: bool = True, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Pair]:
     boxes = [make_pair() for _ in range(2)]
-    outboxes = [outbox for _, outbox in boxes]
-    owner, other = (Worker(WorkerPeers(at, box[0], outboxes, patience_seconds)) for at, box in enumerate(boxes))
+    senders = [sender for _, sender in boxes]
+    owner, other = (Worker(IpcSockets(at, box[0], senders), patience_seconds) for at, box in enumerate(boxes))
     for worker in (owner, other):
         await worker.start()
         if listening:

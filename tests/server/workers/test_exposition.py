@@ -37,8 +37,8 @@ def test_samples_of_a_family_stand_together_and_say_whose_they_are() -> None:
 def test_each_worker_knows_what_all_know(loop: NewLoop) -> None:
     async def scenario() -> None:
         async with pair() as both:
-            both.owner.peers.metrics = lambda: b"x" * 100_000
-            both.other.peers.metrics = lambda: b"little"
+            both.owner.metrics = lambda: b"x" * 100_000
+            both.other.metrics = lambda: b"little"
             for _ in range(3):
                 assert await both.other.peers.known() == {0: b"x" * 100_000, 1: b"little"}
                 assert await both.owner.peers.known() == {0: b"x" * 100_000, 1: b"little"}
@@ -50,12 +50,12 @@ def test_each_worker_knows_what_all_know(loop: NewLoop) -> None:
 def test_a_worker_that_hangs_is_left_out(loop: NewLoop) -> None:
     async def scenario() -> None:
         async with pair(listening=False) as both:
-            both.other.peers.metrics = lambda: b"alone"
+            both.other.metrics = lambda: b"alone"
             both.other.listen()
             assert await both.other.peers.known() == {1: b"alone"}
             # Its answer comes late, and to nobody.
             both.owner.listen()
-            both.owner.peers.metrics = lambda: b"late"
+            both.owner.metrics = lambda: b"late"
             assert await both.other.peers.known() == {0: b"late", 1: b"alone"}
 
     run(loop, scenario())
