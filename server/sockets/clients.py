@@ -44,6 +44,7 @@ class Client:
         "in_flight",
         "over_limit",
         "reading",
+        "refused",
         "renewal_requested",
         "socket",
         "submit_lock",
@@ -69,6 +70,8 @@ class Client:
         self.reading = asyncio.Lock()
         self.in_flight = 0
         self.over_limit = 0
+        # By event: until when a refusal for coming too fast holds, by the clock of the limits, and its milliseconds.
+        self.refused: dict[str, tuple[float, int]] = {}
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0
         self.binary: tuple[str, int | None] = ("/", None)

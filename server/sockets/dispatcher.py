@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -136,11 +137,19 @@ class Dispatcher:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
             client.hold("flood")
+            now = self._buckets.now()
+            # What was sent meanwhile is read afterwards.
+            for event, (until, wait) in client.refused.items():
+                if now < until:
+                    client.refused[event] = math.inf, wait
             self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)
 
-    @staticmethod
-    def _resume(client: Client) -> None:
+    def _resume(self, client: Client) -> None:
         client.over_limit = 0
+        now = self._buckets.now()
+        for event, (until, wait) in client.refused.items():
+            if until == math.inf:
+                client.refused[event] = now + wait / 1000, wait
         client.release("flood")
 
     def _finished(self, client: Client) -> None:
@@ -168,9 +177,20 @@ class Dispatcher:
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         network = client.socket.network
         who = client.user_id or network
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
+        wait = self._tail(client, event) if client.refused else 0
+        wait = wait or self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
         if wait:
+            client.refused[event] = self._buckets.now() + wait / 1000, wait
             raise rate_limited("Too many requests", wait)
+
+    def _tail(self, client: Client, event: str) -> int:
+        """What comes before the time that a refusal named is over was sent without knowing of it: were it let pass, it
+        would take the place of what was refused. Milliseconds, 0 when the socket waited."""
+        until, wait = client.refused.get(event, (0.0, 0))
+        if self._buckets.now() < until:
+            return wait
+        client.refused.pop(event, None)
+        return 0
 
     async def _run(self, work: _Command) -> None:
         client, connection, row, command = work.client, work.connection, work.row, work.command

@@ -52,6 +52,9 @@ class Buckets:
         self._clock = clock
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
+    def now(self) -> float:
+        return self._clock()
+
     def wait(self, key: Hashable, rate: Rate) -> int:
         """As ``take``, but takes nothing."""
         known = self._levels.get(key)

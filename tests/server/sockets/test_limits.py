@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -30,8 +31,11 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 1024.0
+        # What passes between two looks at it.
+        self.step = 0.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 
@@ -114,6 +118,32 @@ async def test_what_is_published_is_what_holds(narrow: Limited) -> None:
         found = await answers(raw, "conversation:list", one["rate"]["burst"] + 1)
         assert ok(found) == one["rate"]["burst"]
         assert found[-1]["error"]["message"] == "Too many requests; try again in 1 second."
+
+
+async def test_of_a_burst_the_tail_is_refused_and_nothing_in_its_middle(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens come back while it passes; a message after a refused one would be in its place."""
+    monkeypatch.setattr(dispatcher, "FLOOD_PAUSE_SECONDS", 0.01)
+    client, _, room = await limited.people.pair()
+
+    async def send(raw: Raw, number: int) -> int:
+        said = {"conversationId": room, "clientMessageId": str(number), "text": str(number)}
+        return await raw.submit(f'["message:send",{json.dumps(said)}]')
+
+    async with admitted(limited.url, client.token) as raw:
+        limited.time.step = 0.002
+        ids = [await send(raw, number) for number in range(300)]
+        found = [await raw.answer_to(ack_id) for ack_id in ids]
+        limited.time.step = 0.0
+        passed = [answer["ok"] for answer in found]
+        assert 100 <= sum(passed) < 300
+        assert passed == sorted(passed, reverse=True)
+        assert {answer["error"]["code"] for answer in found if not answer["ok"]} == {"rate_limited"}
+        # Whoever waits as long as they were told goes on.
+        limited.time.now += found[-1]["error"]["retryAfterMs"] / 1000
+        again = await raw.answer_to(await send(raw, sum(passed)))
+        assert again["ok"], again
 
 
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
