@@ -49,7 +49,7 @@ async def fill(store: Store, conversation_id: str, count: int) -> None:
 
 async def search(store: Store, conversation_id: str, owner: str) -> None:
     begin(Budget(owner, bulk=True, seconds=60.0))
-    await store.log.read.search([conversation_id], "no such words", None, 20)
+    await store.log.search.page([conversation_id], "no such words", None, 20)
 
 
 async def send(store: Store, times: list[float], stop: asyncio.Event) -> None:

@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 
 from domain.booking_changes import BookingEntry, BookingNote, to_entry
+from domain.characters import is_blank
+from domain.emojis import fully_qualified, same_emoji
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.times import to_wire, to_wire_or_none
 
@@ -129,9 +131,10 @@ def to_message(record: MessageRecord, *, seen: bool) -> Message:
 
 def _reactions(marks: tuple[ReactionMark, ...]) -> tuple[Reaction, ...]:
     """Who reacted with what, in the order in which each emoji and each user came."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, dict[str, None]] = {}
     for mark in sorted((mark for mark in marks if mark.on), key=lambda mark: mark.seq):
-        users.setdefault(mark.emoji, []).append(mark.user_id)
+        # Earlier versions stored what a device wrote: one user's two spellings of an emoji are one reaction.
+        users.setdefault(same_emoji(mark.emoji), {})[mark.user_id] = None
     return tuple(Reaction(emoji, tuple(ids)) for emoji, ids in users.items())
 
 
@@ -156,27 +159,43 @@ def check_body(text: str | None, attachments: int) -> None:
     """A message says something; raises ``validation_failed``."""
     if attachments > MAX_ATTACHMENTS:
         raise invalid("imageUrls", f"at most {MAX_ATTACHMENTS} attachments a message")
-    if attachments == 0 and (text is None or not text.strip()):
-        raise invalid("text", "a message needs text or an attachment")
+    if attachments == 0 and (text is None or is_blank(text)):
+        raise invalid("text", "a message needs text that shows something, or an attachment")
 
 
-def check_edit(record: MessageRecord, user_id: str) -> None:
-    """Only the author edits, only words, only while they stand."""
+def check_edit(record: MessageRecord, user_id: str, text: str) -> None:
+    """Only the author edits, only words, only while they stand; beside attachments there may be none."""
     _check_own(record, user_id)
     if record.deleted_at is not None:
         raise DomainError(Code.CONFLICT, "The message was deleted.")
+    check_body(text, len(record.image_urls + record.video_urls + record.pdf_urls))
 
 
 def check_delete(record: MessageRecord, user_id: str) -> None:
     _check_own(record, user_id)
 
 
+def reaction_emoji(record: MessageRecord, emoji: str, *, remove: bool) -> str:
+    """The emoji as it is stored; raises ``validation_failed`` for what is not one.
+
+    What earlier versions took for one can be taken off where it stands.
+    """
+    qualified = fully_qualified(emoji)
+    if qualified is not None:
+        return qualified
+    if remove and any(mark.emoji == emoji for mark in record.marks):
+        return emoji
+    raise invalid("emoji", "has to be one emoji")
+
+
 def check_reaction(record: MessageRecord, user_id: str, emoji: str, *, remove: bool) -> None:
     if record.deleted_at is not None:
         raise DomainError(Code.CONFLICT, "The message was deleted.")
-    mine = {mark.emoji for mark in record.marks if mark.user_id == user_id}
-    if not remove and emoji not in mine and len(mine) >= MAX_REACTIONS_PER_USER:
-        raise DomainError(Code.CONFLICT, f"At most {MAX_REACTIONS_PER_USER} different reactions a message.")
+    mine = {same_emoji(mark.emoji) for mark in record.marks if mark.user_id == user_id}
+    if not remove and same_emoji(emoji) not in mine and len(mine) >= MAX_REACTIONS_PER_USER:
+        raise DomainError(
+            Code.CONFLICT, f"At most {MAX_REACTIONS_PER_USER} different reactions of one person on a message."
+        )
 
 
 def _check_own(record: MessageRecord, user_id: str) -> None:
@@ -192,8 +211,7 @@ def changes_nothing(record: MessageRecord, change: Change) -> bool:
         return record.deleted_at is not None
     if change.kind == "edit":
         return record.text == change.text
-    on = any(m.on for m in record.marks if m.emoji == change.emoji and m.user_id == change.sender_id)
-    return on is not change.remove
+    return any(mark.on for mark in _marks_of(record, change)) is not change.remove
 
 
 def change_key(record: MessageRecord, change: Change) -> str:
@@ -207,8 +225,14 @@ def change_key(record: MessageRecord, change: Change) -> str:
     if change.kind == "edit":
         digest = blake2b((change.text or "").encode(), digest_size=12, person=b"edit").hexdigest()
         return effect_key(f"edit:{record.id}:{record.edit_seq}:{digest}")
-    since = max((m.seq for m in record.marks if m.emoji == change.emoji and m.user_id == change.sender_id), default=0)
+    since = max((mark.seq for mark in _marks_of(record, change)), default=0)
     return effect_key(f"reaction:{record.id}:{since}:{change.emoji}")
+
+
+def _marks_of(record: MessageRecord, change: Change) -> list[ReactionMark]:
+    """The sender's, of the emoji of a reaction: one, but for the spellings that earlier versions told apart."""
+    emoji = same_emoji(change.emoji or "")
+    return [m for m in record.marks if m.user_id == change.sender_id and same_emoji(m.emoji) == emoji]
 
 
 def fold(record: MessageRecord, change: Change) -> MessageRecord:
@@ -250,12 +274,10 @@ def _fold_edit(record: MessageRecord, change: Change) -> MessageRecord:
 
 def _fold_reaction(record: MessageRecord, change: Change) -> MessageRecord:
     assert change.emoji is not None
-    kept: list[ReactionMark] = []
-    for mark in record.marks:
-        if mark.emoji != change.emoji or mark.user_id != change.sender_id:
-            kept.append(mark)
-        elif mark.seq >= change.seq:
-            return record
+    before = _marks_of(record, change)
+    if any(mark.seq >= change.seq for mark in before):
+        return record
+    kept = [mark for mark in record.marks if mark not in before]
     mark = ReactionMark(change.emoji, change.sender_id, change.seq, not change.remove)
     return msgspec.structs.replace(
         record, marks=(*kept, mark), updated_at=max(record.updated_at, change.created_at)

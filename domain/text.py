@@ -1,18 +1,80 @@
-"""Text as search compares it: without case, accents and punctuation."""
+"""Text as search compares it: one folding for what was written and for what is looked for.
+
+Folding makes one spelling of canonical and compatibility forms, of upper and lower case, of Latin, Greek and Cyrillic
+letters with and without accents, of Arabic and Hebrew with and without points, and of typographic apostrophes, quotes
+and dashes. Whatever is a letter of its own stays: vowel signs of Indic scripts and Thai, voiced kana, Hangul.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+from domain.characters import IGNORABLE
+
 # What people type for letters that have no decomposition.
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"})
-_APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`")
+_PLAIN = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+# Left out, as many people do who type; the acute and the grave stand for it on some keyboards.
+_APOSTROPHES = "'`\u00b4\u02b9\u02bb\u02bc\u02bd\u2018\u2019\u201b\u2032\uff07"
+_QUOTES_AND_DASHES = {
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u301d\u301e", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
+}
+_SIGNS = str.maketrans({**dict.fromkeys(_APOSTROPHES, ""), **_QUOTES_AND_DASHES, "\u2044": "/"})
+_ASCII_APOSTROPHES = str.maketrans("", "", "'`")
+# Line ends and tabs are blanks.
+_UNSEEN = re.compile(rf"[\x00-\x08\x0e-\x1f\x7f-\x9f{IGNORABLE}]+")
+# Marks above, below and through letters, each after a letter of a script for which they are no letters themselves.
+_LETTERS = (
+    r"A-Za-z\u00aa-\u02af\u0370-\u0482\u048a-\u052f\u1c80-\u1c8f\u1d00-\u1dbf\u1e00-\u1fff\u2c60-\u2c7f"
+    r"\ua640-\ua69d\ua720-\ua7ff\uab30-\uab6f"
+)
+_MARKS = r"\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_POINTS = (
+    r"\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    r"\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08e1\u08e3-\u08ff\u0640"
+)
+_ACCENTS = re.compile(f"[{_MARKS}{_POINTS}]+")
+_LETTER, _POINT = re.compile(f"[{_LETTERS}]"), re.compile(f"[{_POINTS}]+")
+# So that a text without any is not translated letter by letter.
+_ANY_SIGN = re.compile("[{}]".format("".join(map(chr, _SIGNS))))
+_ANY_PLAIN = re.compile("[{}]".format("".join(map(chr, _PLAIN))))
 # Longer words differ by their first letters only.
 LONGEST = 20
 
 
+def spelling(text: str) -> str:
+    """One spelling for all the ways in which something is written, signs included: "Café" is "CAFE", "Don't" "dont".
+
+    Blanks are single ones. What was found as a part of a text is found in its spelling too.
+    """
+    if text.isascii():
+        bare = text.lower().translate(_ASCII_APOSTROPHES)
+        return " ".join((_UNSEEN.sub("", bare) if not bare.isprintable() else bare).split())
+    seen = _UNSEEN.sub("", _with_plain_signs(text))
+    # Folding a letter may bring up a new accent: the Turkish İ.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", seen).casefold())
+    bare = _with_plain_signs(_ACCENTS.sub(_without_accents, decomposed))
+    if _ANY_PLAIN.search(bare):
+        bare = bare.translate(_PLAIN)
+    return " ".join(unicodedata.normalize("NFC", bare).split())
+
+
+def _with_plain_signs(text: str) -> str:
+    return text.translate(_SIGNS) if _ANY_SIGN.search(text) else text
+
+
+def _without_accents(found: re.Match[str]) -> str:
+    before = found.start()
+    if before and _LETTER.match(found.string, before - 1):
+        return ""
+    return _POINT.sub("", found.group())
+
+
 def plain(text: str) -> str:
-    """One spelling for all the ways in which a name is written: "Sao Paulo" is "SÃO  PAULO"."""
+    """The spelling of a name without signs: "Sao-Paulo" is "SÃO  PAULO"."""
     return " ".join(_split(text))
 
 
@@ -32,10 +94,9 @@ def beginnings(word: str) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    # Folding a letter may bring up a new accent: the Turkish İ.
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return "".join(map(_letter_or_blank, bare.translate(_APOSTROPHES).translate(_PLAIN))).split()
+    bare = "".join(map(_letter_or_blank, spelling(text))).split()
+    # A mark alone is no word.
+    return [word for word in bare if any(unicodedata.category(character)[0] in "LN" for character in word)]
 
 
 def _letter_or_blank(character: str) -> str:

@@ -19,7 +19,7 @@ from domain.networks import network_of
 from handlers.access import Actor, Visitor
 
 # Never the e-mail address alone: a stranger could use up what its owner needs.
-Key = Literal["caller", "address", "address+email"]
+Key = Literal["caller", "address", "address+email", "session"]
 
 
 class Limiter(Protocol):
@@ -79,10 +79,14 @@ RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
 
 
-# Taken before anything is read; all users of an address together.
+# Taken before anything is read, of all who show no token; they keep nobody out whose token is good.
+VISITORS = RateClass("visitors", (Limit(12_000, _MINUTE, "address"),))
+# Taken before authentication reads anything, by tokens that we signed; all users of an address together.
 ADDRESS = RateClass("address", (Limit(12_000, _MINUTE, "address"),))
-# Each token of a session that has ended costs two reads. Expired ones cost none and do not count.
+# Tokens that nobody signed: they cost no read, and keep nobody out whose token is good. Expired ones do not count.
 FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
+# Each token of a session that has ended costs two reads; it is refused by its session, whose owner's others go on.
+FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
 # The slots of the largest schedule take some 90 ms of CPU.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
@@ -109,14 +113,14 @@ class Counting:
         self._caller = caller
         self._taken: list[Counted] = []
 
-    async def require_room(self, rate: RateClass) -> None:
-        """Raises ``rate_limited`` when the caller has used it up; takes nothing."""
-        for one in self._of(rate, rate.limits):
+    async def require_room(self, rate: RateClass, session_id: str = "") -> None:
+        """Raises ``rate_limited`` when all that ``take`` may take is taken; takes nothing."""
+        for one in self._of(rate, rate.limits, session_id=session_id):
             await self._look(one)
 
-    async def take(self, rate: RateClass) -> None:
-        """Raises ``rate_limited`` with the time to wait."""
-        for one in self._of(rate, rate.limits):
+    async def take(self, rate: RateClass, session_id: str = "") -> None:
+        """Raises ``rate_limited`` with the time to wait. ``session_id`` for limits by session."""
+        for one in self._of(rate, rate.limits, session_id=session_id):
             self._refuse(one, await self._limiter.wait_for(*_asked(one)))
 
     async def begin(self, rate: RateClass) -> None:
@@ -144,8 +148,17 @@ class Counting:
         while self._taken:
             await self._limiter.give_back(*_asked(self._taken.pop()))
 
-    def _of(self, rate: RateClass, limits: Sequence[Limit], email: str | None = None) -> list[Counted]:
-        return [Counted(rate.policy(limit), _key(limit.by, self._caller, email), limit) for limit in limits]
+    def _of(
+        self, rate: RateClass, limits: Sequence[Limit], email: str | None = None, session_id: str = ""
+    ) -> list[Counted]:
+        return [
+            Counted(
+                rate.policy(limit),
+                session_id if limit.by == "session" else _key(limit.by, self._caller, email),
+                limit,
+            )
+            for limit in limits
+        ]
 
     def _tell(self, one: Counted) -> None:
         told = self._request.setdefault(COUNTED, [])

@@ -17,15 +17,20 @@ from handlers.catalogue.search import MOST_WORDS
 from handlers.files.upload import DAILY_BYTES, DAILY_FILES
 from handlers.messages import sync
 from rest import uploads
-from rest.limits import ADDRESS, FAILED_TOKENS, Key, Limiter, RateClass
+from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Key, Limiter, RateClass
 from rest.pace import Pace
 from rest.requests import BODY_SECONDS, MAX_BODY_BYTES
 from rest.route import Route
 from store.availability import MAX_EXCEPTIONS
 from store.certificates import MAX_CERTIFICATES
 
-_BY: dict[Key, Any] = {"caller": "user", "address": "network", "address+email": "network and e-mail address"}
-_EVERYWHERE = (ADDRESS, FAILED_TOKENS)
+_BY: dict[Key, Any] = {
+    "caller": "user",
+    "address": "network",
+    "address+email": "network and e-mail address",
+    "session": "session",
+}
+_EVERYWHERE = (VISITORS, ADDRESS, FAILED_TOKENS, FAILED_SESSION)
 
 BOUNDS = (
     Bound(name="body", most=MAX_BODY_BYTES, unit="bytes", description="a request in JSON"),

@@ -208,7 +208,7 @@ class Node:
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
-            authenticate=self.authenticator.actor,
+            authenticator=self.authenticator,
             limiter=self.limiter,
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )

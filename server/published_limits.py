@@ -34,12 +34,13 @@ def socket_limits(
             "unknownEvents": _bucket("user", dispatcher.UNNAMED_RATE, scale),
             "connects": _bucket("network", admission.CONNECTS, scale),
             "failedTokens": _bucket("network", admission.FAILED_TOKENS, scale),
+            "endedSessions": _bucket("session", admission.FAILED_SESSION, scale),
         },
         bounds=(*counts, *_BOUNDS),
     )
 
 
-def _bucket(by: Literal["user", "network"], rate: Rate, scale: float) -> Bucket:
+def _bucket(by: Literal["user", "network", "session"], rate: Rate, scale: float) -> Bucket:
     return Bucket(by=by, per_second=rate.per_second * scale, burst=max(1, math.floor(rate.burst * scale)))
 
 

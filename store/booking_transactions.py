@@ -25,6 +25,7 @@ from store.database import ClientSession, CollectionSchema, Database
 from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
+from store.reviews import Reviews
 
 NAME = "clientClaims"
 CLAIMS_INDEX = "clientClaims"
@@ -70,6 +71,7 @@ class BookingTransactions:
         credits: Credits,
         outbox: Outbox,
         idempotency: Idempotency,
+        reviews: Reviews,
     ) -> None:
         self._database = database
         self._bookings = bookings
@@ -77,6 +79,7 @@ class BookingTransactions:
         self._credits = credits
         self._outbox = outbox
         self._idempotency = idempotency
+        self._reviews = reviews
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
@@ -100,9 +103,12 @@ class BookingTransactions:
     async def alter(
         self, before: Booking, change: Change, settlement: Settlement, now: datetime, claim: Claim | None
     ) -> Change | None:
-        """The next version of a booking; nothing when it was changed meanwhile. Raises as ``book``."""
+        """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
+        ``book``."""
 
         async def body(session: ClientSession) -> Change | None:
+            if change.action == "no_show" and await self._reviews.has(change.booking.id, session=session):
+                return None
             if not await self._bookings.replace(change.booking, now, session=session):
                 return None
             return await self._settle(before, change, settlement, claim, session)

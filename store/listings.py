@@ -103,6 +103,10 @@ class Listings:
         async for trainer in self._trainers.aggregate(missing):
             await self._database.transaction(partial(self._refresh, str(trainer["_id"])))
 
+    async def derive(self, trainer_id: str) -> None:
+        """The listing anew, by itself."""
+        await self._database.transaction(partial(self._refresh, trainer_id))
+
     async def _refresh(self, trainer_id: str, session: ClientSession) -> None:
         await self._write(trainer_id, 0, 0, session)
 

@@ -10,6 +10,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from domain.catalogue import Review
+from domain.errors import Code, DomainError
+from store import bookings
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep
@@ -34,6 +36,7 @@ class Reviews:
     def __init__(self, database: Database, listings: Listings) -> None:
         self._database = database
         self._reviews = database.collection(NAME)
+        self._bookings = database.collection(bookings.NAME)
         self._listings = listings
 
     @staticmethod
@@ -53,11 +56,22 @@ class Reviews:
         newest = [("createdAt", DESCENDING), ("_id", DESCENDING)]
         return [_review(one) for one in await self._reviews.find(query).sort(newest).limit(limit).to_list(None)]
 
+    async def has(self, booking_id: str, *, session: ClientSession | None = None) -> bool:
+        """Whether the booking has its review."""
+        return await self._reviews.find_one({"booking": ObjectId(booking_id)}, {"_id": 1}, session=session) is not None
+
     async def add(self, review: Review, keep: Keep) -> bool:
-        """False when the booking has its review."""
+        """False when the booking has its review; raises ``conflict`` when it is not completed, or no longer."""
 
         async def body(session: ClientSession) -> None:
             await self._reviews.insert_one(_document(review), session=session)
+            # A write, so that of this and a no-show one has to begin again, and sees the other.
+            completed: Document = {"_id": ObjectId(review.booking_id), "status": "completed"}
+            noted = await self._bookings.update_one(
+                completed, {"$set": {"reviewedAt": review.created_at}}, session=session
+            )
+            if not noted.matched_count:
+                raise not_completed()
             await self._listings.rate(review.trainer_id, stars=review.rating, reviews=1, session=session)
             await keep(session=session)
 
@@ -98,6 +112,10 @@ class Reviews:
             return True
 
         return await self._database.transaction(body)
+
+
+def not_completed() -> DomainError:
+    return DomainError(Code.CONFLICT, "Only a completed session can be reviewed.")
 
 
 def _document(review: Review) -> Document:

@@ -22,6 +22,7 @@ from store import (
     profiles,
     publish_outages,
     registrations,
+    respelling,
     reviews,
     revocations,
     sessions,
@@ -55,6 +56,7 @@ from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.reachability import require
 from store.registrations import Registrations
+from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
@@ -89,6 +91,7 @@ SCHEMAS = (
     *calendars.SCHEMAS,
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
+    *respelling.SCHEMAS,
 )
 
 
@@ -116,6 +119,7 @@ class Store:
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
         self.reviews = Reviews(database, self.listings)
+        self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(
             database,
@@ -140,7 +144,7 @@ class Store:
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
         )
         self.accounts = Accounts(
             database,
@@ -164,6 +168,7 @@ class Store:
         await prepare(self.database, SCHEMAS)
         await self.log.projections.repair_recent()
         await self.listings.repair()
+        await self.respelling.begin()
 
     async def drain(self) -> None:
         await self.log.drain()

@@ -7,16 +7,35 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from domain.characters import MAYBE_BLANK_LINES
 from domain.conversations import Conversation
 from domain.messages import Message
 from domain.wire.base import Answer, Command
 from domain.wire.fields import ClientMessageId, Cursor, Id, Instant, PageSize, Seq
 
 MAX_TEXT = 4000
-Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Text = Annotated[
+    str,
+    Meta(
+        max_length=MAX_TEXT,
+        pattern=MAYBE_BLANK_LINES,
+        description=(
+            "text of several lines, without control characters but tabs and line ends; without attachments it shows "
+            "something"
+        ),
+    ),
+]
 Attachments = Annotated[tuple[Id, ...], Meta(max_length=10)]
-# Long enough for a family joined by zero-width joiners with skin tones; no blanks, no control characters.
-Emoji = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
+# Wide enough for what earlier versions took, which can still be taken off; what is put on is one emoji.
+Emoji = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^[^\s\x00-\x1f\x7f]+\Z",
+        description="one emoji (UTS #51), compared and answered by its fully-qualified form",
+    ),
+]
 
 
 class OpenConversation(Command, frozen=True, kw_only=True):
@@ -29,7 +48,7 @@ class ListConversations(Command, frozen=True, kw_only=True):
 
 
 class MuteConversation(Command, frozen=True, kw_only=True):
-    """Without ``until`` it is muted until further notice; ``null`` unmutes."""
+    """Without ``until``, an instant to come, it is muted until further notice; ``null`` unmutes."""
 
     conversation_id: Id
     until: Instant | msgspec.UnsetType | None = msgspec.UNSET
@@ -38,7 +57,7 @@ class MuteConversation(Command, frozen=True, kw_only=True):
 class SendMessage(Command, frozen=True, kw_only=True):
     conversation_id: Id
     client_message_id: ClientMessageId
-    text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    text: Text | None = None
     image_urls: Attachments = ()
     video_urls: Attachments = ()
     pdf_urls: Attachments = ()
@@ -46,6 +65,8 @@ class SendMessage(Command, frozen=True, kw_only=True):
 
 
 class EditMessage(Command, frozen=True, kw_only=True):
+    """An empty ``text`` takes the caption of attachments away."""
+
     message_id: Id
     text: Text
 
@@ -67,6 +88,9 @@ class ListMessages(Command, frozen=True, kw_only=True):
 
 
 class SearchMessages(Command, frozen=True, kw_only=True):
+    """Newest first, whatever the case, the accents and the forms of letters. A page may be shorter than asked for, or
+    empty, with a ``nextCursor`` to go on from."""
+
     query: Annotated[str, Meta(min_length=1, max_length=200)]
     conversation_id: Id | None = None
     cursor: Cursor | None = None

@@ -7,13 +7,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from domain.characters import BLANK, LINE, LINES, UNSEEN
 from domain.errors import invalid
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
-# Quotes, brackets, commas and the like never reach a mail header or an envelope.
-_MAILBOX = r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}"
-_LABEL = r"[^@\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{1,63}"
+# Quotes, brackets, commas and the like never reach a mail header or an envelope, nor does what nobody sees.
+_MAILBOX = rf"[^@{BLANK}{UNSEEN}<>()\[\],;:\\\"]{{1,64}}"
+_LABEL = rf"[^@{BLANK}{UNSEEN}\x20-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{{1,63}}"
 Email = Annotated[
     str, Meta(max_length=254, pattern=rf"^{_MAILBOX}@(?:{_LABEL}\.)+{_LABEL}\Z", description="an e-mail address")
 ]
@@ -29,11 +30,13 @@ Code = Annotated[
         description="six digits, or the long token of the mail's link",
     ),
 ]
-Name = Annotated[
-    str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")
-]
+_ONE_LINE = "one line of text that shows something, without control characters, those of the writing direction included"
+_SEVERAL_LINES = "text of several lines that shows something, without control characters but tabs and line ends"
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=LINE, description=_ONE_LINE)]
 TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="an IANA time zone")]
-DeviceName = Annotated[str, Meta(min_length=1, max_length=120, description="how its owner calls the device")]
+DeviceName = Annotated[
+    str, Meta(min_length=1, max_length=120, pattern=LINE, description="how its owner calls the device")
+]
 Token = Annotated[str, Meta(min_length=1, max_length=4096)]
 ClientMessageId = Annotated[
     str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")
@@ -71,19 +74,17 @@ def date_from_wire(text: str, field: str) -> date:
     return day
 
 
-_LINES = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
-_LINE = r"^(?=.*\S)[^\x00-\x1f\x7f]*\Z"
 _PHONE = r"^\+?(?:[ ()./-]*[0-9]){3,20}[ ()./-]*\Z"
 # No user part: "https://bank.example@evil.example" leads elsewhere than it seems to.
-_AUTHORITY = r"[^\s\x00-\x20\x7f/?#@\\<>\"^`{|}]+"
-_REST = r"(?:[/?#][^\s\x00-\x20\x7f\\<>\"^`{|}]*)?"
+_AUTHORITY = rf"[^\s{UNSEEN}/?#@\\<>\"^`{{|}}]+"
+_REST = rf"(?:[/?#][^\s{UNSEEN}\\<>\"^`{{|}}]*)?"
 
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE, description="one line of text")]
-ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=_LINE)]
-PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
-Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=_LINES, description="text of several lines")]
-Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_LINES, description="text of several lines")]
-Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_LINES, description="text of several lines")]
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE, description=_ONE_LINE)]
+ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=LINE)]
+PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=LINE)]
+Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=LINES, description=_SEVERAL_LINES)]
+Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=LINES, description=_SEVERAL_LINES)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=LINES, description=_SEVERAL_LINES)]
 Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
 Url = Annotated[
     str,

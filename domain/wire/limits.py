@@ -19,7 +19,7 @@ class Window(Answer, frozen=True, kw_only=True):
     """
 
     policy: str
-    by: Literal["user", "network", "network and e-mail address"]
+    by: Literal["user", "network", "network and e-mail address", "session"]
     quota: int
     window_in_seconds: int
 
@@ -27,7 +27,7 @@ class Window(Answer, frozen=True, kw_only=True):
 class Bucket(Answer, frozen=True, kw_only=True):
     """``burst`` at once, and ``perSecond`` in the long run."""
 
-    by: Literal["user", "network"]
+    by: Literal["user", "network", "session"]
     per_second: float
     burst: int
 

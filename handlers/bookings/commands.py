@@ -192,10 +192,13 @@ async def reschedule_booking(
 
 @idempotent_booking("booking:no-show")
 async def report_no_show(context: PublishContext, actor: Actor, command: ReportNoShow, claim: Claim | None) -> Booking:
-    """By the trainer, from the start to 24 h after the end; nothing comes back to the client."""
+    """By the trainer, from the start to 24 h after the end, unless the client has reviewed the session; nothing comes
+    back to the client."""
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
         require_no_show(booking, by, now)
+        if await context.store.reviews.has(booking.id):
+            raise DomainError(Code.CONFLICT, "The client has reviewed this session.")
         missed = next_version(booking, now, status="no_show")
         return Change(booking=missed, action="no_show", by=by, sender_id=actor.user_id), on_no_show(booking, now)
 

@@ -54,14 +54,15 @@ async def get_booking(context: ReadContext, actor: Actor, command: GetBooking) -
 async def list_bookings(context: ReadContext, actor: Actor, command: ListBookings) -> BookingPage:
     """By start, the earliest first; an administrator, who has none, gets an empty list."""
     after = _after(command.cursor) if command.cursor else None
+    since, until = _span(command)
     if actor.is_admin:
         return BookingPage(items=[], next_cursor=None)
     wanted = BookingFilter(
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
         client_id=actor.profile_id if actor.role == "client" else None,
         statuses=None if command.status is None else (command.status,),
-        since=_instant(command.since, "from", timedelta()),
-        until=_instant(command.until, "to", timedelta(days=1)),
+        since=since,
+        until=until,
     )
     found = await context.store.bookings.page(wanted, after, command.limit + 1)
     page = found[: command.limit]
@@ -79,6 +80,15 @@ def _after(cursor: str) -> BookingCursor:
     except (ValueError, OverflowError):
         # Its offset leads out of the calendar.
         raise not_from_here() from None
+
+
+def _span(command: ListBookings) -> tuple[datetime | None, datetime | None]:
+    """From when to when, the end exclusive; raises ``validation_failed`` for one that ends before it begins."""
+    since, until = _instant(command.since, "from", timedelta()), _instant(command.until, "to", timedelta(days=1))
+    last = _instant(command.until, "to", timedelta(days=1, milliseconds=-1))
+    if since is not None and last is not None and since > last:
+        raise invalid("to", "is before from")
+    return since, until
 
 
 def _instant(text: str | None, field: str, of_date: timedelta) -> datetime | None:

@@ -20,6 +20,7 @@ from handlers.catalogue.cards import listed_trainer
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from store.reviews import not_completed
 
 
 class _PageCursor(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ async def add_review(context: ReadContext, actor: Actor, command: AddReview, kee
     if booking is None or booking.client_id != actor.profile_id:
         raise not_found("booking")
     if booking.status != "completed":
-        raise DomainError(Code.CONFLICT, "Only a completed session can be reviewed.")
+        raise not_completed()
     now = context.now()
     review = Review(
         id=context.store.reviews.new_id(),

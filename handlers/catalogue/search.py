@@ -9,6 +9,7 @@ import msgspec
 
 from domain import listings
 from domain.availability import weekday
+from domain.characters import is_blank
 from domain.errors import invalid
 from domain.listings import Position, Sort, TrainerQuery, working_on
 from domain.slots import HORIZON_DAYS
@@ -81,7 +82,7 @@ def _terms(command: SearchTrainers) -> Iterable[tuple[str]]:
 
 async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
     """Each word has to be begun in the trainer's texts or in the name of something that the trainer offers."""
-    if not text.strip():
+    if is_blank(text):
         return []
     searched = words(text)
     if len(searched) > MOST_WORDS:

@@ -24,6 +24,7 @@ from domain.messages import (
     check_edit,
     check_reaction,
     effect_key,
+    reaction_emoji,
 )
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
@@ -80,12 +81,11 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
 
 @idempotent_message(_EDIT)
 async def edit_message(context: ConversationContext, actor: Actor, command: EditMessage) -> MessageAnswer:
-    """New words for one's own message."""
-    check_body(command.text, 0)
+    """New words for one's own message, or none beside attachments."""
 
     def decide(record: MessageRecord) -> Change:
-        check_edit(record, actor.user_id)
-        return _new_change(context, actor, record, "edit", text=command.text)
+        check_edit(record, actor.user_id, command.text)
+        return _new_change(context, actor, record, "edit", text=command.text or None)
 
     return await _change(context, actor, command, decide)
 
@@ -107,7 +107,8 @@ async def react_to_message(context: ConversationContext, actor: Actor, command: 
 
     def decide(record: MessageRecord) -> Change:
         check_reaction(record, actor.user_id, command.emoji, remove=command.remove)
-        return _new_change(context, actor, record, "reaction", emoji=command.emoji, remove=command.remove)
+        emoji = reaction_emoji(record, command.emoji, remove=command.remove)
+        return _new_change(context, actor, record, "reaction", emoji=emoji, remove=command.remove)
 
     return await _change(context, actor, command, decide)
 

@@ -79,6 +79,8 @@ async def mute_conversation(context: ConversationContext, actor: Actor, command:
         until: datetime | None = FOREVER
     else:
         until = None if command.until is None else from_wire(str(command.until), "until")
+        if until is not None and until <= context.now():
+            raise invalid("until", "has to be an instant to come; null unmutes")
     await context.store.conversations.mute(
         member.participant_of(actor.user_id), until, context.now()
     )

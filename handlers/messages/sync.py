@@ -1,4 +1,4 @@
-"""Reading messages back: by position, by what they say, and by ``sync``, whose one cursor a conversation is enough."""
+"""Reading messages back: by position, and by ``sync``, whose one cursor a conversation is enough."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from domain.conversations import Conversation
-from domain.errors import Code, DomainError, FieldError, invalid
+from domain.errors import Code, DomainError, FieldError
 from domain.messages import MessageRecord
 from domain.wire.conversations import (
     ListMessages,
     LogEntry,
     MessageList,
-    MessagePage,
-    SearchMessages,
     Sync,
     SyncAnswer,
     SyncedConversation,
@@ -61,30 +59,6 @@ async def list_messages(context: ReadContext, actor: Actor, command: ListMessage
     newest = take_within_size(reversed(records[-command.limit :]), weight)
     messages = await views.seen_messages(context, newest[::-1])
     return MessageList(messages=messages, has_more=len(records) > len(newest))
-
-
-async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
-    """Messages of one's conversations that contain the query, whatever its case; newest first."""
-    query = command.query.strip()
-    if not query:
-        raise invalid("query", "is blank")
-    before = _cursor(command.cursor)
-    if command.conversation_id is not None:
-        ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
-    else:
-        ids = await context.store.conversations.all_ids(actor.user_id)
-    records = await context.store.log.read.search(ids, query, before, command.limit + 1)
-    page = take_within_size(records[: command.limit], weight)
-    return MessagePage(
-        items=await views.seen_messages(context, page),
-        next_cursor=page[-1].id if len(records) > len(page) else None,
-    )
-
-
-def _cursor(cursor: str | None) -> str | None:
-    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
-        raise invalid("cursor", "is not one that this search gave")
-    return cursor
 
 
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).

@@ -9,6 +9,7 @@ from handlers.context import Context
 from handlers.files.uses import sweeping
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
+from handlers.messages.search import respelling
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -19,4 +20,5 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         unpublished_entries(context),
         sweeping(context),
         second_looks(context),
+        respelling(context),
     )

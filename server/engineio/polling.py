@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
-from server.engineio.transport import SharedTransportState, TransportOwner
+from server.engineio.transport import Bounds, SharedTransportState, TransportOwner
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
@@ -69,6 +69,8 @@ class PollGuard(asyncio.Protocol):
 
 # python-engineio's client gives up on a body of more.
 _PACKETS_A_POLL: Final = 16
+# What a frame that waits costs besides its bytes.
+_FRAME_BYTES: Final = 200
 
 
 class Overlap(Exception):
@@ -79,8 +81,9 @@ class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
     __slots__ = (
-        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended", "owner", "posting", "reading",
-    )
+        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended",
+        "bounds", "owner", "posting", "reading",
+    )  # fmt: skip
 
     name: Final = "polling"
 
@@ -88,6 +91,7 @@ class PollingTransport:
         self.owner: TransportOwner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
+        self.bounds = shared.connected
         self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
@@ -117,11 +121,11 @@ class PollingTransport:
 
     def send_packet(self, frame: Frame) -> None:
         # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
-        if self._size > self._shared.limits.buffered_bytes:
+        if self._size > self.bounds.unread:
             self._overflow()
             return
         self._queue.append(frame)
-        self._size += len(frame.wire)
+        self._size += len(frame.wire) + _FRAME_BYTES
         if not self._suspended:
             self._wake(None)
 
@@ -131,6 +135,17 @@ class PollingTransport:
         self.abort()
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def cut_unfinished(self) -> None:
+        """End a peer whose unfinished body is the largest of too many."""
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def limit(self, bounds: Bounds) -> None:
+        """What it may cost from now on; a message is the body of a POST."""
+        self.bounds = bounds
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():
@@ -178,7 +193,7 @@ class PollingTransport:
             if parts and total > self._most:
                 break
             parts.append(part)
-            self._size -= len(self._queue.popleft().wire)
+            self._size -= len(self._queue.popleft().wire) + _FRAME_BYTES
         return SEPARATOR.join(parts)
 
     # --- moving to a WebSocket ---

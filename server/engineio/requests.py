@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import aiohttp
 from aiohttp import web
 
 from server.engineio import handshake, refusals, upgrade
@@ -13,7 +14,11 @@ from server.engineio import transport as reasons
 from server.engineio.handshake import AcceptingEngine, OriginCheck, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
+from server.engineio.transport import UnfinishedMessages
 from server.protocol import frames
+
+# What aiohttp keeps for a request that is being received, its connection included.
+_REQUEST_BYTES = 16_000
 
 
 class RoutingEngine(AcceptingEngine, Protocol):
@@ -72,7 +77,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     length = request.content_length
     if length is None:
         raise refusals.length_required()
-    if length > engine.max_http_buffer_size:
+    if length > transport.bounds.message:
         raise refusals.too_large()
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
@@ -85,9 +90,10 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
 
 
 async def _read_exactly(socket: EngineSocket, transport: PollingTransport, request: web.Request, length: int) -> bytes:
+    unfinished = transport.bounds.unfinished
     transport.reading = request.transport
     try:
-        return await request.content.readexactly(length)
+        return await _read_counted(request.content, length, unfinished, transport)
     except asyncio.CancelledError:
         socket.abort(reasons.TRANSPORT_CLOSE)
         raise
@@ -96,6 +102,24 @@ async def _read_exactly(socket: EngineSocket, transport: PollingTransport, reque
         raise refusals.bad_request() from None
     finally:
         transport.reading = None
+        unfinished.release(transport)
+
+
+async def _read_counted(
+    content: aiohttp.StreamReader, length: int, unfinished: UnfinishedMessages, transport: PollingTransport
+) -> bytes:
+    part = await content.readany()
+    if len(part) == length:
+        return part
+    body = bytearray()  # a list of parts would cost many times what tiny ones hold
+    while part:
+        body += part
+        part = b""  # or it would be held twice
+        if len(body) == length:
+            return bytes(body)
+        unfinished.hold(transport, len(body) + _REQUEST_BYTES)
+        part = await content.readany()
+    raise ConnectionResetError
 
 
 async def answer(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:

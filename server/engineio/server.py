@@ -22,7 +22,7 @@ from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Counters, Limits, SharedTransportState
+from server.engineio.transport import Bounds, Counters, Limits, SharedTransportState, UnfinishedMessages
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,16 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.transport_state = SharedTransportState(
             self.limits,
             self.counters,
+            connected=Bounds(
+                self.max_http_buffer_size,
+                self.limits.buffered_bytes,
+                UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
+            ),
+            unconnected=Bounds(
+                self.limits.unconnected_bytes,
+                self.limits.unconnected_unread_bytes,
+                UnfinishedMessages(self.limits.unconnected_unfinished_bytes, self.counters),
+            ),
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )

@@ -14,7 +14,7 @@ from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTran
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Transport
+    from server.engineio.transport import Bounds, Transport
     from server.engineio.websocket import WebSocketTransport
     from server.protocol.frames import Frame
 
@@ -51,6 +51,7 @@ class EngineSocket:
         "paused",
         "probe",
         "remote_address",
+        "restricted",
         "sid",
         "transport",
     )
@@ -61,6 +62,7 @@ class EngineSocket:
         self.remote_address = remote_address
         # What limits by address count; the address itself is for those who have to name it.
         self.network = network_of(remote_address)
+        self.restricted = False
         self.transport: Transport = PollingTransport(engine.transport_state, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
@@ -140,6 +142,21 @@ class EngineSocket:
         """Deliver what waits, and go on reading."""
         self.paused = False
         self.transport.resume_reading()
+
+    # --- what it may cost ---
+
+    def restrict(self, restricted: bool = True) -> None:
+        """Take little and keep little (``Limits.unconnected_bytes``), or again as much as announced: nobody is known to
+        be there, or somebody is."""
+        self.restricted = restricted
+        self.transport.limit(self.bounds)
+        if self.probe is not None and self.probe.transport is not None:
+            self.probe.transport.limit(self.bounds)
+
+    @property
+    def bounds(self) -> Bounds:
+        state = self.engine.transport_state
+        return state.unconnected if self.restricted else state.connected
 
     # --- ending ---
 
@@ -236,6 +253,7 @@ class EngineSocket:
         old = self.transport
         self.transport = transport
         transport.owner = self
+        transport.limit(self.bounds)
         if self.paused:
             transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():

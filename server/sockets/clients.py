@@ -41,6 +41,7 @@ class Client:
         "checking",
         "connections",
         "expires_at",
+        "failures",
         "in_flight",
         "over_limit",
         "reading",
@@ -68,6 +69,8 @@ class Client:
         self.submit_lock = asyncio.Lock()
         # Of the commands with large answers one is at work.
         self.reading = asyncio.Lock()
+        # Tokens of nobody that it has shown since it was last admitted.
+        self.failures = 0
         self.in_flight = 0
         self.over_limit = 0
         # By event: until when a refusal for coming too fast holds, by the clock of the limits, and its milliseconds.

@@ -136,6 +136,10 @@ class Dispatcher:
     def _slow_down(self, client: Client) -> None:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
+            if not client.connections:
+                # Nobody's: what was read already is not kept until it is forgiven.
+                client.socket.close()
+                return
             client.hold("flood")
             now = self._buckets.now()
             # What was sent meanwhile is read afterwards.

@@ -79,6 +79,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _opened(self, socket: EngineSocket) -> None:
         client = socket.context = Client(socket)
         self._clients.add(client)
+        socket.restrict()
         if self.eio.draining:
             client.hold("drain")
         self._reap_later(client)
@@ -154,7 +155,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             text = replies.refused(namespace, error.message, error.code, error.retry_after_ms)
             client.socket.send_text(text)
         elif namespace not in self._namespaces:
-            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
+            unknown = DomainError(Code.NOT_FOUND, "Invalid namespace")
+            error = self._admission.failed(client, unknown)
+            # python-socketio's own words have no code.
+            code = None if error is unknown else error.code
+            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
         else:
             attempt = client.admitting[namespace] = object()
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))
@@ -171,6 +176,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._attendance.gone(client)
             client.expires_at, client.renewal_requested = None, False
             self._registry.release(client)
+            client.socket.restrict()
             self._reap_later(client)
 
     def _binary(self, client: Client, packet: Packet) -> None:

@@ -10,7 +10,7 @@ from handlers import presence
 from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
-from handlers.messages import conversations, sync
+from handlers.messages import conversations, search, sync
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
@@ -29,7 +29,8 @@ BOOKINGS_ROWS: tuple[Row, ...] = (
 # A person types a few messages a second at most; receipts come in bursts when a device catches up.
 _SENDING = Rate(20, 100)
 _RECEIPTS = Rate(30, 200)
-_SEARCHING = Rate(1, 10)
+# A call takes a bounded time of the database; ten of them lead through a hundred thousand messages.
+_SEARCHING = Rate(2, 20)
 
 CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("conversation:open", conversation_commands.OpenConversation, conversations.open_conversation),
@@ -40,7 +41,7 @@ CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("message:delete", conversation_commands.DeleteMessage, messages.delete_message),
     Row("message:react", conversation_commands.ReactToMessage, messages.react_to_message),
     Row("message:list", conversation_commands.ListMessages, sync.list_messages, bulky=True),
-    Row("message:search", conversation_commands.SearchMessages, sync.search_messages, _SEARCHING, bulky=True),
+    Row("message:search", conversation_commands.SearchMessages, search.search_messages, _SEARCHING, bulky=True),
     Row("conversation:seen", conversation_commands.MarkSeen, conversations.mark_seen, _RECEIPTS),
     Row("conversation:delivered", conversation_commands.MarkDelivered, conversations.mark_delivered, _RECEIPTS),
     Row("typing", conversation_commands.SetTyping, conversations.set_typing),

@@ -11,12 +11,15 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.booking_changes import BookingNote
 from domain.messages import Change, MessageRecord, ReactionMark
+from domain.text import spelling
 from store.database import CollectionSchema, Document
 from store.work_queue import work_indexes
 
 MESSAGES = "messages"
 # A node that lives applies its changes within the appender's patience.
 ABANDONED_AFTER = timedelta(seconds=30)
+SAYING = "saying"
+SAYS_SOMETHING: Document = {"text": {"$type": "string"}}
 
 SCHEMA = CollectionSchema(
     MESSAGES,
@@ -38,6 +41,10 @@ SCHEMA = CollectionSchema(
             [("target", ASCENDING), ("seq", DESCENDING)],
             name="target",
             partialFilterExpression={"target": {"$exists": True}},
+        ),
+        # What may be searched, from the newest back.
+        IndexModel(
+            [("conversationId", ASCENDING), ("_id", DESCENDING)], name=SAYING, partialFilterExpression=SAYS_SOMETHING
         ),
         *work_indexes(only={"unapplied": True}),
     ),
@@ -66,6 +73,8 @@ def message_document(record: MessageRecord) -> Document:
         document["clientMessageId"] = record.client_message_id
     if record.digest is not None:
         document["digest"] = record.digest
+    if record.text is not None:
+        document["spelling"] = spelling(record.text)
     for field, ids in _attachments(record):
         if ids:
             document[field] = list(ids)
@@ -130,6 +139,14 @@ def _mark(document: Document) -> ReactionMark:
     return ReactionMark(document["emoji"], str(document["userId"]), document["seq"], document["on"])
 
 
+def spelled_of(document: Document) -> str:
+    """The spelling of a message's text; earlier versions stored none, and changed the text alone."""
+    stored: str | None = document.get("spelling")
+    if stored is None or document.get("spellingSeq", 0) != document.get("editSeq", 0):
+        return spelling(document.get("text") or "")
+    return stored
+
+
 def changed_fields(record: MessageRecord) -> Document:
     """What a change may have altered, as an update: ``$set`` and, for what is gone, ``$unset``."""
     values: dict[str, Any] = {
@@ -146,6 +163,10 @@ def changed_fields(record: MessageRecord) -> Document:
         gone["reactions"] = ""
     if record.edited_at is not None:
         values["editSeq"], values["editedAt"] = record.edit_seq, record.edited_at
+    if record.text is None:
+        gone |= {"spelling": "", "spellingSeq": ""}
+    else:
+        values["spelling"], values["spellingSeq"] = spelling(record.text), record.edit_seq
     if record.deleted_at is not None:
         values["deletedAt"] = record.deleted_at
         gone |= {"imageUrls": "", "videoUrls": "", "pdfUrls": ""}

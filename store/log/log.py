@@ -18,6 +18,7 @@ from store.log.conversation_queue import Appended
 from store.log.documents import change_document, change_record, message_document, message_record, shared_id
 from store.log.projections import Projections
 from store.log.reader import LogReader
+from store.log.search import MessageSearch
 from store.work_queue import WorkRow
 
 A = TypeVar("A")
@@ -34,6 +35,7 @@ class AppendedChange:
 class Log:
     def __init__(self, database: Database) -> None:
         self.read = LogReader(database)
+        self.search = MessageSearch(database, self.read)
         self.changes = Changes(database)
         self.projections = Projections(database)
         self.appender = Appender(database, self.changes.settle, self.projections.note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,13 +10,11 @@ from bson import ObjectId, Timestamp
 from pymongo.errors import OperationFailure
 
 from domain.messages import Change, MessageRecord, fold
-from store import command_budget
 from store.database import Database, Document
 from store.failures import repository
 from store.log.documents import MESSAGES, change_record, message_record
 from store.log.heads import Heads
 
-SEARCH_SECONDS = 3.0
 # An answer of short messages takes a few batches, and of texts as long as they get one is not too much to throw away.
 _BATCH = 100
 _ASCENDING = {"conversationId": 1, "seq": 1}
@@ -211,24 +208,9 @@ class LogReader:
             counts[str(row["_id"])] = row["entry"]["count"]
         return counts
 
-    async def search(
-        self, conversation_ids: Iterable[str], text: str, before: str | None, limit: int
-    ) -> list[MessageRecord]:
-        """Messages that contain ``text``, whatever its case; newest first, older than the message ``before``."""
-        query: Document = {
-            "conversationId": {"$in": [ObjectId(i) for i in conversation_ids]},
-            # The server takes no NUL inside a pattern.
-            "text": {"$regex": re.escape(text).replace("\0", r"\x00"), "$options": "i"},
-            "change": {"$exists": False},
-        }
-        if before is not None:
-            query["_id"] = {"$lt": ObjectId(before)}
-        cursor = self._messages.find(query).hint("sequencer").sort("_id", -1).limit(limit)
-        with command_budget.limited(SEARCH_SECONDS):
-            found = await cursor.to_list(None)
-        waiting = await self._waiting({str(document["conversationId"]) for document in found})
-        records = [_folded(message_record(document), waiting) for document in found]
-        return [record for record in records if record.deleted_at is None]
+    async def unapplied(self, conversation_ids: Iterable[str]) -> Waiting:
+        """The changes of these conversations that their targets do not show yet, by target."""
+        return await self._waiting(conversation_ids)
 
     async def _entries(self, documents: Sequence[Document], waiting: Waiting) -> list[Entry]:
         changes = {document["_id"]: change_record(document) for document in documents if "change" in document}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.bookings.market import Market
+from tests.bookings.test_erasing import until
 
 HOURS = {"ALWAYS_FREE": 0, "UPTO12HR": 12, "UPTO24HR": 24}
 
@@ -139,6 +141,36 @@ async def test_a_no_show_is_the_trainer_s_word_for_a_day(market: Market) -> None
     kinds = [entry.kind for entry in await market.store.credits.entries(client.profile, trainer.profile)]
     assert kinds[0:2] == ["grant", "consume"]
     assert len(kinds) == 3
+
+
+async def test_a_reviewed_session_was_no_no_show(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=1)
+    booking = await market.booked(client, trainer, market.at(9))
+    market.clock.now = datetime.fromisoformat(booking["endsAt"]) + timedelta(hours=1)
+    await until(market, booking, client, "completed")
+    reviewed = await market.call("POST", f"/bookings/{booking['id']}/review", {"rating": 5}, client)
+    assert reviewed.status == 201
+    path = f"/bookings/{booking['id']}/no-show"
+    assert (await market.call("POST", path, {}, trainer)).code == "conflict"
+    assert (await market.call("GET", f"/bookings/{booking['id']}", who=client)).body["status"] == "completed"
+
+
+async def test_a_review_and_a_no_show_at_once_are_one_of_them(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer, credits=6)
+    bookings = [await market.booked(client, trainer, market.at(9 + n)) for n in range(6)]
+    market.clock.now = datetime.fromisoformat(bookings[-1]["endsAt"]) + timedelta(hours=1)
+    for booking in bookings:
+        await until(market, booking, client, "completed")
+        path = f"/bookings/{booking['id']}"
+        missed, reviewed = await asyncio.gather(
+            market.call("POST", f"{path}/no-show", {}, trainer),
+            market.call("POST", f"{path}/review", {"rating": 1}, client, node=1),
+        )
+        assert sorted([missed.status, reviewed.status]) in ([200, 409], [201, 409])
+        status = (await market.call("GET", path, who=client)).body["status"]
+        assert status == ("no_show" if missed.status == 200 else "completed")
 
 
 async def test_moving(market: Market) -> None:

@@ -192,6 +192,24 @@ async def test_a_forged_cursor_is_refused_or_leads_nowhere(market: Market, at: s
     assert answer.code == "validation_failed" or answer.body == {"items": [], "nextCursor": None}
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "refused"),
+    [
+        ("2026-12-02", "2026-12-01", True), ("2026-12-02", "2026-12-02", False),
+        ("2026-12-02T00:00:00Z", "2026-12-01", True), ("2026-12-01T23:59:59Z", "2026-12-01", False),
+        ("2026-12-02T10:00:00Z", "2026-12-02T09:59:59Z", True),
+        ("2026-12-02T10:00:00Z", "2026-12-02T12:00:00+02:00", False),
+    ],
+)  # fmt: skip
+async def test_a_list_does_not_end_before_it_begins(market: Market, since: str, until: str, refused: bool) -> None:
+    for who in (await market.client(), await market.trainer(), await market.somebody("admin")):
+        answer = await market.call("GET", "/bookings", who=who, query={"from": since, "to": until})
+        if refused:
+            assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (422, ["to"])
+        else:
+            assert answer.body == {"items": [], "nextCursor": None}
+
+
 async def test_lists_page_by_start(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.client(trainer)

@@ -35,10 +35,9 @@ async def test_until_further_notice_and_no_longer(messaging: ConversationService
 @pytest.mark.parametrize(
     ("until", "muted"),
     [
-        ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"),
-        ("2026-12-24T18:00:00.123Z", "2026-12-24T18:00:00.123Z"),
-        ("2026-12-24T18:00:00+02:00", "2026-12-24T16:00:00.000Z"),
-        ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z"),
+        ("2126-12-24T18:00:00Z", "2126-12-24T18:00:00.000Z"),
+        ("2126-12-24T18:00:00.123Z", "2126-12-24T18:00:00.123Z"),
+        ("2126-12-24T18:00:00+02:00", "2126-12-24T16:00:00.000Z"),
     ],
 )
 async def test_until_an_instant(messaging: ConversationService, until: str, muted: str) -> None:
@@ -47,8 +46,11 @@ async def test_until_an_instant(messaging: ConversationService, until: str, mute
     assert (await _muted(phone), await _muted(other)) == (muted, None)
 
 
-@pytest.mark.parametrize("until", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "2026-13-01T00:00:00Z", 7, {}])
-async def test_what_is_no_instant(messaging: ConversationService, until: object) -> None:
+@pytest.mark.parametrize(
+    "until",
+    ["", "tomorrow", "2126-12-24", "2126-12-24T18:00:00", "2126-13-01T00:00:00Z", 7, {}, "2020-01-01T00:00:00Z"],
+)
+async def test_what_is_no_instant_to_come(messaging: ConversationService, until: object) -> None:
     phone, _, named = await _pair(messaging)
     with pytest.raises(Refused, match="validation_failed") as refused:
         await phone.do("conversation:mute", {**named, "until": until})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -186,7 +187,14 @@ def _refusal(check: Callable[[], None]) -> Code | None:
     ],
 )
 def test_who_may_edit(record: MessageRecord, user: str, code: Code | None) -> None:
-    assert _refusal(lambda: check_edit(record, user)) is code
+    assert _refusal(lambda: check_edit(record, user, "words")) is code
+
+
+def test_words_go_only_where_a_file_stays() -> None:
+    for text, bare in (("", True), (" ", True), ("\u200b", True), ("words", False)):
+        without = msgspec.structs.replace(MESSAGE, image_urls=())
+        assert (_refusal(partial(check_edit, without, AUTHOR, text)) is Code.VALIDATION_FAILED) is bare
+        assert _refusal(partial(check_edit, MESSAGE, AUTHOR, text)) is None
 
 
 @pytest.mark.parametrize("record", [MESSAGE, DELETED])

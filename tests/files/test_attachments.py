@@ -52,6 +52,32 @@ async def test_both_sides_see_what_was_sent(shelf: FileService) -> None:
     assert await shelf.counts() == NOTHING
 
 
+async def test_a_caption_is_taken_away(shelf: FileService) -> None:
+    client, trainer, conversation = await shelf.people.pair()
+    image = await shelf.uploaded(client, samples.image())
+    async with device(shelf.running.url, client) as his, device(shelf.running.url, trainer) as hers:
+        command = attached(conversation, "a", imageUrls=[image["id"]]) | {"text": "My knee"}
+        sent = (await his.do("message:send", command))["message"]
+        edited = (await his.do("message:edit", {"messageId": sent["id"], "text": ""}))["message"]
+        assert (edited["text"], len(edited["imageUrls"])) == (None, 1)
+        assert edited["editedAt"] is not None
+        (told,) = await hers.receive("message:updated")
+        assert (told["change"], told["message"]["text"]) == ("edit", None)
+        (listed,) = (await hers.do("message:list", {"conversationId": conversation}))["messages"]
+        assert (listed["text"], len(listed["imageUrls"])) == (None, 1)
+        # Nothing more to take away, and words can come back.
+        assert (await his.do("message:edit", {"messageId": sent["id"], "text": ""}))["message"]["text"] is None
+        again = await his.do("message:edit", {"messageId": sent["id"], "text": "His knee"})
+        assert again["message"]["text"] == "His knee"
+        for caller, code in ((hers, "forbidden"), (his, "validation_failed")):
+            bare = (await his.do("message:send", attached(conversation, f"b{code}") | {"text": "words"}))["message"]
+            with pytest.raises(Refused) as refused:
+                await caller.do("message:edit", {"messageId": bare["id"], "text": ""})
+            assert refused.value.code == code
+        await his.do("message:delete", {"messageId": sent["id"]})
+    assert await shelf.sweep() == 1
+
+
 async def test_only_one_s_own_of_the_right_kind(shelf: FileService) -> None:
     client, trainer, conversation = await shelf.people.pair()
     image, hers_ = await shelf.uploaded(client, samples.image()), await shelf.uploaded(trainer, samples.image())

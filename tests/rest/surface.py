@@ -243,7 +243,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
     )
     services = Services(
         context=context,
-        authenticate=Authenticator(store.users, store.sessions, tokens, clock).actor,
+        authenticator=Authenticator(store.users, store.sessions, tokens, clock),
         limiter=limiter,
         client_address=lambda remote, forwarded: client_address(remote, forwarded, TRUSTED_PROXIES),
     )

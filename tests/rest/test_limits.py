@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from domain.errors import rate_limited
+from handlers.access import Visitor
 from rest import limits
+from rest.adapter import owner_of
 from store.database import Database
+from tests.harness.databases import profiled
 from tests.rest.surface import ORIGIN, PASSWORD, Surface, serve
 
 EMAIL = "ann@example.com"
@@ -175,7 +178,7 @@ async def test_a_network_that_is_refused_altogether_is_told_by_which_limit(datab
     async with serve(database, rate_limit_scale=0.001) as narrow:
         for _ in range(13):
             answer = await narrow.post("/auth/login", {})
-        assert told(answer.headers)["address:address"][:3] == (12, 60, 0)
+        assert told(answer.headers)["visitors:address"][:3] == (12, 60, 0)
 
 
 async def test_browsers_of_other_origins_may_read_them(limited: Surface) -> None:
@@ -213,15 +216,27 @@ async def test_guesses_at_a_calendar_feed_are_limited(database: Database) -> Non
         assert (await surface.get(paths[0], address="198.51.100.7")).code == "not_found"
 
 
-async def test_tokens_of_ended_sessions_are_limited_by_network_before_anything_is_read(limited: Surface) -> None:
+async def test_tokens_of_an_ended_session_are_limited_before_anything_is_read(limited: Surface) -> None:
     ended = (await limited.sign_up())["accessToken"]
     good = (await limited.login(EMAIL)).body["accessToken"]
     assert (await limited.post("/auth/logout", token=ended)).status == 204
-    statuses = [(await limited.get("/me", token=ended)).status for _ in range(601)]
-    assert statuses == [401] * 600 + [429]
-    # The network is refused whatever it shows; others are not.
-    assert (await limited.get("/me", token=good)).status == 429
-    assert (await limited.get("/me", token=good, address="198.51.100.7")).status == 200
+    statuses = [(await limited.get("/me", token=ended)).status for _ in range(61)]
+    assert statuses == [401] * 60 + [429]
+    # The session is refused wherever it comes from, and no other of its owner's.
+    assert (await limited.get("/me", token=ended, address="198.51.100.7")).status == 429
+    assert (await limited.get("/me", token=good)).status == 200
+
+
+async def test_a_flood_of_bad_tokens_is_limited_and_keeps_no_good_one_of_its_network_out(limited: Surface) -> None:
+    good = (await limited.sign_up())["accessToken"]
+    bad = good[:-4] + "AAAA"
+    async with profiled(limited.database) as reads:
+        statuses = [(await limited.get("/me", token=bad)).status for _ in range(601)]
+        assert statuses == [401] * 600 + [429]
+        assert await reads() == 0
+        assert (await limited.get("/me", token=good)).status == 200
+        assert await reads() >= 2
+    assert (await limited.get("/me", token=bad, address="198.51.100.7")).status == 401
 
 
 async def test_each_token_has_one_spelling(surface: Surface) -> None:
@@ -238,3 +253,8 @@ async def test_each_token_has_one_spelling(surface: Surface) -> None:
         assert (await surface.post("/auth/refresh", body)).status == 401
     assert (await surface.get("/me", token=access)).status == 200
     assert (await surface.post("/auth/refresh", {"refreshToken": refresh})).status == 200
+
+
+def test_the_reads_of_a_visitor_are_those_of_its_network() -> None:
+    owners = [owner_of(Visitor(address)) for address in ("2001:db8:1:1::1", "2001:db8:1:1::2", "2001:db8:1:2::1")]
+    assert owners[0] == owners[1] != owners[2]

@@ -55,7 +55,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str) -> AsyncIterator[Served]:
+async def served(
+    mongo_url: str, redis_url: str, data_dir: Path, program: Path = _RUN, **environ: str
+) -> AsyncIterator[Served]:
     """``environ``: settings by their names, over those of the tests. It is ended the hard way."""
     data_dir.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -69,7 +71,7 @@ async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str)
     }
     with (data_dir / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(_RUN), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
+            sys.executable, str(program), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
         )
     try:
         url = await _url_of(process)

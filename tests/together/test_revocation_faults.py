@@ -13,6 +13,7 @@ from domain.sessions import KEPT, Revocation
 from domain.times import whole_milliseconds
 from server.app import utc_now
 from server.security import tokens
+from server.security.tokens import Claims
 from store import revocations as stored
 from store.revocations import Revocations
 from tests.harness.light_sockets import all_gone, open_sockets
@@ -213,8 +214,8 @@ async def test_a_revocation_between_the_check_and_the_admission(database_url: st
         checked, released = asyncio.Event(), asyncio.Event()
         authenticate = node.authenticator.authenticate
 
-        async def slow(token: str, address: str) -> object:
-            found = await authenticate(token, address)
+        async def slow(claims: Claims, address: str) -> object:
+            found = await authenticate(claims, address)
             checked.set()
             await released.wait()
             return found

@@ -17,6 +17,8 @@ from server.app import utc_now
 from server.sockets import admission, dispatcher
 from server.sockets.namespaces import NAMESPACES
 from server.sockets.rows import ORDINARY, Rate
+from store.database import Database
+from tests.harness.databases import profiled
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.sockets.raw import Data, Raw, admitted, raw_socket
@@ -249,12 +251,49 @@ async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.Mon
     person = await limited.people.make()
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(5):
-            assert (await raw.connect("garbage"))["data"]["code"] == "unauthenticated"
-        for namespace in ("/conversations", "/nowhere"):
-            refusal = (await raw.connect("garbage", namespace))["data"]
-            assert refusal["code"] == "rate_limited"
-            assert refusal["retryAfterMs"] == 10_000
+            assert "sid" in await raw.connect(person.token)
+            await raw.send("1/conversations,")
+        assert (await raw.connect(person.token))["data"] == {"code": "rate_limited", "retryAfterMs": 10_000}
         assert "sid" in await other.connect(person.token)
+
+
+async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
+    limited: Limited, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "FAILED_TOKENS", Rate(0.1, 60))
+    owner, elsewhere = await limited.people.make(), await limited.people.make()
+    bad = owner.token[:-4] + "AAAA"
+    async with AsyncExitStack() as stack:
+        flood = [await stack.enter_async_context(raw_socket(limited.url, HERE)) for _ in range(4)]
+        async with profiled(database) as reads:
+            refusals = [(await raw.connect(bad))["data"] for _ in range(20) for raw in flood]
+            assert [refusal["code"] for refusal in refusals] == ["unauthenticated"] * 60 + ["rate_limited"] * 20
+            assert refusals[-1]["retryAfterMs"] == 10_000
+            assert (await flood[0].connect(bad, "/nowhere"))["data"]["code"] == "rate_limited"
+            assert await reads() == 0
+            # A neighbour of the flood whose token is good, and one who renews it.
+            raw = await stack.enter_async_context(admitted(limited.url, owner.token, address=HERE))
+            assert await reads() >= 2
+        renewed = await limited.people.another_device(owner)
+        assert (await raw.ask("auth:refresh", json.dumps({"token": renewed.token})))["ok"]
+        await stack.enter_async_context(admitted(limited.url, elsewhere.token, address=THERE))
+        assert (await (await stack.enter_async_context(raw_socket(limited.url, THERE))).connect(bad))["data"] == {
+            "code": "unauthenticated"
+        }
+
+
+async def test_a_session_that_ended_is_refused_by_itself(limited: Limited, database: Database) -> None:
+    person = await limited.people.make()
+    ended = await limited.people.another_device(person)
+    await limited.running.node.store.sessions.revoke(person.id, ended.session_id, "logout", utc_now())
+    async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
+        for _ in range(60):
+            assert (await raw.connect(ended.token))["data"] == {"code": "unauthenticated"}
+        async with profiled(database) as reads:
+            for socket in (raw, other):
+                assert (await socket.connect(ended.token))["data"] == {"code": "rate_limited", "retryAfterMs": 1000}
+            assert await reads() == 0
+        assert "sid" in await raw.connect(person.token)
 
 
 FLOODS = ('2/conversations,["nonsense",{}]', '50-/conversations,["x"]', '2/presence,["x",{}]')

@@ -1,0 +1,53 @@
+"""``message:search``: one's messages by what they say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from domain.characters import is_blank
+from domain.errors import invalid
+from domain.wire.conversations import MessagePage, SearchMessages
+from handlers import access
+from handlers.access import Actor
+from handlers.context import ReadContext
+from handlers.jobs import Job
+from handlers.messages import views
+from handlers.messages.sync import take_within_size, weight
+from store.work_queue import WorkRow
+
+
+async def search_messages(context: ReadContext, actor: Actor, command: SearchMessages) -> MessagePage:
+    """Messages of one's conversations that contain the query, whatever its case, accents and forms; newest first.
+
+    The work of one call is bounded: a page can be short, or empty, and have a cursor to go on from.
+    """
+    query = command.query.strip()
+    if is_blank(query):
+        raise invalid("query", "is blank")
+    before = _cursor(command.cursor)
+    if command.conversation_id is not None:
+        ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
+    else:
+        ids = await context.store.conversations.all_ids(actor.user_id)
+    found = await context.store.log.search.page(ids, query, before, command.limit)
+    page = take_within_size(found.records, weight)
+    return MessagePage(
+        items=await views.seen_messages(context, page),
+        next_cursor=found.rest if len(page) == len(found.records) else page[-1].id,
+    )
+
+
+def _cursor(cursor: str | None) -> str | None:
+    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
+        raise invalid("cursor", "is not one that this search gave")
+    return cursor
+
+
+def respelling(context: ReadContext) -> Job:
+    """What earlier versions wrote gets its spelling, which is what search compares."""
+    return Job("respelling", context.store.respelling.queue, partial(_respell, context), poll=timedelta(seconds=5))
+
+
+async def _respell(context: ReadContext, claimed: WorkRow) -> None:
+    await context.store.respelling.step(claimed, context.now())
