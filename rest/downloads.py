@@ -21,7 +21,7 @@ from handlers.access import Actor, Visitor
 from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
-from rest.limits import take
+from rest.limits import Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
@@ -38,7 +38,7 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
 
     async def answer(request: web.Request, budget: Budget) -> web.StreamResponse:
         caller = await caller_of(request, services, public=route.public)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
@@ -113,7 +113,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def find(request: web.Request, _: Budget) -> tuple[Actor | Visitor, StoredFile, dict[str, str]]:
         signed = "signature" in request.query
         caller: Actor | Visitor = await caller_of(request, services, public=signed)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         command = await parser.parse(request)
         file: StoredFile = await route.handler(services.context, caller, command)
         caching = _caching(command.expires if signed else None, services.context.clock())

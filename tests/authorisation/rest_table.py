@@ -125,6 +125,7 @@ CASES = (
     rest("PATCH /me/certificates/{id}",          "401 403 404 blk 403 403 ok", World.certificate, {"aboutYou": "New."}),
     rest("DELETE /me/certificates/{id}",         "401 403 404 blk 403 403 ok", World.certificate),
     # The catalogue. Its public rows look at no token, but for the trainer's page.
+    rest("GET /limits",                          "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /categories",                      "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers",                        "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers/{id}",                   "ok  ok  ok  blk ok  ok  ok", World.trainer_profile),
