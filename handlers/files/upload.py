@@ -192,7 +192,7 @@ async def _receive(context: UploadContext, actor: Actor, spool: Spool, content: 
         if spool.size > limit:
             raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
     if spool.size == 0:
-        raise invalid("file", "is empty")
+        raise invalid("file", "has to hold something: it is empty")
     await spool.flush()
     return content_type or content_type_of(spool.head)
 
