@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -14,7 +13,7 @@ from aiohttp.typedefs import Middleware
 
 from domain.errors import Code, DomainError, FieldError
 from domain.wire import codec
-from rest.headers import request_id_of
+from rest.headers import put_on, request_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -109,15 +108,12 @@ def body_too_slow() -> ClosingError:
     return ClosingError(Code.MALFORMED, "The body did not arrive in time.")
 
 
-def unreadable() -> web.Response:
-    """For what the parser does not take: it may quote nothing of it, and there is no request to name."""
-    return _answer(DomainError(Code.MALFORMED, "This is no request that HTTP knows."), uuid.uuid4().hex)
-
-
-def unknown_coding() -> web.Response:
-    """For a body in another transfer coding than ``chunked`` alone."""
-    message = "The only Transfer-Encoding taken is chunked."
-    return _answer(ClosingError(Code.NOT_IMPLEMENTED, message), uuid.uuid4().hex)
+def unrouted(error: DomainError, request: web.BaseRequest, *, secure: bool) -> web.Response:
+    """For what never reaches a route, where no middleware and no signal adds the headers."""
+    request_id = request_id_of(request)
+    response = _answer(error, request_id)
+    put_on(response, request_id, secure=secure)
+    return response
 
 
 def problem(error: DomainError, request: web.Request) -> web.Response:
@@ -146,9 +142,14 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
     return response
 
 
-def _of_http(error: web.HTTPException, request: web.Request) -> web.Response:
+def of_http(error: web.HTTPException) -> DomainError:
+    """One of aiohttp's own."""
     code = _OF_STATUS.get(error.status, Code.INTERNAL if error.status >= 500 else Code.MALFORMED)
-    response = problem(DomainError(code, _sentence(error)), request)
+    return DomainError(code, _sentence(error))
+
+
+def _of_http(error: web.HTTPException, request: web.Request) -> web.Response:
+    response = problem(of_http(error), request)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

@@ -20,7 +20,7 @@ from domain.wire.base import Command
 from domain.wire.faults import REQUIRED, shortened
 from domain.wire.fields import IdempotencyKey
 from rest.errors import body_too_slow
-from rest.pace import PACED
+from rest.pace import EXPECTATION, PACED, go_on
 from rest.route import Route
 
 # A sync may name 10,000 conversations.
@@ -131,10 +131,13 @@ async def read_body(request: web.Request) -> bytes:
         return b""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
+    if EXPECTATION in request:
+        _require_json(request)
     body = bytearray()
     request[PACED] = True
     try:
         async with asyncio.timeout(BODY_SECONDS):
+            await go_on(request)
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
@@ -142,7 +145,7 @@ async def read_body(request: web.Request) -> bytes:
     except TimeoutError:
         raise body_too_slow() from None
     except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
-        raise DomainError(Code.MALFORMED, "The body could not be read.") from None
+        raise DomainError(Code.MALFORMED, "The body breaks off, or is not in its Content-Encoding.") from None
     if body:
         _require_json(request)
     return bytes(body)
@@ -151,7 +154,7 @@ async def read_body(request: web.Request) -> bytes:
 def _require_json(request: web.Request) -> None:
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in {"utf-8", "utf8", "us-ascii"}:
-        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send JSON in UTF-8 as application/json.")
+        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send JSON in UTF-8, with Content-Type: application/json.")
 
 
 def _typed(field: FieldInfo, text: str | list[str]) -> Any:

@@ -146,7 +146,7 @@ async def test_sockets_are_not_counted_here(running: RunningNode) -> None:
     "request_bytes",
     [
         b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )  # fmt: skip
@@ -158,7 +158,7 @@ async def test_what_is_no_http_is_told_so_like_any_error(running: RunningNode, r
     assert b"application/problem+json" in head
     told = json.loads(body)
     assert (told["status"], told["code"], told["type"]) == (400, "malformed", "urn:spotter:error:malformed")
-    assert told["detail"] == "This is no request that HTTP knows."
+    assert told["detail"].startswith("This is no request that HTTP knows: ")
     writer.close()
 
 
