@@ -17,11 +17,15 @@ UNREAD_CAP = 100
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """What never changes about a conversation: its two people and the ids of their participant records."""
+    """What never changes about a conversation: its two people and the ids of their participant records.
+
+    ``begun`` is false of one that had no entry when it was looked up: only its opener sees it, and it grants nothing.
+    """
 
     conversation_id: str
     user_ids: tuple[str, str]
     participant_ids: tuple[str, str]
+    begun: bool = True
 
     def other(self, user_id: str) -> str:
         first, second = self.user_ids

@@ -2,7 +2,7 @@
 
 A change takes a booking's numbers away with its own commit; whoever asks numbers what has none, oldest first, and reads
 on from there, in one transaction. All that number for one party write the party's counter, so they take turns: whoever
-knows a number has been told of all below it. docs/decisions/0022S has the reasons.
+knows a number has been told of all below it. docs/decisions/0025 has the reasons.
 """
 
 from __future__ import annotations

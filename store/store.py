@@ -22,6 +22,7 @@ from store import (
     pricings,
     profiles,
     publish_outages,
+    ratings,
     registrations,
     respelling,
     reviews,
@@ -56,6 +57,7 @@ from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.ratings import RatingChanges
 from store.reachability import require
 from store.registrations import Registrations
 from store.respelling import Respelling
@@ -80,6 +82,7 @@ SCHEMAS = (
     *listings.SCHEMAS,
     *bookmarks.SCHEMAS,
     *reviews.SCHEMAS,
+    *ratings.SCHEMAS,
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
@@ -121,7 +124,8 @@ class Store:
         self.bookmarks = Bookmarks(database)
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
-        self.reviews = Reviews(database, self.listings)
+        self.ratings = RatingChanges(database)
+        self.reviews = Reviews(database, self.listings, self.ratings)
         self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(

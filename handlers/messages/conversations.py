@@ -147,8 +147,10 @@ async def mark_delivered(context: ConversationContext, actor: Actor, command: Ma
 
 
 async def set_typing(context: ConversationContext, actor: Actor, command: SetTyping) -> None:
-    """Published to the other side; not stored, and it ends by itself."""
+    """Published to the other side, once there is an entry; not stored, and it ends by itself."""
     member = await access.membership(context, actor, command.conversation_id)
+    if not member.begun:
+        return
     context.typing.set(member, actor.user_id, active=command.active)
 
 

@@ -76,15 +76,17 @@ async def conversation_views(
 
 
 async def unspoken_views(context: ReadContext, conversation_id: str) -> dict[str, Conversation]:
-    """A conversation without an entry, as each of the two sees it; by their ids."""
+    """A conversation as each of the two saw it before its first entry, whatever was said since; by their ids."""
     records, participants = await asyncio.gather(
         context.store.conversations.records([conversation_id]),
         context.store.conversations.participants([conversation_id]),
     )
-    record, nothing = records[conversation_id], {conversation_id: 0}
-    both = record.membership.user_ids
+    found, nothing = records[conversation_id], {conversation_id: 0}
+    record = msgspec.structs.replace(found, head=0, last_message=None, updated_at=found.created_at)
+    unread = [msgspec.structs.replace(one, seen_seq=0, delivered_seq=0) for one in participants[conversation_id]]
+    both, people = record.membership.user_ids, {conversation_id: unread}
     cards = await context.store.people.cards(both)
-    return {one: _view(context, one, record, participants, cards, nothing, {}, nothing) for one in both}
+    return {one: _view(context, one, record, people, cards, nothing, {}, nothing) for one in both}
 
 
 def _view(
@@ -190,7 +192,7 @@ async def unread_counts(
     return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)
 
 
-# The conversation as each of the two sees it before anything was said.
+# The conversation as each of the two saw it before anything was said.
 FirstEntry = Mapping[str, Conversation]
 
 
@@ -211,13 +213,8 @@ async def prepare(context: PublishContext, member: Membership) -> FirstEntry:
     return await context.introducing.do(conversation_id, look)
 
 
-def publish(context: PublishContext, first_entry: FirstEntry, first: Message) -> None:
+def publish(context: PublishContext, member: Membership, first_entry: FirstEntry) -> None:
+    """The conversation has begun: publish it to both, and look nothing more up about it."""
+    context.store.conversations.has_begun(member)
     for user_id, before in first_entry.items():
-        conversation = msgspec.structs.replace(
-            before,
-            last_message=first,
-            head=first.seq,
-            unread=int(user_id != first.sender_id),
-            updated_at=first.created_at,
-        )
-        context.publisher.publish(ConversationNew(conversation=conversation), rooms.user(user_id))
+        context.publisher.publish(ConversationNew(conversation=before), rooms.user(user_id))

@@ -53,8 +53,12 @@ async def answer_post(socket: EngineSocket, transport: PollingTransport, request
     transport.posting = True
     try:
         await _deliver(socket, transport, await _receive(socket, transport, request))
-    except refusals.Refusal:
+    except refusals.Refusal as refused:
+        if refused.status == 413:
+            socket.on_too_large()
         socket.close(reasons.TRANSPORT_ERROR)
+        # To the JavaScript client the refusal is the end: what it is told by a poll has to come before.
+        await socket.engine.closing_polls.fetched(socket.sid, socket.engine.limits.refusing_seconds)
         raise
     finally:
         transport.posting = False
@@ -78,7 +82,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     if length is None:
         raise refusals.length_required()
     if length > transport.bounds.message:
-        raise refusals.too_large()
+        raise refusals.too_large(transport.bounds.message)
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
     body = await _read_exactly(socket, transport, request, length)
@@ -148,11 +152,14 @@ async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamRespo
         response = await engine.forward(request, asked.sid)
         if response is not None:
             return response
-        return _closing_poll(engine, request, asked.sid)
+        return _last_words(engine, request, asked.sid)
     return await _continue(socket, request, asked)
 
 
-def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+def _last_words(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+    """What a closed session had left; a refused POST would be an error before the client has fetched it."""
+    if request.method == "POST" and sid in engine.closing_polls:
+        return text_response(b"ok")
     body = engine.closing_polls.fetch(sid) if request.method == "GET" else None
     if body is None:
         raise refusals.unknown_session()

@@ -37,6 +37,8 @@ class Limits:
     probe_seconds: float = 10.0
     closing_seconds: float = 5.0
     closing_poll_seconds: float = 10.0
+    # How long a refusal that ends a session waits for the polls that say why.
+    refusing_seconds: float = 2.0
     packets_a_post: int = 4096
     # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
     unconnected_bytes: int = 6_144
@@ -72,6 +74,7 @@ class TransportOwner(Protocol):
     def on_text(self, packet: str) -> None: ...
     def on_binary(self, data: bytes) -> None: ...
     def on_lost(self, reason: str) -> None: ...
+    def on_too_large(self) -> None: ...
 
 
 class Transport(Protocol):

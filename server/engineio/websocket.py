@@ -114,6 +114,8 @@ def _too_large() -> WebSocketError:
 
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
+# The code that REST answers with, for whoever reads it.
+_TOO_LARGE: Final = b"payload_too_large"
 _SENDABLE_CODES: Final = range(1000, 5000)
 # What is gathered beyond this is written before more is added: copying it again would cost more than the system call.
 GATHERED_BYTES: Final = 16_384
@@ -262,7 +264,12 @@ class WebSocketTransport(WebSocketDataQueue):
         self._shared.counters.bad_packets += 1
         code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.INTERNAL_ERROR
         owner = self.owner
-        self.close(code)
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            if owner is not None:
+                owner.on_too_large()
+            self.close(code, _TOO_LARGE)
+        else:
+            self.close(code)
         # The peer's answer cannot be told from the rest of what it sends, and is not read: it shall end the connection.
         if not self._transport.is_closing():
             self._transport.write_eof()
@@ -302,7 +309,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     # --- the end ---
 
-    def close(self, code: int = WSCloseCode.OK) -> None:
+    def close(self, code: int = WSCloseCode.OK, reason: bytes = b"") -> None:
         """Close with a handshake; a peer that does not answer is cut later."""
         self.owner = None
         if not self._open:
@@ -311,7 +318,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._transport.is_closing():
             return
         self.flush()
-        self._transport.write(frames.close_wire(code))
+        self._transport.write(frames.close_wire(code, reason))
         self._shared.closing.start(self)
         self.resume_reading()
 

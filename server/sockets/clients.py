@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.accounts import session_ended
+from domain.sessions import Reason, public_reason
 from domain.wire.events import Event, SessionRevoked
 from handlers.access import Actor
 from server.engineio.socket import EngineSocket
@@ -42,6 +43,7 @@ class Client:
         "connections",
         "expires_at",
         "failures",
+        "fenced",
         "in_flight",
         "over_limit",
         "reading",
@@ -71,6 +73,8 @@ class Client:
         # Tokens of nobody that it has shown since it was last admitted.
         self.failures = 0
         self.in_flight = 0
+        # Of which events none is taken, and until when, by the monotonic clock: see ``Dispatcher``.
+        self.fenced: dict[str, float] = {}
         self.over_limit = 0
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0
@@ -139,14 +143,14 @@ class Registry:
                 del self._of_user[user_id]
                 self._gone(user_id)
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets (of one session only, if named), with the reason sent first.
 
         What is about to be connected is refused: a client without an answer would only try again.
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
-                client.send_event(SessionRevoked(reason=reason))
+                client.send_event(SessionRevoked(reason=public_reason(reason)))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
                 client.socket.close()

@@ -9,6 +9,7 @@ from typing import Any
 import socketio
 
 from domain.errors import Code, DomainError
+from domain.wire.events import ConnectionFault
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
@@ -69,6 +70,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.handlers.clear()
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
+        self.eio.on_too_large = self._too_large
         self.eio.on_close = self._closed
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -123,6 +125,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         except BadPacket:
             self.bad_packets += 1
             socket.close()
+
+    @staticmethod
+    def _too_large(socket: EngineSocket) -> None:
+        client: Client = socket.context
+        message = f"A message has at most {MAX_PAYLOAD_BYTES} bytes; the connection is closed."
+        client.send_event(ConnectionFault(code=Code.PAYLOAD_TOO_LARGE, message=message))
 
     def _packet(self, client: Client, packet: Packet) -> None:
         kind, namespace = packet.kind, packet.namespace

@@ -31,6 +31,13 @@ SCHEMA = CollectionSchema(
             unique=True,
             partialFilterExpression={"clientMessageId": {"$exists": True}},
         ),
+        # Of changes whose command had a key.
+        IndexModel(
+            [("conversationId", ASCENDING), ("senderId", ASCENDING), ("commandKey", ASCENDING)],
+            name="command",
+            unique=True,
+            partialFilterExpression={"commandKey": {"$exists": True}},
+        ),
         IndexModel([("conversationId", ASCENDING), ("seq", ASCENDING)], name="sequencer", unique=True),
         IndexModel(
             [("conversationId", ASCENDING), ("seq", ASCENDING)],
@@ -200,6 +207,8 @@ def change_document(change: Change) -> Document:
         document["emoji"], document["remove"] = change.emoji, change.remove
     if change.client_message_id is not None:
         document["clientMessageId"] = change.client_message_id
+    if change.command_key is not None:
+        document["commandKey"] = change.command_key
     if change.digest is not None:
         document["digest"] = change.digest
     return document
@@ -217,6 +226,7 @@ def change_record(document: Document) -> Change:
         emoji=document.get("emoji"),
         remove=document.get("remove", False),
         client_message_id=document.get("clientMessageId"),
+        command_key=document.get("commandKey"),
         digest=document.get("digest"),
         created_at=document["createdAt"],
     )

@@ -112,14 +112,12 @@ class LogReader:
         }
         return await self._messages.find_one(key, {"_id": 1}) is not None
 
-    async def change_under(self, conversation_id: str, sender_id: str, client_message_id: str) -> Change | None:
+    async def change_under(self, conversation_id: str, sender_id: str, command_key: str) -> Change | None:
         """The change that the sender made under a key."""
-        key = {
-            "conversationId": ObjectId(conversation_id),
-            "senderId": ObjectId(sender_id),
-            "clientMessageId": client_message_id,
-        }
-        found = await self._messages.find_one(key)
+        sent = {"conversationId": ObjectId(conversation_id), "senderId": ObjectId(sender_id)}
+        # Earlier versions kept it in the other field.
+        fields = ("commandKey", "clientMessageId")
+        found = await self._messages.find_one({"$or": [{**sent, field: command_key} for field in fields]})
         return change_record(found) if found and "change" in found else None
 
     async def messages(

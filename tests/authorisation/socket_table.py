@@ -42,6 +42,9 @@ def clients_token(world: World, who: Asker) -> Data:
 
 _MESSAGE = ("messageId", World.message)
 _HERE = ("conversationId", World.in_conversation)
+# Until its first entry it is its opener's only.
+_OPENED = ("conversationId", World.opened)
+_TO_BEGIN = ("conversationId", World.opened_to_begin)
 
 CASES = (
     #                                                others  adm clt trn
@@ -64,6 +67,14 @@ CASES = (
     # Whom one may not see is told to be gone.
     socket("/conversations sync",                   "ok  ok  ok  ok  ok", says=cursors),
     socket("/conversations sync",                   "ok  ok  ok  ok  ok", says={"cursors": {}}),
+    #                                                others  adm clt trn
+    socket("/conversations conversation:mute",      "404 404 404 ok  404", _OPENED),
+    socket("/conversations message:send",           "404 404 404 ok  404", _TO_BEGIN, a_message),
+    socket("/conversations message:list",           "404 404 404 ok  404", _OPENED),
+    socket("/conversations message:search",         "404 404 404 ok  404", _OPENED, {"query": WORDS}),
+    socket("/conversations conversation:seen",      "404 404 404 ok  404", _OPENED, {"seq": 1}),
+    socket("/conversations conversation:delivered", "404 404 404 ok  404", _OPENED, {"seq": 1}),
+    socket("/conversations typing",                 "404 404 404 ok  404", _OPENED, {"active": True}),
     # Whom one may not see is left out of the answer: none of the outsiders' may name the client.
     socket("/presence presence:watch",              "ok  ok  ok  ok  ok", says=the_client),
     socket("/presence presence:unwatch",            "ok  ok  ok  ok  ok", says=the_client),

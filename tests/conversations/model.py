@@ -169,6 +169,11 @@ class Talk:
         assert {name: conversation[name] for name in expected} == expected
         assert people == self.marks
 
+    def check_introduction(self, conversation: Data) -> None:
+        """What both are told of the talk before its first entry."""
+        unspoken = Talk(self.id, self.members, self.opened_at)
+        unspoken.check_view(self.members[0], conversation)
+
     def check_sync(self, user: str, told: Data, cursor: int | None, limit: int) -> int:
         """One conversation of an answer of ``sync``; answers how many entries count towards its limit."""
         self.check_view(user, told["conversation"])

@@ -15,8 +15,8 @@ from handlers.context import SYNCS_AT_ONCE, SYNCS_OF_ONE_USER, no_turn
 from handlers.messages import sync as syncing
 from server.app import utc_now
 from store.command_budget import Budget, within
-from store.concurrency import FairLimiter
 from store.database import Database
+from store.fair_limiter import FairLimiter
 from tests.conversations.counting import CountedDatabase
 from tests.conversations.services import OneNodeService
 from tests.harness.databases import named
@@ -44,7 +44,8 @@ async def _talks(node: OneNodeService, count: int, messages: int) -> tuple[Perso
     ids = []
     for _ in range(count):
         client = await node.people.make("client")
-        opened = await node.store.conversations.open(client.id, trainer.id, at)
+        await node.store.conversations.open(client.id, trainer.id, at)
+        opened = await node.store.conversations.open(trainer.id, client.id, at)
         ids.append(opened.membership.conversation_id)
         for number in range(messages):
             await node.device(client).send(ids[-1], f"{number}", f"{number}")
@@ -123,7 +124,7 @@ async def test_the_more_wait_the_later_they_are_asked_to_come_back() -> None:
 
     waiting = [asyncio.create_task(work(str(number))) for number in range(SYNCS_AT_ONCE)]
     await asyncio.sleep(0)
-    limiter._turn_seconds = 0.1
+    limiter._queue._turn_seconds = 0.1
     assert await refused() == 1000
     waiting += [asyncio.create_task(work(str(number))) for number in range(400)]
     assert 5_000 <= await refused() <= 10_200

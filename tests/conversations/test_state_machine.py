@@ -46,6 +46,7 @@ class World:
         self.people = {person.id: person for person in (client, *trainers)}
         for trainer in trainers:
             opened = await self.caller(0, client.id).do("conversation:open", {"userId": trainer.id})
+            await self.caller(1, trainer.id).do("conversation:open", {"userId": client.id})
             self.talks.append(Talk(opened["conversation"]["id"], (client.id, trainer.id), self.at))
             self.time += timedelta(milliseconds=1)
         self.listening = {user: Replica(user) for user in self.people}
@@ -105,13 +106,13 @@ class World:
             said.id = said.id or answer["data"]["message"]["id"]
             assert answer["data"]["message"] == talk.wire(said)
         expected = _events(talk) if fresh else []
-        for member, received in self._received(talk, node).items():
+        for received in self._received(talk, node).values():
             assert [(name, event) for name, event in received if name in ENTRY_EVENTS] == expected
             introductions = [event["conversation"] for name, event in received if name == "conversation:new"]
             assert len(received) == len(expected) + len(introductions)
             assert len(introductions) == int(fresh and talk.head == 1)
             for conversation in introductions:
-                talk.check_view(member, conversation)
+                talk.check_introduction(conversation)
 
     async def mark(self, node: int, talk: Talk, user: str, kind: str, seq: int) -> None:
         await self.caller(node, user).do(f"conversation:{kind}", {"conversationId": talk.id, "seq": seq})

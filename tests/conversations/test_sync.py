@@ -18,7 +18,9 @@ async def _talks(messaging: ConversationService, *messages: int) -> tuple[Caller
     ids = []
     for count in messages:
         client = await messaging.people.make("client")
-        opened = await messaging.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
+        at = whole_milliseconds(utc_now())
+        await messaging.store.conversations.open(client.id, trainer.id, at)
+        opened = await messaging.store.conversations.open(trainer.id, client.id, at)
         ids.append(opened.membership.conversation_id)
         device = messaging.device(client)
         await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
@@ -164,7 +166,7 @@ async def test_more_than_a_hundred_that_are_not_named(messaging: ConversationSer
     trainer = await messaging.people.make("trainer")
     clients = [messaging.store.users.new_id() for _ in range(130)]
     at = whole_milliseconds(utc_now())
-    await asyncio.gather(*(messaging.store.conversations.open(client, trainer.id, at) for client in clients))
+    await asyncio.gather(*(messaging.store.conversations.open(trainer.id, client, at) for client in clients))
     device, cursors, sizes, more = messaging.device(trainer), dict[str, int](), list[int](), True
     while more:
         answer = await device.do("sync", {"cursors": cursors})
