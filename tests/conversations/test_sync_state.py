@@ -40,7 +40,9 @@ async def _talks(messaging: ConversationService, *messages: int, text: str = "he
     ids = []
     for count in messages:
         client = await messaging.people.make("client")
-        opened = await messaging.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
+        # One without an entry is its opener's.
+        opener, other = (client.id, trainer.id) if count else (trainer.id, client.id)
+        opened = await messaging.store.conversations.open(opener, other, whole_milliseconds(utc_now()))
         conversation = opened.membership.conversation_id
         ids.append(conversation)
         documents = [
