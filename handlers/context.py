@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
 from domain.sessions import Reason
 from domain.times import whole_milliseconds
+from domain.wire.limits import Limits
 from handlers.documents import Documents
 from handlers.jobs import WakeUps
-from store.concurrency import FairLimiter, SingleFlight
+from store.concurrency import SingleFlight
+from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def no_turn(seconds: float) -> DomainError:
 
 
 def no_spool_room() -> DomainError:
-    return DomainError(Code.RATE_LIMITED, "Too much is being uploaded; wait a little.", retry_after_ms=10_000)
+    return rate_limited("Too much is being uploaded", 10_000)
 
 
 class Publisher(Protocol):
@@ -85,8 +87,8 @@ class Passwords(Protocol):
 class Tokens(Protocol):
     """Access tokens."""
 
-    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
-        """A signed access token and its lifetime in seconds."""
+    def issue(self, user: User, session_id: str, now: datetime, generation: int = 0) -> tuple[str, int]:
+        """A signed access token and its lifetime in seconds; ``generation``: of the refresh token beside it."""
 
 
 class Secrets(Protocol):
@@ -295,6 +297,8 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    # Looked up in a thread; the root gives its own, made once.
+    limits: Callable[[], Limits]
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

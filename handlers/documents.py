@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from store import command_budget
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 Write = Callable[[], Awaitable[bytes]]
 

@@ -12,7 +12,7 @@ from domain.networks import network_of
 from domain.wire import codec
 from handlers.access import Actor, Visitor
 from rest.answering import answered_in_time
-from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, require_room, take, take_for
+from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store.command_budget import Budget
@@ -28,15 +28,19 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
     async def answer(request: web.Request, budget: Budget) -> web.Response:
         anybody = route.public and not (route.optional_auth and "Authorization" in request.headers)
         caller = await caller_of(request, services, public=anybody)
-        await take(services.limiter, route.rate, caller)
+        counting = Counting(services.limiter, request, caller)
+        await counting.begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
-        email = getattr(command, "email", None)
-        if email is not None:
-            await take(services.limiter, route.rate, caller, email)
+        await counting.count(route.rate, getattr(command, "email", None))
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
-        result = await route.handler(services.context, caller, command)
+        try:
+            result = await route.handler(services.context, caller, command)
+        except DomainError as error:
+            if error.code is Code.VALIDATION_FAILED:
+                await counting.give_back()
+            raise
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if result is None or route.answer is None:
             return web.Response(status=204)
@@ -61,9 +65,11 @@ async def caller_of(request: web.Request, services: Services, *, public: bool) -
     before anything is counted."""
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
     address = services.client_address(request.remote, forwarded)
+    visitor = Visitor(address, request.headers.get("User-Agent", "")[:_AGENT_CHARACTERS])
+    counting = Counting(services.limiter, request, visitor)
     if public:
-        return Visitor(address, request.headers.get("User-Agent", "")[:_AGENT_CHARACTERS])
-    visitor = Visitor(address)
+        await counting.take(VISITORS)
+        return visitor
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise unauthenticated()
@@ -72,14 +78,14 @@ async def caller_of(request: web.Request, services: Services, *, public: bool) -
     except DomainError as error:
         # Every client's token expires.
         if error.code is not Code.TOKEN_EXPIRED:
-            await take(services.limiter, FAILED_TOKENS, visitor)
+            await counting.take(FAILED_TOKENS)
         raise
-    await require_room(services.limiter, FAILED_SESSION, claims.session_id)
-    await take(services.limiter, ADDRESS, visitor)
+    await counting.require_room(FAILED_SESSION, claims.session_id)
+    await counting.take(ADDRESS)
     try:
         return await services.authenticator.actor(claims, address)
     except DomainError as error:
         # A database that is away is nobody's fault.
         if error.code is not Code.UNAVAILABLE:
-            await take_for(services.limiter, FAILED_SESSION, claims.session_id)
+            await counting.take(FAILED_SESSION, claims.session_id)
         raise

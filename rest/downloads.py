@@ -16,11 +16,12 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from domain.files import StoredFile
+from domain.networks import network_of
 from handlers.access import Actor, Visitor
 from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
-from rest.limits import take
+from rest.limits import Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
@@ -37,10 +38,11 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
 
     async def answer(request: web.Request, budget: Budget) -> web.StreamResponse:
         caller = await caller_of(request, services, public=route.public)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
+        budget.network = network_of(caller.address)
         document: Document = await route.handler(services.context, caller, command)
         etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
@@ -111,7 +113,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def find(request: web.Request, _: Budget) -> tuple[Actor | Visitor, StoredFile, dict[str, str]]:
         signed = "signature" in request.query
         caller: Actor | Visitor = await caller_of(request, services, public=signed)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         command = await parser.parse(request)
         file: StoredFile = await route.handler(services.context, caller, command)
         caching = _caching(command.expires if signed else None, services.context.clock())
@@ -120,7 +122,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller, file, headers = await answered_in_time(Budget(), partial(find, request))
         # As long as its reader needs; each step of ours is bounded.
-        with command_budget.within(stream_budget(owner_of(caller), bulk=True)):
+        with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address), bulk=True)):
             return await _answer(request, services, file, headers)
 
     return handle

@@ -11,9 +11,12 @@ from aiohttp import web
 
 from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
+from rest.published_limits import published
 from rest.route import Services
+from rest.routes import ROWS
 from server import draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
@@ -36,6 +39,7 @@ from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Choices, Presence
+from server.published_limits import socket_limits
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
 from server.revocation.freshness import Freshness
@@ -107,11 +111,14 @@ class Node:
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
+        self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
+        self._limits: Limits | None = None
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock, self.freshness.confirm)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
         # Behind proxies an address is one of them, and they have limits of their own.
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
+        self._connections_per_address = most
         self.http = HttpConnections(most)
         self.app, operations = self._make_apps()
         shared = self.peers is not None
@@ -141,7 +148,9 @@ class Node:
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
         self.typing = TypingIndicators(self.publisher, lambda user_id: self.presence.hides(user_id))
-        self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
+        self._sockets_per_user = max(1, int(SOCKETS_PER_USER * scale))
+        self._sockets_per_address = max(1, int(SOCKETS_PER_ADDRESS * scale))
+        self.registry = Registry(self._sockets_per_user, gone=self.typing.leave)
         self.audience = audience = WatchingConnections(self.freshness)
         self.membership = Membership(self.bus.redis)
         self.presence = Presence(
@@ -170,6 +179,7 @@ class Node:
             files=files,
             pictures=self.pictures,
             clock=clock,
+            limits=self._published_limits,
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         buckets = Buckets(scale)
@@ -177,8 +187,8 @@ class Node:
             self.authenticator, self.registry, self.rooms, buckets, clock, attendance, self.room_subscriptions,
             lambda: self.prepared,
         )
-        own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
-        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets, self.freshness)
+        self._own_rows = (SocketRow("auth:refresh", RenewToken, admission.renew),)
+        self.dispatcher = Dispatcher(self.context, NAMESPACES, self._own_rows, buckets, self.freshness)
         workers = {} if self.peers is None else {"mark": self.peers.mark, "forward": self.peers.forward}
         self.gateway = Gateway(
             self.rooms,
@@ -189,7 +199,7 @@ class Node:
             namespaces=NAMESPACE_NAMES,
             origins="*" if "*" in settings.allowed_origins else list(settings.allowed_origins),
             client_address=self._address_of,
-            max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
+            max_sockets_per_address=self._sockets_per_address,
             **workers,
         )
 
@@ -210,7 +220,7 @@ class Node:
         services = Services(
             context=self.context,
             authenticator=self.authenticator,
-            limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
+            limiter=self.limiter,
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
@@ -241,6 +251,17 @@ class Node:
 
     def _has_watchers(self, room: str) -> bool:
         return bool(self.room_members.of(BOOKINGS, room))
+
+    def _published_limits(self) -> Limits:
+        if self._limits is None:
+            counts = [("socketsOfUser", self._sockets_per_user, "sockets of a user, on one node")]
+            counts += [("socketsOfNetwork", self._sockets_per_address, "sockets of a network, on one node")]
+            if self._connections_per_address is not None:
+                counts += [("connectionsOfNetwork", self._connections_per_address, "HTTP connections of a network")]
+            bounds = [Bound(name=name, most=most, unit="items", description=said) for name, most, said in counts]
+            sockets = socket_limits(NAMESPACES, self._own_rows, self.settings.rate_limit_scale, bounds)
+            self._limits = published(ROWS, self.limiter, sockets)
+        return self._limits
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from domain.networks import LOOPBACK
 from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
@@ -76,6 +77,7 @@ class Settings:
     data_dir: Path
     jwt_secret: str = field(repr=False)
     allowed_origins: tuple[str, ...]
+    """In development with ``LOOPBACK``, any origin of the machine itself."""
     trusted_proxies: int
     """How many proxies of ours are before the server; that many entries of X-Forwarded-For are believed."""
     rate_limit_scale: float
@@ -124,7 +126,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         redis_url=read.url("REDIS_URL", _URL_SCHEMES["REDIS_URL"]),
         data_dir=data_dir,
         jwt_secret=read.text("JWT_SECRET") or "",
-        allowed_origins=read.origins("ALLOWED_ORIGINS") or (f"http://127.0.0.1:{port}", f"http://localhost:{port}"),
+        allowed_origins=read.origins("ALLOWED_ORIGINS") + (() if production else (LOOPBACK,)),
         trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 16),
         rate_limit_scale=read.positive("RATE_LIMIT_SCALE", 1.0),
         sandbox_port=read.integer("SANDBOX_PORT", 8081, 0, 65535),

@@ -60,6 +60,14 @@ class ConversationDelivered(Event, frozen=True, kw_only=True):
     seq: int
 
 
+class ConversationMuted(Event, frozen=True, kw_only=True):
+    """To the devices of whoever muted it, or, with null, unmuted it."""
+
+    name: ClassVar[str] = "conversation:muted"
+    conversation_id: str
+    muted_until: str | None
+
+
 class TypingChanged(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "typing"
     conversation_id: str

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from domain import urls
 from domain.catalogue import Certificate
 from domain.errors import not_found
 from domain.times import to_wire
@@ -42,8 +43,8 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
         service_images=tuple(context.files.signed(one) for one in profile.service_images),
         studio_address=profile.studio_address,
         studio_zip_code=profile.studio_zip_code,
-        instagram_url=profile.instagram_url,
-        website_url=profile.website_url,
+        instagram_url=urls.shown(profile.instagram_url),
+        website_url=urls.shown(profile.website_url),
         time_zone=profile.time_zone,
         certificates=tuple(certificate_answer(context, one, private=private) for one in certificates),
         updated_at=to_wire(profile.updated_at),

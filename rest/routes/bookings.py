@@ -26,7 +26,7 @@ ROWS = (
         "GET",
         "/bookings",
         queries.list_bookings,
-        "One's own bookings, the earliest start first",
+        "One's own bookings, the earliest start first, or what changed of them",
         command=wire.ListBookings,
         answer=wire.BookingPage,
         bulky=True,

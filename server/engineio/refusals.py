@@ -70,7 +70,7 @@ def too_large(most: int) -> Refusal:
 
 
 def too_many() -> Refusal:
-    return Refusal(429, 4, "Too many connections", {"Retry-After": "10"})
+    return Refusal(429, 4, "Too many connections; try again in 10 seconds.", {"Retry-After": "10"})
 
 
 def shutting_down() -> Refusal:

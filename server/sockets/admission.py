@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
@@ -34,11 +34,11 @@ log = structlog.get_logger("sockets")
 # CONTRACT.md: the server asks for a new token one minute before the old one ends.
 ASK_BEFORE = timedelta(minutes=1)
 # Of one address, with tokens that we signed: each costs two look-ups.
-_CONNECTS = Rate(50, 1000)
+CONNECTS = Rate(50, 1000)
 # Of one address: tokens that nobody signed, namespaces that there are not. They keep nobody out whose token is good.
-_FAILED_TOKENS = Rate(10, 600)
+FAILED_TOKENS = Rate(10, 600)
 # Of one session: signed, and good for nothing after two look-ups.
-_FAILED_SESSION = Rate(1, 60)
+FAILED_SESSION = Rate(1, 60)
 # Beyond its address's limit a socket that failed so often is refused without a look at its token.
 _PATIENCE = 8
 # Of a connection's id, which nobody can guess; as many as python-engineio takes.
@@ -104,7 +104,7 @@ class Admission:
             return unavailable()
         if client.failures < _PATIENCE:
             return None
-        return _limited(self._buckets.wait(("FAILED", client.socket.network), _FAILED_TOKENS))
+        return _limited(self._buckets.wait(("FAILED", client.socket.network), FAILED_TOKENS))
 
     def failed(self, client: Client, error: DomainError) -> DomainError:
         """Count what costs nobody a read against the address; what to answer."""
@@ -112,7 +112,7 @@ class Admission:
         # Every client's token expires, and is shown for each namespace.
         if error.code is Code.TOKEN_EXPIRED and client.failures <= _PATIENCE:
             return error
-        return _limited(self._buckets.take(("FAILED", client.socket.network), _FAILED_TOKENS)) or error
+        return _limited(self._buckets.take(("FAILED", client.socket.network), FAILED_TOKENS)) or error
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or answer why not."""
@@ -170,14 +170,14 @@ class Admission:
             claims = self._authenticator.claims(token)
         except DomainError as error:
             raise self.failed(client, error) from None
-        wait = self._buckets.wait(("FAILED", claims.session_id), _FAILED_SESSION)
-        wait = wait or self._buckets.take(("CONNECT", client.socket.network), _CONNECTS)
+        wait = self._buckets.wait(("FAILED", claims.session_id), FAILED_SESSION)
+        wait = wait or self._buckets.take(("CONNECT", client.socket.network), CONNECTS)
         if (limited := _limited(wait)) is not None:
             raise limited
         if client.user_id is not None and client.user_id != claims.user_id:
             raise DomainError(Code.FORBIDDEN, "This connection belongs to another user.")
         if not self._registry.add(client, claims.user_id):
-            raise DomainError(Code.RATE_LIMITED, "Too many connections of one user.", retry_after_ms=10_000)
+            raise rate_limited("Too many connections of one user", 10_000)
         client.checking.append(claims.session_id)
         try:
             if entered is None:
@@ -197,7 +197,7 @@ class Admission:
         except DomainError as error:
             # A database that is away is nobody's fault.
             if error.code is not Code.UNAVAILABLE:
-                self._buckets.take(("FAILED", claims.session_id), _FAILED_SESSION)
+                self._buckets.take(("FAILED", claims.session_id), FAILED_SESSION)
             raise
 
     @staticmethod
@@ -251,9 +251,7 @@ class Admission:
 
 
 def _limited(wait: int) -> DomainError | None:
-    if not wait:
-        return None
-    return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
+    return rate_limited("Too many connections", wait) if wait else None
 
 
 def _expiring(at: datetime) -> AuthExpiring:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.wire import codec
 from domain.wire.base import Command
 from handlers.context import Context
@@ -30,7 +30,7 @@ log = structlog.get_logger("sockets")
 MAX_IN_FLIGHT = 256
 RESUME_BELOW = 128
 # All devices behind one address together, whatever they ask.
-_ADDRESS = Rate(500, 2000)
+OF_NETWORK = Rate(500, 2000)
 # So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
 MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
@@ -40,7 +40,7 @@ FENCE_SECONDS = 10.0
 _BEHIND_MS = 100
 # The name of all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
-_UNNAMED_RATE = Rate(50, 500)
+UNNAMED_RATE = Rate(50, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ class Dispatcher:
         if client.in_flight == MAX_IN_FLIGHT:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
-        work = _Command(client, connection, row, command, ack_id, Budget(connection.actor.user_id))
+        budget = Budget(connection.actor.user_id, client.socket.network)
+        work = _Command(client, connection, row, command, ack_id, budget)
         task = self._loop.create_task(self._run(work))
         self._at_work[task] = work
         task.add_done_callback(self._at_work.pop)
@@ -124,7 +125,7 @@ class Dispatcher:
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
         try:
-            self._limit(client, UNNAMED, _UNNAMED_RATE)
+            self._limit(client, UNNAMED, UNNAMED_RATE)
         except DomainError as limited:
             error = limited
         self._answer_refused(client, namespace, ack_id, UNNAMED, error)
@@ -180,16 +181,16 @@ class Dispatcher:
         if client.fenced and self._is_fenced(client, row.event):
             network = client.socket.network
             who = client.user_id or network
-            wait = self._buckets.wait((who, row.event), row.rate) or self._buckets.wait(network, _ADDRESS)
-            raise _too_many(wait or _BEHIND_MS)
+            wait = self._buckets.wait((who, row.event), row.rate) or self._buckets.wait(network, OF_NETWORK)
+            raise rate_limited("Too many requests", wait or _BEHIND_MS)
         self._limit(client, row.event, row.rate)
 
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         network = client.socket.network
         who = client.user_id or network
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, _ADDRESS)
+        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
         if wait:
-            raise _too_many(wait)
+            raise rate_limited("Too many requests", wait)
 
     @staticmethod
     def _is_fenced(client: Client, event: str) -> bool:
@@ -274,10 +275,6 @@ class Dispatcher:
 
     def _count(self, event: str, code: str) -> None:
         self.outcomes[event, code] += 1
-
-
-def _too_many(wait: int) -> DomainError:
-    return DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
 
 
 INTERNAL = DomainError(Code.INTERNAL, "Something went wrong on our side.")

@@ -10,7 +10,7 @@ from handlers import presence
 from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
-from handlers.messages import conversations, search, sync
+from handlers.messages import conversations, history, search, sync
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
@@ -33,16 +33,21 @@ _SENDING = Rate(20, 100)
 _RECEIPTS = Rate(30, 200)
 # A call takes a bounded time of the database; ten of them lead through a hundred thousand messages.
 _SEARCHING = Rate(2, 20)
+# They read something of every conversation.
+_OVER_ALL = Rate(1, 20)
 
 CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("conversation:open", conversation_commands.OpenConversation, conversations.open_conversation),
     Row("conversation:list", conversation_commands.ListConversations, conversations.list_conversations, bulky=True),
     Row("conversation:mute", conversation_commands.MuteConversation, conversations.mute_conversation),
+    Row("conversation:unread", conversation_commands.CountUnread, conversations.count_unread, _OVER_ALL, bulky=True),
+    Row("conversation:seen-all", conversation_commands.MarkAllSeen, conversations.mark_all_seen, _OVER_ALL, bulky=True),
     Row("message:send", conversation_commands.SendMessage, messages.send_message, _SENDING),
     Row("message:edit", conversation_commands.EditMessage, messages.edit_message),
     Row("message:delete", conversation_commands.DeleteMessage, messages.delete_message),
     Row("message:react", conversation_commands.ReactToMessage, messages.react_to_message),
-    Row("message:list", conversation_commands.ListMessages, sync.list_messages, bulky=True),
+    Row("message:list", conversation_commands.ListMessages, history.list_messages, bulky=True),
+    Row("message:get", conversation_commands.GetMessage, history.get_message),
     Row("message:search", conversation_commands.SearchMessages, search.search_messages, _SEARCHING, bulky=True),
     Row("conversation:seen", conversation_commands.MarkSeen, conversations.mark_seen, _RECEIPTS),
     Row("conversation:delivered", conversation_commands.MarkDelivered, conversations.mark_delivered, _RECEIPTS),

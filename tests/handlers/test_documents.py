@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.context import no_turn
 from handlers.documents import Documents
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 
 class Written:

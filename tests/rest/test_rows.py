@@ -66,6 +66,15 @@ class Unlimited:
     async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
         return 0.0
 
+    async def left(self, name: str, key: str, amount: int, seconds: int) -> tuple[int, float]:
+        return amount, 0.0
+
+    async def give_back(self, name: str, key: str, amount: int, seconds: int) -> None:
+        pass
+
+    def scaled(self, amount: int) -> int:
+        return amount
+
 
 class Nobody:
     def claims(self, token: str) -> object:

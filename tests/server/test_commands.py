@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ PASSWORD = "a long enough password"
 async def test_help_names_the_commands(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "--help")
     assert code == 0
-    for name in ("serve", "create-superadmin", "seed-load"):
+    for name in ("serve", "create-superadmin", "seed-demo", "seed-load"):
         assert name in out
 
 
@@ -144,6 +145,59 @@ async def test_seed_load_with_nonsense(tmp_path: Path) -> None:
         code, _, err = await run(tmp_path, "seed-load", f"--pairs={pairs}", "--out", out)
         assert code == 2
         assert names in err and "Traceback" not in err
+
+
+async def test_seed_demo(tmp_path: Path, running: RunningNode, database_url: str, redis_url: str) -> None:
+    """What an app shows first is there; a second run adds nothing."""
+    urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
+    names = ("users", "messages", "sessionCategories", "sessionSubCategories", "files", "bookings", "conversations")
+    counts = []
+    for _ in range(2):
+        code, out, err = await run(tmp_path, "seed-demo", **urls)
+        assert code == 0, err
+        counts.append([await running.node.database.db[name].count_documents({}) for name in names])
+    assert counts[0] == counts[1]
+    assert min(counts[0]) >= 2
+    password = re.search(r"password (\S+):", out)
+    assert password is not None
+    emails = re.findall(r"^  (\S+@\S+)$", out, re.MULTILINE)
+    assert len(emails) == 9
+    async with aiohttp.ClientSession(running.url) as http:
+
+        async def get(path: str, token: str = "") -> Any:
+            async with http.get(path, headers={"Authorization": f"Bearer {token}"} if token else {}) as response:
+                assert response.status == 200, await response.text()
+                return await response.json() if "json" in response.content_type else await response.read()
+
+        tokens = {}
+        for email in emails:
+            body = {"email": email, "password": password[1]}
+            async with http.post("/v1/auth/login", json=body) as response:
+                assert response.status == 200
+                tokens[email.partition("@")[0]] = (await response.json())["accessToken"]
+        assert len((await get("/v1/categories"))["items"]) == 4
+        trainers = (await get("/v1/trainers?freeTrial=true"))["items"]
+        assert len(trainers) == 5
+        today = datetime.now(UTC).date()
+        for trainer in trainers:
+            assert (await get(trainer["profile_image"]))[:2] == b"\xff\xd8"
+            slots = await get(f"/v1/trainers/{trainer['id']}/slots?from={today}&to={today + timedelta(days=14)}")
+            assert slots["slots"]
+        bearer = {"Authorization": f"Bearer {tokens['ana']}"}
+        async with http.post("/v1/sync", json={"cursors": {}}, headers=bearer) as response:
+            conversations = {one["conversation"]["id"]: one for one in (await response.json())["conversations"]}
+        assert {one["conversation"]["unread"] > 0 for one in conversations.values()} == {True}
+        (booking,) = (await get("/v1/bookings", tokens["ana"]))["items"]
+        assert booking["status"] == "confirmed"
+        messages = [entry["message"] for entry in conversations[booking["conversationId"]]["entries"]]
+        assert {message["kind"] for message in messages} == {"text", "booking"}
+        assert [message for message in messages if message["imageUrls"]]
+
+
+async def test_seed_demo_is_for_development(tmp_path: Path) -> None:
+    code, _, err = await run(tmp_path, "seed-demo", **PRODUCTION)
+    assert code == 2
+    assert "development" in err
 
 
 async def test_commands_say_that_mongodb_does_not_answer(tmp_path: Path, redis_url: str) -> None:

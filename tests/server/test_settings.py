@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.networks import LOOPBACK
 from server.settings import Place, Settings, SettingsError, load
 
 # As good as random, yet the same in every test process: it is part of the tests' names.
@@ -44,7 +45,7 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert (settings.production, settings.host, settings.port, settings.workers) == (False, "127.0.0.1", 8080, 1)
     assert (settings.mongo_url, settings.redis_url, settings.smtp_url) == (None, None, None)
     assert (settings.stripe_secret_key, settings.stripe_api_base, settings.stripe_webhook_secrets) == (None, None, ())
-    assert settings.allowed_origins == ("http://127.0.0.1:8080", "http://localhost:8080")
+    assert settings.allowed_origins == (LOOPBACK,)
     assert (settings.trusted_proxies, settings.rate_limit_scale, settings.sandbox_port) == (0, 1.0, 8081)
     assert (settings.platform_fee_percent, settings.currency) == (Decimal(10), "usd")
 
@@ -83,6 +84,13 @@ def test_where_operators_ask(tmp_path: Path) -> None:
 )
 def test_a_place_as_this_machine_reaches_it(host: str, url: str) -> None:
     assert Place(host, 0, "PORT").url(9090) == url
+
+
+def test_loopback_origins_are_allowed_besides_in_development_only(tmp_path: Path) -> None:
+    one = development(tmp_path, ALLOWED_ORIGINS="https://app.example.com")
+    assert one.allowed_origins == ("https://app.example.com", LOOPBACK)
+    assert LOOPBACK not in load(PRODUCTION, None).allowed_origins
+    assert problems({**PRODUCTION, "ALLOWED_ORIGINS": LOOPBACK}) == ["ALLOWED_ORIGINS"]
 
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "ENVIRONMENT"])

@@ -28,7 +28,7 @@ async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterato
 
 
 async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(here, trainer) as near, watcher(there, trainer) as far:
         nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
@@ -51,7 +51,7 @@ async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
 
 
 async def test_the_most_present_device_counts(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with (
         watcher(there, trainer, client) as seeing,
@@ -69,7 +69,7 @@ async def test_the_most_present_device_counts(two: Fleet) -> None:
 
 
 async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with (
         watcher(here, trainer, client) as near,
@@ -96,7 +96,7 @@ async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None
 
 
 async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
-    client, trainer, conversation = await two.people.pair()
+    client, trainer, conversation = await two.people.pair(begun=True)
     here, there = two.urls
     async with (
         watcher(there, trainer, client) as seeing,
@@ -124,7 +124,7 @@ async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
 
 async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
     """The person's choice is kept with the account; Redis carries it only."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     first, second = (running.node for running in two.nodes)
     async with (
@@ -147,7 +147,7 @@ async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> Non
 
 
 async def test_flapping_is_silent(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(here, trainer, client) as seeing:
         for url in (here, there, here):
@@ -165,7 +165,7 @@ async def test_flapping_is_silent(two: Fleet) -> None:
 @pytest.mark.parametrize("status", ["invisible", pytest.param("away", marks=pytest.mark.verify)])
 async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None:
     """It is the session's: nobody sees a flash of somebody who is invisible, whichever node they come back to."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     seen = ["online", "offline"] if status == "invisible" else ["online", "away"]
     async with watcher(here, trainer, client) as near, watcher(there, trainer, client) as far:
@@ -192,7 +192,7 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
 
 
 async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
@@ -218,7 +218,7 @@ async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet)
 
 async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:
     """Who may see somebody may do so for as long as there is somebody: a shared conversation does not end."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing, watcher(here, client, trainer) as erased:
         await sees(seeing, client, "online")
@@ -244,7 +244,7 @@ async def grace_over(devices: Devices) -> None:
 
 
 async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing, device(there, client, (PRESENCE,)) as laptop:
         async with device(here, client, (CONVERSATIONS,)):
@@ -255,7 +255,7 @@ async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> Non
 
 
 async def test_outsiders_learn_nothing(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     outsider = await two.people.make("trainer")
     here, there = two.urls
     nowhere = "f" * 24
@@ -268,18 +268,24 @@ async def test_outsiders_learn_nothing(two: Fleet) -> None:
         await sees(seeing, client, "online", "offline")
         await watch(stranger, outsider)
         assert stranger.events(CHANGED) == []
-    # A conversation made later opens eyes.
-    async with device(there, outsider, (CONVERSATIONS, PRESENCE)) as met:
-        other = await two.people.make("client")
+    # A conversation that begins later opens eyes; to open one is not to begin it, whoever does.
+    other = await two.people.make("client")
+    async with (
+        device(there, outsider, (CONVERSATIONS, PRESENCE)) as met,
+        device(here, other, (CONVERSATIONS, PRESENCE)) as its,
+    ):
         assert await watch(met, other) == {}
-        await met.do("conversation:open", {"userId": other.id})
-        assert (await watch(met, other))[other.id]["status"] == "offline"
-        async with device(here, other, (PRESENCE,)):
-            await sees(met, other, "online")
+        conversation = (await met.do("conversation:open", {"userId": other.id}))["conversation"]["id"]
+        assert await watch(met, other) == await watch(its, outsider) == {}
+        await its.do("conversation:open", {"userId": outsider.id})
+        assert await watch(met, other) == await watch(its, outsider) == {}
+        await met.do("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": "hello"})
+        assert (await watch(its, outsider))[outsider.id]["status"] == "online"
+        assert (await watch(met, other))[other.id]["status"] == "online"
 
 
 async def test_unwatching_and_leaving_forget_everything(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     node = two.nodes[0].node
     async with watcher(here, trainer, client) as seeing, watcher(here, trainer, client, trainer) as other:
@@ -306,6 +312,9 @@ async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> Non
     for start in range(0, 1001, 100):
         batch = clients[start : start + 100]
         await asyncio.gather(*(store.conversations.open(trainer.id, client, now) for client in batch))
+    # As their first entries would have left them.
+    begun = {"$set": {"head": 1}}
+    await store.database.collection("conversations").update_many({"members": ObjectId(trainer.id)}, begun)
     async with watcher(two.urls[0], trainer) as phone:
 
         async def ask(*user_ids: str) -> int:
@@ -368,7 +377,7 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
 
 async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two: Fleet) -> None:
     """Their last change is still to be written: what becomes of a write whose answer a frozen process did not read."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     first, second = (running.node for running in two.nodes)
     async with watcher(two.urls[1], trainer, client) as seeing, device(two.urls[1], trainer):
         async with device(two.urls[0], client, (PRESENCE,)):

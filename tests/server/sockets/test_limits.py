@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 from domain.wire.events import BOOKINGS
 from server.app import utc_now
 from server.sockets import admission, dispatcher
+from server.sockets.namespaces import NAMESPACES
 from server.sockets.rows import ORDINARY, Rate
 from store.database import Database
 from tests.conversations.js_devices import js_devices
@@ -35,8 +36,11 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 1024.0
+        # What passes between two looks at it.
+        self.step = 0.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 
@@ -161,6 +165,25 @@ async def test_a_refused_event_is_taken_again_once_the_client_knows(limited: Lim
         assert ok(await answers(raw, "conversation:list", 5)) == 5
 
 
+async def test_what_is_published_is_what_holds(narrow: Limited) -> None:
+    person = await narrow.people.make()
+    async with aiohttp.ClientSession() as http, http.get(f"{narrow.url}/v1/limits") as answer:
+        said = (await answer.json())["sockets"]
+    events = {(one["namespace"], one["event"]): one for one in said["events"]}
+    rows = {(namespace, row.event) for namespace, ours in NAMESPACES.items() for row in ours}
+    assert set(events) == rows | {(namespace, "auth:refresh") for namespace in NAMESPACES}
+    one = events["/conversations", "conversation:list"]
+    assert one["rate"] == {"by": "user", "perSecond": 1, "burst": 4}
+    assert one["fields"]["limit"] == {"minimum": 1, "maximum": 100}
+    assert events["/conversations", "message:send"]["fields"]["text"] == {"maxLength": 4000}
+    assert {bound["name"]: bound["most"] for bound in said["bounds"]}["socketsOfUser"] == 2
+    assert said["rates"]["connects"] == {"by": "network", "perSecond": 5, "burst": 100}
+    async with admitted(narrow.url, person.token) as raw:
+        found = await answers(raw, "conversation:list", one["rate"]["burst"] + 1)
+        assert ok(found) == one["rate"]["burst"]
+        assert found[-1]["error"]["message"] == "Too many requests; try again in 1 second."
+
+
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
     person = await limited.people.make()
     async with admitted(limited.url, person.token) as raw:
@@ -178,7 +201,7 @@ async def test_a_scale_multiplies(narrow: Limited) -> None:
 
 
 async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 20))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 20))
     async with AsyncExitStack() as stack:
         peers = [
             await stack.enter_async_context(
@@ -249,7 +272,7 @@ async def test_sockets_of_one_ipv6_network(narrow: Limited) -> None:
 
 
 async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 15))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 15))
     people = [await limited.people.make() for _ in range(2)]
     async with (
         admitted(limited.url, people[0].token, address="2001:db8:1:1::1") as raw,
@@ -260,7 +283,7 @@ async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytes
 
 
 async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "_CONNECTS", Rate(0.1, 5))
+    monkeypatch.setattr(admission, "CONNECTS", Rate(0.1, 5))
     person = await limited.people.make()
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(5):
@@ -273,7 +296,7 @@ async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.Mon
 async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
     limited: Limited, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "_FAILED_TOKENS", Rate(0.1, 60))
+    monkeypatch.setattr(admission, "FAILED_TOKENS", Rate(0.1, 60))
     owner, elsewhere = await limited.people.make(), await limited.people.make()
     bad = owner.token[:-4] + "AAAA"
     async with AsyncExitStack() as stack:
