@@ -72,6 +72,7 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
             "until": '"2030-01-01T00:00:00.000Z"',
             "emoji": '"👍"',
             "note": '"x"',
+            "text": '"x"',
             "reason": '"x"',
             "seq": "1",
             "trainerId": json.dumps(trainer_id),
