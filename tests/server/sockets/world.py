@@ -73,7 +73,6 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
             "emoji": '"👍"',
             "text": '"x"',
             "note": '"x"',
-            "text": '"x"',
             "reason": '"x"',
             "seq": "1",
             "trainerId": json.dumps(trainer_id),
