@@ -144,9 +144,8 @@ async def test_a_head_has_so_many_bytes_whether_it_ends_or_not() -> None:
         # The next one on the same connection is counted anew, and bounded as well.
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + HEADER * fits + b"\r\n")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
-        for _ in range(20):
-            writer.write(HEADER)
-        _, told = problem_in(b"HTTP/1.1 431 x\r\n" + (await ended(reader)).partition(b"\r\n")[2])
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + HEADER * 20)
+        _, told = problem_in(await ended(reader))
         assert told["code"] == "head_too_large"
         writer.close()
 
@@ -171,10 +170,13 @@ async def test_large_bodies_and_many_requests_at_once_are_none_of_it() -> None:
         body = bytes(1_000_000)
         head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         reader, writer = await here.open(head[:40])
-        writer.write(head[40:] + body + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 5_000)
         async with asyncio.timeout(PATIENCE_SECONDS):
+            writer.write(head[40:] + body)
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
             assert await reader.readexactly(len(body)) == body
-            for _ in range(5_000):
+        writer.close()
+        reader, writer = await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3_000)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for _ in range(3_000):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.close()
