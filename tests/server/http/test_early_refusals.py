@@ -43,54 +43,53 @@ def problem_in(answer: bytes) -> tuple[dict[str, str], dict[str, Any]]:
     return headers, told
 
 
-@pytest.mark.parametrize(
-    ("request_bytes", "status", "code", "words"),
-    [
-        (b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed", "a path"),
-        (b"GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed", "a path that begins with a slash"),
-        (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400, "malformed", "HTTP/1.1"),
-        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed", "a Host header"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400, "malformed", "a name, a colon and a value"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400, "malformed", "a name, a colon and a value"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed", "Host is there once"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "malformed", "one whole number"),
-        (b"FETCH /v1/me HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method_not_allowed", "GET, HEAD, POST"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed", "plain HTTP"),
-        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431, "head_too_large", "8,190 bytes"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431, "head_too_large", "8,190 bytes"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, "head_too_large", "128 headers"),
-        *(
-            (path + header + b"Content-Length: 2\r\n\r\n{}", status, code, words)
-            for path in (LOGIN, POLL, b"PUT /nowhere HTTP/1.1\r\nHost: a\r\n")
-            for header, status, code, words in (
-                (b"Expect: x\r\n", 400, "malformed", "100-continue"),
-                (b"Content-Encoding: compress\r\n", 415, "unsupported_media", "gzip, deflate"),
-                (b"Content-Encoding: br\r\n", 415, "unsupported_media", "gzip, deflate"),
-            )
-        ),
-        (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
-    ],
-)  # fmt: skip
-async def test_it_is_told_what_would_be_right(
-    running: RunningNode, request_bytes: bytes, status: int, code: str, words: str
-) -> None:
-    reader, writer = await opened(running, request_bytes)
-    headers, told = problem_in(await ended(reader))
-    assert (told["status"], told["code"], told["type"]) == (status, code, f"urn:spotter:error:{code}")
-    assert words in told["detail"]
-    assert "allow" in headers or status != 405
-    assert headers.get("connection", "close") == "close"
-    writer.close()
+REFUSED: list[tuple[bytes, int, str, str]] = [
+    (b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed", "a path"),
+    (b"GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed", "a path that begins with a slash"),
+    (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400, "malformed", "HTTP/1.1"),
+    (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed", "a Host header"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400, "malformed", "a name, a colon and a value"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400, "malformed", "a name, a colon and a value"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed", "Host is there once"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "malformed", "one whole number"),
+    (b"FETCH /v1/me HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method_not_allowed", "GET, HEAD, POST"),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed", "plain HTTP"),
+    (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431, "head_too_large", "8,190 bytes"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431, "head_too_large", "8,190 bytes"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, "head_too_large", "128 headers"),
+    *(
+        (path + header + b"Content-Length: 2\r\n\r\n{}", status, code, words)
+        for path in (LOGIN, POLL, b"PUT /nowhere HTTP/1.1\r\nHost: a\r\n")
+        for header, status, code, words in (
+            (b"Expect: x\r\n", 400, "malformed", "100-continue"),
+            (b"Content-Encoding: compress\r\n", 415, "unsupported_media", "gzip, deflate"),
+            (b"Content-Encoding: br\r\n", 415, "unsupported_media", "gzip, deflate"),
+        )
+    ),
+    (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
+]
 
 
-@pytest.mark.parametrize("path", ["/socket.io/", "/socket.io/?EIO=4&transport=polling&sid=x", "/nowhere", "/v1/me"])
-async def test_no_answer_names_the_library(running: RunningNode, path: str) -> None:
-    reader, writer = await opened(running, f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
-    head = (await ended(reader)).partition(b"\r\n\r\n")[0].lower()
-    assert b"\r\nserver: spotter" in head
-    assert b"\r\nx-content-type-options: nosniff" in head
-    assert b"aiohttp" not in head
-    writer.close()
+async def test_it_is_told_what_would_be_right(running: RunningNode) -> None:
+    for request_bytes, status, code, words in REFUSED:
+        reader, writer = await opened(running, request_bytes)
+        headers, told = problem_in(await ended(reader))
+        assert (told["status"], told["code"]) == (status, code), request_bytes
+        assert told["type"] == f"urn:spotter:error:{code}"
+        assert words in told["detail"]
+        assert "allow" in headers or status != 405
+        assert headers.get("connection", "close") == "close"
+        writer.close()
+
+
+async def test_no_answer_names_the_library(running: RunningNode) -> None:
+    for path in ("/socket.io/", "/socket.io/?EIO=4&transport=polling&sid=x", "/nowhere", "/v1/me"):
+        reader, writer = await opened(running, f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        head = (await ended(reader)).partition(b"\r\n\r\n")[0].lower()
+        assert b"\r\nserver: spotter" in head
+        assert b"\r\nx-content-type-options: nosniff" in head
+        assert b"aiohttp" not in head
+        writer.close()
 
 
 # --- Expect: 100-continue ---
