@@ -262,7 +262,7 @@ def animation(image: Image.Image, kind: str, limits: Limits) -> bytes:
         how["compress_level"] = 6 if pixels <= _LARGE_PNG else 1
         # Each is whole: what was before it is not to be seen through it.
         how |= {"blend": PngImagePlugin.Blend.OP_SOURCE, "disposal": PngImagePlugin.Disposal.OP_NONE}
-    elif kind == "GIF" and any(frame.getextrema()[3][0] < 255 for frame in frames):
+    elif kind == "GIF" and any(frame.getchannel("A").getextrema() != (255, 255) for frame in frames):
         # Or what was before it is seen through it.
         how["disposal"] = 2
     elif kind == "WEBP":

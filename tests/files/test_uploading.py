@@ -98,7 +98,7 @@ TOO_LARGE = {
         "at most 1,000 frames of 50 megapixels (50,000,000 pixels) together are taken.",
     ),
     "an animation of too many pixels": (
-        samples.animation(103, "PNG", size=(700, 700)),
+        samples.gif_of(103, 700, 700),
         "The image has 103 frames of 700 x 700 pixels; "
         "at most 1,000 frames of 50 megapixels (50,000,000 pixels) together are taken.",
     ),
