@@ -186,9 +186,11 @@ def _field(name: str, schema: Schema, names: dict[str, str] | None = None) -> Sc
             done["format"] = meaning.format
         if meaning.example is not None:
             done["examples"] = [meaning.example]
+    if "propertyNames" in done:
+        done["propertyNames"] = {"type": "string", **done["propertyNames"]}
     for word in ("items", "additionalProperties", "propertyNames"):
         if isinstance(done.get(word), dict):
-            done[word] = _field(name, {"type": "string", **done[word]} if word == "propertyNames" else done[word], names)
+            done[word] = _field(name, done[word], names)
     if "anyOf" in done:
         done = _choice(done, [_field(name, choice, names) for choice in done["anyOf"]])
     if "pattern" in done:
@@ -222,7 +224,6 @@ def _ecma(pattern: str) -> str:
 
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 _ECMA = {r"\Z": "$", r"\"": '"'}
-
 
 _QUOTED = re.compile(r"``([^`]+)``")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")

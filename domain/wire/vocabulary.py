@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from domain.characters import LINE, LINES, MAYBE_BLANK_LINES
 from domain.wire import fields
+from domain.wire.bookings import FeedToken
 
 
 class Meaning(NamedTuple):
@@ -40,6 +41,7 @@ OF_PATTERN: dict[str, Meaning] = {
     _pattern(fields.Instant): Meaning("date-time", INSTANT),
     _pattern(fields.DateOrInstant): Meaning(None, _DATE),
     _pattern(fields.Phone): Meaning(None, "+49 30 1234567"),
+    _pattern(FeedToken): Meaning(None, "q3VxY0t2b1hYd0pLc1Rr"),
     _pattern(fields.Url): Meaning("uri", "https://example.com/ann"),
 }
 # Texts of people: what a name has no example for.
