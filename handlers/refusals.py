@@ -15,7 +15,7 @@ from handlers.bookings import commands as bookings
 from handlers.catalogue import bookmarks, categories, reviews, trainers
 from handlers.files import access, upload
 from handlers.messages import commands as messages
-from handlers.messages import conversations, history
+from handlers.messages import conversations, history, search
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 
@@ -95,6 +95,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     messages.edit_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     messages.delete_message: (Code.NOT_FOUND, Code.FORBIDDEN),
     messages.react_to_message: (Code.NOT_FOUND, Code.CONFLICT),
+    search.search_messages: (Code.NOT_FOUND,),
     history.list_messages: (Code.NOT_FOUND,),
     history.get_message: (Code.NOT_FOUND,),
     presence.watch: (Code.CONFLICT,),

@@ -223,7 +223,7 @@ def answer_of(handler: Callable[..., Any]) -> Any:
 
 def codes_of(row: Row | SocketRow) -> list[Code]:
     """What a command may be refused with."""
-    special = _SIGNING_IN if isinstance(row, SocketRow) else refusals_of(row.handler)
+    special = (*_SIGNING_IN, Code.FORBIDDEN) if isinstance(row, SocketRow) else refusals_of(row.handler)
     keyed = (Code.IDEMPOTENCY_CONFLICT,) if isinstance(row, Row) else ()
     return sorted({*_ANY, *special, *keyed}, key=list(Code).index)
 

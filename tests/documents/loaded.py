@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from rest.openapi import document as openapi
 from rest.routes import ROWS
@@ -14,7 +14,8 @@ from server.sockets.admission import Admission, RenewToken
 from server.sockets.dispatcher import SocketRow
 from server.sockets.namespaces import NAMESPACES
 
-OWN_ROWS = (SocketRow("auth:refresh", RenewToken, Admission.renew),)
+# Of a node it it is bound to its admission.
+OWN_ROWS = (SocketRow("auth:refresh", RenewToken, cast(Any, Admission.renew)),)
 
 OPENAPI: dict[str, Any] = json.loads(openapi(ROWS))
 ASYNCAPI: dict[str, Any] = json.loads(
