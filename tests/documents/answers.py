@@ -21,7 +21,9 @@ def assert_described(method: str, path: str, status: int, body: Any) -> None:
             _validator("openapi", content["schema"]["$ref"]).validate(body)
 
 
-def assert_acknowledgement_described(namespace: str, event: str, acknowledgement: Any) -> None:
+def assert_acknowledgement_described(command: str, acknowledgement: Any) -> None:
+    """``command``: namespace and event."""
+    namespace, event = command.split()
     operation = operation_of("receive", namespace, event)
     assert operation is not None
     message = resolved(ASYNCAPI, operation["reply"]["messages"][0]["$ref"])

@@ -14,7 +14,9 @@ from tests.harness.people import People, Person
 
 
 @pytest.fixture(scope="package")
-async def served(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningNode]:
+async def served(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningNode]:
     name = new_name()
     async with running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("node")) as node:
         yield node

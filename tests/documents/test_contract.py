@@ -72,7 +72,7 @@ async def ask(
         headers["Idempotency-Key"] = "a key"
     content: dict[str, Any] = {}
     if said is not None:
-        content = {"params": {name: "?" for name in said}} if method in ("GET", "DELETE") else {"json": said}
+        content = {"params": dict.fromkeys(said, "?")} if method in ("GET", "DELETE") else {"json": said}
     url = served.url + re.sub(r"\{\w+\}", ID, path)
     async with http.request(method, url, headers=headers, **content) as answer:
         return await answer.json() if answer.content_type == "application/problem+json" else {}

@@ -1,10 +1,12 @@
-"""Holds what a server of the tests answers against what the documents say of it: no code comes that is not described."""
+"""Holds what servers of the tests refuse and send against the documents: nothing comes that is not described."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pytest
 from aiohttp import web
 
 from domain.errors import Code, DomainError
@@ -27,6 +29,7 @@ undescribed: set[str] = set()
 def refusals_observed() -> Iterator[None]:
     """Of all servers in this process, while it lasts."""
     answered, counted = errors.problem, Dispatcher._count
+    patch = pytest.MonkeyPatch()
 
     def problem(error: DomainError, request: web.Request) -> web.Response:
         resource = request.match_info.route.resource
@@ -42,8 +45,19 @@ def refusals_observed() -> Iterator[None]:
             undescribed.add(f"{event}: {code}")
         counted(dispatcher, event, code)
 
-    errors.problem, Dispatcher._count = problem, count  # type: ignore[method-assign]
+    patch.setattr(errors, "problem", problem)
+    patch.setattr(Dispatcher, "_count", count)
     try:
         yield
     finally:
-        errors.problem, Dispatcher._count = answered, counted  # type: ignore[method-assign]
+        patch.undo()
+
+
+def event_received(namespace: str, event: str, data: Any) -> None:
+    # It takes some tenths of a second, which most test processes can do without.
+    from tests.documents.answers import assert_event_described
+
+    try:
+        assert_event_described(namespace, event, data)
+    except (AssertionError, ValueError) as error:
+        undescribed.add(f"{namespace} {event}: {error}")
