@@ -28,12 +28,12 @@ _DESCRIPTION = """Socket.IO 5 over Engine.IO 4 at `/socket.io/`, by WebSocket an
 
 Each channel is a namespace, connected with `auth: {token}`. A command is an event with one object and an
 acknowledgement, `{"ok": true, "data": …}` or `{"ok": false, "error": …}`; there is always one. Its name is the
-message's `name`; the same objects travel over HTTP, described by `/openapi.json` with the same schemas.
+message's `name`; any other event is acknowledged with `unknown_event`. The same objects travel over HTTP, described by
+`/openapi.json` with the same schemas.
 """
-# Any command; what its handler refuses with comes besides.
+# Of any command; what its handler refuses with comes besides.
 _ANY = (
-    Code.VALIDATION_FAILED, Code.MALFORMED, Code.UNAUTHENTICATED, Code.UNKNOWN_EVENT, Code.RATE_LIMITED, Code.INTERNAL,
-    Code.UNAVAILABLE,
+    Code.VALIDATION_FAILED, Code.MALFORMED, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE,
 )  # fmt: skip
 _SIGNING_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.ACCOUNT_BLOCKED)
 _CONNECTING = (*_SIGNING_IN, Code.MALFORMED, Code.NOT_FOUND, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL)
@@ -128,9 +128,10 @@ class _Writer:
         )
         connected = self.schemas.add("Connected", _CONNECTED)
         self._message(channel, "connected", "connect", "The namespace is connected", connected)
-        codes = {"data": {"properties": {"code": {"enum": list(_CONNECTING)}}}}
+        codes = {"data": {"properties": {"code": _one_of(_CONNECTING)}}}
         error = {"allOf": [self.schemas.of(ConnectError)], "properties": codes}
-        self._message(channel, "connectError", "connect_error", "It is not", error, described=_told(_CONNECTING))
+        summary = "The namespace is not connected"
+        self._message(channel, "connectError", "connect_error", summary, error, described=_told(_CONNECTING))
         self._operation(channel, "connect", "receive", "Connect the namespace", ["connect"])
         self.operations[f"{channel}.connect"]["reply"] = self._reply(channel, ["connected", "connectError"])
 
@@ -155,7 +156,7 @@ class _Writer:
             operation |= {"x-rate-limit": msgspec.to_builtins(rate), "description": told}
 
     def _acknowledgement(self, data: Schema, codes: Sequence[Code]) -> Schema:
-        error = {"allOf": [self.schemas.of(CommandError)], "properties": {"code": {"enum": list(codes)}}}
+        error = {"allOf": [self.schemas.of(CommandError)], "properties": {"code": _one_of(codes)}}
         return {
             "oneOf": [
                 {
@@ -226,6 +227,10 @@ def codes_of(row: Row | SocketRow) -> list[Code]:
     special = (*_SIGNING_IN, Code.FORBIDDEN) if isinstance(row, SocketRow) else refusals_of(row.handler)
     keyed = (Code.IDEMPOTENCY_CONFLICT,) if isinstance(row, Row) else ()
     return sorted({*_ANY, *special, *keyed}, key=list(Code).index)
+
+
+def _one_of(codes: Sequence[Code]) -> Schema:
+    return {"type": "string", "enum": list(codes)}
 
 
 def _told(codes: Sequence[Code]) -> str:

@@ -118,6 +118,19 @@ def test_examples_fit() -> None:
             assert jsonschema_rs.Draft202012Validator(schema).is_valid(example["payload"]), name
 
 
+def test_enumerations_have_a_type() -> None:
+    def look(node: Any) -> None:
+        if isinstance(node, list):
+            for one in node:
+                look(one)
+        if isinstance(node, dict):
+            assert node.get("type") == "string" or not isinstance(node.get("enum"), list)
+            for value in node.values():
+                look(value)
+
+    look(ASYNCAPI)
+
+
 def test_descriptions_are_in_the_words_of_the_wire() -> None:
     known = names_on_the_wire(ASYNCAPI)
     for text in descriptions(ASYNCAPI):
