@@ -89,6 +89,9 @@ _EXAMPLES: dict[str, Any] = {
     "comment": "A very good session.",
     "note": "My knee hurts a little.",
     "reason": "I am ill.",
+    "bio": "I have trained people in Berlin for eight years.",
+    "start": "+01:00",
+    "end": "+01:00",
     "aboutYou": "Certified in Berlin.",
     "certificateName": "Yoga Teacher 200h",
     "sessionCategoryName": "Yoga",
@@ -119,6 +122,7 @@ _EXAMPLES: dict[str, Any] = {
     "durationInMins": 60,
     "sessionDurationInMins": 60,
     "breakBetweenSessionMins": 10,
+    "minimumNoticeInMins": 120,
     "yearsOfExperience": 8,
     "size": 48213,
     "width": 1200,
@@ -140,7 +144,8 @@ def meaning_of(name: str, schema: dict[str, Any]) -> Meaning:
     if kind == "string":
         if "pattern" in schema and known is None and schema["pattern"] not in TEXTS:
             # A pattern of one command's own says more than its field's name.
-            return Meaning(None, _EXAMPLES.get(name, named.example if named else "text"))
+            example = _EXAMPLES.get(name, named.example if named else "text")
+            return Meaning(None, example if re.search(schema["pattern"], str(example)) else None)
         return known or named or Meaning(None, _EXAMPLES.get(name, "text"))
     example = named.example if named else _NUMBERS.get(name, _EXAMPLES.get(name))
     if kind == "boolean":
