@@ -103,6 +103,9 @@ class ClosingError(DomainError):
     """The connection ends with it: of what is left of the request nobody knows when it comes, or where it ends."""
 
 
+NO_CONTENT_CODING = "A body comes as it is: the only Content-Encoding taken is identity."
+
+
 class UnknownContentCoding(DomainError):
     """The body is in a content coding; the answer says that none is taken (RFC 9110, 15.5.16)."""
 
@@ -110,7 +113,7 @@ class UnknownContentCoding(DomainError):
 def require_no_content_coding(request: web.Request) -> None:
     """Raises ``unsupported_media``."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
-        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, "A body comes as it is: the only Content-Encoding taken is identity.")
+        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, NO_CONTENT_CODING)
 
 
 def body_too_slow() -> ClosingError:
