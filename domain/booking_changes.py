@@ -155,7 +155,7 @@ class BookingNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookingEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The same on the wire."""
+    """What became of a booking, as an entry of the conversation tells it."""
 
     id: str
     action: Action

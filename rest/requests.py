@@ -19,7 +19,7 @@ from domain.wire import codec, faults
 from domain.wire.base import Command
 from domain.wire.faults import REQUIRED, shortened
 from domain.wire.fields import IdempotencyKey
-from rest.errors import body_too_slow
+from rest.errors import body_too_slow, require_no_content_coding
 from rest.pace import EXPECTATION, PACED, go_on
 from rest.route import Route
 
@@ -129,6 +129,7 @@ async def read_body(request: web.Request) -> bytes:
     """
     if not request.body_exists:
         return b""
+    require_no_content_coding(request)
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     if EXPECTATION in request:
@@ -145,7 +146,7 @@ async def read_body(request: web.Request) -> bytes:
     except TimeoutError:
         raise body_too_slow() from None
     except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
-        raise DomainError(Code.MALFORMED, "The body breaks off, or is not in its Content-Encoding.") from None
+        raise DomainError(Code.MALFORMED, "The body breaks off before its end.") from None
     if body:
         _require_json(request)
     return bytes(body)

@@ -14,10 +14,11 @@ from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
+from rest.build import generated
 from rest.published_limits import published
 from rest.route import Services
 from rest.routes import ROWS
-from server import draining, figures
+from server import asyncapi, draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
 from server.cluster.membership import Membership
@@ -226,6 +227,7 @@ class Node:
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
+        app.router.add_get("/asyncapi.json", generated(self._asyncapi))
         app.middlewares.append(refusing_until(lambda: self.prepared))
         self._operations = Operations(
             self.database,
@@ -264,6 +266,9 @@ class Node:
             sockets = socket_limits(NAMESPACES, self._own_rows, self.settings.rate_limit_scale, bounds)
             self._limits = published(ROWS, self.limiter, sockets)
         return self._limits
+
+    def _asyncapi(self) -> bytes:
+        return asyncapi.document(NAMESPACES, self._own_rows, self._published_limits().sockets)
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None

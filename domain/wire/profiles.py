@@ -20,7 +20,7 @@ SubCategoryIds = Annotated[tuple[fields.Id, ...], Meta(max_length=50)]
 
 
 class UpdateProfile(Command, frozen=True, kw_only=True):
-    """Each role has fields of its own (``domain.profiles.EDITABLE``); another's is as unknown as any."""
+    """Each role has fields of its own; another's is as unknown as any."""
 
     name: fields.Name | UnsetType = UNSET
     phone: fields.Phone | UnsetType | None = UNSET

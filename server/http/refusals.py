@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
 from domain.errors import Code, DomainError
-from rest.errors import ClosingError
+from rest.errors import NO_CONTENT_CODING, ClosingError
 from rest.pace import EXPECTATION
 
 LONGEST_LINE: Final = 8190
@@ -21,8 +21,7 @@ MOST_HEADERS: Final = 128
 # All of a head together; nginx takes as much by default.
 MOST_HEAD_BYTES: Final = 32 * 1024
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-CODINGS: Final = "gzip, deflate"
-_DECODED = frozenset({"identity", *CODINGS.split(", ")})
+CODINGS: Final = "identity"
 _CONTINUE = "100-continue"
 # A token in the place of the method, and the rest as it has to be.
 _OTHER_METHOD = re.compile(r"b['\"][!#$%&*+.^_|~0-9A-Za-z-]{1,40} \S+ HTTP/1\.[01]")
@@ -55,8 +54,6 @@ def of_parser(error: BaseException | None) -> DomainError:
         return ClosingError(Code.HEAD_TOO_LARGE, f"The URL and each header of a request have at most {limits}.")
     if hdrs.TRANSFER_ENCODING in words and hdrs.CONTENT_LENGTH not in words:
         return unknown_transfer_coding()
-    if words.startswith("Can not decode content-encoding"):
-        return _unknown_content_coding()
     if isinstance(error, BadHttpMethod) and _OTHER_METHOD.search(text):
         return ClosingError(Code.METHOD_NOT_ALLOWED, f"The methods are {METHODS}.")
     return ClosingError(Code.MALFORMED, f"This is no request that HTTP knows: {_right(error, words)}.")
@@ -84,7 +81,7 @@ def of_head(request: web.BaseRequest) -> DomainError | None:
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         return unknown_transfer_coding()
     encodings = headers.getall(hdrs.CONTENT_ENCODING, ())
-    if encodings and (len(encodings) > 1 or encodings[0].strip().lower() not in _DECODED):
+    if encodings and (len(encodings) > 1 or encodings[0].strip().lower() != CODINGS):
         return _unknown_content_coding()
     if EXPECTATION in request and request[EXPECTATION].strip().lower() != _CONTINUE:
         return ClosingError(Code.MALFORMED, f"The only Expect taken is {_CONTINUE}.")
@@ -97,7 +94,7 @@ def unknown_transfer_coding() -> DomainError:
 
 
 def _unknown_content_coding() -> DomainError:
-    return ClosingError(Code.UNSUPPORTED_MEDIA, f"A body may come as it is or with a Content-Encoding of {CODINGS}.")
+    return ClosingError(Code.UNSUPPORTED_MEDIA, NO_CONTENT_CODING)
 
 
 def more_headers(error: DomainError) -> dict[str, str]:

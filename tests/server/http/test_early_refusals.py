@@ -62,8 +62,8 @@ REFUSED: list[tuple[bytes, int, str, str]] = [
         for path in (LOGIN, POLL, b"PUT /nowhere HTTP/1.1\r\nHost: a\r\n")
         for header, status, code, words in (
             (b"Expect: x\r\n", 400, "malformed", "100-continue"),
-            (b"Content-Encoding: compress\r\n", 415, "unsupported_media", "gzip, deflate"),
-            (b"Content-Encoding: br\r\n", 415, "unsupported_media", "gzip, deflate"),
+            (b"Content-Encoding: compress\r\n", 415, "unsupported_media", "identity"),
+            (b"Content-Encoding: br\r\n", 415, "unsupported_media", "identity"),
         )
     ),
     (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
