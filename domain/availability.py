@@ -118,7 +118,7 @@ def check_week(week: Week) -> None:
         spans.insert(0, (last[0] - 7 * _DAY_MINUTES, last[1] - 7 * _DAY_MINUTES, last[2]))
     for (_, end, _), (start, _, number) in pairwise(spans):
         if start < end:
-            raise invalid(f"days[{number}]", "overlaps another window")
+            raise invalid(f"days[{number}]", "overlaps another window: each has to end before the next begins")
 
 
 def check_absence(absence: Absence, today: date, farthest: date) -> None:

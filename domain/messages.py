@@ -160,7 +160,7 @@ def body_digest(
 def check_body(text: str | None, attachments: int) -> None:
     """A message says something; raises ``validation_failed``."""
     if attachments > MAX_ATTACHMENTS:
-        raise invalid("imageUrls", f"at most {MAX_ATTACHMENTS} attachments a message")
+        raise invalid("imageUrls", f"has to leave the message with at most {MAX_ATTACHMENTS} attachments in all")
     if attachments == 0 and (text is None or is_blank(text)):
         raise invalid("text", "a message needs text that shows something, or an attachment")
 
@@ -187,7 +187,7 @@ def reaction_emoji(record: MessageRecord, emoji: str, *, remove: bool) -> str:
         return qualified
     if remove and any(mark.emoji == emoji for mark in record.marks):
         return emoji
-    raise invalid("emoji", "has to be one emoji")
+    raise invalid("emoji", "has to be one emoji (UTS #51), like 👍")
 
 
 def check_reaction(record: MessageRecord, user_id: str, emoji: str, *, remove: bool) -> None:

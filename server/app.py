@@ -123,7 +123,9 @@ class Node:
         self.http = HttpConnections(most)
         self.app, operations = self._make_apps()
         shared = self.peers is not None
-        self._listener = Listener(self.app, self.http, settings.public, shared=shared, peers=self.peers)
+        self._listener = Listener(
+            self.app, self.http, settings.public, shared=shared, peers=self.peers, secure=settings.production
+        )
         self._operations_listener: Listener | None = None
         if (place := settings.operations) is not None:
             connections = HttpConnections(_OPERATORS_CONNECTIONS)

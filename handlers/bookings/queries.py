@@ -134,7 +134,7 @@ def _span(command: ListBookings) -> tuple[datetime | None, datetime | None]:
     since, until = _instant(command.since, "from", timedelta()), _instant(command.until, "to", timedelta(days=1))
     last = _instant(command.until, "to", timedelta(days=1, milliseconds=-1))
     if since is not None and last is not None and since > last:
-        raise invalid("to", "is before from")
+        raise invalid("to", "has to be later than from")
     return since, until
 
 
@@ -147,4 +147,4 @@ def _instant(text: str | None, field: str, of_date: timedelta) -> datetime | Non
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC) + of_date
     except (ValueError, OverflowError):
-        raise invalid(field, "is neither a date nor an RFC 3339 instant") from None
+        raise invalid(field, "has to be a date of the calendar as YYYY-MM-DD, or an instant of RFC 3339") from None

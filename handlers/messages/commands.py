@@ -118,7 +118,7 @@ async def _check_reply(context: ConversationContext, member: Membership, command
         return
     target = await context.store.log.read.message(command.reply_to)
     if target is None or target.conversation_id != member.conversation_id:
-        raise invalid("replyTo", "is not a message of this conversation")
+        raise invalid("replyTo", "has to be the id of a message of this conversation")
 
 
 def _record(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageRecord:

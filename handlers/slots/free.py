@@ -69,11 +69,11 @@ def all_open_slots(schedule: Schedule, now: datetime) -> list[Slot]:
 
 def _check_span(first: date, last: date, today: date) -> None:
     if last < first:
-        raise invalid("to", "is before from")
+        raise invalid("to", "has to be the same day as from, or later")
     if (last - first).days >= HORIZON_DAYS:
-        raise invalid("to", f"spans more than {HORIZON_DAYS} days")
+        raise invalid("to", f"has to lie within {HORIZON_DAYS} days of from, which counts")
     if (last - today).days > HORIZON_DAYS:
-        raise invalid("to", f"lies more than {HORIZON_DAYS} days ahead")
+        raise invalid("to", f"has to lie at most {HORIZON_DAYS} days ahead")
 
 
 async def watch(context: SlotContext, actor: Actor, command: WatchSlots) -> SlotList:

@@ -135,7 +135,7 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
                 patched.setattr(slot_notifier, "slot_status", look)
                 patched.setattr(slot_notifier, "PATIENCE_SECONDS", 0.0)
             elif why == "too much changes":
-                patched.setattr(slot_notifier, "MOST_TOLD", 23)
+                patched.setattr(slot_notifier, "MOST_CHANGES", 23)
             else:
                 limit = "MAX_SCHEDULES" if why == "too often" else "MAX_HINTS"
                 patched.setattr(slot_notifier, limit, 0)

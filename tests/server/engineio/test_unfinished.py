@@ -27,6 +27,8 @@ from tests.server.engineio.harness import (
 )
 
 POST = "POST /engine.io/?EIO=4&transport=polling&sid="
+# Of a close frame: the code, and a reason that programs can read.
+TOO_LARGE = (1009).to_bytes(2, "big") + b"payload_too_large"
 # What one counts for besides its body.
 REQUEST = 16_000
 SMALL = Limits(unconnected_bytes=2000, unfinished_bytes=100_000)
@@ -62,7 +64,7 @@ async def test_a_restricted_websocket_sends_little(serve: Harnesses, pieces: int
             await asyncio.sleep(0)  # each may come alone
         if not extra:
             assert await raw.frame() == (TEXT, payload)
-    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.frame() == (CLOSE, TOO_LARGE)
     assert await server.ended() == "transport error"
     raw.close()
 
@@ -71,7 +73,7 @@ async def test_a_large_message_is_refused_at_its_head(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
     raw, _ = await restricted(server)
     begin(raw, 10)
-    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.frame() == (CLOSE, TOO_LARGE)
     assert server.engine.transport_state.connected.unfinished.total == 0
     raw.close()
 
@@ -96,7 +98,7 @@ async def test_what_is_restricted_and_unrestricted_while_it_lives(serve: Harness
     await until(lambda: server.engine.transport_state.connected.unfinished.total == 5000)
     socket.restrict()
     raw.writer.write(b"x")
-    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.frame() == (CLOSE, TOO_LARGE)
     raw.close()
 
 
@@ -204,9 +206,9 @@ async def test_a_failed_websocket_ends_with_its_peer(serve: Harnesses) -> None:
     server = await serve(limits=Limits(closing_seconds=3600.0))
     raw = await server.raw_websocket()
     raw.send(TEXT, b"4" + b"x" * 1_000_001)
-    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.frame() == (CLOSE, TOO_LARGE)
     assert await raw.eof() == b""
-    raw.send(CLOSE, (1009).to_bytes(2, "big"))
+    raw.send(CLOSE, TOO_LARGE)
     raw.close()
     closing = server.engine.transport_state.closing
     await until(lambda: len(closing) == 0)

@@ -222,7 +222,7 @@ async def test_a_revoked_socket_is_closed_whatever_it_is_doing(
         assert client.socket.closed
         assert person.id not in running.node.registry._of_user
         if state == "paused":
-            await cut.until(f'2{CONVERSATIONS},["auth:expiring",{{"reason":"logout"}}')
+            await cut.until(f'2{CONVERSATIONS},["session:revoked",{{"reason":"logout"}}')
             async with asyncio.timeout(5):
                 await cut.gone
         assert await kept.is_usable()
