@@ -71,7 +71,7 @@ _HEADERS: dict[str, Schema] = {
     },
 }
 _RATE_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit-Policy", "RateLimit")}
-_SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.ACCOUNT_BLOCKED)
+_SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
 _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
 # Of documents and files, which are answered without a body too (RFC 9110, 13 and 14).

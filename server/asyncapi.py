@@ -35,7 +35,7 @@ message's `name`; any other event is acknowledged with `unknown_event`. The same
 _ANY = (
     Code.VALIDATION_FAILED, Code.MALFORMED, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE,
 )  # fmt: skip
-_SIGNING_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.ACCOUNT_BLOCKED)
+_SIGNING_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _CONNECTING = (*_SIGNING_IN, Code.MALFORMED, Code.NOT_FOUND, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL)
 _NOTHING: Schema = {"title": "Nothing", "type": "object", "description": "An empty object."}
 _CONNECTED: Schema = {
