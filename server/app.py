@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import structlog
 from aiohttp import web
 
-from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
@@ -123,7 +122,7 @@ class Node:
         files = SignedUrls(self.secrets, clock)
         reader = Reader(self.store, files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
-        self.slot_notifier = SlotNotifier(self.delivery, self._has_watchers, reader)
+        self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
             self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
         )
@@ -156,7 +155,7 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
-            slot_watches=SlotWatches(self.rooms, self.room_subscriptions),
+            slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
             clock=clock,
@@ -217,9 +216,6 @@ class Node:
 
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
-
-    def _has_watchers(self, room: str) -> bool:
-        return bool(self.room_members.of(BOOKINGS, room))
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from bson import ObjectId
@@ -59,6 +59,14 @@ class Reviews:
     async def has(self, booking_id: str, *, session: ClientSession | None = None) -> bool:
         """Whether the booking has its review."""
         return await self._reviews.find_one({"booking": ObjectId(booking_id)}, {"_id": 1}, session=session) is not None
+
+    async def of_bookings(self, booking_ids: Collection[str]) -> dict[str, str]:
+        """The id of each booking's review, where it has one."""
+        if not booking_ids:
+            return {}
+        query = {"booking": {"$in": [ObjectId(one) for one in booking_ids]}}
+        found = await self._reviews.find(query, {"booking": 1}).to_list(None)
+        return {str(one["booking"]): str(one["_id"]) for one in found}
 
     async def add(self, review: Review, keep: Keep) -> bool:
         """False when the booking has its review; raises ``conflict`` when it is not completed, or no longer."""

@@ -63,7 +63,7 @@ async def offered_slot(
     start = from_wire(starts_at, "startsAt")
     schedule = await context.store.availability.schedule(trainer_id, now)
     slot = slots.at(schedule, start) if schedule is not None else None
-    if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
+    if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now, schedule.notice_mins):
         raise not_offered()
     busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, exclude=moving)
     if slots.is_taken(slot, schedule.break_mins, busy):
