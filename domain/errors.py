@@ -20,6 +20,7 @@ class Code(StrEnum):
     UNKNOWN_EVENT = "unknown_event"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
+    OWN_CONFLICT = "own_conflict"
     SLOT_TAKEN = "slot_taken"
     SLOT_UNAVAILABLE = "slot_unavailable"
     TRIAL_UNAVAILABLE = "trial_unavailable"

@@ -86,7 +86,7 @@ class BookingTransactions:
     async def book(self, change: Change, settlement: Settlement, now: datetime, claim: Claim | None) -> Change:
         """A new booking, in the pair's conversation; answers the change as committed.
 
-        Raises ``slot_taken``, ``insufficient_credit`` or ``trial_unavailable``.
+        Raises ``slot_taken``, ``own_conflict``, ``insufficient_credit`` or ``trial_unavailable``.
         """
 
         async def body(session: ClientSession) -> Change:
@@ -153,7 +153,7 @@ def _refusal(error: DuplicateKeyError) -> DomainError:
     if violated == {"trainer", "claims"}:
         return DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
     if violated == {"client", "claims"}:
-        return DomainError(Code.SLOT_TAKEN, "You have another session at this time.")
+        return DomainError(Code.OWN_CONFLICT, "You have another session at this time.")
     if violated == {"client", "trainer"}:
         return DomainError(Code.TRIAL_UNAVAILABLE, "You have had your trial with this trainer.")
     raise error

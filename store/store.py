@@ -38,7 +38,7 @@ from store.calendars import Calendars
 from store.categories import Catalogue, Categories
 from store.certificates import Certificates
 from store.conversations import Conversations
-from store.credits import Credits
+from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.failures import repository
 from store.file_fields import FileFields
@@ -140,6 +140,7 @@ class Store:
         self.bookings = Bookings(database)
         self.calendars = Calendars(database)
         self.credits = Credits(database)
+        self.trials = Trials(database)
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)

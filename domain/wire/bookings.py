@@ -12,12 +12,14 @@ from domain.bookings import Booking, PaidWith, Party, Status, duration_in_minute
 from domain.catalogue import CancellationPolicy
 from domain.times import to_wire
 from domain.wire.base import Answer, Command
-from domain.wire.fields import Cursor, Date, DateOrInstant, Id, Instant, Note, PageSize, Reason
+from domain.wire.fields import Cursor, Date, DateOrInstant, Id, IdempotencyKey, Instant, Note, PageSize, Reason
 
 
 class CreateBooking(Command, frozen=True, kw_only=True):
     """The server derives the end, the price and the policy."""
 
+    # On both surfaces: whoever asks again after a lost answer books once.
+    idempotency_key: IdempotencyKey
     trainer_id: Id
     starts_at: Instant
     pay_with: Literal["credit", "trial", "card"]
@@ -103,8 +105,8 @@ class UtcOffsets(Answer, frozen=True, kw_only=True):
 
 
 class BookingAnswer(Answer, frozen=True, kw_only=True):
-    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``, to be read by people: an end before the start
-    is on the next day, and in an hour that the clocks repeat the two may be equal. Compute with ``startsAt`` and
+    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``, to be read by people: an end before the
+    start is on the next day, and in an hour that the clocks repeat the two may be equal. Compute with ``startsAt`` and
     ``endsAt``; ``utcOffsets`` tell the wall times apart. ``version`` grows with each change.
 
     ``reviewId``: of a session that its client has reviewed.

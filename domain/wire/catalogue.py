@@ -198,9 +198,24 @@ class TrainerPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class TrainerAnswer(TrainerCard, frozen=True, kw_only=True):
-    """A trainer's public page: neither e-mail address nor phone nor home."""
+class OwnRelation(Answer, frozen=True, kw_only=True):
+    """What a client has with a trainer.
 
+    ``trialAvailable``: the trainer offers one and the client has not had it, though a
+    week's trials may be taken. ``conversationId``: once something was said.
+    """
+
+    bookmarked: bool
+    trial_available: bool
+    amount_of_credit: int
+    conversation_id: str | UnsetType = UNSET
+
+
+class TrainerAnswer(TrainerCard, frozen=True, kw_only=True):
+    """A trainer's public page: neither e-mail address nor phone nor home. ``mine`` is there for signed-in clients."""
+
+    bio: str | None
+    mine: OwnRelation | UnsetType = UNSET
     service_images: tuple[str, ...] = msgspec.field(name="service_images")
     studio_address: str | None
     studio_zip_code: str | None
@@ -255,6 +270,7 @@ class Author(Answer, frozen=True, kw_only=True):
 
 class ReviewAnswer(Answer, frozen=True, kw_only=True):
     id: str
+    booking_id: str
     trainer: str
     client: str
     author: Author

@@ -30,6 +30,7 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
     postal_code: fields.PostalCode | UnsetType | None = UNSET
     zip_code: fields.PostalCode | UnsetType | None = UNSET
     country: fields.ShortLine | UnsetType | None = UNSET
+    bio: fields.Paragraphs | UnsetType | None = UNSET
     service_images: Images | UnsetType | None = msgspec.field(name="service_images", default=UNSET)
     years_of_experience: Annotated[int, Meta(ge=0, le=80)] | UnsetType | None = UNSET
     studio_name: fields.ShortLine | UnsetType | None = UNSET
@@ -104,6 +105,7 @@ class OwnProfile(Answer, frozen=True, kw_only=True):
     postal_code: str | UnsetType | None = UNSET
     zip_code: str | UnsetType | None = UNSET
     country: str | UnsetType | None = UNSET
+    bio: str | UnsetType | None = UNSET
     service_images: tuple[str, ...] | UnsetType = msgspec.field(name="service_images", default=UNSET)
     years_of_experience: int | UnsetType | None = UNSET
     studio_name: str | UnsetType | None = UNSET

@@ -115,6 +115,7 @@ async def _answers(context: ReadContext, reviews: Sequence[Review]) -> list[Revi
     return [
         ReviewAnswer(
             id=review.id,
+            booking_id=review.booking_id,
             trainer=review.trainer_id,
             client=review.client_id,
             author=_author(context, authors, review),

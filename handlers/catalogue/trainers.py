@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from domain.catalogue import Certificate
+from domain.catalogue import Certificate, Pricing
 from domain.errors import not_found
+from domain.profiles import Profile
 from domain.times import to_wire
 from domain.wire.catalogue import (
     CertificateAnswer,
     GetPricing,
     GetTrainer,
+    OwnRelation,
     PricingAnswer,
     TrainerAnswer,
     pricing_answer,
@@ -35,10 +38,13 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
     )
     if profile is None:
         raise not_found("trainer")
+    mine = await _mine(context, caller, profile, pricing) if isinstance(caller, Actor) else UNSET
     shown = card(context, profile, listed, pricing, offered.get(command.id, ()))
     private = isinstance(caller, Actor) and (caller.is_admin or caller.profile_id == command.id)
     return TrainerAnswer(
         **msgspec.structs.asdict(shown),
+        bio=profile.bio,
+        mine=mine,
         service_images=tuple(context.files.signed(one) for one in profile.service_images),
         studio_address=profile.studio_address,
         studio_zip_code=profile.studio_zip_code,
@@ -47,6 +53,26 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
         time_zone=profile.time_zone,
         certificates=tuple(certificate_answer(context, one, private=private) for one in certificates),
         updated_at=to_wire(profile.updated_at),
+    )
+
+
+async def _mine(context: ReadContext, actor: Actor, trainer: Profile, pricing: Pricing) -> OwnRelation | UnsetType:
+    if actor.role != "client":
+        return UNSET
+    store = context.store
+    bookmarked, trialled, credit, conversation = await asyncio.gather(
+        store.bookmarks.has(actor.profile_id, trainer.id),
+        store.trials.consumed(actor.profile_id, trainer.id),
+        store.credits.balance(actor.profile_id, trainer.id),
+        store.conversations.between(actor.user_id, trainer.user),
+    )
+    conversation_id = None if conversation is None else conversation.membership.conversation_id
+    begun = conversation_id is not None and (await store.log.read.heads([conversation_id]))[conversation_id] > 0
+    return OwnRelation(
+        bookmarked=bookmarked,
+        trial_available=pricing.free_trial and not trialled,
+        amount_of_credit=credit,
+        conversation_id=conversation_id if begun and conversation_id is not None else UNSET,
     )
 
 

@@ -70,7 +70,7 @@ _ADDRESS = ("address", "city", "country")
 _FIELDS = {
     "client": (*_ADDRESS, "postal_code"),
     "trainer": (
-        *_ADDRESS, "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
+        *_ADDRESS, "bio", "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
         "studio_zip_code", "studio_country", "instagram_url", "website_url", "time_zone", "certificates",
         "specialization", "is_stripe_connected",
     ),

@@ -119,6 +119,7 @@ CASES = (
     rest("GET /me/profile",                      "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me/profile",                    "401 ok  ok  blk ok  ok  ok", says=NAME),
     rest("PUT /me/specializations",              "401 403 ok  blk 403 403 ok", says=specializations),
+    rest("GET /me/pricing",                      "401 403 ok  blk 403 403 ok"),
     rest("PUT /me/pricing",                      "401 403 ok  blk 403 403 ok", says={}),
     rest("GET /me/certificates",                 "401 403 ok  blk 403 403 ok"),
     rest("POST /me/certificates",                "401 403 ok  blk 403 403 ok", says={"certificateName": "Yoga"}),

@@ -64,8 +64,8 @@ class Changes:
         if self.paused:
             return await self.pause()
         what = self.chance.choice(
-            [self.book, self.book, self.book, self.cancel, self.move, self.take_off, self.work_after_all, self.reschedule,
-             self.pause]
+            [self.book, self.book, self.book, self.cancel, self.move, self.take_off, self.work_after_all,
+             self.reschedule, self.pause]
         )  # fmt: skip
         return await what()
 
