@@ -77,6 +77,19 @@ class ReadCalendar(Command, frozen=True, kw_only=True):
     token: FeedToken
 
 
+class OpenCalendar(Command, frozen=True, kw_only=True):
+    """``rotate``: in place of the feed that there is, which ends."""
+
+    rotate: bool = False
+
+
+class CalendarState(Answer, frozen=True, kw_only=True):
+    """``createdAt``: since when the present URL has been good."""
+
+    active: bool
+    created_at: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """``url``: a path below the server's address; whoever has it can read the feed."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone, TimezoneStandard
 
 from domain.accounts import User, may_sign_in
 from domain.bookings import OCCUPYING, VOID, Booking, Status
 from domain.conversations import UserSummary
-from domain.errors import not_found
-from domain.wire.bookings import CalendarAnswer, ReadCalendar
+from domain.errors import Code, DomainError, not_found
+from domain.profiles import Profile
+from domain.times import to_wire
+from domain.wire.bookings import CalendarAnswer, CalendarState, OpenCalendar, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import FeedContext
 from store.bookings import BookingFilter
@@ -27,13 +29,25 @@ _MOST_VOID = 500
 _AT_ONCE = 10
 
 
-async def open_calendar(context: FeedContext, actor: Actor, command: None) -> CalendarAnswer:
-    """A new URL; the one before it ends."""
+async def open_calendar(context: FeedContext, actor: Actor, command: OpenCalendar) -> CalendarAnswer:
+    """A new URL, answered this once. Raises ``conflict`` when there is one, which ends only where that is asked for."""
     require_role(actor, "client", "trainer")
     token = context.secrets.random()
     hashed = context.secrets.keyed_hash(_PURPOSE, token)
-    await context.store.calendars.put(actor.user_id, hashed, context.now())
+    if command.rotate:
+        await context.store.calendars.put(actor.user_id, hashed, context.now())
+    elif not await context.store.calendars.add(actor.user_id, hashed, context.now()):
+        raise DomainError(Code.CONFLICT, "There is a feed already; `rotate: true` ends it and begins another.")
     return CalendarAnswer(url=f"/v1/calendar/{token}.ics")
+
+
+async def get_calendar(context: FeedContext, actor: Actor, command: None) -> CalendarState:
+    """Whether there is a feed; its URL is not kept."""
+    require_role(actor, "client", "trainer")
+    created_at = await context.store.calendars.created_at(actor.user_id)
+    if created_at is None:
+        return CalendarState(active=False)
+    return CalendarState(active=True, created_at=to_wire(created_at))
 
 
 async def close_calendar(context: FeedContext, actor: Actor, command: None) -> None:
@@ -48,7 +62,20 @@ async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCal
         raise not_found("calendar")
     bookings = await _bookings_of(context, user)
     people = {other for booking in bookings for other in booking.user_ids}
-    return await _joined(feed(bookings, await context.store.people.cards(people), user.id))
+    cards, places = await asyncio.gather(context.store.people.cards(people), _places(context, bookings))
+    return await _joined(feed(bookings, cards, user.id, places))
+
+
+async def _places(context: FeedContext, bookings: Iterable[Booking]) -> dict[str, str]:
+    """Where each trainer's studio is; a home is nobody else's business."""
+    trainers = await context.store.profiles.by_ids("trainer", {booking.trainer_id for booking in bookings})
+    return {trainer_id: place for trainer_id, profile in trainers.items() if (place := _place(profile))}
+
+
+def _place(trainer: Profile) -> str:
+    town = " ".join(part for part in (trainer.studio_zip_code, trainer.studio_city) if part)
+    parts = (trainer.studio_name, trainer.studio_address, town, trainer.studio_country)
+    return ", ".join(part for part in parts if part)
 
 
 async def _bookings_of(context: FeedContext, user: User) -> list[Booking]:
@@ -96,8 +123,13 @@ _END = b"END:VCALENDAR\r\n"
 
 
 
-def feed(bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_id: str) -> Iterator[bytes]:
-    """The document for one of the parties, in parts; the same bookings give the same bytes."""
+_NOWHERE: Mapping[str, str] = {}
+
+
+def feed(
+    bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_id: str, places: Mapping[str, str] = _NOWHERE
+) -> Iterator[bytes]:
+    """The document for one of the parties, in parts; the same bookings give the same bytes. ``places``: by trainer."""
     calendar = Calendar()
     calendar.add("prodid", "-//Spotter//Bookings//EN")
     calendar.add("version", "2.0")
@@ -105,15 +137,29 @@ def feed(bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_i
     calendar.add("x-wr-calname", "Spotter")
     calendar.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
     calendar.add("x-published-ttl", "PT15M")
+    # All times are in UTC and need no zone, but a calendar without bookings needs a component (RFC 5545, 3.6).
+    calendar.add_component(_utc())
     empty: bytes = calendar.to_ical()
     yield empty.removesuffix(_END)
     for booking in bookings:
         other_id = next(user_id for user_id in booking.user_ids if user_id != viewer_id)
-        yield _event(booking, cards.get(other_id)).to_ical()
+        yield _event(booking, cards.get(other_id), places.get(booking.trainer_id)).to_ical()
     yield _END
 
 
-def _event(booking: Booking, other: UserSummary | None) -> Event:
+def _utc() -> Timezone:
+    standard = TimezoneStandard()
+    standard.add("dtstart", datetime(1970, 1, 1))
+    standard.add("tzoffsetfrom", timedelta())
+    standard.add("tzoffsetto", timedelta())
+    standard.add("tzname", "UTC")
+    zone = Timezone()
+    zone.add("tzid", "UTC")
+    zone.add_component(standard)
+    return zone
+
+
+def _event(booking: Booking, other: UserSummary | None, place: str | None) -> Event:
     event = Event()
     event.add("uid", f"{booking.id}@spotter")
     event.add("sequence", booking.version - 1)
@@ -124,6 +170,8 @@ def _event(booking: Booking, other: UserSummary | None) -> Event:
     event.add("dtstart", booking.starts_at)
     event.add("dtend", booking.ends_at)
     event.add("summary", f"Training with {_line(other.name if other else '') or 'somebody'}")
+    if place is not None:
+        event.add("location", _line(place))
     event.add("status", _STATUS[booking.status])
     event.add("transp", "TRANSPARENT" if _STATUS[booking.status] == "CANCELLED" else "OPAQUE")
     words = [f"Status: {booking.status.replace('_', ' ')}", booking.note or ""]

@@ -161,7 +161,8 @@ CASES = (
     rest("POST /files",                          "401 ok  ok  blk ok  ok  ok", says=upload),
     rest("GET /files/{id}",                      "401 404 404 blk ok  ok  404", World.file),
     rest("GET /files/{id}",                      "401 404 404 blk ok  ok  ok", World.sent_file),
-    rest("POST /me/calendar",                    "401 ok  ok  blk 403 ok  ok"),
+    rest("POST /me/calendar",                    "401 ok  ok  blk 403 ok  ok", says={"rotate": True}),
+    rest("GET /me/calendar",                     "401 ok  ok  blk 403 ok  ok"),
     rest("DELETE /me/calendar",                  "401 ok  ok  blk ok  ok  ok"),
     rest("GET /calendar/{token}.ics",            "ok  ok  ok  ok  ok  ok  ok", World.feed),
     # Administration.                           nobody others  blk adm clt trn
