@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 import msgspec
 
 from domain.errors import Code, DomainError, invalid
+from domain.presence import NO_CHOICE, Choice
 
 Role = Literal["client", "trainer", "admin", "superAdmin"]
 ADMINISTRATORS: frozenset[Role] = frozenset({"admin", "superAdmin"})
@@ -29,6 +30,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     is_verified: bool = False
     is_active: bool = True
     is_deleted: bool = False
+    presence: Choice = NO_CHOICE
     created_at: datetime
     updated_at: datetime
 

@@ -13,7 +13,7 @@ import msgspec
 from domain.bookings import COMPLETION_GRACE, UPCOMING, Action, Booking, Party, Status, cancellation, next_version
 from domain.credits import Balance, CreditEntry, EntryKind, consume, settle
 from domain.slots import Busy
-from domain.times import to_wire
+from domain.times import to_wire, to_wire_or_none
 
 TrialEffect = Literal["consume", "return", "move"]
 
@@ -42,6 +42,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def effect(self) -> str:
         return f"booking:{self.booking.id}:{self.booking.version}"
+
+
+def version_of(effect: str) -> int:
+    """Of the booking whose change it names."""
+    return int(effect.rpartition(":")[2])
 
 
 NO_SETTLEMENT = Settlement()
@@ -138,12 +143,14 @@ def _completed(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
 
 
 class BookingNote(msgspec.Struct, frozen=True, kw_only=True):
-    """As the log holds it."""
+    """As the log holds it. ``previous_starts_at``: of one that was moved."""
 
     id: str
     action: Action
+    version: int
     starts_at: datetime
     ends_at: datetime
+    previous_starts_at: datetime | None = None
     status: Status
 
 
@@ -152,18 +159,23 @@ class BookingEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     id: str
     action: Action
+    version: int
     starts_at: str
     ends_at: str
+    previous_starts_at: str | msgspec.UnsetType = msgspec.UNSET
     status: Status
 
 
 def note_of(change: Change) -> BookingNote:
     booking = change.booking
+    moved = change.was if change.action == "rescheduled" else None
     return BookingNote(
         id=booking.id,
         action=change.action,
+        version=booking.version,
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
+        previous_starts_at=None if moved is None else moved.starts_at,
         status=booking.status,
     )
 
@@ -172,7 +184,9 @@ def to_entry(note: BookingNote) -> BookingEntry:
     return BookingEntry(
         id=note.id,
         action=note.action,
+        version=note.version,
         starts_at=to_wire(note.starts_at),
         ends_at=to_wire(note.ends_at),
+        previous_starts_at=to_wire_or_none(note.previous_starts_at) or msgspec.UNSET,
         status=note.status,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import blake2b
 
 import msgspec
 
@@ -14,11 +17,15 @@ UNREAD_CAP = 100
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """What never changes about a conversation: its two people and the ids of their participant records."""
+    """What never changes about a conversation: its two people and the ids of their participant records.
+
+    ``begun`` is false of one that had no entry when it was looked up: only its opener sees it, and it grants nothing.
+    """
 
     conversation_id: str
     user_ids: tuple[str, str]
     participant_ids: tuple[str, str]
+    begun: bool = True
 
     def other(self, user_id: str) -> str:
         first, second = self.user_ids
@@ -37,6 +44,7 @@ class ParticipantRecord(msgspec.Struct, frozen=True, kw_only=True):
     seen_seq: int = 0
     delivered_seq: int = 0
     muted_until: datetime | None = None
+    updated_at: datetime
 
 
 class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +89,22 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     muted_until: str | None
     created_at: str
     updated_at: str
+
+
+def state_of(viewer_id: str, people: Iterable[ParticipantRecord], cards: Mapping[str, UserSummary]) -> str:
+    """Stands for all that the viewer sees of a conversation but its entries: equal as long as nothing of it changed.
+
+    Pictures count by their ids: that a signed address runs out is no change.
+    """
+    seen = [
+        (
+            one.id, one.user_id, one.seen_seq, one.delivered_seq, cards.get(one.user_id),
+            one.muted_until if one.user_id == viewer_id else None,
+        )
+        for one in sorted(people, key=lambda one: one.id)
+    ]  # fmt: skip
+    digest = blake2b(msgspec.json.encode(seen), digest_size=12, person=b"state").digest()
+    return urlsafe_b64encode(digest).decode()
 
 
 def may_open(opener: Role, other: Role) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 import msgspec
@@ -33,6 +34,8 @@ class Code(StrEnum):
     INVALID_CODE = "invalid_code"
     RATE_LIMITED = "rate_limited"
     INTERNAL = "internal"
+    # Ours beside the contract's (docs/decisions/0021): HTTP asks for its status.
+    NOT_IMPLEMENTED = "not_implemented"
     UNAVAILABLE = "unavailable"
 
 
@@ -73,6 +76,21 @@ def invalid(field: str, message: str) -> DomainError:
 def not_found(what: str) -> DomainError:
     """``not_found``: it does not exist, or the actor may not see it."""
     return DomainError(Code.NOT_FOUND, f"There is no such {what}.")
+
+
+def rate_limited(why: str, retry_after_ms: float) -> DomainError:
+    """``rate_limited``; ``why`` is a sentence without its full stop, the time to wait is said behind it."""
+    wait = max(1, math.ceil(retry_after_ms))
+    return DomainError(Code.RATE_LIMITED, f"{why}; try again in {_in_words(wait)}.", retry_after_ms=wait)
+
+
+def _in_words(milliseconds: int) -> str:
+    """Rounded up, like ``Retry-After``."""
+    for unit, length in (("hour", 3_600_000), ("minute", 60_000), ("second", 1000)):
+        if unit == "second" or milliseconds > 1.5 * length:
+            break
+    count = math.ceil(milliseconds / length)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def unavailable(message: str = "The service cannot answer right now; try again.") -> DomainError:

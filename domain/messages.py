@@ -59,7 +59,8 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """An edit, deletion or reaction: an entry of the log that names its target.
 
-    ``client_message_id`` and ``digest``: of one with a key, which a repeat finds it by and is compared with.
+    ``client_message_id`` names the state that it changes (``change_key``). ``command_key`` and ``digest``: of a command
+    with a key, which a repeat finds it by and is compared with.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     emoji: str | None = None
     remove: bool = False
     client_message_id: str | None = None
+    command_key: str | None = None
     digest: bytes | None = None
     created_at: datetime
 

@@ -1,8 +1,10 @@
-"""What limits by address count: an address may be one of many that somebody has."""
+"""What limits by address count: an address may be one of many that somebody has. Which origins may call."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 
 def network_of(address: str) -> str:
@@ -16,3 +18,32 @@ def network_of(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ip_network((parsed, 64), strict=False))
+
+
+# Among allowed origins: all those of the machine itself, whatever their port.
+LOOPBACK = "loopback"
+
+
+def is_loopback_origin(origin: str) -> bool:
+    """A page that the machine of whoever looks at it serves: ``http://localhost:5173``, ``http://[::1]``."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or host is None:
+        return False
+    written = f"[{host}]" if ":" in host else host
+    if origin.lower() != f"{parts.scheme}://{written}" + ("" if port is None else f":{port}"):
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def allows_origin(allowed: Collection[str], origin: str) -> bool:
+    """``allowed`` may hold ``*`` (any) and ``LOOPBACK`` besides origins in lower case."""
+    return "*" in allowed or origin.lower() in allowed or (LOOPBACK in allowed and is_loopback_origin(origin))

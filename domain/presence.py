@@ -29,6 +29,28 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     holders: frozenset[str] = frozenset()
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person chose for all devices at once: of two the one with the higher version holds.
+
+    ``status``: invisible, or what ended it; None for whoever never was.
+    """
+
+    status: Status | None = None
+    version: int = 0
+
+    @property
+    def hides(self) -> bool:
+        return self.status == "invisible"
+
+
+NO_CHOICE = Choice()
+
+
+def resumed(said: Status, choice: Choice) -> Status:
+    """What a device counts as that comes back: what it said itself, unless that is no longer so for its owner."""
+    return choice.status or said if said == "invisible" else said
+
+
 NOWHERE = View(version=0, status="offline")
 
 

@@ -22,6 +22,8 @@ EDITABLE: dict[Role, frozenset[str]] = {
     "trainer": _TRAINER,
     **dict.fromkeys(ADMINISTRATORS, _ADMINISTRATOR),
 }
+# Those of them that are web addresses.
+ADDRESSES_ON_THE_WEB = frozenset({"instagramUrl", "websiteUrl"})
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -12,6 +12,11 @@ def is_user(room: str) -> bool:
     return room.startswith("user:")
 
 
+def user_of(room: str) -> str:
+    """Whose room it is."""
+    return room.removeprefix("user:")
+
+
 def slots(trainer_id: str) -> str:
     """Whoever watches a trainer's slots."""
     return f"slots:{trainer_id}"

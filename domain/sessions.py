@@ -17,11 +17,14 @@ from domain.accounts import User
 from domain.presence import Status
 
 LIFETIME = timedelta(days=30)
-GRACE = timedelta(seconds=60)
+# A phone that lost the answer to its refresh may be without a network for hours.
+GRACE = timedelta(hours=24)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """``password_changed_at`` is the user's when the session began: a later change ends the session.
+
+    ``used_generation``: the latest whose access token was used, so that its device has received its tokens.
 
     ``presence``: what the device said of its owner last.
     """
@@ -31,6 +34,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None
     nonce: str
     generation: int
+    used_generation: int = 0
     rotated_at: datetime
     password_changed_at: datetime | None
     created_at: datetime
@@ -65,10 +69,12 @@ def is_live(session: Session, user: User, now: datetime) -> bool:
 
 
 def refresh_step(session: Session, generation: int, now: datetime) -> Step:
-    """Rotate the current token, repeat the successor of the one just replaced, and recognise a stolen one."""
+    """Rotate the current token, repeat the successor of the one just replaced as long as nobody has used that or its
+    access token, and recognise a stolen one."""
     if generation == session.generation:
         return Step.ROTATE
-    if generation == session.generation - 1 and now - session.rotated_at <= GRACE:
+    arrived = session.used_generation >= session.generation
+    if generation == session.generation - 1 and not arrived and now - session.rotated_at <= GRACE:
         return Step.REPEAT
     return Step.REUSE
 
@@ -94,7 +100,15 @@ def _is_hex(text: str, length: int) -> bool:
     return len(text) == length and all(character in "0123456789abcdef" for character in text)
 
 
-Reason = Literal["logout", "logout_all", "session_ended", "password_changed", "blocked", "erased", "token_reuse"]
+# CONTRACT.md: why a client is told that its session is over.
+PublicReason = Literal["logout", "logout_all", "session_ended", "password_changed", "blocked", "erased"]
+# Why it is; the last one is for the record only.
+Reason = PublicReason | Literal["token_reuse"]
+
+
+def public_reason(reason: Reason) -> PublicReason:
+    """What the client is told of a reason: nothing of a token that was stolen, perhaps by whoever is told."""
+    return "session_ended" if reason == "token_reuse" else reason
 
 # A socket lives by an access token of 15 minutes; whoever slept for longer than this looks at everybody again.
 KEPT = timedelta(minutes=20)

@@ -22,6 +22,7 @@ _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 # Further away no trainer offers anything, and arithmetic would leave the calendar.
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _WEEK: tuple[Day, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 Span = tuple[datetime, datetime]
@@ -29,7 +30,7 @@ Span = tuple[datetime, datetime]
 Days = tuple[date, date]
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """Instants in UTC."""
 
     starts_at: datetime
@@ -99,26 +100,29 @@ def is_taken(slot: Slot, break_mins: int, busy: Iterable[Busy]) -> bool:
 
 def free(slots: Sequence[Slot], break_mins: int, busy: Sequence[Busy]) -> list[Slot]:
     """Those that no booking takes away; both by start."""
-    taken = [(b.starts_at, b.ends_at + b.break_mins * _MINUTE) for b in busy]
+    # Each with the break that a slot before it needs.
+    pause = break_mins * _MINUTE
+    taken = iter([(b.starts_at - pause, b.ends_at + b.break_mins * _MINUTE) for b in busy])
     left: list[Slot] = []
-    next_busy = 0
+    begins, over = next(taken, _NEVER)
     for slot in slots:
-        while next_busy < len(taken) and taken[next_busy][1] <= slot.starts_at:
-            next_busy += 1
+        while over <= slot.starts_at:
+            begins, over = next(taken, _NEVER)
         # Of those that are not over, none begins before this one.
-        if next_busy == len(taken) or taken[next_busy][0] >= slot.ends_at + break_mins * _MINUTE:
+        if begins >= slot.ends_at:
             left.append(slot)
     return left
 
 
 def _slots(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Slot]:
     """Those of the dates, and some before and after them; by start."""
-    duration, step = schedule.duration * _MINUTE, (schedule.duration + schedule.break_mins) * _MINUTE
+    duration = schedule.duration * _MINUTE
+    step = duration + schedule.break_mins * _MINUTE if schedule.break_mins else duration
     # Two days before, because a window of that day may shorten the next day's, which reaches into the dates.
     for start, end in _open_spans(schedule, zone, first - 2 * _DAY, last + _DAY):
-        while start + duration <= end:
-            yield Slot(start, start + duration)
-            start += step
+        while (ends_at := start + duration) <= end:
+            yield Slot(start, ends_at)
+            start = ends_at if step is duration else start + step
 
 
 def _open_spans(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Span]:

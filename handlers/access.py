@@ -10,7 +10,7 @@ from domain.accounts import ADMINISTRATORS, Role
 from domain.conversations import Membership
 from domain.errors import Code, DomainError, not_found
 from domain.messages import MessageRecord
-from domain.presence import Status
+from domain.presence import NO_CHOICE, Choice, Status
 from handlers.context import ReadContext
 
 
@@ -25,6 +25,8 @@ class Actor:
     address: str = ""
     # What the device said of its owner before this connection or request.
     presence: Status = "online"
+    # What its owner chose for all devices.
+    choice: Choice = NO_CHOICE
     # The socket's part in the namespace; nothing for a request.
     connection: str = ""
     # Held from a command's arrival until it is submitted to the log, so that what one socket sends

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
+from domain.sessions import Reason
 from domain.times import whole_milliseconds
+from domain.wire.limits import Limits
+from handlers.documents import Documents
 from handlers.jobs import WakeUps
-from store.concurrency import FairLimiter, SingleFlight
+from store.concurrency import SingleFlight
+from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from domain.accounts import User
     from domain.conversations import Membership
-    from domain.presence import Status, View
+    from domain.presence import Choice, Status, View
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 # Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
 SYNCS_AT_ONCE, SYNCS_OF_ONE_USER = 4, 2
+# Calendar feeds: of thousands of bookings one takes seconds of CPU, and two megabytes.
+FEEDS_WRITTEN_AT_ONCE, FEED_BYTES = 2, 32_000_000
 # Uploads that are whole, on their way into the database: a client's pace holds none of these turns.
 STORING_AT_ONCE, STORING_OF_ONE_NETWORK, STORING_OF_ONE_USER = 16, 8, 2
 # What uploads have on disk before they are whole, on a node: four of the largest of one user.
@@ -45,7 +51,7 @@ def no_turn(seconds: float) -> DomainError:
 
 
 def no_spool_room() -> DomainError:
-    return DomainError(Code.RATE_LIMITED, "Too much is being uploaded; wait a little.", retry_after_ms=10_000)
+    return rate_limited("Too much is being uploaded", 10_000)
 
 
 class Publisher(Protocol):
@@ -81,8 +87,8 @@ class Passwords(Protocol):
 class Tokens(Protocol):
     """Access tokens."""
 
-    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
-        """A signed access token and its lifetime in seconds."""
+    def issue(self, user: User, session_id: str, now: datetime, generation: int = 0) -> tuple[str, int]:
+        """A signed access token and its lifetime in seconds; ``generation``: of the refresh token beside it."""
 
 
 class Secrets(Protocol):
@@ -109,7 +115,7 @@ class Mailer(Protocol):
 class Sockets(Protocol):
     """The live connections."""
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets on this node (of one session only, if named), telling them why."""
 
 
@@ -127,8 +133,9 @@ class Presence(Protocol):
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
 
-    async def set(self, connection: str, status: Status) -> None:
-        """The status that the device behind the connection sets for its owner; returns when it is published."""
+    async def set(self, connection: str, status: Status, choice: Choice) -> None:
+        """The status that the device behind the connection sets for its owner, and what holds for all the owner's
+        devices; returns when it is published."""
 
 
 class SlotWatches(Protocol):
@@ -229,6 +236,8 @@ class ReminderContext(PublishContext, Protocol):
 class FeedContext(ReadContext, Protocol):
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def feeds(self) -> Documents: ...
 
 
 class ConversationContext(PublishContext, Protocol):
@@ -290,9 +299,14 @@ class Context:
     files: FileUrls
     pictures: PictureMaker
     clock: Callable[[], datetime]
+    # Looked up in a thread; the root gives its own, made once.
+    limits: Callable[[], Limits]
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))
+    feeds: Documents = field(
+        default_factory=lambda: Documents(FEED_BYTES, FairLimiter(1, FEEDS_WRITTEN_AT_ONCE, no_turn))
+    )
     storing: FairLimiter = field(
         default_factory=lambda: FairLimiter(STORING_OF_ONE_USER, STORING_AT_ONCE, no_turn, STORING_OF_ONE_NETWORK)
     )

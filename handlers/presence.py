@@ -35,12 +35,14 @@ async def unwatch(context: PresenceContext, actor: Actor, command: UnwatchPresen
 async def set_status(context: PresenceContext, actor: Actor, command: SetPresence) -> None:
     """What the device that asks says; of several devices the most present counts.
 
-    Kept with its session as well, so that nobody sees a flash of somebody invisible who reconnects.
+    Invisible holds for the person, on every device, until one of them says something else. Both are kept first, so
+    that nobody sees a flash of somebody invisible who reconnects.
     """
     # One after the other: what is said last has to be what is kept.
     async with actor.submit_lock:
-        await context.presence.set(actor.connection, command.status)
+        choice = await context.store.presences.choose(actor.user_id, command.status)
         await context.store.sessions.set_presence(actor.session_id, command.status)
+        await context.presence.set(actor.connection, command.status, choice)
 
 
 def _presence(user_id: str, view: View, stored: datetime | None) -> Presence:

@@ -12,7 +12,7 @@ from domain.networks import network_of
 from domain.wire import codec
 from handlers.access import Actor, Visitor
 from rest.answering import answered_in_time
-from rest.limits import ADDRESS, FAILED_TOKENS, require_room, take
+from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store.command_budget import Budget
@@ -28,15 +28,19 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
     async def answer(request: web.Request, budget: Budget) -> web.Response:
         anybody = route.public and not (route.optional_auth and "Authorization" in request.headers)
         caller = await caller_of(request, services, public=anybody)
-        await take(services.limiter, route.rate, caller)
+        counting = Counting(services.limiter, request, caller)
+        await counting.begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
-        email = getattr(command, "email", None)
-        if email is not None:
-            await take(services.limiter, route.rate, caller, email)
+        await counting.count(route.rate, getattr(command, "email", None))
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
-        result = await route.handler(services.context, caller, command)
+        try:
+            result = await route.handler(services.context, caller, command)
+        except DomainError as error:
+            if error.code is Code.VALIDATION_FAILED:
+                await counting.give_back()
+            raise
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if result is None or route.answer is None:
             return web.Response(status=204)
@@ -49,27 +53,39 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
 
 
 def owner_of(caller: Actor | Visitor) -> str:
-    """Whose reads wait for each other."""
-    return caller.user_id if isinstance(caller, Actor) else caller.address
+    """Whose reads wait for each other: a visitor's are those of its network."""
+    return caller.user_id if isinstance(caller, Actor) else network_of(caller.address)
 
 
 async def caller_of(request: web.Request, services: Services, *, public: bool) -> Actor | Visitor:
     """Raises ``unauthenticated`` or ``token_expired`` where a token is needed; ``rate_limited`` before anything is
-    read for an address that asks too much or whose tokens fail too often."""
+    read for an address that asks too much or shows too many tokens of nobody, and for a session that ended.
+
+    Whoever shares a network with a flood of bad tokens is kept out by none of them: that a token is signed is known
+    before anything is counted."""
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
     address = services.client_address(request.remote, forwarded)
+    visitor = Visitor(address, request.headers.get("User-Agent", "")[:_AGENT_CHARACTERS])
+    counting = Counting(services.limiter, request, visitor)
     if public:
-        return Visitor(address, request.headers.get("User-Agent", "")[:_AGENT_CHARACTERS])
-    visitor = Visitor(address)
-    await take(services.limiter, ADDRESS, visitor)
+        await counting.take(VISITORS)
+        return visitor
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise unauthenticated()
-    await require_room(services.limiter, FAILED_TOKENS, visitor)
     try:
-        return await services.authenticate(token.strip(), address)
+        claims = services.authenticator.claims(token.strip())
     except DomainError as error:
-        # Every client's token expires, which is found out without a read; a database that is away is nobody's fault.
-        if error.code not in (Code.TOKEN_EXPIRED, Code.UNAVAILABLE):
-            await take(services.limiter, FAILED_TOKENS, visitor)
+        # Every client's token expires.
+        if error.code is not Code.TOKEN_EXPIRED:
+            await counting.take(FAILED_TOKENS)
+        raise
+    await counting.require_room(FAILED_SESSION, claims.session_id)
+    await counting.take(ADDRESS)
+    try:
+        return await services.authenticator.actor(claims, address)
+    except DomainError as error:
+        # A database that is away is nobody's fault.
+        if error.code is not Code.UNAVAILABLE:
+            await counting.take(FAILED_SESSION, claims.session_id)
         raise

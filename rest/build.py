@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from functools import cache
+from functools import cache, partial
 
 from aiohttp import web
 
 from rest.adapter import http_handler
 from rest.errors import error_middleware
 from rest.headers import AllowedOrigins, header_signal, preflight_middleware, request_id_middleware
+from rest.limits import limit_headers
 from rest.openapi import document
 from rest.route import HttpHandler, Route, Services
 from rest.routes import ROWS
@@ -28,7 +29,9 @@ def attach(
     """Before the application starts. ``secure`` adds HSTS; paths under ``exempt`` keep their own headers and errors."""
     origins = AllowedOrigins(allowed_origins)
     app.middlewares.extend([request_id_middleware, error_middleware(exempt), preflight_middleware(origins, exempt)])
-    app.on_response_prepare.append(header_signal(origins, secure=secure, exempt=exempt))
+    app.on_response_prepare.append(
+        header_signal(origins, secure=secure, exempt=exempt, limits=partial(limit_headers, services.limiter))
+    )
     for row in rows:
         handler = (row.adapter or http_handler)(row, services)
         if row.method == "GET":

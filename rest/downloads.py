@@ -6,7 +6,6 @@ One range is answered as a part, several with the whole; a download takes no mor
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -17,10 +16,12 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from domain.files import StoredFile
+from domain.networks import network_of
 from handlers.access import Actor, Visitor
+from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
-from rest.limits import take
+from rest.limits import Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
@@ -30,22 +31,24 @@ _CACHE = "private, max-age=300"
 
 
 def document_handler(route: Route, services: Services) -> HttpHandler:
-    """For rows that name what they produce; the handler answers bytes."""
+    """For rows that name what they produce; the handler answers a ``Document``, written for who does not have it."""
     parser = Parser(route)
     assert route.produces is not None
     content_type = f"{route.produces}; charset=utf-8"
 
     async def answer(request: web.Request, budget: Budget) -> web.StreamResponse:
         caller = await caller_of(request, services, public=route.public)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
-        body: bytes = await route.handler(services.context, caller, command)
-        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        budget.network = network_of(caller.address)
+        document: Document = await route.handler(services.context, caller, command)
+        etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
         if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
+        body = await document.write()
         return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: content_type})
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -110,7 +113,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def find(request: web.Request, _: Budget) -> tuple[Actor | Visitor, StoredFile, dict[str, str]]:
         signed = "signature" in request.query
         caller: Actor | Visitor = await caller_of(request, services, public=signed)
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         command = await parser.parse(request)
         file: StoredFile = await route.handler(services.context, caller, command)
         caching = _caching(command.expires if signed else None, services.context.clock())
@@ -119,7 +122,7 @@ def download_handler(route: Route, services: Services) -> HttpHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller, file, headers = await answered_in_time(Budget(), partial(find, request))
         # As long as its reader needs; each step of ours is bounded.
-        with command_budget.within(stream_budget(owner_of(caller), bulk=True)):
+        with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address), bulk=True)):
             return await _answer(request, services, file, headers)
 
     return handle

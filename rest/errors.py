@@ -47,6 +47,7 @@ STATUS: dict[Code, int] = {
     Code.INVALID_CODE: 422,
     Code.RATE_LIMITED: 429,
     Code.INTERNAL: 500,
+    Code.NOT_IMPLEMENTED: 501,
     Code.UNAVAILABLE: 503,
 }
 _OF_STATUS: dict[int, Code] = {
@@ -97,17 +98,13 @@ def error_middleware(exempt: tuple[str, ...]) -> Middleware:
     return errors
 
 
-class HttpError(DomainError):
-    """What only HTTP has a word for: it has a status of its own beside the code. The connection ends with it."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(Code.MALFORMED, message)
-        self.status = status
+class ClosingError(DomainError):
+    """The connection ends with it: of what is left of the request nobody knows when it comes, or where it ends."""
 
 
-def body_too_slow() -> HttpError:
-    """408: the body stalls, or comes too slowly for its size."""
-    return HttpError(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
+def body_too_slow() -> ClosingError:
+    """The body stalls, or comes too slowly for its size."""
+    return ClosingError(Code.MALFORMED, "The body did not arrive in time.")
 
 
 def unreadable() -> web.Response:
@@ -118,7 +115,7 @@ def unreadable() -> web.Response:
 def unknown_coding() -> web.Response:
     """For a body in another transfer coding than ``chunked`` alone."""
     message = "The only Transfer-Encoding taken is chunked."
-    return _answer(HttpError(HTTPStatus.NOT_IMPLEMENTED, message), uuid.uuid4().hex)
+    return _answer(ClosingError(Code.NOT_IMPLEMENTED, message), uuid.uuid4().hex)
 
 
 def problem(error: DomainError, request: web.Request) -> web.Response:
@@ -126,7 +123,7 @@ def problem(error: DomainError, request: web.Request) -> web.Response:
 
 
 def _answer(error: DomainError, request_id: str) -> web.Response:
-    status: int = error.status if isinstance(error, HttpError) else STATUS[error.code]
+    status = STATUS[error.code]
     body = Problem(
         type=f"urn:spotter:error:{error.code}",
         title=error.code.replace("_", " ").capitalize(),
@@ -142,8 +139,7 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, HttpError):
-        # What is left of the body is not worth waiting for, or nobody knows where it ends.
+    if isinstance(error, ClosingError):
         response.force_close()
     return response
 

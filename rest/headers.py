@@ -10,6 +10,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from domain.networks import allows_origin
+
 HEADER = "X-Request-Id"
 _KEY = web.RequestKey("request_id", str)
 # It is in every line of the log: no dots, as tokens have, nor what a token begins with.
@@ -47,22 +49,30 @@ _ALWAYS = {
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {HEADER}"
-_EXPOSED = f"Retry-After, {HEADER}, Content-Range, Accept-Ranges"
+_EXPOSED = f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, Content-Range, Accept-Ranges"
 _PREFLIGHT_SECONDS = "600"
 
 
 class AllowedOrigins:
-    """The origins that browsers may call from; ``*`` for any (development)."""
+    """The origins that browsers may call from, as ``allows_origin`` reads them."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         self._allowed = frozenset(allowed)
 
     def allows(self, origin: str) -> bool:
-        return "*" in self._allowed or origin.lower() in self._allowed
+        return allows_origin(self._allowed, origin)
 
 
-def header_signal(origins: AllowedOrigins, *, secure: bool, exempt: tuple[str, ...]) -> Signal:
-    """For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
+def header_signal(
+    origins: AllowedOrigins,
+    *,
+    secure: bool,
+    exempt: tuple[str, ...],
+    limits: Callable[[web.Request], Awaitable[dict[str, str]]] | None = None,
+) -> Signal:
+    """``limits`` are the headers about the limits that a request was counted by.
+
+    For ``on_response_prepare``, so that streams and errors carry them too. Set headers are left alone."""
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         if request.path.startswith(exempt):
@@ -73,6 +83,8 @@ def header_signal(origins: AllowedOrigins, *, secure: bool, exempt: tuple[str, .
             response.headers.setdefault(*_TRANSPORT)
         response.headers["Server"] = "spotter"
         response.headers[HEADER] = request_id_of(request)
+        if limits is not None:
+            response.headers.update(await limits(request))
         _add_cors(request, response, origins)
 
     return add

@@ -1,18 +1,25 @@
-"""Rate limits of the REST surface: classes of limits, each counted by a key of the request."""
+"""Rate limits of the REST surface: classes of limits, each counted by a key of the request.
+
+A limit by caller counts every request. Those by address are meant for commands that cost something, mail or a hash:
+they count a command that its handler took up, not a body that was refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from aiohttp import web
+
 from domain.accounts import normalised_email
-from domain.errors import Code, DomainError
+from domain.errors import rate_limited
 from domain.networks import network_of
 from handlers.access import Actor, Visitor
 
 # Never the e-mail address alone: a stranger could use up what its owner needs.
-Key = Literal["caller", "address", "address+email"]
+Key = Literal["caller", "address", "address+email", "session"]
 
 
 class Limiter(Protocol):
@@ -24,6 +31,15 @@ class Limiter(Protocol):
     async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
         """The same, without taking a place."""
 
+    async def left(self, name: str, key: str, amount: int, seconds: int) -> tuple[int, float]:
+        """How many places are free, and the seconds until there is one more."""
+
+    async def give_back(self, name: str, key: str, amount: int, seconds: int) -> None:
+        """The place taken last."""
+
+    def scaled(self, amount: int) -> int:
+        """How many are allowed where a row says ``amount``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -33,68 +49,135 @@ class Limit:
     seconds: int
     by: Key
 
-    @property
-    def needs_email(self) -> bool:
-        return self.by == "address+email"
-
 
 @dataclass(frozen=True, slots=True)
 class RateClass:
     name: str
     limits: tuple[Limit, ...]
 
+    def policy(self, limit: Limit) -> str:
+        """What the limit is called in headers and in what is published."""
+        return f"{self.name}:{limit.by}"
+
 
 _MINUTE, _HOUR = 60, 3600
+# Everybody in a gym, or behind a carrier's address, looks like one: there is room for a few hundred people.
+_MANY = 300
 UPLOAD = RateClass("upload", (Limit(60, _MINUTE, "caller"),))
 # A page of pictures is fetched at once.
 DOWNLOAD = RateClass("download", (Limit(3000, _MINUTE, "caller"),))
 GENERAL = RateClass("general", (Limit(600, _MINUTE, "caller"),))
-REGISTER = RateClass("register", (Limit(10, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
+REGISTER = RateClass("register", (Limit(_MANY, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
 VERIFY = RateClass("verify", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "address+email")))
-RESEND = RateClass("resend", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
+RESEND = RateClass("resend", (Limit(_MANY, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
 LOGIN = RateClass("login", (Limit(100, _MINUTE, "address"), Limit(10, _MINUTE, "address+email")))
 REFRESH = RateClass("refresh", (Limit(300, _MINUTE, "address"),))
-FORGOT = RateClass("forgot", (Limit(20, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
+FORGOT = RateClass("forgot", (Limit(_MANY, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
 RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "address+email")))
-RESET_TOKEN = RateClass("reset_token", (Limit(20, _MINUTE, "address"),))
+RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
 # Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
 
 
-# Taken before authentication reads anything; all users of an address together.
+# Taken before anything is read, of all who show no token; they keep nobody out whose token is good.
+VISITORS = RateClass("visitors", (Limit(12_000, _MINUTE, "address"),))
+# Taken before authentication reads anything, by tokens that we signed; all users of an address together.
 ADDRESS = RateClass("address", (Limit(12_000, _MINUTE, "address"),))
-# Each token of a session that has ended costs two reads. Expired ones cost none and do not count.
+# Tokens that nobody signed: they cost no read, and keep nobody out whose token is good. Expired ones do not count.
 FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
-# The slots of the largest schedule take some 90 ms of CPU.
+# Each token of a session that has ended costs two reads; it is refused by its session, whose owner's others go on.
+FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
+# A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
+CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
 
-async def require_room(limiter: Limiter, rate: RateClass, caller: Actor | Visitor) -> None:
-    """Raises ``rate_limited`` when the caller has used up what ``take`` would take; takes nothing."""
-    for limit in _counted(rate, False):
-        key = _key(limit.by, caller, None)
-        _refuse(await limiter.look(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A limit and what a request is counted by."""
+
+    policy: str
+    key: str
+    limit: Limit
 
 
-def _refuse(wait: float) -> None:
-    if wait > 0:
-        raise DomainError(
-            Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=max(1, round(wait * 1000))
-        )
+# What the headers of the answer tell of.
+COUNTED = web.RequestKey("counted", list[Counted])
 
 
-async def take(limiter: Limiter, rate: RateClass, caller: Actor | Visitor, email: str | None = None) -> None:
-    """Count a request: against the limits by caller and address, or with an e-mail address against the others.
+class Counting:
+    """The limits of one request, in the order in which they come to be known."""
 
-    Raises ``rate_limited`` with the time to wait.
-    """
-    for limit in _counted(rate, email is not None):
-        key = _key(limit.by, caller, email)
-        _refuse(await limiter.wait_for(f"{rate.name}:{limit.by}", key, limit.amount, limit.seconds))
+    def __init__(self, limiter: Limiter, request: web.Request, caller: Actor | Visitor) -> None:
+        self._limiter = limiter
+        self._request = request
+        self._caller = caller
+        self._taken: list[Counted] = []
+
+    async def require_room(self, rate: RateClass, session_id: str = "") -> None:
+        """Raises ``rate_limited`` when all that ``take`` may take is taken; takes nothing."""
+        for one in self._of(rate, rate.limits, session_id=session_id):
+            await self._look(one)
+
+    async def take(self, rate: RateClass, session_id: str = "") -> None:
+        """Raises ``rate_limited`` with the time to wait. ``session_id`` for limits by session."""
+        for one in self._of(rate, rate.limits, session_id=session_id):
+            self._refuse(one, await self._limiter.wait_for(*_asked(one)))
+
+    async def begin(self, rate: RateClass) -> None:
+        """Before the command is known: every request counts for its caller, none yet for its address."""
+        for one in self._of(rate, [limit for limit in rate.limits if limit.by != "address+email"]):
+            self._tell(one)
+            if one.limit.by == "address":
+                await self._look(one)
+            else:
+                self._refuse(one, await self._limiter.wait_for(*_asked(one)))
+
+    async def count(self, rate: RateClass, email: str | None) -> None:
+        """The command is known and will cost something. What one limit refuses counts against no other."""
+        known = ("address",) if email is None else ("address", "address+email")
+        found = self._of(rate, [limit for limit in rate.limits if limit.by in known], email)
+        for one in found:
+            self._tell(one)
+            await self._look(one)
+        for one in found:
+            self._refuse(one, await self._limiter.wait_for(*_asked(one)))
+            self._taken.append(one)
+
+    async def give_back(self) -> None:
+        """It was refused before it cost anything."""
+        while self._taken:
+            await self._limiter.give_back(*_asked(self._taken.pop()))
+
+    def _of(
+        self, rate: RateClass, limits: Sequence[Limit], email: str | None = None, session_id: str = ""
+    ) -> list[Counted]:
+        return [
+            Counted(
+                rate.policy(limit),
+                session_id if limit.by == "session" else _key(limit.by, self._caller, email),
+                limit,
+            )
+            for limit in limits
+        ]
+
+    def _tell(self, one: Counted) -> None:
+        told = self._request.setdefault(COUNTED, [])
+        if one not in told:
+            told.append(one)
+
+    async def _look(self, one: Counted) -> None:
+        self._refuse(one, await self._limiter.look(*_asked(one)))
+
+    def _refuse(self, one: Counted, wait: float) -> None:
+        if wait > 0:
+            self._tell(one)
+            raise rate_limited("Too many requests", wait * 1000)
 
 
-def _counted(rate: RateClass, with_email: bool) -> Iterable[Limit]:
-    return (limit for limit in rate.limits if limit.needs_email == with_email)
+def _asked(one: Counted) -> tuple[str, str, int, int]:
+    return one.policy, one.key, one.limit.amount, one.limit.seconds
 
 
 def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
@@ -104,3 +187,14 @@ def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
     if by == "address":
         return network
     return f"{network} {normalised_email(email or '')}"
+
+
+async def limit_headers(limiter: Limiter, request: web.Request) -> dict[str, str]:
+    """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-10): of each limit that the request
+    was counted by its quota and window, and how much is left for how many seconds."""
+    policies, states = [], []
+    for one in request.get(COUNTED, ()):
+        left, seconds = await limiter.left(*_asked(one))
+        policies.append(f'"{one.policy}";q={limiter.scaled(one.limit.amount)};w={one.limit.seconds}')
+        states.append(f'"{one.policy}";r={left};t={math.ceil(seconds)}')
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)} if policies else {}

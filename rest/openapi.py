@@ -26,11 +26,10 @@ _ONE_FILE: Schema = {
 }
 _KEY_SCHEMA: Schema = msgspec.json.schema(IdempotencyKey)
 _PROBLEMS = {
-    400: "Not valid JSON",
+    400: "Not valid JSON, or a body that stalls or comes too slowly for its size",
     401: "No token, or not a good one",
     403: "Not allowed",
     404: "Not there, or not yours to see",
-    408: "The body stalls, or comes too slowly for its size",
     413: "Too large",
     415: "Not JSON",
     422: "A field was refused",
@@ -139,7 +138,7 @@ class _Writer:
 
 
 def _may_answer(row: Route, status: int) -> bool:
-    if status in (400, 408, 413, 415):
+    if status in (400, 413, 415):
         return row.has_body
     return status not in (401, 403) or not row.public or row.path.startswith("/auth/")
 

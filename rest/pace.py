@@ -44,7 +44,7 @@ class Pace:
         return self._started + allowed
 
     async def read(self, reading: Awaitable[T]) -> T:
-        """Raises 408 for what does not come, ``malformed`` for what breaks off."""
+        """Raises ``malformed`` for what does not come in time, or breaks off."""
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(min(now + self.SILENCE_SECONDS, self.due)):

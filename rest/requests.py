@@ -108,7 +108,10 @@ def key_of(request: web.Request) -> str | None:
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The JSON body as bytes, empty when there is none; raises ``payload_too_large``, ``unsupported_media`` or 408."""
+    """The JSON body as bytes, empty when there is none.
+
+    Raises ``payload_too_large``, ``unsupported_media``, or ``malformed`` for what does not come in time.
+    """
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > MAX_BODY_BYTES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -18,7 +18,15 @@ PREFIX = "/v1"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 Handler = Callable[[Context, Any, Any], Awaitable[Any]]
-Authenticate = Callable[[str, str], Awaitable[Actor]]
+
+
+class Authenticator(Protocol):
+    """``claims`` looks at the signature alone; ``actor`` reads. Both raise what is wrong with the token."""
+
+    def claims(self, token: str) -> Any: ...
+    async def actor(self, claims: Any, address: str) -> Actor: ...
+
+
 ClientAddress = Callable[[str | None, str | None], str]
 HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,12 +35,11 @@ HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Services:
     """What the adapter is given by the root.
 
-    ``authenticate(token, address)`` answers the actor or raises; ``client_address(remote, x_forwarded_for)``
-    knows which proxies are ours.
+    ``client_address(remote, x_forwarded_for)`` knows which proxies are ours.
     """
 
     context: Context
-    authenticate: Authenticate
+    authenticator: Authenticator
     limiter: Limiter
     client_address: ClientAddress
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
-from domain.errors import Code, DomainError, invalid
+from domain.errors import Code, DomainError, invalid, rate_limited
 from domain.files import LARGEST
 from domain.networks import network_of
 from domain.wire import codec
@@ -20,13 +20,13 @@ from handlers.access import Actor
 from handlers.files.upload import Upload
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
-from rest.limits import take
+from rest.limits import Counting
 from rest.pace import BROKEN, PACED, Pace, malformed_form
 from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
 from store.command_budget import Budget, stream_budget
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -53,7 +53,7 @@ class UploadLimiter:
 
 
 def _too_many(_: float) -> DomainError:
-    return DomainError(Code.RATE_LIMITED, "Too many uploads at a time.", retry_after_ms=5000)
+    return rate_limited("Too many uploads at a time", 5000)
 
 
 FIELD = "file"
@@ -95,8 +95,7 @@ class FilePart:
         self.name = part.filename
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises ``malformed`` for what breaks off, 408 for what does not come, ``validation_failed`` for more than one
-        part."""
+        """Raises ``malformed`` for what breaks off or does not come, ``validation_failed`` for more than one part."""
         while chunk := await self._pace.read(self._part.read_chunk(_CHUNK_BYTES)):
             yield bytes(chunk)
         if await self._pace.read(self._reader.next()) is not None:
@@ -105,7 +104,7 @@ class FilePart:
 
 async def file_part(request: web.Request) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
-    ``malformed``, 408 or ``validation_failed``."""
+    ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
         raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
@@ -129,13 +128,13 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[PACED] = True
         caller = await answered_in_time(Budget(), lambda _: caller_of(request, services, public=False))
-        await take(services.limiter, route.rate, caller)
+        await Counting(services.limiter, request, caller).begin(route.rate)
         assert isinstance(caller, Actor)
         key = key_of(request)
         async with turns.turn(caller.user_id, caller.address):
             part = await file_part(request)
             # It takes as long as its sender may need; each step of ours is bounded.
-            with command_budget.within(stream_budget(owner_of(caller))):
+            with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address))):
                 answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 

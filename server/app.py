@@ -10,9 +10,12 @@ import structlog
 from aiohttp import web
 
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
+from rest.published_limits import published
 from rest.route import Services
+from rest.routes import ROWS
 from server import draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
@@ -31,10 +34,11 @@ from server.http.connections import HttpConnections
 from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
-from server.operations import Operations, RedisHealth
+from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.connections import Attendance, WatchingConnections
-from server.presence.presence import Presence
+from server.presence.presence import Choices, Presence
+from server.published_limits import socket_limits
 from server.pubsub.bus import Bus
 from server.rates import MovingWindowLimiter
 from server.revocation.freshness import Freshness
@@ -63,6 +67,8 @@ SOCKETS_PER_USER = 20
 SOCKETS_PER_ADDRESS = 200
 # Besides WebSockets; a socket that polls takes two.
 CONNECTIONS_PER_ADDRESS = 600
+# Of one network to the operators' port.
+_OPERATORS_CONNECTIONS = 64
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -85,7 +91,7 @@ class Node:
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.peers = WorkerPeers(ipc, self.metrics.render) if ipc is not None else None
+        self.peers = WorkerPeers(ipc, self.metrics.render, self._readiness) if ipc is not None else None
         self.draining = False
         # Until then nothing is served that needs the database.
         self.prepared = False
@@ -104,14 +110,23 @@ class Node:
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
+        self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
+        self._limits: Limits | None = None
         self._make_sockets(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock, self.freshness.confirm)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
         # Behind proxies an address is one of them, and they have limits of their own.
         most = None if settings.trusted_proxies else max(1, int(CONNECTIONS_PER_ADDRESS * settings.rate_limit_scale))
+        self._connections_per_address = most
         self.http = HttpConnections(most)
-        self.app = self._make_app()
-        self._listener = Listener(self.app, self.http, settings, self.peers)
+        self.app, operations = self._make_apps()
+        shared = self.peers is not None
+        self._listener = Listener(self.app, self.http, settings.public, shared=shared, peers=self.peers)
+        self._operations_listener: Listener | None = None
+        if (place := settings.operations) is not None:
+            connections = HttpConnections(_OPERATORS_CONNECTIONS)
+            self._operations_listener = Listener(operations, connections, place, shared=shared)
+        self.operations_url: str | None = None
         self.background = Background()
 
     def _make_sockets(self, clock: Callable[[], datetime]) -> None:
@@ -124,14 +139,17 @@ class Node:
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
         self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
+            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
+            lambda user_id, choice: self.presence.choose(user_id, choice), lambda user_id: self.presence.doubt(user_id),
         )
         self.rooms = Rooms(self.room_members, self.room_subscriptions)
         self.freshness.on_restored(self.room_subscriptions.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
-        self.typing = TypingIndicators(self.publisher)
-        self.registry = Registry(max(1, int(SOCKETS_PER_USER * scale)), gone=self.typing.leave)
+        self.typing = TypingIndicators(self.publisher, lambda user_id: self.presence.hides(user_id))
+        self._sockets_per_user = max(1, int(SOCKETS_PER_USER * scale))
+        self._sockets_per_address = max(1, int(SOCKETS_PER_ADDRESS * scale))
+        self.registry = Registry(self._sockets_per_user, gone=self.typing.leave)
         self.audience = audience = WatchingConnections(self.freshness)
         self.membership = Membership(self.bus.redis)
         self.presence = Presence(
@@ -140,6 +158,7 @@ class Node:
             audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
+            Choices(self.store.presences.choices, self.publisher.tell_choice, self.typing.leave),
         )
         self.freshness.on_restored(self.presence.send_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
@@ -159,6 +178,7 @@ class Node:
             files=files,
             pictures=self.pictures,
             clock=clock,
+            limits=self._published_limits,
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         buckets = Buckets(scale)
@@ -166,8 +186,8 @@ class Node:
             self.authenticator, self.registry, self.rooms, buckets, clock, attendance, self.room_subscriptions,
             lambda: self.prepared,
         )
-        own = (SocketRow("auth:refresh", RenewToken, admission.renew),)
-        self.dispatcher = Dispatcher(self.context, NAMESPACES, own, buckets, self.freshness)
+        self._own_rows = (SocketRow("auth:refresh", RenewToken, admission.renew),)
+        self.dispatcher = Dispatcher(self.context, NAMESPACES, self._own_rows, buckets, self.freshness)
         workers = {} if self.peers is None else {"mark": self.peers.mark, "forward": self.peers.forward}
         self.gateway = Gateway(
             self.rooms,
@@ -178,11 +198,12 @@ class Node:
             namespaces=NAMESPACE_NAMES,
             origins="*" if "*" in settings.allowed_origins else list(settings.allowed_origins),
             client_address=self._address_of,
-            max_sockets_per_address=max(1, int(SOCKETS_PER_ADDRESS * scale)),
+            max_sockets_per_address=self._sockets_per_address,
             **workers,
         )
 
-    def _make_app(self) -> web.Application:
+    def _make_apps(self) -> tuple[web.Application, web.Application]:
+        """What is public and what is the operators': one and the same where these have no port of their own."""
         metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
@@ -197,41 +218,64 @@ class Node:
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
         services = Services(
             context=self.context,
-            authenticate=self.authenticator.actor,
-            limiter=MovingWindowLimiter(self.settings.rate_limit_scale),
+            authenticator=self.authenticator,
+            limiter=self.limiter,
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         app.middlewares.append(refusing_until(lambda: self.prepared))
-        Operations(
+        self._operations = Operations(
             self.database,
             self.redis,
             self._rendered_metrics,
             lambda: self.draining,
             lambda: self.prepared,
             lambda: self.freshness.current,
-        ).attach(app)
+            None if self.peers is None else self.peers.others_readiness,
+        )
+        self._operations.attach_public(app)
+        own = app
+        if self.settings.operations is not None:
+            own = operations_app()
+            self._operations.attach_public(own)
+        self._operations.attach(own)
         self.gateway.attach(app)
-        return app
+        return app, own
+
+    async def _readiness(self) -> bytes:
+        return await self._operations.brief()
 
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
+
+    def _published_limits(self) -> Limits:
+        if self._limits is None:
+            counts = [("socketsOfUser", self._sockets_per_user, "sockets of a user, on one node")]
+            counts += [("socketsOfNetwork", self._sockets_per_address, "sockets of a network, on one node")]
+            if self._connections_per_address is not None:
+                counts += [("connectionsOfNetwork", self._connections_per_address, "HTTP connections of a network")]
+            bounds = [Bound(name=name, most=most, unit="items", description=said) for name, most, said in counts]
+            sockets = socket_limits(NAMESPACES, self._own_rows, self.settings.rate_limit_scale, bounds)
+            self._limits = published(ROWS, self.limiter, sockets)
+        return self._limits
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
         return client_address(request.remote, forwarded, self.settings.trusted_proxies)
 
     async def start(self) -> str:
-        """Prepare the database and listen; answers the URL.
+        """Prepare the database and listen; answers the public URL.
 
         A database that does not answer is waited for beside: ``preparation`` ends when all is served, and raises what
-        ``prepare`` does. Raises ``OSError`` or ``Misconfigured``.
+        ``prepare`` does. Raises ``CannotListen`` or ``Misconfigured``.
         """
         preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self.store.prepare))
         done, _ = await asyncio.wait([preparing], timeout=LISTEN_AFTER_SECONDS)
         self.preparation = asyncio.get_running_loop().create_task(self._begin(preparing))
         if done:
             await self.preparation
+        if self._operations_listener is not None:
+            self.operations_url = await self._operations_listener.start()
         return await self._listener.start()
 
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
@@ -278,8 +322,16 @@ class Node:
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
-        # The driver ends its sessions at MongoDB, and waits for an answer.
-        await draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database")
+        # The driver ends its sessions at MongoDB, and waits for an answer. Operators may see until then that it drains.
+        await asyncio.gather(
+            draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database"),
+            self._stop_operations(),
+        )
+
+    async def _stop_operations(self) -> None:
+        if self._operations_listener is not None:
+            await self._operations_listener.close()
+            await draining.within(draining.WRITES_SECONDS, self._operations_listener.stop(), "operations")
 
     async def _leave_cluster(self) -> None:
         await self.presence.stop_registering()

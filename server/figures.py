@@ -61,6 +61,11 @@ def of_sockets(
         bad = engine.bad_packets + gateway.bad_packets
         yield counter("spotter_bad_packets", "Packets that closed their socket.", bad)
         yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
+        state = gateway.eio.transport_state
+        held = state.connected.unfinished.total + state.unconnected.unfinished.total
+        yield gauge("spotter_unfinished_bytes", "Bytes of messages and POST bodies that are not whole yet.", held)
+        cut = engine.aborted_unfinished
+        yield counter("spotter_unfinished_cut", "Sockets cut because unfinished messages held too much.", cut)
         yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
         yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})

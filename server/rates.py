@@ -22,7 +22,8 @@ class MovingWindowLimiter:
     def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._scale = scale
         self._clock = clock
-        self._windows = MovingWindowRateLimiter(MovingWindowMemory(clock))
+        self._memory = MovingWindowMemory(clock)
+        self._windows = MovingWindowRateLimiter(self._memory)
 
     async def wait_for(self, name: str, key: str, amount: int, seconds: int) -> float:
         """0 when there was room (and one place of it is now taken), else the seconds until there is."""
@@ -36,8 +37,20 @@ class MovingWindowLimiter:
         item = self._item(amount, seconds)
         return 0.0 if await self._windows.test(item, name, key) else await self._until_free(item, name, key)
 
+    async def left(self, name: str, key: str, amount: int, seconds: int) -> tuple[int, float]:
+        """How many places are free, and the seconds until there is one more; of an unused one the whole window."""
+        free_at, free = await self._windows.get_window_stats(self._item(amount, seconds), name, key)
+        return free, min(max(free_at - self._clock(), 0.001), seconds)
+
+    async def give_back(self, name: str, key: str, amount: int, seconds: int) -> None:
+        """The place taken last, if it still counts."""
+        self._memory.give_back(self._item(amount, seconds).key_for(name, key))
+
+    def scaled(self, amount: int) -> int:
+        return max(1, math.floor(amount * self._scale))
+
     def _item(self, amount: int, seconds: int) -> RateLimitItemPerSecond:
-        return RateLimitItemPerSecond(max(1, math.floor(amount * self._scale)), seconds)
+        return RateLimitItemPerSecond(self.scaled(amount), seconds)
 
     async def _until_free(self, item: RateLimitItemPerSecond, name: str, key: str) -> float:
         free_at, _ = await self._windows.get_window_stats(item, name, key)
@@ -87,6 +100,11 @@ class MovingWindowMemory(Storage, MovingWindowSupport):
             return now, 0
         window.forget_before(now - expiry)
         return (window.hits[0] if window.hits else now), len(window.hits)
+
+    def give_back(self, key: str) -> None:
+        window = self._windows.get(key)
+        if window is not None and window.hits:
+            window.hits.pop()
 
     def _sweep(self, now: float) -> None:
         if now < self._next_sweep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from domain.networks import LOOPBACK
 from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
@@ -32,6 +34,28 @@ _REQUIRED_IN_PRODUCTION = (
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_WEBHOOK_SECRETS",
 )
+_OPERATIONS_PORT = 9090
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a program listens; ``setting``: what decides its port. Port 0 is a free one."""
+
+    host: str
+    port: int
+    setting: str
+
+    def url(self, port: int | None = None) -> str:
+        """As this machine reaches it; ``port``: the one that it was given."""
+        host = "127.0.0.1" if self.host in _ANYWHERE else f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port if port is None else port}"
+
+    def refusal(self, error: OSError) -> str:
+        """A sentence for whoever starts the program."""
+        # asyncio puts words of its own before the system's; a name that does not resolve has no number of the system's.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        return f"Cannot listen on {self.host}:{self.port}: {reason}. Set {self.setting}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +68,16 @@ class Settings:
     production: bool
     host: str
     port: int
+    operations_host: str
+    operations_port: int | None
+    """None: what operators ask is served with everything else."""
     workers: int
     mongo_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     data_dir: Path
     jwt_secret: str = field(repr=False)
     allowed_origins: tuple[str, ...]
+    """In development with ``LOOPBACK``, any origin of the machine itself."""
     trusted_proxies: int
     """How many proxies of ours are before the server; that many entries of X-Forwarded-For are believed."""
     rate_limit_scale: float
@@ -62,6 +90,17 @@ class Settings:
     currency: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+
+    @property
+    def public(self) -> Place:
+        return Place(self.host, self.port, "PORT")
+
+    @property
+    def operations(self) -> Place | None:
+        """A listener of its own for ``/metrics`` and ``/readyz``."""
+        if self.operations_port is None:
+            return None
+        return Place(self.operations_host, self.operations_port, "OPERATIONS_PORT")
 
 
 def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) -> Settings:
@@ -80,12 +119,14 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         production=production,
         host=read.text("HOST") or ("0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - behind a proxy
         port=port,
+        operations_host=read.text("OPERATIONS_HOST") or "127.0.0.1",
+        operations_port=_operations_port(read, port, production),
         workers=read.integer("WORKERS", 1, 1, 256),
         mongo_url=read.url("MONGO_URL", _URL_SCHEMES["MONGO_URL"]),
         redis_url=read.url("REDIS_URL", _URL_SCHEMES["REDIS_URL"]),
         data_dir=data_dir,
         jwt_secret=read.text("JWT_SECRET") or "",
-        allowed_origins=read.origins("ALLOWED_ORIGINS") or (f"http://127.0.0.1:{port}", f"http://localhost:{port}"),
+        allowed_origins=read.origins("ALLOWED_ORIGINS") + (() if production else (LOOPBACK,)),
         trusted_proxies=read.integer("TRUSTED_PROXIES", 0, 0, 16),
         rate_limit_scale=read.positive("RATE_LIMIT_SCALE", 1.0),
         sandbox_port=read.integer("SANDBOX_PORT", 8081, 0, 65535),
@@ -100,6 +141,17 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))
+
+
+def _operations_port(read: SettingReader, port: int, production: bool) -> int | None:
+    if not production and read.text("OPERATIONS_PORT") is None:
+        return None
+    found = read.integer("OPERATIONS_PORT", _OPERATIONS_PORT, 0, 65535)
+    if found != port or found == 0:
+        return found
+    if production:
+        read.refuse("OPERATIONS_PORT", "must be another than PORT in production")
+    return None
 
 
 def _from_file(path: Path | None) -> dict[str, str]:

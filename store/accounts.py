@@ -21,12 +21,13 @@ from domain.proofs import Registration
 from domain.sessions import Reason, Session
 from store.bookings import Bookings
 from store.calendars import Calendars
-from store.database import ClientSession, CollectionSchema, Database
+from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
+from store.listings import hot as hot_profile
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
@@ -38,7 +39,8 @@ from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
 LONGEST_TRANSACTION = timedelta(seconds=90)
-SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
+# "age": by "at"; rows are found by "due" since.
+SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
@@ -123,7 +125,7 @@ class Accounts:
             return True
 
         try:
-            return await self._database.transaction(body)
+            return await self._database.transaction(body, hot=_hot(user))
         except DuplicateKeyError:
             return False
 
@@ -154,7 +156,7 @@ class Accounts:
                 await self._sessions.insert(new, session=session)
             return ended
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=_hot(user))
 
     async def end_session(self, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
         """False when the user has no such live session."""
@@ -183,7 +185,7 @@ class Accounts:
             await self._list(user.role, user.profile_id, session)
             return changed
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=_hot(user))
 
     async def set_blocked(self, user: User, block: Block | None, now: datetime) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
@@ -197,7 +199,7 @@ class Accounts:
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "blocked", now, session)
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=_hot(user))
 
     async def erase(self, user: User, now: datetime) -> list[str] | None:
         """Forget who the user was; ids of the sessions ended, nothing when it was erased meanwhile."""
@@ -216,7 +218,7 @@ class Accounts:
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 
-        ended = await self._database.transaction(body)
+        ended = await self._database.transaction(body, hot=_hot(user))
         if ended is not None:
             with suppress(DomainError):
                 # What was committed in between would otherwise wait for the last look.
@@ -239,3 +241,8 @@ class Accounts:
         # Even when none stood: one may just be beginning, under what was true of the user until now.
         await self._revocations.add(user_id, None, reason, now, session=session)
         return ended
+
+
+def _hot(user: User) -> tuple[Hot, ...]:
+    """What others write of a user (an administrator) waits for what the user does, and is not failed by it."""
+    return (OWN, f"user:{user.id}"), hot_profile(user.profile_id)

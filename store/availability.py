@@ -23,7 +23,7 @@ from store.availability_documents import (
 from store.database import SNAPSHOT, ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep
-from store.listings import Listings
+from store.listings import Listings, hot
 from store.profiles import NOT_ERASED
 
 WEEKS = "trainerAvailabilities"
@@ -133,14 +133,19 @@ class Availability:
     async def add_exception(
         self, trainer_id: str, absence: AbsenceRecord, today: date, now: datetime, keep: Keep
     ) -> Schedule | None:
-        """Raises ``conflict`` when there are too many ahead."""
+        """Raises ``conflict`` when there are too many ahead, or one of the same time already."""
         trainer = ObjectId(trainer_id)
+        document = exception_document(trainer, absence)
+        same = {name: document[name] for name in ("trainer", "date", "startTime", "endTime")}
         ahead = {"trainer": trainer, "date": {"$gte": today.isoformat()}}
 
         async def body(session: ClientSession) -> None:
             if await self._exceptions.count_documents(ahead, limit=MAX_EXCEPTIONS, session=session) == MAX_EXCEPTIONS:
                 raise DomainError(Code.CONFLICT, f"At most {MAX_EXCEPTIONS} exceptions may lie ahead.")
-            await self._exceptions.insert_one(exception_document(trainer, absence), session=session)
+            # Changes of one trainer queue up, so that of several equal ones at once each sees those before it.
+            if await self._exceptions.find_one(same, {"_id": 1}, session=session) is not None:
+                raise DomainError(Code.CONFLICT, "There is an exception for this time already.")
+            await self._exceptions.insert_one(document, session=session)
             await keep(session=session)
 
         return await self._change(trainer_id, now, body)
@@ -185,4 +190,4 @@ class Availability:
             await body(session)
             return before
 
-        return await self._database.transaction(change)
+        return await self._database.transaction(change, hot=[hot(trainer_id)])

@@ -6,6 +6,7 @@ The client's time is exclusive by claims of its own: who trains here cannot trai
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from collections.abc import Collection as Several
 from datetime import datetime
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from domain.stored import StoredFormat
 from store.bookings import Bookings
 from store.conversations import Conversations
 from store.credits import Credits, Trials
-from store.database import ClientSession, CollectionSchema, Database
+from store.database import SHARED, ClientSession, CollectionSchema, Database, Hot
 from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
@@ -98,7 +99,7 @@ class BookingTransactions:
             committed = msgspec.structs.replace(change, booking=booking)
             return await self._settle(None, committed, settlement, claim, session)
 
-        return await self._commit(body)
+        return await self._commit(body, _hot(change.booking, settlement))
 
     async def alter(
         self, before: Booking, change: Change, settlement: Settlement, now: datetime, claim: Claim | None
@@ -113,7 +114,7 @@ class BookingTransactions:
                 return None
             return await self._settle(before, change, settlement, claim, session)
 
-        return await self._commit(body)
+        return await self._commit(body, _hot(change.booking, settlement))
 
     async def _settle(
         self,
@@ -141,11 +142,16 @@ class BookingTransactions:
             await self._idempotency.keep_within(claim, RESULT.encode(kept), RESULT.version, session=session)
         return change
 
-    async def _commit(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
+    async def _commit(self, body: Callable[[ClientSession], Awaitable[T]], hot: Several[Hot]) -> T:
         try:
-            return await self._database.transaction(body)
+            return await self._database.transaction(body, hot=hot)
         except DuplicateKeyError as error:
             raise _refusal(error) from None
+
+
+def _hot(booking: Booking, settlement: Settlement) -> tuple[Hot, ...]:
+    """A trainer's trials of a week are counted in one document; all the rest of a booking is its two parties'."""
+    return ((SHARED, f"trials:{booking.trainer_id}"),) if settlement.trial is not None else ()
 
 
 def _refusal(error: DuplicateKeyError) -> DomainError:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.accounts import Role
@@ -45,6 +45,8 @@ def booking_document(booking: Booking, now: datetime) -> Document:
         "arrangedAt": booking.arranged_at,
         "createdAt": booking.created_at,
         "updatedAt": booking.updated_at,
+        # The server puts its logical time in its place.
+        "changedAt": Timestamp(0, 0),
     }
     optional = {
         "note": booking.note,
@@ -93,6 +95,13 @@ CLAIMS_INDEX = "trainerClaims"
 LONGEST = timedelta(days=1)
 _HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
+# The place of a booking among the changes that a party was told (``store/booking_changes.py``). What changes a booking
+# takes it away, as a new document is without one.
+CHANGE_FIELDS: dict[str, str] = {"client": "clientChange", "trainer": "trainerChange"}
+_CHANGED: Document = {
+    "$unset": dict.fromkeys(CHANGE_FIELDS.values(), ""),
+    "$currentDate": {"changedAt": {"$type": "timestamp"}},
+}
 
 SCHEMAS = (
     CollectionSchema(
@@ -109,6 +118,12 @@ SCHEMAS = (
             IndexModel([*_LISTED], name="all"),
             IndexModel(
                 [("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$exists": True}}
+            ),
+            *(
+                IndexModel(
+                    [(party, ASCENDING), (field, ASCENDING), ("changedAt", ASCENDING), ("_id", ASCENDING)], name=field
+                )
+                for party, field in CHANGE_FIELDS.items()
             ),
             begun_index(),
             IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
@@ -132,6 +147,16 @@ class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
     statuses: Collection[Status] | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class PartyChanges(msgspec.Struct, frozen=True):
+    """Bookings with one other party: how many, and sums over their versions, last changes and starts."""
+
+    user_id: str
+    count: int
+    versions: int
+    changed: int
+    starts: int
 
 
 @repository
@@ -176,21 +201,33 @@ class Bookings:
             busy.setdefault(str(one["trainer"]), []).append(taken)
         return busy
 
+    async def changes_by_party(self, wanted: BookingFilter, user_id: str, limit: int) -> list[PartyChanges]:
+        """What a page of these bookings follows from, by the other party than ``user_id``.
+
+        Whatever changes one of them changes a sum.
+        """
+        other = {"$cond": [{"$eq": ["$clientUser", ObjectId(user_id)]}, "$trainerUser", "$clientUser"]}
+        sums = {
+            "count": {"$sum": 1},
+            "versions": {"$sum": "$version"},
+            "changed": {"$sum": {"$toLong": "$updatedAt"}},
+            "starts": {"$sum": {"$toLong": "$startsAt"}},
+        }
+        found = await self._bookings.aggregate(
+            [
+                {"$match": _query(wanted)},
+                {"$sort": dict(_LISTED)},
+                {"$limit": limit},
+                {"$group": {"_id": other, **sums}},
+                {"$sort": {"_id": ASCENDING}},
+            ]
+        ).to_list(None)
+        # Sums of instants are the driver's own kind of integer.
+        return [PartyChanges(str(one["_id"]), *(int(one[name]) for name in sums)) for one in found]
+
     async def page(self, wanted: BookingFilter, after: BookingCursor | None, limit: int) -> list[Booking]:
         """By start, the earliest first; ``until`` is exclusive."""
-        query: Document = {}
-        for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
-            if profile_id is not None:
-                query[name] = ObjectId(profile_id)
-        if wanted.statuses is not None:
-            query["status"] = {"$in": list(wanted.statuses)}
-        starts: Document = {}
-        if wanted.since is not None:
-            starts["$gte"] = wanted.since
-        if wanted.until is not None:
-            starts["$lt"] = wanted.until
-        if starts:
-            query["startsAt"] = starts
+        query = _query(wanted)
         if after is not None:
             query["$or"] = [
                 {"startsAt": {"$gt": after.starts_at}},
@@ -213,12 +250,12 @@ class Bookings:
 
     async def _leave(self, whose: Document, by: Role, now: datetime, session: ClientSession | None) -> None:
         if by == "client":
-            await self._bookings.update_many(whose | _HAS_NOTE, {"$unset": {"note": ""}}, session=session)
+            await self._bookings.update_many(whose | _HAS_NOTE, _changed("note"), session=session)
         own_reason = {"cancelledBy": by, "reason": {"$exists": True}}
-        await self._bookings.update_many(whose | own_reason, {"$unset": {"reason": ""}}, session=session)
+        await self._bookings.update_many(whose | own_reason, _changed("reason"), session=session)
         await self._bookings.update_many(
             whose | {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}},
-            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}, "$unset": {WORK: ""}},
+            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}, **_changed(WORK)},
             session=session,
         )
 
@@ -253,6 +290,28 @@ class Bookings:
         if due_at is not None:
             update["$set"] = {"dueAt": due_at}
         await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)
+
+
+def _changed(gone: str) -> Document:
+    """An update that takes a field away, and says that the parties have not been told."""
+    return {**_CHANGED, "$unset": {**_CHANGED["$unset"], gone: ""}}
+
+
+def _query(wanted: BookingFilter) -> Document:
+    query: Document = {}
+    for name, profile_id in (("trainer", wanted.trainer_id), ("client", wanted.client_id)):
+        if profile_id is not None:
+            query[name] = ObjectId(profile_id)
+    if wanted.statuses is not None:
+        query["status"] = {"$in": list(wanted.statuses)}
+    starts: Document = {}
+    if wanted.since is not None:
+        starts["$gte"] = wanted.since
+    if wanted.until is not None:
+        starts["$lt"] = wanted.until
+    if starts:
+        query["startsAt"] = starts
+    return query
 
 
 def _free(now: datetime) -> Document:

@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Category, SubCategory
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.text import folded
-from store.database import ClientSession, CollectionSchema, Database, Document
+from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.idempotency import Keep
 from store.specializations import Specializations
@@ -31,6 +31,11 @@ SCHEMAS = (
         (IndexModel([("category", ASCENDING), ("foldedName", ASCENDING)], name="foldedName", unique=True),),
     ),
 )
+
+
+def hot(category_id: str) -> Hot:
+    """Under which transactions wait for each other that write a category or one of its subcategories."""
+    return SHARED, f"category:{category_id}"
 
 
 @repository
@@ -174,7 +179,9 @@ class Catalogue:
         await self._named(body)
 
     async def rename_category(self, category_id: str, name: str, now: datetime) -> Category:
-        renamed = await self._named(lambda session: self._categories.rename(category_id, name, now, session=session))
+        renamed = await self._named(
+            lambda session: self._categories.rename(category_id, name, now, session=session), hot(category_id)
+        )
         if renamed is None:
             raise not_found("category")
         return renamed
@@ -189,7 +196,7 @@ class Catalogue:
                 raise not_found("category")
             await keep(session=session)
 
-        await self._database.transaction(body)
+        await self._database.transaction(body, hot=[hot(category_id)])
 
     async def add_sub_category(self, sub: SubCategory, keep: Keep) -> None:
         async def body(session: ClientSession) -> None:
@@ -197,7 +204,7 @@ class Catalogue:
             await self._categories.insert_sub(sub, session=session)
             await keep(session=session)
 
-        await self._named(body)
+        await self._named(body, hot(sub.category_id))
 
     async def update_sub_category(
         self, sub_id: str, name: str | None, category_id: str | None, now: datetime
@@ -216,7 +223,8 @@ class Catalogue:
                 raise not_found("subcategory")
             return after
 
-        return await self._named(body)
+        named = [] if category_id is None else [hot(category_id)]
+        return await self._named(body, *named, *await self._hot_of_sub(sub_id))
 
     async def delete_sub_category(self, sub_id: str, keep: Keep) -> None:
         async def body(session: ClientSession) -> None:
@@ -225,7 +233,10 @@ class Catalogue:
                 raise not_found("subcategory")
             await keep(session=session)
 
-        await self._database.transaction(body)
+        await self._database.transaction(body, hot=await self._hot_of_sub(sub_id))
+
+    async def _hot_of_sub(self, sub_id: str) -> list[Hot]:
+        return [hot(sub.category_id) for sub in (await self._categories.subs_by_ids([sub_id])).values()]
 
     async def _require_category(self, category_id: str, session: ClientSession) -> None:
         if category_id not in await self._categories.by_ids([category_id], session=session):
@@ -236,9 +247,9 @@ class Catalogue:
         if await self._specializations.uses_sub(sub_id, session=session):
             raise _in_use("subcategory")
 
-    async def _named(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
+    async def _named(self, body: Callable[[ClientSession], Awaitable[T]], *hot: Hot) -> T:
         try:
-            return await self._database.transaction(body)
+            return await self._database.transaction(body, hot=hot)
         except DuplicateKeyError:
             raise DomainError(Code.CONFLICT, "This name is taken.") from None
 

@@ -13,6 +13,7 @@ from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.file_fields import FileFields, certificate_document
 from store.idempotency import Keep
+from store.listings import hot
 from store.people import PROFILES
 from store.profiles import NOT_ERASED
 
@@ -63,7 +64,7 @@ class Certificates:
             await keep(session=session)
             return True
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=[hot(certificate.trainer_id)])
 
     async def update(
         self, trainer_id: str, owner_id: str, certificate_id: str, values: Mapping[str, object], now: datetime
@@ -81,7 +82,7 @@ class Certificates:
             await self._exchange(owner_id, before, after, now, session)
             return _certificate(after)
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=[hot(trainer_id)])
 
     async def delete(
         self, trainer_id: str, owner_id: str, certificate_id: str, now: datetime, keep: Keep
@@ -102,7 +103,7 @@ class Certificates:
             await keep(session=session)
             return True
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(body, hot=[hot(trainer_id)])
 
     async def delete_all(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._certificates.delete_many({"trainerId": ObjectId(trainer_id)}, session=session)

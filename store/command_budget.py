@@ -23,9 +23,9 @@ T = TypeVar("T")
 BUDGET_SECONDS = 10.0
 
 
-def stream_budget(owner: str, *, bulk: bool = False) -> Budget:
+def stream_budget(owner: str, network: str, *, bulk: bool = False) -> Budget:
     """Of what takes as long as the peer needs: each operation of ours is bounded, the whole is not."""
-    return Budget(owner, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
+    return Budget(owner, network, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
 
 
 def _never() -> bool:
@@ -44,6 +44,7 @@ class Budget:
     def __init__(
         self,
         owner: str = "",
+        network: str = "",
         *,
         bulk: bool = False,
         seconds: float = BUDGET_SECONDS,
@@ -54,7 +55,7 @@ class Budget:
         self._deadline = monotonic() + seconds
         self.owner = owner
         # Whence it came, where that is known: what is shared by network is shared by this.
-        self.network = ""
+        self.network = network
         self.bulk = bulk
         self.abandoned: Callable[[], bool] = _never
         self.over = False
@@ -127,7 +128,7 @@ def require_asker() -> None:
 def limited(seconds: float) -> Iterator[None]:
     """At most so long for each operation that is awaited here, its wait for a thread not counted."""
     outer = current() or Budget(seconds=math.inf)
-    with within(Budget(outer.owner, bulk=outer.bulk, seconds=outer.remaining(), each=seconds)):
+    with within(Budget(outer.owner, outer.network, bulk=outer.bulk, seconds=outer.remaining(), each=seconds)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""What waits: single flight, write-behind, a fair limiter, and tasks that nobody awaits.
+"""What waits: single flight, write-behind, and tasks that nobody awaits.
 
 The store is the lowest layer that waits for anything, so handlers and the server take these from here.
 """
@@ -6,11 +6,8 @@ The store is the lowest layer that waits for anything, so handlers and the serve
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from itertools import islice
-from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from store.command_budget import BUDGET_SECONDS, detached
@@ -152,154 +149,3 @@ class Tasks:
     async def stop(self) -> None:
         self._stopped = True
         await cancelled(tuple(self._tasks))
-
-
-class _Owner:
-    __slots__ = ("at_work", "backlogs")
-
-    def __init__(self) -> None:
-        self.at_work = 0
-        # By network: an owner may come from several.
-        self.backlogs: dict[str, _Backlog] = {}
-
-
-class _Network:
-    __slots__ = ("at_work", "name", "present", "ready")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.at_work = 0
-        self.present = 0
-        # By owner, the longest not served first: backlogs whose first may begin.
-        self.ready: dict[str, _Backlog] = {}
-
-
-class _Backlog:
-    """What one owner has waiting in one network."""
-
-    __slots__ = ("network", "owner", "owner_name", "present", "waiting")
-
-    def __init__(self, owner_name: str, owner: _Owner, network: _Network) -> None:
-        self.owner_name = owner_name
-        self.owner = owner
-        self.network = network
-        self.present = 0
-        self.waiting: dict[asyncio.Future[None], None] = {}
-
-
-class FairLimiter:
-    """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's.
-
-    The others wait: one network takes its turn after the other, and in each one owner after the other, so that whoever
-    comes with much waits for himself. With ``of_network`` below ``of_all`` a network that is quiet finds a free turn
-    beside a greedy one. ``refused`` makes the error for whoever waits too long; it is given in how many seconds all who
-    wait would have had their turns.
-    """
-
-    def __init__(
-        self, of_one: int, of_all: int, refused: Callable[[float], Exception], of_network: int | None = None
-    ) -> None:
-        self._of_one = of_one
-        self._of_network = of_all if of_network is None else of_network
-        self._of_all = of_all
-        self._refused = refused
-        self._turn_seconds = 0.0
-        self._owners: dict[str, _Owner] = {}
-        self._networks: dict[str, _Network] = {}
-        # As in a network: the longest not served first.
-        self._ready: dict[str, _Network] = {}
-        self._present = 0
-        self._at_work = 0
-
-    @asynccontextmanager
-    async def turn(self, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
-        """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
-        backlog = self._come(owner, network)
-        try:
-            await self._taken(backlog, patience)
-            began = monotonic()
-            try:
-                yield
-            finally:
-                self._turn_seconds += (monotonic() - began - self._turn_seconds) / 8
-                self._give_back(backlog)
-        finally:
-            self._leave(backlog)
-
-    def _come(self, owner_name: str, network_name: str) -> _Backlog:
-        owner = self._owners.setdefault(owner_name, _Owner())
-        backlog = owner.backlogs.get(network_name)
-        if backlog is None:
-            network = self._networks.setdefault(network_name, _Network(network_name))
-            backlog = owner.backlogs[network_name] = _Backlog(owner_name, owner, network)
-        backlog.present += 1
-        backlog.network.present += 1
-        self._present += 1
-        return backlog
-
-    def _leave(self, backlog: _Backlog) -> None:
-        self._present -= 1
-        backlog.present -= 1
-        backlog.network.present -= 1
-        if not backlog.network.present:
-            del self._networks[backlog.network.name]
-        if not backlog.present:
-            del backlog.owner.backlogs[backlog.network.name]
-            if not backlog.owner.backlogs:
-                del self._owners[backlog.owner_name]
-
-    async def _taken(self, backlog: _Backlog, patience: float) -> None:
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        backlog.waiting[mine] = None
-        self._arrange(backlog)
-        self._begin_next()
-        try:
-            async with asyncio.timeout(None if patience == math.inf else patience):
-                await mine
-        except BaseException as error:
-            if mine in backlog.waiting:
-                del backlog.waiting[mine]
-                self._arrange(backlog)
-            else:
-                # It was given in the moment in which the wait ended.
-                self._give_back(backlog)
-            if isinstance(error, TimeoutError):
-                raise self._refused(self._present * self._turn_seconds / self._of_all) from None
-            raise
-
-    def _give_back(self, backlog: _Backlog) -> None:
-        self._count(backlog, -1)
-        self._begin_next()
-
-    def _begin_next(self) -> None:
-        while self._ready and self._at_work < self._of_all:
-            network = next(iter(self._ready.values()))
-            backlog = next(iter(network.ready.values()))
-            mine = next(iter(backlog.waiting))
-            del backlog.waiting[mine]
-            # Behind all others that wait.
-            del self._ready[network.name], network.ready[backlog.owner_name]
-            self._count(backlog, 1)
-            if not mine.done():
-                mine.set_result(None)
-
-    def _count(self, backlog: _Backlog, by: int) -> None:
-        self._at_work += by
-        backlog.network.at_work += by
-        backlog.owner.at_work += by
-        for each in backlog.owner.backlogs.values():
-            self._arrange(each)
-        self._arrange_network(backlog.network)
-
-    def _arrange(self, backlog: _Backlog) -> None:
-        if backlog.waiting and backlog.owner.at_work < self._of_one:
-            backlog.network.ready.setdefault(backlog.owner_name, backlog)
-        else:
-            backlog.network.ready.pop(backlog.owner_name, None)
-        self._arrange_network(backlog.network)
-
-    def _arrange_network(self, network: _Network) -> None:
-        if network.ready and network.at_work < self._of_network:
-            self._ready.setdefault(network.name, network)
-        else:
-            self._ready.pop(network.name, None)

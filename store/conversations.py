@@ -1,12 +1,18 @@
-"""The Conversation and ConversationParticipant tables."""
+"""The Conversation and ConversationParticipant tables.
+
+Until its first entry a conversation is seen by those who opened it (``openers``) and by nobody else. Whether there is
+an entry is told by ``head``, which is written before the first one is announced, and where that is 0 by the log itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
@@ -17,11 +23,13 @@ from store.command_budget import remaining
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
+from store.log.heads import Heads
 
 CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"
 MAX_REMEMBERED = 100_000
 OPEN_PATIENCE_SECONDS = 2.0
+_BEGUN: Document = {"head": {"$gt": 0}}
 
 SCHEMAS = (
     CollectionSchema(
@@ -48,17 +56,26 @@ class Conversations:
         self._database = database
         self._conversations = database.collection(CONVERSATIONS)
         self._participants = database.collection(PARTICIPANTS)
+        self._heads = Heads(database)
+        # Of those that have begun.
         self._memberships: OrderedDict[str, Membership] = OrderedDict()
         self._loading = SingleFlight()
 
     async def between(self, user_id: str, other_id: str) -> ConversationRecord | None:
-        """The pair's conversation, if there is one."""
+        """The pair's conversation, if there is one that the user sees."""
         found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)})
-        return _record(found) if found else None
+        return _record(found) if found and await self._sees(found, user_id) else None
 
     async def open(self, user_id: str, other_id: str, now: datetime) -> ConversationRecord:
-        """The pair's conversation, made if there is none."""
-        found = await self.between(user_id, other_id)
+        """The pair's conversation, made if there is none; the user sees it from now on."""
+        opened = await self._open(user_id, other_id, now)
+        me = ObjectId(user_id)
+        unseen = {"_id": ObjectId(opened.membership.conversation_id), "head": 0, "openers": {"$ne": me}}
+        await self._conversations.update_one(unseen, {"$addToSet": {"openers": me}})
+        return opened
+
+    async def _open(self, user_id: str, other_id: str, now: datetime) -> ConversationRecord:
+        found = await self._of_pair(user_id, other_id)
         if found is not None:
             return found
         document = _new_conversation(user_id, other_id, now)
@@ -74,7 +91,10 @@ class Conversations:
         return _record(document)
 
     async def open_within(self, user_id: str, other_id: str, now: datetime, *, session: ClientSession) -> str:
-        """The same inside another transaction, which is tried again when somebody else opens it; answers its id."""
+        """The same inside another transaction, which is tried again when somebody else opens it; answers its id.
+
+        For what has an entry right after the commit: an earlier opener stays the only one until then.
+        """
         found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)}, {"_id": 1}, session=session)
         if found is None:
             found = _new_conversation(user_id, other_id, now)
@@ -83,21 +103,38 @@ class Conversations:
         return str(found["_id"])
 
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
-        """The conversation's members, if the user is one of them. Known ones are answered without a suspension."""
+        """The conversation's members, if the user is one of them and sees it.
+
+        Known ones are answered without a suspension.
+        """
         known = self._memberships.get(conversation_id)
         if known is None:
-            known = await self._load(conversation_id)
+            loaded = await self._load(conversation_id)
+            known = loaded.membership if loaded is not None and loaded.is_seen_by(user_id) else None
         return known if known is not None and user_id in known.user_ids else None
 
+    def has_begun(self, member: Membership) -> None:
+        """Its first entry is stored: from now on it is known without a look-up."""
+        self._remember(msgspec.structs.replace(member, begun=True))
+
+    async def members(self, conversation_id: str) -> Membership | None:
+        """The same for the server's own entries, whoever sees it."""
+        known = self._memberships.get(conversation_id)
+        if known is None:
+            loaded = await self._load(conversation_id)
+            known = None if loaded is None else loaded.membership
+        return known
+
     async def memberships(self, conversation_ids: Iterable[str], user_id: str) -> dict[str, Membership]:
-        """Those of the conversations in which the user takes part."""
+        """Those of the conversations in which the user takes part and that the user sees."""
         wanted = set(conversation_ids)
         found = {i: self._memberships[i] for i in wanted if i in self._memberships}
         unknown = [ObjectId(i) for i in wanted - found.keys()]
         if unknown:
-            async for document in self._conversations.find({"_id": {"$in": unknown}}, _MEMBERS_ONLY):
-                member = self._remember(_membership(document))
-                found[member.conversation_id] = member
+            documents = await self._conversations.find({"_id": {"$in": unknown}}, _MEMBERS_ONLY).to_list(None)
+            for loaded in await self._loaded(documents):
+                if loaded.is_seen_by(user_id):
+                    found[loaded.membership.conversation_id] = loaded.membership
         return {i: member for i, member in found.items() if user_id in member.user_ids}
 
     async def all_ids(self, user_id: str) -> list[str]:
@@ -106,19 +143,23 @@ class Conversations:
         return [str(document["_id"]) for document in await cursor.to_list(None)]
 
     async def partners(self, user_id: str, among: Iterable[str]) -> set[str]:
-        """Those with whom the user shares a conversation."""
+        """Those with whom the user shares a conversation that has begun."""
         by_pair = {pair_key(user_id, other_id): other_id for other_id in among if other_id != user_id}
-        cursor = self._conversations.find({"pair": {"$in": list(by_pair)}}, {"_id": 0, "pair": 1})
+        cursor = self._conversations.find({"pair": {"$in": list(by_pair)}, **_BEGUN}, {"_id": 0, "pair": 1})
         return {by_pair[document["pair"]] for document in await cursor.to_list(None)}
 
     async def page(
         self, user_id: str, before: tuple[datetime, str] | None, limit: int, leaving_out: Iterable[str] = ()
     ) -> list[ConversationRecord]:
-        """The user's conversations, newest first, older than ``before`` (time and id of the last one seen)."""
+        """The conversations that the user sees, newest first, older than ``before`` (time and id of the last one)."""
         query: Document = {"members": ObjectId(user_id)}
-        if before is not None:
+        seen: list[Document] = [{"openers": ObjectId(user_id)}, _BEGUN]
+        if before is None:
+            query["$or"] = seen
+        else:
             at, last = before
-            query["$or"] = [{"updatedAt": {"$lt": at}}, {"updatedAt": at, "_id": {"$lt": ObjectId(last)}}]
+            older: list[Document] = [{"updatedAt": {"$lt": at}}, {"updatedAt": at, "_id": {"$lt": ObjectId(last)}}]
+            query["$and"] = [{"$or": older}, {"$or": seen}]
         left_out = [ObjectId(i) for i in leaving_out]
         if left_out:
             query["_id"] = {"$nin": left_out}
@@ -130,6 +171,11 @@ class Conversations:
         found = await self._conversations.find({"_id": {"$in": ids}}).to_list(None) if ids else []
         return {str(document["_id"]): _record(document) for document in found}
 
+    async def own_participants(self, user_id: str) -> list[ParticipantRecord]:
+        """The user's side of every conversation, with its watermarks as they stand."""
+        found = await self._participants.find({"userId": ObjectId(user_id)}).to_list(None)
+        return [_participant(document) for document in found]
+
     async def participants(self, conversation_ids: Iterable[str]) -> dict[str, list[ParticipantRecord]]:
         """The participants of each conversation, with their present watermarks."""
         ids = [ObjectId(i) for i in conversation_ids]
@@ -140,37 +186,69 @@ class Conversations:
                 by_conversation.setdefault(record.conversation_id, []).append(record)
         return by_conversation
 
-    async def mute(self, participant_id: str, until: datetime | None, now: datetime) -> None:
-        await self._participants.update_one(
-            {"_id": ObjectId(participant_id)}, {"$set": {"mutedUntil": until, "updatedAt": now}}
+    async def mute(self, participant_id: str, until: datetime | None, now: datetime) -> bool:
+        """Whether that changed anything."""
+        result = await self._participants.update_one(
+            {"_id": ObjectId(participant_id), "mutedUntil": {"$ne": until}},
+            {"$set": {"mutedUntil": until, "updatedAt": now}},
         )
+        return bool(result.modified_count)
 
     async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
         """The conversation that was there first, as soon as a majority has it."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + min(OPEN_PATIENCE_SECONDS, remaining())
-        while (found := await self.between(user_id, other_id)) is None:
+        while (found := await self._of_pair(user_id, other_id)) is None:
             if loop.time() > give_up:
                 raise unavailable()
             await asyncio.sleep(0.01)
         return found
 
-    async def _load(self, conversation_id: str) -> Membership | None:
+    async def _of_pair(self, user_id: str, other_id: str) -> ConversationRecord | None:
+        found = await self._conversations.find_one({"pair": pair_key(user_id, other_id)})
+        return _record(found) if found else None
+
+    async def _load(self, conversation_id: str) -> _Loaded | None:
         """One look-up at a time for each conversation; those who wait wake in the order in which they came."""
         return await self._loading.do(conversation_id, lambda: self._find_membership(conversation_id))
 
-    async def _find_membership(self, conversation_id: str) -> Membership | None:
+    async def _find_membership(self, conversation_id: str) -> _Loaded | None:
         found = await self._conversations.find_one({"_id": ObjectId(conversation_id)}, _MEMBERS_ONLY)
-        return self._remember(_membership(found)) if found else None
+        return (await self._loaded([found]))[0] if found else None
 
-    def _remember(self, membership: Membership) -> Membership:
+    async def _sees(self, document: Document, user_id: str) -> bool:
+        (loaded,) = await self._loaded([document])
+        return loaded.is_seen_by(user_id)
+
+    async def _loaded(self, documents: Sequence[Document]) -> list[_Loaded]:
+        # A node that died between an entry and its projection leaves a head of 0 for a while.
+        silent = [document["_id"] for document in documents if not document.get("head")]
+        heads = await self._heads.of(silent) if silent else {}
+        loaded = []
+        for document in documents:
+            begun = bool(document.get("head") or heads.get(document["_id"]))
+            member = _membership(document, begun=begun)
+            loaded.append(_Loaded(member, frozenset(map(str, document.get("openers", ())))))
+            if begun:
+                self._remember(member)
+        return loaded
+
+    def _remember(self, membership: Membership) -> None:
         self._memberships[membership.conversation_id] = membership
         if len(self._memberships) > MAX_REMEMBERED:
             self._memberships.popitem(last=False)
-        return membership
 
 
-_MEMBERS_ONLY = {"members": 1, "participants": 1}
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    membership: Membership
+    openers: frozenset[str]
+
+    def is_seen_by(self, user_id: str) -> bool:
+        return user_id in self.membership.user_ids and (self.membership.begun or user_id in self.openers)
+
+
+_MEMBERS_ONLY = {"members": 1, "participants": 1, "openers": 1, "head": 1}
 
 
 def _new_conversation(user_id: str, other_id: str, now: datetime) -> Document:
@@ -179,6 +257,7 @@ def _new_conversation(user_id: str, other_id: str, now: datetime) -> Document:
         "participants": [ObjectId(), ObjectId()],
         "members": [ObjectId(user_id), ObjectId(other_id)],
         "pair": pair_key(user_id, other_id),
+        "openers": [ObjectId(user_id)],
         "lastMessage": None,
         "lastSeq": 0,
         "head": 0,
@@ -203,10 +282,10 @@ def _new_participants(conversation: Document) -> list[Document]:
     ]
 
 
-def _membership(document: Document) -> Membership:
+def _membership(document: Document, *, begun: bool = True) -> Membership:
     first, second = (str(i) for i in document["members"])
     one, other = (str(i) for i in document["participants"])
-    return Membership(str(document["_id"]), (first, second), (one, other))
+    return Membership(str(document["_id"]), (first, second), (one, other), begun)
 
 
 def _record(document: Document) -> ConversationRecord:
@@ -228,4 +307,5 @@ def _participant(document: Document) -> ParticipantRecord:
         seen_seq=document.get("seenSeq", 0),
         delivered_seq=document.get("deliveredSeq", 0),
         muted_until=document.get("mutedUntil"),
+        updated_at=document["updatedAt"],
     )

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as Several
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import pymongo
@@ -20,19 +23,24 @@ from motor.motor_asyncio import (
 )
 from pymongo import IndexModel, ReadPreference, WriteConcern
 from pymongo.errors import (
+    OperationFailure,
     PyMongoError,
 )
 from pymongo.read_concern import ReadConcern
 
-from domain.errors import unavailable
+from domain.errors import DomainError, unavailable
 from store import command_budget, threads
 from store.failures import is_transient
+from store.fair_limiter import FairLimiter, KeyedTurns
 from store.reachability import understood_url
 
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
 ClientSession = AsyncIOMotorClientSession
 T = TypeVar("T")
+# A document, or a few, that several transactions write; what is one's own sorts before what many share.
+Hot = tuple[int, str]
+OWN, SHARED = 0, 1
 
 MAJORITY = WriteConcern("majority", j=True)
 READ_MAJORITY = ReadConcern("majority")
@@ -40,7 +48,13 @@ SNAPSHOT = ReadConcern("snapshot")
 DEFAULT_NAME = "spotter"
 # NOTES-booking.md: retries of a transaction stop after 2 s.
 TRANSACTION_PATIENCE_SECONDS = 2.0
+# Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
+TURN_PATIENCE_SECONDS = 6.0
 PING_SECONDS = 2.0
+_INDEX_NOT_FOUND = 27
+# Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
+# stay for whatever else there is.
+TRANSACTIONS_AT_ONCE, TRANSACTIONS_OF_ONE_OWNER = 16, 4
 # Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
 _ABORT_SECONDS = 1.0
 
@@ -53,6 +67,9 @@ class Database:
     def __init__(self, url: str) -> None:
         """Raises ``Misconfigured`` for a URL that no server can be found by."""
         self.url = url
+        self._own: KeyedTurns[str] = KeyedTurns(TRANSACTIONS_OF_ONE_OWNER, _busy)
+        self._hot: KeyedTurns[Hot] = KeyedTurns(1, _busy)
+        self._all = FairLimiter(TRANSACTIONS_OF_ONE_OWNER, TRANSACTIONS_AT_ONCE, _busy)
         with understood_url():
             self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
                 url,
@@ -87,17 +104,39 @@ class Database:
             return False
         return True
 
-    async def transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
-        """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts.
+    async def transaction(self, body: Callable[[ClientSession], Awaitable[T]], *, hot: Several[Hot] = ()) -> T:
+        """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts or 6 s of waiting.
 
-        The body may run more than once: it may only write to the database.
+        The body may run more than once: it may only write to the database, and may not begin another transaction.
+        ``hot`` names documents that other transactions write as well: on one node those wait for each other, owner by
+        owner (of the command's budget), instead of failing each other until one of them gives up.
         """
+        budget, give_up = command_budget.current(), monotonic() + self._at_most(TURN_PATIENCE_SECONDS)
+        owner = "" if budget is None else budget.owner
+        async with AsyncExitStack() as held:
+            if owner:
+                # First where only one's own are waited for: nothing that others need is held meanwhile.
+                await held.enter_async_context(self._own.turn(owner, owner, give_up - monotonic()))
+            # In one order for all, so that no two wait for each other.
+            for document in sorted(set(hot)):
+                await held.enter_async_context(self._hot.turn(document, owner, give_up - monotonic()))
+            if owner:
+                # The server's own work has bounds of its own.
+                await held.enter_async_context(self._all.turn(owner, give_up - monotonic()))
+            return await self._transaction(body)
+
+    @staticmethod
+    def _at_most(seconds: float) -> float:
+        return min(seconds, max(0.0, command_budget.remaining()))
+
+    async def _transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + min(TRANSACTION_PATIENCE_SECONDS, command_budget.remaining())
+        give_up = loop.time() + self._at_most(TRANSACTION_PATIENCE_SECONDS)
         pause = 0.005
         while True:
             try:
-                return await self._attempt(body)
+                with threads.begun():
+                    return await self._attempt(body)
             except PyMongoError as error:
                 if not is_transient(error):
                     raise
@@ -133,16 +172,43 @@ class Database:
         self.client.close()
 
 
+def _busy(seconds: float) -> DomainError:
+    return unavailable()
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionSchema:
-    """A collection's name and its indexes, in the order in which they are to be made."""
+    """A collection's name and its indexes, in the order in which they are to be made.
+
+    ``obsolete``: names of indexes that earlier versions made and nothing reads any more.
+    """
 
     name: str
     indexes: Sequence[IndexModel]
+    obsolete: Sequence[str] = ()
 
 
 async def prepare(database: Database, schemas: Sequence[CollectionSchema]) -> None:
-    """Make what is missing. Order matters: of two violated unique indexes the first made is reported."""
+    """Make what is missing, then drop what is obsolete.
+
+    Order matters: of two violated unique indexes the first made is reported.
+    """
     for schema in schemas:
         for index in schema.indexes:
             await database.collection(schema.name).create_indexes([index])
+    for schema in schemas:
+        if schema.obsolete:
+            await _drop(database.collection(schema.name), schema.obsolete)
+
+
+async def _drop(collection: Collection, obsolete: Sequence[str]) -> None:
+    there = await collection.index_information()
+    for name in obsolete:
+        if name not in there:
+            continue
+        try:
+            await collection.drop_index(name)
+        except OperationFailure as error:
+            # Another node that starts was faster.
+            if error.code != _INDEX_NOT_FOUND:
+                raise

@@ -1,11 +1,13 @@
 """What search holds of each trainer: a projection, written in the transaction of whatever it follows from.
 
 Every change writes the listing, even where it stays the same, so that of two transactions that each saw half of the
-truth one has to start again.
+truth one has to start again. On one node they wait for each other instead (``hot``). What others give a trainer, stars,
+comes after their commit (``settle``), so that the trainer's own changes are in nobody's way.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -19,9 +21,11 @@ from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
 from store import command_budget, pricings, specializations, users
 from store.availability_documents import DAYS, windows
-from store.database import ClientSession, CollectionSchema, Database, Document
+from store.command_budget import BUDGET_SECONDS, detached
+from store.database import OWN, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.people import PROFILES, REACHABLE
+from store.ratings import RatingChanges
 
 NAME = "trainerListings"
 # Where each order lies, and which way it runs.
@@ -41,6 +45,11 @@ _PATIENCE_SECONDS = 3.0
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def hot(profile_id: str) -> Hot:
+    """Under which transactions wait for each other that write a profile or a trainer's listing or schedule."""
+    return OWN, f"profile:{profile_id}"
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A trainer whom others may find. ``position``: in the order asked for."""
 
@@ -54,12 +63,11 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 class Listings:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ratings = RatingChanges(database)
+        # Those that wait for their turn.
+        self._settling: dict[str, asyncio.Task[None]] = {}
         self._listings = database.collection(NAME)
         self._trainers = database.collection(PROFILES["trainer"])
-        self._users = database.collection(users.NAME)
-        self._pricings = database.collection(pricings.NAME)
-        self._specializations = database.collection(specializations.NAME)
-        self._days = database.collection(DAYS)
 
     async def page(self, wanted: TrainerQuery, limit: int) -> list[Listed]:
         field, way = _ORDERS[wanted.sort]
@@ -84,9 +92,36 @@ class Listings:
         """Derive the listing anew from what this transaction sees."""
         await self._write(trainer_id, 0, 0, session)
 
-    async def rate(self, trainer_id: str, *, stars: int, reviews: int, session: ClientSession) -> None:
-        """So many stars and reviews more, or fewer."""
-        await self._write(trainer_id, stars, reviews, session)
+    async def settle(self, trainer_id: str) -> None:
+        """Count the stars and reviews that were committed and are not in the listing yet.
+
+        Whoever comes while one waits for its turn is served by that one.
+        """
+        waiting = self._settling.get(trainer_id)
+        if waiting is None:
+            waiting = self._settling[trainer_id] = detached(self._settle(trainer_id), BUDGET_SECONDS)
+        # Whoever leaves must not take it away from the others.
+        await asyncio.shield(waiting)
+
+    async def _settle(self, trainer_id: str) -> None:
+        task = asyncio.current_task()
+
+        def begun() -> None:
+            if self._settling.get(trainer_id) is task:
+                del self._settling[trainer_id]
+
+        async def body(session: ClientSession) -> None:
+            # From here on it sees nothing that is committed later.
+            begun()
+            pending = await self._ratings.pending(trainer_id, session=session)
+            if pending.rows:
+                await self._write(trainer_id, pending.stars, pending.reviews, session)
+                await self._ratings.remove(pending.rows, session=session)
+
+        try:
+            await self._database.transaction(body, hot=[hot(trainer_id)])
+        finally:
+            begun()
 
     async def delete(self, trainer_id: str, *, session: ClientSession) -> None:
         await self._listings.delete_one({"_id": ObjectId(trainer_id)}, session=session)
@@ -101,7 +136,8 @@ class Listings:
             {"$project": {"_id": 1}},
         ]
         async for trainer in self._trainers.aggregate(missing):
-            await self._database.transaction(partial(self._refresh, str(trainer["_id"])))
+            trainer_id = str(trainer["_id"])
+            await self._database.transaction(partial(self._refresh, trainer_id), hot=[hot(trainer_id)])
 
     async def derive(self, trainer_id: str) -> None:
         """The listing anew, by itself."""
@@ -111,42 +147,66 @@ class Listings:
         await self._write(trainer_id, 0, 0, session)
 
     async def _write(self, trainer_id: str, stars: int, reviews: int, session: ClientSession) -> None:
+        """Two operations, since whoever else writes the listing waits meanwhile."""
         key = {"_id": ObjectId(trainer_id)}
-        before = await self._listings.find_one(key, {"ratingSum": 1, "ratingCount": 1}, session=session) or {}
-        total, count = before.get("ratingSum", 0) + stars, before.get("ratingCount", 0) + reviews
-        offer, visible = await self._offer(trainer_id, total, count, session)
+        found = await self._trainers.aggregate([{"$match": key}, *_EVERYTHING], session=session).to_list(1)
+        if found:
+            trainer, before = found[0], found[0]["listing"]
+        else:
+            trainer, before = {}, await self._listings.find(key, _RATING, session=session).to_list(1)
+        total = sum(one.get("ratingSum", 0) for one in before) + stars
+        count = sum(one.get("ratingCount", 0) for one in before) + reviews
+        visible = bool(trainer.get("account"))
+        offer = _offer(trainer_id, trainer, total, count, for_sale=visible)
         changes = listing_fields(listing_of(offer, visible=visible)) | {"ratingSum": total, "ratingCount": count}
         await self._listings.update_one(key, {"$set": changes, "$inc": {"revision": 1}}, upsert=True, session=session)
 
-    async def _offer(self, trainer_id: str, total: int, count: int, session: ClientSession) -> tuple[Offer, bool]:
-        trainer = await self._trainers.find_one({"_id": ObjectId(trainer_id)}, session=session) or {}
-        offer = Offer(
-            trainer_id=trainer_id,
-            created_at=trainer.get("createdAt", _NEVER),
-            texts=_texts(trainer, "name", "studioName", "city", "studioCity"),
-            cities=_texts(trainer, "city", "studioCity"),
-            countries=_texts(trainer, "country", "studioCountry"),
-            pricing=Pricing(trainer_id=trainer_id),
-            rating_sum=total,
-            rating_count=count,
-        )
-        state: Document = {"_id": trainer.get("user"), "role": "trainer", **REACHABLE}
-        if not trainer or await self._users.find_one(state, {"_id": 1}, session=session) is None:
-            return offer, False
-        return await self._with_sale(offer, session), True
 
-    async def _with_sale(self, offer: Offer, session: ClientSession) -> Offer:
-        trainer = ObjectId(offer.trainer_id)
-        pricing = await self._pricings.find_one({"trainer": trainer}, session=session)
-        offered = await self._specializations.find({"trainer": trainer}, session=session).to_list(None)
-        days = await self._days.find({"trainer": trainer}, session=session).to_list(None)
-        return msgspec.structs.replace(
-            offer,
-            pricing=offer.pricing if pricing is None else pricings.pricing_from(pricing),
-            categories=tuple(str(one["sessionCategory"]) for one in offered),
-            days=tuple(day for window in windows(days) for day in days_of(window)),
-            sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
-        )
+_RATING: Document = {"ratingSum": 1, "ratingCount": 1}
+
+
+def _lookup(collection: str, name: str, foreign: str, local: str = "_id", *pipeline: Document) -> Document:
+    return {
+        "$lookup": {
+            "from": collection, "localField": local, "foreignField": foreign, "pipeline": list(pipeline), "as": name,
+        }
+    }  # fmt: skip
+
+
+# All that a listing follows from, beside the trainer's profile.
+_EVERYTHING = (
+    _lookup(
+        users.NAME, "account", "_id", "user", {"$match": {"role": "trainer", **REACHABLE}}, {"$project": {"_id": 1}}
+    ),
+    _lookup(pricings.NAME, "pricing", "trainer"),
+    _lookup(specializations.NAME, "offered", "trainer"),
+    _lookup(DAYS, "days", "trainer"),
+    _lookup(NAME, "listing", "_id", "_id", {"$project": _RATING}),
+)
+
+
+def _offer(trainer_id: str, trainer: Document, total: int, count: int, *, for_sale: bool) -> Offer:
+    """``trainer``: as ``_EVERYTHING`` makes it, or nothing."""
+    offer = Offer(
+        trainer_id=trainer_id,
+        created_at=trainer.get("createdAt", _NEVER),
+        texts=_texts(trainer, "name", "studioName", "city", "studioCity"),
+        cities=_texts(trainer, "city", "studioCity"),
+        countries=_texts(trainer, "country", "studioCountry"),
+        pricing=Pricing(trainer_id=trainer_id),
+        rating_sum=total,
+        rating_count=count,
+    )
+    if not for_sale:
+        return offer
+    offered = trainer["offered"]
+    return msgspec.structs.replace(
+        offer,
+        pricing=pricings.pricing_from(trainer["pricing"][0]) if trainer["pricing"] else offer.pricing,
+        categories=tuple(str(one["sessionCategory"]) for one in offered),
+        days=tuple(day for window in windows(trainer["days"]) for day in days_of(window)),
+        sub_categories=tuple(sub for one in offered for sub in one["subCategories"]),
+    )
 
 
 _SHOWN = {"terms": 0}

@@ -10,6 +10,7 @@ from bson import ObjectId
 from domain.accounts import Role, User, unauthenticated
 from domain.catalogue import Category, Pricing, Specialization, SubCategory, require_known
 from domain.profiles import Profile
+from store import categories, listings
 from store.availability import Availability
 from store.bookmarks import Bookmarks
 from store.categories import Categories
@@ -61,7 +62,7 @@ class Offers:
             if role == "trainer":
                 await self._listings.refresh(profile_id, session=session)
 
-        await self._database.transaction(body)
+        await self._database.transaction(body, hot=[listings.hot(profile_id)])
 
     async def set_pricing(self, pricing: Pricing, now: datetime) -> None:
         async def body(session: ClientSession) -> None:
@@ -69,7 +70,7 @@ class Offers:
             await self._pricings.put(pricing, now, session=session)
             await self._listings.refresh(pricing.trainer_id, session=session)
 
-        await self._database.transaction(body)
+        await self._database.transaction(body, hot=[listings.hot(pricing.trainer_id)])
 
     async def set_specializations(
         self, trainer_id: str, offered: Sequence[Specialization], now: datetime
@@ -79,17 +80,23 @@ class Offers:
         sub_ids = {sub for one in offered for sub in one.sub_category_ids}
 
         async def body(session: ClientSession) -> tuple[dict[str, Category], dict[str, SubCategory]]:
-            categories = await self._categories.by_ids(category_ids, session=session)
+            known = await self._categories.by_ids(category_ids, session=session)
             subs = await self._categories.subs_by_ids(sub_ids, session=session)
-            require_known(offered, categories, subs)
-            await self._categories.touch(category_ids, sub_ids, session=session)
+            require_known(offered, known, subs)
+            held = (await self._specializations.of([trainer_id], session=session)).get(trainer_id, [])
+            # What is in use all along is not begun to be used: others' documents are left alone.
+            fresh = category_ids - {one.category_id for one in held}
+            fresh_subs = sub_ids - {sub for one in held for sub in one.sub_category_ids}
+            await self._categories.touch(fresh, fresh_subs, session=session)
             await self._specializations.replace(trainer_id, offered, now, session=session)
             ids = tuple(ObjectId(one.id) for one in offered)
             await self._update("trainer", trainer_id, {"specialization": ids}, now, session)
             await self._listings.refresh(trainer_id, session=session)
-            return categories, subs
+            return known, subs
 
-        return await self._database.transaction(body)
+        return await self._database.transaction(
+            body, hot=[listings.hot(trainer_id), *map(categories.hot, category_ids)]
+        )
 
     async def forget(self, user: User, *, session: ClientSession) -> None:
         """What belongs to an erased profile but itself and its files; reviews stay, of or by nobody."""

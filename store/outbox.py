@@ -24,6 +24,8 @@ SCHEMAS = (
             IndexModel([("booking", ASCENDING), ("version", ASCENDING)], name="effect", unique=True),
             *work_indexes(),
         ),
+        # By createdAt; rows are found by "due" since.
+        obsolete=("age",),
     ),
 )
 FORMAT = StoredFormat(Change, msgspec.msgpack)

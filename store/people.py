@@ -1,4 +1,5 @@
-"""Who somebody is, as far as others may know (role, name, picture), and ``User.lastSeenAt``, forward only."""
+"""Who somebody is, as far as others may know (role, name, picture), ``User.lastSeenAt``, forward only, and
+``User.presence``."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 
 from domain.accounts import Role
 from domain.conversations import UserSummary
+from domain.presence import NO_CHOICE, Choice, Status
 from store import users
 from store.database import Database, Document
 from store.failures import repository
+from store.user_documents import choice_from
 
 # The collection that holds each role's profile.
 PROFILES: dict[str, str] = {
@@ -103,6 +106,29 @@ class Presences:
         query = {"_id": {"$in": [ObjectId(i) for i in user_ids]}, "isDeleted": {"$ne": True}}
         found = await self._users.find(query, {"lastSeenAt": 1}).to_list(None)
         return {str(document["_id"]): document.get("lastSeenAt") for document in found}
+
+    async def choose(self, user_id: str, status: Status) -> Choice:
+        """A device of the person says so: invisible holds for all of them, until one says something else.
+
+        Answers what holds now.
+        """
+        held = {"$ne": "invisible"} if status == "invisible" else "invisible"
+        wanted = {"presence": 1, "presenceVersion": 1}
+        one: Document = {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}}
+        changed = await self._users.find_one_and_update(
+            {**one, "presence": held},
+            {"$set": {"presence": status}, "$inc": {"presenceVersion": 1}},
+            wanted,
+            return_document=ReturnDocument.AFTER,
+        )
+        found = changed or await self._users.find_one(one, wanted)
+        return NO_CHOICE if found is None else choice_from(found)
+
+    async def choices(self, user_ids: Iterable[str]) -> dict[str, Choice]:
+        """Of those who were ever invisible."""
+        query = {"_id": {"$in": [ObjectId(i) for i in user_ids]}, "presence": {"$exists": True}}
+        found = await self._users.find(query, {"presence": 1, "presenceVersion": 1}).to_list(None)
+        return {str(document["_id"]): choice_from(document) for document in found}
 
     async def raise_last_seen(self, seen: Mapping[str, int]) -> None:
         """``seen``: milliseconds since 1970."""

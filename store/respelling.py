@@ -78,10 +78,14 @@ _STEPS: dict[str, Callable[[Respelling, ObjectId], Awaitable[ObjectId | None]]] 
 
 
 def _spelled(document: Document) -> UpdateOne | None:
-    """Nothing for what has its spelling, or none; never written over what a message says by then."""
+    """Nothing for what is as it should be; never written over what a message says by then."""
     text, seq = document.get("text"), document.get("editSeq", 0)
-    if "change" in document or not isinstance(text, str):
+    if "change" in document:
         return None
+    if not isinstance(text, str):
+        # Deleted by an earlier version that ran beside this one.
+        gone = {"$unset": {"spelling": "", "spellingSeq": ""}}
+        return UpdateOne({"_id": document["_id"], "text": None}, gone) if "spelling" in document else None
     values: dict[str, Any] = {"spelling": spelling(text), "spellingSeq": seq}
     if document.get("spelling") == values["spelling"] and document.get("spellingSeq", 0) == seq:
         return None

@@ -1,7 +1,8 @@
-"""The Review table, with the booking that each review is of; the trainer's rating moves in the same transaction."""
+"""The Review table, with the booking that each review is of, and in the same commit what it changes of the rating."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -12,12 +13,16 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Review
 from domain.errors import Code, DomainError
 from store import bookings
+from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep
 from store.listings import Listings
+from store.ratings import RatingChanges
 
 NAME = "reviews"
+# As long as a transaction is tried.
+SETTLED_WITHIN_SECONDS = 2.0
 SCHEMAS = (
     CollectionSchema(
         NAME,
@@ -33,11 +38,14 @@ SCHEMAS = (
 
 @repository
 class Reviews:
-    def __init__(self, database: Database, listings: Listings) -> None:
+    """Whoever changes a review waits until the rating shows it, unless that takes long: then it follows."""
+
+    def __init__(self, database: Database, listings: Listings, ratings: RatingChanges) -> None:
         self._database = database
         self._reviews = database.collection(NAME)
         self._bookings = database.collection(bookings.NAME)
         self._listings = listings
+        self._ratings = ratings
 
     @staticmethod
     def new_id() -> str:
@@ -80,13 +88,16 @@ class Reviews:
             )
             if not noted.matched_count:
                 raise not_completed()
-            await self._listings.rate(review.trainer_id, stars=review.rating, reviews=1, session=session)
+            await self._ratings.add(
+                review.trainer_id, stars=review.rating, reviews=1, now=review.updated_at, session=session
+            )
             await keep(session=session)
 
         try:
             await self._database.transaction(body)
         except DuplicateKeyError:
             return False
+        await self._settled(review.trainer_id)
         return True
 
     async def update(self, review_id: str, changes: Mapping[str, object], now: datetime) -> Review | None:
@@ -103,23 +114,36 @@ class Reviews:
             if before is None or after is None:
                 return None
             stars = after["rating"] - before["rating"]
-            await self._listings.rate(str(after["trainer"]), stars=stars, reviews=0, session=session)
+            if stars:
+                await self._ratings.add(str(after["trainer"]), stars=stars, reviews=0, now=now, session=session)
             return _review(after)
 
-        return await self._database.transaction(body)
+        updated = await self._database.transaction(body)
+        if updated is not None and "rating" in changes:
+            await self._settled(updated.trainer_id)
+        return updated
 
-    async def delete(self, review_id: str, keep: Keep) -> bool:
+    async def delete(self, review_id: str, keep: Keep, now: datetime) -> bool:
         """False when it is gone."""
 
-        async def body(session: ClientSession) -> bool:
+        async def body(session: ClientSession) -> str | None:
             found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
             if found is None:
-                return False
-            await self._listings.rate(str(found["trainer"]), stars=-found["rating"], reviews=-1, session=session)
+                return None
+            trainer_id = str(found["trainer"])
+            await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
             await keep(session=session)
-            return True
+            return trainer_id
 
-        return await self._database.transaction(body)
+        trainer_id = await self._database.transaction(body)
+        if trainer_id is not None:
+            await self._settled(trainer_id)
+        return trainer_id is not None
+
+    async def _settled(self, trainer_id: str) -> None:
+        """Should it fail, the rows that are left are durable work."""
+        settling = detached(self._listings.settle(trainer_id), BUDGET_SECONDS)
+        await asyncio.wait([settling], timeout=max(0.0, min(SETTLED_WITHIN_SECONDS, remaining())))
 
 
 def not_completed() -> DomainError:

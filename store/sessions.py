@@ -72,6 +72,12 @@ class Sessions:
         )
         return bool(result.matched_count)
 
+    async def note_use(self, session_id: str, generation: int) -> None:
+        """An access token of the current generation was used."""
+        await self._sessions.update_one(
+            {"_id": ObjectId(session_id), "generation": generation}, {"$set": {"usedGeneration": generation}}
+        )
+
     async def by_ids(self, session_ids: Collection[str]) -> list[Session]:
         cursor = self._sessions.find({"_id": {"$in": [ObjectId(one) for one in session_ids]}})
         return [_from(document) async for document in cursor]
@@ -111,6 +117,7 @@ def _document(session: Session) -> Document:
         "device": session.device,
         "nonce": session.nonce,
         "generation": session.generation,
+        "usedGeneration": session.used_generation,
         "rotatedAt": session.rotated_at,
         "passwordChangedAt": session.password_changed_at,
         "createdAt": session.created_at,
@@ -127,6 +134,7 @@ def _from(document: Document) -> Session:
         device=document["device"],
         nonce=document["nonce"],
         generation=document["generation"],
+        used_generation=document.get("usedGeneration", 0),
         rotated_at=document["rotatedAt"],
         password_changed_at=document["passwordChangedAt"],
         created_at=document["createdAt"],

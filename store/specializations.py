@@ -35,12 +35,15 @@ class Specializations:
     def new_id() -> str:
         return str(ObjectId())
 
-    async def of(self, trainer_ids: Collection[str]) -> dict[str, list[Specialization]]:
+    async def of(
+        self, trainer_ids: Collection[str], *, session: ClientSession | None = None
+    ) -> dict[str, list[Specialization]]:
         """Each trainer's, in the order in which they were given."""
         query = {"trainer": {"$in": [ObjectId(one) for one in trainer_ids]}}
         found: dict[str, list[Specialization]] = {}
         # Sorted here: there, with few trainers, the planner may prefer to walk everybody's in the order of ids.
-        for document in sorted(await self._specializations.find(query).to_list(None), key=itemgetter("_id")):
+        documents = await self._specializations.find(query, session=session).to_list(None)
+        for document in sorted(documents, key=itemgetter("_id")):
             one = _specialization(document)
             found.setdefault(one.trainer_id, []).append(one)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from store import (
     accounts,
     availability,
+    booking_changes,
     booking_transactions,
     bookings,
     bookmarks,
@@ -21,6 +22,7 @@ from store import (
     pricings,
     profiles,
     publish_outages,
+    ratings,
     registrations,
     respelling,
     reviews,
@@ -31,6 +33,7 @@ from store import (
 )
 from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
+from store.booking_changes import BookingChanges
 from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
@@ -54,6 +57,7 @@ from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.ratings import RatingChanges
 from store.reachability import require
 from store.registrations import Registrations
 from store.respelling import Respelling
@@ -78,11 +82,13 @@ SCHEMAS = (
     *listings.SCHEMAS,
     *bookmarks.SCHEMAS,
     *reviews.SCHEMAS,
+    *ratings.SCHEMAS,
     *sessions.SCHEMAS,
     *revocations.SCHEMAS,
     *idempotency.SCHEMAS,
     *availability.SCHEMAS,
     *bookings.SCHEMAS,
+    *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
@@ -118,7 +124,8 @@ class Store:
         self.bookmarks = Bookmarks(database)
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
-        self.reviews = Reviews(database, self.listings)
+        self.ratings = RatingChanges(database)
+        self.reviews = Reviews(database, self.listings, self.ratings)
         self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(
@@ -138,6 +145,7 @@ class Store:
         self.revocations = Revocations(database)
         self.files = Files(database)
         self.bookings = Bookings(database)
+        self.booking_changes = BookingChanges(database)
         self.calendars = Calendars(database)
         self.credits = Credits(database)
         self.trials = Trials(database)

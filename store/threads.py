@@ -1,19 +1,21 @@
 """The threads in which the driver works, and the time that each of its operations may take.
 
 motor hands every operation to one pool of ``cpu_count() * 5`` threads, whatever the size of the connection pool: a few
-slow reads then go before every append, sign-in and revocation. Here bulky reads have a few threads of their own.
+slow reads then go before every append, sign-in and revocation. Here bulky reads have a few threads of their own, and
+of the others each account and each network has so many at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from functools import partial
 from threading import Lock
+from time import monotonic
 from typing import Any, TypeVar
 
 import pymongo
@@ -21,55 +23,73 @@ from motor.frameworks import asyncio as motor_framework
 
 from store import command_budget
 from store.command_budget import Budget
+from store.fair_queue import FairQueue, Turn
 
 T = TypeVar("T")
 
+_begun: ContextVar[bool] = ContextVar("transaction_begun", default=False)
 # Waiting for MongoDB costs a thread and little else. The change stream keeps one.
 THREADS = 32
+# Of those, for what commands ask: the rest stays for the server's own work, appends and revocations among it, and for
+# transactions that have begun. One account, and one network, leave some to the others however slow their reads are.
+ASKED_AT_ONCE, ASKED_OF_NETWORK, ASKED_OF_ONE = 24, 16, 8
 # Reads that can be slow: as many at once as leave MongoDB and this process to the rest.
 BULK_THREADS = 4
 # Of a budget that has run out: the driver raises before it sends anything.
 _LEAST_SECONDS = 1e-6
 
 
-class FairExecutor(Executor):
-    """Threads that take work of one owner after the other: whoever asks for much waits for himself."""
+_Work = tuple[Future[Any], Callable[[], Any]]
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mongo-bulk")
+
+class FairExecutor(Executor):
+    """Threads of a pool, shared by the owners of budgets, and their networks, as in a ``FairQueue``."""
+
+    def __init__(self, pool: Executor, of_one: int, of_all: int, of_network: int | None = None) -> None:
+        self._pool = pool
         self._lock = Lock()
-        self._waiting: OrderedDict[str, deque[tuple[Future[Any], Callable[[], Any]]]] = OrderedDict()
+        self._queue: FairQueue[_Work] = FairQueue(of_one, of_all, of_network)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """On behalf of the owner of the current budget."""
-        budget = command_budget.current()
+        owner, network = _asker(command_budget.current())
         future: Future[T] = Future()
         with self._lock:
-            queue = self._waiting.setdefault("" if budget is None else budget.owner, deque())
-            queue.append((future, partial(fn, *args, **kwargs)))
-        self._pool.submit(self._run_next)
+            self._queue.add((future, partial(fn, *args, **kwargs)), owner, network)
+            self._begin_next()
         return future
 
-    def _run_next(self) -> None:
-        with self._lock:
-            owner, queue = self._waiting.popitem(last=False)
-            future, work = queue.popleft()
-            if queue:
-                self._waiting[owner] = queue
+    def _begin_next(self) -> None:
+        while (turn := self._queue.begin()) is not None:
+            self._pool.submit(self._run, turn)
+
+    def _run(self, turn: Turn[_Work]) -> None:
+        future, work = turn.what
         if not future.set_running_or_notify_cancel():
+            self._end(turn, None)
             return
+        began = monotonic()
         try:
             result = work()
         except BaseException as error:
+            self._end(turn, monotonic() - began)
             future.set_exception(error)
         else:
+            self._end(turn, monotonic() - began)
             future.set_result(result)
+
+    def _end(self, turn: Turn[_Work], seconds: float | None) -> None:
+        with self._lock:
+            self._queue.end(turn, seconds)
+            self._begin_next()
 
 
 class _Pools:
     def __init__(self) -> None:
         self.ordinary: Executor = ThreadPoolExecutor(THREADS, thread_name_prefix="mongo")
-        self.bulk: Executor = FairExecutor(BULK_THREADS)
+        self.asked: Executor = FairExecutor(self.ordinary, ASKED_OF_ONE, ASKED_AT_ONCE, ASKED_OF_NETWORK)
+        bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="mongo-bulk")
+        self.bulk: Executor = FairExecutor(bulk, BULK_THREADS, BULK_THREADS)
 
 
 _pools = _Pools()
@@ -92,8 +112,33 @@ def run_on_executor(
     context = copy_context()
     if budget is None:
         return loop.run_in_executor(_pools.ordinary, partial(context.run, fn, *args, **kwargs))
-    pool = _pools.bulk if budget.bulk else _pools.ordinary
-    return loop.run_in_executor(pool, partial(context.run, _bounded, budget, fn, args, kwargs))
+    return loop.run_in_executor(_pool_of(budget), partial(context.run, _bounded, budget, fn, args, kwargs))
+
+
+def _pool_of(budget: Budget) -> Executor:
+    if budget.bulk:
+        return _pools.bulk
+    return _pools.asked if budget.owner and not _begun.get() else _pools.ordinary
+
+
+@contextmanager
+def begun() -> Iterator[None]:
+    """What is awaited here, a transaction, holds what others wait for: its operations take any thread.
+
+    Behind its own account's, which may wait for what it has written, it would not end.
+    """
+    token = _begun.set(True)
+    try:
+        yield
+    finally:
+        _begun.reset(token)
+
+
+def _asker(budget: Budget | None) -> tuple[str, str]:
+    """Owner and network; none for the server's own work."""
+    if budget is None:
+        return "", ""
+    return budget.owner, budget.network or budget.owner
 
 
 def _bounded(budget: Budget, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bson import ObjectId
 
 from domain.accounts import Role, User
+from domain.presence import Choice
 from store.database import Document
 
 
@@ -23,9 +24,14 @@ def user_from(document: Document | None) -> User | None:
         is_verified=document.get("isVerified", False),
         is_active=document.get("isActive", True),
         is_deleted=document.get("isDeleted", False),
+        presence=choice_from(document),
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
     )
+
+
+def choice_from(document: Document) -> Choice:
+    return Choice(status=document.get("presence"), version=document.get("presenceVersion", 0))
 
 
 def document_of(user: User) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from domain.availability import DAYS, MAX_WINDOWS_A_DAY, AbsenceRecord, Day, Week
 from domain.slots import Slot
-from domain.times import to_wire
+from domain.times import to_wire, to_wire_each
 from domain.wire.base import Answer, Command
 from domain.wire.fields import Cursor, Date, EndTime, Id, PageSize, Reason, TimeZone, WallTime
 
@@ -129,7 +129,8 @@ def exception_answer(record: AbsenceRecord) -> ExceptionAnswer:
     )
 
 
-class SlotAnswer(Answer, frozen=True, kw_only=True):
+# Thousands at once, of texts only: nothing for the garbage collector to look at.
+class SlotAnswer(Answer, frozen=True, kw_only=True, gc=False):
     starts_at: str
     ends_at: str
 
@@ -141,5 +142,7 @@ class SlotList(Answer, frozen=True, kw_only=True):
     slots: list[SlotAnswer]
 
 
-def slot_answers(slots: Iterable[Slot]) -> list[SlotAnswer]:
-    return [SlotAnswer(starts_at=to_wire(slot.starts_at), ends_at=to_wire(slot.ends_at)) for slot in slots]
+def slot_answers(slots: Sequence[Slot]) -> list[SlotAnswer]:
+    starts = to_wire_each(slot.starts_at for slot in slots)
+    ends = to_wire_each(slot.ends_at for slot in slots)
+    return [SlotAnswer(starts_at=start, ends_at=end) for start, end in zip(starts, ends, strict=True)]

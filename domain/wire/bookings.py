@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -30,13 +30,24 @@ class GetBooking(Command, frozen=True, kw_only=True):
     booking_id: Id
 
 
-class ListBookings(Command, frozen=True, kw_only=True):
-    """By start, the earliest first; a date as the end is inclusive."""
+Statuses = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, description=f"one or several, by commas, of {', '.join(get_args(Status))}"),
+]
 
-    status: Status | None = None
+
+class ListBookings(Command, frozen=True, kw_only=True):
+    """By start, the earliest first; a date as the end is inclusive.
+
+    With ``changed_after``, empty or the ``changes`` of the last answer, what changed since, the oldest change first; it
+    goes with a ``limit`` alone.
+    """
+
+    status: Statuses | None = None
     since: DateOrInstant | None = msgspec.field(name="from", default=None)
     until: DateOrInstant | None = msgspec.field(name="to", default=None)
     cursor: Cursor | None = None
+    changed_after: Annotated[str, Meta(max_length=512, description="empty, or ``changes`` of an answer")] | None = None
     limit: PageSize = 20
 
 
@@ -151,8 +162,12 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
 
 
 class BookingPage(Answer, frozen=True, kw_only=True):
+    """By start it has ``next_cursor``; what changed has ``changes``, the next ``changedAfter``, and ``has_more``."""
+
     items: list[BookingAnswer]
-    next_cursor: str | None
+    next_cursor: str | msgspec.UnsetType | None = msgspec.UNSET
+    changes: str | msgspec.UnsetType = msgspec.UNSET
+    has_more: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class CancellationPreview(Answer, frozen=True, kw_only=True):

@@ -202,7 +202,7 @@ class OwnRelation(Answer, frozen=True, kw_only=True):
     """What a client has with a trainer.
 
     ``trialAvailable``: the trainer offers one and the client has not had it, though a
-    week's trials may be taken. ``conversationId``: once something was said.
+    week's trials may be taken. ``conversationId``: of one that the client sees.
     """
 
     bookmarked: bool

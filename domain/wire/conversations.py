@@ -82,9 +82,16 @@ class ReactToMessage(Command, frozen=True, kw_only=True):
 
 
 class ListMessages(Command, frozen=True, kw_only=True):
+    """Before one ``seq`` or after one; with neither the newest."""
+
     conversation_id: Id
     before_seq: Seq | None = None
+    after_seq: Seq | None = None
     limit: PageSize = 20
+
+
+class GetMessage(Command, frozen=True, kw_only=True):
+    message_id: Id
 
 
 class SearchMessages(Command, frozen=True, kw_only=True):
@@ -112,10 +119,34 @@ class SetTyping(Command, frozen=True, kw_only=True):
     active: bool
 
 
-class Sync(Command, frozen=True, kw_only=True):
-    """``cursors``: the last ``seq`` received of each conversation the device has."""
+class CountUnread(Command, frozen=True, kw_only=True):
+    """Over all conversations."""
 
-    cursors: Annotated[dict[Id, Seq], Meta(max_length=2_000)]
+
+class MarkAllSeen(Command, frozen=True, kw_only=True):
+    """Every conversation, up to its head."""
+
+
+State = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z", description="opaque: as the last answer of sync gave it")
+]
+
+
+class SyncCursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last ``seq`` received, and the ``state`` that came with the conversation."""
+
+    seq: Seq
+    state: State | None = None
+
+
+class Sync(Command, frozen=True, kw_only=True):
+    """``cursors``: the last ``seq`` received of each conversation the device has, alone or with its ``state``.
+
+    ``only``: leave out the conversations that are not named. ``limit``: entries an answer.
+    """
+
+    cursors: Annotated[dict[Id, Seq | SyncCursor], Meta(max_length=2_000)]
+    only: bool = False
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
 
@@ -126,6 +157,13 @@ class ConversationAnswer(Answer, frozen=True, kw_only=True):
 class ConversationPage(Answer, frozen=True, kw_only=True):
     items: list[Conversation]
     next_cursor: str | None
+
+
+class UnreadAnswer(Answer, frozen=True, kw_only=True):
+    """``total``: unread messages, of each conversation up to 100; ``conversations``: how many have any."""
+
+    total: int
+    conversations: int
 
 
 class MessageAnswer(Answer, frozen=True, kw_only=True):
@@ -151,15 +189,22 @@ class LogEntry(Answer, frozen=True, kw_only=True):
 
 
 class SyncedConversation(Answer, frozen=True, kw_only=True):
-    """``reset``: forget what was held of this conversation; these are its newest messages."""
+    """``reset``: forget what was held of this conversation; these are its newest messages.
+
+    ``state`` stands for all of the conversation but its entries; it is given back beside the cursor.
+    """
 
     conversation: Conversation
     entries: list[LogEntry]
     cursor: int
+    state: str
     has_more: bool
     reset: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class SyncAnswer(Answer, frozen=True, kw_only=True):
+    """``gone``: those named that the user may not see, or that are none. ``has_more``: ask again."""
+
     conversations: list[SyncedConversation]
+    gone: list[str] | msgspec.UnsetType = msgspec.UNSET
     has_more: bool

@@ -8,8 +8,10 @@ import msgspec
 
 from domain.bookings import Action, Party
 from domain.conversations import Conversation
+from domain.errors import Code
 from domain.messages import ChangeKind, Message
 from domain.presence import PublicStatus
+from domain.sessions import PublicReason
 from domain.wire.availability import SlotAnswer
 from domain.wire.bookings import BookingAnswer
 
@@ -58,6 +60,14 @@ class ConversationDelivered(Event, frozen=True, kw_only=True):
     seq: int
 
 
+class ConversationMuted(Event, frozen=True, kw_only=True):
+    """To the devices of whoever muted it, or, with null, unmuted it."""
+
+    name: ClassVar[str] = "conversation:muted"
+    conversation_id: str
+    muted_until: str | None
+
+
 class TypingChanged(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "typing"
     conversation_id: str
@@ -78,11 +88,25 @@ class AuthExpiring(Event, frozen=True, kw_only=True):
     expires_at: str
 
 
+class AuthExpired(Event, frozen=True, kw_only=True):
+    """The access token has ended, and nobody renewed it: the last event before the socket is closed."""
+
+    name: ClassVar[str] = "auth:expired"
+
+
+class ConnectionFault(Event, frozen=True, kw_only=True):
+    """What the client sent ends the socket; the last event before it is closed."""
+
+    name: ClassVar[str] = "connection:error"
+    code: Code
+    message: str
+
+
 class SessionRevoked(Event, frozen=True, kw_only=True):
-    """The last event before the socket is closed."""
+    """The last event before the socket is closed: the tokens are worth nothing any more."""
 
     name: ClassVar[str] = "session:revoked"
-    reason: str
+    reason: PublicReason
 
 
 class PresenceChanged(Event, frozen=True, kw_only=True):

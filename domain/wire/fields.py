@@ -86,6 +86,7 @@ Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=LINES, d
 Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=LINES, description=_SEVERAL_LINES)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=LINES, description=_SEVERAL_LINES)]
 Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="digits, with a + for abroad")]
+# What has this form is parsed as well (``domain.urls``).
 Url = Annotated[
     str,
     Meta(

@@ -22,7 +22,10 @@ class UnwatchPresence(Command, frozen=True, kw_only=True):
 
 
 class SetPresence(Command, frozen=True, kw_only=True):
-    """What this device says of its owner, until it says otherwise or its session ends."""
+    """What this device says of its owner, until it says otherwise or its session ends.
+
+    ``invisible`` holds for the owner, on all devices, until one of them says something else.
+    """
 
     status: Status
 

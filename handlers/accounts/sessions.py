@@ -39,7 +39,7 @@ def tokens_of(context: AccountContext, user: User, session: Session, generation:
     """Fresh access token, and the session's refresh token of that generation."""
     # Another node's clock may lag behind the one that changed the password.
     issued_at = max(now, user.password_changed_at or now)
-    access_token, expires_in = context.tokens.issue(user, session.id, issued_at)
+    access_token, expires_in = context.tokens.issue(user, session.id, issued_at, generation)
     proof = context.secrets.keyed_hash("refresh", proof_text(session.id, session.nonce, generation))
     return Tokens(
         access_token=access_token,

@@ -91,7 +91,7 @@ async def _leave(context: PublishContext, change: Change) -> None:
 async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswer, bool]:
     """Whoever appended it publishes it to both parties, and nobody else: each version once."""
     booking = change.booking
-    member = await context.store.conversations.membership(booking.conversation_id, booking.client_user_id)
+    member = await context.store.conversations.members(booking.conversation_id)
     assert member is not None
     event = await _event(context, change)
     first_entry = await views.prepare(context, member)
@@ -99,7 +99,7 @@ async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswe
     def announce(record: MessageRecord) -> Message:
         message = to_message(record, seen=False)
         if message.seq == 1:
-            views.publish(context, first_entry, message)
+            views.publish(context, member, first_entry)
         entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
         context.publisher.publish(entry, *map(rooms.user, member.user_ids))
         _publish(context, change, event)

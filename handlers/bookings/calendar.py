@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 from icalendar import Calendar, Event, Timezone, TimezoneStandard
+from icalendar import __version__ as library_version
 
 from domain.accounts import User, may_sign_in
 from domain.bookings import OCCUPYING, VOID, Booking, Status
@@ -18,13 +20,16 @@ from domain.times import to_wire
 from domain.wire.bookings import CalendarAnswer, CalendarState, OpenCalendar, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import FeedContext
-from store.bookings import BookingFilter
+from handlers.documents import Document
+from store.bookings import BookingFilter, PartyChanges
 
 _PURPOSE = "calendar feed"
 # A feed is read whole; nobody has more sessions than that before and behind him.
 _MOST = 5000
 # What was cancelled can be made without end.
 _MOST_VOID = 500
+# What is to be raised when the same bookings are written in another form.
+_FORM = f"2 {library_version}"
 # So many events are written out before others have their turn.
 _AT_ONCE = 10
 
@@ -54,21 +59,42 @@ async def close_calendar(context: FeedContext, actor: Actor, command: None) -> N
     await context.store.calendars.remove(actor.user_id)
 
 
-async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCalendar) -> bytes:
-    """The document; raises ``not_found`` for a token that is none, or whose owner may not sign in."""
+async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCalendar) -> Document:
+    """The feed; raises ``not_found`` for a token that is none, or whose owner may not sign in."""
     user_id = await context.store.calendars.user_of(context.secrets.keyed_hash(_PURPOSE, command.token))
     user = await context.store.users.by_id(user_id) if user_id else None
     if user is None or not may_sign_in(user):
         raise not_found("calendar")
-    bookings = await _bookings_of(context, user)
+    tag = await _tag(context, user)
+    return Document(tag, lambda: context.feeds.written(user.id, tag, lambda: _written(context, user)))
+
+
+async def _tag(context: FeedContext, user: User) -> str:
+    """Follows from what the document follows from: the last changes of its bookings, the others' names, the places."""
+    parties: dict[str, list[PartyChanges]] = {}
+    for wanted, most in _pages(context, user):
+        for change in await context.store.bookings.changes_by_party(wanted, user.id, most):
+            parties.setdefault(change.user_id, []).append(change)
+    cards = await context.store.people.cards(parties)
+    said = [(other, cards[other].name if other in cards else "", parties[other]) for other in sorted(parties)]
+    trainers = {user.profile_id, *(card.profile_id for card in cards.values())}
+    places = sorted((await _places(context, trainers)).items())
+    return hashlib.sha256(msgspec.json.encode([_FORM, user.id, said, places])).hexdigest()
+
+
+async def _written(context: FeedContext, user: User) -> bytes:
+    bookings: list[Booking] = []
+    for wanted, most in _pages(context, user):
+        bookings += await context.store.bookings.page(wanted, None, most)
     people = {other for booking in bookings for other in booking.user_ids}
-    cards, places = await asyncio.gather(context.store.people.cards(people), _places(context, bookings))
+    trainers = {booking.trainer_id for booking in bookings}
+    cards, places = await asyncio.gather(context.store.people.cards(people), _places(context, trainers))
     return await _joined(feed(bookings, cards, user.id, places))
 
 
-async def _places(context: FeedContext, bookings: Iterable[Booking]) -> dict[str, str]:
-    """Where each trainer's studio is; a home is nobody else's business."""
-    trainers = await context.store.profiles.by_ids("trainer", {booking.trainer_id for booking in bookings})
+async def _places(context: FeedContext, trainer_ids: Collection[str]) -> dict[str, str]:
+    """Where each trainer's studio is; a home is nobody else's business. Others' ids are passed over."""
+    trainers = await context.store.profiles.by_ids("trainer", trainer_ids)
     return {trainer_id: place for trainer_id, profile in trainers.items() if (place := _place(profile))}
 
 
@@ -78,18 +104,15 @@ def _place(trainer: Profile) -> str:
     return ", ".join(part for part in parts if part)
 
 
-async def _bookings_of(context: FeedContext, user: User) -> list[Booking]:
+def _pages(context: FeedContext, user: User) -> list[tuple[BookingFilter, int]]:
     """Those that count and those that do not, each by its own limit: none keeps the other out."""
     wanted = BookingFilter(
         trainer_id=user.profile_id if user.role == "trainer" else None,
         client_id=user.profile_id if user.role == "client" else None,
         since=context.clock() - PAST,
     )
-    found: list[Booking] = []
-    for statuses, most in ((OCCUPYING, _MOST), (VOID, _MOST_VOID)):
-        page = await context.store.bookings.page(msgspec.structs.replace(wanted, statuses=statuses), None, most)
-        found += page
-    return found
+    limits = ((OCCUPYING, _MOST), (VOID, _MOST_VOID))
+    return [(msgspec.structs.replace(wanted, statuses=statuses), most) for statuses, most in limits]
 
 
 async def _joined(parts: Iterable[bytes]) -> bytes:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import get_args
 
 import msgspec
 
-from domain.bookings import REVIEWABLE, Booking, Party, party
+from domain.bookings import REVIEWABLE, Booking, Party, Status, party
 from domain.conversations import UserSummary
-from domain.errors import invalid, not_found
+from domain.errors import Code, DomainError, FieldError, invalid, not_found
 from domain.times import from_wire
-from domain.wire.bookings import BookingAnswer, BookingPage, GetBooking, ListBookings, PartyCard, booking_answer
-from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
+from domain.wire.bookings import (
+    BookingAnswer,
+    BookingPage,
+    GetBooking,
+    ListBookings,
+    PartyCard,
+    booking_answer,
+)
+from domain.wire.fields import Seq
+from domain.wire.pages import decode_cursor, encode_cursor, not_from_here, take_within_size
 from handlers.access import Actor
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
@@ -54,26 +63,64 @@ async def get_booking(context: ReadContext, actor: Actor, command: GetBooking) -
     return await booking_view(context, booking)
 
 
+class ChangesCursor(msgspec.Struct, frozen=True):
+    """The number of the last change that was told (``store/booking_changes.py``)."""
+
+    number: Seq
+
+
 async def list_bookings(context: ReadContext, actor: Actor, command: ListBookings) -> BookingPage:
-    """By start, the earliest first; an administrator, who has none, gets an empty list."""
+    """By start, the earliest first, or by what changed; an administrator, who has none, gets an empty list."""
+    if command.changed_after is not None:
+        return await _changed(context, actor, command, command.changed_after)
     after = _after(command.cursor) if command.cursor else None
+    statuses = None if command.status is None else _statuses(command.status)
     since, until = _span(command)
     if actor.is_admin:
         return BookingPage(items=[], next_cursor=None)
     wanted = BookingFilter(
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
         client_id=actor.profile_id if actor.role == "client" else None,
-        statuses=None if command.status is None else (command.status,),
+        statuses=statuses,
         since=since,
         until=until,
     )
     found = await context.store.bookings.page(wanted, after, command.limit + 1)
-    page = found[: command.limit]
-    more = len(found) > command.limit
+    items = take_within_size(await booking_views(context, found[: command.limit])) if found else []
+    last = found[len(items) - 1] if len(found) > len(items) else None
     return BookingPage(
-        items=await booking_views(context, page),
-        next_cursor=encode_cursor(BookingCursor(page[-1].starts_at, page[-1].id)) if more else None,
+        items=items,
+        next_cursor=None if last is None else encode_cursor(BookingCursor(last.starts_at, last.id)),
     )
+
+
+async def _changed(context: ReadContext, actor: Actor, command: ListBookings, changed_after: str) -> BookingPage:
+    """What is filtered now may have been told before; a list that leaves anything out would hide that it changed."""
+    others = (("status", command.status), ("from", command.since), ("to", command.until), ("cursor", command.cursor))
+    beside = tuple(FieldError(name, "does not go with changedAfter") for name, value in others if value is not None)
+    if beside:
+        raise DomainError(Code.VALIDATION_FAILED, "With changedAfter only a limit may be given.", errors=beside)
+    place = ChangesCursor(0)
+    if changed_after:
+        place = decode_cursor(ChangesCursor, changed_after, "changedAfter")
+    if actor.is_admin:
+        return BookingPage(items=[], changes=encode_cursor(place), has_more=False)
+    found = await context.store.booking_changes.since(actor.role, actor.profile_id, place.number, command.limit)
+    items = take_within_size(await booking_views(context, [booking for _, booking in found.bookings]))
+    reached = found.bookings[len(items) - 1][0] if items else found.start
+    return BookingPage(
+        items=items,
+        changes=encode_cursor(ChangesCursor(reached)),
+        has_more=found.has_more or len(items) < len(found.bookings),
+    )
+
+
+def _statuses(text: str) -> frozenset[Status]:
+    named = frozenset(text.split(","))
+    known: tuple[Status, ...] = get_args(Status)
+    if named - {*known}:
+        raise invalid("status", f"has to be one or several, parted by commas, of {', '.join(known)}")
+    return frozenset(one for one in known if one in named)
 
 
 def _after(cursor: str) -> BookingCursor:

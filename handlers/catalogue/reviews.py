@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -20,7 +21,9 @@ from handlers.catalogue.cards import listed_trainer
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from handlers.jobs import Job
 from store.reviews import not_completed
+from store.work_queue import WorkRow
 
 
 class _PageCursor(msgspec.Struct, frozen=True):
@@ -82,8 +85,17 @@ async def delete_review(context: ReadContext, actor: Actor, command: DeleteRevie
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)
-    if not await context.store.reviews.delete(command.id, keep(None)):
+    if not await context.store.reviews.delete(command.id, keep(None), context.now()):
         raise not_found("review")
+
+
+def ratings(context: ReadContext) -> Job:
+    """Stars that a dead node left out of a trainer's listing."""
+    return Job("ratings", context.store.ratings.queue, partial(_settle, context), lease=timedelta(seconds=30))
+
+
+async def _settle(context: ReadContext, claimed: WorkRow) -> None:
+    await context.store.listings.settle(context.store.ratings.trainer_of(claimed))
 
 
 async def _require_author(context: ReadContext, actor: Actor, review_id: str) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain import urls
 from domain.catalogue import Certificate, Pricing
 from domain.errors import not_found
 from domain.profiles import Profile
@@ -48,8 +49,8 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
         service_images=tuple(context.files.signed(one) for one in profile.service_images),
         studio_address=profile.studio_address,
         studio_zip_code=profile.studio_zip_code,
-        instagram_url=profile.instagram_url,
-        website_url=profile.website_url,
+        instagram_url=urls.shown(profile.instagram_url),
+        website_url=urls.shown(profile.website_url),
         time_zone=profile.time_zone,
         certificates=tuple(certificate_answer(context, one, private=private) for one in certificates),
         updated_at=to_wire(profile.updated_at),
@@ -67,12 +68,12 @@ async def _mine(context: ReadContext, actor: Actor, trainer: Profile, pricing: P
         store.conversations.between(actor.user_id, trainer.user),
     )
     conversation_id = None if conversation is None else conversation.membership.conversation_id
-    begun = conversation_id is not None and (await store.log.read.heads([conversation_id]))[conversation_id] > 0
+    shown = conversation_id and await store.conversations.membership(conversation_id, actor.user_id) is not None
     return OwnRelation(
         bookmarked=bookmarked,
         trial_available=pricing.free_trial and not trialled,
         amount_of_credit=credit,
-        conversation_id=conversation_id if begun and conversation_id is not None else UNSET,
+        conversation_id=conversation_id if shown and conversation_id else UNSET,
     )
 
 

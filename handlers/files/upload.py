@@ -14,7 +14,7 @@ from datetime import timedelta
 import msgspec
 import puremagic
 
-from domain.errors import Code, DomainError, invalid
+from domain.errors import Code, DomainError, invalid, rate_limited
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
 from domain.image_bounds import TooMuch, require_within_bounds
@@ -61,7 +61,7 @@ async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Sp
         async with context.storing.turn(actor.user_id, BUDGET_SECONDS, network):
             await asyncio.to_thread(_require_sound, content_type, spool)
             return await _keep_as_it_is(context, actor, name, spool, content_type)
-    with command_budget.within(Budget(actor.user_id)):
+    with command_budget.within(Budget(actor.user_id, network)):
         async with context.storing.turn(actor.user_id, command_budget.remaining(), network):
             await asyncio.to_thread(_require_sound, content_type, spool)
         # One at a time for each process that decodes: what it made is in memory until it is written.
@@ -175,7 +175,7 @@ async def _upload_once(
 async def _require_quota(context: UploadContext, actor: Actor) -> None:
     count, size = await context.store.files.uploaded_since(actor.user_id, context.clock() - _DAY)
     if count >= DAILY_FILES or size >= DAILY_BYTES:
-        raise DomainError(Code.RATE_LIMITED, "Too many uploads in a day.", retry_after_ms=3_600_000)
+        raise rate_limited("Too many uploads in a day", 3_600_000)
 
 
 async def _receive(context: UploadContext, actor: Actor, spool: Spool, content: AsyncIterator[bytes]) -> str:

@@ -58,7 +58,7 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         def announce(record: MessageRecord) -> Message:
             message = views.message_view(context, record, seen=False)
             if message.seq == 1:
-                views.publish(context, first_entry, message)
+                views.publish(context, member, first_entry)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
             return message
@@ -171,8 +171,9 @@ async def _change(
 ) -> MessageAnswer:
     """Append the change that was decided on, unless the message already is what it would become.
 
-    The entry carries the command's key, by which a repeat finds what a node committed that died since; without one it
-    names the state that it changes, so that several devices that change one state alike make one entry.
+    The entry names the state that it changes, so that several devices that change one state alike make one entry,
+    under whatever keys; and it carries the command's key, by which a repeat finds what a node committed that has died
+    since.
     """
     async with actor.submit_lock:
         member, record = await access.message(context, actor, command.message_id)
@@ -180,11 +181,9 @@ async def _change(
             (message,) = await views.seen_messages(context, [record])
             return MessageAnswer(message=message)
         change = decide(record)
-        if command.idempotency_key is None:
-            change = msgspec.structs.replace(change, client_message_id=change_key(record, change))
-        else:
-            effect, digest = _effect(command), digest_of(command)
-            change = msgspec.structs.replace(change, client_message_id=effect, digest=digest)
+        change = msgspec.structs.replace(change, client_message_id=change_key(record, change))
+        if command.idempotency_key is not None:
+            change = msgspec.structs.replace(change, command_key=_effect(command), digest=digest_of(command))
         participants = (await context.store.conversations.participants([record.conversation_id]))[
             record.conversation_id
         ]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from domain import rooms
-from domain.conversations import ConversationRecord, Membership, may_open
+from domain.conversations import ConversationRecord, Membership, ParticipantRecord, may_open
 from domain.errors import invalid, not_found
-from domain.times import from_wire
+from domain.times import from_wire, to_wire_or_none
 from domain.wire.conversations import (
     ConversationAnswer,
     ConversationPage,
+    CountUnread,
     ListConversations,
+    MarkAllSeen,
     MarkDelivered,
     MarkSeen,
     MuteConversation,
     OpenConversation,
     SetTyping,
+    UnreadAnswer,
 )
-from domain.wire.events import ConversationDelivered, ConversationSeen
+from domain.wire.events import ConversationDelivered, ConversationMuted, ConversationSeen
+from domain.wire.pages import take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
@@ -67,8 +73,9 @@ async def list_conversations(
     records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
     more = len(records) > command.limit
     records = records[: command.limit]
-    items = await views.conversation_views(context, actor.user_id, records)
-    return ConversationPage(items=items, next_cursor=_encode_cursor(records[-1]) if more else None)
+    items = take_within_size(await views.conversation_views(context, actor.user_id, records))
+    more = more or len(items) < len(records)
+    return ConversationPage(items=items, next_cursor=_encode_cursor(records[len(items) - 1]) if more else None)
 
 
 @idempotent("conversation:mute")
@@ -81,9 +88,34 @@ async def mute_conversation(context: ConversationContext, actor: Actor, command:
         until = None if command.until is None else from_wire(str(command.until), "until")
         if until is not None and until <= context.now():
             raise invalid("until", "has to be an instant to come; null unmutes")
-    await context.store.conversations.mute(
-        member.participant_of(actor.user_id), until, context.now()
-    )
+    if await context.store.conversations.mute(member.participant_of(actor.user_id), until, context.now()):
+        muted = ConversationMuted(conversation_id=member.conversation_id, muted_until=to_wire_or_none(until))
+        context.publisher.publish(muted, rooms.user(actor.user_id))
+
+
+async def count_unread(context: ConversationContext, actor: Actor, command: CountUnread) -> UnreadAnswer:
+    """Over all of the actor's conversations; of each at most 100 count."""
+    heads, mine = await _unread(context, actor)
+    counts = await views.unread_counts(context, actor.user_id, {i: [mine[i]] for i in mine}, heads)
+    return UnreadAnswer(total=sum(counts.values()), conversations=sum(count > 0 for count in counts.values()))
+
+
+async def mark_all_seen(context: ConversationContext, actor: Actor, command: MarkAllSeen) -> None:
+    """Everything that was said so far, in every conversation, was read."""
+    heads, mine = await _unread(context, actor)
+    members = await context.store.conversations.memberships(mine, actor.user_id)
+    for i in members:
+        context.store.watermarks.learn(mine[i].id, Marks(mine[i].seen_seq, mine[i].delivered_seq))
+    await asyncio.gather(*(_raise(context, actor, member, Marks(seen=heads[i])) for i, member in members.items()))
+
+
+async def _unread(
+    context: ConversationContext, actor: Actor
+) -> tuple[Mapping[str, int], Mapping[str, ParticipantRecord]]:
+    """The heads of the conversations that go on past what the actor has seen, and the actor's side of them."""
+    mine = {one.conversation_id: one for one in await context.store.conversations.own_participants(actor.user_id)}
+    heads = await context.store.log.read.heads(mine)
+    return heads, {i: one for i, one in mine.items() if heads[i] > one.seen_seq}
 
 
 def _encode_cursor(record: ConversationRecord) -> str:
@@ -115,8 +147,10 @@ async def mark_delivered(context: ConversationContext, actor: Actor, command: Ma
 
 
 async def set_typing(context: ConversationContext, actor: Actor, command: SetTyping) -> None:
-    """Published to the other side; not stored, and it ends by itself."""
+    """Published to the other side, once there is an entry; not stored, and it ends by itself."""
     member = await access.membership(context, actor, command.conversation_id)
+    if not member.begun:
+        return
     context.typing.set(member, actor.user_id, active=command.active)
 
 

@@ -55,13 +55,8 @@ async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[s
 
 async def first_entry_events(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
     """What each side's room receives before a conversation's first entry."""
-    records = list((await context.store.conversations.records([conversation_id])).values())
-    return {
-        rooms.user(user_id): ConversationNew(conversation=view)
-        for record in records
-        for user_id in record.membership.user_ids
-        for view in await views.conversation_views(context, user_id, [record])
-    }
+    before = await views.unspoken_views(context, conversation_id)
+    return {rooms.user(user_id): ConversationNew(conversation=view) for user_id, view in before.items()}
 
 
 async def commit_time(context: ReadContext) -> CommitTime:

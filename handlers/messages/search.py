@@ -8,12 +8,12 @@ from functools import partial
 from domain.characters import is_blank
 from domain.errors import invalid
 from domain.wire.conversations import MessagePage, SearchMessages
+from domain.wire.pages import take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ReadContext
 from handlers.jobs import Job
 from handlers.messages import views
-from handlers.messages.sync import take_within_size, weight
 from store.work_queue import WorkRow
 
 
@@ -31,9 +31,9 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
     else:
         ids = await context.store.conversations.all_ids(actor.user_id)
     found = await context.store.log.search.page(ids, query, before, command.limit)
-    page = take_within_size(found.records, weight)
+    page = take_within_size(await views.seen_messages(context, found.records))
     return MessagePage(
-        items=await views.seen_messages(context, page),
+        items=page,
         next_cursor=found.rest if len(page) == len(found.records) else page[-1].id,
     )
 

@@ -1,69 +1,38 @@
-"""Reading messages back: by position, and by ``sync``, whose one cursor a conversation is enough."""
+"""``sync``: reading back what was missed, for which one cursor a conversation is enough."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
 
 from domain.conversations import Conversation
-from domain.errors import Code, DomainError, FieldError
 from domain.messages import MessageRecord
 from domain.wire.conversations import (
-    ListMessages,
     LogEntry,
-    MessageList,
     Sync,
     SyncAnswer,
+    SyncCursor,
     SyncedConversation,
 )
 from domain.wire.fields import MAX_SEQ
-from handlers import access
+from domain.wire.pages import ANSWER_BYTES, size, take_within_size
 from handlers.access import Actor
 from handlers.context import ReadContext, SyncContext
 from handlers.messages import views
 from store import command_budget
 from store.log.reader import Entry
 
-T = TypeVar("T")
-
-# Well under what a socket may have waiting to be written (1 MB).
-ANSWER_BYTES = 600_000
-# A message without its text, with ids, names of fields and dates; a conversation with both its people.
-MESSAGE_BYTES = 700
-CONVERSATION_BYTES = 1_200
-
-
-def weight(record: MessageRecord) -> int:
-    """Roughly what the message takes in an answer."""
-    text = len(record.text.encode()) if record.text else 0
-    return MESSAGE_BYTES + text + 60 * len(record.marks)
-
-
-def take_within_size(items: Iterable[T], weigh: Callable[[T], int], budget: int = ANSWER_BYTES) -> list[T]:
-    """As many of the first items as fit, one at least: a page must move on."""
-    taken: list[T] = []
-    for item in items:
-        budget -= weigh(item)
-        if budget < 0 and taken:
-            break
-        taken.append(item)
-    return taken
-
-
-async def list_messages(context: ReadContext, actor: Actor, command: ListMessages) -> MessageList:
-    """The messages before a position, ascending; changes are folded into them."""
-    member = await access.membership(context, actor, command.conversation_id)
-    read = context.store.log.read
-    records = await read.before(member.conversation_id, command.before_seq, command.limit + 1)
-    newest = take_within_size(reversed(records[-command.limit :]), weight)
-    messages = await views.seen_messages(context, newest[::-1])
-    return MessageList(messages=messages, has_more=len(records) > len(newest))
-
-
 # Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
 UNNAMED = 100
 FIRST_MESSAGES = 20
+# The smallest that a conversation gets in an answer: no more are looked at than could fit.
+SMALLEST_CONVERSATION = 500
+# An id in quotes, with its comma.
+_GONE_BYTES = 27
 # How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
 # answers in a row take the loop a second, and what they are answered brings all of them back at once.
 PATIENCE = 0.4, 0.8
@@ -80,66 +49,189 @@ async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
         return await _sync(context, actor, command)
 
 
-async def _sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
-    named = await _named(context, actor, command)
-    unnamed, more = await _unnamed(context, actor, command)
-    conversations = [*named, *unnamed]
-    return SyncAnswer(conversations=conversations, has_more=more or any(c.has_more for c in conversations))
-
-
-async def _named(context: ReadContext, actor: Actor, command: Sync) -> list[SyncedConversation]:
-    cursors = command.cursors
-    if not cursors:
-        return []
-    await _check_named(context, actor, cursors)
-    heads = await context.store.log.read.heads(cursors)
-    beyond = {i for i, cursor in cursors.items() if cursor > heads[i]}
-    behind = {i: (cursor, heads[i]) for i, cursor in cursors.items() if cursor < heads[i]}
-    entries = take_within_size(await context.store.log.read.between(behind, command.limit, ANSWER_BYTES), _weight)
-    budget = ANSWER_BYTES - sum(map(_weight, entries))
-    records = await context.store.conversations.records(cursors)
-    found = await views.conversation_views(
-        context, actor.user_id, [records[i] for i in cursors if i in records], heads
+async def _sync(context: ReadContext, actor: Actor, command: Sync) -> SyncAnswer:
+    mine = await context.store.conversations.memberships(command.cursors, actor.user_id)
+    gone = [i for i in command.cursors if i not in mine]
+    ids = [i for i in command.cursors if i in mine]
+    room = _Room(command.limit, ANSWER_BYTES - _GONE_BYTES * len(gone))
+    heads, both = await asyncio.gather(
+        context.store.log.read.heads(ids), views.sides(context, (mine[i] for i in ids))
     )
-    by_conversation: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_conversation.setdefault(entry.conversation_id, []).append(entry)
-    newest = await _newest(context, [view for view in found if view.id in beyond], budget) if budget > 0 else {}
-    synced: list[SyncedConversation] = []
-    for view in found:
-        if view.id not in beyond:
-            synced.append(_continued(context, view, cursors[view.id], by_conversation.get(view.id, ())))
-        elif view.id in newest:
-            synced.append(_from_newest(context, view, newest[view.id]))
+    named = _Named(actor.user_id, command.cursors, ids, heads, both)
+    told = await _changed(context, named, room)
+    unnamed = [] if command.only else await _unnamed(context, actor, command, room)
+    # Whoever names by seq alone is told all the same, but takes nobody's place: with a state it would be left out.
+    told |= await _unchanged(context, named, room, told)
+    return SyncAnswer(
+        conversations=[*(told[i] for i in ids if i in told), *unnamed],
+        gone=gone or msgspec.UNSET,
+        has_more=room.has_more,
+    )
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many entries and bytes an answer still takes. Its first conversation always fits: an answer must move on."""
+
+    entries: int
+    size: int
+    empty: bool = True
+    has_more: bool = False
+    # With how many messages a conversation starts.
+    start: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start = min(FIRST_MESSAGES, self.entries)
+
+    def fits(self, entries: int, size: int) -> bool:
+        return self.empty or (entries <= self.entries and size <= self.size)
+
+    def take(self, synced: SyncedConversation, size: int) -> SyncedConversation:
+        self.entries -= len(synced.entries)
+        self.size -= size
+        self.empty = False
+        self.has_more |= synced.has_more
+        return synced
+
+
+@dataclass(slots=True)
+class _Named:
+    """The conversations that a device named, and how it stands in each of them."""
+
+    user_id: str
+    cursors: Mapping[str, int | SyncCursor]
+    ids: Sequence[str]
+    heads: Mapping[str, int]
+    both: views.Sides
+    seqs: dict[str, int] = field(init=False)
+    states: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        named = {i: self.cursors[i] for i in self.ids}
+        self.seqs = {i: one.seq if isinstance(one, SyncCursor) else one for i, one in named.items()}
+        self.states = {i: self.both.state(self.user_id, i) for i in self.ids}
+
+    @property
+    def behind(self) -> dict[str, tuple[int, int]]:
+        """By the span that each has not received."""
+        return {i: (seq, self.heads[i]) for i, seq in self.seqs.items() if seq < self.heads[i]}
+
+    @property
+    def beyond(self) -> list[str]:
+        return [i for i, seq in self.seqs.items() if seq > self.heads[i]]
+
+    def knows_state(self, conversation_id: str) -> bool:
+        named = self.cursors[conversation_id]
+        return isinstance(named, SyncCursor) and named.state == self.states[conversation_id]
+
+    def names_state(self, conversation_id: str) -> bool:
+        named = self.cursors[conversation_id]
+        return isinstance(named, SyncCursor) and named.state is not None
+
+    def changed_at(self, conversation_id: str) -> float:
+        people = self.both.participants.get(conversation_id, ())
+        return max((one.updated_at.timestamp() for one in people), default=0.0)
+
+
+async def _changed(context: ReadContext, named: _Named, room: _Room) -> dict[str, SyncedConversation]:
+    """Those with something new: entries first, then those that start over, then new states."""
+    behind, beyond = named.behind, named.beyond
+    entries: dict[str, list[Entry]] = {}
+    for entry in await context.store.log.read.between(behind, room.entries, room.size):
+        entries.setdefault(entry.conversation_id, []).append(entry)
+    states = [i for i in named.ids if named.names_state(i) and not named.knows_state(i) and i not in entries]
+    candidates = list(dict.fromkeys([*entries, *beyond, *states]))[: room.size // SMALLEST_CONVERSATION]
+    found = await _views(context, named, candidates)
+    newest = await _newest(context, {i: named.heads[i] for i in beyond if i in found}, room)
+    told: dict[str, SyncedConversation] = {}
+    for i, view in found.items():
+        if i in beyond:
+            synced = _started(context, view, named.states[i], newest[i], room) if i in newest else None
+            synced = synced or _put_off(view, named.states[i], room)
         else:
-            synced.append(_put_off(view))
-    return synced
+            synced = _continued(context, view, named.states[i], named.seqs[i], entries.get(i, ()), room)
+        if synced is not None:
+            told[i] = synced
+    room.has_more |= any(i not in told for i in (*behind, *beyond, *states))
+    return told
 
 
-async def _check_named(context: ReadContext, actor: Actor, cursors: Mapping[str, int]) -> None:
-    mine = await context.store.conversations.memberships(cursors, actor.user_id)
-    foreign = [i for i in cursors if i not in mine]
-    if foreign:
-        raise DomainError(
-            Code.NOT_FOUND,
-            "There is no such conversation.",
-            errors=tuple(FieldError(f"cursors.{i}", "is not one of your conversations") for i in foreign[:10]),
-        )
+async def _unchanged(
+    context: ReadContext, named: _Named, room: _Room, told: Mapping[str, SyncedConversation]
+) -> dict[str, SyncedConversation]:
+    """Those named by ``seq`` alone, whatever is new; when not all fit, the ones that changed last."""
+    bare = [i for i in named.ids if i not in told and not named.names_state(i) and named.seqs[i] <= named.heads[i]]
+    most = max(0, room.size // SMALLEST_CONVERSATION)
+    if len(bare) > most:
+        bare = sorted(bare, key=named.changed_at, reverse=True)[:most]
+    unchanged: dict[str, SyncedConversation] = {}
+    for i, view in (await _views(context, named, bare)).items():
+        synced = _continued(context, view, named.states[i], named.seqs[i], (), room)
+        if synced is not None:
+            unchanged[i] = synced
+    return unchanged
 
 
-def _continued(context: ReadContext, view: Conversation, cursor: int, entries: Sequence[Entry]) -> SyncedConversation:
-    reached = entries[-1].seq if entries else cursor
-    return SyncedConversation(
-        conversation=view,
-        entries=[_entry(context, view, entry) for entry in entries],
-        cursor=reached,
-        has_more=reached < view.head,
+async def _views(context: ReadContext, named: _Named, ids: Sequence[str]) -> dict[str, Conversation]:
+    """In the order of their ids."""
+    records = await context.store.conversations.records(ids)
+    wanted = [records[i] for i in ids if i in records]
+    found = await views.conversation_views(context, named.user_id, wanted, named.heads, named.both)
+    return {view.id: view for view in found}
+
+
+def _continued(
+    context: ReadContext, view: Conversation, state: str, cursor: int, entries: Sequence[Entry], room: _Room
+) -> SyncedConversation | None:
+    """As many entries as fit; nothing where not even the conversation does."""
+    # At most so large: its cursor gets as far as the head.
+    synced = SyncedConversation(conversation=view, entries=[], cursor=view.head, state=state, has_more=False)
+    taken = size(synced)
+    if not room.fits(0, taken):
+        return None
+    for entry in entries:
+        told = _entry(context, view, entry)
+        more = size(told)
+        # The first of an answer's entries is told whatever its size; one alone is far below the cap.
+        alone = room.empty and not synced.entries
+        if not alone and (len(synced.entries) >= room.entries or taken + more > room.size):
+            break
+        synced.entries.append(told)
+        taken += more
+    if entries and not synced.entries:
+        return None
+    reached = synced.entries[-1].seq if synced.entries else cursor
+    synced = msgspec.structs.replace(synced, cursor=reached, has_more=reached < view.head)
+    return room.take(synced, taken)
+
+
+def _started(
+    context: ReadContext, view: Conversation, state: str, records: Sequence[MessageRecord], room: _Room
+) -> SyncedConversation | None:
+    """Start over: the newest messages, and the cursor at the head that the view was made with.
+
+    All of them or, in the next answer, all of them again; fewer only where an answer has no room for more.
+    """
+    newest = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
+    synced = SyncedConversation(
+        conversation=view, entries=newest, cursor=view.head, state=state, has_more=False, reset=True
     )
+    taken = size(synced)
+    if not room.fits(len(newest), taken):
+        return None
+    if taken > room.size:
+        around = size(msgspec.structs.replace(synced, entries=[]))
+        fitting = take_within_size(reversed(newest), budget=room.size - around)[::-1]
+        synced = msgspec.structs.replace(synced, entries=fitting)
+        taken = size(synced)
+    return room.take(synced, taken)
 
 
-def _put_off(view: Conversation) -> SyncedConversation:
+def _put_off(view: Conversation, state: str, room: _Room) -> SyncedConversation | None:
     """It starts over in the next answer: the device asks again with a cursor that no head catches up with meanwhile."""
-    return SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, has_more=True)
+    synced = SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, state=state, has_more=True)
+    taken = size(synced)
+    return room.take(synced, taken) if room.fits(0, taken) else None
 
 
 def _entry(context: ReadContext, view: Conversation, entry: Entry) -> LogEntry:
@@ -151,36 +243,36 @@ def _entry(context: ReadContext, view: Conversation, entry: Entry) -> LogEntry:
     )
 
 
-async def _unnamed(context: ReadContext, actor: Actor, command: Sync) -> tuple[list[SyncedConversation], bool]:
+async def _unnamed(context: ReadContext, actor: Actor, command: Sync, room: _Room) -> list[SyncedConversation]:
+    """In their order, as many as fit."""
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
-    found = await views.conversation_views(context, actor.user_id, records[:UNNAMED])
-    newest = await _newest(context, found, ANSWER_BYTES)
-    fitting = take_within_size(newest.items(), lambda start: _weight_of_start(start[1]), ANSWER_BYTES)
-    started = [_from_newest(context, view, of_it) for view, (_, of_it) in zip(found, fitting, strict=False)]
-    return started, len(records) > len(started)
+    page = records[:UNNAMED] if room.entries > 0 else []
+    heads = await context.store.log.read.heads([record.membership.conversation_id for record in page])
+    newest = await _newest(context, heads, room)
+    wanted = page[: len(newest)]
+    both = await views.sides(context, [record.membership for record in wanted])
+    started: list[SyncedConversation] = []
+    for view in await views.conversation_views(context, actor.user_id, wanted, heads, both):
+        synced = _started(context, view, both.state(actor.user_id, view.id), newest[view.id], room)
+        if synced is None:
+            break
+        started.append(synced)
+    room.has_more |= len(records) > len(started)
+    return started
 
 
-def _weight(entry: Entry) -> int:
-    return weight(entry.record)
-
-
-def _weight_of_start(records: Sequence[MessageRecord]) -> int:
-    texts = sum(len((record.text or "").encode()) for record in records)
-    return CONVERSATION_BYTES + MESSAGE_BYTES * len(records) + texts
-
-
-async def _newest(context: ReadContext, found: Sequence[Conversation], budget: int) -> dict[str, list[MessageRecord]]:
-    """The newest messages of the conversations, in their order, until their weights take the budget up."""
+async def _newest(
+    context: ReadContext, heads: Mapping[str, int], room: _Room
+) -> dict[str, list[MessageRecord]]:
+    """The newest messages of the conversations, in their order, until they take up the room."""
+    if room.entries <= 0 or room.size <= 0:
+        return {}
+    entries, texts = room.entries, room.size
 
     def enough(records: Sequence[MessageRecord]) -> bool:
-        nonlocal budget
-        budget -= _weight_of_start(records)
-        return budget <= 0
+        nonlocal entries, texts
+        entries -= len(records)
+        texts -= SMALLEST_CONVERSATION + sum(len((record.text or "").encode()) for record in records)
+        return entries <= 0 or texts <= 0
 
-    return await context.store.log.read.newest({view.id: view.head for view in found}, FIRST_MESSAGES, enough)
-
-
-def _from_newest(context: ReadContext, view: Conversation, records: Sequence[MessageRecord]) -> SyncedConversation:
-    """Start over: the newest messages, and the cursor at the head that the view was made with."""
-    entries = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
-    return SyncedConversation(conversation=view, entries=entries, cursor=view.head, has_more=False, reset=True)
+    return await context.store.log.read.newest(heads, room.start, enough)

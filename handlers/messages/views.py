@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -19,6 +20,7 @@ from domain.conversations import (
     Participant,
     ParticipantRecord,
     UserSummary,
+    state_of,
 )
 from domain.messages import Message, MessageRecord, to_message
 from domain.times import to_wire, to_wire_or_none
@@ -29,36 +31,62 @@ from handlers.files.access import url_or_none
 Participants = Mapping[str, Sequence[ParticipantRecord]]
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who takes part in conversations: their watermarks, by conversation, and who they are, by user."""
+
+    participants: Participants
+    cards: Mapping[str, UserSummary]
+
+    def state(self, viewer_id: str, conversation_id: str) -> str:
+        return state_of(viewer_id, self.participants.get(conversation_id, ()), self.cards)
+
+
+async def sides(context: ReadContext, members: Iterable[Membership]) -> Sides:
+    known = list(members)
+    people = {user_id for member in known for user_id in member.user_ids}
+    participants, cards = await asyncio.gather(
+        context.store.conversations.participants([member.conversation_id for member in known]),
+        context.store.people.cards(people),
+    )
+    return Sides(participants, cards)
+
+
 async def conversation_views(
-    context: ReadContext, viewer_id: str, records: Sequence[ConversationRecord], heads: Mapping[str, int] | None = None
+    context: ReadContext,
+    viewer_id: str,
+    records: Sequence[ConversationRecord],
+    heads: Mapping[str, int] | None = None,
+    both: Sides | None = None,
 ) -> list[Conversation]:
     """The conversations as the viewer sees them, heads and last messages taken from the log itself."""
     if not records:
         return []
     ids = [record.membership.conversation_id for record in records]
-    people = {user_id for record in records for user_id in record.membership.user_ids}
-    participants, cards = await asyncio.gather(
-        context.store.conversations.participants(ids), context.store.people.cards(people)
-    )
+    if both is None:
+        both = await sides(context, [record.membership for record in records])
     if heads is None:
         heads = await context.store.log.read.heads(ids)
+    participants, heads = {i: both.participants.get(i, ()) for i in ids}, {i: heads[i] for i in ids}
     lasts = await _last_messages(context, records, heads)
-    unread = await _unread(context, viewer_id, participants, heads)
+    unread = await unread_counts(context, viewer_id, participants, heads)
     return [
-        _view(context, viewer_id, record, participants, cards, heads, lasts, unread) for record in records
+        _view(context, viewer_id, record, participants, both.cards, heads, lasts, unread) for record in records
     ]
 
 
 async def unspoken_views(context: ReadContext, conversation_id: str) -> dict[str, Conversation]:
-    """A conversation without an entry, as each of the two sees it; by their ids."""
+    """A conversation as each of the two saw it before its first entry, whatever was said since; by their ids."""
     records, participants = await asyncio.gather(
         context.store.conversations.records([conversation_id]),
         context.store.conversations.participants([conversation_id]),
     )
-    record, nothing = records[conversation_id], {conversation_id: 0}
-    both = record.membership.user_ids
+    found, nothing = records[conversation_id], {conversation_id: 0}
+    record = msgspec.structs.replace(found, head=0, last_message=None, updated_at=found.created_at)
+    unread = [msgspec.structs.replace(one, seen_seq=0, delivered_seq=0) for one in participants[conversation_id]]
+    both, people = record.membership.user_ids, {conversation_id: unread}
     cards = await context.store.people.cards(both)
-    return {one: _view(context, one, record, participants, cards, nothing, {}, nothing) for one in both}
+    return {one: _view(context, one, record, people, cards, nothing, {}, nothing) for one in both}
 
 
 def _view(
@@ -151,7 +179,7 @@ async def _last_messages(
     return lasts | {i: records[0] for i, records in newest.items() if records}
 
 
-async def _unread(
+async def unread_counts(
     context: ReadContext, viewer_id: str, participants: Participants, heads: Mapping[str, int]
 ) -> dict[str, int]:
     """Counted only where the log goes on past what the viewer has seen."""
@@ -164,7 +192,7 @@ async def _unread(
     return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)
 
 
-# The conversation as each of the two sees it before anything was said.
+# The conversation as each of the two saw it before anything was said.
 FirstEntry = Mapping[str, Conversation]
 
 
@@ -185,13 +213,8 @@ async def prepare(context: PublishContext, member: Membership) -> FirstEntry:
     return await context.introducing.do(conversation_id, look)
 
 
-def publish(context: PublishContext, first_entry: FirstEntry, first: Message) -> None:
+def publish(context: PublishContext, member: Membership, first_entry: FirstEntry) -> None:
+    """The conversation has begun: publish it to both, and look nothing more up about it."""
+    context.store.conversations.has_begun(member)
     for user_id, before in first_entry.items():
-        conversation = msgspec.structs.replace(
-            before,
-            last_message=first,
-            head=first.seq,
-            unread=int(user_id != first.sender_id),
-            updated_at=first.created_at,
-        )
-        context.publisher.publish(ConversationNew(conversation=conversation), rooms.user(user_id))
+        context.publisher.publish(ConversationNew(conversation=before), rooms.user(user_id))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain import urls
 from domain.accounts import unauthenticated
 from domain.errors import invalid
-from domain.profiles import EDITABLE, Profile
+from domain.profiles import ADDRESSES_ON_THE_WEB, EDITABLE, Profile
 from domain.times import to_wire
 from domain.wire.catalogue import UserReference
 from domain.wire.codec import changes_of
@@ -29,10 +30,21 @@ async def update_profile(context: ReadContext, actor: Actor, command: UpdateProf
     for name in changes:
         if name not in EDITABLE[actor.role]:
             raise invalid(name, "is not a known field")
+    for name in ADDRESSES_ON_THE_WEB & changes.keys():
+        changes[name] = _web_address(name, changes[name])
     if changes:
         now = context.now()
         await context.store.offers.update_profile(actor.role, actor.profile_id, changes, now)
     return await _own(context, actor)
+
+
+def _web_address(field: str, given: object) -> str | None:
+    if given is None:
+        return None
+    try:
+        return urls.web_address(str(given))
+    except ValueError:
+        raise invalid(field, "is not an http or https URL") from None
 
 
 async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
@@ -41,6 +53,7 @@ async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
         raise unauthenticated()
     theirs = {field: getattr(profile, field) for field in _FIELDS[actor.role]}
     if actor.role == "trainer":
+        theirs |= {"instagram_url": urls.shown(profile.instagram_url), "website_url": urls.shown(profile.website_url)}
         theirs |= await _of_trainer(context, profile)
     return OwnProfile(
         id=profile.id,

@@ -8,7 +8,17 @@ name the module below. Path parameters, query (GET, DELETE) or body fill the com
 from __future__ import annotations
 
 from rest.route import Route
-from rest.routes import accounts, administration, availability, bookings, catalogue, conversations, files, profiles
+from rest.routes import (
+    accounts,
+    administration,
+    availability,
+    bookings,
+    catalogue,
+    conversations,
+    files,
+    limits,
+    profiles,
+)
 
 ROWS: tuple[Route, ...] = (
     *accounts.ROWS,
@@ -19,4 +29,5 @@ ROWS: tuple[Route, ...] = (
     *bookings.ROWS,
     *files.ROWS,
     *administration.ROWS,
+    *limits.ROWS,
 )

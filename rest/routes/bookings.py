@@ -6,6 +6,7 @@ from domain.wire import bookings as wire
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
 from rest.downloads import document_handler
+from rest.limits import CALENDAR
 from rest.route import Route
 
 _NAMES = {"id": "bookingId"}
@@ -25,7 +26,7 @@ ROWS = (
         "GET",
         "/bookings",
         queries.list_bookings,
-        "One's own bookings, the earliest start first",
+        "One's own bookings, the earliest start first, or what changed of them",
         command=wire.ListBookings,
         answer=wire.BookingPage,
         bulky=True,
@@ -96,6 +97,7 @@ ROWS = (
         public=True,
         adapter=document_handler,
         produces="text/calendar",
+        rate=CALENDAR,
         bulky=True,
     ),
 )

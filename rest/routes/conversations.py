@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.wire import conversations as wire
 from handlers.messages import commands as messages
-from handlers.messages import sync
+from handlers.messages import history, sync
 from rest.route import Route
 
 _NAMES = {"id": "conversationId"}
@@ -22,8 +22,8 @@ ROWS = (
     Route(
         "GET",
         "/conversations/{id}/messages",
-        sync.list_messages,
-        "The messages before a position",
+        history.list_messages,
+        "The messages before a position, or after one",
         command=wire.ListMessages,
         answer=wire.MessageList,
         path_names=_NAMES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.accounts.me import second_looks
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
+from handlers.catalogue.reviews import ratings
 from handlers.context import Context
 from handlers.files.uses import sweeping
 from handlers.jobs import Job
@@ -21,4 +22,5 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         sweeping(context),
         second_looks(context),
         respelling(context),
+        ratings(context),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from time import monotonic
 
 from server.cluster.membership import DeadNode
 from server.pubsub.bus import Bus
@@ -49,42 +50,49 @@ class PublishOutageRecorder:
 
 ASK_SECONDS = 1.0
 # A MongoDB that did not answer for longer than this was away.
-_AWAY_AFTER = timedelta(seconds=5)
+_AWAY_AFTER_SECONDS = 5.0
 # What was sent to it meanwhile is committed by then, if ever, and its sender's death known.
-_REMEMBERED = timedelta(minutes=2)
+_REMEMBERED_SECONDS = 120.0
 
 
 class UnpublishedRecovery:
-    """``answers``: whether MongoDB does. ``ask`` is called again and again: what was sent to a frozen server is
-    committed when it thaws, so what a dead node may have left begins when the server last answered."""
+    """``answers``: whether MongoDB does; ``elapsed``: a clock that nobody sets, for how long it did not. ``ask`` is
+    called again and again: what was sent to a frozen server is committed when it thaws, so what a dead node may have
+    left begins when the server last answered."""
 
     def __init__(
-        self, outages: PublishOutages, answers: Callable[[], Awaitable[bool]], clock: Callable[[], datetime]
+        self,
+        outages: PublishOutages,
+        answers: Callable[[], Awaitable[bool]],
+        clock: Callable[[], datetime],
+        elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self._outages = outages
         self._answers = answers
         self._clock = clock
-        self._answered_at = clock()
-        self._away: tuple[datetime, datetime] | None = None
+        self._elapsed = elapsed
+        self._answered_at, self._answered = clock(), elapsed()
+        # When it last answered before it was away, and when it was back.
+        self._away: tuple[datetime, float] | None = None
         # By incarnation, until it is noted.
         self._since: dict[str, datetime] = {}
 
     async def ask(self) -> None:
-        asked_at = self._clock()
+        asked_at, asked = self._clock(), self._elapsed()
         if await self._answers():
-            now = self._clock()
-            if now - self._answered_at > _AWAY_AFTER:
+            now = self._elapsed()
+            if now - self._answered > _AWAY_AFTER_SECONDS:
                 self._away = (self._answered_at, now)
-            self._answered_at = asked_at
+            self._answered_at, self._answered = asked_at, asked
 
     async def on_node_dead(self, dead: DeadNode) -> None:
         """Returns when the row is written; raises ``unavailable``."""
-        now, ran_out = self._clock(), datetime.fromtimestamp(dead.ran_out / 1000, UTC)
-        since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before(now)))
+        ran_out = datetime.fromtimestamp(dead.ran_out / 1000, UTC)
+        since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before()))
         await self._outages.note_dead(dead.incarnation, since, ran_out, self._clock())
         del self._since[dead.incarnation]
 
-    def _answered_before(self, now: datetime) -> datetime:
-        if self._away is not None and now - self._away[1] < _REMEMBERED:
+    def _answered_before(self) -> datetime:
+        if self._away is not None and self._elapsed() - self._away[1] < _REMEMBERED_SECONDS:
             return self._away[0]
         return self._answered_at

@@ -83,6 +83,8 @@ async def seed(store: Store, tokens: AccessTokens, pairs: int, now: datetime) ->
         async with places:
             client, client_token = await _user(store, tokens, "client", f"client-{mark}-{number}", now)
             trainer, trainer_token = await _user(store, tokens, "trainer", f"trainer-{mark}-{number}", now)
+            # Either may say the first words.
+            await store.conversations.open(trainer.id, client.id, now)
             conversation = await store.conversations.open(client.id, trainer.id, now)
         room = conversation.membership.conversation_id
         return Seat({"token": client_token}, room), Seat({"token": trainer_token}, room)

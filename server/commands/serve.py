@@ -31,11 +31,14 @@ async def live(
     settings: Settings,
     urls: ServerUrls,
     stop: asyncio.Event,
-    serves: Callable[[str], None],
+    serves: Callable[[str, str | None], None],
     cannot: Callable[[str], None],
     ipc: IpcSockets | None = None,
 ) -> int:
-    """Calls ``serves`` with the URL or ``cannot`` with the reason; answers the exit code after ``stop``."""
+    """Calls ``serves`` with the URL, and the operators' where that is another, or ``cannot`` with the reason.
+
+    Answers the exit code after ``stop``.
+    """
     try:
         node = Node(settings, urls.mongo, urls.redis, ipc=ipc)
     except Misconfigured as error:
@@ -44,14 +47,14 @@ async def live(
     try:
         url = await node.start()
     except (OSError, Misconfigured) as error:
-        cannot(cannot_listen(settings, error) if isinstance(error, OSError) else str(error))
+        cannot(str(error))
         await node.stop()
         return 1
     # What start-up made stays; collecting it again and again costs a busy loop milliseconds.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    serves(url)
+    serves(url, node.operations_url)
     refused = await _refused(node, stop)
     log.info("draining")
     _end_for_certain()
@@ -74,10 +77,6 @@ async def _refused(node: Node, stop: asyncio.Event) -> str | None:
             return str(error)
     await stopped
     return None
-
-
-def cannot_listen(settings: Settings, error: OSError) -> str:
-    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT."
 
 
 def _end_for_certain() -> None:
@@ -106,8 +105,10 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
         return await live(settings, urls, stop, _serves, _cannot)
 
 
-def _serves(url: str) -> None:
+def _serves(url: str, operations_url: str | None) -> None:
     print(f"Spotter serves at {url}", flush=True)
+    if operations_url is not None:
+        print(f"Operations at {operations_url}", flush=True)
 
 
 def _cannot(reason: str) -> None:
@@ -129,10 +130,10 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     senders = [_ipc_socket(sender) for sender in configuration.senders]
     ipc = IpcSockets(configuration.index, _ipc_socket(configuration.receiver), senders)
     return await live(
-        replace(settings, port=configuration.port),
+        replace(settings, port=configuration.port, operations_port=configuration.operations_port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
-        lambda url: _report(control, Report(url=url)),
+        lambda url, _: _report(control, Report(url=url)),
         lambda reason: _report(control, Report(reason=reason)),
         ipc,
     )

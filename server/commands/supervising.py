@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import ExitStack
+from typing import overload
 
 from server.commands.environment import servers
 from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
-from server.settings import Settings
+from server.settings import Place, Settings
 from server.workers.parent import GivenUp, reserved, supervise
 
 
@@ -23,19 +25,37 @@ async def run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(log_loop_error)
     try:
-        with reserved(settings.host, settings.port) as port:
-            return await _supervise(settings, port, stop)
-    except OSError as error:
-        print(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set PORT.", file=sys.stderr)
-    except (EmbeddedError, GivenUp) as error:
+        with ExitStack() as stack:
+            ports = _reserve(settings.public, stack), _reserve(settings.operations, stack)
+            return await _supervise(settings, ports, stop)
+    except (_Taken, EmbeddedError, GivenUp) as error:
         print(error, file=sys.stderr)
     return 1
 
 
-async def _supervise(settings: Settings, port: int, stop: asyncio.Event) -> int:
+class _Taken(Exception):
+    """A port cannot be had."""
+
+
+@overload
+def _reserve(place: Place, stack: ExitStack) -> int: ...
+@overload
+def _reserve(place: Place | None, stack: ExitStack) -> int | None: ...
+def _reserve(place: Place | None, stack: ExitStack) -> int | None:
+    try:
+        return None if place is None else stack.enter_context(reserved(place.host, place.port))
+    except OSError as error:
+        assert place is not None
+        raise _Taken(place.refusal(error)) from error
+
+
+async def _supervise(settings: Settings, ports: tuple[int, int | None], stop: asyncio.Event) -> int:
+    operations = settings.operations
+
+    def announce(url: str) -> None:
+        print(f"Spotter serves at {url}", flush=True)
+        if operations is not None:
+            print(f"Operations at {operations.url(ports[1])}", flush=True)
+
     async with servers(settings) as urls:
-        return await supervise(settings.workers, port, urls.mongo, urls.redis, stop, _serves)
-
-
-def _serves(url: str) -> None:
-    print(f"Spotter serves at {url}", flush=True)
+        return await supervise(settings.workers, ports, urls.mongo, urls.redis, stop, announce)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from domain.networks import allows_origin
 from server.engineio import refusals
 from server.engineio import transport as reasons
 from server.engineio.polling import PollingTransport, text_response
@@ -72,7 +73,7 @@ class OriginCheck:
         if origin is None:
             return True
         if self._allowed is not None:
-            return origin in self._allowed or "*" in self._allowed
+            return allows_origin(self._allowed, origin)
         host = urlsplit(origin).netloc
         return bool(host) and host.lower() == request.host.lower()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
-from server.engineio.transport import SharedTransportState, TransportOwner
+from server.engineio.transport import Bounds, SharedTransportState, TransportOwner
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
 
@@ -67,8 +68,12 @@ class PollGuard(asyncio.Protocol):
             lost()
 
 
+# As often as the JavaScript server releases the poll of a client that is moving to a WebSocket.
+_UPGRADE_CHECK_SECONDS: Final = 0.1
 # python-engineio's client gives up on a body of more.
 _PACKETS_A_POLL: Final = 16
+# What a frame that waits costs besides its bytes.
+_FRAME_BYTES: Final = 200
 
 
 class Overlap(Exception):
@@ -79,8 +84,9 @@ class PollingTransport:
     """Holds packets until a poll fetches them; also where a new WebSocket's first packets wait for it."""
 
     __slots__ = (
-        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_suspended", "owner", "posting", "reading",
-    )
+        "_most", "_poll", "_queue", "_resumed", "_shared", "_size", "_upgrading",
+        "bounds", "owner", "posting", "reading",
+    )  # fmt: skip
 
     name: Final = "polling"
 
@@ -88,11 +94,12 @@ class PollingTransport:
         self.owner: TransportOwner | None = owner
         self.posting = False
         self.reading: asyncio.Transport | None = None
+        self.bounds = shared.connected
         self._shared = shared
         self._most = most
         self._queue: deque[Frame] = deque()
         self._size = 0
-        self._suspended = False
+        self._upgrading = False
         # What an open poll is answered with: a body, or None for what is queued by then.
         self._poll: asyncio.Future[bytes | None] | None = None
         self._resumed: asyncio.Future[None] | None = None
@@ -117,13 +124,12 @@ class PollingTransport:
 
     def send_packet(self, frame: Frame) -> None:
         # What waited before counts, not what is added: one large answer to a peer that polls is no backlog.
-        if self._size > self._shared.limits.buffered_bytes:
+        if self._size > self.bounds.unread:
             self._overflow()
             return
         self._queue.append(frame)
-        self._size += len(frame.wire)
-        if not self._suspended:
-            self._wake(None)
+        self._size += len(frame.wire) + _FRAME_BYTES
+        self._wake(None)
 
     def _overflow(self) -> None:
         self._shared.counters.aborted_slow += 1
@@ -131,6 +137,17 @@ class PollingTransport:
         self.abort()
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def cut_unfinished(self) -> None:
+        """End a peer whose unfinished body is the largest of too many."""
+        owner = self.owner
+        self.abort()
+        if owner is not None:
+            owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def limit(self, bounds: Bounds) -> None:
+        """What it may cost from now on; a message is the body of a POST."""
+        self.bounds = bounds
 
     def _wake(self, body: bytes | None) -> None:
         if self._poll is not None and not self._poll.done():
@@ -142,8 +159,6 @@ class PollingTransport:
         """The body for a poll, when there is something to send."""
         if self._poll is not None:
             raise Overlap
-        if self._suspended:
-            return frames.NOOP.polled
         if not self._queue:
             body = await self._wait(request)
             if body is not None:
@@ -153,6 +168,8 @@ class PollingTransport:
     async def _wait(self, request: web.Request) -> bytes | None:
         poll: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._poll = poll
+        # Whoever moves waits for its last poll to return; one whose new transport is silent goes on polling.
+        pacing = asyncio.get_running_loop().call_later(_UPGRADE_CHECK_SECONDS, self._pace) if self._upgrading else None
         try:
             with PollGuard(request, self._given_up):
                 return await poll
@@ -161,6 +178,12 @@ class PollingTransport:
             raise
         finally:
             self._poll = None
+            if pacing is not None:
+                pacing.cancel()
+
+    def _pace(self) -> None:
+        if self._upgrading:
+            self._wake(frames.NOOP.polled)
 
     def _given_up(self) -> None:
         owner = self.owner
@@ -173,26 +196,27 @@ class PollingTransport:
         parts: list[bytes] = []
         total = -1
         while self._queue and len(parts) < most:
+            # By itself: the JavaScript client forgets what came with it in one body.
+            if parts and self._queue[0] is frames.CLOSE:
+                break
             part = self._queue[0].polled
             total += len(part) + 1
             if parts and total > self._most:
                 break
             parts.append(part)
-            self._size -= len(self._queue.popleft().wire)
+            self._size -= len(self._queue.popleft().wire) + _FRAME_BYTES
         return SEPARATOR.join(parts)
 
     # --- moving to a WebSocket ---
 
-    def suspend(self) -> None:
-        """Answer polls with a noop from now on; what is sent waits for the new transport."""
-        self._suspended = True
+    def begin_upgrade(self) -> None:
+        """Let no poll stay open for long from now on; what is sent still goes over one that is."""
+        self._upgrading = True
         self._wake(frames.NOOP.polled)
 
-    def unsuspend(self) -> None:
+    def end_upgrade(self) -> None:
         """Go on polling: the new transport failed."""
-        self._suspended = False
-        if self._queue:
-            self._wake(None)
+        self._upgrading = False
 
     def retire(self) -> deque[Frame]:
         """What was not fetched; the transport itself is done with."""
@@ -238,14 +262,26 @@ class PollingTransport:
         self._end(frames.CLOSE)
 
     def _end(self, last: Frame) -> None:
+        # A POST that breaks off is an error to the client, which would not fetch what is left.
+        fetched = self._size == 0
         self.owner = None
-        self._suspended = False
+        self._upgrading = False
         self._queue.append(last)
         self._size = 0
         self._wake(None)
         self.resume_reading()
+        if fetched:
+            self.break_off()
+
+    def break_off(self) -> None:
+        """End the POST whose body is being read."""
         if self.reading is not None:
             self.reading.abort()
+
+    @property
+    def drained(self) -> bool:
+        """Whether polls have fetched everything."""
+        return not self._queue
 
     @property
     def polled(self) -> bool:
@@ -256,11 +292,15 @@ class PollingTransport:
 class ClosingPolls:
     """Keeps what a closed session had left to send until the client's next polls, for a short while."""
 
-    __slots__ = ("_deadlines", "_transports")
+    __slots__ = ("_deadlines", "_fetched", "_transports")
 
     def __init__(self, seconds: float) -> None:
         self._transports: dict[str, PollingTransport] = {}
-        self._deadlines: Deadlines[str] = Deadlines(seconds, self._expire)
+        self._fetched: dict[str, asyncio.Event] = {}
+        self._deadlines: Deadlines[str] = Deadlines(seconds, lambda sid, due: self._forget(sid))
+
+    def __contains__(self, sid: str) -> bool:
+        return sid in self._transports
 
     def leave(self, sid: str, transport: PollingTransport) -> None:
         """Keep what ``transport`` holds for the next polls of ``sid``; one that is open still takes its part first."""
@@ -270,17 +310,44 @@ class ClosingPolls:
     def fetch(self, sid: str) -> bytes | None:
         """The next body of what was left for ``sid``; each is given once."""
         transport = self._transports.get(sid)
-        body = transport.take() if transport is not None else b""
-        if body:
-            return body
+        if transport is None:
+            return None
+        body = transport.take()
+        if transport.drained:
+            self._deadlines.cancel(sid)
+            self._forget(sid)
+        return body or None
+
+    def take_over(self, sid: str) -> deque[Frame]:
+        """All that was left for ``sid``, for another way to the client."""
+        transport = self._transports.get(sid)
         self._deadlines.cancel(sid)
-        self._transports.pop(sid, None)
-        return None
+        self._forget(sid)
+        return transport.retire() if transport is not None else deque()
+
+    async def fetched(self, sid: str, seconds: float) -> None:
+        """Waits so long at most until nothing is left for ``sid``."""
+        if sid not in self._transports:
+            return
+        fetched = self._fetched.setdefault(sid, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await fetched.wait()
+
+    async def emptied(self) -> None:
+        """Waits until everything was fetched."""
+        await self._deadlines.emptied()
 
     def shutdown(self) -> None:
         """Forget everything."""
-        self._transports.clear()
+        for sid in tuple(self._transports):
+            self._forget(sid)
         self._deadlines.stop()
 
-    def _expire(self, sid: str, due: float) -> None:
-        self._transports.pop(sid, None)
+    def _forget(self, sid: str) -> None:
+        transport = self._transports.pop(sid, None)
+        fetched = self._fetched.pop(sid, None)
+        if fetched is not None:
+            fetched.set()
+        if transport is not None:
+            transport.break_off()

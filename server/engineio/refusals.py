@@ -50,12 +50,27 @@ def length_required() -> Refusal:
     return Refusal(411, 3, "Length required")
 
 
-def too_large() -> Refusal:
-    return Refusal(413, 3, "Payload too large")
+class TooLarge(Refusal):
+    """Answered as REST answers: what a client sent was well-formed, and its developer is to know the limit."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, 3, "Payload too large")
+        self._most = most
+
+    def response(self) -> web.Response:
+        body = (
+            '{"type":"about:blank","title":"Payload too large","status":413,"code":"payload_too_large",'
+            f'"detail":"At most {self._most} bytes a request."}}'
+        )
+        return web.Response(status=self.status, text=body, content_type="application/problem+json")
+
+
+def too_large(most: int) -> Refusal:
+    return TooLarge(most)
 
 
 def too_many() -> Refusal:
-    return Refusal(429, 4, "Too many connections", {"Retry-After": "10"})
+    return Refusal(429, 4, "Too many connections; try again in 10 seconds.", {"Retry-After": "10"})
 
 
 def shutting_down() -> Refusal:

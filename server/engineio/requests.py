@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import aiohttp
 from aiohttp import web
 
 from server.engineio import handshake, refusals, upgrade
@@ -13,7 +14,11 @@ from server.engineio import transport as reasons
 from server.engineio.handshake import AcceptingEngine, OriginCheck, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
+from server.engineio.transport import UnfinishedMessages
 from server.protocol import frames
+
+# What aiohttp keeps for a request that is being received, its connection included.
+_REQUEST_BYTES = 16_000
 
 
 class RoutingEngine(AcceptingEngine, Protocol):
@@ -48,8 +53,12 @@ async def answer_post(socket: EngineSocket, transport: PollingTransport, request
     transport.posting = True
     try:
         await _deliver(socket, transport, await _receive(socket, transport, request))
-    except refusals.Refusal:
+    except refusals.Refusal as refused:
+        if refused.status == 413:
+            socket.on_too_large()
         socket.close(reasons.TRANSPORT_ERROR)
+        # To the JavaScript client the refusal is the end: what it is told by a poll has to come before.
+        await socket.engine.closing_polls.fetched(socket.sid, socket.engine.limits.refusing_seconds)
         raise
     finally:
         transport.posting = False
@@ -72,8 +81,8 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     length = request.content_length
     if length is None:
         raise refusals.length_required()
-    if length > engine.max_http_buffer_size:
-        raise refusals.too_large()
+    if length > transport.bounds.message:
+        raise refusals.too_large(transport.bounds.message)
     if length == 0 or request.headers.get("Content-Encoding", "identity") != "identity":
         raise refusals.bad_request()
     body = await _read_exactly(socket, transport, request, length)
@@ -85,9 +94,10 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
 
 
 async def _read_exactly(socket: EngineSocket, transport: PollingTransport, request: web.Request, length: int) -> bytes:
+    unfinished = transport.bounds.unfinished
     transport.reading = request.transport
     try:
-        return await request.content.readexactly(length)
+        return await _read_counted(request.content, length, unfinished, transport)
     except asyncio.CancelledError:
         socket.abort(reasons.TRANSPORT_CLOSE)
         raise
@@ -96,6 +106,24 @@ async def _read_exactly(socket: EngineSocket, transport: PollingTransport, reque
         raise refusals.bad_request() from None
     finally:
         transport.reading = None
+        unfinished.release(transport)
+
+
+async def _read_counted(
+    content: aiohttp.StreamReader, length: int, unfinished: UnfinishedMessages, transport: PollingTransport
+) -> bytes:
+    part = await content.readany()
+    if len(part) == length:
+        return part
+    body = bytearray()  # a list of parts would cost many times what tiny ones hold
+    while part:
+        body += part
+        part = b""  # or it would be held twice
+        if len(body) == length:
+            return bytes(body)
+        unfinished.hold(transport, len(body) + _REQUEST_BYTES)
+        part = await content.readany()
+    raise ConnectionResetError
 
 
 async def answer(engine: RoutingEngine, request: web.Request) -> web.StreamResponse:
@@ -124,11 +152,14 @@ async def _route(engine: RoutingEngine, request: web.Request) -> web.StreamRespo
         response = await engine.forward(request, asked.sid)
         if response is not None:
             return response
-        return _closing_poll(engine, request, asked.sid)
+        return _last_words(engine, request, asked.sid)
     return await _continue(socket, request, asked)
 
 
-def _closing_poll(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+def _last_words(engine: RoutingEngine, request: web.Request, sid: str) -> web.Response:
+    """What a closed session had left; a refused POST would be an error before the client has fetched it."""
+    if request.method == "POST" and sid in engine.closing_polls:
+        return text_response(b"ok")
     body = engine.closing_polls.fetch(sid) if request.method == "GET" else None
     if body is None:
         raise refusals.unknown_session()

@@ -22,7 +22,7 @@ from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Counters, Limits, SharedTransportState
+from server.engineio.transport import Bounds, Counters, Limits, SharedTransportState, UnfinishedMessages
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ async def forward_nothing(request: web.Request, sid: str) -> web.StreamResponse 
 class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
     """Engine.IO v4 over polling and WebSocket.
 
-    The hooks ``on_open``, ``on_message`` and ``on_close`` are called synchronously, in the order of events, and
-    come in pairs: a socket that was opened is closed once. python-socketio's own handlers are not called: its gateway
+    The hooks ``on_open``, ``on_message``, ``on_too_large`` and ``on_close`` are called synchronously, in the order of
+    events; a socket that was opened is closed once. python-socketio's own handlers are not called: its gateway
     sets these hooks.
     """
 
@@ -72,6 +72,16 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.transport_state = SharedTransportState(
             self.limits,
             self.counters,
+            connected=Bounds(
+                self.max_http_buffer_size,
+                self.limits.buffered_bytes,
+                UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
+            ),
+            unconnected=Bounds(
+                self.limits.unconnected_bytes,
+                self.limits.unconnected_unread_bytes,
+                UnfinishedMessages(self.limits.unconnected_unfinished_bytes, self.counters),
+            ),
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
         )
@@ -80,6 +90,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self._per_network: Counter[str] = Counter()
         self.on_open: Callable[[EngineSocket], None] = lambda socket: None
         self.on_message: Callable[[EngineSocket, str | bytes], None] = lambda socket, data: None
+        self.on_too_large: Callable[[EngineSocket], None] = lambda socket: None
         self.on_close: Callable[[EngineSocket, str], None] = lambda socket, reason: None
 
     # --- the web side ---
@@ -134,6 +145,13 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
             self.on_message(socket, data)
         except Exception as error:
             self._failed(socket, "on_message", error)
+
+    def refuse_large(self, socket: EngineSocket) -> None:
+        """Let the application tell the client that a message was too large, which ends its socket."""
+        try:
+            self.on_too_large(socket)
+        except Exception as error:
+            self._failed(socket, "on_too_large", error)
 
     def forget(self, socket: EngineSocket, reason: str) -> None:
         """Count a socket out; its transport has ended."""
@@ -223,6 +241,6 @@ async def send_away(engine: EngineServer, deadline_seconds: float) -> None:
             await asyncio.sleep(_TICK)
     with suppress(TimeoutError):
         async with asyncio.timeout_at(started + deadline_seconds):
-            await engine.transport_state.closing.emptied()
+            await asyncio.gather(engine.transport_state.closing.emptied(), engine.closing_polls.emptied())
     for transport in engine.transport_state.closing.items():
         transport.abort()

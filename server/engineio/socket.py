@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.networks import network_of
@@ -14,11 +16,12 @@ from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTran
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import Transport
+    from server.engineio.transport import Bounds, Transport
     from server.engineio.websocket import WebSocketTransport
     from server.protocol.frames import Frame
 
 _GOING_AWAY = 1001
+_LAST_WORDS_SECONDS = 1.0
 
 
 class Engine(Protocol):
@@ -35,6 +38,7 @@ class Engine(Protocol):
     @property
     def upgradable(self) -> bool: ...
     def deliver(self, socket: EngineSocket, data: str | bytes) -> None: ...
+    def refuse_large(self, socket: EngineSocket) -> None: ...
     def forget(self, socket: EngineSocket, reason: str) -> None: ...
 
 
@@ -43,7 +47,9 @@ class EngineSocket:
 
     __slots__ = (
         "__weakref__",
+        "_fences",
         "_session",
+        "_unanswered",
         "context",
         "engine",
         "network",
@@ -51,6 +57,7 @@ class EngineSocket:
         "paused",
         "probe",
         "remote_address",
+        "restricted",
         "sid",
         "transport",
     )
@@ -61,12 +68,16 @@ class EngineSocket:
         self.remote_address = remote_address
         # What limits by address count; the address itself is for those who have to name it.
         self.network = network_of(remote_address)
+        self.restricted = False
         self.transport: Transport = PollingTransport(engine.transport_state, self, engine.max_http_buffer_size)
         self.probe: Probe | None = None
         self.opened = False
         self.paused = False
         self.context: Any = None
         self._session: dict[str, Any] | None = None
+        # Pings without a pong so far, and who waits for how many of them.
+        self._unanswered = 0
+        self._fences: list[tuple[int, Callable[[], None]]] | None = None
 
     # --- what it is ---
 
@@ -141,6 +152,21 @@ class EngineSocket:
         self.paused = False
         self.transport.resume_reading()
 
+    # --- what it may cost ---
+
+    def restrict(self, restricted: bool = True) -> None:
+        """Take little and keep little (``Limits.unconnected_bytes``), or again as much as announced: nobody is known to
+        be there, or somebody is."""
+        self.restricted = restricted
+        self.transport.limit(self.bounds)
+        if self.probe is not None and self.probe.transport is not None:
+            self.probe.transport.limit(self.bounds)
+
+    @property
+    def bounds(self) -> Bounds:
+        state = self.engine.transport_state
+        return state.unconnected if self.restricted else state.connected
+
     # --- ending ---
 
     def close(self, reason: str = reasons.SERVER_DISCONNECT, code: int = 1000) -> None:
@@ -177,7 +203,7 @@ class EngineSocket:
     def _ended(self, reason: str) -> None:
         self.transport = NO_TRANSPORT
         if self.probe is not None:
-            self.probe.cancel()
+            self.probe.session_ended()
         self.engine.forget(self, reason)
 
     # --- arriving: the owner of its transport ---
@@ -192,6 +218,7 @@ class EngineSocket:
             self.engine.deliver(self, packet[1:])
         elif kind == "3":
             self.engine.heartbeat.pong(self)
+            self._pong()
         elif kind == "1":
             self._client_closed()
         elif kind != "6":
@@ -204,6 +231,10 @@ class EngineSocket:
         counters.messages_in += 1
         counters.bytes_in += len(data)
         self.engine.deliver(self, data)
+
+    def on_too_large(self) -> None:
+        """A message is refused, and the session about to be closed for it: the application may say so."""
+        self.engine.refuse_large(self)
 
     def on_lost(self, reason: str) -> None:
         """The transport ended by itself."""
@@ -221,7 +252,25 @@ class EngineSocket:
     # --- the heartbeat ---
 
     def ping(self) -> None:
+        self._unanswered += 1
         self.transport.send_packet(frames.PING)
+
+    def fence(self, passed: Callable[[], None]) -> None:
+        """Call ``passed`` when whatever the client sent before it received what it has been sent so far is here.
+
+        Clients answer a ping as it comes, and both ways keep the order.
+        """
+        self.ping()
+        self._fences = [*(self._fences or ()), (self._unanswered, passed)]
+
+    def _pong(self) -> None:
+        self._unanswered = max(0, self._unanswered - 1)
+        fences, self._fences = self._fences, None
+        for pongs, passed in fences or ():
+            if pongs > 1:
+                self._fences = [*(self._fences or ()), (pongs - 1, passed)]
+            else:
+                passed()
 
     def unanswered(self) -> None:
         if self.upgraded:
@@ -236,6 +285,7 @@ class EngineSocket:
         old = self.transport
         self.transport = transport
         transport.owner = self
+        transport.limit(self.bounds)
         if self.paused:
             transport.pause_reading()
         for frame in old.retire() if isinstance(old, PollingTransport) else ():
@@ -245,17 +295,17 @@ class EngineSocket:
 class Probe:
     """Owns the new WebSocket until the client has tried it and asks to move; polling works on if it does not."""
 
-    __slots__ = ("_answered", "socket", "transport")
+    __slots__ = ("answered", "socket", "transport")
 
     def __init__(self, socket: EngineSocket) -> None:
         self.socket = socket
         self.transport: WebSocketTransport | None = None
-        self._answered = False
+        self.answered = False
 
     def on_text(self, packet: str) -> None:
-        if packet == "2probe" and not self._answered:
+        if packet == "2probe" and not self.answered:
             self._answer()
-        elif packet == "5" and self._answered:
+        elif packet == "5" and self.answered:
             self._succeed()
         else:
             self.socket.engine.counters.bad_packets += 1
@@ -264,22 +314,39 @@ class Probe:
     def on_binary(self, data: bytes) -> None:
         self.on_text("")
 
+    def on_too_large(self) -> None:
+        """A probe is nobody's yet."""
+
     def on_lost(self, reason: str) -> None:
         self.fail()
 
     def _answer(self) -> None:
-        self._answered = True
+        self.answered = True
         if self.transport is not None:
             self.transport.send_packet(frames.PROBE_ANSWER)
         if isinstance(self.socket.transport, PollingTransport):
-            self.socket.transport.suspend()
+            self.socket.transport.begin_upgrade()
 
     def _succeed(self) -> None:
         socket, transport = self.socket, self.transport
         self._leave()
-        if transport is not None:
+        if transport is None:
+            return
+        if socket.closed:
+            for frame in socket.engine.closing_polls.take_over(socket.sid):
+                if frame is not frames.CLOSE and frame is not frames.NOOP:
+                    transport.send_packet(frame)
+            transport.close()
+        else:
             socket.engine.counters.upgrades += 1
             socket.move(transport)
+
+    def session_ended(self) -> None:
+        """Close the WebSocket; not at once if the client is about to move, and does not fetch its last words."""
+        if self.answered and self.socket.sid in self.socket.engine.closing_polls:
+            asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self.cancel)
+        else:
+            self.cancel()
 
     def fail(self) -> None:
         """Give up the WebSocket and go on polling."""
@@ -288,7 +355,7 @@ class Probe:
         self.cancel()
         self.socket.engine.counters.failed_upgrades += 1
         if isinstance(self.socket.transport, PollingTransport):
-            self.socket.transport.unsuspend()
+            self.socket.transport.end_upgrade()
 
     def cancel(self) -> None:
         """Close the WebSocket: the attempt failed, or the session ended meanwhile."""

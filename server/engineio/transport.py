@@ -37,7 +37,16 @@ class Limits:
     probe_seconds: float = 10.0
     closing_seconds: float = 5.0
     closing_poll_seconds: float = 10.0
+    # How long a refusal that ends a session waits for the polls that say why.
+    refusing_seconds: float = 2.0
     packets_a_post: int = 4096
+    # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
+    unconnected_bytes: int = 6_144
+    # What waits for it while it does not read: refusals.
+    unconnected_unread_bytes: int = 2_048
+    # What all messages of such sockets that are not whole yet may hold on a node, and what those of all others.
+    unconnected_unfinished_bytes: int = 4_000_000
+    unfinished_bytes: int = 64_000_000
 
 
 @dataclass(slots=True)
@@ -51,6 +60,7 @@ class Counters:
     bad_packets: int = 0
     failed_handlers: int = 0
     aborted_slow: int = 0
+    aborted_unfinished: int = 0
     messages_in: int = 0
     bytes_in: int = 0
     messages_out: int = 0
@@ -64,6 +74,7 @@ class TransportOwner(Protocol):
     def on_text(self, packet: str) -> None: ...
     def on_binary(self, data: bytes) -> None: ...
     def on_lost(self, reason: str) -> None: ...
+    def on_too_large(self) -> None: ...
 
 
 class Transport(Protocol):
@@ -79,6 +90,7 @@ class Transport(Protocol):
     def send_packet(self, frame: Frame) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
+    def limit(self, bounds: Bounds) -> None: ...
     def close(self, code: int) -> None: ...
     def abort(self) -> None: ...
 
@@ -88,6 +100,56 @@ class TimedTransport(Protocol):
 
     def cut_slow(self) -> None: ...
     def abort(self) -> None: ...
+
+
+class ReceivingTransport(Protocol):
+    """A transport that keeps the beginning of a message until the rest is there."""
+
+    def cut_unfinished(self) -> None: ...
+
+
+class UnfinishedMessages:
+    """The bytes of messages that are not whole yet. Beyond the limit, whoever holds most is cut: a small one stays."""
+
+    __slots__ = ("_counters", "_held", "_most", "total")
+
+    def __init__(self, most: int, counters: Counters) -> None:
+        self.total = 0
+        self._most = most
+        self._counters = counters
+        self._held: dict[ReceivingTransport, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, transport: ReceivingTransport, size: int) -> None:
+        """``transport`` now holds ``size`` bytes; may cut any transport, this one included."""
+        self.release(transport)
+        if size:
+            self._held[transport] = size
+            self.total += size
+            while self.total > self._most:
+                self._cut_largest()
+
+    def release(self, transport: ReceivingTransport) -> None:
+        """Its message is whole, or given up."""
+        self.total -= self._held.pop(transport, 0)
+
+    def _cut_largest(self) -> None:
+        largest = max(self._held, key=self._held.__getitem__)
+        self.release(largest)
+        self._counters.aborted_unfinished += 1
+        largest.cut_unfinished()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a socket may cost: its largest message, all fragments together, and what may wait while it does not read, in
+    bytes; where its unfinished messages are counted."""
+
+    message: int
+    unread: int
+    unfinished: UnfinishedMessages
 
 
 class BufferedTransport(Protocol):
@@ -129,10 +191,12 @@ class WriteScheduler:
 
 @dataclass(slots=True)
 class SharedTransportState:
-    """What all transports of a server share."""
+    """What all transports of a server share. ``unconnected``: the bounds of sockets without a namespace."""
 
     limits: Limits
     counters: Counters
+    connected: Bounds
+    unconnected: Bounds
     clogged: Deadlines[TimedTransport]
     closing: Deadlines[TimedTransport]
     writes: WriteScheduler = field(default_factory=WriteScheduler)
@@ -160,6 +224,9 @@ class _NoTransport:
         pass
 
     def resume_reading(self) -> None:
+        pass
+
+    def limit(self, bounds: Bounds) -> None:
         pass
 
     def close(self, code: int) -> None:

@@ -76,6 +76,8 @@ async def probe_session(socket: EngineSocket, request: web.Request) -> web.Strea
         probe.fail()
         return response
     probe.transport = websocket
+    # Also what follows the upgrade in one piece is by the session's limit.
+    websocket.limit(socket.bounds)
     if socket.probe is not probe:  # not wanted, or the session ended meanwhile
         websocket.close()
         return response

@@ -1,7 +1,7 @@
 """The WebSocket transport, without futures, queues or tasks.
 
 aiohttp's reader accepts frames of a client that are not masked, upon which RFC 6455, 5.1 has the server close the
-connection; so the masks are checked here.
+connection; nor does it tell how much it holds, or take another limit once it is made. So frames are followed before it.
 """
 
 from __future__ import annotations
@@ -18,59 +18,104 @@ from server.engineio import transport as reasons
 from server.protocol import frames
 
 if TYPE_CHECKING:
-    from server.engineio.transport import SharedTransportState, TransportOwner
+    from server.engineio.transport import Bounds, SharedTransportState, TransportOwner
     from server.protocol.frames import Frame
 
 _MASKED: Final = 0x80
+_FINAL: Final = 0x80
+_CONTROL: Final = 0x08
 _SHORT: Final = 6
+# What asyncio and uvloop begin with.
+_HIGH_WATER: Final = 65_536
 
 
-class Masking:
-    """Looks at the head of each frame in a stream of them, however the stream is cut.
+class FrameWalk:
+    """Follows the frames of a stream of them, however the stream is cut, and keeps the one that is not whole.
 
-    RFC 6455, 5.1: a server closes the connection upon a frame that is not masked; aiohttp's reader takes it.
+    The reader would keep every read of it as an object, which costs thirty times what tiny ones hold.
     """
 
-    __slots__ = ("_begun", "_left")
+    __slots__ = ("_begun", "_last", "_left", "_message", "most")
 
-    def __init__(self) -> None:
-        # The beginning of a head whose rest has not arrived, and what is left of a frame that was begun.
-        self._begun = b""
+    def __init__(self, most: int) -> None:
+        # The largest message, all its fragments together.
+        self.most = most
+        # The frame under way with its head, and what is left of it; nothing is known to be while the head is not whole.
+        self._begun = bytearray()
         self._left = 0
+        # What the unfinished message has been announced to be so far, and whether the frame under way is its last.
+        self._message = 0
+        self._last = False
 
-    def holds(self, data: bytes) -> bool:
-        """Whether every frame that begins in ``data`` is masked."""
-        if not self._left and not self._begun and len(data) >= _SHORT:
-            second = data[1]
-            if _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT:
-                return True  # a short frame by itself, as nearly always
-        return self._walk(data)
+    @property
+    def held(self) -> int:
+        """Bytes that have arrived of a message that is not whole."""
+        return max(0, self._message - self._left)
 
-    def _walk(self, data: bytes) -> bool:
-        if self._begun:
-            data, self._begun = self._begun + data, b""
-        at, end = self._left, len(data)
-        while at < end:
-            if end - at < 2:
-                self._begun = data[at:]
+    def is_whole(self, data: bytes) -> bool:
+        """Whether ``data`` is a short masked message by itself, as nearly always; if not, ``follow`` it."""
+        if self._begun or len(data) < _SHORT:
+            return False
+        second = data[1]
+        # Fragments are followed: enough short ones are a long message.
+        return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and data[0] > _FINAL
+
+    def follow(self, data: bytes) -> bytes:
+        """The frames that are whole now. Raises ``WebSocketError``: no mask, too large a message or control frame."""
+        if self._message > self.most:  # of a message that was announced under another limit
+            raise _too_large()
+        if len(data) < self._left:
+            self._begun += data
+            self._left -= len(data)
+            return b""
+        begun = self._begun
+        if begun and not self._left:  # its head is not whole
+            data, begun = bytes(begun) + data, bytearray()
+        whole = at = self._left
+        while (at := self._end_of_frame(data, at)) <= len(data):
+            if at == whole:
                 break
-            second = data[at + 1]
-            if second < _MASKED:
-                return False
-            size, head = second - _MASKED, _SHORT
-            if size >= 126:
-                head = 8 if size == 126 else 14
-                if end - at < head:
-                    self._begun = data[at:]
-                    break
-                size = int.from_bytes(data[at + 2 : at + head - 4], "big")
-            at += head + size
-        self._left = 0 if self._begun else at - end
-        return True
+            whole = at
+        self._left = max(0, at - len(data))
+        self._begun = bytearray(data[whole:])
+        return bytes(begun + data[:whole]) if whole else b""
+
+    def _end_of_frame(self, data: bytes, at: int) -> int:
+        """Where the frame that begins at ``at`` ends, or ``at`` itself while its head is not whole."""
+        if self._last:
+            self._message, self._last = 0, False
+        there = len(data) - at
+        if there < 2:
+            return at
+        first, second = data[at], data[at + 1]
+        if second < _MASKED:
+            raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame without a mask")
+        size, head = second - _MASKED, _SHORT
+        if size >= 126:
+            if first & _CONTROL:
+                raise WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a large control frame")
+            head = 8 if size == 126 else 14
+            if there < head:
+                return at
+            size = int.from_bytes(data[at + 2 : at + head - 4], "big")
+        if not first & _CONTROL:
+            if there < head:
+                return at
+            self._message += size
+            self._last = first >= _FINAL
+            if self._message > self.most:
+                raise _too_large()
+        return at + head + size
+
+
+def _too_large() -> WebSocketError:
+    return WebSocketError(WSCloseCode.MESSAGE_TOO_BIG, "too large a message")
 
 
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
+# The code that REST answers with, for whoever reads it.
+_TOO_LARGE: Final = b"payload_too_large"
 _SENDABLE_CODES: Final = range(1000, 5000)
 # What is gathered beyond this is written before more is added: copying it again would cost more than the system call.
 GATHERED_BYTES: Final = 16_384
@@ -87,7 +132,9 @@ class WebSocketTransport(WebSocketDataQueue):
     never set up, which is why its ``__init__`` is not called.
     """
 
-    __slots__ = ("_clogged", "_gathered", "_held", "_masked", "_open", "_read", "_shared", "_transport", "owner")
+    __slots__ = (
+        "_bounds", "_clogged", "_gathered", "_held", "_open", "_read", "_shared", "_transport", "_walk", "owner",
+    )  # fmt: skip
 
     # What the reader looks at in a queue that never fills; the compiled base keeps its own zeros.
     _size = 0
@@ -109,7 +156,8 @@ class WebSocketTransport(WebSocketDataQueue):
         # The reader refuses a message as large as its limit; what was announced must fit.
         reader = WebSocketReader(self, most + 1, False, True)
         self._read: Callable[[bytes], object] = reader.feed_data
-        self._masked = Masking().holds
+        self._walk = FrameWalk(most)
+        self._bounds = shared.connected
 
     # --- the way out ---
 
@@ -158,7 +206,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     def _put(self, wire: bytes) -> None:
         # What waited before counts, not what is added: one large answer to a peer that reads is no backlog.
-        if self._clogged and self._transport.get_write_buffer_size() > self._shared.limits.buffered_bytes:
+        if self._clogged and self._transport.get_write_buffer_size() > self._bounds.unread:
             self.cut_slow()
         else:
             self._transport.write(wire)
@@ -167,6 +215,12 @@ class WebSocketTransport(WebSocketDataQueue):
         """End a peer that does not take what it is sent."""
         if self._open:
             self._shared.counters.aborted_slow += 1
+        self.abort()
+        self._end(reasons.TRANSPORT_ERROR)
+
+    def cut_unfinished(self) -> None:
+        """End a peer whose unfinished message is the largest of too many."""
+        self._let_go()
         self.abort()
         self._end(reasons.TRANSPORT_ERROR)
 
@@ -202,13 +256,36 @@ class WebSocketTransport(WebSocketDataQueue):
         self._end(reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """The reader met bytes that are no WebSocket, or a message that is too large."""
+        """What arrived is no WebSocket, or a message that is too large."""
+        self._let_go()
+        self._bounds.unfinished.release(self)
+        if not self._open:
+            return
         self._shared.counters.bad_packets += 1
         code = exc.code if isinstance(exc, WebSocketError) else WSCloseCode.INTERNAL_ERROR
         owner = self.owner
-        self.close(code)
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            if owner is not None:
+                owner.on_too_large()
+            self.close(code, _TOO_LARGE)
+        else:
+            self.close(code)
+        # The peer's answer cannot be told from the rest of what it sends, and is not read: it shall end the connection.
+        if not self._transport.is_closing():
+            self._transport.write_eof()
         if owner is not None:
             owner.on_lost(reasons.TRANSPORT_ERROR)
+
+    def limit(self, bounds: Bounds) -> None:
+        """What it may cost from now on; never a larger message than what the transport was made with."""
+        if bounds is self._bounds:
+            return
+        self._bounds.unfinished.release(self)
+        self._bounds = bounds
+        self._walk.most = bounds.message
+        self._transport.set_write_buffer_limits(high=min(bounds.unread, _HIGH_WATER))
+        if self._walk.held:
+            bounds.unfinished.hold(self, self._walk.held)
 
     # --- backpressure on the client ---
 
@@ -232,7 +309,7 @@ class WebSocketTransport(WebSocketDataQueue):
 
     # --- the end ---
 
-    def close(self, code: int = WSCloseCode.OK) -> None:
+    def close(self, code: int = WSCloseCode.OK, reason: bytes = b"") -> None:
         """Close with a handshake; a peer that does not answer is cut later."""
         self.owner = None
         if not self._open:
@@ -241,7 +318,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._transport.is_closing():
             return
         self.flush()
-        self._transport.write(frames.close_wire(code))
+        self._transport.write(frames.close_wire(code, reason))
         self._shared.closing.start(self)
         self.resume_reading()
 
@@ -262,10 +339,27 @@ class WebSocketTransport(WebSocketDataQueue):
         """The transport was taken over when it was already connected."""
 
     def data_received(self, data: bytes) -> None:
-        if self._masked(data):
+        if self._walk.is_whole(data):
             self._read(data)
-        elif self._open:
-            self.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame without a mask"))
+        else:
+            self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
+        if self._read is _discard:
+            return
+        try:
+            whole = self._walk.follow(data)
+        except WebSocketError as error:
+            self.set_exception(error)
+            return
+        self._bounds.unfinished.hold(self, self._walk.held)
+        if whole:
+            self._read(whole)  # by nobody, if that was one too many
+
+    def _let_go(self) -> None:
+        """Of what has arrived, in the reader and before it; the reader refers back to us as well."""
+        self._read = _discard
+        self._walk = FrameWalk(0)
 
     def eof_received(self) -> None:
         """Returning nothing lets the transport close itself."""
@@ -284,5 +378,6 @@ class WebSocketTransport(WebSocketDataQueue):
         self._held = None
         self._shared.clogged.cancel(self)
         self._shared.closing.cancel(self)
-        self._read = _discard  # the reader refers back to us: let both go at once
+        self._bounds.unfinished.release(self)
+        self._let_go()
         self._end(reasons.TRANSPORT_CLOSE)

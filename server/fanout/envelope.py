@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from domain.presence import Choice
 from domain.slots import SlotHint
 from domain.wire.events import NAMESPACES
 
@@ -17,6 +18,7 @@ _HEADER: Final = Struct("!B8sBBQ12s")
 _pack, _unpack, _SIZE = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
 _encode_hint: Final = msgspec.msgpack.Encoder().encode
 _hint_decoder: Final[msgspec.msgpack.Decoder[SlotHint]] = msgspec.msgpack.Decoder(SlotHint)
+_choice_decoder: Final[msgspec.msgpack.Decoder[Choice]] = msgspec.msgpack.Decoder(Choice)
 _NOBODY: Final = bytes(12)
 _NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
 # The bytes of the publishing node's id: one's own messages are recognised by a comparison.
@@ -34,6 +36,8 @@ class Kind(IntEnum):
     RESYNC = 4
     # A trainer's slots may have changed.
     SLOTS = 5
+    # What a person chose for all devices.
+    CHOICE = 6
 
 
 class Garbage(Exception):
@@ -43,7 +47,7 @@ class Garbage(Exception):
 class Envelope(NamedTuple):
     """``chained``: the sender published the entry before this one too, earlier on the same connection.
 
-    ``subject``: the conversation, or the trainer; ``packet``: of ``SLOTS`` the hint.
+    ``subject``: the conversation, the trainer or the person; ``packet``: of ``SLOTS`` the hint, of ``CHOICE`` it.
     """
 
     node: bytes
@@ -75,6 +79,18 @@ def slots(node: bytes, trainer_id: str, hint: SlotHint) -> bytes:
     return _pack(_VERSION, node, 5, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
 
 
+def choice(node: bytes, user_id: str, chosen: Choice) -> bytes:
+    return _pack(_VERSION, node, 6, 0, 0, bytes.fromhex(user_id)) + _encode_hint(chosen)
+
+
+def read_choice(packet: bytes) -> Choice:
+    """Raises ``Garbage``."""
+    try:
+        return _choice_decoder.decode(packet)
+    except msgspec.MsgspecError:
+        raise Garbage from None
+
+
 def read_hint(packet: bytes) -> SlotHint:
     """Raises ``Garbage``."""
     try:
@@ -89,7 +105,7 @@ def read(payload: bytes) -> Envelope:
         version, node, kind, chained, seq, conversation = _unpack(payload)
     except StructError:
         raise Garbage from None
-    if version != _VERSION or not 1 <= kind <= 5 or chained > 1:
+    if version != _VERSION or not 1 <= kind <= 6 or chained > 1:
         raise Garbage
     packet = payload[_SIZE:]
     namespace = ""
@@ -99,6 +115,6 @@ def read(payload: bytes) -> Envelope:
         if found is None or packet[:1] != b"2":
             raise Garbage
         namespace = found
-    elif packet and kind != Kind.SLOTS:
+    elif packet and kind not in (Kind.SLOTS, Kind.CHOICE):
         raise Garbage
     return Envelope(node, kind, bool(chained), seq, conversation.hex(), namespace, packet)

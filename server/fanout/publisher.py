@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, NamedTuple
 
-from domain.rooms import slots
+from domain.presence import Choice
+from domain.rooms import slots, user
 from domain.slots import SlotHint
 from domain.wire.events import Event, MessageNew, MessageUpdated
 from server.fanout import envelope
@@ -110,6 +111,12 @@ class ClusterPublisher:
         self._recent.event((room,))
         self._slot_notifier.take(trainer_id, hint)
         self._bus.publish(channel(room), envelope.slots(self._node, trainer_id, hint))
+
+    def tell_choice(self, user_id: str, choice: Choice) -> None:
+        """Have every node with devices of the person know what holds for all of them; never raises, never waits."""
+        room = user(user_id)
+        self._recent.event((room,))
+        self._bus.publish(channel(room), envelope.choice(self._node, user_id, choice))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
         """Whoever has not on_head of it, here or elsewhere, looks into the log."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from domain import rooms
+from domain.presence import Choice
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.envelope import Envelope, Kind
@@ -55,7 +56,8 @@ class RoomSubscription:
 
 
 class RoomSubscriptions:
-    """``on_head`` is called with how far other nodes have written a conversation."""
+    """``on_head`` is called with how far other nodes have written a conversation, ``on_choice`` with what people chose
+    there, ``on_missed`` with those of whom something may not have arrived."""
 
     def __init__(
         self,
@@ -64,6 +66,8 @@ class RoomSubscriptions:
         filler: GapFiller,
         slots: SlotNotifier,
         on_head: Callable[[str, int], None],
+        on_choice: Callable[[str, Choice], None],
+        on_missed: Callable[[str], None],
         linger: float = LINGER_SECONDS,
     ) -> None:
         self._bus = bus
@@ -71,6 +75,8 @@ class RoomSubscriptions:
         self._filler = filler
         self._slots = slots
         self._on_head = on_head
+        self._on_choice = on_choice
+        self._on_missed = on_missed
         self._linger = linger
         self._node = bytes.fromhex(bus.node)
         self._subscriptions: dict[str, RoomSubscription] = {}
@@ -156,12 +162,20 @@ class RoomSubscriptions:
             buffer.head(received.subject, received.seq)
         elif received.kind == Kind.SLOTS:
             self._hinted(received)
+        elif received.kind == Kind.CHOICE:
+            self._chosen(received)
         elif (subscription := self._subscriptions.get(buffer.room)) is not None:
             self._resync_soon(subscription)
 
     def _hinted(self, received: Envelope) -> None:
         try:
             self._slots.take(received.subject, envelope.read_hint(received.packet))
+        except envelope.Garbage:
+            self._delivery.counters.garbage += 1
+
+    def _chosen(self, received: Envelope) -> None:
+        try:
+            self._on_choice(received.subject, envelope.read_choice(received.packet))
         except envelope.Garbage:
             self._delivery.counters.garbage += 1
 
@@ -196,6 +210,8 @@ class RoomSubscriptions:
 
     def _resync_soon(self, subscription: RoomSubscription) -> None:
         """Once: who asks after it receives all that was missed until then."""
+        if rooms.is_user(subscription.room):
+            self._on_missed(rooms.user_of(subscription.room))
         if subscription.resync is None:
             delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
             subscription.resync = self._loop.call_later(delay, self._resync, subscription)

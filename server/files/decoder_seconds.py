@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from domain.errors import Code, DomainError
+from domain.errors import rate_limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,8 @@ class DecoderSeconds:
         """Raises ``rate_limited`` when nothing is left."""
         left = self._now(key)
         if left <= 0:
-            wait = math.ceil(1000 * (_LEAST_SECONDS - left) / self._per_second)
-            raise DomainError(
-                Code.RATE_LIMITED, "Your images have taken too long to decode; wait a little.", retry_after_ms=wait
-            )
+            wait = 1000 * (_LEAST_SECONDS - left) / self._per_second
+            raise rate_limited("Your images have taken too long to decode", wait)
 
     def charge(self, key: str, seconds: float) -> None:
         """What is at work already may take more than is left."""

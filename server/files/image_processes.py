@@ -24,7 +24,7 @@ from domain.errors import Code, DomainError, unavailable
 from handlers.context import Picture, Pictures
 from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, DecoderSeconds
 from store.command_budget import BUDGET_SECONDS, remaining
-from store.concurrency import FairLimiter
+from store.fair_limiter import FairLimiter
 
 _PROGRAM = Path(__file__).with_name("image_worker.py")
 # A decoder's leaks go with its process.
@@ -200,8 +200,10 @@ class PictureMaker:
         self, account: str, network: str, size: int, content: AsyncIterator[bytes]
     ) -> AsyncIterator[Pictures]:
         """The worker is kept until they are written, so that no more wait in memory than there are workers."""
-        give_up = asyncio.get_running_loop().time() + min(BUDGET_SECONDS, remaining())
-        async with self._turns.turn(account, give_up - asyncio.get_running_loop().time(), network):
+        budget = min(BUDGET_SECONDS, remaining())
+        give_up = asyncio.get_running_loop().time() + budget
+        # Whoever begins has the time for it: what is given up half done was for nobody, and kept others waiting.
+        async with self._turns.turn(account, budget - min(self._image_seconds, budget / 2), network):
             self.require_seconds(account, network)
             if self._stopped:
                 raise unavailable()

@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from rest.errors import unknown_coding, unreadable
 from rest.pace import PACED
 from server.http.connections import HttpConnections, taken, waiting
-from server.settings import Settings
+from server.settings import Place
 from server.workers.peers import WorkerPeers
 
 # ``struct linger``: on, for no time.
@@ -140,12 +140,25 @@ _KEEP_ALIVE_SECONDS = 75.0
 _REQUESTS_SECONDS = 0.75
 
 
+class CannotListen(OSError):
+    """A port is taken, or an address is another machine's; the text names the setting."""
+
+
 class Listener:
+    """``shared``: among workers, which take the same port. ``peers``: those who may hand connections to this one."""
+
     def __init__(
-        self, app: web.Application, connections: HttpConnections, settings: Settings, peers: WorkerPeers | None
+        self,
+        app: web.Application,
+        connections: HttpConnections,
+        place: Place,
+        *,
+        shared: bool = False,
+        peers: WorkerPeers | None = None,
     ) -> None:
         self._connections = connections
-        self._settings = settings
+        self._place = place
+        self._shared = shared
         self._peers = peers
         self._runner = HttpRunner(
             app,
@@ -156,16 +169,18 @@ class Listener:
         )
 
     async def start(self) -> str:
-        """Listen; answers the URL. Raises ``OSError`` where that cannot be."""
+        """Listen; answers the URL. Raises ``CannotListen``."""
         await self._runner.setup()
-        host, shared = self._settings.host, self._peers is not None
-        site = web.TCPSite(self._runner, host, self._settings.port, backlog=4096, reuse_port=shared or None)
+        host, port = self._place.host, self._place.port
+        site = web.TCPSite(self._runner, host, port, backlog=4096, reuse_port=self._shared or None)
         if self._peers is not None:
             assert self._runner.server is not None
             self._peers.open(self._runner.server)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(self._place.refusal(error)) from error
+        return self._place.url(self._runner.addresses[0][1])
 
     async def close(self) -> None:
         """Take no more connections."""

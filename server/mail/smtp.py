@@ -117,7 +117,7 @@ class Patience:
     """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait.
 
     ``before`` the first try the answer leaves that a mail belongs to: the work of handing it in must not show in the
-    time of an answer that is the same with and without one.
+    time of an answer that is the same with and without one. It counts from when the mail was queued.
     """
 
     before: float = 0.1
@@ -133,15 +133,16 @@ class SmtpMailer:
         self._place = SmtpPlace.from_url(url)
         self._sender = address_of(sender)
         self._patience = patience or Patience()
-        self._queue: asyncio.Queue[Mail] = asyncio.Queue(self._patience.queue)
+        self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._patience.queue)
         self._stopping = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._in_hand = 0
 
     def send(self, mail: Mail) -> None:
         """Queue it. When the queue is full the mail is dropped and logged: every code can be asked for again."""
+        not_before = asyncio.get_running_loop().time() + self._patience.before
         try:
-            self._queue.put_nowait(mail)
+            self._queue.put_nowait((mail, not_before))
         except asyncio.QueueFull:
             log.error("mail_dropped", reason="the queue is full")
 
@@ -168,10 +169,10 @@ class SmtpMailer:
 
     async def _work(self) -> None:
         while True:
-            mail = await self._queue.get()
+            mail, not_before = await self._queue.get()
             self._in_hand += 1
             try:
-                await self._deliver(mail)
+                await self._deliver(mail, not_before)
             except Exception as error:
                 # Neither the recipient nor the code belongs in a log.
                 log.error("mail_failed", error=type(error).__name__)
@@ -179,9 +180,9 @@ class SmtpMailer:
                 self._in_hand -= 1
                 self._queue.task_done()
 
-    async def _deliver(self, mail: Mail) -> None:
+    async def _deliver(self, mail: Mail, not_before: float) -> None:
         message = to_message(mail, self._sender)
-        await self._pause(self._patience.before)
+        await self._pause(not_before - asyncio.get_running_loop().time())
         for pause in (*self._patience.pauses, None):
             try:
                 await self._hand_in(message)
@@ -218,6 +219,8 @@ class SmtpMailer:
             client.close()
 
     async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
         if self._stopping.is_set():
             # The last tries of a shutdown: quickly, but not in a busy loop.
             await asyncio.sleep(min(seconds, 0.5))

@@ -76,7 +76,8 @@ class Attendance:
         """Before it joins any room."""
         if connection.namespace == PRESENCE:
             self._audience.connected(connection.sid, client.socket)
-        self._presence.connected(connection.sid, client, connection.actor.user_id, connection.actor.presence)
+        actor = connection.actor
+        self._presence.connected(connection.sid, client, actor.user_id, actor.presence, actor.choice)
 
     def left(self, client: Client, connection: NamespaceConnection) -> None:
         """Before it is taken out of its rooms."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 
-from domain.presence import Status, combined
+from domain.presence import NO_CHOICE, Choice, Status, combined
 
+# Of those who have no device here, so that a connection that was looked up earlier does not bring back what is over.
+MOST_CHOICES = 10_000
 # A device that left: of those of one user with one status the last is remembered.
 _Left = tuple[str, Status]
 
@@ -21,14 +24,39 @@ class Devices:
         self._of_user: dict[str, dict[Hashable, Status]] = {}
         self._user_of: dict[Hashable, str] = {}
         self._leaving: dict[_Left, asyncio.TimerHandle] = {}
+        self._choices: OrderedDict[str, Choice] = OrderedDict()
 
-    def connect(self, device: Hashable, user_id: str, status: Status = "online") -> None:
+    def connect(
+        self, device: Hashable, user_id: str, status: Status = "online", choice: Choice = NO_CHOICE
+    ) -> None:
         """It has this status until it sets another; a known device goes on as it was."""
+        self.choose(user_id, choice)
         if self._user_of.get(device) == user_id:
             return
         self.disconnect(device)
         self._user_of[device] = user_id
         self._put(user_id, device, status)
+
+    def choose(self, user_id: str, choice: Choice) -> bool:
+        """Whether it is news what the person chose for all devices."""
+        if choice.version <= self.choice(user_id).version:
+            return False
+        before = self.status(user_id)
+        self._choices[user_id] = choice
+        self._forget_choices()
+        if choice.status is not None and not choice.hides:
+            # Whoever said that its owner is invisible says nothing of its own any more.
+            devices = self._of_user.get(user_id, {})
+            devices.update({device: choice.status for device, said in devices.items() if said == "invisible"})
+        if self.status(user_id) != before:
+            self._changed(user_id, self._clock_ms())
+        return True
+
+    def choice(self, user_id: str) -> Choice:
+        return self._choices.get(user_id, NO_CHOICE)
+
+    def user_of(self, device: Hashable) -> str | None:
+        return self._user_of.get(device)
 
     def set(self, device: Hashable, status: Status) -> str | None:
         """Whose device it is."""
@@ -56,7 +84,10 @@ class Devices:
             self._gone(left, self._clock_ms())
 
     def status(self, user_id: str) -> Status | None:
-        return combined(self._of_user.get(user_id, {}).values())
+        devices = self._of_user.get(user_id)
+        if devices is None:
+            return None
+        return "invisible" if self.choice(user_id).hides else combined(devices.values())
 
     @property
     def users(self) -> Collection[str]:
@@ -70,6 +101,17 @@ class Devices:
         for timer in self._leaving.values():
             timer.cancel()
         self._leaving.clear()
+
+    def _forget_choices(self) -> None:
+        # Those who are here are passed over: two for each new one, so that it never grows beyond them and the limit.
+        for _ in range(2):
+            if len(self._choices) <= MOST_CHOICES:
+                return
+            oldest = next(iter(self._choices))
+            if oldest in self._of_user:
+                self._choices.move_to_end(oldest)
+            else:
+                del self._choices[oldest]
 
     def _gone(self, left: _Left, left_at: int) -> None:
         del self._leaving[left]

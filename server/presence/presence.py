@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from domain.presence import Status, View
+from domain.presence import Choice, Status, View
 from server.cluster.membership import Membership
 from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
@@ -25,6 +26,24 @@ from store.concurrency import cancelled
 
 log = structlog.get_logger("presence")
 
+
+
+CHOICES_AT_ONCE = 1000
+
+
+def batched(user_ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = list(user_ids)
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What people chose for all devices: how it is read, how other nodes are told, who is told that one is hidden."""
+
+    read: Callable[[Collection[str]], Awaitable[dict[str, Choice]]]
+    tell: Callable[[str, Choice], None]
+    hidden: Callable[[str], None]
 
 
 class PresenceBus(Bus, Protocol):
@@ -47,6 +66,7 @@ class Presence:
         audience: Audience,
         write_last_seen: Write,
         clock_ms: Callable[[], int],
+        choices: Choices,
         timing: Timing = STANDARD,
     ) -> None:
         self._timing = timing
@@ -64,6 +84,10 @@ class Presence:
         self._tasks: list[asyncio.Task[None]] = []
         self._catch_up = asyncio.Event()
         self._bus = bus
+        self._choices = choices
+        # Of whom this node may have missed what they chose.
+        self._doubted: set[str] = set()
+        self._doubts = asyncio.Event()
         membership.on_node_dead(self.reaper.reap)
         membership.on_lease_lost(self._lost)
         bus.on_restored(self._restored)
@@ -71,7 +95,7 @@ class Presence:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        for work in (self.registrar.run(), self._catching_up()):
+        for work in (self.registrar.run(), self._catching_up(), self._choosing()):
             self._tasks.append(loop.create_task(work))
 
     async def stop_registering(self) -> None:
@@ -91,10 +115,10 @@ class Presence:
 
     # --- what the gateway reports ---
 
-    def connected(self, connection: str, device: Hashable, user_id: str, status: Status) -> None:
+    def connected(self, connection: str, device: Hashable, user_id: str, status: Status, choice: Choice) -> None:
         """A device was admitted to a namespace; ``status``: what it set for its owner the last time."""
         self._device_of[connection] = device
-        self.devices.connect(device, user_id, status)
+        self.devices.connect(device, user_id, status, choice)
 
     def left(self, connection: str) -> None:
         """A device left a namespace."""
@@ -113,12 +137,38 @@ class Presence:
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
         self.watches.unwatch(connection, user_ids)
 
-    async def set(self, connection: str, status: Status) -> None:
+    async def set(self, connection: str, status: Status, choice: Choice) -> None:
         """Returns when the change is published; with Redis down at once."""
         device = self._device_of.get(connection)
-        user_id = self.devices.set(device, status) if device is not None else None
-        if user_id is not None and self._bus.up:
+        user_id = self.devices.user_of(device) if device is not None else None
+        if device is None or user_id is None:
+            return
+        if choice.hides:
+            # Before the device itself says so, or others would be seen for a moment.
+            self.choose(user_id, choice)
+        self.devices.set(device, status)
+        self.choose(user_id, choice)
+        if choice.version:
+            # Also when it is no news here: another node may have missed it.
+            self._choices.tell(user_id, choice)
+        if self._bus.up:
             await self.registrar.flushed(user_id)
+
+    # --- what holds for all devices of a person ---
+
+    def hides(self, user_id: str) -> bool:
+        """Whether somebody with devices here chose to be invisible."""
+        return self.devices.choice(user_id).hides
+
+    def choose(self, user_id: str, choice: Choice) -> None:
+        """As it was set here, or published by another node."""
+        if self.devices.choose(user_id, choice) and choice.hides:
+            self._choices.hidden(user_id)
+
+    def doubt(self, user_id: str) -> None:
+        """What another node published of the person may not have arrived."""
+        self._doubted.add(user_id)
+        self._doubts.set()
 
     def send_withheld(self) -> None:
         """Changes may be sent to watchers again. Soon: the answers to commands that were withheld as well are older."""
@@ -151,6 +201,22 @@ class Presence:
         self.registrar.try_again()
         if any(map(redis.is_users, channels)):
             self._catch_up.set()
+
+    async def _choosing(self) -> None:
+        """Ask the database for what may have been missed, many at once."""
+        while True:
+            await self._doubts.wait()
+            self._doubts.clear()
+            doubted, self._doubted = self._doubted, set()
+            try:
+                for batch in batched(doubted, CHOICES_AT_ONCE):
+                    for user_id, choice in (await self._choices.read(batch)).items():
+                        self.choose(user_id, choice)
+            except Exception as error:
+                log.warning("who is invisible is not known now", error=type(error).__name__)
+                self._doubted |= doubted
+                await asyncio.sleep(self._timing.retry_seconds)
+                self._doubts.set()
 
     async def _catching_up(self) -> None:
         """After an interruption: what Redis holds counts at once, what it has forgotten when all have registered."""

@@ -50,9 +50,9 @@ def packet_wire(packet: bytes) -> bytes:
     return _framed(_FIN_TEXT, packet)
 
 
-def close_wire(code: int) -> bytes:
-    """A WebSocket close frame."""
-    return _framed(_FIN_CLOSE, code.to_bytes(2, "big"))
+def close_wire(code: int, reason: bytes = b"") -> bytes:
+    """A WebSocket close frame; the reason has at most 123 bytes."""
+    return _framed(_FIN_CLOSE, code.to_bytes(2, "big") + reason)
 
 
 def pong_wire(payload: bytes) -> bytes:

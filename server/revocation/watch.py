@@ -79,7 +79,7 @@ class Sockets(Protocol):
 
     def user_ids(self) -> list[str]: ...
     def sessions_of(self, user_id: str) -> set[str]: ...
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None: ...
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None: ...
 
 
 class Cutter:
@@ -181,6 +181,7 @@ class RevocationWatch:
         self._cutter = cutter
         self._clock = clock
         self._polled_at: datetime | None = None
+        self._polled = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
         self._stopping = False
@@ -233,9 +234,12 @@ class RevocationWatch:
     async def _poll(self) -> None:
         """All rows since the last poll that succeeded, however long ago that was, and some from before it."""
         now, began = self._clock(), monotonic()
-        if self._polled_at is not None and now - self._polled_at > KEPT - OVERLAP:
+        # By either clock: the wall's may have been set back, the other stands still while a machine sleeps.
+        if self._polled_at is not None and (
+            now - self._polled_at > KEPT - OVERLAP or timedelta(seconds=began - self._polled) > KEPT - OVERLAP
+        ):
             self._cutter.recheck_everybody()
         since = now - KEPT if self._polled_at is None else min(now, self._polled_at) - OVERLAP
         self._cutter.take(await self._rows.since(since))
-        self._polled_at = now
+        self._polled_at, self._polled = now, began
         self._cutter.read(began)

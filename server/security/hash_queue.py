@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import rate_limited, unavailable
 from store import command_budget
 from store.command_budget import Budget
 
@@ -80,9 +80,7 @@ class HashQueue:
         wait = (ahead + 1) * self._seconds / self._threads
         if job.budget is not None and wait + self._seconds > job.budget.remaining():
             if own and job.network:
-                raise DomainError(
-                    Code.RATE_LIMITED, "Too many sign-ins at once; wait a little.", retry_after_ms=round(wait * 1000)
-                )
+                raise rate_limited("Too many sign-ins at once", wait * 1000)
             raise unavailable("Too many sign-ins at once; try again.")
         if self._count >= self._most_waiting and not (others and self._made_room(own)):
             raise unavailable("Too many sign-ins at once; try again.")

@@ -18,6 +18,7 @@ from jwt.utils import base64url_decode, base64url_encode
 
 from domain.accounts import User, require_may_sign_in, session_ended, unauthenticated
 from domain.errors import Code, DomainError
+from domain.presence import resumed
 from domain.sessions import is_live
 from handlers.access import Actor
 from server.security.secrets import require_strong
@@ -39,6 +40,7 @@ _ID = re.compile(r"[0-9a-f]{24}")
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     session_id: str
+    generation: int
     issued_at: datetime
     expires_at: datetime
 
@@ -48,14 +50,18 @@ class AccessTokens:
         require_strong(jwt_secret)
         self._key = jwt_secret.encode()
 
-    def issue(self, user: User, session_id: str, now: datetime) -> tuple[str, int]:
-        """The signed token and its lifetime in seconds; ``iat`` and ``exp`` keep milliseconds."""
+    def issue(self, user: User, session_id: str, now: datetime, generation: int = 0) -> tuple[str, int]:
+        """The signed token and its lifetime in seconds; ``iat`` and ``exp`` keep milliseconds.
+
+        ``generation`` is that of the refresh token it is answered with.
+        """
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "typ": TYPE,
             "sub": user.id,
             "sid": session_id,
+            "gen": generation,
             "iat": _seconds(now),
             "exp": _seconds(now + LIFETIME),
         }
@@ -84,12 +90,18 @@ def _checked(claims: dict[str, Any], now: datetime) -> Claims:
     user_id, session_id = claims["sub"], claims["sid"]
     if claims["typ"] != TYPE or not _is_id(user_id) or not _is_id(session_id):
         raise _refused()
+    # Tokens of the version before have none.
+    generation = claims.get("gen", 0)
+    if isinstance(generation, bool) or not isinstance(generation, int):
+        raise _refused()
     issued_at, expires_at = _instant(claims["iat"]), _instant(claims["exp"])
     if issued_at > now + CLOCK_SKEW:
         raise _refused()
     if expires_at <= now:
         raise DomainError(Code.TOKEN_EXPIRED, "The access token has expired; refresh it.")
-    return Claims(user_id=user_id, session_id=session_id, issued_at=issued_at, expires_at=expires_at)
+    return Claims(
+        user_id=user_id, session_id=session_id, generation=generation, issued_at=issued_at, expires_at=expires_at
+    )
 
 
 def _is_canonical(token: str) -> bool:
@@ -132,16 +144,18 @@ class Authenticator:
         self._clock = clock
 
     def claims(self, token: str) -> Claims:
-        """What the token itself states, checked by its signature alone; raises as ``authenticate`` does."""
+        """What the token itself states, by its signature alone, which costs no read.
+
+        Raises ``token_expired`` or ``unauthenticated``.
+        """
         return self._tokens.read(token, self._clock())
 
-    async def authenticate(self, token: str, address: str) -> tuple[Actor, datetime]:
-        """The actor, and when its token runs out.
+    async def authenticate(self, claims: Claims, address: str) -> tuple[Actor, datetime]:
+        """The actor, and when its token runs out; costs two reads.
 
-        Raises ``token_expired``, ``unauthenticated``, ``email_not_verified`` or ``account_blocked``.
+        Raises ``unauthenticated``, ``email_not_verified`` or ``account_blocked``.
         """
         now = self._clock()
-        claims = self._tokens.read(token, now)
         user, session = await asyncio.gather(self._users.by_id(claims.user_id), self._sessions.by_id(claims.session_id))
         if user is None or session is None or user.is_deleted:
             raise unauthenticated()
@@ -149,16 +163,20 @@ class Authenticator:
         changed_at = user.password_changed_at
         if not is_live(session, user, now) or (changed_at is not None and claims.issued_at < changed_at):
             raise session_ended()
+        if session.used_generation < claims.generation == session.generation:
+            # Once a rotation: from here on the refresh token before is a stolen one.
+            await self._sessions.note_use(session.id, claims.generation)
         actor = Actor(
             user_id=user.id,
             role=user.role,
             profile_id=user.profile_id,
             session_id=session.id,
             address=address,
-            presence=session.presence,
+            presence=resumed(session.presence, user.presence),
+            choice=user.presence,
         )
         return actor, claims.expires_at
 
-    async def actor(self, token: str, address: str) -> Actor:
+    async def actor(self, claims: Claims, address: str) -> Actor:
         """The actor alone."""
-        return (await self.authenticate(token, address))[0]
+        return (await self.authenticate(claims, address))[0]

@@ -7,17 +7,17 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from domain import rooms as room_names
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.times import to_wire
 from domain.wire import codec
 from domain.wire.base import Command
-from domain.wire.events import AuthExpiring, SessionRevoked
+from domain.wire.events import AuthExpired, AuthExpiring
 from domain.wire.fields import Token
 from handlers.access import Actor
 from server.observability.logging import safe_traceback
@@ -33,10 +33,14 @@ log = structlog.get_logger("sockets")
 
 # CONTRACT.md: the server asks for a new token one minute before the old one ends.
 ASK_BEFORE = timedelta(minutes=1)
-# Of one address: what is refused costs a signature check, and up to two look-ups.
-_CONNECTS = Rate(50, 1000)
-# Of one address: tokens that turned out to be good for nothing, after up to two look-ups each.
-_FAILED_TOKENS = Rate(10, 600)
+# Of one address, with tokens that we signed: each costs two look-ups.
+CONNECTS = Rate(50, 1000)
+# Of one address: tokens that nobody signed, namespaces that there are not. They keep nobody out whose token is good.
+FAILED_TOKENS = Rate(10, 600)
+# Of one session: signed, and good for nothing after two look-ups.
+FAILED_SESSION = Rate(1, 60)
+# Beyond its address's limit a socket that failed so often is refused without a look at its token.
+_PATIENCE = 8
 # Of a connection's id, which nobody can guess; as many as python-engineio takes.
 _SID_BYTES = 15
 
@@ -70,7 +74,7 @@ class Attendance(Protocol):
 
 class Authenticator(Protocol):
     def claims(self, token: str) -> Claims: ...
-    async def authenticate(self, token: str, address: str) -> tuple[Actor, datetime]: ...
+    async def authenticate(self, claims: Any, address: str) -> tuple[Actor, datetime]: ...
 
 
 class Admission:
@@ -95,15 +99,20 @@ class Admission:
         self._prepared = prepared
 
     def refusal(self, client: Client) -> DomainError | None:
-        """Why a namespace cannot be connected now: no database was found yet, or an address connects without end."""
+        """Why no namespace can be connected now: no database was found yet, or the socket fails without end."""
         if not self._prepared():
             return unavailable()
-        network = client.socket.network
-        wait = self._buckets.wait(("FAILED", network), _FAILED_TOKENS)
-        wait = wait or self._buckets.take(("CONNECT", network), _CONNECTS)
-        if not wait:
+        if client.failures < _PATIENCE:
             return None
-        return DomainError(Code.RATE_LIMITED, "Too many connections; wait a little.", retry_after_ms=wait)
+        return _limited(self._buckets.wait(("FAILED", client.socket.network), FAILED_TOKENS))
+
+    def failed(self, client: Client, error: DomainError) -> DomainError:
+        """Count what costs nobody a read against the address; what to answer."""
+        client.failures += 1
+        # Every client's token expires, and is shown for each namespace.
+        if error.code is Code.TOKEN_EXPIRED and client.failures <= _PATIENCE:
+            return error
+        return _limited(self._buckets.take(("FAILED", client.socket.network), FAILED_TOKENS)) or error
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or answer why not."""
@@ -113,10 +122,9 @@ class Admission:
         loop = asyncio.get_running_loop()
         late = loop.call_later(BUDGET_SECONDS, self._end, client, namespace, attempt, unavailable())
         try:
-            token = codec.decode(Handshake, auth).token if auth else ""
+            token = self._token(client, auth)
             actor, expires_at = await self._authenticated(client, token, entered)
         except DomainError as error:
-            self._count_failure(client, error)
             self._end(client, namespace, attempt, error)
         except Exception as error:
             log.error("connecting failed", namespace=namespace, **safe_traceback(error))
@@ -134,11 +142,7 @@ class Admission:
     async def renew(self, client: Client, command: RenewToken) -> None:
         """A new token of the same user for every namespace of the socket."""
         try:
-            try:
-                actor, expires_at = await self._authenticated(client, command.token)
-            except DomainError as error:
-                self._count_failure(client, error)
-                raise
+            actor, expires_at = await self._authenticated(client, command.token)
             if client.connections:
                 for connection in client.connections.values():
                     connection.actor = replace(actor, submit_lock=client.submit_lock, connection=connection.sid)
@@ -146,6 +150,12 @@ class Admission:
                 self._expire_at(client, expires_at)
         finally:
             self._registry.release(client)
+
+    def _token(self, client: Client, auth: str) -> str:
+        try:
+            return codec.decode(Handshake, auth).token if auth else ""
+        except DomainError as error:
+            raise self.failed(client, error) from None
 
     async def _authenticated(
         self, client: Client, token: str, entered: list[str] | None = None
@@ -155,29 +165,40 @@ class Admission:
         When this returns, whatever is published to the user from now on reaches this node.
         """
         if not token or client.socket.closed:
-            raise DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}.")
-        claims = self._authenticator.claims(token)
+            raise self.failed(client, DomainError(Code.UNAUTHENTICATED, "A token is needed: auth {token}."))
+        try:
+            claims = self._authenticator.claims(token)
+        except DomainError as error:
+            raise self.failed(client, error) from None
+        wait = self._buckets.wait(("FAILED", claims.session_id), FAILED_SESSION)
+        wait = wait or self._buckets.take(("CONNECT", client.socket.network), CONNECTS)
+        if (limited := _limited(wait)) is not None:
+            raise limited
         if client.user_id is not None and client.user_id != claims.user_id:
             raise DomainError(Code.FORBIDDEN, "This connection belongs to another user.")
         if not self._registry.add(client, claims.user_id):
-            raise DomainError(Code.RATE_LIMITED, "Too many connections of one user.", retry_after_ms=10_000)
+            raise rate_limited("Too many connections of one user", 10_000)
         client.checking.append(claims.session_id)
         try:
             if entered is None:
-                return await self._authenticator.authenticate(token, client.socket.remote_address)
+                return await self._read(client, claims)
             entered.append(room_names.user(claims.user_id))
             listening = self._channels.enter(entered[0])
-            authenticated = await self._authenticator.authenticate(token, client.socket.remote_address)
+            authenticated = await self._read(client, claims)
             # Others may be waiting for the same.
             await asyncio.shield(listening)
             return authenticated
         finally:
             client.checking.remove(claims.session_id)
 
-    def _count_failure(self, client: Client, error: DomainError) -> None:
-        # Every client's token expires; what is full or away is nobody's fault.
-        if error.code not in (Code.TOKEN_EXPIRED, Code.UNAVAILABLE, Code.RATE_LIMITED):
-            self._buckets.take(("FAILED", client.socket.network), _FAILED_TOKENS)
+    async def _read(self, client: Client, claims: Claims) -> tuple[Actor, datetime]:
+        try:
+            return await self._authenticator.authenticate(claims, client.socket.remote_address)
+        except DomainError as error:
+            # A database that is away is nobody's fault.
+            if error.code is not Code.UNAVAILABLE:
+                self._buckets.take(("FAILED", claims.session_id), FAILED_SESSION)
+            raise
 
     @staticmethod
     def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:
@@ -194,6 +215,8 @@ class Admission:
         sid = secrets.token_urlsafe(_SID_BYTES)
         actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
         connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
+        client.socket.restrict(False)
+        client.failures = 0
         self._attendance.admitted(client, connection)
         self._rooms.admit(namespace, sid, client.socket)
         self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
@@ -219,12 +242,16 @@ class Admission:
         self._after(client, client.expires_at, self._expired)
 
     def _expired(self, client: Client) -> None:
-        client.send_event(SessionRevoked(reason="expired"))
+        client.send_event(AuthExpired())
         client.socket.close()
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:
         delay = max(0.0, (instant - self._clock()).total_seconds())
         client.timer = asyncio.get_running_loop().call_later(delay, then, client)
+
+
+def _limited(wait: int) -> DomainError | None:
+    return rate_limited("Too many connections", wait) if wait else None
 
 
 def _expiring(at: datetime) -> AuthExpiring:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.accounts import session_ended
+from domain.sessions import Reason, public_reason
 from domain.wire.events import Event, SessionRevoked
 from handlers.access import Actor
 from server.engineio.socket import EngineSocket
@@ -41,6 +42,8 @@ class Client:
         "checking",
         "connections",
         "expires_at",
+        "failures",
+        "fenced",
         "in_flight",
         "over_limit",
         "reading",
@@ -67,7 +70,11 @@ class Client:
         self.submit_lock = asyncio.Lock()
         # Of the commands with large answers one is at work.
         self.reading = asyncio.Lock()
+        # Tokens of nobody that it has shown since it was last admitted.
+        self.failures = 0
         self.in_flight = 0
+        # Of which events none is taken, and until when, by the monotonic clock: see ``Dispatcher``.
+        self.fenced: dict[str, float] = {}
         self.over_limit = 0
         # Of the last binary event: the attachments still to come, its namespace and acknowledgement id.
         self.attachments_due = 0
@@ -136,14 +143,14 @@ class Registry:
                 del self._of_user[user_id]
                 self._gone(user_id)
 
-    def cut(self, user_id: str, reason: str, session_id: str | None = None) -> None:
+    def cut(self, user_id: str, reason: Reason, session_id: str | None = None) -> None:
         """Close the user's sockets (of one session only, if named), with the reason sent first.
 
         What is about to be connected is refused: a client without an answer would only try again.
         """
         for client in tuple(self._of_user.get(user_id, ())):
             if session_id is None or client.belongs_to(session_id):
-                client.send_event(SessionRevoked(reason=reason))
+                client.send_event(SessionRevoked(reason=public_reason(reason)))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
                 client.socket.close()

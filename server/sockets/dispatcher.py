@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.wire import codec
 from domain.wire.base import Command
 from handlers.context import Context
@@ -30,13 +30,17 @@ log = structlog.get_logger("sockets")
 MAX_IN_FLIGHT = 256
 RESUME_BELOW = 128
 # All devices behind one address together, whatever they ask.
-_ADDRESS = Rate(500, 2000)
+OF_NETWORK = Rate(500, 2000)
 # So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
 MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
+# How long what follows a refusal is refused as well if the client does not answer that it has received it.
+FENCE_SECONDS = 10.0
+# What it is to wait if there is room by then: the client's answer takes about so long.
+_BEHIND_MS = 100
 # The name of all that is no command, in limits and figures: clients choose its name.
 UNNAMED = "?"
-_UNNAMED_RATE = Rate(50, 500)
+UNNAMED_RATE = Rate(50, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +103,19 @@ class Dispatcher:
             self.refuse(client, connection.namespace, ack_id, error)
             return
         try:
-            self._limit(client, row.event, row.rate)
+            self._limit_in_order(client, row)
             command = codec.decode(row.command, argument)
         except DomainError as error:
             self._answer_refused(client, connection.namespace, ack_id, row.event, error)
+            if error.code is Code.RATE_LIMITED:
+                self._fence(client, row.event)
             return
         client.in_flight += 1
         if client.in_flight == MAX_IN_FLIGHT:
             client.hold("busy")
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
-        work = _Command(client, connection, row, command, ack_id, Budget(connection.actor.user_id))
+        budget = Budget(connection.actor.user_id, client.socket.network)
+        work = _Command(client, connection, row, command, ack_id, budget)
         task = self._loop.create_task(self._run(work))
         self._at_work[task] = work
         task.add_done_callback(self._at_work.pop)
@@ -118,7 +125,7 @@ class Dispatcher:
     def refuse(self, client: Client, namespace: str, ack_id: int | None, error: DomainError) -> None:
         """Answer what is no command of the namespace; it counts against the limits all the same."""
         try:
-            self._limit(client, UNNAMED, _UNNAMED_RATE)
+            self._limit(client, UNNAMED, UNNAMED_RATE)
         except DomainError as limited:
             error = limited
         self._answer_refused(client, namespace, ack_id, UNNAMED, error)
@@ -135,6 +142,10 @@ class Dispatcher:
     def _slow_down(self, client: Client) -> None:
         client.over_limit += 1
         if client.over_limit == MAX_OVER_LIMIT:
+            if not client.connections:
+                # Nobody's: what was read already is not kept until it is forgiven.
+                client.socket.close()
+                return
             client.hold("flood")
             self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)
 
@@ -165,12 +176,42 @@ class Dispatcher:
             raise DomainError(Code.MALFORMED, "A command takes exactly one object.")
         return event, parts[1]
 
+    def _limit_in_order(self, client: Client, row: Row | SocketRow) -> None:
+        """Once one was refused, so is what was already on its way behind it: it would otherwise pass before."""
+        if client.fenced and self._is_fenced(client, row.event):
+            network = client.socket.network
+            who = client.user_id or network
+            wait = self._buckets.wait((who, row.event), row.rate) or self._buckets.wait(network, OF_NETWORK)
+            raise rate_limited("Too many requests", wait or _BEHIND_MS)
+        self._limit(client, row.event, row.rate)
+
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         network = client.socket.network
         who = client.user_id or network
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, _ADDRESS)
+        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
         if wait:
-            raise DomainError(Code.RATE_LIMITED, "Too many requests; wait a little.", retry_after_ms=wait)
+            raise rate_limited("Too many requests", wait)
+
+    @staticmethod
+    def _is_fenced(client: Client, event: str) -> bool:
+        until = client.fenced.get(event)
+        if until is not None and monotonic() >= until:
+            del client.fenced[event]
+            return False
+        return until is not None
+
+    @staticmethod
+    def _fence(client: Client, event: str) -> None:
+        """After the refusal: what arrives before the client's answer was sent without knowing of it."""
+        if event in client.fenced:
+            return
+        until = client.fenced[event] = monotonic() + FENCE_SECONDS
+
+        def passed() -> None:
+            if client.fenced.get(event) == until:
+                del client.fenced[event]
+
+        client.socket.fence(passed)
 
     async def _run(self, work: _Command) -> None:
         client, connection, row, command = work.client, work.connection, work.row, work.command

@@ -9,6 +9,7 @@ from typing import Any
 import socketio
 
 from domain.errors import Code, DomainError
+from domain.wire.events import ConnectionFault
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
@@ -69,6 +70,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.handlers.clear()
         self.eio.on_open = self._opened
         self.eio.on_message = self._received
+        self.eio.on_too_large = self._too_large
         self.eio.on_close = self._closed
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -79,6 +81,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     def _opened(self, socket: EngineSocket) -> None:
         client = socket.context = Client(socket)
         self._clients.add(client)
+        socket.restrict()
         if self.eio.draining:
             client.hold("drain")
         self._reap_later(client)
@@ -123,6 +126,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self.bad_packets += 1
             socket.close()
 
+    @staticmethod
+    def _too_large(socket: EngineSocket) -> None:
+        client: Client = socket.context
+        message = f"A message has at most {MAX_PAYLOAD_BYTES} bytes; the connection is closed."
+        client.send_event(ConnectionFault(code=Code.PAYLOAD_TOO_LARGE, message=message))
+
     def _packet(self, client: Client, packet: Packet) -> None:
         kind, namespace = packet.kind, packet.namespace
         if kind == packets.EVENT:
@@ -154,7 +163,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             text = replies.refused(namespace, error.message, error.code, error.retry_after_ms)
             client.socket.send_text(text)
         elif namespace not in self._namespaces:
-            client.socket.send_text(replies.refused(namespace, "Invalid namespace"))
+            unknown = DomainError(Code.NOT_FOUND, "Invalid namespace")
+            error = self._admission.failed(client, unknown)
+            # python-socketio's own words have no code.
+            code = None if error is unknown else error.code
+            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
         else:
             attempt = client.admitting[namespace] = object()
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))
@@ -171,6 +184,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             self._attendance.gone(client)
             client.expires_at, client.renewal_requested = None, False
             self._registry.release(client)
+            client.socket.restrict()
             self._reap_later(client)
 
     def _binary(self, client: Client, packet: Packet) -> None:

@@ -10,18 +10,20 @@ from handlers import presence
 from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
-from handlers.messages import conversations, search, sync
+from handlers.messages import conversations, history, search, sync
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
 _BOOKING = Rate(2, 20)
+# By its cost, as over HTTP: the largest schedule takes some 20 ms of CPU and 1.2 MB.
+_SLOTS = Rate(2, 20)
 
 BOOKINGS_ROWS: tuple[Row, ...] = (
     Row("booking:create", booking_commands.CreateBooking, bookings.create_booking, _BOOKING),
     Row("booking:cancel", booking_commands.CancelBooking, bookings.cancel_booking, _BOOKING),
     Row("booking:reschedule", booking_commands.RescheduleBooking, bookings.reschedule_booking, _BOOKING),
     Row("booking:list", booking_commands.ListBookings, queries.list_bookings, bulky=True),
-    Row("slots:watch", booking_commands.WatchSlots, free.watch, bulky=True),
+    Row("slots:watch", booking_commands.WatchSlots, free.watch, _SLOTS, bulky=True),
     Row("slots:unwatch", booking_commands.UnwatchSlots, free.unwatch),
 )
 
@@ -29,17 +31,23 @@ BOOKINGS_ROWS: tuple[Row, ...] = (
 # A person types a few messages a second at most; receipts come in bursts when a device catches up.
 _SENDING = Rate(20, 100)
 _RECEIPTS = Rate(30, 200)
-_SEARCHING = Rate(1, 10)
+# A call takes a bounded time of the database; ten of them lead through a hundred thousand messages.
+_SEARCHING = Rate(2, 20)
+# They read something of every conversation.
+_OVER_ALL = Rate(1, 20)
 
 CONVERSATIONS_ROWS: tuple[Row, ...] = (
     Row("conversation:open", conversation_commands.OpenConversation, conversations.open_conversation),
     Row("conversation:list", conversation_commands.ListConversations, conversations.list_conversations, bulky=True),
     Row("conversation:mute", conversation_commands.MuteConversation, conversations.mute_conversation),
+    Row("conversation:unread", conversation_commands.CountUnread, conversations.count_unread, _OVER_ALL, bulky=True),
+    Row("conversation:seen-all", conversation_commands.MarkAllSeen, conversations.mark_all_seen, _OVER_ALL, bulky=True),
     Row("message:send", conversation_commands.SendMessage, messages.send_message, _SENDING),
     Row("message:edit", conversation_commands.EditMessage, messages.edit_message),
     Row("message:delete", conversation_commands.DeleteMessage, messages.delete_message),
     Row("message:react", conversation_commands.ReactToMessage, messages.react_to_message),
-    Row("message:list", conversation_commands.ListMessages, sync.list_messages, bulky=True),
+    Row("message:list", conversation_commands.ListMessages, history.list_messages, bulky=True),
+    Row("message:get", conversation_commands.GetMessage, history.get_message),
     Row("message:search", conversation_commands.SearchMessages, search.search_messages, _SEARCHING, bulky=True),
     Row("conversation:seen", conversation_commands.MarkSeen, conversations.mark_seen, _RECEIPTS),
     Row("conversation:delivered", conversation_commands.MarkDelivered, conversations.mark_delivered, _RECEIPTS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from domain import rooms
@@ -25,13 +26,17 @@ class _Typing(NamedTuple):
 
 
 class TypingIndicators:
-    def __init__(self, publisher: Publisher) -> None:
+    """``hides``: whether somebody is not to be seen typing."""
+
+    def __init__(self, publisher: Publisher, hides: Callable[[str], bool] = lambda user_id: False) -> None:
         self._publisher = publisher
+        self._hides = hides
         self._active: dict[tuple[str, str], _Typing] = {}
 
     def set(self, member: Membership, user_id: str, *, active: bool) -> None:
         """Publish a change to the other side; a repetition extends it, and is published now and then."""
         key = (member.conversation_id, user_id)
+        active = active and not self._hides(user_id)
         known = self._active.pop(key, None)
         if known is not None:
             known.end.cancel()
@@ -48,7 +53,7 @@ class TypingIndicators:
             self._publish(member, user_id, active)
 
     def leave(self, user_id: str) -> None:
-        """The user's last socket here is gone: nothing is being typed any more."""
+        """The user's last socket here is gone, or the user invisible: nothing is being typed any more."""
         for key in [key for key in self._active if key[1] == user_id]:
             self._active[key].end.cancel()
             self._end(key)

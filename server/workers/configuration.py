@@ -18,6 +18,7 @@ class WorkerConfiguration:
 
     index: int
     port: int
+    operations_port: int | None
     mongo_url: str
     redis_url: str
     receiver: int

@@ -200,9 +200,16 @@ DRAIN_SECONDS: Final = 10.0
 
 
 async def supervise(
-    count: int, port: int, mongo_url: str, redis_url: str, stop: asyncio.Event, announce: Callable[[str], None]
+    count: int,
+    ports: tuple[int, int | None],
+    mongo_url: str,
+    redis_url: str,
+    stop: asyncio.Event,
+    announce: Callable[[str], None],
 ) -> int:
-    """Run ``count`` workers on a reserved port until ``stop``; ``announce`` is given the URL once all serve.
+    """Run ``count`` workers until ``stop``; ``announce`` is given the URL once all serve.
+
+    ``ports`` are reserved: the public one, and the operators' where that is another.
 
     Answers the exit code. Raises ``GivenUp``.
     """
@@ -214,7 +221,7 @@ async def supervise(
         missing = set(range(count))
         supervisions = [
             Supervision(
-                WorkerConfiguration(index, port, mongo_url, redis_url, receiver.fileno(), senders),
+                WorkerConfiguration(index, *ports, mongo_url, redis_url, receiver.fileno(), senders),
                 lambda url, index=index: _one_serves(missing, index, url, announce),  # type: ignore[misc]
             )
             for index, (receiver, _) in enumerate(pairs)

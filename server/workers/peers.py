@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -22,7 +22,7 @@ log = structlog.get_logger("workers")
 
 # A worker that takes nothing for so long hangs: its clients' polls do better to fail.
 PATIENCE_SECONDS: Final = 5.0
-_CONNECTION, _QUESTION, _ANSWER = b"c", b"?", b"="
+_CONNECTION, _METRICS, _READINESS, _ANSWER = b"c", b"?", b"!", b"="
 # Whoever hangs is missing from the answers.
 _RPC_SECONDS: Final = 1.0
 _ADDRESS: Final = struct.Struct(">HI")
@@ -43,12 +43,11 @@ class _Open:
 
 
 class PeerRpc:
-    """One request that each worker may make of all the others: their ``metrics``."""
+    """Requests that each worker may make of all the others."""
 
-    def __init__(self, index: int, others: Mapping[int, IpcSender], metrics: Callable[[], bytes]) -> None:
+    def __init__(self, index: int, others: Mapping[int, IpcSender]) -> None:
         self._index = index
         self._others = others
-        self._metrics = metrics
         self._numbers = count()
         self._open: dict[int, _Open] = {}
 
@@ -66,10 +65,10 @@ class PeerRpc:
             del self._open[number]
         return pending.answers
 
-    async def answer(self, kind: bytes, question: bytes) -> None:
+    async def answer(self, kind: bytes, question: bytes, answer: bytes) -> None:
         """Answer another worker's question."""
         asker, number = _ADDRESS.unpack(question)
-        await _post(self._others[asker], kind + _ADDRESS.pack(self._index, number) + self._metrics())
+        await _post(self._others[asker], kind + _ADDRESS.pack(self._index, number) + answer)
 
     def note(self, answer: bytes) -> None:
         """Take another worker's answer; one that comes late, or is meant for a predecessor, has no question."""
@@ -99,9 +98,13 @@ class WorkerPeers:
     """
 
     def __init__(
-        self, sockets: IpcSockets, metrics: Callable[[], bytes], patience_seconds: float = PATIENCE_SECONDS
+        self,
+        sockets: IpcSockets,
+        metrics: Callable[[], bytes],
+        readiness: Callable[[], Awaitable[bytes]],
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """``metrics``: this worker's own."""
+        """``metrics``, ``readiness``: this worker's own."""
         self.index: Final = sockets.index
         self.mark: Final = f".{sockets.index}"
         self.handed_off = 0
@@ -109,8 +112,8 @@ class WorkerPeers:
         self._receiver = IpcReceiver(sockets.receiver, self._receive)
         self._senders = [IpcSender(end, patience_seconds) for end in sockets.senders]
         others = {at: sender for at, sender in enumerate(self._senders) if at != sockets.index}
-        self._rpc = PeerRpc(sockets.index, others, metrics)
-        self._metrics = metrics
+        self._rpc = PeerRpc(sockets.index, others)
+        self._metrics, self._readiness = metrics, readiness
         self._tasks = Tasks()
 
     def open(self, server: web.Server) -> None:
@@ -141,17 +144,24 @@ class WorkerPeers:
 
     async def known(self) -> dict[int, bytes]:
         """The metrics of each worker; one that does not answer in time is left out."""
-        return {**await self._rpc.ask(_QUESTION), self.index: self._metrics()}
+        return {**await self._rpc.ask(_METRICS), self.index: self._metrics()}
+
+    async def others_readiness(self) -> list[bytes]:
+        """Each other worker's ``readiness``; one that does not answer in time is left out."""
+        return list((await self._rpc.ask(_READINESS)).values())
 
     def _receive(self, message: bytes, files: list[int]) -> None:
         kind, content = message[:1], message[1:]
         if kind == _CONNECTION:
             self.adopted += 1
             self._tasks.spawn(self._adopt(files[0], content))
-        elif kind == _QUESTION:
-            self._tasks.spawn(self._rpc.answer(_ANSWER, content))
+        elif kind in (_METRICS, _READINESS):
+            self._tasks.spawn(self._answer(kind, content))
         elif kind == _ANSWER:
             self._rpc.note(content)
+
+    async def _answer(self, kind: bytes, question: bytes) -> None:
+        await self._rpc.answer(_ANSWER, question, self._metrics() if kind == _METRICS else await self._readiness())
 
     async def _adopt(self, file: int, data: bytes) -> None:
         try:

@@ -55,18 +55,21 @@ class AppendCounters:
 
 class Appender:
     """``settle`` applies a stored change entry to its target, before it is acknowledged; ``committed`` is called
-    with every new entry, in the order of each conversation's ``seq``."""
+    with every new entry, in the order of each conversation's ``seq``; ``begin`` shows a conversation to both sides,
+    before its first entry is announced."""
 
     def __init__(
         self,
         database: Database,
         settle: Callable[[Document], Awaitable[MessageRecord]],
         committed: Callable[[Document], None],
+        begin: Callable[[Document], Awaitable[None]],
     ) -> None:
         self._db = database.db
         self._heads = Heads(database)
         self._deduplication = Deduplication(database)
         self._settle = settle
+        self._begin = begin
         self._committed = committed
         self._fairness = Fairness()
         # Every conversation with something waiting, and the heads of those used last.
@@ -354,6 +357,8 @@ class Appender:
         self.counters.appended += 1
         if "change" in document:
             self._spawn(self._settle_change(queue, document))
+        elif document["seq"] == 1:
+            self._spawn(self._begin_conversation(queue, document))
         else:
             self._succeed(queue, Appended(document, True))
 
@@ -400,6 +405,18 @@ class Appender:
                 self._succeed(queue, Appended(document, fresh, target))
             return
 
+    async def _begin_conversation(self, queue: ConversationQueue, document: Document) -> None:
+        """The conversation waits until both sides see it. Should the database not take that now, it follows behind."""
+        while not queue.waiting[0].expired:
+            try:
+                await self._begin(document)
+            except PyMongoError as error:
+                if is_transient(error):
+                    await asyncio.sleep(0.1)
+                    continue
+            break
+        self._succeed(queue, Appended(document, True))
+
     async def _answer_repeat(self, queue: ConversationQueue) -> None:
         """The entry, or an earlier one under its ``clientMessageId``, is there already."""
         mine = queue.waiting[0].document
@@ -417,6 +434,8 @@ class Appender:
         elif found["_id"] != mine["_id"]:
             self.counters.repeats += 1
             self._succeed(queue, Appended(found, False))
+        elif found["seq"] == 1:
+            await self._begin_conversation(queue, found)
         else:
             self._succeed(queue, Appended(found, True))
 

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from domain.booking_changes import BookingNote
+from domain.booking_changes import BookingNote, version_of
 from domain.messages import Change, MessageRecord, ReactionMark
 from domain.text import spelling
 from store.database import CollectionSchema, Document
@@ -30,6 +30,13 @@ SCHEMA = CollectionSchema(
             name="repeat",
             unique=True,
             partialFilterExpression={"clientMessageId": {"$exists": True}},
+        ),
+        # Of changes whose command had a key.
+        IndexModel(
+            [("conversationId", ASCENDING), ("senderId", ASCENDING), ("commandKey", ASCENDING)],
+            name="command",
+            unique=True,
+            partialFilterExpression={"commandKey": {"$exists": True}},
         ),
         IndexModel([("conversationId", ASCENDING), ("seq", ASCENDING)], name="sequencer", unique=True),
         IndexModel(
@@ -86,21 +93,29 @@ def message_document(record: MessageRecord) -> Document:
 
 
 def _note_document(note: BookingNote) -> Document:
-    return {
+    document = {
         "id": ObjectId(note.id),
         "action": note.action,
+        "version": note.version,
         "startsAt": note.starts_at,
         "endsAt": note.ends_at,
         "status": note.status,
     }
+    if note.previous_starts_at is not None:
+        document["previousStartsAt"] = note.previous_starts_at
+    return document
 
 
-def _note(document: Document) -> BookingNote:
+def _note(entry: Document) -> BookingNote:
+    document = entry["booking"]
     return BookingNote(
         id=str(document["id"]),
         action=document["action"],
+        # Entries that an earlier version of this program wrote have it in their key alone.
+        version=document["version"] if "version" in document else version_of(entry["clientMessageId"]),
         starts_at=document["startsAt"],
         ends_at=document["endsAt"],
+        previous_starts_at=document.get("previousStartsAt"),
         status=document["status"],
     )
 
@@ -123,7 +138,7 @@ def message_record(document: Document) -> MessageRecord:
         video_urls=tuple(document.get("videoUrls", ())),
         pdf_urls=tuple(document.get("pdfUrls", ())),
         reply_to=None if reply_to is None else str(reply_to),
-        booking=_note(document["booking"]) if "booking" in document else None,
+        booking=_note(document) if "booking" in document else None,
         digest=document.get("digest"),
         marks=tuple(_mark(mark) for mark in document.get("reactions", ())),
         edit_seq=document.get("editSeq", 0),
@@ -192,6 +207,8 @@ def change_document(change: Change) -> Document:
         document["emoji"], document["remove"] = change.emoji, change.remove
     if change.client_message_id is not None:
         document["clientMessageId"] = change.client_message_id
+    if change.command_key is not None:
+        document["commandKey"] = change.command_key
     if change.digest is not None:
         document["digest"] = change.digest
     return document
@@ -209,6 +226,7 @@ def change_record(document: Document) -> Change:
         emoji=document.get("emoji"),
         remove=document.get("remove", False),
         client_message_id=document.get("clientMessageId"),
+        command_key=document.get("commandKey"),
         digest=document.get("digest"),
         created_at=document["createdAt"],
     )

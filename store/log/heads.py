@@ -56,12 +56,13 @@ class Deduplication:
         self._messages = database.collection(MESSAGES)
 
     async def first_of(self, entry: Document) -> Document | None:
-        """The entry itself, if it was stored after all; else the first under its ``clientMessageId``.
+        """The entry itself, if it was stored after all; else the first under one of its keys.
 
         Nothing while no majority has committed it.
         """
         found = await self._messages.find_one({"_id": entry["_id"]})
-        if found is None and "clientMessageId" in entry:
-            key = {name: entry[name] for name in ("conversationId", "senderId", "clientMessageId")}
-            found = await self._messages.find_one(key)
+        for name in ("commandKey", "clientMessageId"):
+            if found is None and name in entry:
+                key = {field: entry[field] for field in ("conversationId", "senderId", name)}
+                found = await self._messages.find_one(key)
         return found

@@ -38,7 +38,7 @@ class Log:
         self.search = MessageSearch(database, self.read)
         self.changes = Changes(database)
         self.projections = Projections(database)
-        self.appender = Appender(database, self.changes.settle, self.projections.note)
+        self.appender = Appender(database, self.changes.settle, self.projections.note, self.projections.begin)
 
     @staticmethod
     def new_id() -> str:
@@ -66,7 +66,7 @@ class Log:
     ) -> Awaitable[AppendedChange]:
         """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
 
-        A repeat, by the ``client_message_id`` of a change with a key, is answered the target's present state.
+        A repeat, and whoever makes the same of the same state, is answered the target as it now stands.
         """
 
         def committed(appended: Appended) -> None:
@@ -101,7 +101,7 @@ class Log:
         if appended.fresh:
             return _applied(appended)
         first = change_record(appended.document)
-        if first.digest != change.digest:
+        if first.command_key is not None and first.command_key == change.command_key and first.digest != change.digest:
             raise DomainError(Code.IDEMPOTENCY_CONFLICT, "This key was used for another command before.")
         target = await self.read.message(first.target)
         assert target is not None, "a change names a message that its writer had read"

@@ -43,6 +43,12 @@ class Projections:
             latest = self._writes.note(entry["conversationId"], _Latest(entry["seq"]))
         _advance(latest, entry)
 
+    async def begin(self, first: Document) -> None:
+        """A conversation's first entry was committed: both sides see the conversation from now on."""
+        latest = _Latest(first["seq"])
+        _advance(latest, first)
+        await self._write({first["conversationId"]: latest})
+
     async def flush(self) -> None:
         """Return when all that was noted is written."""
         await self._writes.flush()

@@ -112,14 +112,12 @@ class LogReader:
         }
         return await self._messages.find_one(key, {"_id": 1}) is not None
 
-    async def change_under(self, conversation_id: str, sender_id: str, client_message_id: str) -> Change | None:
+    async def change_under(self, conversation_id: str, sender_id: str, command_key: str) -> Change | None:
         """The change that the sender made under a key."""
-        key = {
-            "conversationId": ObjectId(conversation_id),
-            "senderId": ObjectId(sender_id),
-            "clientMessageId": client_message_id,
-        }
-        found = await self._messages.find_one(key)
+        sent = {"conversationId": ObjectId(conversation_id), "senderId": ObjectId(sender_id)}
+        # Earlier versions kept it in the other field.
+        fields = ("commandKey", "clientMessageId")
+        found = await self._messages.find_one({"$or": [{**sent, field: command_key} for field in fields]})
         return change_record(found) if found and "change" in found else None
 
     async def messages(
@@ -137,6 +135,14 @@ class LogReader:
         waiting = await self._waiting([conversation_id])
         found = await self._messages.find(query).sort("seq", -1).limit(limit).to_list(None)
         return [_folded(message_record(document), waiting) for document in reversed(found)]
+
+    async def after(self, conversation_id: str, after_seq: int, limit: int) -> list[MessageRecord]:
+        """The ``limit`` messages after a ``seq``, ascending."""
+        after = {"$gt": after_seq}
+        query: Document = {"conversationId": ObjectId(conversation_id), "seq": after, "change": {"$exists": False}}
+        waiting = await self._waiting([conversation_id])
+        found = await self._messages.find(query).sort("seq", 1).limit(limit).to_list(None)
+        return [_folded(message_record(document), waiting) for document in found]
 
     async def newest(
         self,

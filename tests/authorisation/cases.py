@@ -55,6 +55,11 @@ class Case:
         return about, said if self.field is None else {self.field: about, **(said or {})}
 
 
+def besides_gone(answer: Any) -> Any:
+    """What is told; ``gone`` repeats the ids that were asked for."""
+    return {name: value for name, value in answer.items() if name != "gone"} if isinstance(answer, dict) else answer
+
+
 def rest(
     row: str, outcomes: str, of: Made | tuple[str, Made] | None = None, says: Says | None = None, *,
     stands_in: bool = False,

@@ -126,6 +126,7 @@ CASES = (
     rest("PATCH /me/certificates/{id}",          "401 403 404 blk 403 403 ok", World.certificate, {"aboutYou": "New."}),
     rest("DELETE /me/certificates/{id}",         "401 403 404 blk 403 403 ok", World.certificate),
     # The catalogue. Its public rows look at no token, but for the trainer's page.
+    rest("GET /limits",                          "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /categories",                      "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers",                        "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers/{id}",                   "ok  ok  ok  blk ok  ok  ok", World.trainer_profile),
@@ -139,10 +140,12 @@ CASES = (
     rest("PATCH /reviews/{id}",                  "401 403 403 blk 403 ok  403", World.review, STARS),
     rest("DELETE /reviews/{id}",                 "401 403 403 blk ok  ok  403", World.review),
     # Conversations.                            nobody others  blk adm clt trn
-    rest("POST /sync",                           "401 404 404 blk 404 ok  ok", says=cursors),
+    rest("POST /sync",                           "401 ok  ok  blk ok  ok  ok", says=cursors),
     rest("POST /sync",                           "401 ok  ok  blk ok  ok  ok", says={"cursors": {}}),
     rest("GET /conversations/{id}/messages",     "401 404 404 blk 404 ok  ok", World.in_conversation),
     rest("POST /conversations/{id}/messages",    "401 404 404 blk 404 ok  ok", World.in_conversation, a_message),
+    rest("GET /conversations/{id}/messages",     "401 404 404 blk 404 ok  404", World.opened),
+    rest("POST /conversations/{id}/messages",    "401 404 404 blk 404 ok  404", World.opened_to_begin, a_message),
     # Availability.
     rest("GET /me/availability",                 "401 403 ok  blk 403 403 ok"),
     rest("PUT /me/availability",                 "401 403 ok  blk 403 403 ok", says=WEEK),

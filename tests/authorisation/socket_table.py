@@ -42,24 +42,39 @@ def clients_token(world: World, who: Asker) -> Data:
 
 _MESSAGE = ("messageId", World.message)
 _HERE = ("conversationId", World.in_conversation)
+# Until its first entry it is its opener's only.
+_OPENED = ("conversationId", World.opened)
+_TO_BEGIN = ("conversationId", World.opened_to_begin)
 
 CASES = (
     #                                                others  adm clt trn
     socket("/conversations conversation:open",      "ok  404 ok  ok  ok", says=partner),
     socket("/conversations conversation:list",      "ok  ok  ok  ok  ok"),
     socket("/conversations conversation:mute",      "404 404 404 ok  ok", _HERE),
+    socket("/conversations conversation:unread",    "ok  ok  ok  ok  ok"),
+    socket("/conversations conversation:seen-all",  "ok  ok  ok  ok  ok"),
     socket("/conversations message:send",           "404 404 404 ok  ok", _HERE, a_message),
     socket("/conversations message:edit",           "404 404 404 ok  403", _MESSAGE, {"text": "new"}),
     socket("/conversations message:delete",         "404 404 404 ok  403", _MESSAGE),
     socket("/conversations message:react",          "404 404 404 ok  ok", _MESSAGE, {"emoji": "👍"}),
     socket("/conversations message:list",           "404 404 404 ok  ok", _HERE),
+    socket("/conversations message:get",            "404 404 404 ok  ok", _MESSAGE),
     socket("/conversations message:search",         "404 404 404 ok  ok", _HERE, {"query": WORDS}),
     socket("/conversations message:search",         "ok  ok  ok  ok  ok", says={"query": WORDS}),
     socket("/conversations conversation:seen",      "404 404 404 ok  ok", _HERE, {"seq": 1}),
     socket("/conversations conversation:delivered", "404 404 404 ok  ok", _HERE, {"seq": 1}),
     socket("/conversations typing",                 "404 404 404 ok  ok", _HERE, {"active": True}),
-    socket("/conversations sync",                   "404 404 404 ok  ok", says=cursors),
+    # Whom one may not see is told to be gone.
+    socket("/conversations sync",                   "ok  ok  ok  ok  ok", says=cursors),
     socket("/conversations sync",                   "ok  ok  ok  ok  ok", says={"cursors": {}}),
+    #                                                others  adm clt trn
+    socket("/conversations conversation:mute",      "404 404 404 ok  404", _OPENED),
+    socket("/conversations message:send",           "404 404 404 ok  404", _TO_BEGIN, a_message),
+    socket("/conversations message:list",           "404 404 404 ok  404", _OPENED),
+    socket("/conversations message:search",         "404 404 404 ok  404", _OPENED, {"query": WORDS}),
+    socket("/conversations conversation:seen",      "404 404 404 ok  404", _OPENED, {"seq": 1}),
+    socket("/conversations conversation:delivered", "404 404 404 ok  404", _OPENED, {"seq": 1}),
+    socket("/conversations typing",                 "404 404 404 ok  404", _OPENED, {"active": True}),
     # Whom one may not see is left out of the answer: none of the outsiders' may name the client.
     socket("/presence presence:watch",              "ok  ok  ok  ok  ok", says=the_client),
     socket("/presence presence:unwatch",            "ok  ok  ok  ok  ok", says=the_client),

@@ -44,6 +44,8 @@ class World(People):
         await self.market.grant(other, self.trainer, _PLENTY)
         self.conversation: str = (await self._booked())["conversationId"]
         self.secrets |= {WORDS, self.conversation, self.client.id}
+        # In no answer to the other trainer, whom nothing was said to.
+        await self.opened()
         blocked = self.people["blocked"] = await self.newcomer("client")
         await self.block(blocked)
 
@@ -124,6 +126,20 @@ class World(People):
         """The conversation, with a message that is new."""
         await self.message()
         return self.conversation
+
+    async def opened(self) -> str:
+        """A conversation that the client opened with the other trainer, who was not told anything yet."""
+        other = self.people["other trainer"]
+        assert other is not None
+        return await self._opened_with(other)
+
+    async def opened_to_begin(self) -> str:
+        """The same with a new trainer, so that it may begin."""
+        return await self._opened_with(await self.newcomer("trainer"))
+
+    async def _opened_with(self, other: Somebody) -> str:
+        opened = await self.node.store.conversations.open(self.client.id, other.id, self.market.clock())
+        return self._secret(opened.membership.conversation_id)
 
     async def certificate(self) -> str:
         return await self._made(self.trainer, "/me/certificates", {"certificateName": "First aid"})

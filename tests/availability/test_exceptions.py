@@ -94,20 +94,40 @@ async def test_today_is_the_trainers(catalogue: CatalogueService) -> None:
 async def test_they_page_by_date(catalogue: CatalogueService) -> None:
     trainer = await works(catalogue)
     days = [9, 3, 7, 3, 20, 3, 8]
-    made = [await off(catalogue, trainer, days_ahead) for days_ahead in days]
-    seen, cursor = [], ""
+    made = [
+        await off(catalogue, trainer, days_ahead, startTime=f"1{hour}:00", endTime="20:00")
+        for hour, days_ahead in enumerate(days)
+    ]
+    seen, cursor, more = [], "", 0
     while True:
         page = (await trainer.get(f"{EXCEPTIONS}?limit=2{cursor}")).body
         seen += page["items"]
         if page["nextCursor"] is None:
             break
         # What is added before the cursor is not seen, and nothing is seen twice.
-        await off(catalogue, trainer, 1)
+        more += 5
+        await off(catalogue, trainer, 1, startTime=f"00:{more:02}", endTime="20:00")
         cursor = f"&cursor={page['nextCursor']}"
     assert seen == sorted(made, key=lambda one: (one["date"], one["id"]))
     for wrong in ("x", "bm90aGluZw", "eyJkYXRlIjoieCIsImlkIjoieCJ9"):
         assert (await trainer.get(f"{EXCEPTIONS}?cursor={wrong}")).body["errors"][0]["field"] == "cursor"
     assert (await trainer.get(f"{EXCEPTIONS}?limit=0")).status == 422
+
+
+@pytest.mark.parametrize("hours", [{}, {"startTime": "10:00", "endTime": "12:00"}])
+async def test_equal_ones_are_one(catalogue: CatalogueService, hours: dict[str, str]) -> None:
+    """However many ask at once, whatever they give for a reason."""
+    trainer = await works(catalogue)
+    body = {"date": str(ahead(catalogue, 3)), **hours}
+    answers = await asyncio.gather(*(trainer.post(EXCEPTIONS, {**body, "reason": f"{n}"}) for n in range(8)))
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 7, [answer.text for answer in answers]
+    assert {answer.code for answer in answers if answer.status != 201} == {"conflict"}
+    (made,) = (answer.body for answer in answers if answer.status == 201)
+    assert (await trainer.get(EXCEPTIONS)).body["items"] == [made]
+    # Other hours are another one, and what is gone can be made again.
+    await off(catalogue, trainer, 3, startTime="10:00", endTime="12:05")
+    await catalogue.done(trainer.delete(f"{EXCEPTIONS}/{made['id']}"))
+    await catalogue.done(trainer.post(EXCEPTIONS, body))
 
 
 async def test_so_many_lie_ahead_and_no_more(catalogue: CatalogueService) -> None:
@@ -120,11 +140,13 @@ async def test_so_many_lie_ahead_and_no_more(catalogue: CatalogueService) -> Non
     # Those that are over do not count.
     rows += [{**row, "date": str(ahead(catalogue, -2 - n))} for n in range(5)]
     await catalogue.surface.database.collection("trainerAvailabilityExceptions").insert_many(rows)
-    answers = await asyncio.gather(*(trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, 4))}) for _ in range(8)))
+    day = str(ahead(catalogue, 4))
+    bodies = [{"date": day, "startTime": f"1{hour}:00", "endTime": "20:00"} for hour in range(8)]
+    answers = await asyncio.gather(*(trainer.post(EXCEPTIONS, body) for body in bodies))
     assert sorted(answer.status for answer in answers) == [201] * 3 + [409] * 5
     assert {answer.code for answer in answers if answer.status == 409} == {"conflict"}
     await trainer.delete(f"{EXCEPTIONS}/{first['id']}")
-    assert (await trainer.post(EXCEPTIONS, {"date": str(ahead(catalogue, 4))})).status == 201
+    assert (await trainer.post(EXCEPTIONS, {"date": day, "startTime": "09:00", "endTime": "20:00"})).status == 201
 
 
 async def test_nobody_touches_anothers(catalogue: CatalogueService) -> None:

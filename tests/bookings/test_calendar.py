@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
 import pytest
 from icalendar import Calendar
 
+from domain.bookings import Booking
 from domain.times import to_wire
 from tests.bookings.market import Data, Market, Somebody, together
 
@@ -74,6 +76,90 @@ async def test_a_feed_that_has_not_changed_is_not_sent_again(market: Market) -> 
     await market.cancel(booking, client)
     async with market.http.get(url, headers={"If-None-Match": etag}) as changed:
         assert changed.status == 200
+
+
+class Pages:
+    """Counts how often a node reads bookings to write them."""
+
+    def __init__(self, market: Market, monkeypatch: pytest.MonkeyPatch, node: int) -> None:
+        bookings = market.nodes[node].store.bookings
+        self.read = 0
+        page = bookings.page
+
+        async def counted(*arguments: Any) -> list[Booking]:
+            self.read += 1
+            return await page(*arguments)
+
+        monkeypatch.setattr(bookings, "page", counted)
+
+
+async def tag_of(market: Market, url: str, node: int = 0) -> str:
+    async with market.http.get(market.urls[node] + url) as answer:
+        assert answer.status == 200
+        return answer.headers["ETag"]
+
+
+async def test_what_has_not_changed_is_not_written_to_be_compared(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9))
+    url = await feed_of(market, client)
+    etag = await tag_of(market, url)
+    # A node that has not written it either.
+    pages = Pages(market, monkeypatch, 1)
+    async with market.http.get(market.urls[1] + url, headers={"If-None-Match": etag}) as again:
+        assert (again.status, again.headers["ETag"]) == (304, etag)
+    assert pages.read == 0
+    # Whoever sends no tag is given what was written for somebody before.
+    assert {await tag_of(market, url, 1) for _ in range(3)} == {etag}
+    assert pages.read == 2
+    await market.cancel(booking, client)
+    assert await tag_of(market, url, 1) != etag
+    assert pages.read == 4
+
+
+async def test_a_feed_is_written_once_for_all_who_ask_at_once(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    await market.booked(client, trainer, market.at(9))
+    url = await feed_of(market, client)
+    pages = Pages(market, monkeypatch, 0)
+    assert len(set(await asyncio.gather(*(tag_of(market, url) for _ in range(10))))) == 1
+    assert pages.read == 2
+
+
+async def test_the_tag_follows_everything_that_the_feed_shows(market: Market) -> None:
+    """The clock stands still: nothing hangs on two changes being made at different times."""
+    trainer = await market.trainer()
+    client, other = await market.client(trainer), await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9))
+    url = await feed_of(market, trainer)
+    tags = [await tag_of(market, url)]
+    assert await tag_of(market, url) == tags[0]
+
+    async def changed() -> None:
+        assert await tag_of(market, url) not in tags
+        tags.append(await tag_of(market, url))
+
+    await market.booked(other, trainer, market.at(11))
+    await changed()
+    await market.move(booking, client, market.at(13))
+    await changed()
+    assert (await market.call("PATCH", "/me/profile", {"name": "Another Name"}, client)).status == 200
+    await changed()
+    assert (await market.call("PATCH", "/me/profile", {"studioCity": "Bonn"}, trainer)).status == 200
+    await changed()
+    await market.cancel(booking, client)
+    await changed()
+    assert await market.store.accounts.erase(other.user, market.clock()) is not None
+    await changed()
+    # Of another: it shows the same sessions with other people.
+    assert await tag_of(market, await feed_of(market, client)) not in tags
+    # They are left out when they are long past.
+    market.clock.advance(days=200)
+    await changed()
 
 
 @pytest.mark.parametrize("end", ["deleted", "replaced", "blocked", "erased", "guessed"])

@@ -45,6 +45,7 @@ async def test_a_booking_is_answered_logged_and_paid(market: Market) -> None:
         {
             "id": booking["id"],
             "action": "created",
+            "version": 1,
             "startsAt": booking["startsAt"],
             "endsAt": booking["endsAt"],
             "status": "confirmed",

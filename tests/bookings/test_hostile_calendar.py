@@ -65,7 +65,7 @@ async def test_a_long_feed_keeps_nobody_waiting(market: Market) -> None:
             longest = max(longest, time.thread_time() - begun)
 
     turning = asyncio.create_task(turn())
-    document = await read_calendar(market.nodes[0].context, Visitor(), ReadCalendar(token=token))
+    document = await (await read_calendar(market.nodes[0].context, Visitor(), ReadCalendar(token=token))).write()
     turning.cancel()
     assert document.count(b"BEGIN:VEVENT") == MANY + 1
     assert longest < 0.1

@@ -110,6 +110,8 @@ async def replace(market: Market, trainer: Somebody, start: int, *, node: int) -
 
 
 async def day_off(market: Market, trainer: Somebody, days: int, node: int) -> None:
-    body = {"date": str(market.at(0, days=days).date())}
+    """Of all hours, said differently on each node: equal ones would be a conflict."""
+    hours = {"startTime": "00:00", "endTime": "24:00"} if node else {}
+    body = {"date": str(market.at(0, days=days).date()), **hours}
     answer = await market.call("POST", "/me/availability/exceptions", body, trainer, node=node)
     assert answer.status == 201, answer.body

@@ -71,8 +71,8 @@ async def dying(catalogue: CatalogueService) -> AsyncIterator[None]:
     async def dies(*_: Any) -> None:
         raise RuntimeError("killed")
 
-    async def commits(body: Body) -> None:
-        await commit(body)
+    async def commits(body: Body, **how: Any) -> None:
+        await commit(body, **how)
         await dies()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -92,11 +92,11 @@ async def overtaken(
     commit, answers = database.transaction, list[Answer]()
     with pytest.MonkeyPatch.context() as patch:
 
-        async def stalls(body: Body) -> Any:
+        async def stalls(body: Body, **how: Any) -> Any:
             patch.undo()
             catalogue.surface.clock.advance(seconds=LONG_AFTER)
             answers.append(await repeat())
-            return await commit(body)
+            return await commit(body, **how)
 
         patch.setattr(database, "transaction", stalls)
         yield answers

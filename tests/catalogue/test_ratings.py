@@ -118,7 +118,7 @@ async def _history(
         elif step.kind == "edit" and review_id:
             await store.reviews.update(review_id, {"rating": step.rating}, now)
         elif step.kind == "delete" and review_id:
-            await store.reviews.delete(review_id, nothing)
+            await store.reviews.delete(review_id, nothing, now)
         elif step.kind == "pause":
             await catalogue.done(trainer.patch("/me", {"isActive": step.rating > 2}))
         elif step.kind == "move":

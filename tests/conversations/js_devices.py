@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from domain.wire.events import CONVERSATIONS
 from tests.harness.devices import PATIENCE_SECONDS, Data, Refused
 from tests.harness.people import Person
 
@@ -29,12 +30,21 @@ class JsDevice:
         self._program, self._name = program, name
         self.received: list[tuple[str, Data]] = []
 
+    async def ask(self, data: Data, event: str = "message:send") -> Data:
+        """The whole acknowledgement."""
+        answer: Data = await self._program.command("emit", device=self._name, event=event, data=data)
+        return answer
+
     async def do(self, event: str, data: Data | None = None) -> Data:
-        answer: Data = await self._program.command("emit", device=self._name, event=event, data=data or {})
+        answer = await self.ask(data or {}, event)
         if not answer["ok"]:
             raise Refused(answer["error"])
         found: Data = answer["data"]
         return found
+
+    async def tell(self, event: str, data: Data) -> None:
+        """Without an acknowledgement."""
+        await self._program.command("tell", device=self._name, event=event, data=data)
 
     async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
         command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
@@ -63,10 +73,13 @@ class JsDevices:
         self._devices: dict[str, JsDevice] = {}
         self.changed = asyncio.Condition()
 
-    async def connect(self, url: str, person: Person, transports: Sequence[str]) -> JsDevice:
+    async def connect(
+        self, url: str, person: Person, transports: Sequence[str], namespace: str = CONVERSATIONS
+    ) -> JsDevice:
         name = f"device {len(self._devices)}"
         device = self._devices[name] = JsDevice(self, name)
-        await self.command("connect", device=name, url=url, token=person.token, transports=list(transports))
+        where = {"url": url, "namespace": namespace, "transports": list(transports)}
+        await self.command("connect", device=name, token=person.token, **where)
         return device
 
     async def command(self, what: str, **arguments: object) -> Any:

@@ -169,15 +169,24 @@ class Talk:
         assert {name: conversation[name] for name in expected} == expected
         assert people == self.marks
 
-    def check_sync(self, user: str, told: Data, cursor: int | None) -> int:
+    def check_introduction(self, conversation: Data) -> None:
+        """What both are told of the talk before its first entry."""
+        unspoken = Talk(self.id, self.members, self.opened_at)
+        unspoken.check_view(self.members[0], conversation)
+
+    def check_sync(self, user: str, told: Data, cursor: int | None, limit: int) -> int:
         """One conversation of an answer of ``sync``; answers how many entries count towards its limit."""
         self.check_view(user, told["conversation"])
         if cursor is None or cursor > self.head:
+            if told["hasMore"]:
+                # Put off to the next answer.
+                assert (told["entries"], "reset" in told) == ([], False)
+                return 0
             assert told["reset"] is True
             assert told["cursor"] == self.head
-            assert [entry["message"] for entry in told["entries"]] == self.newest()
+            assert [entry["message"] for entry in told["entries"]] == self.newest(min(FIRST_MESSAGES, limit))
             assert all((e["seq"], e["change"]) == (e["message"]["seq"], "new") for e in told["entries"])
-            return 0
+            return len(told["entries"])
         assert "reset" not in told
         assert told["entries"] == self.told(cursor, told["cursor"])
         assert told["hasMore"] is (told["cursor"] < self.head)
@@ -189,7 +198,7 @@ class Talk:
         assert state["head"] == self.head
         assert state["messages"] == [self.wire(said) for said in self.messages if said.id in held]
         assert state["marks"] == {user_id: (marks.seen, marks.delivered) for user_id, marks in self.marks.items()}
-        assert len(held) >= min(FIRST_MESSAGES, len(self.messages))
+        assert held or not self.messages
         if len(held) == len(self.messages):
             assert state["unread"] == self.unread(user)
 

@@ -19,6 +19,10 @@ class Held:
     """One conversation as a device holds it."""
 
     cursor: int = 0
+    # It began with its newest messages, and lacks those before them.
+    partial: bool = False
+    state: str | None = None
+    muted_until: str | None = None
     messages: dict[str, Data] = field(default_factory=dict)
     marks: dict[str, Marks] = field(default_factory=dict)
 
@@ -44,10 +48,17 @@ class Replica:
     def cursors(self) -> dict[str, int]:
         return {conversation_id: held.cursor for conversation_id, held in self.conversations.items()}
 
+    @property
+    def named(self) -> dict[str, Data]:
+        """The same with what else was received: what is unchanged is not told again."""
+        return {i: {"seq": held.cursor, "state": held.state} for i, held in self.conversations.items()}
+
     def receive(self, event: str, data: Data) -> None:
         """A live event; an entry that is not the next one after those held is a fault of the server's."""
         if event == "conversation:new":
-            self._know(data["conversation"])
+            # What is known already is known better.
+            if data["conversation"]["id"] not in self.conversations:
+                self._know(data["conversation"])
         elif event in ("message:new", "message:updated"):
             held = self.conversations[data["conversationId"]]
             if data["seq"] > held.cursor:
@@ -57,14 +68,18 @@ class Replica:
         elif event in ("conversation:seen", "conversation:delivered"):
             mark = event.removeprefix("conversation:")
             self.conversations[data["conversationId"]].mark(data["userId"], **{mark: data["seq"]})
+        elif event == "conversation:muted" and data["conversationId"] in self.conversations:
+            self.conversations[data["conversationId"]].muted_until = data["mutedUntil"]
 
     def take(self, answer: Data, *, quiet: bool = True) -> None:
         """An answer of ``sync``; ``quiet`` unless others go on changing messages meanwhile."""
         for told in answer["conversations"]:
             conversation = told["conversation"]
             if told.get("reset"):
-                self.conversations[conversation["id"]] = Held(cursor=told["cursor"])
+                partial = told["cursor"] > 0 and told["entries"][0]["seq"] > 1
+                self.conversations[conversation["id"]] = Held(cursor=told["cursor"], partial=partial)
             held = self._know(conversation)
+            held.state = told["state"]
             for entry in told["entries"]:
                 if not told.get("reset"):
                     assert entry["seq"] == held.cursor + 1
@@ -77,6 +92,7 @@ class Replica:
 
     def _know(self, conversation: Data) -> Held:
         held = self.conversations.setdefault(conversation["id"], Held())
+        held.muted_until = conversation["mutedUntil"]
         for who in conversation["participants"]:
             held.mark(who["userId"], seen=who["seenSeq"], delivered=who["deliveredSeq"])
         return held
@@ -89,7 +105,7 @@ class Replica:
         unread = self.unread(conversation["id"], mine["seenSeq"])
         if quiet:
             # Otherwise what was deleted since its entry was read counts no longer; its deletion is past the head.
-            assert conversation["unread"] >= unread if len(held.messages) >= 20 else conversation["unread"] == unread
+            assert conversation["unread"] >= unread if held.partial else conversation["unread"] == unread
 
     def unread(self, conversation_id: str, seen_seq: int | None = None) -> int:
         held = self.conversations[conversation_id]
@@ -103,6 +119,7 @@ class Replica:
             conversation_id: {
                 "head": held.cursor,
                 "unread": self.unread(conversation_id),
+                "mutedUntil": held.muted_until,
                 "marks": {user_id: (marks.seen, marks.delivered) for user_id, marks in held.marks.items()},
                 "messages": [
                     {**message, "seen": held.seen(message)}

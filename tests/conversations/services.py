@@ -135,6 +135,7 @@ class OneNodeService(ConversationService):
             files=SignedUrls(ServerSecrets(SECRET), clock),
             pictures=nobody,
             clock=clock,
+            limits=nobody,
         )
 
     def device(self, person: Person) -> NodeCaller:

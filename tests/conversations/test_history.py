@@ -57,7 +57,53 @@ async def test_changes_take_a_number_and_no_place(messaging: ConversationService
     assert await _page(other, conversation, limit=2, beforeSeq=30) == ([None, "3"], True)
 
 
-@pytest.mark.parametrize("command", [{"limit": 0}, {"limit": 101}, {"beforeSeq": -1}, {"beforeSeq": "1"}, {"after": 1}])
+async def test_pages_go_on_to_the_last(messaging: ConversationService) -> None:
+    _, other, conversation = await _talk(messaging, 7)
+    assert await _page(other, conversation, limit=3, afterSeq=0) == (["1", "2", "3"], True)
+    assert await _page(other, conversation, limit=3, afterSeq=3) == (["4", "5", "6"], True)
+    assert await _page(other, conversation, limit=3, afterSeq=6) == (["7"], False)
+    assert await _page(other, conversation, limit=7, afterSeq=0) == ([*"1234567"], False)
+    for after in (7, 2**53 - 1):
+        assert await _page(other, conversation, afterSeq=after) == ([], False)
+
+
+async def test_forward_too_changes_take_no_place(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 2)
+    first, second = (await phone.do("message:list", {"conversationId": conversation}))["messages"]
+    await phone.do("message:edit", {"messageId": first["id"], "text": "edited"})
+    await phone.do("message:delete", {"messageId": second["id"]})
+    await phone.send(conversation, "3", "3")
+    assert await _page(other, conversation, limit=2, afterSeq=0) == (["edited", None], True)
+    assert await _page(other, conversation, limit=2, afterSeq=2) == (["3"], False)
+
+
+async def test_a_message_by_its_id(messaging: ConversationService) -> None:
+    phone, other, conversation = await _talk(messaging, 1)
+    (message,) = (await other.do("message:list", {"conversationId": conversation}))["messages"]
+    named = {"messageId": message["id"]}
+    assert await phone.do("message:get", named) == await other.do("message:get", named) == {"message": message}
+    await phone.do("message:react", {**named, "emoji": "👍"})
+    await other.do("conversation:seen", {"conversationId": conversation, "seq": 1})
+    told = (await other.do("message:get", named))["message"]
+    assert (told["seen"], told["reactions"]) == (True, [{"emoji": "👍", "userIds": [phone.person.id]}])
+    await phone.do("message:delete", named)
+    assert (await other.do("message:get", named))["message"]["text"] is None
+    stranger = messaging.device(await messaging.people.make("client"))
+    for who, wanted in ((stranger, message["id"]), (phone, "f" * 24)):
+        with pytest.raises(Refused, match="not_found"):
+            await who.do("message:get", {"messageId": wanted})
+    for wrong in ({}, {"messageId": "x"}, {"messageId": {"$ne": None}}, {**named, "x": 1}):
+        with pytest.raises(Refused, match="validation_failed"):
+            await phone.do("message:get", wrong)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"limit": 0}, {"limit": 101}, {"beforeSeq": -1}, {"beforeSeq": "1"}, {"after": 1}, {"afterSeq": -1},
+        {"afterSeq": "1"}, {"afterSeq": 1, "beforeSeq": 3},
+    ],
+)  # fmt: skip
 async def test_what_is_refused(messaging: ConversationService, command: Data) -> None:
     phone, _, conversation = await _talk(messaging, 1)
     with pytest.raises(Refused, match="validation_failed"):

@@ -21,24 +21,29 @@ async def test_nobody_is_told_of_a_conversation_without_words(messaging: Convers
     client, trainer = await messaging.people.make("client"), await messaging.people.make("trainer")
     await messaging.device(client).do("conversation:open", {"userId": trainer.id})
     assert await _told(messaging, client) == await _told(messaging, trainer) == []
-    (item,) = (await messaging.device(trainer).do("conversation:list"))["items"]
+    (item,) = (await messaging.device(client).do("conversation:list"))["items"]
     assert (item["head"], item["lastMessage"]) == (0, None)
 
 
 async def test_it_shows_each_side_its_own_view(messaging: ConversationService) -> None:
     client, trainer, conversation = await messaging.people.pair()
-    message = await messaging.device(client).send(conversation, "m")
+    phone = messaging.device(client)
+    await phone.do("conversation:mute", {"conversationId": conversation})
+    (before,) = (await phone.do("conversation:list"))["items"]
+    message = await phone.send(conversation, "m")
     for person, unread in ((client, 0), (trainer, 1)):
         (introduced, first) = await _told(messaging, person)
         told = introduced[1]["conversation"]
-        assert (told["id"], told["head"], told["unread"], told["lastMessage"]) == (conversation, 1, unread, message)
+        assert (told["id"], told["head"], told["unread"], told["lastMessage"]) == (conversation, 0, 0, None)
+        assert told == (before if person is client else {**before, "mutedUntil": None})
         assert {who["userId"]: (who["seenSeq"], who["name"] != "") for who in told["participants"]} == {
             client.id: (0, True),
             trainer.id: (0, True),
         }
         assert first == ("message:new", {"conversationId": conversation, "seq": 1, "message": message})
         (listed,) = (await messaging.device(person).do("conversation:list"))["items"]
-        assert listed == told
+        now = {"head": 1, "unread": unread, "lastMessage": message, "updatedAt": message["createdAt"]}
+        assert listed == {**told, **now}
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
@@ -58,8 +63,7 @@ async def test_once_however_many_begin_at_the_same_moment(messaging: Conversatio
             told = await _told(messaging, person)
             assert sorted(data["seq"] for name, data in told if name == "message:new") == [*range(1, 6 * nodes + 1)]
             (introduced,) = (data["conversation"] for name, data in told if name == "conversation:new")
-            assert introduced["lastMessage"]["seq"] == introduced["head"] == 1
-            assert introduced["unread"] == int(introduced["lastMessage"]["senderId"] != person.id)
+            assert (introduced["lastMessage"], introduced["head"], introduced["unread"]) == (None, 0, 0)
             place = next(place for place, (name, _) in enumerate(told) if name == "conversation:new")
             assert told[place + 1][1]["seq"] == 1
 

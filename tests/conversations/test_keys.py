@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from store.database import Database
 from store.idempotency import CLAIM_LASTS, NAME
+from store.log.documents import MESSAGES
 from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 from tests.store.writing import now
@@ -115,3 +116,25 @@ async def test_a_repeat_waits_for_a_first_one_that_is_at_work(
     assert not done
     await keys.update_one(mine, {"$set": {"result": found["result"]}, "$unset": {"claimedAt": ""}})
     assert (await repeated)["message"]["text"] == "words"
+
+
+@pytest.mark.parametrize("text", ["one", "other"])
+async def test_what_an_earlier_version_committed_under_a_key_is_found(
+    messaging: ConversationService, shared_database: Database, text: str
+) -> None:
+    """By a repeat whose first result was not kept any more: the entry had the key in another field."""
+    phone, other, named = await _message(messaging)
+    command: Data = {**named, "text": "one", "idempotencyKey": "key"}
+    await phone.do("message:edit", command)
+    entries = shared_database.collection(MESSAGES)
+    renamed = {"$rename": {"commandKey": "clientMessageId"}}
+    assert (await entries.update_one({"target": ObjectId(named["messageId"])}, renamed)).modified_count == 1
+    await shared_database.collection(NAME).delete_many({"user": ObjectId(phone.person.id)})
+    await phone.do("message:edit", {**named, "text": "two"})
+    again = messaging.another().device(phone.person)
+    if text == "one":
+        assert (await again.do("message:edit", command))["message"]["text"] == "two"
+    else:
+        with pytest.raises(Refused, match="idempotency_conflict"):
+            await again.do("message:edit", {**command, "text": text})
+    assert await _texts(other) == ["one", "two"]

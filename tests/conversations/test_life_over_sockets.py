@@ -33,7 +33,7 @@ class Phone:
         self.device = await stack.enter_async_context(service.device(self.person, transports=self._transports))
         more = True
         while more:
-            answer = await self.device.do("sync", {"cursors": self.replica.cursors, "limit": 50})
+            answer = await self.device.do("sync", {"cursors": self.replica.named, "limit": 50})
             self.replica.take(answer, quiet=False)
             more = answer["hasMore"]
         return self.device

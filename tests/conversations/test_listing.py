@@ -16,7 +16,7 @@ START = datetime(2026, 11, 22, 9, 30, 0, 123000, UTC)
 
 async def _open(messaging: ConversationService, trainer: Person, at: datetime) -> str:
     client = await messaging.people.make("client")
-    record = await messaging.store.conversations.open(client.id, trainer.id, at)
+    record = await messaging.store.conversations.open(trainer.id, client.id, at)
     return record.membership.conversation_id
 
 

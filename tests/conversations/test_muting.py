@@ -29,7 +29,20 @@ async def test_until_further_notice_and_no_longer(messaging: ConversationService
     assert (await _muted(phone), await _muted(other)) == (FOREVER, None)
     assert await phone.do("conversation:mute", {**named, "until": None}) == {}
     assert (await _muted(phone), await _muted(other)) == (None, None)
-    assert await phone.told() == await other.told() == []
+    assert await other.told() == []
+
+
+async def test_one_s_devices_are_told_and_nobody_else(messaging: ConversationService) -> None:
+    phone, other, named = await _pair(messaging)
+    tablet = messaging.another().device(phone.person)
+    for until in ({}, {"until": None}, {"until": None}, {"until": "2026-12-24T18:00:00+02:00"}, {"until": FOREVER}):
+        await phone.do("conversation:mute", {**named, **until})
+    expected = [
+        {**named, "mutedUntil": until} for until in (FOREVER, None, "2026-12-24T16:00:00.000Z", FOREVER)
+    ]
+    for device in (phone, tablet):
+        assert await device.received("conversation:muted") == expected
+    assert await other.told() == []
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,12 @@ async def test_who_may_open_with_whom(messaging: ConversationService, role: Role
 
 
 async def test_whom_an_administrator_addressed_may_open_it_too(messaging: ConversationService) -> None:
+    """Once something was said; until then there is nothing that they could open."""
     admin, client = await messaging.people.make("admin"), await messaging.people.make("client")
     opened = (await messaging.device(admin).do("conversation:open", {"userId": client.id}))["conversation"]
+    with pytest.raises(Refused, match="not_found"):
+        await messaging.device(client).do("conversation:open", {"userId": admin.id})
+    await messaging.device(admin).send(opened["id"], "m")
     found = (await messaging.device(client).do("conversation:open", {"userId": admin.id}))["conversation"]
     assert found["id"] == opened["id"]
 

@@ -57,7 +57,7 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
     """Sync until there is no more; answers how many entries came."""
     told, more = 0, True
     while more:
-        answer = await device.do("sync", {"cursors": away.cursors, "limit": limit})
+        answer = await device.do("sync", {"cursors": away.named, "limit": limit})
         counted = sum(len(each["entries"]) for each in answer["conversations"])
         assert counted <= limit
         assert counted or not answer["hasMore"]

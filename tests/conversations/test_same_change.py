@@ -37,12 +37,28 @@ def _two_nodes(messaging: ConversationService) -> list[ConversationService]:
     return [messaging, messaging.another()]
 
 
+def _keyed(number: int) -> Data:
+    return {"idempotencyKey": f"key {number}"}
+
+
+def _some_keyed(number: int) -> Data:
+    return _keyed(number) if number % 2 else {}
+
+
+def _unkeyed(number: int) -> Data:
+    return {}
+
+
+@pytest.mark.parametrize("keys", [_unkeyed, _some_keyed, _keyed])
 @pytest.mark.parametrize("nodes", [_one_node, _two_nodes])
 @pytest.mark.parametrize("same", SAME)
 async def test_several_devices_make_one_change_at_once(
-    messaging: ConversationService, same: str, nodes: Callable[[ConversationService], list[ConversationService]]
+    messaging: ConversationService,
+    same: str,
+    nodes: Callable[[ConversationService], list[ConversationService]],
+    keys: Callable[[int], Data],
 ) -> None:
-    """Exactly one entry, and everybody is answered the message as it stands."""
+    """Exactly one entry, under however many keys, and everybody is answered the message as it stands."""
     event, rest = SAME[same]
     client, trainer, conversation = await messaging.people.pair()
     phone, other = messaging.device(client), messaging.device(trainer)
@@ -52,8 +68,11 @@ async def test_several_devices_make_one_change_at_once(
         await phone.do("message:react", {"messageId": message["id"], "emoji": "🎉"})
         before = len(await other.received("message:updated"))
         command: Data = {"messageId": message["id"], **rest}
-        answers = await asyncio.gather(*(caller.do(event, command) for caller in callers))
+        commands = [{**command, **keys(len(callers) * number + n)} for n in range(len(callers))]
+        given = list(zip(callers, commands, strict=True))
+        answers = await asyncio.gather(*(caller.do(event, said) for caller, said in given))
         stands = await _stands(phone, message)
+        answers += [await caller.do(event, said) for caller, said in given if "idempotencyKey" in said]
         assert all(answer == stands for answer in answers)
         assert len(await _entries(phone, conversation)) == 3 * (number + 1)
         assert len(await other.received("message:updated")) == before + 1

@@ -46,6 +46,7 @@ class World:
         self.people = {person.id: person for person in (client, *trainers)}
         for trainer in trainers:
             opened = await self.caller(0, client.id).do("conversation:open", {"userId": trainer.id})
+            await self.caller(1, trainer.id).do("conversation:open", {"userId": client.id})
             self.talks.append(Talk(opened["conversation"]["id"], (client.id, trainer.id), self.at))
             self.time += timedelta(milliseconds=1)
         self.listening = {user: Replica(user) for user in self.people}
@@ -105,13 +106,13 @@ class World:
             said.id = said.id or answer["data"]["message"]["id"]
             assert answer["data"]["message"] == talk.wire(said)
         expected = _events(talk) if fresh else []
-        for member, received in self._received(talk, node).items():
+        for received in self._received(talk, node).values():
             assert [(name, event) for name, event in received if name in ENTRY_EVENTS] == expected
             introductions = [event["conversation"] for name, event in received if name == "conversation:new"]
             assert len(received) == len(expected) + len(introductions)
             assert len(introductions) == int(fresh and talk.head == 1)
             for conversation in introductions:
-                talk.check_view(member, conversation)
+                talk.check_introduction(conversation)
 
     async def mark(self, node: int, talk: Talk, user: str, kind: str, seq: int) -> None:
         await self.caller(node, user).do(f"conversation:{kind}", {"conversationId": talk.id, "seq": seq})
@@ -181,19 +182,24 @@ class World:
         """From anywhere: each conversation so far behind its head (beyond it if negative), or not named."""
         mine = self._of(user)
         cursors = {t.id: max(0, t.head - n) for t, n in zip(mine, back, strict=False) if n is not None}
-        answer = await self.caller(node, user).do("sync", {"cursors": cursors, "limit": limit})
-        told = {each["conversation"]["id"]: each for each in answer["conversations"]}
-        assert len(told) == len(answer["conversations"]) == len(mine)
-        counted = sum(talk.check_sync(user, told[talk.id], cursors.get(talk.id)) for talk in mine)
-        assert counted <= limit
-        assert counted == limit or not answer["hasMore"]
-        assert answer["hasMore"] is any(each["hasMore"] for each in told.values())
+        reached, more = dict(cursors), True
+        while more:
+            answer = await self.caller(node, user).do("sync", {"cursors": reached, "limit": limit})
+            told = {each["conversation"]["id"]: each for each in answer["conversations"]}
+            assert len(told) == len(answer["conversations"])
+            assert reached.keys() <= told.keys()
+            counted = sum(t.check_sync(user, told[t.id], reached.get(t.id), limit) for t in mine if t.id in told)
+            assert counted <= limit
+            assert counted or not answer["hasMore"] or reached.keys() < told.keys()
+            assert answer["hasMore"] is (len(told) < len(mine) or any(each["hasMore"] for each in told.values()))
+            reached, more = {i: each["cursor"] for i, each in told.items()}, answer["hasMore"]
+        assert reached == {talk.id: talk.head for talk in mine}
 
     async def follow(self, node: int, user: str, limit: int) -> None:
         """A device comes back and syncs until it has all."""
         replica, more = self.syncing[user], True
         while more:
-            answer = await self.caller(node, user).do("sync", {"cursors": replica.cursors, "limit": limit})
+            answer = await self.caller(node, user).do("sync", {"cursors": replica.named, "limit": limit})
             replica.take(answer)
             more = answer["hasMore"]
         for held in (replica, self.listening[user]):

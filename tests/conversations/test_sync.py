@@ -18,7 +18,9 @@ async def _talks(messaging: ConversationService, *messages: int) -> tuple[Caller
     ids = []
     for count in messages:
         client = await messaging.people.make("client")
-        opened = await messaging.store.conversations.open(client.id, trainer.id, whole_milliseconds(utc_now()))
+        at = whole_milliseconds(utc_now())
+        await messaging.store.conversations.open(client.id, trainer.id, at)
+        opened = await messaging.store.conversations.open(trainer.id, client.id, at)
         ids.append(opened.membership.conversation_id)
         device = messaging.device(client)
         await asyncio.gather(*(device.send(ids[-1], str(n), str(n)) for n in range(1, count + 1)))
@@ -133,12 +135,12 @@ async def test_many_that_start_over_take_several_answers(messaging: Conversation
     while more:
         answer = await device.do("sync", {"cursors": cursors})
         started = {i: each for i, each in _by_id(answer).items() if each.get("reset")}
-        assert 0 < sum(len(text.encode()) for each in started.values() for text in _texts(each)) < 1_000_000
+        assert 0 < sum(len(text.encode()) for each in started.values() for text in _texts(each)) < 200_000
         assert all((each["cursor"], len(each["entries"])) == (20, 20) for each in started.values())
         cursors |= {i: each["cursor"] for i, each in started.items()}
         answers, more = answers + 1, answer["hasMore"]
     assert cursors == dict.fromkeys(ids, 20)
-    assert answers == 2
+    assert 6 <= answers <= 12
 
 
 async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(messaging: ConversationService) -> None:
@@ -150,17 +152,21 @@ async def test_whoever_has_to_wait_to_start_over_misses_nothing_said_meanwhile(m
     for conversation in waiting:
         for number in (21, 22):
             await device.send(conversation, str(number), str(number))
-    second = _by_id(await device.do("sync", {"cursors": {i: first[i]["cursor"] for i in ids}}))
+    started = {i: each for i, each in first.items() if each.get("reset")}
+    cursors = dict.fromkeys(ids, 21) | {i: each["cursor"] for i, each in first.items()}
+    while started.keys() != set(ids):
+        again = _by_id(await device.do("sync", {"cursors": cursors}))
+        started |= {i: each for i, each in again.items() if each.get("reset")}
+        cursors |= {i: each["cursor"] for i, each in again.items()}
     for conversation in waiting:
-        assert second[conversation]["reset"] is True
-        assert _texts(second[conversation])[-2:] == ["21", "22"]
+        assert _texts(started[conversation])[-2:] == ["21", "22"]
 
 
 async def test_more_than_a_hundred_that_are_not_named(messaging: ConversationService) -> None:
     trainer = await messaging.people.make("trainer")
     clients = [messaging.store.users.new_id() for _ in range(130)]
     at = whole_milliseconds(utc_now())
-    await asyncio.gather(*(messaging.store.conversations.open(client, trainer.id, at) for client in clients))
+    await asyncio.gather(*(messaging.store.conversations.open(trainer.id, client, at) for client in clients))
     device, cursors, sizes, more = messaging.device(trainer), dict[str, int](), list[int](), True
     while more:
         answer = await device.do("sync", {"cursors": cursors})
@@ -175,21 +181,15 @@ async def test_more_than_a_hundred_that_are_not_named(messaging: ConversationSer
     assert len(cursors) == 130
 
 
-async def test_somebody_elses_conversation_is_not_found(messaging: ConversationService) -> None:
-    device, (mine,) = await _talks(messaging, 1)
-    _, (foreign,) = await _talks(messaging, 1)
-    for cursors in ({foreign: 0}, {mine: 0, foreign: 99}, {"f" * 24: 0}):
-        with pytest.raises(Refused, match="not_found") as refused:
-            await device.do("sync", {"cursors": cursors})
-        (error,) = refused.value.error["errors"]
-        assert error["field"] == f"cursors.{({*cursors} - {mine}).pop()}"
-
-
 @pytest.mark.parametrize(
     "command",
     [
         {"cursors": {}, "limit": 0}, {"cursors": {}, "limit": 501}, {"cursors": {}, "limit": "1"},
-        {"cursors": {}, "since": 1}, {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}}, {"cursors": []},
+        {"cursors": {}, "since": 1}, {"cursors": {}, "only": 1}, {"cursors": {"f" * 24: {"state": "x"}}},
+        {"cursors": {"f" * 24: {"seq": 1, "state": ""}}}, {"cursors": {"f" * 24: {"seq": 1, "state": "$ne"}}},
+        {"cursors": {"f" * 24: {"seq": 1, "state": {"$ne": "x"}}}}, {"cursors": {"f" * 24: {"seq": 1, "x": 1}}},
+        {"cursors": {"f" * 24: {"seq": -1}}}, {"cursors": {"f" * 24: {"seq": 1, "state": "x" * 65}}},
+        {"cursors": {"x": 0}}, {"cursors": {"f" * 24: -1}}, {"cursors": []},
         {"cursors": {"f" * 24: 0.5}}, {"cursors": {"f" * 24: 2**53}},
         {"cursors": {f"{n:024x}": 0 for n in range(2001)}},
     ],
@@ -198,7 +198,7 @@ async def test_what_is_refused(messaging: ConversationService, command: Data) ->
     with pytest.raises(Refused, match="validation_failed") as refused:
         await messaging.device(await messaging.people.make("client")).do("sync", command)
     (error,) = refused.value.error["errors"]
-    assert error["field"].partition("[")[0] in {"cursors", "limit", "since"}
+    assert error["field"].partition("[")[0] in {"cursors", "limit", "since", "only"}
 
 
 async def test_large_messages_come_in_answers_that_a_socket_can_take(messaging: ConversationService) -> None:
@@ -210,7 +210,7 @@ async def test_large_messages_come_in_answers_that_a_socket_can_take(messaging: 
     cursor, told, answers = 0, 0, 0
     while cursor < 90:
         (each,) = (await device.do("sync", {"cursors": {conversation: cursor}, "limit": 500}))["conversations"]
-        assert 0 < sum(len(text.encode()) for text in _texts(each)) < 1_000_000
+        assert 0 < sum(len(text.encode()) for text in _texts(each)) < 200_000
         cursor, told, answers = each["cursor"], told + len(each["entries"]), answers + 1
     assert told == 90
-    assert 1 < answers <= 3
+    assert 4 <= answers <= 6

@@ -19,7 +19,9 @@ SHORT = 0.15
 
 async def _pair(messaging: ConversationService) -> tuple[Caller, Caller, str]:
     client, trainer, conversation = await messaging.people.pair()
-    return messaging.device(client), messaging.device(trainer), conversation
+    phone = messaging.device(client)
+    await phone.send(conversation, "first")
+    return phone, messaging.device(trainer), conversation
 
 
 async def _type(typist: Caller | Device, conversation: str, active: bool = True) -> None:
@@ -47,6 +49,7 @@ async def test_both_may_type_at_once_and_elsewhere(messaging: ConversationServic
     phone, other, conversation = await _pair(messaging)
     trainer = await messaging.people.make("trainer")
     another = (await phone.do("conversation:open", {"userId": trainer.id}))["conversation"]["id"]
+    await phone.send(another, "first")
     await _type(phone, conversation)
     await _type(other, conversation)
     await _type(phone, another)
@@ -71,7 +74,7 @@ async def test_sending_the_message_ends_it(messaging: ConversationService) -> No
     await _type(phone, conversation)
     await phone.send(conversation, "m")
     names = [name for name, _ in await other.told()]
-    assert names == ["typing", "conversation:new", "message:new", "typing"]
+    assert names == ["conversation:new", "message:new", "typing", "message:new", "typing"]
     assert await other.received("typing") == _told(conversation, phone.person, True, False)
     await phone.send(conversation, "n")
     assert len(await other.received("typing")) == 2
@@ -91,7 +94,7 @@ def test_it_lasts_as_long_as_is_promised() -> None:
 
 async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", SHORT)
-    client, trainer, conversation = await people.pair()
+    client, trainer, conversation = await people.pair(begun=True)
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await _type(phone, conversation)
         assert await other.receive("typing", 2) == _told(conversation, client, True, False)
@@ -99,8 +102,8 @@ async def test_it_ends_by_itself(running: RunningNode, people: People, monkeypat
 
 
 async def test_typing_on_extends_it(running: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    client, trainer, conversation = await people.pair()
-    marker, marked, elsewhere = await people.pair()
+    client, trainer, conversation = await people.pair(begun=True)
+    marker, marked, elsewhere = await people.pair(begun=True)
     async with (
         device(running.url, client) as phone,
         device(running.url, trainer) as other,
@@ -127,7 +130,7 @@ async def test_typing_on_is_told_now_and_then(
 ) -> None:
     """In case another node has said that it ended, where a device of the same person left."""
     monkeypatch.setattr(server.sockets.typing, "PUBLISH_AGAIN_AFTER_SECONDS", 0.0)
-    client, trainer, conversation = await people.pair()
+    client, trainer, conversation = await people.pair(begun=True)
     async with device(running.url, client) as phone, device(running.url, trainer) as other:
         await _type(phone, conversation)
         await _type(phone, conversation)
@@ -135,7 +138,7 @@ async def test_typing_on_is_told_now_and_then(
 
 
 async def test_it_ends_with_the_last_socket(running: RunningNode, people: People) -> None:
-    client, trainer, conversation = await people.pair()
+    client, trainer, conversation = await people.pair(begun=True)
     async with device(running.url, trainer) as other:
         async with device(running.url, client) as phone:
             async with device(running.url, await people.another_device(client)):
@@ -149,7 +152,7 @@ async def test_it_ends_with_the_last_socket(running: RunningNode, people: People
 
 
 async def test_an_outsider_receives_nothing(service: Service) -> None:
-    client, trainer, conversation = await service.people.pair()
+    client, trainer, conversation = await service.people.pair(begun=True)
     outsider = await service.people.make("trainer")
     async with (
         service.device(client) as phone,

@@ -109,11 +109,16 @@ async def check_outsider(conversation_id: str, message_id: str, phone: Phone) ->
         ("conversation:delivered", {**conversation, "seq": 1}),
         ("conversation:mute", conversation),
         ("typing", {**conversation, "active": True}),
-        ("sync", {"cursors": {conversation_id: 0}}),
+        ("message:list", {**conversation, "afterSeq": 0}),
+        ("message:get", message),
     ):
         with pytest.raises(Refused, match="not_found"):
             await phone.do(event, data)
+    gone = {"conversations": [], "gone": [conversation_id], "hasMore": False}
+    assert await phone.do("sync", {"cursors": {conversation_id: 0}}) == gone
     assert (await phone.do("conversation:list"))["items"] == []
+    assert await phone.do("conversation:unread") == {"total": 0, "conversations": 0}
+    await phone.do("conversation:seen-all")
     assert (await phone.do("sync", {"cursors": {}}))["conversations"] == []
     assert (await phone.do("message:search", {"query": "text"}))["items"] == []
     for name in ("message:new", "conversation:new", "message:updated", "typing", "conversation:seen"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.networks import network_of
+from domain.networks import is_loopback_origin, network_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,48 @@ from domain.networks import network_of
 )
 def test_what_counts_together(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost",
+        "http://localhost:5173",
+        "https://LOCALHOST:3000",
+        "http://127.0.0.1:8081",
+        "http://127.9.9.9",
+        "http://[::1]:4200",
+        "http://app.localhost:8100",
+    ],
+)
+def test_loopback_origins(origin: str) -> None:
+    assert is_loopback_origin(origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        "localhost:5173",
+        "http://localhost.evil.example",
+        "http://evil.example/localhost",
+        "http://127.0.0.1.evil.example",
+        "http://127.0.0.1@evil.example",
+        "http://evil.example#@localhost",
+        "http://user@localhost",
+        "http://localhost/path",
+        "http://localhost:port",
+        "http://128.0.0.1",
+        "http://0.0.0.0",
+        "http://10.0.0.1",
+        "http://2130706433",
+        "http://[::2]",
+        "http://[::1",
+        "file://localhost",
+        "http://localhost ",
+        "http://xlocalhost",
+    ],
+)
+def test_other_origins(origin: str) -> None:
+    assert not is_loopback_origin(origin)

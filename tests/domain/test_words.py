@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import LONGEST, beginnings, folded, plain, words
+from domain.text import LONGEST, beginnings, folded, plain, spelling, words
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,23 @@ def test_names_that_differ_in_signs_are_different_names() -> None:
     assert folded("  Straße\t1 ") == folded("STRASSE 1")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("กิน", "กน"), ("कि", "क"), ("が", "か"), ("ぱ", "は"), ("한", "하"), ("ක්ෂ", "කෂ"), ("C++", "C#")]
+)
+def test_letters_of_their_own_stay(one: str, other: str) -> None:
+    assert spelling(one) != spelling(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["Don\u2019t", "don't", "DON\u00b4T", "don`t", "don\uff07t", "do\u200bn't", "Do\u0301n\u2019t"]
+)
+def test_apostrophes_are_left_out(text: str) -> None:
+    assert spelling(text) == "dont"
+
+
 @given(st.text(max_size=60))
 def test_a_spelling_is_its_own_spelling(text: str) -> None:
+    assert spelling(spelling(text)) == spelling(text)
     assert plain(plain(text)) == plain(text)
     assert folded(folded(text)) == folded(text)
 
@@ -61,3 +76,11 @@ def test_whatever_was_typed_so_far_is_a_beginning(text: str) -> None:
         assert 1 <= len(word) <= LONGEST
         assert beginnings(word)[-1] == word
         assert all(word.startswith(one) for one in beginnings(word))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Mn", "Mc", "Me", "Lm", "Sk"]), max_size=30), st.data())
+def test_a_part_of_a_text_is_a_part_of_its_spelling(text: str, data: st.DataObject) -> None:
+    """Cut between letters; a cut through one that is written in several characters makes another."""
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    assert spelling(text[start:end]) in spelling(text)

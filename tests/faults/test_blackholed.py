@@ -97,7 +97,7 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
 
 async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxied: Proxied, pair: Pair) -> None:
     people = People(pair.other.node.store, AccessTokens(SECRET), utc_now)
-    client, going, _ = await people.pair()
+    client, going, _ = await people.pair(begun=True)
     revoked = await people.another_device(client)
     node = proxied.running.node
     here = proxied.running.url

@@ -99,7 +99,7 @@ async def test_a_body_that_is_too_slow_for_its_size_is_told_so(
     # 2 kB at once and as many a second: too little of 100 MB in 100 s, and enough of 10 kB.
     monkeypatch.setattr(Pace, "BYTES_A_SECOND", 100)
     async with trickling(shelf.running.url, [person], 1) as (slow,):
-        assert await slow.problem() == (408, "malformed", "The body did not arrive in time.")
+        assert await slow.problem() == (400, "malformed", "The body did not arrive in time.")
     content = samples.mp4(2000)
     async with line(shelf.running.url) as phone:
         body = whole(content)

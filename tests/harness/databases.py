@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -47,3 +49,19 @@ class ListenedDatabase(Database):
             read_concern=plain.read_concern,
         )
         former.close()
+
+
+@asynccontextmanager
+async def profiled(database: Database) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """What it gives answers how many reads of users and sessions the server has made since, whoever asked."""
+    namespaces = [f"{database.db.name}.{name}" for name in ("users", "sessions")]
+
+    async def reads() -> int:
+        return await database.db["system.profile"].count_documents({"ns": {"$in": namespaces}})
+
+    await database.db.command({"profile": 2})
+    try:
+        yield reads
+    finally:
+        await database.db.command({"profile": 0})
+        await database.db.drop_collection("system.profile")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.accounts import Role, User
+from domain.messages import MessageRecord
 from domain.sessions import LIFETIME, Session
 from domain.times import whole_milliseconds
 from server.security.tokens import AccessTokens
@@ -80,8 +81,27 @@ class People:
         token, session_id = await self.sign_in(user)
         return Person(person.id, person.role, person.email, token, session_id)
 
-    async def pair(self) -> tuple[Person, Person, str]:
-        """A client, a trainer and their conversation's id."""
+    async def pair(self, *, begun: bool = False) -> tuple[Person, Person, str]:
+        """A client, a trainer and the id of their conversation, which both have opened; ``begun``: with an entry."""
         client, trainer = await self.make("client"), await self.make("trainer")
-        record = await self._store.conversations.open(client.id, trainer.id, whole_milliseconds(self._clock()))
-        return client, trainer, record.membership.conversation_id
+        return client, trainer, await (self.acquaint if begun else self._open)(client.id, trainer.id)
+
+    async def acquaint(self, one_id: str, other_id: str) -> str:
+        """The id of a conversation of theirs that has begun: they share it, and see each other's presence."""
+        conversation, now = await self._open(one_id, other_id), whole_milliseconds(self._clock())
+        hello = MessageRecord(
+            id=self._store.log.new_id(),
+            conversation_id=conversation,
+            sender_id=one_id,
+            client_message_id=secrets.token_hex(6),
+            text="hello",
+            created_at=now,
+            updated_at=now,
+        )
+        await self._store.log.append_message(hello, lambda record: None)
+        return conversation
+
+    async def _open(self, one_id: str, other_id: str) -> str:
+        now = whole_milliseconds(self._clock())
+        await self._store.conversations.open(other_id, one_id, now)
+        return (await self._store.conversations.open(one_id, other_id, now)).membership.conversation_id

@@ -1,6 +1,6 @@
 // Devices with the official JavaScript client, driven over stdin and stdout: one JSON object a line.
-//   in:  {id, do: "connect", device, url, token, transports} · {id, do: "emit", device, event, data} · {id, do: "close", device}
-//   out: {id, result} or {id, error} · {device, event, data} for what a device hears
+//   in:  {id, do: "connect", device, url, token, transports, namespace} · {id, do: "emit", device, event, data} · {id, do: "close", device}
+//   out: {id, result} or {id, error} · {device, event, data} for what a device hears, its "disconnect" included
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
@@ -8,17 +8,25 @@ const sockets = new Map();
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 const commands = {
-  connect({ device, url, token, transports }) {
+  connect({ device, url, token, transports, namespace = "/conversations" }) {
     return new Promise((resolve, reject) => {
-      const socket = io(`${url}/conversations`, { auth: { token }, transports, forceNew: true, reconnection: false });
+      const socket = io(url + namespace, { auth: { token }, transports, forceNew: true, reconnection: false });
       sockets.set(device, socket);
       socket.onAny((event, data) => say({ device, event, data }));
+      socket.on("disconnect", (reason, details) => {
+        const { code, reason: why, status, responseText } = details?.context ?? {};
+        say({ device, event: "disconnect", data: { reason, code, why, status, body: responseText } });
+      });
       socket.once("connect_error", (error) => reject(new Error(error.data?.code ?? error.message)));
       socket.once("connect", () => resolve({}));
     });
   },
   emit({ device, event, data }) {
     return sockets.get(device).timeout(15_000).emitWithAck(event, data);
+  },
+  tell({ device, event, data }) {
+    sockets.get(device).emit(event, data);
+    return Promise.resolve({});
   },
   transport({ device }) {
     return Promise.resolve(sockets.get(device).io.engine.transport.name);

@@ -15,13 +15,16 @@ from aiohttp import web
 
 from domain.slots import SlotHint
 from domain.wire.events import Event
+from domain.wire.limits import SocketLimits
 from handlers.context import Context
 from handlers.mails import Mail
 from rest.build import attach
+from rest.published_limits import published
 from rest.route import Services
+from rest.routes import ROWS
 from server.http.addresses import client_address
 from server.rates import MovingWindowLimiter
-from server.security.passwords import CHEAP, Argon2Passwords
+from server.security.passwords import CHEAP, Argon2Passwords, Cost
 from server.security.secrets import ServerSecrets, SignedUrls
 from server.security.tokens import AccessTokens, Authenticator
 from store.database import Database
@@ -86,8 +89,8 @@ class Registered:
 class CountedPasswords(Argon2Passwords):
     """argon2 at a test's price, counting its uses."""
 
-    def __init__(self) -> None:
-        super().__init__(CHEAP)
+    def __init__(self, cost: Cost) -> None:
+        super().__init__(cost)
         self.uses = 0
 
     async def hash(self, password: str, salt: str | None = None) -> str:
@@ -217,10 +220,11 @@ class Surface:
 
 
 @asynccontextmanager
-async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncIterator[Surface]:
+async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cost = CHEAP) -> AsyncIterator[Surface]:
+    limiter = MovingWindowLimiter(rate_limit_scale)
     store, clock, mail, cuts = Store(database), Clock(), Mailbox(), Cuts()
     await store.prepare()
-    passwords, tokens = CountedPasswords(), AccessTokens(SECRET)
+    passwords, tokens = CountedPasswords(cost), AccessTokens(SECRET)
     context = Context(
         store=store,
         publisher=Unheard(),
@@ -235,11 +239,12 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000) -> AsyncI
         files=SignedUrls(ServerSecrets(SECRET), clock),
         pictures=cast(Any, None),
         clock=clock,
+        limits=lambda: published(ROWS, limiter, SocketLimits()),
     )
     services = Services(
         context=context,
-        authenticate=Authenticator(store.users, store.sessions, tokens, clock).actor,
-        limiter=MovingWindowLimiter(rate_limit_scale),
+        authenticator=Authenticator(store.users, store.sessions, tokens, clock),
+        limiter=limiter,
         client_address=lambda remote, forwarded: client_address(remote, forwarded, TRUSTED_PROXIES),
     )
     app = web.Application()

@@ -29,24 +29,51 @@ async def test_a_refresh_token_rotates(surface: Surface) -> None:
     assert (await surface.get("/me", token=answer.body["accessToken"])).status == 200
 
 
-async def test_the_token_just_replaced_answers_with_the_same_successor_for_a_minute(surface: Surface) -> None:
-    first = (await surface.sign_up())["refreshToken"]
+async def ended(surface: Surface, *refresh_tokens: str) -> bool:
+    return all([(await refresh(surface, one)).code == "unauthenticated" for one in refresh_tokens])
+
+
+async def test_a_lost_answer_is_given_again_for_a_day(surface: Surface) -> None:
+    """The phone was without a network for hours; it never received the successor."""
+    tokens = await surface.sign_up()
+    first = tokens["refreshToken"]
     second = await successor(surface, first)
-    surface.clock.advance(seconds=58)
-    assert await successor(surface, first) == second
+    for hours in (1, 11, 11.9):
+        surface.clock.advance(hours=hours)
+        assert await successor(surface, first) == second
     assert await successor(surface, second) != second
 
 
-async def test_after_a_minute_it_ends_the_family(surface: Surface) -> None:
+async def test_after_a_day_it_ends_the_family(surface: Surface) -> None:
     tokens = await surface.sign_up()
     first = tokens["refreshToken"]
-    second = await refresh(surface, first)
-    surface.clock.advance(seconds=61)
-    assert (await refresh(surface, first)).code == "unauthenticated"
-    assert (await refresh(surface, second.body["refreshToken"])).code == "unauthenticated"
-    assert (await surface.get("/me", token=second.body["accessToken"])).code == "unauthenticated"
+    second = await successor(surface, first)
+    surface.clock.advance(hours=24, seconds=1)
+    assert await ended(surface, first, second)
     session_id = first.partition(".")[0]
     assert surface.cuts.made == [(tokens["user"]["id"], "token_reuse", session_id)]
+
+
+async def test_once_the_successors_access_token_was_used_an_old_one_ends_the_family(surface: Surface) -> None:
+    first = (await surface.sign_up())["refreshToken"]
+    lost = (await refresh(surface, first)).body
+    second = (await refresh(surface, first)).body
+    # Which of the answers arrived does not matter.
+    assert (await surface.get("/me", token=lost["accessToken"])).status == 200
+    assert (await refresh(surface, first)).code == "unauthenticated"
+    assert (await surface.get("/me", token=second["accessToken"])).code == "unauthenticated"
+    assert await ended(surface, second["refreshToken"])
+
+
+async def test_the_former_access_token_says_nothing_of_the_successor(surface: Surface) -> None:
+    """The phone goes on with what it has until it expires."""
+    tokens = await surface.sign_up()
+    second = (await refresh(surface, tokens["refreshToken"])).body
+    assert (await surface.get("/me", token=second["accessToken"])).status == 200
+    third = await successor(surface, second["refreshToken"])
+    for token in (tokens["accessToken"], second["accessToken"]):
+        assert (await surface.get("/me", token=token)).status == 200
+    assert await successor(surface, second["refreshToken"]) == third
 
 
 async def test_once_the_successor_was_used_an_old_one_ends_the_family(surface: Surface) -> None:

@@ -66,15 +66,28 @@ class Unlimited:
     async def look(self, name: str, key: str, amount: int, seconds: int) -> float:
         return 0.0
 
+    async def left(self, name: str, key: str, amount: int, seconds: int) -> tuple[int, float]:
+        return amount, 0.0
 
-async def nobody(token: str, address: str) -> Actor:
-    raise AssertionError("these rows are public")
+    async def give_back(self, name: str, key: str, amount: int, seconds: int) -> None:
+        pass
+
+    def scaled(self, amount: int) -> int:
+        return amount
+
+
+class Nobody:
+    def claims(self, token: str) -> object:
+        raise AssertionError("these rows are public")
+
+    async def actor(self, claims: object, address: str) -> Actor:
+        raise AssertionError("these rows are public")
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application()
-    services = Services(cast(Any, None), nobody, Unlimited(), lambda remote, forwarded: remote or "")
+    services = Services(cast(Any, None), Nobody(), Unlimited(), lambda remote, forwarded: remote or "")
     attach(app, services, allowed_origins=[], secure=False, rows=ROWS)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.operations import Operations, operations_app
 from tests.faults.relay import Relay, relay
 from tests.harness.devices import Refused, device
 from tests.harness.nodes import RunningNode, running_node
@@ -125,6 +128,86 @@ async def test_while_draining_it_is_not_ready(
         await stopping
         with pytest.raises(aiohttp.ClientConnectorError):
             await http.get(f"{running.url}/healthz")
+
+
+@pytest.fixture
+async def apart(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[RunningNode]:
+    """Operators have a port of their own."""
+    async with running_node(database_url, redis_url, tmp_path, OPERATIONS_PORT="0") as running:
+        yield running
+
+
+async def test_what_operators_ask_is_not_public_where_they_have_a_port_of_their_own(apart: RunningNode) -> None:
+    own = apart.node.operations_url
+    assert own is not None and own.startswith("http://127.0.0.1:") and own != apart.url
+    async with aiohttp.ClientSession() as http:
+        for path in ("/metrics", "/readyz"):
+            async with http.get(apart.url + path) as refused, http.get(own + path) as answered:
+                assert (refused.status, refused.content_type) == (404, "application/problem+json")
+                assert (await refused.json())["code"] == "not_found"
+                assert answered.status == 200
+        for url in (apart.url, own):
+            async with http.get(f"{url}/healthz") as alive:
+                assert (alive.status, await alive.json()) == (200, {"status": "ok"})
+        async with http.get(f"{own}/v1/categories") as elsewhere:
+            assert (elsewhere.status, (await elsewhere.json())["code"]) == (404, "not_found")
+
+
+async def test_a_port_of_their_own_tells_of_the_drain_until_its_end(
+    apart: RunningNode, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over new connections too, which the public port does not take any more."""
+    node, person = apart.node, await people.make()
+    gate = CallGate(node.store.conversations.page)
+    monkeypatch.setattr(node.store.conversations, "page", gate)
+    async with aiohttp.ClientSession() as http, device(apart.url, person) as phone:
+        asking = asyncio.create_task(phone.do("conversation:list"))
+        await gate.entered.wait()
+        stopping = asyncio.create_task(node.stop())
+        await asyncio.sleep(0)
+        async with http.get(f"{node.operations_url}/readyz") as response:
+            assert (response.status, (await response.json())["status"]) == (503, "draining")
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(f"{apart.url}/healthz")
+        gate.opened.set()
+        await asking
+        await stopping
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(f"{node.operations_url}/readyz")
+
+
+READY, UNPREPARED = {"status": "ready", "mongo": "up", "redis": "up"}, {"status": "unavailable", "mongo": "up"}
+UNHEARD_REDIS = {"status": "ready", "mongo": "up", "redis": "down"}
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "body"),
+    [
+        ([], 200, {**READY, "workers": "1 of 1 ready"}),
+        ([READY, READY], 200, {**READY, "workers": "3 of 3 ready"}),
+        ([READY, UNPREPARED], 503, {**UNPREPARED, "redis": "up", "workers": "2 of 3 ready"}),
+        ([READY, UNHEARD_REDIS], 200, {**UNHEARD_REDIS, "workers": "3 of 3 ready"}),
+    ],
+)
+async def test_workers_are_ready_together(
+    running: RunningNode, others: list[dict[str, str]], status: int, body: dict[str, str]
+) -> None:
+    """A worker that does not answer is being started again, and takes no connections."""
+    node = running.node
+
+    async def briefs() -> list[bytes]:
+        return [json.dumps(one).encode() for one in others]
+
+    async def page() -> bytes:
+        return b""
+
+    app = operations_app()
+    Operations(
+        node.database, node.redis, page, lambda: False, lambda: True, lambda: True, briefs
+    ).attach(app)
+    async with TestClient(TestServer(app)) as http:
+        answer = await http.get("/readyz")
+        assert (answer.status, await answer.json()) == (status, body)
 
 
 async def scrape(running: RunningNode) -> dict[str, float]:

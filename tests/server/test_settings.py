@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.settings import Settings, SettingsError, load
+from domain.networks import LOOPBACK
+from server.settings import Place, Settings, SettingsError, load
 
 # As good as random, yet the same in every test process: it is part of the tests' names.
 STRONG = b64encode(sha384(b"a key for the tests").digest()).decode()
@@ -44,7 +45,7 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert (settings.production, settings.host, settings.port, settings.workers) == (False, "127.0.0.1", 8080, 1)
     assert (settings.mongo_url, settings.redis_url, settings.smtp_url) == (None, None, None)
     assert (settings.stripe_secret_key, settings.stripe_api_base, settings.stripe_webhook_secrets) == (None, None, ())
-    assert settings.allowed_origins == ("http://127.0.0.1:8080", "http://localhost:8080")
+    assert settings.allowed_origins == (LOOPBACK,)
     assert (settings.trusted_proxies, settings.rate_limit_scale, settings.sandbox_port) == (0, 1.0, 8081)
     assert (settings.platform_fee_percent, settings.currency) == (Decimal(10), "usd")
 
@@ -56,6 +57,40 @@ def test_a_full_production_environment_is_accepted() -> None:
     assert settings.host == "0.0.0.0"
     assert settings.allowed_origins == ("https://app.example.com", "https://admin.example.com")
     assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
+
+
+def test_where_operators_ask(tmp_path: Path) -> None:
+    assert load(PRODUCTION, None).operations == Place("127.0.0.1", 9090, "OPERATIONS_PORT")
+    own = {"OPERATIONS_HOST": "10.0.0.11", "OPERATIONS_PORT": "9100"}
+    assert load({**PRODUCTION, **own}, None).operations == Place("10.0.0.11", 9100, "OPERATIONS_PORT")
+    # Beside everybody else they would be public.
+    assert problems({**PRODUCTION, "PORT": "9090"}) == ["OPERATIONS_PORT"]
+    assert problems({**PRODUCTION, "OPERATIONS_PORT": "8080"}) == ["OPERATIONS_PORT"]
+    assert problems({**PRODUCTION, "OPERATIONS_PORT": "many"}) == ["OPERATIONS_PORT"]
+    # In development they ask where everybody does, unless they have a port of their own.
+    assert development(tmp_path).operations is None
+    assert development(tmp_path, OPERATIONS_PORT="8080").operations is None
+    assert development(tmp_path, OPERATIONS_PORT="0").operations == Place("127.0.0.1", 0, "OPERATIONS_PORT")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:9090"),
+        ("::", "http://127.0.0.1:9090"),
+        ("::1", "http://[::1]:9090"),
+        ("localhost", "http://localhost:9090"),
+    ],
+)
+def test_a_place_as_this_machine_reaches_it(host: str, url: str) -> None:
+    assert Place(host, 0, "PORT").url(9090) == url
+
+
+def test_loopback_origins_are_allowed_besides_in_development_only(tmp_path: Path) -> None:
+    one = development(tmp_path, ALLOWED_ORIGINS="https://app.example.com")
+    assert one.allowed_origins == ("https://app.example.com", LOOPBACK)
+    assert LOOPBACK not in load(PRODUCTION, None).allowed_origins
+    assert problems({**PRODUCTION, "ALLOWED_ORIGINS": LOOPBACK}) == ["ALLOWED_ORIGINS"]
 
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "ENVIRONMENT"])

@@ -177,7 +177,8 @@ async def test_each_waiting_entry_has_its_own_deadline(shared_database: Database
             await released.wait()
             return await super()._insert(documents)
 
-    appender, conversation = Stuck(shared_database, log.changes.settle, lambda _: None), new_id()
+    appender = Stuck(shared_database, log.changes.settle, lambda _: None, log.projections.begin)
+    conversation = new_id()
 
     def append(key: str) -> asyncio.Future[Any]:
         return appender.append(message_document(a_message(conversation, new_id(), key)), lambda _: None)

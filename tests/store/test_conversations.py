@@ -24,6 +24,7 @@ async def test_membership_is_for_members(shared_database: Database) -> None:
     one, other, stranger = new_id(), new_id(), new_id()
     conversations = Conversations(shared_database)
     conversation = await _open(conversations, one, other)
+    assert await _open(conversations, other, one) == conversation
     for asked in (conversations, Conversations(shared_database)):
         for user in (one, other):
             found = await asked.membership(conversation, user)
@@ -79,8 +80,8 @@ class _Lagging(Conversations):
 
     behind = 0
 
-    async def between(self, user_id: str, other_id: str) -> ConversationRecord | None:
-        found = await super().between(user_id, other_id)
+    async def _of_pair(self, user_id: str, other_id: str) -> ConversationRecord | None:
+        found = await super()._of_pair(user_id, other_id)
         if found is None or not self.behind:
             return found
         self.behind -= 1

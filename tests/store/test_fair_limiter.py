@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from store.concurrency import FairLimiter
+from store import fair_limiter, fair_queue
+from store.fair_limiter import FairLimiter
 
 
 class Refused(Exception):
@@ -16,6 +17,14 @@ class Refused(Exception):
 
 def limiter(of_one: int, of_all: int, of_network: int | None = None) -> FairLimiter:
     return FairLimiter(of_one, of_all, lambda seconds: Refused(), of_network)
+
+
+def assert_nothing_is_left(turns: FairLimiter) -> None:
+    queue = turns._queue
+    assert queue._at_work == queue._present == 0
+    assert not queue._owners
+    assert not queue._networks
+    assert not queue._ready
 
 
 class Work:
@@ -53,7 +62,9 @@ class Work:
             await asyncio.sleep(0)
 
 
-async def test_networks_take_turns_and_owners_in_each() -> None:
+async def test_networks_take_turns_and_owners_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All take equally long.
+    monkeypatch.setattr(fair_limiter, "monotonic", lambda: 0.0)
     work = Work(limiter(1, 1))
     for number in range(4):
         await work.come(f"greedy {number}", "there", 5)
@@ -86,9 +97,62 @@ async def test_an_owner_has_no_more_from_many_networks() -> None:
     assert work.begun[-1] == "quiet"
     await work.end_all()
     assert len(work.begun) == 6
-    assert not turns._owners
-    assert not turns._networks
-    assert not turns._ready
+    assert_nothing_is_left(turns)
+
+
+async def test_who_has_had_more_time_waits_for_who_has_had_less() -> None:
+    """By time, not by turns; and who left and came back is remembered."""
+    turns, begun = limiter(1, 1), list[str]()
+
+    async def do(owner: str, seconds: float) -> None:
+        async with turns.turn(owner, 60.0):
+            begun.append(owner)
+            await asyncio.sleep(seconds)
+
+    crowd = [asyncio.create_task(do(f"slow {number}", 0.05)) for number in range(5)]
+    quick = asyncio.create_task(do("quick", 0.002))
+    # All have had one turn when the last of the crowd is at work.
+    while len(begun) < 6:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    crowd += [asyncio.create_task(do(f"slow {number}", 0.05)) for number in range(5)]
+    await asyncio.sleep(0)
+    await quick
+    await do("quick", 0.002)
+    assert begun.index("quick", begun.index("quick") + 1) <= 7
+    await asyncio.gather(*crowd)
+    assert_nothing_is_left(turns)
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    turns = limiter(1, 1)
+    async with turns.turn("busy", 60.0):
+        for number in range(5000):
+            with pytest.raises(Refused):
+                async with turns.turn(f"owner {number}", 0.0, f"network {number % 100}"):
+                    pass
+        # Its own entries of those who left are not kept until their turn would have come.
+        assert len(turns._queue._ready._heap) <= 1001
+    assert_nothing_is_left(turns)
+
+
+async def test_who_is_remembered_is_bounded_when_it_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_queue, "_MOST_REMEMBERED", 50)
+    turns, before = limiter(1, 1), asyncio.create_task(asyncio.sleep(0))
+    most = 0
+    for number in range(3000):
+        task = asyncio.create_task(_one(turns, f"owner {number}"))
+        await before
+        before = task
+        most = max(most, *(len(network.ready._ends) for network in turns._queue._networks.values()), 0)
+    await before
+    assert 900 <= most <= 1050
+    assert_nothing_is_left(turns)
+
+
+async def _one(turns: FairLimiter, owner: str) -> None:
+    async with turns.turn(owner, 60.0):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_nothing_behind() -> None:
@@ -100,8 +164,7 @@ async def test_who_waits_too_long_is_refused_and_leaves_nothing_behind() -> None
                     pass
     async with turns.turn("other", 0.01):
         pass
-    assert not turns._owners
-    assert not turns._networks
+    assert_nothing_is_left(turns)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -130,7 +193,5 @@ async def test_whatever_comes_waits_and_leaves_no_turn_is_lost(seed: int) -> Non
             await asyncio.sleep(0)
     await asyncio.gather(*tasks, return_exceptions=True)
     assert most == 4
-    assert at_work == turns._at_work == turns._present == 0
-    assert not turns._owners
-    assert not turns._networks
-    assert not turns._ready
+    assert at_work == 0
+    assert_nothing_is_left(turns)

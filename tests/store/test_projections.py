@@ -47,6 +47,11 @@ class Forgetful(Log):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.appender._committed = lambda _: None
+        self.appender._begin = _nothing
+
+
+async def _nothing(first: Document) -> None:
+    """Instead of showing the conversation."""
 
 
 async def _shown(database: Database, conversation_id: str) -> Document:
@@ -154,3 +159,12 @@ async def test_a_clock_that_is_behind_moves_no_time_back(shared_database: Databa
 
 def _noted(record: MessageRecord) -> Document:
     return {"_id": ObjectId(record.id), "createdAt": record.created_at}
+
+
+async def test_a_node_looks_nothing_up_for_what_it_has_begun(one_node: OneNodeService) -> None:
+    client, trainer, conversation = await one_node.people.pair()
+    await one_node.device(client).send(conversation, "m")
+    for person in (client, trainer):
+        # Answered without a suspension.
+        with pytest.raises(StopIteration):
+            one_node.store.conversations.membership(conversation, person.id).send(None)

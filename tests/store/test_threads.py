@@ -1,16 +1,18 @@
-"""Slow reads have threads of their own: nobody else's operation waits behind them."""
+"""Slow reads have threads of their own, and so has whoever asks for little: nobody's operation waits behind them."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from bson import ObjectId
 from motor.frameworks import asyncio as motor_framework
 
 from store import threads
 from store.command_budget import Budget, within
-from store.database import Database
+from store.database import ClientSession, Database
 from store.log.log import Log
 from tests.store.writing import a_message, new_id, send
 
@@ -49,6 +51,57 @@ async def test_one_users_bulky_reads_wait_for_each_other_and_not_before_anothers
     assert not all(read.done() for read in greedy)
     assert sum(read.done() for read in greedy) <= 2 * threads.BULK_THREADS
     await asyncio.gather(*greedy)
+
+
+@asynccontextmanager
+async def held_up(database: Database, asking: Iterable[tuple[str, str]]) -> AsyncIterator[None]:
+    """Meanwhile these, an owner and a network each, have operations under way that do not end: what they write is
+    held by a transaction."""
+    key = {"_id": ObjectId()}
+    rows = database.collection("slow")
+    await rows.insert_one({**key, "written": 0})
+
+    async def write(owner: str, network: str) -> None:
+        with within(Budget(owner, network)):
+            await rows.update_one(key, {"$inc": {"written": 1}})
+
+    async with await database.client.start_session() as session:
+        session.start_transaction()
+        await rows.update_one(key, {"$inc": {"written": 1}}, session=session)
+        writing = [asyncio.create_task(write(owner, network)) for owner, network in asking]
+        await asyncio.sleep(0)
+        yield
+        assert not any(one.done() for one in writing)
+        await session.abort_transaction()
+        await asyncio.gather(*writing)
+    row = await rows.find_one(key)
+    assert row is not None and row["written"] == len(writing)
+
+
+async def read(database: Database, owner: str, network: str) -> None:
+    with within(Budget(owner, network)):
+        await database.collection("users").find_one({"_id": ObjectId()})
+
+
+async def test_an_account_leaves_threads_to_the_others_of_its_network(shared_database: Database) -> None:
+    async with held_up(shared_database, [("greedy", "there")] * (threads.THREADS + 8)):
+        await read(shared_database, "quiet", "there")
+
+
+async def test_a_network_leaves_threads_to_other_networks(shared_database: Database) -> None:
+    async with held_up(shared_database, [(f"greedy {number % 10}", "there") for number in range(threads.THREADS + 8)]):
+        await read(shared_database, "quiet", "here")
+
+
+async def test_all_leave_threads_to_the_log_and_to_transactions(shared_database: Database, log: Log) -> None:
+    async def write(session: ClientSession) -> None:
+        await shared_database.collection("slow").insert_one({"_id": ObjectId()}, session=session)
+
+    each = [(f"greedy {number % 10}", f"network {number % 10}") for number in range(threads.THREADS + 8)]
+    async with held_up(shared_database, each):
+        await send(log, a_message(new_id(), new_id(), "meanwhile"))
+        with within(Budget("greedy 0", "network 0")):
+            await shared_database.transaction(write)
 
 
 def test_the_driver_takes_its_threads_from_us() -> None:

@@ -55,7 +55,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str) -> AsyncIterator[Served]:
+async def served(
+    mongo_url: str, redis_url: str, data_dir: Path, program: Path = _RUN, **environ: str
+) -> AsyncIterator[Served]:
     """``environ``: settings by their names, over those of the tests. It is ended the hard way."""
     data_dir.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -69,13 +71,18 @@ async def served(mongo_url: str, redis_url: str, data_dir: Path, **environ: str)
     }
     with (data_dir / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(_RUN), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
+            sys.executable, str(program), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
         )
+    draining: asyncio.Task[None] | None = None
     try:
         url = await _url_of(process)
+        # Mails are printed: a pipe that nobody reads from stops the process.
+        draining = asyncio.create_task(_drained(process))
         await prepared(url)
         yield Served(process, url)
     finally:
+        if draining is not None:
+            draining.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()
@@ -93,6 +100,12 @@ async def prepared(url: str, in_a_row: int = 1) -> None:
                 served = served + 1 if answer.status == 200 else 0
             if not served:
                 await asyncio.sleep(0.02)
+
+
+async def _drained(process: Process) -> None:
+    assert process.stdout is not None
+    while await process.stdout.read(65536):
+        pass
 
 
 async def _url_of(process: Process) -> str:

@@ -28,7 +28,7 @@ async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterato
 
 
 async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(here, trainer) as near, watcher(there, trainer) as far:
         nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
@@ -51,7 +51,7 @@ async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
 
 
 async def test_the_most_present_device_counts(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with (
         watcher(there, trainer, client) as seeing,
@@ -62,22 +62,92 @@ async def test_the_most_present_device_counts(two: Fleet) -> None:
             await say(one, "online")
         await sees(seeing, client, "online")
         await say(phone, "away")
-        await say(phone, "invisible")
         await say(laptop, "away")
         await sees(seeing, client, "online", "away")
-        await say(laptop, "invisible")
-        await sees(seeing, client, "online", "away", "offline")
-        assert seeing.events(CHANGED)[-1]["lastSeenAt"] is not None
-        # What others see is what one sees of oneself.
-        assert (await watch(phone, client))[client.id]["status"] == "offline"
-        await say(phone, "away")
-        await sees(seeing, client, "online", "away", "offline", "away")
         await say(laptop, "online")
-        await sees(seeing, client, "online", "away", "offline", "away", "online")
+        await sees(seeing, client, "online", "away", "online")
+
+
+async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    async with (
+        watcher(here, trainer, client) as near,
+        watcher(there, trainer, client) as far,
+        device(here, client, (PRESENCE,)) as phone,
+        device(here, client, (PRESENCE, CONVERSATIONS)) as tab,
+        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+    ):
+        expected = ["online"]
+        for seeing in (near, far):
+            await sees(seeing, client, *expected)
+        for hiding, showing in ((phone, laptop), (laptop, tab), (tab, tab)):
+            for one, status, seen in ((hiding, "invisible", "offline"), (showing, "online", "online")):
+                await say(one, status)
+                expected.append(seen)
+                for seeing in (near, far):
+                    await sees(seeing, client, *expected)
+                # A device that comes is as invisible as those that are there.
+                for url in two.urls:
+                    async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                        # What others see is what one sees of oneself.
+                        assert (await watch(new, client))[client.id]["status"] == seen
+                assert near.events(CHANGED)[-1]["status"] == seen
+
+
+async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
+    client, trainer, conversation = await two.people.pair(begun=True)
+    here, there = two.urls
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(there, trainer) as other,
+        device(here, client, (PRESENCE, CONVERSATIONS)) as phone,
+        device(there, client, (PRESENCE, CONVERSATIONS)) as laptop,
+    ):
+        await sees(seeing, client, "online")
+        typing = {"conversationId": conversation, "active": True}
+        await laptop.do("typing", typing)
+        await other.receive("typing")
+        await say(phone, "invisible")
+        await sees(seeing, client, "online", "offline")
+        for one in (phone, laptop):
+            await one.do("typing", typing)
+        await laptop.send(conversation, "told behind")
+        await other.receive("message:new")
+        # It ended when its author was no longer to be seen.
+        assert [event["active"] for event in other.events("typing")] == [True, False]
+        await say(laptop, "online")
+        await sees(seeing, client, "online", "offline", "online")
+        await phone.do("typing", typing)
+        assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
+
+
+async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
+    """The person's choice is kept with the account; Redis carries it only."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, client, (PRESENCE,)),
+    ):
+        await sees(seeing, client, "online")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(first.bus, "publish", lambda channel, payload: None)
+            await say(phone, "invisible")
+        assert not second.presence.hides(client.id)
+        second.room_subscriptions.resync()
+        await sees(seeing, client, "online", "offline")
+        # And Redis may come back empty: every node registers what it knows.
+        await second.bus.redis.flushall()
+        second.presence.registrar.register_all_again()
+        await second.presence.registrar.flush()
+        assert (await watch(seeing, client))[client.id]["status"] == "offline"
 
 
 async def test_flapping_is_silent(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(here, trainer, client) as seeing:
         for url in (here, there, here):
@@ -95,7 +165,7 @@ async def test_flapping_is_silent(two: Fleet) -> None:
 @pytest.mark.parametrize("status", ["invisible", pytest.param("away", marks=pytest.mark.verify)])
 async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None:
     """It is the session's: nobody sees a flash of somebody who is invisible, whichever node they come back to."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     seen = ["online", "offline"] if status == "invisible" else ["online", "away"]
     async with watcher(here, trainer, client) as near, watcher(there, trainer, client) as far:
@@ -121,19 +191,34 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
             await near.until(lambda near: changes(near, client)[-1] == "online")
 
 
-async def test_a_status_is_that_of_one_session(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
-            await say(phone, "invisible")
-        async with device(here, await two.people.another_device(client), (PRESENCE,)):
+            await say(phone, "away")
+        async with device(here, await two.people.another_device(client), (PRESENCE,)) as laptop:
             await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
+            await say(laptop, "invisible")
+            await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["offline"])
+        told = changes(seeing, client)
+        for url in two.urls:
+            async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                for running in two.nodes:
+                    await grace_over(running.node.presence.devices)
+                await watch(new, client)
+        assert changes(seeing, client) == told
+        async with device(here, client, (PRESENCE,)) as phone:
+            await say(phone, "away")
+            await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["away"])
+            # The one that hid its owner no longer does.
+            async with device(there, client, (PRESENCE,)):
+                pass
 
 
 async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:
     """Who may see somebody may do so for as long as there is somebody: a shared conversation does not end."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing, watcher(here, client, trainer) as erased:
         await sees(seeing, client, "online")
@@ -159,7 +244,7 @@ async def grace_over(devices: Devices) -> None:
 
 
 async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     async with watcher(there, trainer, client) as seeing, device(there, client, (PRESENCE,)) as laptop:
         async with device(here, client, (CONVERSATIONS,)):
@@ -170,7 +255,7 @@ async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> Non
 
 
 async def test_outsiders_learn_nothing(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     outsider = await two.people.make("trainer")
     here, there = two.urls
     nowhere = "f" * 24
@@ -183,18 +268,24 @@ async def test_outsiders_learn_nothing(two: Fleet) -> None:
         await sees(seeing, client, "online", "offline")
         await watch(stranger, outsider)
         assert stranger.events(CHANGED) == []
-    # A conversation made later opens eyes.
-    async with device(there, outsider, (CONVERSATIONS, PRESENCE)) as met:
-        other = await two.people.make("client")
+    # A conversation that begins later opens eyes; to open one is not to begin it, whoever does.
+    other = await two.people.make("client")
+    async with (
+        device(there, outsider, (CONVERSATIONS, PRESENCE)) as met,
+        device(here, other, (CONVERSATIONS, PRESENCE)) as its,
+    ):
         assert await watch(met, other) == {}
-        await met.do("conversation:open", {"userId": other.id})
-        assert (await watch(met, other))[other.id]["status"] == "offline"
-        async with device(here, other, (PRESENCE,)):
-            await sees(met, other, "online")
+        conversation = (await met.do("conversation:open", {"userId": other.id}))["conversation"]["id"]
+        assert await watch(met, other) == await watch(its, outsider) == {}
+        await its.do("conversation:open", {"userId": outsider.id})
+        assert await watch(met, other) == await watch(its, outsider) == {}
+        await met.do("message:send", {"conversationId": conversation, "clientMessageId": "m", "text": "hello"})
+        assert (await watch(its, outsider))[outsider.id]["status"] == "online"
+        assert (await watch(met, other))[other.id]["status"] == "online"
 
 
 async def test_unwatching_and_leaving_forget_everything(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     node = two.nodes[0].node
     async with watcher(here, trainer, client) as seeing, watcher(here, trainer, client, trainer) as other:
@@ -221,6 +312,9 @@ async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> Non
     for start in range(0, 1001, 100):
         batch = clients[start : start + 100]
         await asyncio.gather(*(store.conversations.open(trainer.id, client, now) for client in batch))
+    # As their first entries would have left them.
+    begun = {"$set": {"head": 1}}
+    await store.database.collection("conversations").update_many({"members": ObjectId(trainer.id)}, begun)
     async with watcher(two.urls[0], trainer) as phone:
 
         async def ask(*user_ids: str) -> int:
@@ -283,7 +377,7 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
 
 async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two: Fleet) -> None:
     """Their last change is still to be written: what becomes of a write whose answer a frozen process did not read."""
-    client, trainer, _ = await two.people.pair()
+    client, trainer, _ = await two.people.pair(begun=True)
     first, second = (running.node for running in two.nodes)
     async with watcher(two.urls[1], trainer, client) as seeing, device(two.urls[1], trainer):
         async with device(two.urls[0], client, (PRESENCE,)):

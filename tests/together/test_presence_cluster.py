@@ -16,9 +16,8 @@ async def test_presence_on_a_cluster(database_url: str, tmp_path: Path) -> None:
     async with cluster(tmp_path / "redis") as found, fleet(database_url, found.url, tmp_path, 3) as nodes:
         trainer = await nodes.people.make("trainer")
         clients = [await nodes.people.make("client") for _ in range(PEOPLE)]
-        node = nodes.nodes[0].node
         for client in clients:
-            await node.store.conversations.open(client.id, trainer.id, node.context.clock())
+            await nodes.people.acquaint(client.id, trainer.id)
         here, there, doomed = nodes.urls
         async with watcher(there, trainer, *clients) as seeing:
             for client in clients:

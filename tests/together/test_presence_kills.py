@@ -54,8 +54,8 @@ async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncI
 
 
 async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes) -> None:
-    client, trainer, _ = await three.people.pair()
-    staying, friend, _ = await three.people.pair()
+    client, trainer, _ = await three.people.pair(begun=True)
+    staying, friend, _ = await three.people.pair(begun=True)
     outsider = await three.people.make("trainer")
     doomed, second, third = three.nodes
     async with (
@@ -87,8 +87,8 @@ async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes)
 
 
 async def test_a_frozen_process_that_thaws_resurrects_nobody_wrongly(three: Processes) -> None:
-    leaving, trainer, _ = await three.people.pair()
-    staying, friend, _ = await three.people.pair()
+    leaving, trainer, _ = await three.people.pair(begun=True)
+    staying, friend, _ = await three.people.pair(begun=True)
     frozen, second, _ = three.nodes
     async with (
         watcher(second.url, trainer, leaving) as seeing,

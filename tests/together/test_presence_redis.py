@@ -55,11 +55,10 @@ async def registered(place: Place, user_id: str) -> None:
 async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
     people = place.nodes.people
     here, there = place.nodes.urls
-    staying, trainer, _ = await people.pair()
+    staying, trainer, _ = await people.pair(begun=True)
     leaving, changing, coming = [await people.make("client") for _ in range(3)]
-    store = place.nodes.nodes[0].node.store
     for one in (leaving, changing, coming):
-        await store.conversations.open(one.id, trainer.id, place.nodes.nodes[0].node.context.clock())
+        await people.acquaint(one.id, trainer.id)
     async with (
         watcher(here, trainer, staying, leaving, changing, coming) as near,
         watcher(there, trainer, staying, leaving, changing, coming) as far,
@@ -97,7 +96,7 @@ async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
 
 
 async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> None:
-    client, trainer, _ = await place.nodes.people.pair()
+    client, trainer, _ = await place.nodes.people.pair(begun=True)
     here, _ = place.nodes.urls
     node = place.nodes.nodes[0].node
 
@@ -131,7 +130,7 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> 
     "what", ["emptied", *(pytest.param(what, marks=pytest.mark.verify) for what in ("frozen", "restarted"))]
 )
 async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
-    client, trainer, _ = await place.nodes.people.pair()
+    client, trainer, _ = await place.nodes.people.pair(begun=True)
     here, there = place.nodes.urls
     async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
         await sees(seeing, client, "online")
@@ -159,7 +158,7 @@ async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
 async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> None:
     """Nobody waits for its return who says something in the moment before it is noticed."""
     here = place.nodes.urls[0]
-    client, trainer, conversation_id = await place.nodes.people.pair()
+    client, trainer, conversation_id = await place.nodes.people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing, device(here, client, (CONVERSATIONS, PRESENCE)) as phone:
         await sees(seeing, client, "online")
         place.redis.freeze()
@@ -178,10 +177,10 @@ async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> 
 async def test_redis_comes_back_with_what_it_knew_before(place: Place, since: float) -> None:
     """A snapshot, or a replica that lagged behind: all leases stand in it, and so does who has left since."""
     people, (here, there) = place.nodes.people, place.nodes.urls
-    leaving, trainer, _ = await people.pair()
+    leaving, trainer, _ = await people.pair(begun=True)
     coming, changing = [await people.make("client") for _ in range(2)]
     for one in (coming, changing):
-        await place.nodes.nodes[0].node.store.conversations.open(one.id, trainer.id, utc_now())
+        await people.acquaint(one.id, trainer.id)
     async with (
         watcher(there, trainer, leaving, coming, changing) as far,
         device(here, changing, (PRESENCE,)) as changes_status,
@@ -228,7 +227,7 @@ async def was_seen(place: Place, user_id: str) -> bool:
 
 async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
-    client, trainer, _ = await people.pair()
+    client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)):
         await sees(seeing, client, "online")
         await place.redis.killed()
@@ -239,7 +238,7 @@ async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place
 async def test_who_came_without_redis_was_seen_when_the_node_ends(place: Place) -> None:
     """Redis never heard of the user: nobody but this node knows."""
     people, here = place.nodes.people, place.nodes.urls[0]
-    client, trainer, _ = await people.pair()
+    client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:
         await place.redis.killed()
         async with device(here, client, (PRESENCE,)):
@@ -250,7 +249,7 @@ async def test_who_came_without_redis_was_seen_when_the_node_ends(place: Place) 
 
 async def test_who_came_and_left_without_redis_was_seen(place: Place) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
-    client, trainer, _ = await people.pair()
+    client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:
         await place.redis.killed()
         async with device(here, client, (PRESENCE,)):
@@ -262,7 +261,7 @@ async def test_who_came_and_left_without_redis_was_seen(place: Place) -> None:
 
 async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: Place) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
-    client, _, _ = await people.pair()
+    client, _, _ = await people.pair(begun=True)
     async with device(here, client, (PRESENCE,)) as phone:
         await say(phone, "invisible")
         await until(partial(was_seen, place, client.id))

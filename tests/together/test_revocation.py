@@ -71,7 +71,7 @@ async def erase(together: Fleet, person: Person, tokens: Data) -> None:
 
 
 Act = Callable[[Fleet, Person, Data], Awaitable[None]]
-ONE: list[tuple[Act, str]] = [(logout, "logout"), (end_session, "session_ended"), (reuse, "token_reuse")]
+ONE: list[tuple[Act, str]] = [(logout, "logout"), (end_session, "session_ended"), (reuse, "session_ended")]
 ALL: list[tuple[Act, str]] = [
     (logout_all, "logout_all"),
     (change_password, "password_changed"),

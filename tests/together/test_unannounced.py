@@ -218,22 +218,26 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: F
         assert entries(phone) == [("message:new", 1), ("message:new", 2)]
 
 
-async def test_a_death_is_noted_from_when_the_database_last_answered(two: FanoutNodes) -> None:
-    """What was sent to a server that stood still since may be committed when it goes on."""
+@pytest.mark.parametrize("step_back_seconds", [0, 90])
+async def test_a_death_is_noted_from_when_the_database_last_answered(two: FanoutNodes, step_back_seconds: int) -> None:
+    """What was sent to a server that stood still since may be committed when it goes on, whoever sets the clock."""
     now = utc_now()
+    elapsed = 0.0
     answers = True
 
     async def answer() -> bool:
         return answers
 
     outages = two.nodes[0].node.store.publish_outages
-    recovery = UnpublishedRecovery(outages, answer, lambda: now)
+    recovery = UnpublishedRecovery(outages, answer, lambda: now, lambda: elapsed)
     began = now
     answers = False
     for _ in range(3):
         now += timedelta(seconds=30)
+        elapsed += 30
         await recovery.ask()
     ran_out = now - timedelta(seconds=2)
+    now -= timedelta(seconds=step_back_seconds)
     rows = two.nodes[0].node.database.collection(publish_outages.NAME)
     for incarnation in ("while it is away", "just after"):
         await recovery.on_node_dead(DeadNode(incarnation, int(ran_out.timestamp() * 1000)))

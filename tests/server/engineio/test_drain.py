@@ -23,6 +23,18 @@ async def test_everybody_is_told_and_nobody_new_is_let_in(echo: Harness) -> None
     assert [await echo.ended() for _ in range(5)] == ["server disconnect"] * 5
 
 
+async def test_last_words_to_those_who_poll_are_waited_for(echo: Harness) -> None:
+    sid = await echo.open_polling()
+    (await echo.socket()).send_text("said")
+    draining = asyncio.create_task(echo.engine.drain(5))
+    await echo.ended()
+    await asyncio.sleep(0)
+    assert not draining.done()
+    status, body = await echo.poll(sid)
+    assert (status, body.split("\x1e")) == (200, ["4said", "6"])
+    await asyncio.wait_for(draining, 3)
+
+
 async def test_the_deadline_holds_for_those_who_do_not_answer(echo: Harness) -> None:
     raws = [await echo.raw_websocket() for _ in range(20)]
     loop = asyncio.get_running_loop()

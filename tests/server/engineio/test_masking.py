@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import WebSocketError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engineio.websocket import Masking
+from server.engineio.websocket import FrameWalk
 from tests.server.engineio.harness import CLOSE, PING, TEXT, Harness, masked
 
 SIZES = st.sampled_from([0, 1, 5, 124, 125, 126, 127, 300, 65_535, 65_536])
@@ -45,7 +46,13 @@ async def test_behind_a_good_one_in_the_same_piece(echo: Harness) -> None:
 def test_however_the_stream_is_cut(sizes: list[int], data: st.DataObject) -> None:
     stream = b"".join(masked(TEXT, b"\x00" * size) for size in sizes)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=6).map(sorted))
-    masking = Masking()
+    walk = FrameWalk(65_536)
+    whole = b""
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        assert masking.holds(stream[start:end])
-    assert not masking.holds(_bare(TEXT, b"4x"))
+        piece = stream[start:end]
+        whole += piece if walk.is_whole(piece) else walk.follow(piece)
+    assert (whole, walk.held) == (stream, 0)
+    assert not walk.is_whole(_bare(TEXT, b"4x"))
+    with pytest.raises(WebSocketError) as error:
+        walk.follow(_bare(TEXT, b"4x"))
+    assert error.value.code == 1002

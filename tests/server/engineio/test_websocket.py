@@ -194,7 +194,7 @@ async def test_what_was_announced_is_enforced(serve: Harnesses, pieces: int) -> 
             raw.send(MORE if n else TEXT, part, fin=n == len(parts) - 1)
         if not extra:
             assert await raw.frame() == (TEXT, payload)
-    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big"))
+    assert await raw.frame() == (CLOSE, (1009).to_bytes(2, "big") + b"payload_too_large")
     assert await server.ended() == "transport error"
     raw.close()
 

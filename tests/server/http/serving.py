@@ -63,7 +63,7 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
         request[PACED] = True
         made.waiting.set()
         await made.go_on.wait()
-        return web.Response(status=408)
+        return web.Response(status=400)
 
     async def websocket(request: web.Request) -> web.WebSocketResponse:
         response = web.WebSocketResponse()

@@ -56,7 +56,7 @@ async def test_a_body_whose_route_waits_for_it_is_answered_by_that() -> None:
         await looks(5)
         assert here.connections.counters.too_slow == 0
         here.go_on.set()
-        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 408")
+        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 400")
 
 
 async def test_a_slow_upload_that_comes_on_is_taken() -> None:
@@ -175,6 +175,15 @@ async def test_no_transfer_coding_but_chunked_is_known(running: RunningNode, pat
         assert b"connection: close" in head.lower() or head.startswith(b"HTTP/1.0")
     for coding in ("chunked", "Chunked"):
         assert b" 501 " not in await _head_of_answer(running, path, [coding])
+
+
+async def test_an_unknown_transfer_coding_has_a_code_of_its_own(running: RunningNode) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
+    writer.write(b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (told["status"], told["code"], told["type"]) == (501, "not_implemented", "urn:spotter:error:not_implemented")
+    writer.close()
 
 
 async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -> bytes:

@@ -69,6 +69,22 @@ async def taken(desk: Desk) -> tuple[list[str], EmailMessage]:
         return await desk.taken.get()
 
 
+async def test_mails_that_wait_do_not_pause_one_after_the_other() -> None:
+    """The pause lets an answer leave; in a backlog it is over for all of them."""
+    before, count = 0.5, 20
+    loop = asyncio.get_running_loop()
+    desk = Desk()
+    async with mailing(desk, Patience(before=before, workers=1)) as mailer:
+        queued = loop.time()
+        for number in range(count):
+            mailer.send(a_mail(f"p{number}@example.com", "012345"))
+        await taken(desk)
+        assert loop.time() - queued >= before
+        for _ in range(count - 1):
+            await taken(desk)
+        assert loop.time() - queued < count * before / 2
+
+
 async def test_the_plain_part_carries_the_code_alone_on_a_line() -> None:
     desk = Desk()
     async with mailing(desk) as mailer:

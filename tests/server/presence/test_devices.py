@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from domain.presence import Choice
+from server.presence import devices as module
 from server.presence.devices import Devices
 
 
@@ -32,7 +36,7 @@ async def test_only_what_changes_for_others_is_told() -> None:
         devices.connect(device, "u")
     devices.set("phone", "away")
     assert received.changes == [("u", 0)]
-    devices.set("laptop", "invisible")
+    devices.set("laptop", "away")
     assert devices.status("u") == "away"
     assert devices.set("nobody's", "away") is None
     assert len(received.changes) == 2
@@ -65,3 +69,37 @@ async def test_flapping_leaves_one_timer_and_no_trace() -> None:
     assert received.changes == [("u", 0)]
     devices.end_graces()
     assert (devices.leaving, len(devices.users)) == (0, 0)
+
+
+async def test_what_a_person_chose_holds_for_all_devices_and_the_newest_counts() -> None:
+    received = Received(60.0)
+    devices = received.devices
+    hidden, shown = Choice(status="invisible", version=3), Choice(status="away", version=4)
+    devices.connect("phone", "u")
+    devices.connect("laptop", "u")
+    assert devices.choose("u", hidden)
+    devices.set("phone", "invisible")
+    assert devices.status("u") == "invisible"
+    assert not devices.choose("u", Choice(status="online", version=2))
+    # Looked up before, admitted after.
+    devices.connect("late", "u", "online", Choice(version=0))
+    assert devices.status("u") == "invisible"
+    devices.disconnect("laptop")
+    devices.disconnect("late")
+    devices.end_graces()
+    assert devices.choose("u", shown)
+    assert devices.status("u") == "away"
+    assert not devices.choose("u", hidden)
+    assert received.changes == [("u", 0)] * 3
+    devices.stop()
+
+
+async def test_choices_of_those_who_are_not_here_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CHOICES", 10)
+    devices = Received(60.0).devices
+    devices.connect("phone", "here", "online", Choice(status="invisible", version=1))
+    for number in range(100):
+        devices.choose(f"u{number}", Choice(status="invisible", version=1))
+    assert devices.status("here") == "invisible"
+    assert sum(devices.choice(f"u{number}").hides for number in range(100)) <= 12
+    devices.stop()

@@ -55,7 +55,7 @@ TOKENS: dict[str, tuple[Make, str]] = {
     "three parts of garbage": (lambda case: "a.b.c", "unauthenticated"),
     "empty": (lambda case: "", "unauthenticated"),
     "not ASCII": (lambda case: "é" * 20, "unauthenticated"),
-    "endless": (lambda case: "a" * 100_000, "unauthenticated"),
+    "endless": (lambda case: "a" * 6_000, "unauthenticated"),
     "cut short": (lambda case: case.person.token[:-1], "unauthenticated"),
     "another key": (lambda case: case.forged(OTHER_KEY), "unauthenticated"),
     "algorithm none": (lambda case: jwt.encode(case.claims, None, algorithm="none"), "unauthenticated"),

@@ -72,8 +72,9 @@ async def test_unanswered_it_ends_with_a_reason_on_each_namespace(ageing: Ageing
     ageing.age(left=SHORT)
     async with admitted(ageing.running.url, ageing.person.token, *NAMESPACES) as raw:
         await raw.closed()
-        said = [packet.partition(",")[2] for packet in raw.received if "session:revoked" in packet]
-        assert said == ['["session:revoked",{"reason":"expired"}]'] * 3
+        said = [packet.partition(",")[2] for packet in raw.received if "auth:expired" in packet]
+        assert said == ['["auth:expired",{}]'] * 3
+        assert not any("session:revoked" in packet for packet in raw.received)
         assert sum("auth:expiring" in packet for packet in raw.received) == 3
 
 
@@ -128,7 +129,7 @@ async def test_what_does_not_renew(ageing: Ageing) -> None:
         assert ageing.running.node.registry.users == 1
         assert (await refresh(raw, current))["ok"]
         await raw.closed()
-        assert sum("session:revoked" in packet for packet in raw.received) == 2
+        assert sum("auth:expired" in packet for packet in raw.received) == 2
 
 
 async def test_a_refused_renewal_takes_nothing_away(ageing: Ageing) -> None:

@@ -121,7 +121,7 @@ def elsewhere() -> list[object]:
 
 
 async def test_a_thousand_visits(elsewhere: list[object], running: RunningNode, people: People) -> None:
-    client, _, conversation = await people.pair()
+    client, _, conversation = await people.pair(begun=True)
     here = ConnectedPair(running, people, client, conversation)
     places = asyncio.Semaphore(AT_ONCE)
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from domain.wire.events import BOOKINGS
 from server.app import utc_now
 from server.sockets import admission, dispatcher
+from server.sockets.namespaces import NAMESPACES
 from server.sockets.rows import ORDINARY, Rate
+from store.database import Database
+from tests.conversations.js_devices import js_devices
+from tests.harness.databases import profiled
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.sockets.raw import Data, Raw, admitted, raw_socket
@@ -29,8 +36,11 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 1024.0
+        # What passes between two looks at it.
+        self.step = 0.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 
@@ -96,6 +106,84 @@ async def test_of_one_user_and_event(limited: Limited) -> None:
         assert ok(await answers(raw, "conversation:list", 2)) == 1
 
 
+async def test_what_costs_more_comes_more_rarely(limited: Limited) -> None:
+    """The slots of the largest schedule take twenty milliseconds."""
+    person = await limited.people.make()
+    async with raw_socket(limited.url) as raw:
+        await raw.connect(person.token, BOOKINGS)
+        ids = [await raw.submit('["slots:watch",{}]', BOOKINGS) for _ in range(25)]
+        codes = [(await raw.answer_to(ack_id, BOOKINGS))["error"]["code"] for ack_id in ids]
+    assert codes == ["validation_failed"] * 20 + ["rate_limited"] * 5
+
+
+@pytest.mark.parametrize("transports", [("websocket",), ("polling",)], ids="+".join)
+async def test_a_burst_over_the_limit_keeps_its_order(
+    limited: Limited, transports: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room again before all of it has arrived: what was refused is not passed by what was sent behind it."""
+    rate, count = Rate(20, 100), 160
+    client, _, conversation = await limited.people.pair()
+    node = limited.running.node
+    arrived, dispatch = 0, node.dispatcher.dispatch
+
+    def late(*arrival: Any) -> None:
+        nonlocal arrived
+        arrived += 1
+        # As if the rest of the burst came over a slow link.
+        limited.time.now += 1.0 if arrived == rate.burst + 10 else 0.0
+        dispatch(*arrival)
+
+    monkeypatch.setattr(node.dispatcher, "dispatch", late)
+    async with js_devices() as devices:
+        phone = await devices.connect(limited.url, client, transports)
+
+        async def send(numbers: Sequence[int]) -> list[int]:
+            """All at once; answers which were refused."""
+            answers = await asyncio.gather(*(phone.ask(message(number)) for number in numbers))
+            return [n for n, answer in zip(numbers, answers, strict=True) if not answer["ok"]]
+
+        def message(number: int) -> Data:
+            return {"conversationId": conversation, "clientMessageId": f"m{number}", "text": str(number)}
+
+        refused = await send(range(count))
+        assert refused == [*range(rate.burst, count)]
+        while refused:
+            limited.time.now += 1.0
+            refused = await send(refused)
+        told = await phone.receive("message:new", count)
+        assert [event["message"]["text"] for event in told] == [str(number) for number in range(count)]
+
+
+async def test_a_refused_event_is_taken_again_once_the_client_knows(limited: Limited) -> None:
+    person = await limited.people.make()
+    async with admitted(limited.url, person.token) as raw:
+        first = await answers(raw, "conversation:list", ORDINARY.burst + 1)
+        limited.time.now += 10
+        # It has read the refusal, and with it the ping to which its answer is on its way.
+        await raw.is_usable()
+        assert [answer["ok"] for answer in first[-2:]] == [True, False]
+        assert ok(await answers(raw, "conversation:list", 5)) == 5
+
+
+async def test_what_is_published_is_what_holds(narrow: Limited) -> None:
+    person = await narrow.people.make()
+    async with aiohttp.ClientSession() as http, http.get(f"{narrow.url}/v1/limits") as answer:
+        said = (await answer.json())["sockets"]
+    events = {(one["namespace"], one["event"]): one for one in said["events"]}
+    rows = {(namespace, row.event) for namespace, ours in NAMESPACES.items() for row in ours}
+    assert set(events) == rows | {(namespace, "auth:refresh") for namespace in NAMESPACES}
+    one = events["/conversations", "conversation:list"]
+    assert one["rate"] == {"by": "user", "perSecond": 1, "burst": 4}
+    assert one["fields"]["limit"] == {"minimum": 1, "maximum": 100}
+    assert events["/conversations", "message:send"]["fields"]["text"] == {"maxLength": 4000}
+    assert {bound["name"]: bound["most"] for bound in said["bounds"]}["socketsOfUser"] == 2
+    assert said["rates"]["connects"] == {"by": "network", "perSecond": 5, "burst": 100}
+    async with admitted(narrow.url, person.token) as raw:
+        found = await answers(raw, "conversation:list", one["rate"]["burst"] + 1)
+        assert ok(found) == one["rate"]["burst"]
+        assert found[-1]["error"]["message"] == "Too many requests; try again in 1 second."
+
+
 async def test_what_is_wrong_counts_as_well(limited: Limited) -> None:
     person = await limited.people.make()
     async with admitted(limited.url, person.token) as raw:
@@ -113,7 +201,7 @@ async def test_a_scale_multiplies(narrow: Limited) -> None:
 
 
 async def test_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 20))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 20))
     async with AsyncExitStack() as stack:
         peers = [
             await stack.enter_async_context(
@@ -184,7 +272,7 @@ async def test_sockets_of_one_ipv6_network(narrow: Limited) -> None:
 
 
 async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_ADDRESS", Rate(0.1, 15))
+    monkeypatch.setattr(dispatcher, "OF_NETWORK", Rate(0.1, 15))
     people = [await limited.people.make() for _ in range(2)]
     async with (
         admitted(limited.url, people[0].token, address="2001:db8:1:1::1") as raw,
@@ -195,16 +283,53 @@ async def test_commands_of_one_ipv6_network(limited: Limited, monkeypatch: pytes
 
 
 async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "_CONNECTS", Rate(0.1, 5))
+    monkeypatch.setattr(admission, "CONNECTS", Rate(0.1, 5))
     person = await limited.people.make()
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(5):
-            assert (await raw.connect("garbage"))["data"]["code"] == "unauthenticated"
-        for namespace in ("/conversations", "/nowhere"):
-            refusal = (await raw.connect("garbage", namespace))["data"]
-            assert refusal["code"] == "rate_limited"
-            assert refusal["retryAfterMs"] == 10_000
+            assert "sid" in await raw.connect(person.token)
+            await raw.send("1/conversations,")
+        assert (await raw.connect(person.token))["data"] == {"code": "rate_limited", "retryAfterMs": 10_000}
         assert "sid" in await other.connect(person.token)
+
+
+async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
+    limited: Limited, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "FAILED_TOKENS", Rate(0.1, 60))
+    owner, elsewhere = await limited.people.make(), await limited.people.make()
+    bad = owner.token[:-4] + "AAAA"
+    async with AsyncExitStack() as stack:
+        flood = [await stack.enter_async_context(raw_socket(limited.url, HERE)) for _ in range(4)]
+        async with profiled(database) as reads:
+            refusals = [(await raw.connect(bad))["data"] for _ in range(20) for raw in flood]
+            assert [refusal["code"] for refusal in refusals] == ["unauthenticated"] * 60 + ["rate_limited"] * 20
+            assert refusals[-1]["retryAfterMs"] == 10_000
+            assert (await flood[0].connect(bad, "/nowhere"))["data"]["code"] == "rate_limited"
+            assert await reads() == 0
+            # A neighbour of the flood whose token is good, and one who renews it.
+            raw = await stack.enter_async_context(admitted(limited.url, owner.token, address=HERE))
+            assert await reads() >= 2
+        renewed = await limited.people.another_device(owner)
+        assert (await raw.ask("auth:refresh", json.dumps({"token": renewed.token})))["ok"]
+        await stack.enter_async_context(admitted(limited.url, elsewhere.token, address=THERE))
+        assert (await (await stack.enter_async_context(raw_socket(limited.url, THERE))).connect(bad))["data"] == {
+            "code": "unauthenticated"
+        }
+
+
+async def test_a_session_that_ended_is_refused_by_itself(limited: Limited, database: Database) -> None:
+    person = await limited.people.make()
+    ended = await limited.people.another_device(person)
+    await limited.running.node.store.sessions.revoke(person.id, ended.session_id, "logout", utc_now())
+    async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
+        for _ in range(60):
+            assert (await raw.connect(ended.token))["data"] == {"code": "unauthenticated"}
+        async with profiled(database) as reads:
+            for socket in (raw, other):
+                assert (await socket.connect(ended.token))["data"] == {"code": "rate_limited", "retryAfterMs": 1000}
+            assert await reads() == 0
+        assert "sid" in await raw.connect(person.token)
 
 
 FLOODS = ('2/conversations,["nonsense",{}]', '50-/conversations,["x"]', '2/presence,["x",{}]')

@@ -149,7 +149,11 @@ async def test_a_poller_that_is_cut_receives_why_at_its_next_poll(running: Runni
         await poller.connect(person.token)
         running.node.registry.cut(person.id, "logout")
         async with http.get(poller.url) as response:
-            said = '42/conversations,["session:revoked",{"reason":"logout"}]\x1e1'
+            said = '42/conversations,["session:revoked",{"reason":"logout"}]'
             assert (response.status, await response.text()) == (200, said)
+        # What it was about to ask would otherwise fail before it has been told.
+        assert await poller.post("42/conversations,[]") == "ok"
+        async with http.get(poller.url) as response:
+            assert (response.status, await response.text()) == (200, "1")
         async with http.get(poller.url) as response:
             assert response.status == 400

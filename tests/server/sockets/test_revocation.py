@@ -66,7 +66,7 @@ async def reuse(account: Account, first: Tokens, second: Tokens) -> str:
     successor = (await account.post("refresh", stolen))["refreshToken"]
     await account.post("refresh", {"refreshToken": successor})
     await account.post("refresh", stolen, status=401)
-    return "token_reuse"
+    return "session_ended"
 
 
 async def logout_all(account: Account, first: Tokens, second: Tokens) -> str:

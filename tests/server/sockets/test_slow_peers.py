@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from domain import rooms
-from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, SessionRevoked
+from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, AuthExpiring
 from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
 from server.engineio.transport import Limits
 from server.sockets import gateway
@@ -40,9 +40,9 @@ def client_of(running: RunningNode, person: Person) -> Client:
     return client
 
 
-def event(size: int) -> SessionRevoked:
+def event(size: int) -> AuthExpiring:
     """Any event, made to a size."""
-    return SessionRevoked(reason="x" * size)
+    return AuthExpiring(expires_at="x" * size)
 
 
 async def stop_reading(light: Light) -> None:
@@ -96,7 +96,7 @@ async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: Runn
             if said % 50 == 0:
                 most = max(most, memory() - before)
             # The good reader keeps up.
-            await good[0].until(f'2{CONVERSATIONS},["session:revoked"')
+            await good[0].until(f'2{CONVERSATIONS},["auth:expiring"')
             good[0].received.clear()
         assert said >= 100  # it was the node's buffer that filled
         assert most < 20 * MEGABYTE

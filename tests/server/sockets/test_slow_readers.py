@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from domain.wire.events import NAMESPACES, SessionRevoked
+from domain.wire.events import NAMESPACES, AuthExpiring
 from tests.harness.devices import device
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
@@ -62,7 +62,7 @@ async def test_what_is_said_on_every_namespace_may_be_its_end(running: RunningNo
     counters = running.node.gateway.eio.counters
     async with admitted(running.url, person.token, *NAMESPACES) as slow, deaf(slow):
         (client,) = running.node.gateway.clients
-        long = SessionRevoked(reason="x" * 200_000)
+        long = AuthExpiring(expires_at="x" * 200_000)
         for _ in range(MOST):
             if counters.aborted_slow:
                 break

@@ -71,6 +71,7 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
             "cursor": json.dumps("f" * 24),
             "until": '"2030-01-01T00:00:00.000Z"',
             "emoji": '"👍"',
+            "text": '"x"',
             "note": '"x"',
             "reason": '"x"',
             "seq": "1",

@@ -25,9 +25,12 @@ on_both_loops = pytest.mark.parametrize(
 class Worker(Harness):
     def __init__(self, ipc: IpcSockets, patience_seconds: float) -> None:
         self.metrics: Callable[[], bytes] = bytes
-        self.peers = WorkerPeers(ipc, lambda: self.metrics(), patience_seconds)
+        self.peers = WorkerPeers(ipc, lambda: self.metrics(), self._ready, patience_seconds)
         super().__init__(client_address=self._note_peer, mark=self.peers.mark, forward=self.peers.forward)
         self.addresses: list[tuple[str, int]] = []
+
+    async def _ready(self) -> bytes:
+        return b"ready"
 
     def _note_peer(self, request: web.Request) -> str:
         assert request.transport is not None

@@ -59,3 +59,12 @@ def test_a_worker_that_hangs_is_left_out(loop: NewLoop) -> None:
             assert await both.other.peers.known() == {0: b"late", 1: b"alone"}
 
     run(loop, scenario())
+
+
+@on_both_loops
+def test_each_worker_knows_how_the_others_are(loop: NewLoop) -> None:
+    async def scenario() -> None:
+        async with pair() as both:
+            assert await both.other.peers.others_readiness() == [b"ready"]
+
+    run(loop, scenario())

@@ -1,0 +1,34 @@
+"""Preparing a database that earlier versions have used."""
+
+from __future__ import annotations
+
+import pytest
+from pymongo import ASCENDING, IndexModel
+
+from store import accounts, outbox, publish_outages
+from store.database import CollectionSchema, Database, prepare
+
+# What found rows before they had an instant.
+OLD = {outbox.NAME: "createdAt", accounts.NAME: "at"}
+
+
+@pytest.fixture
+async def collections(kept_database: Database) -> list[str]:
+    for name, field in OLD.items():
+        await kept_database.collection(name).drop_indexes()
+        await prepare(kept_database, [CollectionSchema(name, [IndexModel([(field, ASCENDING)], name="age")])])
+    return list(OLD)
+
+
+async def _names(database: Database, collection: str) -> set[str]:
+    return set(await database.collection(collection).index_information())
+
+
+async def test_indexes_that_nothing_reads_go(kept_database: Database, collections: list[str]) -> None:
+    schemas = [*outbox.SCHEMAS, *accounts.SCHEMAS, *publish_outages.SCHEMAS]
+    for _ in range(2):
+        await prepare(kept_database, schemas)
+        for name in collections:
+            assert await _names(kept_database, name) >= {"_id_", "due", "work"}
+            assert "age" not in await _names(kept_database, name)
+    assert "age" in await _names(kept_database, publish_outages.NAME)
