@@ -15,10 +15,11 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from domain.booking_changes import Change, Settlement
+from domain.booking_changes import Change, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
 from domain.stored import StoredFormat
+from store.booking_mails import BookingMails
 from store.bookings import Bookings
 from store.conversations import Conversations
 from store.credits import Credits, Trials
@@ -73,6 +74,7 @@ class BookingTransactions:
         outbox: Outbox,
         idempotency: Idempotency,
         reviews: Reviews,
+        mails: BookingMails,
     ) -> None:
         self._database = database
         self._bookings = bookings
@@ -81,6 +83,7 @@ class BookingTransactions:
         self._outbox = outbox
         self._idempotency = idempotency
         self._reviews = reviews
+        self._mails = mails
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
@@ -136,6 +139,8 @@ class BookingTransactions:
         elif settlement.trial == "move":
             await self._trials.move(before or booking, booking, settlement.trial_limit, session=session)
         await self._outbox.add(change, session=session)
+        if is_mailed(before, change):
+            await self._mails.add(change, session=session)
         if claim is not None:
             # What people wrote is kept in the booking alone.
             kept = msgspec.structs.replace(booking, note=None, reason=None)

@@ -98,7 +98,7 @@ _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
 # The place of a booking among the changes that a party was told (``store/booking_changes.py``). What changes a booking
 # takes it away, as a new document is without one.
 CHANGE_FIELDS: dict[str, str] = {"client": "clientChange", "trainer": "trainerChange"}
-_CHANGED: Document = {
+CHANGED: Document = {
     "$unset": dict.fromkeys(CHANGE_FIELDS.values(), ""),
     "$currentDate": {"changedAt": {"$type": "timestamp"}},
 }
@@ -294,7 +294,7 @@ class Bookings:
 
 def _changed(gone: str) -> Document:
     """An update that takes a field away, and says that the parties have not been told."""
-    return {**_CHANGED, "$unset": {**_CHANGED["$unset"], gone: ""}}
+    return {**CHANGED, "$unset": {**CHANGED["$unset"], gone: ""}}
 
 
 def _query(wanted: BookingFilter) -> Document:

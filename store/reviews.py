@@ -84,7 +84,7 @@ class Reviews:
             # A write, so that of this and a no-show one has to begin again, and sees the other.
             completed: Document = {"_id": ObjectId(review.booking_id), "status": "completed"}
             noted = await self._bookings.update_one(
-                completed, {"$set": {"reviewedAt": review.created_at}}, session=session
+                completed, {"$set": {"reviewedAt": review.created_at}, **bookings.CHANGED}, session=session
             )
             if not noted.matched_count:
                 raise not_completed()
@@ -131,6 +131,7 @@ class Reviews:
             if found is None:
                 return None
             trainer_id = str(found["trainer"])
+            await self._bookings.update_one({"_id": found["booking"]}, bookings.CHANGED, session=session)
             await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
             await keep(session=session)
             return trainer_id

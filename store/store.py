@@ -6,6 +6,7 @@ from store import (
     accounts,
     availability,
     booking_changes,
+    booking_mails,
     booking_transactions,
     bookings,
     bookmarks,
@@ -34,6 +35,7 @@ from store import (
 from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
 from store.booking_changes import BookingChanges
+from store.booking_mails import BookingMails
 from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
@@ -90,6 +92,7 @@ SCHEMAS = (
     *bookings.SCHEMAS,
     *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
+    *booking_mails.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
@@ -152,8 +155,10 @@ class Store:
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
+        self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
+            self.booking_mails,
         )
         self.accounts = Accounts(
             database,

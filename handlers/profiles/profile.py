@@ -81,7 +81,7 @@ async def _of_trainer(context: ReadContext, profile: Profile) -> dict[str, Any]:
 _ADDRESS = ("address", "city", "country")
 # What each role's table has beside what every profile has.
 _FIELDS = {
-    "client": (*_ADDRESS, "postal_code"),
+    "client": (*_ADDRESS, "postal_code", "time_zone"),
     "trainer": (
         *_ADDRESS, "bio", "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
         "studio_zip_code", "studio_country", "instagram_url", "website_url", "time_zone", "certificates",

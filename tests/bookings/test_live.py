@@ -166,7 +166,7 @@ async def test_changes_of_an_account_that_cross_leave_watchers_with_the_truth(ma
         async with changes.of_account(context, trainer.user):
             await market.call("PATCH", "/me", {"isActive": False}, trainer)
             await screen.until(lambda device: shown[-1] in _told(device, "removed"))
-            await market.store.accounts.set_active(trainer.user, True, market.clock())
+            await market.store.accounts.change(trainer.user, market.clock(), active=True)
         await screen.until(lambda device: shown[-1] in _told(device, "added"))
         assert all(slot in _told(screen, "added") for slot in shown)
 
