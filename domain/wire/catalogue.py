@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domain.catalogue import CancellationPolicy, Category, Pricing, SubCategory
+from domain.files import AttachedFile
 from domain.listings import Sort
 from domain.times import to_wire, to_wire_or_none
 from domain.wire import fields
@@ -175,8 +176,9 @@ class CertificatePage(Answer, frozen=True, kw_only=True):
 
 
 class TrainerCard(Answer, frozen=True, kw_only=True):
-    """A trainer in a list."""
+    """A trainer in a list. ``files``: those of the fields that hold a URL, as objects."""
 
+    files: tuple[AttachedFile, ...] = ()
     id: str
     user: UserReference
     name: str

@@ -22,9 +22,9 @@ from domain.wire.catalogue import (
     pricing_answer,
 )
 from handlers.access import Actor, Visitor
-from handlers.catalogue.cards import card, listed_trainer, specializations
+from handlers.catalogue.cards import card, file_fields, files_of, listed_trainer, specializations
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 
 
 async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
@@ -40,10 +40,11 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
     if profile is None:
         raise not_found("trainer")
     mine = await _mine(context, caller, profile, pricing) if isinstance(caller, Actor) else UNSET
-    shown = card(context, profile, listed, pricing, offered.get(command.id, ()))
+    files = await files_of(context, [profile])
+    shown = card(context, profile, listed, pricing, offered.get(command.id, ()), files)
     private = isinstance(caller, Actor) and (caller.is_admin or caller.profile_id == command.id)
     return TrainerAnswer(
-        **msgspec.structs.asdict(shown),
+        **msgspec.structs.asdict(shown) | {"files": attachments(context, files, file_fields(profile))},
         bio=profile.bio,
         mine=mine,
         service_images=tuple(context.files.signed(one) for one in profile.service_images),

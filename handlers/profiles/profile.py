@@ -15,7 +15,7 @@ from domain.wire.profiles import OwnProfile, UpdateProfile
 from handlers.access import Actor
 from handlers.catalogue import cards
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 from handlers.idempotency import idempotent
 
 
@@ -62,6 +62,7 @@ async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
         email=profile.email,
         phone=profile.phone,
         profile_image=url_or_none(context, profile.profile_image),
+        files=attachments(context, await cards.files_of(context, [profile]), cards.file_fields(profile)),
         **theirs,
         created_at=to_wire(profile.created_at),
         updated_at=to_wire(profile.updated_at),
