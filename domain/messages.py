@@ -85,7 +85,10 @@ class Reaction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message on the wire; ``booking`` is there with the kind of that name. ``attachments``: the files of the URLs."""
+    """A message on the wire; ``booking`` is there with the kind of that name.
+
+    ``attachments``: the files of the URLs.
+    """
 
     id: str
     conversation_id: str
