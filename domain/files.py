@@ -17,6 +17,8 @@ KINDS: dict[str, FileKind] = {
     "image/png": "image",
     "image/webp": "image",
     "image/gif": "image",
+    # Stored as JPEG.
+    "image/heic": "image",
     "video/mp4": "video",
     "video/quicktime": "video",
     "video/webm": "video",
@@ -27,6 +29,7 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
     "image/png": (".png",),
     "image/webp": (".webp",),
     "image/gif": (".gif",),
+    "image/heic": (".heic", ".heif"),
     "video/mp4": (".mp4", ".m4v"),
     "video/quicktime": (".mov", ".qt"),
     "video/webm": (".webm",),

@@ -187,7 +187,8 @@ class PictureMaker(Protocol):
         self, account: str, network: str, size: int, content: AsyncIterator[bytes]
     ) -> AbstractAsyncContextManager[Pictures]:
         """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or takes too much
-        to decode; ``rate_limited`` as above, ``unavailable`` when the turn does not come within the budget."""
+        to decode; ``payload_too_large`` for too many pixels or frames; ``rate_limited`` as above, ``unavailable`` when
+        the turn does not come within the budget."""
 
 
 class ReadContext(Protocol):

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from domain.errors import Code, DomainError, FieldError
@@ -102,6 +102,16 @@ class ClosingError(DomainError):
     """The connection ends with it: of what is left of the request nobody knows when it comes, or where it ends."""
 
 
+class UnknownContentCoding(DomainError):
+    """The body is in a content coding; the answer says that none is taken (RFC 9110, 15.5.16)."""
+
+
+def require_no_content_coding(request: web.Request) -> None:
+    """Raises ``unsupported_media``."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, "No Content-Encoding is taken.")
+
+
 def body_too_slow() -> ClosingError:
     """The body stalls, or comes too slowly for its size."""
     return ClosingError(Code.MALFORMED, "The body did not arrive in time.")
@@ -139,6 +149,8 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, UnknownContentCoding):
+        response.headers[hdrs.ACCEPT_ENCODING] = "identity"
     if isinstance(error, ClosingError):
         response.force_close()
     return response

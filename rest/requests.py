@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError, invalid
 from domain.wire import codec
 from domain.wire.base import Command
 from domain.wire.fields import IdempotencyKey
-from rest.errors import body_too_slow
+from rest.errors import body_too_slow, require_no_content_coding
 from rest.pace import PACED
 from rest.route import Route
 
@@ -114,6 +114,7 @@ async def read_body(request: web.Request) -> bytes:
     """
     if not request.body_exists:
         return b""
+    require_no_content_coding(request)
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = bytearray()

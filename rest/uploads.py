@@ -20,6 +20,7 @@ from handlers.access import Actor
 from handlers.files.upload import Upload
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
+from rest.errors import require_no_content_coding
 from rest.limits import Counting
 from rest.pace import BROKEN, PACED, Pace, malformed_form
 from rest.requests import key_of
@@ -107,6 +108,7 @@ async def file_part(request: web.Request) -> FilePart:
     ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
         raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
+    require_no_content_coding(request)
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
     pace = Pace(request.content_length)

@@ -96,7 +96,7 @@ LONGEST = timedelta(days=1)
 _HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
 # The place of a booking among the changes that a party was told (``store/booking_changes.py``). What changes a booking
-# takes it away, as a new document is without one.
+# takes it away, as a new document is without one; an update of what the parties see has ``CHANGED`` with it.
 CHANGE_FIELDS: dict[str, str] = {"client": "clientChange", "trainer": "trainerChange"}
 CHANGED: Document = {
     "$unset": dict.fromkeys(CHANGE_FIELDS.values(), ""),

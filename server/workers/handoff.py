@@ -16,7 +16,7 @@ from server.workers.ipc import IpcQueueFull, IpcSender
 
 # The expectation was answered before the handler ran.
 _SPENT: Final = (b"expect",)
-# A body in either of these is refused by its owner unseen, and what aiohttp decoded of it cannot be encoded again.
+# A body in either of these is refused by its owner unseen, and what aiohttp decoded of chunks cannot be encoded again.
 _ENCODED: Final = (b"transfer-encoding", b"content-encoding")
 
 

@@ -339,3 +339,13 @@ async def test_the_same_without_a_socket(service: Service) -> None:
         await asyncio.gather(*(phone.send(conversation, f"{n}") for n in range(3)))
         (told,) = (await sync({"cursors": named, "limit": 2}))["conversations"]
         assert (told["cursor"], told["hasMore"]) == (3, True)
+        url = f"{service.url}/v1/conversations/{conversation}/messages"
+        for query, status, seqs in (
+            ("afterSeq=1&limit=2", 200, [2, 3]),
+            ("afterSeq=3", 200, [4]),
+            ("beforeSeq=3&limit=1", 200, [2]),
+            ("beforeSeq=3&afterSeq=1", 422, []),
+        ):
+            async with http.get(f"{url}?{query}", headers={"Authorization": f"Bearer {trainer.token}"}) as response:
+                assert response.status == status
+                assert [message["seq"] for message in (await response.json()).get("messages", ())] == seqs

@@ -24,14 +24,13 @@ async def _opened(messaging: ConversationService) -> tuple[Person, Person, str]:
 def _commands(conversation: str) -> dict[str, Data]:
     named: Data = {"conversationId": conversation}
     return {
-        "message:list": named,
         "message:search": {**named, "query": "hello"},
         "message:send": {**named, "clientMessageId": "m", "text": "hello"},
         "conversation:mute": named,
         "conversation:seen": {**named, "seq": 1},
         "conversation:delivered": {**named, "seq": 1},
+        "message:list": {**named, "afterSeq": 0},
         "typing": {**named, "active": True},
-        "sync": {"cursors": {conversation: 0}},
     }
 
 
@@ -51,6 +50,8 @@ async def test_its_opener_alone_sees_it(messaging: ConversationService) -> None:
         for event, data in _commands(conversation).items():
             with pytest.raises(Refused, match="not_found"):
                 await node.device(trainer).do(event, data)
+        gone = {"conversations": [], "gone": [conversation], "hasMore": False}
+        assert await node.device(trainer).do("sync", {"cursors": {conversation: 0}}) == gone
     assert (await hers.do("message:list", {"conversationId": conversation}))["messages"] == []
     assert (await hers.do("sync", {"cursors": {conversation: 0}}))["conversations"][0]["entries"] == []
 
@@ -60,7 +61,9 @@ async def test_the_other_side_is_told_nothing(messaging: ConversationService) ->
     hers = messaging.device(client)
     for event in ("typing", "conversation:seen", "conversation:delivered", "conversation:mute"):
         await hers.do(event, _commands(conversation)[event])
-    assert await messaging.device(trainer).told() == await hers.told() == []
+    assert await messaging.device(trainer).told() == []
+    # Her own devices are told what is hers.
+    assert [name for name, _ in await hers.told()] == ["conversation:muted"]
 
 
 async def test_from_its_first_entry_both_see_it(messaging: ConversationService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -111,6 +112,18 @@ async def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(sur
 async def test_only_json_in_utf8_is_taken(surface: Surface, content_type: str) -> None:
     answer = await raw(surface, json.dumps(GOOD).encode(), {"Content-Type": content_type})
     assert (answer.status, answer.code) == (415, "unsupported_media")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "nonsense"])
+async def test_no_content_coding_is_taken(surface: Surface, coding: str) -> None:
+    """RFC 9110, 15.5.16: the answer says what is."""
+    answer = await raw(surface, gzip.compress(json.dumps(GOOD).encode()), {**JSON, "Content-Encoding": coding})
+    assert (answer.status, answer.code, answer.headers["Accept-Encoding"]) == (415, "unsupported_media", "identity")
+
+
+async def test_a_body_that_says_it_is_in_no_coding_is_taken(surface: Surface) -> None:
+    answer = await raw(surface, json.dumps(GOOD).encode(), {**JSON, "Content-Encoding": "identity"})
+    assert answer.status == 202
 
 
 async def test_json_with_a_charset_is_taken(surface: Surface) -> None:

@@ -45,7 +45,7 @@ async def test_the_order_survives_another_start(database: Database) -> None:
     for _ in range(2):
         await prepare(database, [SCHEMA])
     names = list(await database.collection(MESSAGES).index_information())
-    assert names == ["_id_", "repeat", "command", "sequencer", "unapplied", "target", "due", "work"]
+    assert names == ["_id_", "repeat", "command", "sequencer", "unapplied", "target", "saying", "due", "work"]
 
 
 @pytest.mark.parametrize("key", ["a", "b" * 64, " ~"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable
 
 import aiohttp
@@ -184,6 +185,15 @@ async def test_an_unknown_transfer_coding_has_a_code_of_its_own(running: Running
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert (told["status"], told["code"], told["type"]) == (501, "not_implemented", "urn:spotter:error:not_implemented")
     writer.close()
+
+
+async def test_a_body_in_a_content_coding_is_not_decoded() -> None:
+    """Two megabytes can stand for gigabytes, and whoever is answered without a look at them has them decoded too."""
+    async with serving() as here:
+        body = zlib.compress(bytes(1_000_000))
+        head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: deflate\r\nContent-Length: {len(body)}\r\n"
+        reader, _ = await here.open(f"{head}Connection: close\r\n\r\n".encode() + body)
+        assert (await ended(reader)).endswith(b"\r\n\r\n" + body)
 
 
 async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -> bytes:
