@@ -14,11 +14,7 @@ from datetime import timedelta
 import msgspec
 import puremagic
 
-<<<<<<< HEAD
-from domain.errors import Code, DomainError, invalid, rate_limited
-=======
-from domain.errors import Code, DomainError, FieldError, invalid
->>>>>>> w/media
+from domain.errors import Code, DomainError, FieldError, invalid, rate_limited
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
 from domain.image_bounds import require_within_bounds
