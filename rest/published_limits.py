@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domain import image_bounds
+from domain import image_bounds, image_limits
 from domain.files import LIMITS as FILE_BYTES
 from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
 from domain.proofs import MAX_MAILS, MAX_TRIES
@@ -57,7 +57,7 @@ BOUNDS = (
     Bound(name="imageScans", most=image_bounds.MAX_SCANS, unit="items", description="scans of a JPEG"),
     Bound(name="imageSegments", most=image_bounds.MAX_SEGMENTS, unit="items", description="segments of a JPEG"),
     Bound(name="imageChunks", most=image_bounds.MAX_CHUNKS, unit="items", description="chunks of a PNG or WebP"),
-    Bound(name="imageFrames", most=image_bounds.MAX_FRAMES, unit="items", description="frames of an animation"),
+    Bound(name="imageFrames", most=image_limits.MAX_FRAMES, unit="items", description="frames of an animation"),
     Bound(name="attachments", most=MAX_ATTACHMENTS, unit="items", description="attachments of a message"),
     Bound(
         name="reactionsOfUser",
