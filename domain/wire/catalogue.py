@@ -271,8 +271,10 @@ class Author(Answer, frozen=True, kw_only=True):
 
 
 class ReviewAnswer(Answer, frozen=True, kw_only=True):
+    """``bookingId`` is there for the two whose session it was and for administrators."""
+
     id: str
-    booking_id: str
+    booking_id: str | UnsetType = UNSET
     trainer: str
     client: str
     author: Author

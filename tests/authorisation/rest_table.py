@@ -125,13 +125,13 @@ CASES = (
     rest("POST /me/certificates",                "401 403 ok  blk 403 403 ok", says={"certificateName": "Yoga"}),
     rest("PATCH /me/certificates/{id}",          "401 403 404 blk 403 403 ok", World.certificate, {"aboutYou": "New."}),
     rest("DELETE /me/certificates/{id}",         "401 403 404 blk 403 403 ok", World.certificate),
-    # The catalogue. Its public rows look at no token, but for the trainer's page.
+    # The catalogue. Its public rows look at no token, but for the trainer's page and reviews.
     rest("GET /limits",                          "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /categories",                      "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers",                        "ok  ok  ok  ok  ok  ok  ok"),
     rest("GET /trainers/{id}",                   "ok  ok  ok  blk ok  ok  ok", World.trainer_profile),
     rest("GET /trainers/{id}/pricing",           "ok  ok  ok  ok  ok  ok  ok", World.trainer_profile),
-    rest("GET /trainers/{id}/reviews",           "ok  ok  ok  ok  ok  ok  ok", World.trainer_profile),
+    rest("GET /trainers/{id}/reviews",           "ok  ok  ok  blk ok  ok  ok", World.trainer_profile),
     rest("GET /trainers/{id}/slots",             "ok  ok  ok  ok  ok  ok  ok", World.trainer_profile, tomorrow),
     rest("PUT /me/bookmarks/{trainerId}",        "401 ok  403 blk 403 ok  403", World.trainer_profile),
     rest("DELETE /me/bookmarks/{trainerId}",     "401 ok  403 blk 403 ok  403", World.trainer_profile),

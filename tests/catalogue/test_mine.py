@@ -61,8 +61,14 @@ async def test_a_review_and_its_booking_name_each_other(catalogue: CatalogueServ
     assert "reviewId" not in (await client.get(f"/bookings/{booking}")).body
     review = await catalogue.done(client.post(f"/bookings/{booking}/review", {"rating": 5}))
     assert review["bookingId"] == booking
-    (listed,) = (await catalogue.get(f"/trainers/{trainer.id}/reviews")).body["items"]
-    assert listed["bookingId"] == booking
+    path = f"/trainers/{trainer.id}/reviews"
+    for who in (client, trainer, await catalogue.make("admin")):
+        (listed,) = (await who.get(path)).body["items"]
+        assert listed["bookingId"] == booking
+    # Whoever else reads what was said need not know of which session.
+    for outsider in (catalogue, await catalogue.make("client"), await catalogue.make("trainer")):
+        (listed,) = (await outsider.get(path)).body["items"]
+        assert "bookingId" not in listed
     for who in (client, trainer):
         assert (await who.get(f"/bookings/{booking}")).body["reviewId"] == review["id"]
         (item,) = (await who.get("/bookings")).body["items"]
