@@ -33,6 +33,7 @@ STATUS: dict[Code, int] = {
     Code.UNKNOWN_EVENT: 500,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
+    Code.OWN_CONFLICT: 409,
     Code.SLOT_TAKEN: 409,
     Code.SLOT_UNAVAILABLE: 409,
     Code.TRIAL_UNAVAILABLE: 409,
