@@ -19,7 +19,7 @@ async def test_a_week_is_read_as_it_was_written(catalogue: CatalogueService) -> 
         window("Monday", "07:05", "12:00"),
         window("Wednesday", "22:00", "02:00"),
         window("Sunday", "09:00", "12:00", isAvailable=False),
-        zone="America/New_York", duration=50, pause=10,
+        zone="America/New_York", duration=50, pause=10, minimumNoticeInMins=90,
     )  # fmt: skip
     written = await trainer.put(WEEK, body)
     assert (written.status, written.body) == (200, body)
@@ -30,7 +30,8 @@ async def test_who_has_not_said_anything_yet(catalogue: CatalogueService) -> Non
     trainer = await catalogue.make("trainer")
     answer = await trainer.get(WEEK)
     assert answer.body == {
-        "timeZone": "UTC", "sessionDurationInMins": None, "breakBetweenSessionMins": None, "days": [],
+        "timeZone": "UTC", "sessionDurationInMins": None, "breakBetweenSessionMins": None,
+        "minimumNoticeInMins": 0, "days": [],
     }  # fmt: skip
 
 
