@@ -100,7 +100,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     history.get_message: (Code.NOT_FOUND,),
     presence.watch: (Code.CONFLICT,),
     upload.upload: (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA),
-    access.open_file: (Code.NOT_FOUND,),
+    access.open_file: (Code.NOT_FOUND, Code.PRECONDITION_FAILED, Code.RANGE_NOT_SATISFIABLE),
 }
 
 # In words, for the documents.
@@ -117,6 +117,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN_EVENT: "there is no such event in this namespace",
     Code.METHOD_NOT_ALLOWED: "the path does not take this method",
     Code.CONFLICT: "the state of things does not allow it",
+    Code.PRECONDITION_FAILED: "the `If-Match` names another version",
     Code.SLOT_TAKEN: "somebody else has booked this time",
     Code.SLOT_UNAVAILABLE: "the schedule does not offer this time",
     Code.TRIAL_UNAVAILABLE: "no free trial with this trainer, or none left",
@@ -130,6 +131,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.RATE_LIMITED: "too many requests; wait as long as the error says",
     Code.INTERNAL: "something went wrong on our side",
     Code.NOT_IMPLEMENTED: "HTTP has this, we do not",
+    Code.HEAD_TOO_LARGE: "the URL or the headers are too long",
+    Code.RANGE_NOT_SATISFIABLE: "there is nothing of the `Range`",
     Code.UNAVAILABLE: "not now; a repeat may succeed",
 }
 
