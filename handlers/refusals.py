@@ -100,7 +100,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     history.get_message: (Code.NOT_FOUND,),
     presence.watch: (Code.CONFLICT,),
     upload.upload: (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA),
-    access.open_file: (Code.NOT_FOUND, Code.PRECONDITION_FAILED, Code.RANGE_NOT_SATISFIABLE),
+    access.open_file: (Code.NOT_FOUND, Code.RANGE_NOT_SATISFIABLE),
 }
 
 # In words, for the documents.

@@ -239,6 +239,8 @@ def codes_of(row: Route) -> list[Code]:
         codes += _BODY
     if not row.public or row.optional_auth:
         codes += _SIGNED_IN
+    if row.produces is not None:
+        codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:
         codes.append(Code.IDEMPOTENCY_CONFLICT)
     return sorted(set(codes), key=list(Code).index)
