@@ -30,6 +30,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     is_verified: bool = False
     is_active: bool = True
     is_deleted: bool = False
+    # IANA; nothing of whoever has not said where it is.
+    time_zone: str | None = None
     presence: Choice = NO_CHOICE
     created_at: datetime
     updated_at: datetime

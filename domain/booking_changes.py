@@ -49,6 +49,15 @@ def version_of(effect: str) -> int:
     return int(effect.rpartition(":")[2])
 
 
+def is_mailed(before: Booking | None, change: Change) -> bool:
+    """Whether both parties get a mail: of what is made, moved or cancelled. A hold is nothing yet."""
+    if change.action == "created":
+        return change.booking.status == "confirmed"
+    if change.action == "cancelled":
+        return before is None or before.status != "held"
+    return change.action in ("confirmed", "rescheduled")
+
+
 NO_SETTLEMENT = Settlement()
 
 

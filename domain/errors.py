@@ -23,6 +23,7 @@ class Code(StrEnum):
     UNKNOWN_EVENT = "unknown_event"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
+    OWN_CONFLICT = "own_conflict"
     PRECONDITION_FAILED = "precondition_failed"
     SLOT_TAKEN = "slot_taken"
     SLOT_UNAVAILABLE = "slot_unavailable"

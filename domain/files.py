@@ -86,6 +86,26 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
         return any(use.kind in ("profile", "service") for use in self.uses)
 
 
+class FileObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A file on the wire. ``url`` and ``thumbnail_url`` are paths below the server's address, good for a day without a
+    header; pixels."""
+
+    id: str
+    url: str
+    content_type: str
+    size: int
+    name: str
+    width: int | msgspec.UnsetType = msgspec.UNSET
+    height: int | msgspec.UnsetType = msgspec.UNSET
+    thumbnail_url: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AttachedFile(FileObject, frozen=True, kw_only=True):
+    """With the field that refers to it."""
+
+    field: str
+
+
 def display_name(name: str | None, content_type: str) -> str:
     """What the sender calls it, without anything that a path, a header or a terminal would read more into.
 

@@ -12,6 +12,7 @@ from domain.booking_changes import BookingEntry, BookingNote, to_entry
 from domain.characters import is_blank
 from domain.emojis import fully_qualified, same_emoji
 from domain.errors import Code, DomainError, invalid, not_found
+from domain.files import AttachedFile
 from domain.times import to_wire, to_wire_or_none
 
 Kind = Literal["text", "booking", "payment"]
@@ -84,7 +85,10 @@ class Reaction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message on the wire; ``booking`` is there with the kind of that name."""
+    """A message on the wire; ``booking`` is there with the kind of that name.
+
+    ``attachments``: the files of the URLs.
+    """
 
     id: str
     conversation_id: str
@@ -96,6 +100,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     image_urls: tuple[str, ...]
     video_urls: tuple[str, ...]
     pdf_urls: tuple[str, ...]
+    attachments: tuple[AttachedFile, ...] = ()
     seen: bool
     reply_to: str | None
     reactions: tuple[Reaction, ...]

@@ -32,7 +32,10 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         await counting.begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
-        await counting.count(route.rate, getattr(command, "email", None))
+        try:
+            await counting.count(route.rate, getattr(command, "email", None))
+        except DomainError as error:
+            raise faults.of_command(command, error) from None
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
         try:

@@ -33,6 +33,7 @@ STATUS: dict[Code, int] = {
     Code.UNKNOWN_EVENT: 500,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
+    Code.OWN_CONFLICT: 409,
     Code.SLOT_TAKEN: 409,
     Code.SLOT_UNAVAILABLE: 409,
     Code.TRIAL_UNAVAILABLE: 409,
@@ -103,6 +104,9 @@ class ClosingError(DomainError):
     """The connection ends with it: of what is left of the request nobody knows when it comes, or where it ends."""
 
 
+NO_CONTENT_CODING = "A body comes as it is: the only Content-Encoding taken is identity."
+
+
 class UnknownContentCoding(DomainError):
     """The body is in a content coding; the answer says that none is taken (RFC 9110, 15.5.16)."""
 
@@ -110,7 +114,7 @@ class UnknownContentCoding(DomainError):
 def require_no_content_coding(request: web.Request) -> None:
     """Raises ``unsupported_media``."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
-        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, "A body comes as it is: the only Content-Encoding taken is identity.")
+        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, NO_CONTENT_CODING)
 
 
 def body_too_slow() -> ClosingError:

@@ -58,6 +58,21 @@ BOUNDS = (
     Bound(name="imageSegments", most=image_bounds.MAX_SEGMENTS, unit="items", description="segments of a JPEG"),
     Bound(name="imageChunks", most=image_bounds.MAX_CHUNKS, unit="items", description="chunks of a PNG or WebP"),
     Bound(name="imageFrames", most=image_limits.MAX_FRAMES, unit="items", description="frames of an animation"),
+    *(
+        Bound(
+            name=f"{content_type.partition('/')[2]}Pixels",
+            most=most,
+            unit="pixels",
+            description=f"of one {content_type}",
+        )
+        for content_type, most in image_limits.MAX_PIXELS.items()
+    ),
+    Bound(
+        name="animationPixels",
+        most=image_limits.MAX_ANIMATED_PIXELS,
+        unit="pixels",
+        description="of all frames of an animation together",
+    ),
     Bound(name="attachments", most=MAX_ATTACHMENTS, unit="items", description="attachments of a message"),
     Bound(
         name="reactionsOfUser",

@@ -15,7 +15,7 @@ from msgspec.inspect import ListType, SetType, UnionType, VarTupleType, type_inf
 from msgspec.structs import FieldInfo
 
 from domain.errors import UNKNOWN, Code, DomainError, FieldError, invalid, invalid_fields
-from domain.wire import codec
+from domain.wire import codec, faults
 from domain.wire.base import Command
 from domain.wire.faults import REQUIRED, shortened
 from domain.wire.fields import IdempotencyKey
@@ -58,16 +58,16 @@ class Parser:
     async def parse(self, request: web.Request) -> Any:
         """The command, or None for a route without one. Raises all that the caller did wrong."""
         outside = self._from_path(request)
-        faults = [*self._from_query(request, outside), *self._key(request, outside)]
+        outer = [*self._from_query(request, outside), *self._key(request, outside)]
         body = b"" if not self._route.has_body else await read_body(request)
         try:
             command = self._command_of(outside, body)
         except DomainError as error:
-            if error.errors or faults:
-                raise invalid_fields((*faults, *map(_as_header, error.errors)), error.code) from None
+            if error.errors or outer:
+                raise invalid_fields((*outer, *map(_as_header, error.errors)), error.code) from None
             raise
-        if faults:
-            raise invalid_fields(faults)
+        if outer:
+            raise faults.of_command(command, invalid_fields(outer))
         return None if self._route.command is None else command
 
     def _command_of(self, outside: dict[str, Any], body: bytes) -> Any:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import structlog
 from aiohttp import web
 
-from domain.wire.events import BOOKINGS
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
@@ -141,7 +140,7 @@ class Node:
         files = SignedUrls(self.secrets, clock)
         reader = Reader(self.store, files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
-        self.slot_notifier = SlotNotifier(self.delivery, self._has_watchers, reader)
+        self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
             self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
             lambda user_id, choice: self.presence.choose(user_id, choice), lambda user_id: self.presence.doubt(user_id),
@@ -178,7 +177,7 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
-            slot_watches=SlotWatches(self.rooms, self.room_subscriptions),
+            slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
             clock=clock,
@@ -252,9 +251,6 @@ class Node:
 
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
-
-    def _has_watchers(self, room: str) -> bool:
-        return bool(self.room_members.of(BOOKINGS, room))
 
     def _published_limits(self) -> Limits:
         if self._limits is None:

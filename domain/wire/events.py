@@ -199,7 +199,8 @@ class CreditChanged(Event, frozen=True, kw_only=True):
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True):
-    """To those who watch the trainer's slots; any of the next 62 days."""
+    """To those who watch the trainer's slots: of the days that they watch, no others. What is removed need not have
+    been known."""
 
     name: ClassVar[str] = "slots:changed"
     namespace: ClassVar[str] = BOOKINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated
 
@@ -16,6 +17,25 @@ from domain.wire.faults import CHECK
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]
+_FILE_PATH = r"/v1/files/([0-9a-f]{24})"
+_FILE_URL = re.compile(_FILE_PATH)
+# Whatever host it names: what counts is the id, and whose file it is.
+FileId = Annotated[
+    str,
+    Meta(
+        max_length=1000,
+        pattern=rf"^(?:[0-9a-f]{{24}}|(?:https?://[^\s/?#\\]{{1,255}})?{_FILE_PATH}(?:\?[\x21-\x7e]*)?)\Z",
+        description="a file's id, or a URL of ours to it",
+    ),
+]
+
+
+def file_id(text: str) -> str:
+    """Of a ``FileId``."""
+    found = _FILE_URL.search(text)
+    return found[1] if found else text
+
+
 # Quotes, brackets, commas and the like never reach a mail header or an envelope, nor does what nobody sees.
 _MAILBOX = rf"[^@{BLANK}{UNSEEN}<>()\[\],;:\\\"]{{1,64}}"
 _LABEL = rf"[^@{BLANK}{UNSEEN}\x20-\x2c\x2e\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]{{1,63}}"

@@ -173,9 +173,7 @@ async def _upload_once(
         return file_answer(context, _RESULT.decode(claimed.result, claimed.version))
     async with held(context, claimed):
         stored = await keep(context, actor, command.name, spool, content_type)
-    # A name may be personal, and no answer contains it.
-    nameless = msgspec.structs.replace(stored, name="")
-    await context.store.idempotency.keep(claimed, _RESULT.encode(nameless), _RESULT.version)
+    await context.store.idempotency.keep(claimed, _RESULT.encode(stored), _RESULT.version)
     return file_answer(context, stored)
 
 

@@ -16,7 +16,7 @@ from domain.wire.profiles import OwnProfile, UpdateProfile
 from handlers.access import Actor
 from handlers.catalogue import cards
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 from handlers.idempotency import idempotent
 
 
@@ -54,6 +54,7 @@ async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
         email=profile.email,
         phone=profile.phone,
         profile_image=url_or_none(context, profile.profile_image),
+        files=attachments(context, await cards.files_of(context, [profile]), cards.file_fields(profile)),
         **theirs,
         created_at=to_wire(profile.created_at),
         updated_at=to_wire(profile.updated_at),
@@ -73,9 +74,9 @@ async def _of_trainer(context: ReadContext, profile: Profile) -> dict[str, Any]:
 _ADDRESS = ("address", "city", "country")
 # What each role's table has beside what every profile has.
 _FIELDS = {
-    "client": (*_ADDRESS, "postal_code"),
+    "client": (*_ADDRESS, "postal_code", "time_zone"),
     "trainer": (
-        *_ADDRESS, "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
+        *_ADDRESS, "bio", "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
         "studio_zip_code", "studio_country", "instagram_url", "website_url", "time_zone", "certificates",
         "specialization", "is_stripe_connected",
     ),

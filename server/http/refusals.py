@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
 from domain.errors import Code, DomainError
-from rest.errors import ClosingError
+from rest.errors import NO_CONTENT_CODING, ClosingError
 from rest.pace import EXPECTATION
 
 LONGEST_LINE: Final = 8190
@@ -94,7 +94,7 @@ def unknown_transfer_coding() -> DomainError:
 
 
 def _unknown_content_coding() -> DomainError:
-    return ClosingError(Code.UNSUPPORTED_MEDIA, "A body comes as it is: the only Content-Encoding taken is identity.")
+    return ClosingError(Code.UNSUPPORTED_MEDIA, NO_CONTENT_CODING)
 
 
 def more_headers(error: DomainError) -> dict[str, str]:
