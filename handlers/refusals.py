@@ -52,6 +52,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     # Profiles and schedules.
     offers.set_specializations: (Code.FORBIDDEN,),
     offers.set_pricing: (Code.FORBIDDEN,),
+    offers.get_own_pricing: (Code.FORBIDDEN,),
     certificates.list_certificates: (Code.FORBIDDEN,),
     certificates.add_certificate: (Code.FORBIDDEN, Code.CONFLICT),
     certificates.update_certificate: (Code.FORBIDDEN, Code.NOT_FOUND),
@@ -67,6 +68,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.create_booking: (
         Code.FORBIDDEN,
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -76,6 +78,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.cancel_booking: _BOOKING,
     bookings.reschedule_booking: (
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -83,7 +86,8 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     ),
     bookings.report_no_show: (Code.FORBIDDEN, *_BOOKING),
     queries.get_booking: (Code.NOT_FOUND,),
-    calendar.open_calendar: (Code.FORBIDDEN,),
+    calendar.open_calendar: (Code.FORBIDDEN, Code.CONFLICT),
+    calendar.get_calendar: (Code.FORBIDDEN,),
     calendar.read_calendar: (Code.NOT_FOUND,),
     # Conversations and files.
     conversations.open_conversation: (Code.NOT_FOUND,),
@@ -118,6 +122,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.METHOD_NOT_ALLOWED: "the path does not take this method",
     Code.CONFLICT: "the state of things does not allow it",
     Code.PRECONDITION_FAILED: "the `If-Match` names another version",
+    Code.OWN_CONFLICT: "you have another session at this time",
     Code.SLOT_TAKEN: "somebody else has booked this time",
     Code.SLOT_UNAVAILABLE: "the schedule does not offer this time",
     Code.TRIAL_UNAVAILABLE: "no free trial with this trainer, or none left",
