@@ -259,6 +259,7 @@ class PollingTransport:
 
     def abort(self) -> None:
         self._queue.clear()
+        self._size = 0  # nothing is left to be fetched, and a body under way ends at once
         self._end(frames.CLOSE)
 
     def _end(self, last: Frame) -> None:

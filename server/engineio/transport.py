@@ -50,7 +50,7 @@ class Limits:
     # What waits for it while it does not read: refusals.
     unconnected_unread_bytes: int = 2_048
     # What all messages of such sockets that are not whole yet may hold on a node, and what those of all others.
-    unconnected_unfinished_bytes: int = 2_500_000
+    unconnected_unfinished_bytes: int = 4_000_000
     unfinished_bytes: int = 64_000_000
 
 

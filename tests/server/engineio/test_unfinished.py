@@ -257,6 +257,18 @@ async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
     cut.close()
 
 
+async def test_a_body_is_cut_whatever_its_sender_has_not_fetched(serve: Harnesses) -> None:
+    """A session that is closed waits for its client to fetch the rest; one that is cut does not."""
+    server = await serve(limits=SMALL)
+    post = await begin_post(server, await server.open_polling(), 56_000, 900_000)
+    socket = await server.socket()
+    await until(lambda: len(server.engine.transport_state.connected.unfinished) == 1)
+    socket.send_text("never fetched")
+    socket.abort()
+    assert await post.eof() == b""
+    assert server.engine.transport_state.connected.unfinished.total == 0
+
+
 async def test_what_ends_holds_nothing(echo: Harness) -> None:
     unfinished = echo.engine.transport_state.connected.unfinished
     raw = await echo.raw_websocket()

@@ -126,9 +126,8 @@ async def server(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIter
         yield made
 
 
-# Few of them may fill what all may fill together. A thousand that poll take 22.5 MB: the bound is missed since heads
-# are bounded as well, and holds for WebSockets (5 MB).
-@pytest.mark.parametrize(("count", "most"), [(200, 8.0), pytest.param(1000, MEGABYTES, marks=pytest.mark.soak)])
+# Few of them may fill what all may fill together.
+@pytest.mark.parametrize(("count", "most"), [(200, 8.0), pytest.param(1000, MEGABYTES, marks=pytest.mark.verify)])
 async def test_sockets_without_a_token_take_little(server: Served, count: int, most: float) -> None:
     async with aiohttp.ClientSession() as http:
         for opened, weight in ((websocket, BYTES - 1), (polling, BYTES - 1 + REQUEST)):
