@@ -56,12 +56,15 @@ class FrameWalk:
         return max(0, self._message - self._left)
 
     def is_whole(self, data: bytes) -> bool:
-        """Whether ``data`` is a short masked message by itself, as nearly always; if not, ``follow`` it."""
+        """Whether ``data`` is one masked message by itself, as nearly always; if not, ``follow`` it."""
         if self._begun or len(data) < _SHORT:
             return False
-        second = data[1]
+        first, second = data[0], data[1]
         # Fragments are followed: enough short ones are a long message.
-        return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and data[0] > _FINAL
+        if second == _MASKED + 126:
+            size = data[2] << 8 | data[3]
+            return len(data) == size + 8 and size <= self.most and _FINAL < first < _FINAL | _CONTROL
+        return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and first > _FINAL
 
     def follow(self, data: bytes) -> bytes:
         """The frames that are whole now. Raises ``WebSocketError``: no mask, too large a message or control frame, too
