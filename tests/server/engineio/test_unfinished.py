@@ -10,7 +10,7 @@ import pytest
 from aiohttp import WebSocketError
 
 from server.engineio import EngineSocket, Limits
-from server.engineio.websocket import FrameWalk
+from server.engineio.frame_walk import FrameWalk
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import (
     BINARY,
