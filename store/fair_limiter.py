@@ -17,7 +17,8 @@ _Waiter = asyncio.Future[Turn[Any]]
 
 
 class FairLimiter:
-    """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's; the others wait.
+    """``of_one`` of an owner at a time, ``of_network`` of a network's and of a site's, ``of_all`` of everybody's; the
+    others wait.
 
     In which order: see ``FairQueue``. ``refused`` makes the error for whoever waits too long; it is given in how many
     seconds all who wait would have had their turns.
