@@ -51,6 +51,11 @@ def is_loopback_origin(origin: str) -> bool:
     written = f"[{host}]" if ":" in host else host
     if origin.lower() != f"{parts.scheme}://{written}" + ("" if port is None else f":{port}"):
         return False
+    return is_loopback_host(host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """The machine itself, by name or address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
