@@ -15,6 +15,7 @@ from store.store import Store
 
 NAME = "create-superadmin"
 HELP = "Make a superAdmin account."
+_FROM_INPUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     # Arguments are there for everybody on the machine to see.
-    password = sys.stdin.readline().rstrip("\r\n") if options.password == "-" else options.password
+    password = sys.stdin.readline().rstrip("\r\n") if options.password == _FROM_INPUT else options.password
     async with servers(settings) as urls:
         database = Database(urls.mongo)
         passwords = Argon2Passwords()

@@ -21,6 +21,7 @@ from tests.server.mail.test_smtp import Desk, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
 from tests.server.test_log_canaries import loud
+from tests.together.processes import prepared
 
 CodeOf = Callable[[str], Awaitable[str]]
 DEVICE, FILE, KEY = "a telephone called Aurelia", "holiday in Ystad", "key-of-an-upload-81c6"
@@ -92,7 +93,7 @@ class Visit:
         async with self.http.post(f"{self.url}/v1/files", data=form, headers=headers) as response:
             made = await response.json()
         assert response.status == 201, made
-        signature = made["url"].partition("sig=")[2]
+        signature = made["url"].partition("signature=")[2]
         assert signature
         self.secrets |= {signature, FILE, KEY}
         for url in (made["url"], made["url"][:-1] + ("A" if made["url"][-1] != "A" else "B")):
@@ -234,6 +235,7 @@ async def test_at_every_level(tmp_path: Path, database_url: str, redis_url: str)
     async with served(desk) as port:
         settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
         async with loud(tmp_path, **{**PRODUCTION, **settings, "HOST": "127.0.0.1"}) as server, visit(server) as guest:
+            await prepared(server.url)
             tokens = []
             for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
                 await guest.register(email, role)
