@@ -31,12 +31,11 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     }
 
 
-async def start(data_dir: Path, *arguments: str, stdin: int | None = None, **settings: str) -> Process:
+async def start(data_dir: Path, *arguments: str, **settings: str) -> Process:
     """In ``data_dir``, so that no ``.env`` of this checkout is read."""
     command = [sys.executable, str(RUN), *arguments]
     environ = environment(data_dir, **settings)
-    pipes = {"stdin": stdin, "stdout": PIPE, "stderr": PIPE}
-    return await asyncio.create_subprocess_exec(*command, cwd=data_dir, env=environ, **pipes)
+    return await asyncio.create_subprocess_exec(*command, cwd=data_dir, env=environ, stdout=PIPE, stderr=PIPE)
 
 
 async def run(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
