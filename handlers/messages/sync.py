@@ -43,8 +43,8 @@ async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages.
 
     A few at a time on a node, network by network and user by user. When all its devices come back at once, those who
-    get no turn are answered ``unavailable`` while there is time left: were they admitted late, all of them would run out
-    of time half done.
+    get no turn are answered ``unavailable`` while there is time left: were they admitted late, all of them would run
+    out of time half done.
     """
     patience = command_budget.remaining() * random.uniform(*PATIENCE)
     async with context.syncing.turn(actor.user_id, patience, network_of(actor.address)):
