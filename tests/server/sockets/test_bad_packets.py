@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 
 from domain.wire.events import NAMESPACES
+from tests.conversations.js_devices import js_devices
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.raw import UNKNOWN_NAMESPACE, raw_socket
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.world import World
 
@@ -82,15 +83,22 @@ async def test_connecting_a_namespace_twice_closes_it(unchanged: World) -> None:
         assert await raw.closed() is not None
 
 
-async def test_an_unknown_namespace_is_refused_as_the_javascript_server_does(unchanged: World) -> None:
+async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_with_a_code(unchanged: World) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         for packet, namespace in (("0/nowhere,", "/nowhere"), ("0/nowhere", "/nowhere"), ('0/x,{"token":"y"}', "/x")):
             await raw.send(packet)
-            assert await raw.receive() == f'4{namespace},{{"message":"Invalid namespace"}}'
+            assert await raw.receive() == UNKNOWN_NAMESPACE.format(f"{namespace},")
         await raw.send("0")
-        assert await raw.receive() == '4{"message":"Invalid namespace"}'
+        assert await raw.receive() == UNKNOWN_NAMESPACE.format("")
         assert "sid" in await raw.connect(unchanged.client.token)
         assert await raw.is_usable()
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_the_official_client_is_told_the_code_of_an_unknown_namespace(unchanged: World, transport: str) -> None:
+    async with js_devices() as devices:
+        with pytest.raises(ConnectionError, match=r"^not_found$"):
+            await devices.connect(unchanged.running.url, unchanged.client, (transport,), "/nowhere")
 
 
 async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:
