@@ -157,8 +157,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self._dispatcher.refuse(client, packet.namespace, packet.id, error)
 
     def _connect(self, client: Client, namespace: str, auth: str) -> None:
-        if namespace in client.connections or namespace in client.admitting:
-            raise BadPacket
+        # The official client says so again when its program calls ``connect`` twice, or ``disconnect`` while it waits.
+        self._leave(client, namespace)
         if (error := self._admission.refusal(client)) is not None:
             client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
         elif namespace not in self._namespaces:

@@ -72,15 +72,35 @@ async def test_an_event_after_a_refusal_closes_it(unchanged: World) -> None:
         await raw.closed()
 
 
-async def test_connecting_a_namespace_twice_closes_it(unchanged: World) -> None:
+async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unchanged: World) -> None:
+    """The official client does so when its ``connect`` is called twice, or ``disconnect`` while it is pending."""
+    before = unchanged.running.node.rooms.connections
     async with raw_socket(unchanged.running.url) as raw:
-        assert "sid" in await raw.connect(unchanged.client.token)
-        await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
-        assert await raw.closed() is not None
-    async with raw_socket(unchanged.running.url) as raw:
-        for _ in range(2):
+        assert "sid" in await raw.connect(unchanged.client.token, "/presence")
+        for _ in range(3):
             await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
-        assert await raw.closed() is not None
+        first = await raw.answer_to_connect()
+        assert await raw.is_usable()
+        again = await raw.connect(unchanged.client.token)
+        assert again["sid"] != first["sid"]
+        assert await raw.is_usable()
+        assert raw.received == []
+        assert unchanged.running.node.rooms.connections == before + 2
+        # As whoever the later token says: the socket is another's still.
+        assert (await raw.connect(unchanged.trainer.token))["data"]["code"] == "forbidden"
+        assert_refused(await raw.ask("conversation:list", "{}"), {"unauthenticated"})
+        assert await raw.is_usable("/presence")
+
+
+@pytest.mark.parametrize("transports", [("polling",), ("websocket",), ("polling", "websocket")])
+async def test_the_official_client_may_call_connect_twice(unchanged: World, transports: tuple[str, ...]) -> None:
+    async with js_devices() as devices:
+        phone = await devices.connect(unchanged.running.url, unchanged.client, transports, "/presence")
+        # It connects by itself, and a second time because it is told to.
+        other = await devices.join(phone, unchanged.client, "/conversations", calls=2)
+        assert (await other.ask({}, "conversation:unread"))["ok"]
+        assert (await phone.ask({"userIds": [unchanged.client.id]}, "presence:unwatch"))["ok"]
+        assert phone.events("disconnect") == other.events("disconnect") == []
 
 
 async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_with_a_code(unchanged: World) -> None:
