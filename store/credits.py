@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -22,7 +23,11 @@ ENTRIES = "creditEntries"
 SCHEMAS = (
     CollectionSchema(
         BALANCES,
-        (IndexModel([("client", ASCENDING), ("trainer", ASCENDING)], name="pair", unique=True),),
+        (
+            IndexModel([("client", ASCENDING), ("trainer", ASCENDING)], name="pair", unique=True),
+            IndexModel([("client", ASCENDING), ("_id", ASCENDING)], name="ofClient"),
+            IndexModel([("trainer", ASCENDING), ("_id", ASCENDING)], name="ofTrainer"),
+        ),
     ),
     CollectionSchema(
         ENTRIES,
@@ -32,6 +37,15 @@ SCHEMAS = (
         ),
     ),
 )
+
+
+class CreditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the Credit table, as lists show it."""
+
+    id: str
+    balance: Balance
+    created_at: datetime
+    updated_at: datetime
 
 
 @repository
@@ -44,6 +58,27 @@ class Credits:
     async def balance(self, client_id: str, trainer_id: str) -> int:
         found = await self._balances.find_one(_pair(client_id, trainer_id))
         return found["amountOfCredit"] if found else 0
+
+    async def page(self, side: str, profile_id: str, after: str | None, limit: int) -> list[CreditRow]:
+        """Of a client or a trainer, by their age. ``side``: "client" or "trainer"."""
+        query: Document = {side: ObjectId(profile_id)}
+        if after is not None:
+            query["_id"] = {"$gt": ObjectId(after)}
+        found = await self._balances.find(query).sort("_id", ASCENDING).limit(limit).to_list(None)
+        return [
+            CreditRow(
+                id=str(one["_id"]),
+                balance=Balance(
+                    client_id=str(one["client"]),
+                    trainer_id=str(one["trainer"]),
+                    amount=one["amountOfCredit"],
+                    version=one["version"],
+                ),
+                created_at=one["createdAt"],
+                updated_at=one["updatedAt"],
+            )
+            for one in found
+        ]
 
     async def entries(self, client_id: str, trainer_id: str) -> list[CreditEntry]:
         """The pair's whole ledger, the oldest first."""

@@ -14,11 +14,13 @@ from store import (
     certificates,
     conversations,
     credits,
+    event_gaps,
     files,
     idempotency,
     listings,
     outbox,
     password_resets,
+    payment_notices,
     pricings,
     profiles,
     publish_outages,
@@ -29,6 +31,9 @@ from store import (
     revocations,
     sessions,
     specializations,
+    stripe_accounts,
+    stripe_events,
+    transactions,
     users,
 )
 from store.accounts import Accounts, PendingErasures
@@ -43,6 +48,7 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import Database, prepare
+from store.event_gaps import EventGaps
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -53,6 +59,8 @@ from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_notices import PaymentNotices
+from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
@@ -65,6 +73,9 @@ from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.specializations import Specializations
+from store.stripe_accounts import StripeAccounts
+from store.stripe_events import StripeEvents
+from store.transactions import Transactions
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -98,6 +109,11 @@ SCHEMAS = (
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
+    *transactions.SCHEMAS,
+    *payment_notices.SCHEMAS,
+    *stripe_accounts.SCHEMAS,
+    *stripe_events.SCHEMAS,
+    *event_gaps.SCHEMAS,
 )
 
 
@@ -153,6 +169,14 @@ class Store:
         self.publish_outages = PublishOutages(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
+        )
+        self.transactions = Transactions(database)
+        self.payment_notices = PaymentNotices(database)
+        self.stripe_accounts = StripeAccounts(database)
+        self.stripe_events = StripeEvents(database)
+        self.event_gaps = EventGaps(database)
+        self.payment_transactions = PaymentTransactions(
+            database, self.transactions, self.credits, self.conversations, self.payment_notices, self.idempotency
         )
         self.accounts = Accounts(
             database,

@@ -11,6 +11,9 @@ from handlers.files.uses import sweeping
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
+from handlers.payments import announce as payment_notices
+from handlers.payments.events import missed_events, stripe_events
+from handlers.payments.fulfilment import open_payments
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -23,4 +26,8 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         second_looks(context),
         respelling(context),
         ratings(context),
+        open_payments(context),
+        payment_notices.redriving(context),
+        stripe_events(context),
+        missed_events(context),
     )

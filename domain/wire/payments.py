@@ -1,0 +1,133 @@
+"""Commands and answers of payments; amounts in minor units."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from domain.payments import Pack, Transaction, TransactionStatus
+from domain.times import to_wire
+from domain.wire.base import Answer, Command
+from domain.wire.fields import Cursor, Id, PageSize
+
+
+class Buy(Command, frozen=True, kw_only=True):
+    trainer_id: Id
+    pack: Pack
+
+
+class GetPurchase(Command, frozen=True, kw_only=True):
+    purchase_id: Id
+
+
+class ListTransactions(Command, frozen=True, kw_only=True):
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class ListCredits(Command, frozen=True, kw_only=True):
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class StripeEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """As it came: the body is signed byte by byte."""
+
+    payload: bytes
+    signature: str
+
+
+class Received(Answer, frozen=True, kw_only=True):
+    received: bool = True
+
+
+class PaymentSheet(Answer, frozen=True, kw_only=True):
+    """What a device confirms the payment with, at Stripe; ``api_base`` where something stands in for it."""
+
+    client_secret: str
+    publishable_key: str
+    customer: str
+    customer_session_client_secret: str
+    api_base: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TransactionAnswer(Answer, frozen=True, kw_only=True):
+    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known."""
+
+    id: str
+    client: str
+    trainer: str
+    pack: Pack
+    credits: int
+    amount: int
+    currency: str
+    status: TransactionStatus
+    transaction_id: str | None
+    credits_refunded: int
+    amount_refunded: int
+    created_at: str
+    updated_at: str
+
+
+class PurchaseAnswer(TransactionAnswer, frozen=True, kw_only=True):
+    payment: PaymentSheet
+
+
+class TransactionPage(Answer, frozen=True, kw_only=True):
+    items: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+class CreditAnswer(Answer, frozen=True, kw_only=True):
+    """A row of the Credit table; of two the one with the higher ``version`` holds."""
+
+    id: str
+    client: str
+    trainer: str
+    amount_of_credit: Annotated[int, msgspec.Meta(ge=0)]
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class CreditPage(Answer, frozen=True, kw_only=True):
+    items: list[CreditAnswer]
+    next_cursor: str | None
+
+
+class OnboardingAnswer(Answer, frozen=True, kw_only=True):
+    """A page of Stripe's, good for one visit within minutes."""
+
+    url: str
+    expires_at: str
+
+
+class DashboardAnswer(Answer, frozen=True, kw_only=True):
+    url: str
+
+
+class StripeState(Answer, frozen=True, kw_only=True):
+    """As Stripe says now. ``is_stripe_connected``: the onboarding is completed."""
+
+    is_stripe_connected: bool
+    charges_enabled: bool
+    payouts_enabled: bool
+
+
+def transaction_answer(transaction: Transaction) -> TransactionAnswer:
+    return TransactionAnswer(
+        id=transaction.id,
+        client=transaction.client_id,
+        trainer=transaction.trainer_id,
+        pack=transaction.pack,
+        credits=transaction.credits,
+        amount=transaction.amount,
+        currency=transaction.currency,
+        status=transaction.status,
+        transaction_id=transaction.intent_id,
+        credits_refunded=transaction.credits_refunded,
+        amount_refunded=transaction.amount_refunded,
+        created_at=to_wire(transaction.created_at),
+        updated_at=to_wire(transaction.updated_at),
+    )

@@ -1,0 +1,311 @@
+"""Stripe's API as the handlers need it: the version pinned, each call bounded, errors in our terms.
+
+Answers are read into our own records; nothing of the library leaves this module. Calls that make something carry a
+key that follows from a persisted intent, so that asking again makes nothing twice (Stripe keeps keys for 24 hours).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import aiohttp
+import stripe
+import structlog
+from stripe import AIOHTTPClient, StripeClient
+
+from domain.errors import DomainError, unavailable
+from domain.payments import Account, Incoming, Intent, Link, Refused, Transaction
+from server.settings import Settings
+from store import command_budget
+
+log = structlog.get_logger("stripe")
+
+T = TypeVar("T")
+API_VERSION = "2026-05-27.dahlia"
+# A purchase makes four calls within its budget of 10 s.
+CALL_SECONDS = 6.0
+_CONNECT_SECONDS = 2.0
+_CONNECTIONS = 32
+_SIGNATURE_SECONDS = 300
+_EVENTS_A_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StripeSettings:
+    """``api_base``: where something stands in for Stripe, which its clients are told."""
+
+    secret_key: str = field(repr=False)
+    publishable_key: str
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    api_base: str | None
+    currency: str
+    fee_percent: Decimal
+
+
+def stripe_settings(settings: Settings) -> StripeSettings:
+    """In development, without a key, those of the sandbox."""
+    sandbox = settings.stripe_secret_key is None
+    api_base = settings.stripe_api_base
+    if sandbox and not settings.production:
+        api_base = api_base or f"http://127.0.0.1:{settings.sandbox_port}"
+    return StripeSettings(
+        secret_key=settings.stripe_secret_key or "sk_test_sandbox",
+        publishable_key=settings.stripe_publishable_key or "pk_test_sandbox",
+        webhook_secrets=settings.stripe_webhook_secrets or (("whsec_sandbox",) if sandbox else ()),
+        api_base=api_base,
+        currency=settings.currency,
+        fee_percent=settings.platform_fee_percent,
+    )
+
+
+class StripePayments:
+    """Make it inside the running loop; ``close`` it at the end."""
+
+    def __init__(self, settings: StripeSettings) -> None:
+        self._settings = settings
+        self._http: _Http | None = None
+        self._made: StripeClient | None = None
+        self.calls = 0
+        self.failures = 0
+
+    @property
+    def publishable_key(self) -> str:
+        return self._settings.publishable_key
+
+    @property
+    def api_base(self) -> str | None:
+        return self._settings.api_base
+
+    @property
+    def currency(self) -> str:
+        return self._settings.currency
+
+    @property
+    def fee_percent(self) -> Decimal:
+        return self._settings.fee_percent
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.end()
+
+    @property
+    def _client(self) -> Any:
+        """Made when first needed: its certificates take a while to read."""
+        if self._made is None:
+            timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=_CONNECT_SECONDS)
+            session = None
+            if self.api_base is not None:
+                session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))
+            self._http = _Http(timeout, session)
+            self._made = StripeClient(
+                self._settings.secret_key,
+                stripe_version=API_VERSION,
+                base_addresses={"api": self.api_base} if self.api_base else {},
+                max_network_retries=0,
+                http_client=self._http,
+            )
+        return self._made.v1
+
+    # --- trainers' accounts ---
+
+    async def create_account(self, trainer_id: str, email: str) -> str:
+        made = await self._call(
+            self._client.accounts.create_async(
+                {
+                    "type": "express",
+                    "email": email,
+                    "capabilities": {"card_payments": {"requested": True}, "transfers": {"requested": True}},
+                    "metadata": {"trainer": trainer_id},
+                },
+                _keyed("account", trainer_id),
+            )
+        )
+        return str(made.id)
+
+    async def account(self, account_id: str) -> Account:
+        found = await self._call(self._client.accounts.retrieve_async(account_id))
+        return Account(
+            id=found.id,
+            submitted=bool(found.details_submitted),
+            charges_enabled=bool(found.charges_enabled),
+            payouts_enabled=bool(found.payouts_enabled),
+        )
+
+    async def onboarding(self, account_id: str, return_url: str) -> Link:
+        made = await self._call(
+            self._client.account_links.create_async(
+                {
+                    "account": account_id,
+                    "type": "account_onboarding",
+                    "refresh_url": return_url,
+                    "return_url": return_url,
+                }
+            )
+        )
+        return Link(url=made.url, expires_at=datetime.fromtimestamp(made.expires_at, UTC))
+
+    async def dashboard(self, account_id: str) -> str:
+        made = await self._call(self._client.accounts.login_links.create_async(account_id))
+        return str(made.url)
+
+    # --- clients and what they pay ---
+
+    async def create_customer(self, client_id: str, email: str) -> str:
+        made = await self._call(
+            self._client.customers.create_async(
+                {"email": email, "metadata": {"client": client_id}}, _keyed("customer", client_id)
+            )
+        )
+        return str(made.id)
+
+    async def customer_session(self, customer_id: str) -> str:
+        """Its client secret, with which a payment sheet offers saved cards."""
+        features = {
+            "payment_method_save": "enabled",
+            "payment_method_redisplay": "enabled",
+            "payment_method_remove": "enabled",
+        }
+        sheet = {"mobile_payment_element": {"enabled": True, "features": features}}
+        made = await self._call(
+            self._client.customer_sessions.create_async({"customer": customer_id, "components": sheet})
+        )
+        return str(made.client_secret)
+
+    async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
+        """The same one, however often it is asked."""
+        made = await self._call(
+            self._client.payment_intents.create_async(
+                {
+                    "amount": transaction.amount,
+                    "currency": transaction.currency,
+                    "customer": customer_id,
+                    "receipt_email": email,
+                    "application_fee_amount": transaction.fee,
+                    "transfer_data": {"destination": transaction.destination},
+                    "automatic_payment_methods": {"enabled": True},
+                    "metadata": {"purchase": transaction.id},
+                },
+                _keyed("purchase", transaction.id),
+            )
+        )
+        return _intent(made)
+
+    async def intent(self, intent_id: str) -> Intent:
+        return _intent(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
+
+    async def cancel_intent(self, intent_id: str) -> Intent:
+        """Raises ``Refused`` where it has been paid or is being paid."""
+        return _intent(await self._call(self._client.payment_intents.cancel_async(intent_id)))
+
+    # --- events ---
+
+    def verified(self, payload: bytes, signature: str) -> Incoming | None:
+        """What one of the secrets signed within the last five minutes."""
+        for secret in self._settings.webhook_secrets:
+            try:
+                stripe.WebhookSignature.verify_header(payload, signature, secret, _SIGNATURE_SECONDS)
+                return _incoming(json.loads(payload))
+            except (stripe.SignatureVerificationError, ValueError, TypeError, KeyError, AttributeError):
+                continue
+        return None
+
+    async def events_since(self, since: datetime) -> Sequence[Incoming]:
+        """All of the platform's, the newest first."""
+        found: list[Incoming] = []
+        params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _EVENTS_A_PAGE}
+        while True:
+            page = await self._call(self._client.events.list_async(params))
+            found += [_incoming(one.to_dict()) for one in page.data]
+            if not page.has_more or not page.data:
+                return found
+            params = {**params, "starting_after": page.data[-1].id}
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
+        self.calls += 1
+        try:
+            async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
+                return await call
+        except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
+            self._note(error)
+            raise unavailable("Payments cannot be reached right now; try again.") from error
+        except stripe.StripeError as error:
+            self._note(error)
+            if _later(error):
+                raise _unavailable(error) from error
+            if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+                # Ours to mend: nobody who buys is told which of our keys is wrong.
+                raise unavailable() from error
+            raise Refused(error.code or "") from error
+
+    def _note(self, error: Exception) -> None:
+        """Without the message, which may quote what was sent."""
+        self.failures += 1
+        status = error.http_status if isinstance(error, stripe.StripeError) else None
+        code = error.code if isinstance(error, stripe.StripeError) else None
+        log.warning("a call to Stripe failed", error=type(error).__name__, status=status, code=code)
+
+
+class _Http(AIOHTTPClient):
+    def __init__(self, timeout: aiohttp.ClientTimeout, session: aiohttp.ClientSession | None) -> None:
+        super().__init__(timeout=timeout, session=session)
+
+    async def end(self) -> None:
+        """Its connections, whoever made the session."""
+        if self._cached_session is not None or self._user_session is not None:
+            await self._session.close()
+
+
+def _keyed(kind: str, intent_id: str) -> dict[str, Any]:
+    return {"idempotency_key": f"spotter:{kind}:{intent_id}"}
+
+
+def _later(error: stripe.StripeError) -> bool:
+    """Too many at once, the same key still at work, or a fault of Stripe's."""
+    return error.http_status in (None, 409, 429) or error.http_status >= 500
+
+
+def _unavailable(error: stripe.StripeError) -> DomainError:
+    refused = unavailable("Payments cannot be reached right now; try again.")
+    headers = error.headers or {}
+    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
+    if asked is not None and asked.isdigit():
+        refused.retry_after_ms = 1000 * max(1, min(int(asked), 60))
+    return refused
+
+
+def _intent(found: Any) -> Intent:
+    transfer = found.transfer_data
+    return Intent(
+        id=found.id,
+        status=found.status,
+        amount=found.amount,
+        received=found.amount_received,
+        currency=found.currency,
+        destination=None if transfer is None else _id_of(transfer.destination),
+        declined=found.status == "requires_payment_method" and found.last_payment_error is not None,
+        client_secret=found.client_secret or "",
+    )
+
+
+def _incoming(event: dict[str, Any]) -> Incoming:
+    about = event["data"]["object"]
+    kind = about.get("object")
+    intent = about.get("id") if kind == "payment_intent" else about.get("payment_intent")
+    purchase = (about.get("metadata") or {}).get("purchase") if kind == "payment_intent" else None
+    account = event.get("account") or (about.get("id") if kind == "account" else None)
+    texts = {"account": account, "intent": _id_of(intent), "purchase": purchase}
+    known = {name: value for name, value in texts.items() if isinstance(value, str)}
+    return Incoming(id=str(event["id"]), type=str(event["type"]), **known)
+
+
+def _id_of(reference: Any) -> str | None:
+    """What may be expanded."""
+    found = reference.get("id") if isinstance(reference, dict) else getattr(reference, "id", reference)
+    return found if isinstance(found, str) else None

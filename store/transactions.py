@@ -1,0 +1,158 @@
+"""The Transaction table. A row is the persisted intent behind each call to Stripe; an open one is durable work."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+
+from domain.payments import OPEN, Transaction
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+
+NAME = "transactions"
+# Whoever sells finishes what comes after the commit itself; after that any node does.
+FIRST_LOOK = timedelta(seconds=30)
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel(
+                [("transactionId", ASCENDING)],
+                name="intent",
+                unique=True,
+                partialFilterExpression={"transactionId": {"$exists": True}},
+            ),
+            IndexModel([("client", ASCENDING), ("_id", DESCENDING)], name="ofClient"),
+            IndexModel([("trainer", ASCENDING), ("_id", DESCENDING)], name="ofTrainer"),
+            *work_indexes(only={"dueAt": {"$exists": True}}),
+        ),
+    ),
+)
+
+
+@repository
+class Transactions:
+    def __init__(self, database: Database) -> None:
+        self._rows = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME)
+
+    @staticmethod
+    def new_id() -> str:
+        return str(ObjectId())
+
+    async def insert(self, transaction: Transaction, *, session: ClientSession) -> None:
+        await self._rows.insert_one(
+            {**_document(transaction), "dueAt": transaction.created_at + FIRST_LOOK}, session=session
+        )
+
+    async def by_id(self, transaction_id: str) -> Transaction | None:
+        found = await self._rows.find_one({"_id": ObjectId(transaction_id)})
+        return None if found is None else transaction_record(found)
+
+    async def by_intent(self, intent_id: str) -> Transaction | None:
+        found = await self._rows.find_one({"transactionId": intent_id})
+        return None if found is None else transaction_record(found)
+
+    async def page(
+        self, before: str | None, limit: int, *, client_id: str | None = None, trainer_id: str | None = None
+    ) -> list[Transaction]:
+        """Newest first; of a client, of a trainer, or all."""
+        query: Document = {}
+        for name, profile_id in (("client", client_id), ("trainer", trainer_id)):
+            if profile_id is not None:
+                query[name] = ObjectId(profile_id)
+        if before is not None:
+            query["_id"] = {"$lt": ObjectId(before)}
+        found = await self._rows.find(query).sort("_id", DESCENDING).limit(limit).to_list(None)
+        return [transaction_record(one) for one in found]
+
+    async def remember_intent(self, transaction: Transaction, intent_id: str) -> Transaction:
+        """The intent that Stripe made for it: the same one however often it is asked."""
+        await self._rows.update_one(
+            {"_id": ObjectId(transaction.id), "transactionId": {"$exists": False}},
+            {"$set": {"transactionId": intent_id}},
+        )
+        return msgspec.structs.replace(transaction, intent_id=intent_id)
+
+    async def fail(self, transaction: Transaction, now: datetime, *, closed: bool) -> Transaction:
+        """Not paid; ``closed``: and never will be. Answers what holds now."""
+        found = await self._rows.find_one_and_update(
+            {"_id": ObjectId(transaction.id), "status": {"$in": list(OPEN)}, "closed": {"$ne": True}},
+            {"$set": {"status": "failed", "updatedAt": now, **({"closed": True} if closed else {})}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return transaction_record(found) if found else await self.by_id(transaction.id) or transaction
+
+    async def pay(self, transaction: Transaction, now: datetime, *, session: ClientSession) -> Transaction | None:
+        """Paid; nothing when it was before."""
+        found = await self._rows.find_one_and_update(
+            {"_id": ObjectId(transaction.id), "status": {"$in": list(OPEN)}},
+            {"$set": {"status": "paid", "updatedAt": now}, "$unset": {"dueAt": "", WORK: ""}},
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return None if found is None else transaction_record(found)
+
+    # --- due work ---
+
+    @staticmethod
+    def row(claimed: WorkRow) -> Transaction:
+        return transaction_record(claimed.document)
+
+    async def look_again(self, claimed: WorkRow, at: datetime | None) -> None:
+        """``at``: when it wants attention next. Does nothing where it was given another instant meanwhile."""
+        update: Document = {"$unset": {WORK: "", **({"dueAt": ""} if at is None else {})}}
+        if at is not None:
+            update["$set"] = {"dueAt": at}
+        await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, update)
+
+
+def _document(transaction: Transaction) -> Document:
+    document: Document = {
+        "_id": ObjectId(transaction.id),
+        "client": ObjectId(transaction.client_id),
+        "trainer": ObjectId(transaction.trainer_id),
+        "clientUser": ObjectId(transaction.client_user_id),
+        "trainerUser": ObjectId(transaction.trainer_user_id),
+        "pack": transaction.pack,
+        "credits": transaction.credits,
+        "amount": transaction.amount,
+        "currency": transaction.currency,
+        "fee": transaction.fee,
+        "destination": transaction.destination,
+        "status": transaction.status,
+        "creditsRefunded": transaction.credits_refunded,
+        "amountRefunded": transaction.amount_refunded,
+        "createdAt": transaction.created_at,
+        "updatedAt": transaction.updated_at,
+    }
+    if transaction.intent_id is not None:
+        document["transactionId"] = transaction.intent_id
+    return document
+
+
+def transaction_record(document: Document) -> Transaction:
+    return Transaction(
+        id=str(document["_id"]),
+        client_id=str(document["client"]),
+        trainer_id=str(document["trainer"]),
+        client_user_id=str(document["clientUser"]),
+        trainer_user_id=str(document["trainerUser"]),
+        pack=document["pack"],
+        credits=document["credits"],
+        amount=document["amount"],
+        currency=document["currency"],
+        fee=document["fee"],
+        destination=document["destination"],
+        status=document["status"],
+        closed=document.get("closed", False),
+        intent_id=document.get("transactionId"),
+        credits_refunded=document.get("creditsRefunded", 0),
+        amount_refunded=document.get("amountRefunded", 0),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
