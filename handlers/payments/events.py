@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from bson import ObjectId
-
 from domain.errors import Code, DomainError
 from domain.payments import Incoming
 from domain.wire.payments import Received, StripeEvent
@@ -49,7 +47,7 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
 
 async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> None:
     transaction = await context.store.transactions.by_intent(intent_id)
-    if transaction is None and event.purchase is not None and ObjectId.is_valid(event.purchase):
+    if transaction is None and event.purchase is not None:
         # A node died between Stripe's answer and its commit: asked again for it, Stripe names the intent itself.
         transaction = await context.store.transactions.by_id(event.purchase)
         if transaction is not None and transaction.intent_id is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 32
 _SIGNATURE_SECONDS = 300
 _EVENTS_A_PAGE = 100
+_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,8 @@ def _incoming(event: dict[str, Any]) -> Incoming:
     intent = about.get("id") if kind == "payment_intent" else about.get("payment_intent")
     purchase = (about.get("metadata") or {}).get("purchase") if kind == "payment_intent" else None
     account = event.get("account") or (about.get("id") if kind == "account" else None)
+    if not isinstance(purchase, str) or not _ID.fullmatch(purchase):
+        purchase = None
     texts = {"account": account, "intent": _id_of(intent), "purchase": purchase}
     known = {name: value for name, value in texts.items() if isinstance(value, str)}
     return Incoming(id=str(event["id"]), type=str(event["type"]), **known)
