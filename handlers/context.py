@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from domain.accounts import User
     from domain.conversations import Membership
-    from domain.payments import Account, Incoming, Intent, Link, Transaction
+    from domain.payments import Account, Incoming, Intent, Link, Refund, RefundAtStripe, Transaction
     from domain.presence import Choice, Status, View
     from domain.slots import SlotHint
     from domain.wire.events import Event
@@ -218,6 +218,12 @@ class PaymentProvider(Protocol):
 
     async def intent(self, intent_id: str) -> Intent: ...
     async def cancel_intent(self, intent_id: str) -> Intent: ...
+    async def create_refund(self, intent_id: str, refund: Refund) -> str:
+        """As ``create_account``."""
+
+    async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
+        """The oldest first."""
+
     def verified(self, payload: bytes, signature: str) -> Incoming | None:
         """An event that Stripe signed in the last minutes."""
 

@@ -80,6 +80,15 @@ class Credits:
             for one in found
         ]
 
+    async def balance_within(self, client_id: str, trainer_id: str, *, session: ClientSession) -> Balance:
+        found = await self._balances.find_one(_pair(client_id, trainer_id), session=session) or {}
+        return Balance(
+            client_id=client_id,
+            trainer_id=trainer_id,
+            amount=found.get("amountOfCredit", 0),
+            version=found.get("version", 0),
+        )
+
     async def entries(self, client_id: str, trainer_id: str) -> list[CreditEntry]:
         """The pair's whole ledger, the oldest first."""
         found = self._entries.find(_pair(client_id, trainer_id)).sort([("createdAt", ASCENDING), ("_id", ASCENDING)])

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.payments import Notice, Transaction, grant_entry
+from pymongo.errors import DuplicateKeyError
+
+from domain.payments import Notice, Refund, Transaction, after_refund, grant_entry, refund_entry
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import ClientSession, Database
 from store.failures import repository
 from store.idempotency import Claim, Idempotency
 from store.payment_notices import PaymentNotices
+from store.refunds import Refunds
 from store.transactions import Transactions
 
 
@@ -26,6 +29,7 @@ class PaymentTransactions:
         credits: Credits,
         conversations: Conversations,
         notices: PaymentNotices,
+        refunds: Refunds,
         idempotency: Idempotency,
     ) -> None:
         self._database = database
@@ -33,6 +37,7 @@ class PaymentTransactions:
         self._credits = credits
         self._conversations = conversations
         self._notices = notices
+        self._refunds = refunds
         self._idempotency = idempotency
 
     async def begin(self, transaction: Transaction, claim: Claim | None) -> None:
@@ -75,3 +80,93 @@ class PaymentTransactions:
             return paid
 
         return await self._database.transaction(body)
+
+    async def begin_refund(self, transaction: Transaction, refund: Refund, claim: Claim | None) -> bool:
+        """The credits are gone before Stripe is asked; false when the payment or the credits changed meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._take_back(transaction, refund, refund.created_at, session):
+                return False
+            if claim is not None:
+                await self._idempotency.keep_within(claim, refund.id.encode(), session=session)
+            return True
+
+        return await self._database.transaction(body)
+
+    async def absorb_refund(self, transaction: Transaction, refund: Refund) -> bool:
+        """What Stripe refunded without us; as ``begin_refund``, and true for one that is known."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._take_back(transaction, refund, refund.created_at, session):
+                return False
+            await self._tell_refunded(transaction, refund, refund.created_at, session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except DuplicateKeyError:
+            return True
+
+    async def finish_refund(
+        self, transaction: Transaction, refund: Refund, stripe_id: str | None, now: datetime
+    ) -> bool:
+        """Stripe has made it or, with nothing, refused it and the credits come back; false when the payment changed
+        meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._refunds.finish(refund, stripe_id, session=session):
+                return True
+            if stripe_id is not None:
+                await self._tell_refunded(transaction, refund, now, session)
+                return True
+            after = after_refund(transaction, refund, -1)
+            if not await self._transactions.put_refunded(transaction, after, now, session=session):
+                raise _Changed
+            await self._credits.record_within(refund_entry(transaction, refund, now, 1), session=session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except _Changed:
+            return False
+
+    async def _take_back(
+        self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
+    ) -> bool:
+        after = after_refund(transaction, refund)
+        if not await self._transactions.put_refunded(transaction, after, now, session=session):
+            return False
+        await self._refunds.insert(refund, session=session)
+        if refund.credits:
+            await self._credits.record_within(refund_entry(transaction, refund, now), session=session)
+        return True
+
+    async def _tell_refunded(
+        self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
+    ) -> None:
+        conversation_id = await self._conversations.open_within(
+            transaction.client_user_id, transaction.trainer_user_id, now, session=session
+        )
+        balance = await self._credits.balance_within(
+            transaction.client_id, transaction.trainer_id, session=session
+        )
+        notice = Notice(
+            transaction_id=transaction.id,
+            effect=f"payment:{transaction.id}:refund:{refund.id}",
+            action="refunded",
+            credits=refund.credits,
+            amount=refund.amount,
+            currency=transaction.currency,
+            client_user_id=transaction.client_user_id,
+            trainer_user_id=transaction.trainer_user_id,
+            trainer_id=transaction.trainer_id,
+            conversation_id=conversation_id,
+            balance=balance.amount,
+            version=balance.version,
+            at=now,
+        )
+        await self._notices.add(notice, session=session)
+
+
+class _Changed(Exception):
+    """Undoes what the transaction has done so far."""

@@ -25,6 +25,7 @@ from store import (
     profiles,
     publish_outages,
     ratings,
+    refunds,
     registrations,
     respelling,
     reviews,
@@ -67,6 +68,7 @@ from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.refunds import Refunds
 from store.registrations import Registrations
 from store.respelling import Respelling
 from store.reviews import Reviews
@@ -114,6 +116,7 @@ SCHEMAS = (
     *stripe_accounts.SCHEMAS,
     *stripe_events.SCHEMAS,
     *event_gaps.SCHEMAS,
+    *refunds.SCHEMAS,
 )
 
 
@@ -175,8 +178,15 @@ class Store:
         self.stripe_accounts = StripeAccounts(database)
         self.stripe_events = StripeEvents(database)
         self.event_gaps = EventGaps(database)
+        self.refunds = Refunds(database)
         self.payment_transactions = PaymentTransactions(
-            database, self.transactions, self.credits, self.conversations, self.payment_notices, self.idempotency
+            database,
+            self.transactions,
+            self.credits,
+            self.conversations,
+            self.payment_notices,
+            self.refunds,
+            self.idempotency,
         )
         self.accounts = Accounts(
             database,

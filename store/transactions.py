@@ -97,6 +97,24 @@ class Transactions:
         )
         return None if found is None else transaction_record(found)
 
+    async def put_refunded(
+        self, before: Transaction, after: Transaction, now: datetime, *, session: ClientSession
+    ) -> bool:
+        """What has been refunded of it; false when that has changed meanwhile."""
+        known = {
+            "_id": ObjectId(before.id),
+            "status": before.status,
+            "creditsRefunded": before.credits_refunded,
+            "amountRefunded": before.amount_refunded,
+        }
+        changed = {
+            "status": after.status,
+            "creditsRefunded": after.credits_refunded,
+            "amountRefunded": after.amount_refunded,
+            "updatedAt": now,
+        }
+        return bool((await self._rows.update_one(known, {"$set": changed}, session=session)).matched_count)
+
     # --- due work ---
 
     @staticmethod

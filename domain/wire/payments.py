@@ -21,6 +21,13 @@ class GetPurchase(Command, frozen=True, kw_only=True):
     purchase_id: Id
 
 
+class RefundTransaction(Command, frozen=True, kw_only=True):
+    """``credits``: all that are unused where it is left out."""
+
+    id: Id
+    credits: Annotated[int, msgspec.Meta(ge=1, le=10)] | None = None
+
+
 class ListTransactions(Command, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     limit: PageSize = 20

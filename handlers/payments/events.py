@@ -11,7 +11,7 @@ from domain.wire.payments import Received, StripeEvent
 from handlers.access import Visitor
 from handlers.context import PaymentContext
 from handlers.jobs import STRIPE_EVENTS, Job
-from handlers.payments import fulfilment
+from handlers.payments import fulfilment, refunds
 from handlers.payments.accounts import refreshed
 from store.work_queue import WorkRow
 
@@ -52,8 +52,11 @@ async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> Non
         transaction = await context.store.transactions.by_id(event.purchase)
         if transaction is not None and transaction.intent_id is not None:
             return
-    if transaction is not None:
-        await fulfilment.look(context, transaction)
+    if transaction is None:
+        return
+    transaction = await fulfilment.look(context, transaction)
+    if "refund" in event.type:
+        await refunds.absorb(context, transaction)
 
 
 def missed_events(context: PaymentContext) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.wire import payments as wire
-from handlers.payments import accounts, events, purchases
+from handlers.payments import accounts, events, purchases, refunds
 from rest.limits import WEBHOOKS
 from rest.route import Route
 from rest.webhooks import webhook_handler
@@ -58,6 +58,15 @@ ROWS = (
         accounts.open_dashboard,
         "A sign-in link to my payouts at Stripe",
         answer=wire.DashboardAnswer,
+    ),
+    Route(
+        "POST",
+        "/admin/transactions/{id}/refund",
+        refunds.refund_transaction,
+        "Refund unused credits",
+        command=wire.RefundTransaction,
+        answer=wire.TransactionAnswer,
+        needs_key=True,
     ),
     Route(
         "POST",

@@ -14,6 +14,7 @@ from handlers.messages.search import respelling
 from handlers.payments import announce as payment_notices
 from handlers.payments.events import missed_events, stripe_events
 from handlers.payments.fulfilment import open_payments
+from handlers.payments.refunds import open_refunds
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -27,6 +28,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         respelling(context),
         ratings(context),
         open_payments(context),
+        open_refunds(context),
         payment_notices.redriving(context),
         stripe_events(context),
         missed_events(context),

@@ -21,7 +21,7 @@ import structlog
 from stripe import AIOHTTPClient, StripeClient
 
 from domain.errors import DomainError, unavailable
-from domain.payments import Account, Incoming, Intent, Link, Refused, Transaction
+from domain.payments import Account, Incoming, Intent, Link, Refund, RefundAtStripe, Refused, Transaction
 from server.settings import Settings
 from store import command_budget
 
@@ -205,6 +205,29 @@ class StripePayments:
         """Raises ``Refused`` where it has been paid or is being paid."""
         return _intent(await self._call(self._client.payment_intents.cancel_async(intent_id)))
 
+    # --- refunds ---
+
+    async def create_refund(self, intent_id: str, refund: Refund) -> str:
+        """Its id at Stripe; the same one, however often it is asked. The transfer and the fee go back in proportion."""
+        params = {
+            "payment_intent": intent_id,
+            "amount": refund.amount,
+            "reverse_transfer": True,
+            "refund_application_fee": True,
+            "metadata": {"refund": refund.id},
+        }
+        made = await self._call(self._client.refunds.create_async(params, _keyed("refund", refund.id)))
+        return str(made.id)
+
+    async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
+        """Those that were not given up, the oldest first; of the hundred newest."""
+        listed = await self._call(self._client.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
+        return [
+            RefundAtStripe(id=one.id, amount=one.amount, refund_id=_own_id(_metadata(one).get("refund")))
+            for one in reversed(listed.data)
+            if one.status not in ("failed", "canceled")
+        ]
+
     # --- events ---
 
     def verified(self, payload: bytes, signature: str) -> Incoming | None:
@@ -302,11 +325,18 @@ def _incoming(event: dict[str, Any]) -> Incoming:
     intent = about.get("id") if kind == "payment_intent" else about.get("payment_intent")
     purchase = (about.get("metadata") or {}).get("purchase") if kind == "payment_intent" else None
     account = event.get("account") or (about.get("id") if kind == "account" else None)
-    if not isinstance(purchase, str) or not _ID.fullmatch(purchase):
-        purchase = None
-    texts = {"account": account, "intent": _id_of(intent), "purchase": purchase}
+    texts = {"account": account, "intent": _id_of(intent), "purchase": _own_id(purchase)}
     known = {name: value for name, value in texts.items() if isinstance(value, str)}
     return Incoming(id=str(event["id"]), type=str(event["type"]), **known)
+
+
+def _metadata(found: Any) -> dict[str, Any]:
+    return dict(found.metadata.to_dict()) if found.metadata else {}
+
+
+def _own_id(claimed: Any) -> str | None:
+    """What may be an id of ours."""
+    return claimed if isinstance(claimed, str) and _ID.fullmatch(claimed) else None
 
 
 def _id_of(reference: Any) -> str | None:

@@ -182,6 +182,7 @@ CASES = (
     rest("POST /me/stripe/onboarding",           "401 403 ok  blk 403 403 ok"),
     rest("GET /me/stripe",                       "401 403 ok  blk 403 403 ok"),
     rest("POST /me/stripe/dashboard",            "401 403 ok  blk 403 403 ok"),
+    rest("POST /admin/transactions/{id}/refund", "401 403 403 blk ok  403 403", World.paid_purchase),
     rest("POST /webhooks/stripe",                "ok  ok  ok  ok  ok  ok  ok", says=told),
     # Files. A calendar feed is for whoever knows its address.
     rest("POST /files",                          "401 ok  ok  blk ok  ok  ok", says=upload),

@@ -73,9 +73,25 @@ class World(People):
         return {"trainerId": self.trainer.profile, "pack": "five"}
 
     async def purchase(self) -> str:
+        return self._secret((await self._bought())["id"])
+
+    async def paid_purchase(self) -> str:
+        bought = await self._bought()
+        payment, found = bought["payment"], self._secret(bought["id"])
+        intent = payment["clientSecret"].partition("_secret_")[0]
+        form = {"client_secret": payment["clientSecret"], "payment_method": "pm_card_visa"}
+        headers = {"Authorization": f"Bearer {payment['publishableKey']}"}
+        url = f"{payment['apiBase']}/v1/payment_intents/{intent}/confirm"
+        async with self.market.http.post(url, data=form, headers=headers) as answer:
+            assert answer.status == 200
+        assert (await self.done("GET", f"/purchases/{found}", None, self.client))["status"] == "paid"
+        return found
+
+    async def _bought(self) -> Data:
         answer = await self.call("POST", "/purchases", self.new_purchase(), self.client, secrets.token_hex(8))
         assert answer.status == 201, answer
-        return self._secret(answer.body["id"])
+        bought: Data = answer.body
+        return bought
 
     async def session(self) -> str:
         """Another device of the client's."""
