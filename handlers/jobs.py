@@ -17,6 +17,7 @@ DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
 PAYMENTS = "open payments"
 STRIPE_EVENTS = "Stripe events"
+BOOKING_MAILS = "booking mails"
 
 
 class Postponed(Exception):
