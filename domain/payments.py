@@ -25,6 +25,8 @@ OPEN: frozenset[TransactionStatus] = frozenset({"pending", "failed"})
 PaymentAction = Literal["paid", "refunded"]
 # An intent that nobody has paid by then is cancelled.
 OPEN_LASTS = timedelta(hours=24)
+# How long a slot is kept for who pays it by card.
+HOLD_LASTS = timedelta(minutes=15)
 # How long after the last look an open one is looked at again, by its age.
 _PAUSES = ((timedelta(minutes=10), timedelta(minutes=1)), (timedelta(hours=2), timedelta(minutes=10)))
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -34,7 +36,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the Transaction table: the intent to sell so many credits, made before Stripe is asked.
 
     ``intent_id``: of Stripe's PaymentIntent, once it is known. ``destination``: the trainer's account there.
-    ``closed``: the intent is cancelled, nothing can be paid any more.
+    ``closed``: the intent is cancelled, nothing can be paid any more. ``booking_id``: of the hold that it pays for,
+    which lasts until ``held_until``.
     """
 
     id: str
@@ -51,6 +54,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     status: TransactionStatus = "pending"
     closed: bool = False
     intent_id: str | None = None
+    booking_id: str | None = None
+    held_until: datetime | None = None
     credits_refunded: int = 0
     amount_refunded: int = 0
     created_at: datetime
@@ -142,7 +147,9 @@ def next_look(transaction: Transaction, now: datetime) -> datetime | None:
     if not transaction.is_open:
         return None
     age = now - transaction.created_at
-    return now + next((pause for until, pause in _PAUSES if age < until), _LONGEST_PAUSE)
+    at = now + next((pause for until, pause in _PAUSES if age < until), _LONGEST_PAUSE)
+    held_until = transaction.held_until
+    return min(at, held_until) if held_until is not None and now < held_until else at
 
 
 def grant_entry(transaction: Transaction, now: datetime) -> CreditEntry:

@@ -173,6 +173,19 @@ class Bookings:
         found = await self._bookings.find_one({"_id": ObjectId(booking_id)})
         return booking_record(found) if found else None
 
+    async def held_for(self, client_id: str, trainer_id: str, starts_at: datetime, now: datetime) -> Booking | None:
+        """A hold of the client's on this very slot that still lasts."""
+        found = await self._bookings.find_one(
+            {
+                "trainer": ObjectId(trainer_id),
+                "startsAt": starts_at,
+                "client": ObjectId(client_id),
+                "status": "held",
+                "heldUntil": {"$gt": now},
+            }
+        )
+        return booking_record(found) if found else None
+
     async def busy(self, trainer_id: str, start: datetime, end: datetime, *, exclude: str | None = None) -> list[Busy]:
         """The trainer's time that is taken and may touch [start, end), by its start; ``exclude``: of other bookings."""
         query: Document = {

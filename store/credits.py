@@ -5,6 +5,7 @@ Ledger and projection change in one commit; a trial is one a pair, counted by th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -79,6 +80,11 @@ class Credits:
             )
             for one in found
         ]
+
+    async def came_of(self, client_id: str, effects: Sequence[str]) -> bool:
+        """Whether one of these gave the client credits."""
+        given = {"client": ObjectId(client_id), "effect": {"$in": list(effects)}, "amount": {"$gt": 0}}
+        return await self._entries.find_one(given, {"_id": 1}) is not None
 
     async def balance_within(self, client_id: str, trainer_id: str, *, session: ClientSession) -> Balance:
         found = await self._balances.find_one(_pair(client_id, trainer_id), session=session) or {}

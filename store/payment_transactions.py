@@ -9,7 +9,11 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
+from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.bookings import Booking
+from domain.credits import Balance
 from domain.payments import Notice, Refund, Transaction, after_refund, grant_entry, refund_entry
+from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import ClientSession, Database
@@ -31,6 +35,7 @@ class PaymentTransactions:
         notices: PaymentNotices,
         refunds: Refunds,
         idempotency: Idempotency,
+        bookings: BookingTransactions,
     ) -> None:
         self._database = database
         self._transactions = transactions
@@ -39,6 +44,7 @@ class PaymentTransactions:
         self._notices = notices
         self._refunds = refunds
         self._idempotency = idempotency
+        self._bookings = bookings
 
     async def begin(self, transaction: Transaction, claim: Claim | None) -> None:
         """The intent to sell; a key keeps its id, so that a repeat goes on with it."""
@@ -61,25 +67,26 @@ class PaymentTransactions:
                 paid.client_user_id, paid.trainer_user_id, now, session=session
             )
             balance = await self._credits.record_within(grant_entry(paid, now), session=session)
-            notice = Notice(
-                transaction_id=paid.id,
-                effect=f"payment:{paid.id}:paid",
-                action="paid",
-                credits=paid.credits,
-                amount=paid.amount,
-                currency=paid.currency,
-                client_user_id=paid.client_user_id,
-                trainer_user_id=paid.trainer_user_id,
-                trainer_id=paid.trainer_id,
-                conversation_id=conversation_id,
-                balance=balance.amount,
-                version=balance.version,
-                at=now,
-            )
-            await self._notices.add(notice, session=session)
+            await self._notices.add(_paid_notice(paid, paid.credits, conversation_id, balance, now), session=session)
             return paid
 
         return await self._database.transaction(body)
+
+    async def confirm(self, transaction: Transaction, before: Booking, change: Change, now: datetime) -> bool:
+        """Paid, and the slot that was held is booked; false when either changed meanwhile."""
+
+        async def pay(*, session: ClientSession) -> None:
+            paid = await self._transactions.pay(transaction, now, session=session)
+            if paid is None:
+                raise _Changed
+            balance = await self._credits.balance_within(paid.client_id, paid.trainer_id, session=session)
+            notice = _paid_notice(paid, 0, before.conversation_id, balance, now)
+            await self._notices.add(notice, session=session)
+
+        try:
+            return await self._bookings.alter(before, change, NO_SETTLEMENT, now, None, pay) is not None
+        except _Changed:
+            return False
 
     async def begin_refund(self, transaction: Transaction, refund: Refund, claim: Claim | None) -> bool:
         """The credits are gone before Stripe is asked; false when the payment or the credits changed meanwhile."""
@@ -166,6 +173,26 @@ class PaymentTransactions:
             at=now,
         )
         await self._notices.add(notice, session=session)
+
+
+def _paid_notice(
+    paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime
+) -> Notice:
+    return Notice(
+        transaction_id=paid.id,
+        effect=f"payment:{paid.id}:paid",
+        action="paid",
+        credits=credits,
+        amount=paid.amount,
+        currency=paid.currency,
+        client_user_id=paid.client_user_id,
+        trainer_user_id=paid.trainer_user_id,
+        trainer_id=paid.trainer_id,
+        conversation_id=conversation_id,
+        balance=balance.amount,
+        version=balance.version,
+        at=now,
+    )
 
 
 class _Changed(Exception):

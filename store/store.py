@@ -193,6 +193,7 @@ class Store:
             self.payment_notices,
             self.refunds,
             self.idempotency,
+            self.booking_transactions,
         )
         self.accounts = Accounts(
             database,

@@ -26,6 +26,12 @@ SCHEMAS = (
                 unique=True,
                 partialFilterExpression={"transactionId": {"$exists": True}},
             ),
+            IndexModel(
+                [("booking", ASCENDING)],
+                name="booking",
+                unique=True,
+                partialFilterExpression={"booking": {"$exists": True}},
+            ),
             IndexModel([("client", ASCENDING), ("_id", DESCENDING)], name="ofClient"),
             IndexModel([("trainer", ASCENDING), ("_id", DESCENDING)], name="ofTrainer"),
             *work_indexes(only={"dueAt": {"$exists": True}}),
@@ -55,6 +61,11 @@ class Transactions:
 
     async def by_intent(self, intent_id: str) -> Transaction | None:
         found = await self._rows.find_one({"transactionId": intent_id})
+        return None if found is None else transaction_record(found)
+
+    async def by_booking(self, booking_id: str) -> Transaction | None:
+        """The one that pays for it, where that is done by card."""
+        found = await self._rows.find_one({"booking": ObjectId(booking_id)})
         return None if found is None else transaction_record(found)
 
     async def page(
@@ -148,6 +159,9 @@ def _document(transaction: Transaction) -> Document:
         "createdAt": transaction.created_at,
         "updatedAt": transaction.updated_at,
     }
+    if transaction.booking_id is not None:
+        document["booking"] = ObjectId(transaction.booking_id)
+        document["heldUntil"] = transaction.held_until
     if transaction.intent_id is not None:
         document["transactionId"] = transaction.intent_id
     return document
@@ -169,6 +183,8 @@ def transaction_record(document: Document) -> Transaction:
         status=document["status"],
         closed=document.get("closed", False),
         intent_id=document.get("transactionId"),
+        booking_id=str(document["booking"]) if "booking" in document else None,
+        held_until=document.get("heldUntil"),
         credits_refunded=document.get("creditsRefunded", 0),
         amount_refunded=document.get("amountRefunded", 0),
         created_at=document["createdAt"],

@@ -60,7 +60,7 @@ class PaymentSheet(Answer, frozen=True, kw_only=True):
 
 
 class TransactionAnswer(Answer, frozen=True, kw_only=True):
-    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known."""
+    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known; ``booking``: what is paid by card."""
 
     id: str
     client: str
@@ -71,6 +71,7 @@ class TransactionAnswer(Answer, frozen=True, kw_only=True):
     currency: str
     status: TransactionStatus
     transaction_id: str | None
+    booking: str | msgspec.UnsetType = msgspec.UNSET
     credits_refunded: int
     amount_refunded: int
     created_at: str
@@ -133,6 +134,7 @@ def transaction_answer(transaction: Transaction) -> TransactionAnswer:
         currency=transaction.currency,
         status=transaction.status,
         transaction_id=transaction.intent_id,
+        booking=transaction.booking_id or msgspec.UNSET,
         credits_refunded=transaction.credits_refunded,
         amount_refunded=transaction.amount_refunded,
         created_at=to_wire(transaction.created_at),

@@ -11,13 +11,17 @@ from functools import partial
 
 import structlog
 
-from domain.errors import DomainError
+from domain.booking_changes import Change, expiry
+from domain.bookings import Booking, next_version
+from domain.errors import Code, DomainError, unavailable
 from domain.payments import OPEN_LASTS, Intent, Refused, Transaction, fits, next_look
+from handlers.bookings import announce as bookings
 from handlers.context import PaymentContext
 from handlers.jobs import PAYMENTS, Job
 from handlers.payments import announce
 from store.work_queue import WorkRow
 
+_TRIES = 10
 log = structlog.get_logger("payments")
 
 
@@ -40,9 +44,14 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
 
 
 async def _is_abandoned(context: PaymentContext, transaction: Transaction) -> bool:
-    """Nobody has paid for a day, or one of the two is gone."""
-    if context.now() >= transaction.created_at + OPEN_LASTS:
+    """Nobody has paid for a day, or one of the two is gone; or the hold that it pays for is over."""
+    now = context.now()
+    if now >= transaction.created_at + OPEN_LASTS:
         return True
+    if transaction.booking_id is not None:
+        booking = await context.store.bookings.by_id(transaction.booking_id)
+        if booking is None or booking.status != "held" or now >= (transaction.held_until or now):
+            return True
     users = await context.store.users.by_ids((transaction.client_user_id, transaction.trainer_user_id))
     return len(users) < 2 or any(user.is_deleted for user in users)
 
@@ -56,7 +65,23 @@ async def _close(context: PaymentContext, transaction: Transaction) -> Transacti
             intent = await context.payments.intent(transaction.intent_id)
         return await _apply(context, transaction, intent)
     # No device has ever had what an intent without an id here is paid with.
-    return await context.store.transactions.fail(transaction, context.now(), closed=True)
+    return await _failed(context, transaction)
+
+
+async def _failed(context: PaymentContext, transaction: Transaction) -> Transaction:
+    """It can't be paid any more: the slot is free at once."""
+    transaction = await context.store.transactions.fail(transaction, context.now(), closed=True)
+    if transaction.booking_id is not None and transaction.closed:
+        for _ in range(_TRIES):
+            booking = await context.store.bookings.by_id(transaction.booking_id)
+            if booking is None or booking.status != "held":
+                break
+            now = context.now()
+            committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
+            if committed is not None:
+                await _announce_booking(context, committed.booking)
+                break
+    return transaction
 
 
 async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
@@ -68,6 +93,8 @@ async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Tran
         made = await context.payments.create_customer(transaction.client_id, email)
         customer = await context.store.stripe_accounts.remember_customer(transaction.client_id, made) or made
     if transaction.intent_id is None:
+        if not transaction.is_open:
+            raise DomainError(Code.CONFLICT, "This can no longer be paid; begin anew.")
         intent = await context.payments.create_intent(transaction, customer, email)
         return await context.store.transactions.remember_intent(transaction, intent.id), intent, customer
     return transaction, await context.payments.intent(transaction.intent_id), customer
@@ -100,14 +127,38 @@ async def _apply(context: PaymentContext, transaction: Transaction, intent: Inte
             raise Misfit
         return await _fulfil(context, transaction)
     if intent.status == "canceled":
-        return await context.store.transactions.fail(transaction, context.now(), closed=True)
+        return await _failed(context, transaction)
+    if intent.declined and transaction.booking_id is not None:
+        return await _close(context, transaction)
     if intent.declined and transaction.status == "pending":
         return await context.store.transactions.fail(transaction, context.now(), closed=False)
     return transaction
 
 
+async def _confirm(context: PaymentContext, transaction: Transaction, booking_id: str) -> bool:
+    """The hold becomes a booking; false when it has ended: then what was paid is a credit."""
+    for _ in range(_TRIES):
+        booking = await context.store.bookings.by_id(booking_id)
+        if booking is None or booking.status != "held":
+            return False
+        now = context.now()
+        confirmed = next_version(booking, now, status="confirmed", held_until=None)
+        change = Change(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
+        if await context.store.payment_transactions.confirm(transaction, booking, change, now):
+            await _announce_booking(context, confirmed)
+            return True
+    raise unavailable()
+
+
+async def _announce_booking(context: PaymentContext, booking: Booking) -> None:
+    with suppress(DomainError):
+        await bookings.settle(context, booking.id, booking.version)
+
+
 async def _fulfil(context: PaymentContext, transaction: Transaction) -> Transaction:
-    paid = await context.store.payment_transactions.fulfil(transaction, context.now())
+    paid = None
+    if transaction.booking_id is None or not await _confirm(context, transaction, transaction.booking_id):
+        paid = await context.store.payment_transactions.fulfil(transaction, context.now())
     with suppress(DomainError):
         # What is not announced now is by the durable work.
         await announce.settle(context, transaction.id)

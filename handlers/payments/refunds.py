@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from domain.accounts import require_administrator
+from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
 from domain.payments import REFUNDABLE, Refund, Refused, Transaction, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
@@ -52,7 +53,7 @@ async def _begin(
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
             raise not_found("transaction")
-        balance = await context.store.credits.balance(transaction.client_id, transaction.trainer_id)
+        balance = await _unused(context, transaction)
         refund = refund_of(
             transaction, context.store.refunds.new_id(), balance, command.credits, actor.user_id, context.now()
         )
@@ -73,6 +74,15 @@ async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswe
     if transaction is None:
         raise unavailable()
     return transaction_answer(transaction)
+
+
+async def _unused(context: PaymentContext, transaction: Transaction) -> int:
+    """The credits that may be of this payment; one for a booking is none until it has come back."""
+    balance = await context.store.credits.balance(transaction.client_id, transaction.trainer_id)
+    if transaction.booking_id is None:
+        return balance
+    effects = (grant(transaction.id), settle(transaction.booking_id))
+    return balance if await context.store.credits.came_of(transaction.client_id, effects) else 0
 
 
 def open_refunds(context: PaymentContext) -> Job:
@@ -128,7 +138,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
             current = await context.store.transactions.by_id(transaction.id)
             if current is None or current.status not in REFUNDABLE:
                 return
-            balance = await context.store.credits.balance(current.client_id, current.trainer_id)
+            balance = await _unused(context, current)
             refund = absorbed(current, one, context.store.refunds.new_id(), balance, context.now())
             with suppress(DomainError):
                 if await context.store.payment_transactions.absorb_refund(current, refund):

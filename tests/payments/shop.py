@@ -90,6 +90,14 @@ class Shop:
             if entry["message"]["kind"] == "payment"
         ]
 
+    async def told(self, client: Somebody, count: int) -> None:
+        """Waits for so many payments in the log."""
+
+        async def are_there() -> bool:
+            return len(await self.entries(client)) >= count
+
+        await eventually(are_there)
+
     # --- Stripe ---
 
     async def stripe(self, method: str, path: str, /, **params: Any) -> Data:

@@ -46,6 +46,7 @@ async def test_the_parts_come_to_the_whole(shop: Shop) -> None:
     assert sum(one["amount"] for one in await at_stripe(shop, purchase)) == PRICES["ten"] * 9 // 10
     assert all(one["transfer_reversal"] for one in await at_stripe(shop, purchase))
     assert (await refund(shop, admin, purchase, "none")).code == "conflict"
+    await shop.told(client, 3)
     assert [one["action"] for one in await shop.entries(client)] == ["paid", "refunded", "refunded"]
 
 

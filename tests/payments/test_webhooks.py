@@ -76,6 +76,7 @@ async def test_five_times_shuffled_in_parallel_on_two_nodes(shop: Shop) -> None:
     await shop.granted(client, trainer, 7)
     listed = await shop.market.store.credits.entries(client.profile, trainer.profile)
     assert sorted(one.effect for one in listed) == sorted(f"grant:{one['id']}" for one in purchases)
+    await shop.told(client, 3)
     assert len(await shop.entries(client)) == 3
 
 
