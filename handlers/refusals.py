@@ -53,6 +53,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     # Profiles and schedules.
     offers.set_specializations: (Code.FORBIDDEN,),
     offers.set_pricing: (Code.FORBIDDEN,),
+    offers.get_own_pricing: (Code.FORBIDDEN,),
     certificates.list_certificates: (Code.FORBIDDEN,),
     certificates.add_certificate: (Code.FORBIDDEN, Code.CONFLICT),
     certificates.update_certificate: (Code.FORBIDDEN, Code.NOT_FOUND),
@@ -68,6 +69,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     holds.book: (
         Code.FORBIDDEN,
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -77,6 +79,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.cancel_booking: _BOOKING,
     bookings.reschedule_booking: (
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -84,7 +87,8 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     ),
     bookings.report_no_show: (Code.FORBIDDEN, *_BOOKING),
     queries.get_booking: (Code.NOT_FOUND,),
-    calendar.open_calendar: (Code.FORBIDDEN,),
+    calendar.open_calendar: (Code.FORBIDDEN, Code.CONFLICT),
+    calendar.get_calendar: (Code.FORBIDDEN,),
     calendar.read_calendar: (Code.NOT_FOUND,),
     # Payments.
     purchases.buy: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
@@ -109,7 +113,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     history.get_message: (Code.NOT_FOUND,),
     presence.watch: (Code.CONFLICT,),
     upload.upload: (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA),
-    access.open_file: (Code.NOT_FOUND,),
+    access.open_file: (Code.NOT_FOUND, Code.RANGE_NOT_SATISFIABLE),
 }
 
 # In words, for the documents.
@@ -126,6 +130,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN_EVENT: "there is no such event in this namespace",
     Code.METHOD_NOT_ALLOWED: "the path does not take this method",
     Code.CONFLICT: "the state of things does not allow it",
+    Code.PRECONDITION_FAILED: "the `If-Match` names another version",
+    Code.OWN_CONFLICT: "you have another session at this time",
     Code.SLOT_TAKEN: "somebody else has booked this time",
     Code.SLOT_UNAVAILABLE: "the schedule does not offer this time",
     Code.TRIAL_UNAVAILABLE: "no free trial with this trainer, or none left",
@@ -139,6 +145,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.RATE_LIMITED: "too many requests; wait as long as the error says",
     Code.INTERNAL: "something went wrong on our side",
     Code.NOT_IMPLEMENTED: "HTTP has this, we do not",
+    Code.HEAD_TOO_LARGE: "the URL or the headers are too long",
+    Code.RANGE_NOT_SATISFIABLE: "there is nothing of the `Range`",
     Code.UNAVAILABLE: "not now; a repeat may succeed",
 }
 
