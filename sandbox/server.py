@@ -57,7 +57,7 @@ class Sandbox:
         app.add_routes(self.control.routes())
         app.add_routes(Pages(self.control).routes())
         app.router.add_route("*", "/{path:v[12]/.*}", self._api.handle)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, shutdown_timeout=0.1)
         await site.start()

@@ -7,7 +7,6 @@ leaves whole requests only. It is written anew, one line, at each start.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import string
 import time
@@ -127,8 +126,9 @@ class State:
             self._read(path)
         draft = path.with_suffix(".draft")
         everything = self._line(dict.fromkeys(self._objects), dict.fromkeys(self.kept))
-        with draft.open("w", encoding="utf-8", opener=_owners) as new:
-            new.write(everything)
+        draft.unlink(missing_ok=True)
+        draft.touch(0o600)
+        draft.write_text(everything, encoding="utf-8")
         draft.replace(path)
         self._file = path.open("a", encoding="utf-8")
 
@@ -147,7 +147,3 @@ class State:
                         self.kept.pop(name, None)
                     else:
                         self.kept[name] = value
-
-
-def _owners(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
