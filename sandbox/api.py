@@ -26,6 +26,10 @@ from sandbox.world import Call, Key, World
 _VERSION = re.compile(r"^20\d\d-\d\d-\d\d(\.[a-z]+)?$")
 _KEY_SECONDS = 24 * 3600
 _LONGEST_KEY = 255
+# Beside what the document says.
+_SENT_BY_PHONES = (
+    "key", "payment_user_agent", "referrer", "time_on_page", "guid", "muid", "sid", "expected_payment_method_type",
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -35,6 +39,12 @@ class Api:
         self._faults = faults
         self._keys = keys
         self._deliver = deliver
+
+    def forget_old_keys(self) -> None:
+        state = self._world.state
+        for name in [name for name in state.kept if name.startswith("idempotency:")]:
+            if state.kept[name]["until"] <= state.now():
+                state.forget(name)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         id = self._world.state.new_id("req", 14)
@@ -192,8 +202,7 @@ def _widened(operation: document.Operation, key: Key) -> document.Schema:
     if key != "publishable":
         return operation.request
     known = operation.request["properties"]
-    more: document.Schema = dict.fromkeys(("key", "payment_user_agent", "referrer", "time_on_page", "guid", "muid", "sid",
-                          "expected_payment_method_type"), {"type": "string"})  # fmt: skip
+    more: document.Schema = {name: {"type": "string"} for name in _SENT_BY_PHONES}
     if "payment_method_data" in known:
         card = document.card_details()
         data = known["payment_method_data"]

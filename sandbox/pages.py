@@ -1,5 +1,7 @@
-"""The pages of Stripe's that people see: onboarding, authentication, the dashboard. Each has one form, posted to its own
-URL."""
+"""The pages of Stripe's that people see: onboarding, authentication, the dashboard.
+
+The first two have one form, posted to its own URL.
+"""
 
 from __future__ import annotations
 

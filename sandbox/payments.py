@@ -17,10 +17,11 @@ from sandbox.world import Call, World
 _MOST = 99_999_999
 _LEAST = {"gbp": 30, "jpy": 50, "sek": 300, "nok": 300, "dkk": 250, "mxn": 1000, "hkd": 400, "inr": 50, "huf": 17500}
 _LEAST_OF_OTHERS = 50
-_CURRENCIES = frozenset(
-    "usd aed aud brl cad chf cny czk dkk eur gbp hkd huf idr ils inr jpy krw mxn myr nok nzd php pln ron sar sek sgd "
-    "thb try twd uah vnd zar".split()
-)
+_CURRENCIES = {
+    "usd", "aed", "aud", "brl", "cad", "chf", "cny", "czk", "dkk", "eur", "gbp", "hkd", "huf", "idr", "ils", "inr",
+    "jpy", "krw", "mxn", "myr", "nok", "nzd", "php", "pln", "ron", "sar", "sek", "sgd", "thb", "try", "twd", "uah",
+    "vnd", "zar",
+}  # fmt: skip
 _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 _TYPES = ("card", "us_bank_account")
 _CLIENT_FIELDS = (
@@ -29,7 +30,9 @@ _CLIENT_FIELDS = (
     "next_action", "payment_method", "payment_method_types", "processing", "receipt_email", "setup_future_usage",
     "shipping", "status",
 )  # fmt: skip
-_SEARCHED = re.compile(r"^(?:metadata\[['\"]([^'\"]+)['\"]\]|(customer|status|currency|amount))\s*:\s*['\"]?([^'\"]*)['\"]?$")
+_SEARCHED = re.compile(
+    r"^(?:metadata\[['\"]([^'\"]+)['\"]\]|(customer|status|currency|amount))\s*:\s*['\"]?([^'\"]*)['\"]?$"
+)
 
 
 def create(call: Call) -> Object:
@@ -278,8 +281,8 @@ def _confirm(call: Call, intent: Object) -> Object:
         raise _unexpected(
             call,
             intent,
-            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
-            "with one of the following statuses may be confirmed: requires_confirmation, requires_action.",
+            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent"
+            " with one of the following statuses may be confirmed: requires_confirmation, requires_action.",
         )
     method = _given_method(call)
     if method is None and intent["payment_method"]:
@@ -289,8 +292,8 @@ def _confirm(call: Call, intent: Object) -> Object:
             call,
             intent,
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment "
-            "method or ConfirmationToken.",
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a "
+            "payment method or ConfirmationToken.",
         )
     _check_method(intent, method)
     _check_return(call, intent)
@@ -310,10 +313,10 @@ def _check_return(call: Call, intent: Object) -> None:
         return
     if not call.params.get("return_url") and not call.params.get("use_stripe_sdk"):
         raise invalid(
-            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
-            "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't "
-            "want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.",
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of "
+            "these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you "
+            "don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` "
+            "and `automatic_payment_methods[allow_redirects]` to `never`.",
             "return_url",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +58,15 @@ class Sandbox:
         app.add_routes(self.control.routes())
         app.add_routes(Pages(self.control).routes())
         app.router.add_route("*", "/{path:v[12]/.*}", self._api.handle)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True,
+                                     shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, shutdown_timeout=0.1)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = self.world.url = f"http://127.0.0.1:{port}"
+        listener = _listener(self._port)
+        # Whoever has the port has the file: a second sandbox fails before it could touch it.
+        self.state.open()
+        self._api.forget_old_keys()
+        self.url = self.world.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        await web.SockSite(self._runner, listener).start()
         await self.delivery.start()
         return self.url
 
@@ -71,3 +75,15 @@ class Sandbox:
         if self._runner is not None:
             await self._runner.cleanup()
         self.state.close()
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener

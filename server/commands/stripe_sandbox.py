@@ -1,19 +1,26 @@
-"""``stripe-sandbox``: a Stripe of our own on loopback, with its state under DATA_DIR."""
+"""``stripe-sandbox``, and the same beside ``serve``: a Stripe of our own on loopback, with its state under DATA_DIR."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
+import contextlib
+import os
 import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 from server.commands.environment import reported
-from server.settings import Place, Settings
+from server.embedded.process import tied_to
+from server.settings import Settings
 
 NAME = "stripe-sandbox"
 HELP = "Run the Stripe sandbox by itself (development only)."
-WEBHOOKS = "/v1/webhooks/stripe"
+_ROOT = Path(__file__).resolve().parents[2]
+_WEBHOOKS = "/v1/webhooks/stripe"
+_LOOK_EVERY_SECONDS = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,30 +33,73 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
         print("stripe-sandbox is for development: anybody can pay with it.", file=sys.stderr)
         return 2
     # Not at the top: what serves in production never imports it, and need not have what it needs.
-    from sandbox.delivery import Endpoint
-    from sandbox.server import WEBHOOK_SECRET, Sandbox
+    from sandbox import __main__ as program
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    url = options.webhook or replace(settings.public, host="127.0.0.1").url() + WEBHOOKS
-    secrets = list(settings.stripe_webhook_secrets) or [WEBHOOK_SECRET]
-    sandbox = Sandbox(
-        port=settings.sandbox_port,
-        file=settings.data_dir / "stripe-sandbox" / "journal",
-        endpoints=[Endpoint(url, secrets)],
-    )
+    return await program.run(settings.sandbox_port, _file(settings), options.webhook or _webhook(settings))
+
+
+def _file(settings: Settings) -> Path:
+    return settings.data_dir / "stripe-sandbox" / "journal"
+
+
+def _webhook(settings: Settings) -> str:
+    return replace(settings.public, host="127.0.0.1").url() + _WEBHOOKS
+
+
+@contextlib.asynccontextmanager
+async def beside(settings: Settings) -> AsyncIterator[None]:
+    """Keep a sandbox running as a process of its own while we serve in development without a key of Stripe's.
+
+    One that serves at the port already is used as it is. Whoever sets STRIPE_API_BASE has another stand-in.
+    """
+    if settings.production or settings.stripe_secret_key or settings.stripe_api_base or not settings.sandbox_port:
+        yield
+        return
+    keeper = _Keeper(settings)
+    keeping = asyncio.create_task(keeper.keep())
     try:
-        served = await sandbox.start()
-    except OSError as error:
-        print(Place("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT").refusal(error), file=sys.stderr)
-        return 1
+        yield
     finally:
-        if not sandbox.url:
-            await sandbox.stop()
-    print(f"The Stripe sandbox serves at {served}", flush=True)
-    print(f"Webhooks go to {url}", flush=True)
-    await stop.wait()
-    await sandbox.stop()
-    return 0
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await keeper.stop()
+
+
+class _Keeper:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: Process | None = None
+
+    async def keep(self) -> None:
+        while True:
+            if not await self._answers():
+                self._process = await self._spawn()
+                await self._process.wait()
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def stop(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), 5.0)
+        except TimeoutError:
+            self._process.kill()
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._settings.sandbox_port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _spawn(self) -> Process:
+        file = _file(self._settings)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with file.with_name("log").open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "sandbox", "--port", str(self._settings.sandbox_port), "--file", str(file),
+                "--webhook", _webhook(self._settings),
+                cwd=_ROOT, stdin=DEVNULL, stdout=log, stderr=log, preexec_fn=tied_to(os.getpid()),
+            )  # fmt: skip

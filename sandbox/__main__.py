@@ -1,0 +1,39 @@
+"""``python -m sandbox``: the sandbox as a process that needs nothing else of ours. ``run.py`` starts it like this."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from sandbox.delivery import Endpoint
+from sandbox.server import WEBHOOK_SECRET, Sandbox
+
+
+async def run(port: int, file: Path, webhook: str) -> int:
+    """Serve until SIGTERM or SIGINT; answers the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sandbox = Sandbox(port=port, file=file, endpoints=[Endpoint(webhook, [WEBHOOK_SECRET])])
+    try:
+        url = await sandbox.start()
+    except OSError as error:
+        print(f"Cannot listen on 127.0.0.1:{port}: {error.strerror}. Set SANDBOX_PORT.", file=sys.stderr)
+        return 1
+    print(f"The Stripe sandbox serves at {url} and sends webhooks to {webhook}", flush=True)
+    await stop.wait()
+    await sandbox.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="sandbox")
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--file", type=Path, required=True)
+    parser.add_argument("--webhook", required=True, metavar="URL")
+    given = parser.parse_args()
+    sys.exit(asyncio.run(run(given.port, given.file, given.webhook)))
