@@ -26,6 +26,13 @@ from sandbox.world import Call, Key, World
 _VERSION = re.compile(r"^20\d\d-\d\d-\d\d(\.[a-z]+)?$")
 _KEY_SECONDS = 24 * 3600
 _LONGEST_KEY = 255
+# As Stripe's API, which web pages call with the publishable key.
+_FROM_ANYWHERE = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT, PATCH, POST, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Stripe-Version, Stripe-Account",
+    "Access-Control-Expose-Headers": "Request-Id, Stripe-Manage-Version, Idempotent-Replayed",
+}
 # Beside what the document says.
 _SENT_BY_PHONES = (
     "key", "payment_user_agent", "referrer", "time_on_page", "guid", "muid", "sid", "expected_payment_method_type",
@@ -47,6 +54,8 @@ class Api:
                 state.forget(name)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return web.Response(headers=_FROM_ANYWHERE)
         id = self._world.state.new_id("req", 14)
         fault = self._faults.take(request.method, request.path)
         in_query = request.method in ("GET", "DELETE")
@@ -66,7 +75,7 @@ class Api:
         key = request.headers.get("Idempotency-Key")
         if key:
             headers = {**headers, "Idempotency-Key": key}
-        headers = {"Request-Id": id, "Stripe-Version": _version(request), **headers}
+        headers = {**_FROM_ANYWHERE, "Request-Id": id, "Stripe-Version": _version(request), **headers}
         return web.json_response(body, status=status, headers=headers, dumps=lambda value: json.dumps(value, indent=2))
 
     def _answered(self, request: web.Request, text: str, id: str) -> tuple[int, Object, dict[str, str]]:

@@ -102,7 +102,8 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(log_loop_error)
-    async with beside(settings), servers(settings) as urls:
+    async with beside(settings) as sandbox, servers(settings) as urls:
+        await sandbox.wait()
         return await live(settings, urls, stop, _serves, _cannot)
 
 

@@ -21,6 +21,8 @@ HELP = "Run the Stripe sandbox by itself (development only)."
 _ROOT = Path(__file__).resolve().parents[2]
 _WEBHOOKS = "/v1/webhooks/stripe"
 _LOOK_EVERY_SECONDS = 1.0
+_STARTS_EVERY_SECONDS = 0.05
+_READY_WITHIN_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,18 +49,22 @@ def _webhook(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def beside(settings: Settings) -> AsyncIterator[None]:
+async def beside(settings: Settings) -> AsyncIterator[asyncio.Event]:
     """Keep a sandbox running as a process of its own while we serve in development without a key of Stripe's.
 
-    One that serves at the port already is used as it is. Whoever sets STRIPE_API_BASE has another stand-in.
+    One that serves at the port already is used as it is. Whoever sets STRIPE_API_BASE has another stand-in. The event
+    is set once it can be used, or will not be.
     """
+    ready = asyncio.Event()
     if settings.production or settings.stripe_secret_key or settings.stripe_api_base or not settings.sandbox_port:
-        yield
+        ready.set()
+        yield ready
         return
-    keeper = _Keeper(settings)
+    keeper = _Keeper(settings, ready)
+    asyncio.get_running_loop().call_later(_READY_WITHIN_SECONDS, ready.set)
     keeping = asyncio.create_task(keeper.keep())
     try:
-        yield
+        yield ready
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
@@ -66,16 +72,24 @@ async def beside(settings: Settings) -> AsyncIterator[None]:
 
 
 class _Keeper:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ready: asyncio.Event) -> None:
         self._settings = settings
+        self._ready = ready
         self._process: Process | None = None
 
     async def keep(self) -> None:
         while True:
             if not await self._answers():
                 self._process = await self._spawn()
+                await self._up(self._process)
                 await self._process.wait()
+            self._ready.set()
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def _up(self, process: Process) -> None:
+        while process.returncode is None and not await self._answers():  # noqa: ASYNC110 - another process's doing
+            await asyncio.sleep(_STARTS_EVERY_SECONDS)
+        self._ready.set()
 
     async def stop(self) -> None:
         if self._process is None or self._process.returncode is not None:

@@ -58,5 +58,6 @@ async def _supervise(settings: Settings, ports: tuple[int, int | None], stop: as
         if operations is not None:
             print(f"Operations at {operations.url(ports[1])}", flush=True)
 
-    async with beside(settings), servers(settings) as urls:
+    async with beside(settings) as sandbox, servers(settings) as urls:
+        await sandbox.wait()
         return await supervise(settings.workers, ports, urls.mongo, urls.redis, stop, announce)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ REFRESH = "http://127.0.0.1:1/refresh"
 class Shop:
     url: str
     http: aiohttp.ClientSession
-    stripe: stripe.StripeClient
+    platform: stripe.StripeClient
     phone: stripe.StripeClient
     """With the publishable key."""
 
@@ -36,7 +37,7 @@ class Shop:
             )  # fmt: skip
 
         yield cls(url, http, client(SECRET_KEY), client(PUBLISHABLE_KEY))
-        await transport.close_async()
+        await transport.close_async()  # type: ignore[no-untyped-call]
 
     async def control(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         async with self.http.request(method, f"{self.url}/_sandbox{path}", json=body) as response:
@@ -46,7 +47,7 @@ class Shop:
 
     async def account(self) -> str:
         asked: Any = {"transfers": {"requested": True}, "card_payments": {"requested": True}}
-        made = await self.stripe.v1.accounts.create_async(
+        made = await self.platform.v1.accounts.create_async(
             {"type": "express", "country": "US", "email": "t@example.com", "capabilities": asked}
         )
         return made.id
@@ -61,27 +62,34 @@ class Shop:
         params: Any = {"amount": 5000, "currency": "usd", **more}
         if seller:
             params |= {"transfer_data": {"destination": seller}, "application_fee_amount": 500}
-        return await self.stripe.v1.payment_intents.create_async(params)
+        return await self.platform.v1.payment_intents.create_async(params)
 
     async def confirm(self, intent: stripe.PaymentIntent, card: str = "pm_card_visa") -> stripe.PaymentIntent:
         """As a phone does."""
         assert intent.client_secret is not None
-        return await self.phone.v1.payment_intents.confirm_async(
-            intent.id, {"client_secret": intent.client_secret, "payment_method": card}
-        )
+        params: Any = {"client_secret": intent.client_secret, "payment_method": card}
+        return await self.phone.v1.payment_intents.confirm_async(intent.id, params)
 
     async def paid(self, seller: str | None = None, card: str = "pm_card_visa", **more: Any) -> stripe.PaymentIntent:
         intent = await self.intent(seller, **more)
         await self.confirm(intent, card)
-        return await self.stripe.v1.payment_intents.retrieve_async(intent.id)
+        return await self.platform.v1.payment_intents.retrieve_async(intent.id)
 
     async def net(self, account: str | None = None) -> int:
         """All that an account has, pending and available."""
         options: Any = {"stripe_account": account} if account else {}
-        found = await self.stripe.v1.balance.retrieve_async(None, options)
-        return sum(one.amount for one in [*found.available, *found.pending])
+        found = await self.platform.v1.balance.retrieve_async(None, options)
+        parts: list[Any] = [*found.available, *found.pending]
+        return sum(one.amount for one in parts)
 
     async def types(self) -> list[str]:
         """Of all events until now, oldest first."""
-        found = await self.stripe.v1.events.list_async({"limit": 100})
+        found = await self.platform.v1.events.list_async({"limit": 100})
         return [event.type for event in reversed(found.data)]
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it does."""
+    async with asyncio.timeout(30):
+        while not await holds():  # noqa: ASYNC110 - another process's doing
+            await asyncio.sleep(0.01)

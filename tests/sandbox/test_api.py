@@ -56,7 +56,7 @@ async def test_keys(shop: Shop) -> None:
     for key in ("sk_test_other", "sk_live_real", "x"):
         status, answer = await _raw(shop, "GET", "/v1/balance", key=key)
         assert (status, answer["error"]["type"]) == (401, "invalid_request_error")
-    assert (await _raw(shop, "GET", "/v1/balance", **{"Authorization": ""}))[0] == 401
+    assert (await _raw(shop, "GET", "/v1/balance", Authorization=""))[0] == 401
     assert (await _raw(shop, "GET", "/v1/balance", key="pk_test_sandbox"))[0] == 403
     assert (await _raw(shop, "GET", "/v1/balance", **{"Stripe-Version": "tomorrow"}))[0] == 400
     assert (await _raw(shop, "GET", "/v1/balance", **{"Stripe-Account": "acct_other"}))[0] == 403
@@ -66,15 +66,16 @@ async def test_keys(shop: Shop) -> None:
 
 async def test_the_same_key_does_the_work_once(shop: Shop) -> None:
     params: Any = {"amount": 5000, "currency": "usd", "metadata": {"purchase": "p1"}}
-    create = shop.stripe.v1.payment_intents.create_async
+    create = shop.platform.v1.payment_intents.create_async
     first = await create(params, {"idempotency_key": "k"})
     again = await create(params, {"idempotency_key": "k"})
     assert (again.id, again.client_secret) == (first.id, first.client_secret)
     assert again.last_response is not None and again.last_response.headers["Idempotent-Replayed"] == "true"
+    other: Any = {**params, "amount": 6000}
     with pytest.raises(stripe.IdempotencyError):
-        await create({**params, "amount": 6000}, {"idempotency_key": "k"})
+        await create(other, {"idempotency_key": "k"})
     with pytest.raises(stripe.IdempotencyError):
-        await shop.stripe.v1.customers.create_async({}, {"idempotency_key": "k"})
+        await shop.platform.v1.customers.create_async({}, {"idempotency_key": "k"})
     assert await shop.types() == ["payment_intent.created"]
     await shop.control("POST", "/clock", advance=24 * 3600 + 1)
     assert (await create(params, {"idempotency_key": "k"})).id != first.id
@@ -85,17 +86,18 @@ async def test_a_stored_refusal_is_stored(shop: Shop) -> None:
     params: Any = {"return_url": "http://127.0.0.1:1/"}
     for _ in range(2):
         with pytest.raises(stripe.CardError):
-            await shop.stripe.v1.payment_intents.confirm_async(intent.id, params, {"idempotency_key": "k"})
+            await shop.platform.v1.payment_intents.confirm_async(intent.id, params, {"idempotency_key": "k"})
     assert (await shop.types()).count("charge.failed") == 1
+    unknown: Any = {"colour": "red"}
     # What was refused before any work began may be asked again in other words.
     with pytest.raises(stripe.InvalidRequestError):
-        await shop.stripe.v1.customers.create_async({"colour": "red"}, {"idempotency_key": "c"})  # type: ignore[typeddict-unknown-key]
-    await shop.stripe.v1.customers.create_async({}, {"idempotency_key": "c"})
+        await shop.platform.v1.customers.create_async(unknown, {"idempotency_key": "c"})
+    await shop.platform.v1.customers.create_async({}, {"idempotency_key": "c"})
 
 
 async def test_pages(shop: Shop) -> None:
     made = [(await shop.intent(metadata={"number": str(number)})).id for number in range(7)][::-1]
-    intents = shop.stripe.v1.payment_intents
+    intents = shop.platform.v1.payment_intents
     first = await intents.list_async({"limit": 3})
     assert ([one.id for one in first.data], first.has_more) == (made[:3], True)
     second = await intents.list_async({"limit": 3, "starting_after": made[2]})
@@ -113,7 +115,7 @@ async def test_pages(shop: Shop) -> None:
 
 async def test_expansion(shop: Shop) -> None:
     await shop.paid(await shop.seller())
-    listed = await shop.stripe.v1.payment_intents.list_async(
+    listed = await shop.platform.v1.payment_intents.list_async(
         {"expand": ["data.latest_charge.balance_transaction", "data.latest_charge.transfer.destination_payment"]}
     )
     charge = listed.data[0].latest_charge
@@ -123,11 +125,11 @@ async def test_expansion(shop: Shop) -> None:
     assert isinstance(charge.transfer.destination_payment, stripe.Charge)
     for path in ("amount", "data.nonsense", "data.latest_charge.amount"):
         with pytest.raises(stripe.InvalidRequestError, match="expanded"):
-            await shop.stripe.v1.payment_intents.list_async({"expand": [path]})
+            await shop.platform.v1.payment_intents.list_async({"expand": [path]})
 
 
 async def test_customers(shop: Shop) -> None:
-    customers = shop.stripe.v1.customers
+    customers = shop.platform.v1.customers
     made = await customers.create_async({"email": "a@example.com", "metadata": {"a": "1", "b": "2"}})
     changed = await customers.update_async(made.id, {"metadata": {"a": "", "c": "3"}, "name": "Ana"})
     assert changed.metadata is not None and changed.metadata.to_dict() == {"b": "2", "c": "3"}

@@ -9,14 +9,14 @@ from tests.sandbox.shop import BACK, REFRESH, Shop
 
 
 async def _link(shop: Shop, account: str) -> stripe.AccountLink:
-    return await shop.stripe.v1.account_links.create_async(
+    return await shop.platform.v1.account_links.create_async(
         {"account": account, "type": "account_onboarding", "refresh_url": REFRESH, "return_url": BACK}
     )
 
 
 async def test_onboarding_is_a_page_with_one_form(shop: Shop) -> None:
     account = await shop.account()
-    found = await shop.stripe.v1.accounts.retrieve_async(account)
+    found = await shop.platform.v1.accounts.retrieve_async(account)
     assert (found.charges_enabled, found.payouts_enabled, found.details_submitted) == (False, False, False)
     link = await _link(shop, account)
     async with shop.http.get(link.url) as page:
@@ -24,13 +24,13 @@ async def test_onboarding_is_a_page_with_one_form(shop: Shop) -> None:
         assert (page.status, text.count("<form"), "action=" in text) == (200, 1, False)
     async with shop.http.post(link.url, allow_redirects=False) as page:
         assert (page.status, page.headers["Location"]) == (303, BACK)
-    found = await shop.stripe.v1.accounts.retrieve_async(account)
+    found = await shop.platform.v1.accounts.retrieve_async(account)
     assert (found.charges_enabled, found.payouts_enabled, found.details_submitted) == (True, True, True)
     assert found.capabilities is not None and found.capabilities.transfers == "active"
     # Single use.
     async with shop.http.post(link.url, allow_redirects=False) as page:
         assert page.headers["Location"] == REFRESH
-    events = await shop.stripe.v1.events.list_async(None, {"stripe_account": account})
+    events = await shop.platform.v1.events.list_async(None, {"stripe_account": account})
     assert [(event.type, event.account) for event in events.data] == [("account.updated", account)]
 
 
@@ -47,9 +47,9 @@ async def test_a_link_is_good_for_minutes(shop: Shop) -> None:
 async def test_the_dashboard_is_for_who_is_through(shop: Shop) -> None:
     account = await shop.account()
     with pytest.raises(stripe.InvalidRequestError, match="onboarding"):
-        await shop.stripe.v1.accounts.login_links.create_async(account)
+        await shop.platform.v1.accounts.login_links.create_async(account)
     await shop.control("POST", f"/accounts/{account}/onboard")
-    link = await shop.stripe.v1.accounts.login_links.create_async(account)
+    link = await shop.platform.v1.accounts.login_links.create_async(account)
     for status in (200, 404):
         async with shop.http.get(link.url) as page:
             assert page.status == status
@@ -58,7 +58,7 @@ async def test_the_dashboard_is_for_who_is_through(shop: Shop) -> None:
 async def test_a_destination_charge_moves_money(shop: Shop) -> None:
     seller = await shop.seller()
     intent = await shop.paid(seller)
-    found = await shop.stripe.v1.payment_intents.retrieve_async(
+    found = await shop.platform.v1.payment_intents.retrieve_async(
         intent.id, {"expand": ["latest_charge.transfer", "latest_charge.application_fee"]}
     )
     charge = found.latest_charge
@@ -81,14 +81,14 @@ async def test_what_cannot_be_a_destination(shop: Shop) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         await shop.intent(seller)
     with pytest.raises(stripe.InvalidRequestError):
-        await shop.stripe.v1.payment_intents.create_async(
+        await shop.platform.v1.payment_intents.create_async(
             {"amount": 1000, "currency": "usd", "application_fee_amount": 100}
         )
 
 
 async def test_transfers_and_reversals(shop: Shop) -> None:
     seller = await shop.seller()
-    transfers = shop.stripe.v1.transfers
+    transfers = shop.platform.v1.transfers
     with pytest.raises(stripe.InvalidRequestError) as poor:
         await transfers.create_async({"amount": 100, "currency": "usd", "destination": seller})
     assert poor.value.code == "balance_insufficient"
@@ -111,8 +111,8 @@ async def test_transfers_and_reversals(shop: Shop) -> None:
 
 async def test_money_is_pending_first(shop: Shop) -> None:
     await shop.paid()
-    before = await shop.stripe.v1.balance.retrieve_async()
+    before = await shop.platform.v1.balance.retrieve_async()
     assert (before.available[0].amount, before.pending[0].amount) == (0, 4825)
     await shop.control("POST", "/clock", advance=3 * 24 * 3600)
-    after = await shop.stripe.v1.balance.retrieve_async()
+    after = await shop.platform.v1.balance.retrieve_async()
     assert (after.available[0].amount, after.pending[0].amount) == (4825, 0)

@@ -41,7 +41,7 @@ async def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path, http: aioh
             if known is None:
                 known = await shop.paid(await shop.seller())
                 await shop.control("POST", "/clock", advance=100)
-            again = await shop.stripe.v1.payment_intents.retrieve_async(known.id)
+            again = await shop.platform.v1.payment_intents.retrieve_async(known.id)
             assert again.to_dict() == known.to_dict()
             assert await shop.net() == 325
         process.kill()
@@ -93,13 +93,13 @@ async def test_it_is_beside_a_server_without_a_key(
     async with serving(tmp_path, **urls, SANDBOX_PORT=port, STRIPE_API_BASE="") as served:
         async with Shop.opened(f"http://127.0.0.1:{port}", http) as shop:
             await _up(http, shop.url)
-            customer = await shop.stripe.v1.customers.create_async()
+            customer = await shop.platform.v1.customers.create_async()
         await served.kill()
         await _gone(int(port))
         again = await served.again()
         async with Shop.opened(f"http://127.0.0.1:{port}", http) as shop:
             await _up(http, shop.url)
-            assert (await shop.stripe.v1.customers.retrieve_async(customer.id)).id == customer.id
+            assert (await shop.platform.v1.customers.retrieve_async(customer.id)).id == customer.id
         await again.terminate()
         await _gone(int(port))
 

@@ -16,21 +16,22 @@ async def test_refunds_in_parts_add_up(shop: Shop) -> None:
     seller = await shop.seller()
     intent = await shop.paid(seller, amount=40001)
     for amount in (13334, 13334, 13333):
-        refund = await shop.stripe.v1.refunds.create_async({"payment_intent": intent.id, "amount": amount, **BACK})
+        part: Any = {"payment_intent": intent.id, "amount": amount, **BACK}
+        refund = await shop.platform.v1.refunds.create_async(part)
         assert refund.status == "succeeded" and refund.transfer_reversal
     # Stripe's own fee is not given back.
     assert (await shop.net(seller), await shop.net()) == (0, -(round(40001 * 0.029) + 30))
     with pytest.raises(stripe.InvalidRequestError) as again:
-        await shop.stripe.v1.refunds.create_async({"payment_intent": intent.id})
+        await shop.platform.v1.refunds.create_async({"payment_intent": intent.id})
     assert again.value.code == "charge_already_refunded"
-    listed = await shop.stripe.v1.refunds.list_async({"payment_intent": intent.id})
+    listed = await shop.platform.v1.refunds.list_async({"payment_intent": intent.id})
     assert sum(refund.amount for refund in listed.data) == 40001
 
 
 async def test_a_refund_without_the_transfer_is_the_platforms(shop: Shop) -> None:
     seller = await shop.seller()
     intent = await shop.paid(seller)
-    await shop.stripe.v1.refunds.create_async({"payment_intent": intent.id})
+    await shop.platform.v1.refunds.create_async({"payment_intent": intent.id})
     assert (await shop.net(seller), await shop.net()) == (4500, 325 - 5000)
 
 
@@ -47,14 +48,14 @@ async def test_what_cannot_be_refunded(shop: Shop) -> None:
     ]
     for params in bad:
         with pytest.raises(stripe.InvalidRequestError):
-            await shop.stripe.v1.refunds.create_async(params)
+            await shop.platform.v1.refunds.create_async(params)
     assert await shop.net() == 4825
 
 
 async def test_a_refund_that_fails_later(shop: Shop) -> None:
     intent = await shop.paid(card="pm_card_refundFail")
-    refund = await shop.stripe.v1.refunds.create_async({"payment_intent": intent.id})
-    assert (await shop.stripe.v1.refunds.retrieve_async(refund.id)).status == "failed"
+    refund = await shop.platform.v1.refunds.create_async({"payment_intent": intent.id})
+    assert (await shop.platform.v1.refunds.retrieve_async(refund.id)).status == "failed"
     assert await shop.net() == 4825
     assert (await shop.types())[-2:] == ["refund.failed", "charge.refund.updated"]
 
@@ -66,10 +67,10 @@ async def test_a_dispute(shop: Shop, outcome: str) -> None:
     opened = await shop.control("POST", "/disputes", payment_intent=intent.id, reason="product_not_received")
     assert await shop.net() == before - 5000 - 1500
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        await shop.stripe.v1.refunds.create_async({"payment_intent": intent.id})
+        await shop.platform.v1.refunds.create_async({"payment_intent": intent.id})
     assert refused.value.code == "charge_disputed"
     await shop.control("POST", f"/disputes/{opened['id']}/close", outcome=outcome)
-    found = await shop.stripe.v1.disputes.retrieve_async(opened["id"])
+    found = await shop.platform.v1.disputes.retrieve_async(opened["id"])
     assert (found.status, found.reason) == (outcome, "product_not_received")
     assert await shop.net() == before - 1500 - (0 if outcome == "won" else 5000)
     told = [type.removeprefix("charge.dispute.") for type in await shop.types() if "dispute" in type]
@@ -79,11 +80,11 @@ async def test_a_dispute(shop: Shop, outcome: str) -> None:
 
 async def test_a_card_that_disputes_and_evidence_that_wins(shop: Shop) -> None:
     intent = await shop.paid(card="pm_card_createDispute")
-    dispute = (await shop.stripe.v1.disputes.list_async({"payment_intent": intent.id})).data[0]
+    dispute = (await shop.platform.v1.disputes.list_async({"payment_intent": intent.id})).data[0]
     assert dispute.status == "needs_response"
-    answered = await shop.stripe.v1.disputes.update_async(
+    answered = await shop.platform.v1.disputes.update_async(
         dispute.id, {"evidence": {"uncategorized_text": "winning_evidence"}}
     )
     assert answered.status == "won"
     with pytest.raises(stripe.InvalidRequestError):
-        await shop.stripe.v1.disputes.close_async(dispute.id)
+        await shop.platform.v1.disputes.close_async(dispute.id)

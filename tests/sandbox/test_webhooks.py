@@ -88,6 +88,6 @@ async def test_unknown_types_and_foreign_accounts(shop: Shop, receiver: Receiver
     intent = await shop.intent()
     await shop.control("POST", "/events", type="charm.exploded", object={"id": "charm_1", "object": "charm"})
     await shop.control("POST", "/events", type="account.updated", object=intent.id, account="acct_foreign")
-    events = {event.type: event for event in await receiver.has(3)}
+    events: dict[str, stripe.Event] = {event.type: event for event in await receiver.has(3)}
     assert events["charm.exploded"].data.object["id"] == "charm_1"
     assert events["account.updated"].account == "acct_foreign"
