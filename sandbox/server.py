@@ -13,6 +13,7 @@ from sandbox.api import Api
 from sandbox.control import Control
 from sandbox.delivery import Delivery, Endpoint
 from sandbox.faults import Faults
+from sandbox.keepers import Keepers
 from sandbox.pages import Pages
 from sandbox.state import State
 from sandbox.world import World
@@ -34,14 +35,16 @@ class Sandbox:
     """``file``: where its state is kept; ``port`` 0 is a free one; ``endpoints``: who is sent webhooks."""
 
     def __init__(
-        self, *, port: int = 0, file: Path | None = None, endpoints: Sequence[Endpoint] = (), keys: Keys | None = None
-    ) -> None:
+        self, *, port: int = 0, file: Path | None = None, endpoints: Sequence[Endpoint] = (), keys: Keys | None = None,
+        linger: float | None = None,
+    ) -> None:  # fmt: skip
         keys = keys or Keys()
         self.url = ""
         self.state = State(file)
         self.world = World(self.state)
         self.faults = Faults()
         self.delivery = Delivery(self.state, list(endpoints))
+        self.keepers = Keepers(self.delivery, WEBHOOK_SECRET, linger)
         self.control = Control(self.world, self.delivery, self.faults)
         self._api = Api(
             self.world,
@@ -56,6 +59,7 @@ class Sandbox:
         """The URL. Raises OSError."""
         app = web.Application(client_max_size=_BODY_BYTES)
         app.add_routes(self.control.routes())
+        app.add_routes(self.keepers.routes())
         app.add_routes(Pages(self.control).routes())
         app.router.add_route("*", "/{path:v[12]/.*}", self._api.handle)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, handler_cancellation=True,

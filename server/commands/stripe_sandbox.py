@@ -5,24 +5,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
+import secrets
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
+
 from server.commands.environment import reported
-from server.embedded.process import tied_to
 from server.settings import Settings
 
 NAME = "stripe-sandbox"
 HELP = "Run the Stripe sandbox by itself (development only)."
 _ROOT = Path(__file__).resolve().parents[2]
 _WEBHOOKS = "/v1/webhooks/stripe"
-_LOOK_EVERY_SECONDS = 1.0
-_STARTS_EVERY_SECONDS = 0.05
+_SAY_EVERY_SECONDS = 1.0
+_LINGERS_SECONDS = 60
+_STARTS_EVERY_SECONDS = 0.1
 _READY_WITHIN_SECONDS = 10.0
+_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,45 +78,38 @@ class _Keeper:
     def __init__(self, settings: Settings, ready: asyncio.Event) -> None:
         self._settings = settings
         self._ready = ready
-        self._process: Process | None = None
+        self._url = f"http://127.0.0.1:{settings.sandbox_port}/_sandbox/keepers/{secrets.token_hex(8)}"
 
     async def keep(self) -> None:
-        while True:
-            if not await self._answers():
-                self._process = await self._spawn()
-                await self._up(self._process)
-                await self._process.wait()
-            self._ready.set()
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-
-    async def _up(self, process: Process) -> None:
-        while process.returncode is None and not await self._answers():  # noqa: ASYNC110 - another process's doing
-            await asyncio.sleep(_STARTS_EVERY_SECONDS)
-        self._ready.set()
+        started: subprocess.Popen[bytes] | None = None
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+            while True:
+                if await self._said(http, "PUT"):
+                    self._ready.set()
+                    await asyncio.sleep(_SAY_EVERY_SECONDS)
+                    continue
+                if started is None or started.poll() is not None:
+                    started = await asyncio.to_thread(self._spawn)
+                await asyncio.sleep(_STARTS_EVERY_SECONDS)
 
     async def stop(self) -> None:
-        if self._process is None or self._process.returncode is not None:
-            return
-        self._process.terminate()
-        try:
-            await asyncio.wait_for(self._process.wait(), 5.0)
-        except TimeoutError:
-            self._process.kill()
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+            await self._said(http, "DELETE")
 
-    async def _answers(self) -> bool:
+    async def _said(self, http: aiohttp.ClientSession, method: str) -> bool:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self._settings.sandbox_port)
-        except OSError:
+            async with http.request(method, self._url, json={"webhook": _webhook(self._settings)}):
+                return True
+        except (aiohttp.ClientError, TimeoutError):
             return False
-        writer.close()
-        return True
 
-    async def _spawn(self) -> Process:
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """In a session of its own: it outlives a server that is killed, so that phones can pay meanwhile."""
         file = _file(self._settings)
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with file.with_name("log").open("wb") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "sandbox", "--port", str(self._settings.sandbox_port), "--file", str(file),
-                "--webhook", _webhook(self._settings),
-                cwd=_ROOT, stdin=DEVNULL, stdout=log, stderr=log, preexec_fn=tied_to(os.getpid()),
-            )  # fmt: skip
+            command = [sys.executable, "-m", "sandbox", "--port", str(self._settings.sandbox_port), "--file", str(file)]
+            command += ["--webhook", _webhook(self._settings), "--linger", str(_LINGERS_SECONDS)]
+            return subprocess.Popen(
+                command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )

@@ -131,7 +131,7 @@ class Supervised:
                     stderr=log,
                     # Both servers refuse to start under a locale that is not installed.
                     env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                    preexec_fn=tied_to(os.getpid()),
+                    preexec_fn=_tied_to(os.getpid()),
                 )
             except OSError as error:
                 log.write(f"{program}: {error}\n".encode())
@@ -170,7 +170,7 @@ class Supervised:
         return "\n".join(line[:500] for line in lines[-3:])
 
 
-def tied_to(parent: int) -> Callable[[], None] | None:
+def _tied_to(parent: int) -> Callable[[], None] | None:
     """What a child does before it becomes the server: ask the kernel to die with the daemon, even by kill -9."""
     if not sys.platform.startswith("linux"):
         return None

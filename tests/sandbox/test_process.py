@@ -14,7 +14,7 @@ import stripe
 from sandbox.server import Sandbox
 from tests.faults.served import STARTED_WITHIN_SECONDS, run, serving, start
 from tests.sandbox.receiver import Receiver
-from tests.sandbox.shop import Shop
+from tests.sandbox.shop import Shop, until
 from tests.server.test_commands import PRODUCTION
 
 _SERVES = re.compile(rb"serves at (http://\S+)")
@@ -85,45 +85,33 @@ async def test_two_never_share_a_port(tmp_path: Path) -> None:
     await first.stop()
 
 
-async def test_it_is_beside_a_server_without_a_key(
+async def test_it_is_beside_a_server_without_a_key_and_outlives_its_death(
     tmp_path: Path, database_url: str, redis_url: str, http: aiohttp.ClientSession
 ) -> None:
     port = str(_free_port())
     urls = {"MONGO_URL": database_url, "REDIS_URL": redis_url}
-    async with serving(tmp_path, **urls, SANDBOX_PORT=port, STRIPE_API_BASE="") as served:
-        async with Shop.opened(f"http://127.0.0.1:{port}", http) as shop:
-            await _up(http, shop.url)
-            customer = await shop.platform.v1.customers.create_async()
+    async with (
+        serving(tmp_path, **urls, SANDBOX_PORT=port, STRIPE_API_BASE="") as served,
+        Shop.opened(f"http://127.0.0.1:{port}", http) as shop,
+    ):
+        # Who is told that it serves can pay at once.
+        intent = await shop.intent()
         await served.kill()
-        await _gone(int(port))
+        assert (await shop.confirm(intent)).status == "succeeded"
         again = await served.again()
-        async with Shop.opened(f"http://127.0.0.1:{port}", http) as shop:
-            await _up(http, shop.url)
-            assert (await shop.platform.v1.customers.retrieve_async(customer.id)).id == customer.id
+        assert (await shop.platform.v1.payment_intents.retrieve_async(intent.id)).status == "succeeded"
         await again.terminate()
-        await _gone(int(port))
+        await until(lambda: _is_gone(int(port)))
+    assert (tmp_path / "stripe-sandbox" / "journal").exists()
 
 
-async def _up(http: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(STARTED_WITHIN_SECONDS):
-        while True:
-            try:
-                async with http.get(f"{url}/_sandbox") as response:
-                    assert response.status == 200
-                    return
-            except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.05)
-
-
-async def _gone(port: int) -> None:
-    async with asyncio.timeout(STARTED_WITHIN_SECONDS):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                return
-            writer.close()
-            await asyncio.sleep(0.05)
+async def _is_gone(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return True
+    writer.close()
+    return False
 
 
 async def test_production_has_none(tmp_path: Path) -> None:
