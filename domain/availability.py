@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from domain.errors import invalid
+from domain.errors import FieldError, invalid, invalid_fields
 
 Day = Literal["Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -33,11 +33,15 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """``duration`` and ``break_mins`` (after each session) in minutes, multiples of 5 like every edge."""
+    """``duration`` and ``break_mins`` (after each session) in minutes, multiples of 5 like every edge.
+
+    ``notice_mins``: how long before its start a session can be booked at the latest.
+    """
 
     time_zone: str
     duration: int
     break_mins: int = msgspec.field(name="pause")
+    notice_mins: int = 0
     windows: tuple[Window, ...] = ()
     absences: tuple[Absence, ...] = ()
 
@@ -87,6 +91,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     duration: int
     break_mins: int = msgspec.field(name="pause")
+    notice_mins: int = 0
     days: tuple[WeekDay, ...] = ()
 
 
@@ -109,16 +114,20 @@ class AbsenceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_week(week: Week) -> None:
-    """Windows that are worked do not overlap, neither on a day nor over its midnight; ``validation_failed``."""
+    """Windows that are worked hold a session and do not overlap, neither on a day nor over its midnight;
+    ``validation_failed``."""
     _check_number(week.days)
     spans = sorted(_spans(week.days))
+    if short := sorted(number for start, end, number in spans if end - start < week.duration):
+        message = f"is shorter than a session, which takes {week.duration} minutes"
+        raise invalid_fields(FieldError(f"days[{number}]", message) for number in short)
     last = max(spans, default=None, key=lambda span: span[1])
     if last is not None and last[1] > 7 * _DAY_MINUTES:
         # The night from the last day of the week to the first.
         spans.insert(0, (last[0] - 7 * _DAY_MINUTES, last[1] - 7 * _DAY_MINUTES, last[2]))
     for (_, end, _), (start, _, number) in pairwise(spans):
         if start < end:
-            raise invalid(f"days[{number}]", "overlaps another window")
+            raise invalid(f"days[{number}]", "overlaps another window: each has to end before the next begins")
 
 
 def check_absence(absence: Absence, today: date, farthest: date) -> None:

@@ -6,6 +6,7 @@ from store import (
     accounts,
     availability,
     booking_changes,
+    booking_mails,
     booking_transactions,
     bookings,
     bookmarks,
@@ -34,6 +35,7 @@ from store import (
 from store.accounts import Accounts, PendingErasures
 from store.availability import Availability
 from store.booking_changes import BookingChanges
+from store.booking_mails import BookingMails
 from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
@@ -41,7 +43,7 @@ from store.calendars import Calendars
 from store.categories import Catalogue, Categories
 from store.certificates import Certificates
 from store.conversations import Conversations
-from store.credits import Credits
+from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.failures import repository
 from store.file_fields import FileFields
@@ -90,6 +92,7 @@ SCHEMAS = (
     *bookings.SCHEMAS,
     *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
+    *booking_mails.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
@@ -148,11 +151,14 @@ class Store:
         self.booking_changes = BookingChanges(database)
         self.calendars = Calendars(database)
         self.credits = Credits(database)
+        self.trials = Trials(database)
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
+        self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
+            self.booking_mails,
         )
         self.accounts = Accounts(
             database,

@@ -27,7 +27,8 @@ from store.profiles import NewProfile
 async def register(context: AccountContext, visitor: Visitor, command: Register) -> Registered:
     """Keep the registration until its code comes back, together with the token that is answered."""
     email = normalised_email(command.email)
-    require_time_zone(command.time_zone)
+    if command.time_zone is not None:
+        require_time_zone(command.time_zone)
     user = await context.store.users.by_email(email)
     # As if the address's user registered again, so that a login with this password has the answer of any other.
     like = user.password if user is not None else None
@@ -100,6 +101,7 @@ def user_of(context: AccountContext, registration: Registration, now: datetime) 
         password=registration.password,
         password_changed_at=now,
         is_verified=True,
+        time_zone=registration.time_zone,
         created_at=now,
         updated_at=now,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.accounts.me import second_looks
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
+from handlers.bookings.mailing import booking_mails
 from handlers.catalogue.reviews import ratings
 from handlers.context import Context
 from handlers.files.uses import sweeping
@@ -17,6 +18,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
     return (
         due_bookings(context),
         redriving(context),
+        booking_mails(context),
         unapplied_changes(context),
         unpublished_entries(context),
         sweeping(context),

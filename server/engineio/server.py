@@ -76,11 +76,13 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
                 self.max_http_buffer_size,
                 self.limits.buffered_bytes,
                 UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
+                self.limits.packets_at_once,
             ),
             unconnected=Bounds(
                 self.limits.unconnected_bytes,
                 self.limits.unconnected_unread_bytes,
                 UnfinishedMessages(self.limits.unconnected_unfinished_bytes, self.counters),
+                self.limits.unconnected_frames,
             ),
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),
