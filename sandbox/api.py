@@ -65,6 +65,8 @@ class Api:
                 await _strike(fault)
             status, body, headers = self._answered(request, text, id)
             if fault is not None and fault.after:
+                if fault.stored and fault.action == "error":
+                    self._keep_error(request, fault.error())
                 await _strike(fault)
         except StripeError as error:
             status, body, headers = error.status, error.body(), error.headers
@@ -89,6 +91,13 @@ class Api:
         if len(idempotency) > _LONGEST_KEY:
             raise malformed(f"Idempotency keys are at most {_LONGEST_KEY} characters long.")
         return self._once(request, text, id, key, customer, account, idempotency)
+
+    def _keep_error(self, request: web.Request, error: StripeError) -> None:
+        key, _ = self._authenticate(request)
+        name = f"idempotency:{self._account(request)}:{key}:{request.headers.get('Idempotency-Key')}"
+        if known := self._world.state.kept.get(name):
+            self._world.state.keep(name, {**known, "status": error.status, "body": error.body()})
+            self._world.state.commit()
 
     def _once(
         self, request: web.Request, text: str, id: str, key: Key, customer: str | None, account: str, idempotency: str

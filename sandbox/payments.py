@@ -163,7 +163,10 @@ def search(call: Call) -> Object:
         for one in call.state.all("payment_intent", call.account)
         if all(str(one["metadata"].get(key) if key else one[name]) == value for key, name, value in terms)
     ]
-    start = int(call.params.get("page", "0") or 0)
+    place = call.params.get("page", "0")
+    if not place.isdecimal():
+        raise malformed("Invalid page.", "page")
+    start = int(place)
     end = start + call.params.get("limit", 10)
     more = len(matching) > end
     return {

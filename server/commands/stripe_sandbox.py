@@ -11,11 +11,13 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from server.commands.environment import reported
 from server.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
 
 NAME = "stripe-sandbox"
 HELP = "Run the Stripe sandbox by itself (development only)."
@@ -25,7 +27,7 @@ _SAY_EVERY_SECONDS = 1.0
 _LINGERS_SECONDS = 60
 _STARTS_EVERY_SECONDS = 0.1
 _READY_WITHIN_SECONDS = 10.0
-_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
+_TIMEOUT_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +83,11 @@ class _Keeper:
         self._url = f"http://127.0.0.1:{settings.sandbox_port}/_sandbox/keepers/{secrets.token_hex(8)}"
 
     async def keep(self) -> None:
+        # Not at the top: the parent of several workers in production imports this module.
+        import aiohttp
+
         started: subprocess.Popen[bytes] | None = None
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        async with aiohttp.ClientSession() as http:
             while True:
                 if await self._said(http, "PUT"):
                     self._ready.set()
@@ -93,13 +98,18 @@ class _Keeper:
                 await asyncio.sleep(_STARTS_EVERY_SECONDS)
 
     async def stop(self) -> None:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        import aiohttp
+
+        async with aiohttp.ClientSession() as http:
             await self._said(http, "DELETE")
 
     async def _said(self, http: aiohttp.ClientSession, method: str) -> bool:
+        import aiohttp
+
         try:
-            async with http.request(method, self._url, json={"webhook": _webhook(self._settings)}):
-                return True
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                async with http.request(method, self._url, json={"webhook": _webhook(self._settings)}):
+                    return True
         except (aiohttp.ClientError, TimeoutError):
             return False
 

@@ -35,6 +35,15 @@ async def test_the_work_is_done_and_the_answer_lost(shop: Shop, fault: dict[str,
     assert await shop.types() == ["payment_intent.created"]
 
 
+async def test_an_error_that_stripe_keeps_is_its_answer_for_a_day(shop: Shop) -> None:
+    await shop.control("POST", "/faults", action="error", after=True, stored=True, path="/v1/payment_intents")
+    for _ in range(3):
+        with pytest.raises(stripe.APIError):
+            await shop.platform.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"})
+    # All the same it is there, for who looks.
+    assert len((await shop.platform.v1.payment_intents.list_async()).data) == 1
+
+
 @pytest.mark.parametrize("after", [True, False])
 async def test_hanging(shop: Shop, after: bool) -> None:
     await shop.control("POST", "/faults", action="hang", after=after, path="/v1/payment_intents")
