@@ -49,7 +49,8 @@ def _controller(kind: str, given: Object) -> Object:
     express = kind == "express"
     payer = given.get("fees", {}).get("payer") or ("application_express" if express else "account")
     losses = given.get("losses", {}).get("payments") or ("application" if kind in ("express", "custom") else "stripe")
-    dashboard = given.get("stripe_dashboard", {}).get("type") or {"express": "express", "custom": "none"}.get(kind, "full")
+    usual = {"express": "express", "custom": "none"}.get(kind, "full")
+    dashboard = given.get("stripe_dashboard", {}).get("type") or usual
     return {
         "type": "application",
         "is_controller": True,

@@ -26,6 +26,17 @@ from sandbox.world import Call, Key, World
 _VERSION = re.compile(r"^20\d\d-\d\d-\d\d(\.[a-z]+)?$")
 _KEY_SECONDS = 24 * 3600
 _LONGEST_KEY = 255
+# As Stripe's API, which web pages call with the publishable key.
+_FROM_ANYWHERE = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT, PATCH, POST, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Stripe-Version, Stripe-Account",
+    "Access-Control-Expose-Headers": "Request-Id, Stripe-Manage-Version, Idempotent-Replayed",
+}
+# Beside what the document says.
+_SENT_BY_PHONES = (
+    "key", "payment_user_agent", "referrer", "time_on_page", "guid", "muid", "sid", "expected_payment_method_type",
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -35,28 +46,41 @@ class Api:
         self._faults = faults
         self._keys = keys
         self._deliver = deliver
-        self._under_way: set[str] = set()
-        self.requests: list[str] = []
+
+    def forget_old_keys(self) -> None:
+        state = self._world.state
+        for name in [name for name in state.kept if name.startswith("idempotency:")]:
+            if state.kept[name]["until"] <= state.now():
+                state.forget(name)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return web.Response(headers=_FROM_ANYWHERE)
         id = self._world.state.new_id("req", 14)
         fault = self._faults.take(request.method, request.path)
-        text = request.query_string if request.method == "GET" else (await request.read()).decode(errors="replace")
+        in_query = request.method in ("GET", "DELETE")
+        text = request.query_string if in_query else (await request.read()).decode(errors="replace")
         try:
             if fault is not None and not fault.after:
-                await _strike(fault, request)
-            status, body, headers = await self._answered(request, text, id)
+                await _strike(fault)
+            status, body, headers = self._answered(request, text, id)
             if fault is not None and fault.after:
-                await _strike(fault, request)
+                if fault.stored and fault.action == "error":
+                    self._keep_error(request, fault.error())
+                await _strike(fault)
         except StripeError as error:
             status, body, headers = error.status, error.body(), error.headers
+        except _Lost:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
         key = request.headers.get("Idempotency-Key")
         if key:
             headers = {**headers, "Idempotency-Key": key}
-        headers = {"Request-Id": id, "Stripe-Version": _version(request), **headers}
+        headers = {**_FROM_ANYWHERE, "Request-Id": id, "Stripe-Version": _version(request), **headers}
         return web.json_response(body, status=status, headers=headers, dumps=lambda value: json.dumps(value, indent=2))
 
-    async def _answered(self, request: web.Request, text: str, id: str) -> tuple[int, Object, dict[str, str]]:
+    def _answered(self, request: web.Request, text: str, id: str) -> tuple[int, Object, dict[str, str]]:
         key, customer = self._authenticate(request)
         if not _VERSION.match(_version(request)):
             raise malformed(f"Invalid Stripe API version: {_version(request)[:60]}")
@@ -67,6 +91,13 @@ class Api:
         if len(idempotency) > _LONGEST_KEY:
             raise malformed(f"Idempotency keys are at most {_LONGEST_KEY} characters long.")
         return self._once(request, text, id, key, customer, account, idempotency)
+
+    def _keep_error(self, request: web.Request, error: StripeError) -> None:
+        key, _ = self._authenticate(request)
+        name = f"idempotency:{self._account(request)}:{key}:{request.headers.get('Idempotency-Key')}"
+        if known := self._world.state.kept.get(name):
+            self._world.state.keep(name, {**known, "status": error.status, "body": error.body()})
+            self._world.state.commit()
 
     def _once(
         self, request: web.Request, text: str, id: str, key: Key, customer: str | None, account: str, idempotency: str
@@ -120,8 +151,7 @@ class Api:
         try:
             body = _shown(call, OPERATIONS[operation.method, operation.path](call))
             status = 200
-            if key == "secret":
-                document.check(body, operation)
+            document.check(body, operation)
         except StripeError as error:
             if not error.stored:
                 raise
@@ -190,8 +220,7 @@ def _widened(operation: document.Operation, key: Key) -> document.Schema:
     if key != "publishable":
         return operation.request
     known = operation.request["properties"]
-    more = dict.fromkeys(("key", "payment_user_agent", "referrer", "time_on_page", "guid", "muid", "sid",
-                          "expected_payment_method_type"), {"type": "string"})  # fmt: skip
+    more: document.Schema = {name: {"type": "string"} for name in _SENT_BY_PHONES}
     if "payment_method_data" in known:
         card = document.card_details()
         data = known["payment_method_data"]
@@ -207,12 +236,14 @@ def _shown(call: Call, answer: Object) -> Object:
     return body
 
 
-async def _strike(fault: Fault, request: web.Request) -> None:
-    """Raises StripeError, or leaves the caller without an answer."""
+class _Lost(Exception):
+    """The caller gets no answer."""
+
+
+async def _strike(fault: Fault) -> None:
+    """Raises StripeError or _Lost."""
     if fault.action == "error":
         raise fault.error()
     if fault.action == "hang":
         await asyncio.sleep(fault.seconds)
-    if request.transport is not None:
-        request.transport.abort()
-    raise ConnectionResetError("the answer was lost, as a test asked")
+    raise _Lost

@@ -70,7 +70,7 @@ AUTHENTICATION_FAILED = Outcome(
 )
 
 # By the token of Stripe's documentation, ``pm_card_`` left out.
-_CARDS = {
+TEST_CARDS = {
     "visa": Card("4242424242424242", "visa"),
     "visa_debit": Card("4000056655665556", "visa"),
     "mastercard": Card("5555555555554444", "mastercard"),
@@ -99,9 +99,9 @@ _CARDS = {
     "refundFail": Card("4000000000005126", "visa", Outcome(refund_fails=True)),
 }
 # Names that the documentation used before.
-_CARDS["chargeDeclined"] = _CARDS["visa_chargeDeclined"]
-_CARDS["chargeDeclinedInsufficientFunds"] = _CARDS["visa_chargeDeclinedInsufficientFunds"]
-_BY_NUMBER = {card.number: card for card in _CARDS.values()}
+TEST_CARDS["chargeDeclined"] = TEST_CARDS["visa_chargeDeclined"]
+TEST_CARDS["chargeDeclinedInsufficientFunds"] = TEST_CARDS["visa_chargeDeclinedInsufficientFunds"]
+_BY_NUMBER = {card.number: card for card in TEST_CARDS.values()}
 
 _BANK_TOKENS = {
     "usBankAccount_success": "000123456789",
@@ -132,7 +132,7 @@ def outcome(world: World, method: Object) -> Outcome:
 
 def find(world: World, id: str, param: str, owner: str = PLATFORM) -> Object:
     """The payment method; a token such as ``pm_card_visa`` makes a new one. Raises StripeError."""
-    if id.startswith("pm_card_") and (card := _CARDS.get(id.removeprefix("pm_card_"))):
+    if id.startswith("pm_card_") and (card := TEST_CARDS.get(id.removeprefix("pm_card_"))):
         return _card(world, {}, card, 12, 2034, owner)
     if number := _BANK_TOKENS.get(id.removeprefix("pm_")):
         return _bank(world, {}, number, owner)
@@ -157,7 +157,7 @@ def _from_card(world: World, params: Object, details: Object | None, owner: str)
     if not details:
         raise malformed("Missing required param: card.", "card", "parameter_missing")
     if token := details.get("token"):
-        card = _CARDS.get(token.removeprefix("tok_"))
+        card = TEST_CARDS.get(token.removeprefix("tok_"))
         if card is None:
             raise missing("token", token, "card[token]")
         return _card(world, params, card, 12, 2034, owner)

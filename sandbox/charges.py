@@ -261,7 +261,8 @@ def retrieve(call: Call) -> Object:
 
 
 def every(call: Call) -> Object:
-    names = {name: call.params[name] for name in ("customer", "payment_intent", "transfer_group") if name in call.params}
+    fields = ("customer", "payment_intent", "transfer_group")
+    names = {name: call.params[name] for name in fields if name in call.params}
     found = (
         one
         for one in call.state.all("charge", call.account)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from sandbox import accounts, charges, disputes, document, payments, refunds
+from sandbox import accounts, charges, confirmations, disputes, document, refunds
 from sandbox.delivery import Delivery, Disturbance, Endpoint
 from sandbox.errors import StripeError, malformed
 from sandbox.faults import Fault, Faults
@@ -60,6 +60,9 @@ class Control:
 
     def _handler(self, work: Callable[[Object, web.Request], Object]) -> Callable[..., Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
+            if "Origin" in request.headers:
+                # Pages that a developer happens to visit have no business here.
+                return web.json_response(malformed("Not for web pages.").body(), status=403)
             try:
                 body = await request.json() if request.can_read_body else {}
                 if not isinstance(body, dict):
@@ -138,12 +141,12 @@ class Control:
 
     def settle(self, body: Object, request: web.Request) -> Object:
         intent = self._named(request, "payment_intent")
-        payments.settle(self.world, intent, _succeeded(body))
+        confirmations.settle(self.world, intent, _succeeded(body))
         return intent
 
     def authenticate(self, body: Object, request: web.Request) -> Object:
         intent = self._named(request, "payment_intent")
-        payments.authenticated(self.world, intent, _succeeded(body) is not False)
+        confirmations.authenticated(self.world, intent, _succeeded(body) is not False)
         return intent
 
     def dispute(self, body: Object, request: web.Request) -> Object:

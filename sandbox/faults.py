@@ -25,6 +25,7 @@ _MESSAGES = {
 class Fault:
     """Hits the next ``times`` requests that fit. ``after``: the work is done first, and only its answer is not given.
 
+    ``stored``: with ``after``, Stripe keeps the error as its answer to the idempotency key, and repeats it for a day.
     ``path`` is a regular expression that the whole path has to match. ``skip``: that many that fit pass unharmed first.
     """
 
@@ -34,6 +35,7 @@ class Fault:
     times: int = 1
     skip: int = 0
     after: bool = False
+    stored: bool = False
     status: int = 500
     seconds: float = 3600.0
     retry_after: int | None = None

@@ -1,4 +1,4 @@
-"""Parameters as Stripe reads them: ``a[b][0]=1`` nested, typed by the operation's schema, and refused in Stripe's words."""
+"""Parameters as Stripe reads them: ``a[b][0]=1`` nested, typed by the operation's schema, refused in Stripe's words."""
 
 from __future__ import annotations
 

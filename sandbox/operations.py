@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox import accounts, balances, charges, customers, disputes, events, payments, refunds, transfers
+from sandbox import (
+    accounts,
+    balances,
+    charges,
+    confirmations,
+    customers,
+    disputes,
+    events,
+    payments,
+    refunds,
+    transfers,
+)
 from sandbox.state import Object
 from sandbox.world import Call, Key
 
@@ -37,7 +48,7 @@ OPERATIONS: dict[tuple[str, str], Answer] = {
     ("get", "/v1/payment_intents/search"): payments.search,
     ("get", "/v1/payment_intents/{intent}"): payments.retrieve,
     ("post", "/v1/payment_intents/{intent}"): payments.update,
-    ("post", "/v1/payment_intents/{intent}/confirm"): payments.confirm,
+    ("post", "/v1/payment_intents/{intent}/confirm"): confirmations.confirm,
     ("post", "/v1/payment_intents/{intent}/cancel"): payments.cancel,
     ("get", "/v1/charges"): charges.every,
     ("get", "/v1/charges/{charge}"): charges.retrieve,

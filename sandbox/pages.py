@@ -1,5 +1,7 @@
-"""The pages of Stripe's that people see: onboarding, authentication, the dashboard. Each has one form, posted to its own
-URL."""
+"""The pages of Stripe's that people see: onboarding, authentication, the dashboard.
+
+The first two have one form, posted to its own URL.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from html import escape
 
 from aiohttp import web
 
-from sandbox import accounts, payments
+from sandbox import accounts, confirmations
 from sandbox.balances import available
 from sandbox.control import Control
 from sandbox.state import Object
@@ -84,7 +86,7 @@ class Pages:
             return _gone()
         back = self._world.state.kept[f"authentication:{request.match_info['token']}"]["return_url"]
         passed = (await request.post()).get("outcome") != "failed"
-        payments.authenticated(self._world, asked, passed)
+        confirmations.authenticated(self._world, asked, passed)
         self._control.commit()
         if back:
             sign = "&" if "?" in back else "?"

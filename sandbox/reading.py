@@ -55,7 +55,7 @@ def _expand(state: State, object: Object, parts: list[str], path: str) -> None:
     value = object.get(name)
     if isinstance(value, str) and (found := state.find(value)) is not None and found["object"] != "event":
         value = object[name] = rendered(state, found)
-    elif isinstance(value, str) or (name not in object and not _is_known(kind, name)):
+    elif isinstance(value, str | int) or (name not in object and not _is_known(kind, name)):
         raise malformed(f"This property cannot be expanded ({path}).", "expand[]")
     if rest:
         for one in value if isinstance(value, list) else [value]:

