@@ -25,6 +25,7 @@ from domain.messages import (
     check_reaction,
     effect_key,
     reaction_emoji,
+    shown,
 )
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
@@ -86,7 +87,7 @@ async def edit_message(context: ConversationContext, actor: Actor, command: Edit
 
     def decide(record: MessageRecord) -> Change:
         check_edit(record, actor.user_id, command.text)
-        return _new_change(context, actor, record, "edit", text=command.text or None)
+        return _new_change(context, actor, record, "edit", text=shown(command.text))
 
     return await _change(context, actor, command, decide)
 
@@ -130,7 +131,7 @@ def _record(context: ConversationContext, actor: Actor, command: SendMessage) ->
         conversation_id=command.conversation_id,
         sender_id=actor.user_id,
         client_message_id=command.client_message_id,
-        text=command.text or None,
+        text=shown(command.text),
         image_urls=command.image_urls,
         video_urls=command.video_urls,
         pdf_urls=command.pdf_urls,

@@ -85,8 +85,8 @@ async def test_a_restricted_websocket_sends_few_frames_at_once(serve: Harnesses,
     raw.close()
 
 
-async def test_who_is_connected_sends_no_more_frames_at_once_than_a_post_may(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(packets_at_once=300))
+async def test_who_is_connected_sends_no_flood_of_tiny_frames(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(frames_a_read=300))
     raw = await server.raw_websocket()
     raw.writer.write(masked(PING, b"") * 301)
     opcode, payload = await raw.frame()
