@@ -131,7 +131,8 @@ def _record(context: ConversationContext, actor: Actor, command: SendMessage) ->
         conversation_id=command.conversation_id,
         sender_id=actor.user_id,
         client_message_id=command.client_message_id,
-        text=shown(command.text),
+        # Without attachments it shows something: that was looked at.
+        text=shown(command.text) if any(files) else command.text,
         image_urls=command.image_urls,
         video_urls=command.video_urls,
         pdf_urls=command.pdf_urls,

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import WebSocketError
 
 from server.engineio import EngineSocket, Limits
-from server.engineio.websocket import FrameWalk
+from server.engineio.frame_walk import FrameWalk
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import (
     BINARY,
@@ -255,6 +255,18 @@ async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
     assert server.engine.counters.aborted_unfinished == 1
     kept.close()
     cut.close()
+
+
+async def test_a_body_is_cut_whatever_its_sender_has_not_fetched(serve: Harnesses) -> None:
+    """A session that is closed waits for its client to fetch the rest; one that is cut does not."""
+    server = await serve(limits=SMALL)
+    post = await begin_post(server, await server.open_polling(), 56_000, 900_000)
+    socket = await server.socket()
+    await until(lambda: len(server.engine.transport_state.connected.unfinished) == 1)
+    socket.send_text("never fetched")
+    socket.abort()
+    assert await post.eof() == b""
+    assert server.engine.transport_state.connected.unfinished.total == 0
 
 
 async def test_what_ends_holds_nothing(echo: Harness) -> None:
