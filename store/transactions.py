@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
@@ -81,13 +80,18 @@ class Transactions:
         found = await self._rows.find(query).sort("_id", DESCENDING).limit(limit).to_list(None)
         return [transaction_record(one) for one in found]
 
-    async def remember_intent(self, transaction: Transaction, intent_id: str) -> Transaction:
-        """The intent that Stripe made for it: the same one however often it is asked."""
-        await self._rows.update_one(
-            {"_id": ObjectId(transaction.id), "transactionId": {"$exists": False}},
+    async def remember_intent(self, transaction: Transaction, intent_id: str) -> Transaction | None:
+        """The intent that Stripe made for it: the same one however often it is asked. Nothing for one that was closed
+        before: then nobody may ever be told how to pay it."""
+        found = await self._rows.find_one_and_update(
+            {
+                "_id": ObjectId(transaction.id),
+                "$or": [{"transactionId": intent_id}, {"transactionId": {"$exists": False}, "closed": {"$ne": True}}],
+            },
             {"$set": {"transactionId": intent_id}},
+            return_document=ReturnDocument.AFTER,
         )
-        return msgspec.structs.replace(transaction, intent_id=intent_id)
+        return None if found is None else transaction_record(found)
 
     async def fail(self, transaction: Transaction, now: datetime, *, closed: bool) -> Transaction:
         """Not paid; ``closed``: and never will be. Answers what holds now."""

@@ -94,10 +94,20 @@ async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Tran
         customer = await context.store.stripe_accounts.remember_customer(transaction.client_id, made) or made
     if transaction.intent_id is None:
         if not transaction.is_open:
-            raise DomainError(Code.CONFLICT, "This can no longer be paid; begin anew.")
+            raise _too_late()
         intent = await context.payments.create_intent(transaction, customer, email)
-        return await context.store.transactions.remember_intent(transaction, intent.id), intent, customer
+        remembered = await context.store.transactions.remember_intent(transaction, intent.id)
+        if remembered is None:
+            # It was closed meanwhile. Nobody has its secret, and nobody is to have it.
+            with suppress(Refused, DomainError):
+                await context.payments.cancel_intent(intent.id)
+            raise _too_late()
+        return remembered, intent, customer
     return transaction, await context.payments.intent(transaction.intent_id), customer
+
+
+def _too_late() -> DomainError:
+    return DomainError(Code.CONFLICT, "This can no longer be paid; begin anew.")
 
 
 async def look(context: PaymentContext, transaction: Transaction) -> Transaction:

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from domain.errors import Code, DomainError
+from handlers.payments import fulfilment
 from handlers.payments.fulfilment import open_payments
 from tests.harness.work import work_off
 from tests.payments.shop import DECLINED, PRICES, Shop
@@ -158,6 +160,23 @@ async def test_what_was_paid_in_the_last_moment_counts(untold: Shop) -> None:
     shop.market.clock.advance(hours=25)
     await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
     await shop.granted(client, trainer, 1)
+
+
+async def test_what_is_closed_while_stripe_makes_its_intent_cannot_be_paid(untold: Shop) -> None:
+    shop = untold
+    trainer, client = await shop.seller(), await shop.market.client()
+    await shop.control("POST", "/faults", action="error", method="POST", path="/v1/payment_intents", status=500)
+    assert (await shop.buy(client, trainer, "single", key="one")).code == "unavailable"
+    context = shop.market.nodes[0].context
+    (begun,) = await context.store.transactions.page(None, 1, client_id=client.profile)
+    await context.store.transactions.fail(begun, shop.market.clock(), closed=True)
+    # By who read it before.
+    with pytest.raises(DomainError) as refused:
+        await fulfilment.begun(context, begun)
+    assert refused.value.code is Code.CONFLICT
+    (intent,) = await shop.intents({"id": begun.id})
+    assert intent["status"] == "canceled"
+    assert (await shop.buy(client, trainer, "single", key="one")).code == "conflict"
 
 
 async def test_an_erased_client_can_pay_nothing_any_more(untold: Shop) -> None:
