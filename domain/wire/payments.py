@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from domain.payments import Pack, Transaction, TransactionStatus
-from domain.times import to_wire
+from domain.payments import DisputeStatus, Pack, Transaction, TransactionStatus
+from domain.times import to_wire, to_wire_or_none
 from domain.wire.base import Answer, Command
 from domain.wire.fields import Cursor, Id, PageSize
 
@@ -60,7 +60,8 @@ class PaymentSheet(Answer, frozen=True, kw_only=True):
 
 
 class TransactionAnswer(Answer, frozen=True, kw_only=True):
-    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known; ``booking``: what is paid by card."""
+    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known; ``booking``: what is paid by card.
+    ``dispute``: of the client's bank, where there is or was one; ``credits_frozen`` are gone unless it is won."""
 
     id: str
     client: str
@@ -74,6 +75,10 @@ class TransactionAnswer(Answer, frozen=True, kw_only=True):
     booking: str | msgspec.UnsetType = msgspec.UNSET
     credits_refunded: int
     amount_refunded: int
+    dispute: DisputeStatus | None
+    amount_disputed: int
+    credits_frozen: int
+    paid_at: str | None
     created_at: str
     updated_at: str
 
@@ -137,6 +142,10 @@ def transaction_answer(transaction: Transaction) -> TransactionAnswer:
         booking=transaction.booking_id or msgspec.UNSET,
         credits_refunded=transaction.credits_refunded,
         amount_refunded=transaction.amount_refunded,
+        dispute=transaction.dispute,
+        amount_disputed=transaction.amount_disputed,
+        credits_frozen=transaction.credits_frozen,
+        paid_at=to_wire_or_none(transaction.paid_at),
         created_at=to_wire(transaction.created_at),
         updated_at=to_wire(transaction.updated_at),
     )

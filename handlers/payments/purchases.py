@@ -86,7 +86,15 @@ async def _answer(context: PaymentContext, transaction: Transaction) -> Purchase
     """As it was begun, whatever became of it since."""
     transaction, intent, customer = await fulfilment.begun(context, transaction)
     begun = msgspec.structs.replace(
-        transaction, status="pending", credits_refunded=0, amount_refunded=0, updated_at=transaction.created_at
+        transaction,
+        status="pending",
+        credits_refunded=0,
+        amount_refunded=0,
+        dispute=None,
+        amount_disputed=0,
+        credits_frozen=0,
+        paid_at=None,
+        updated_at=transaction.created_at,
     )
     return PurchaseAnswer(
         **msgspec.structs.asdict(transaction_answer(begun)), payment=await _sheet(context, intent, customer)
