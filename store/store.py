@@ -55,6 +55,7 @@ from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.disputes import Disputes
+from store.earnings import Earnings
 from store.event_gaps import EventGaps
 from store.failures import repository
 from store.file_fields import FileFields
@@ -193,6 +194,7 @@ class Store:
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
         self.audit = Audit(database)
+        self.earnings = Earnings(database)
         self.payment_transactions = PaymentTransactions(
             database,
             self.transactions,

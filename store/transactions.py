@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from domain.payments import OPEN, Transaction
+from domain.payments import OPEN, Transaction, TransactionStatus
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
@@ -33,6 +33,12 @@ SCHEMAS = (
             ),
             IndexModel([("client", ASCENDING), ("_id", DESCENDING)], name="ofClient"),
             IndexModel([("trainer", ASCENDING), ("_id", DESCENDING)], name="ofTrainer"),
+            IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            IndexModel(
+                [("trainer", ASCENDING), ("paidAt", DESCENDING), ("_id", DESCENDING)],
+                name="earned",
+                partialFilterExpression={"paidAt": {"$exists": True}},
+            ),
             *work_indexes(only={"dueAt": {"$exists": True}}),
         ),
     ),
@@ -68,10 +74,16 @@ class Transactions:
         return None if found is None else transaction_record(found)
 
     async def page(
-        self, before: str | None, limit: int, *, client_id: str | None = None, trainer_id: str | None = None
+        self,
+        before: str | None,
+        limit: int,
+        *,
+        client_id: str | None = None,
+        trainer_id: str | None = None,
+        status: TransactionStatus | None = None,
     ) -> list[Transaction]:
-        """Newest first; of a client, of a trainer, or all."""
-        query: Document = {}
+        """Newest first; of a client, of a trainer, in a status, or all."""
+        query: Document = {} if status is None else {"status": status}
         for name, profile_id in (("client", client_id), ("trainer", trainer_id)):
             if profile_id is not None:
                 query[name] = ObjectId(profile_id)
