@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-EntryKind = Literal["grant", "consume", "return", "forfeit", "spend", "refund"]
+EntryKind = Literal["grant", "consume", "return", "forfeit", "spend", "refund", "dispute"]
 
 
 class CreditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,10 @@ def settle(booking_id: str) -> str:
 
 def refund(refund_id: str) -> str:
     return f"refund:{refund_id}"
+
+
+def dispute(dispute_id: str) -> str:
+    return f"dispute:{dispute_id}"
 
 
 def iso_week(starts_at: datetime, time_zone: str) -> str:

@@ -22,7 +22,9 @@ CREDITS: dict[Pack, int] = {"single": 1, "five": 5, "ten": 10}
 TransactionStatus = Literal["pending", "paid", "failed", "refunded", "partially_refunded"]
 # Those that may still be paid: of a declined one the next card may be good, until its intent is cancelled.
 OPEN: frozenset[TransactionStatus] = frozenset({"pending", "failed"})
-PaymentAction = Literal["paid", "refunded"]
+PaymentAction = Literal["paid", "refunded", "disputed", "dispute_won", "dispute_lost"]
+# The money is with the bank (and, lost, stays there), or has come back.
+DisputeStatus = Literal["open", "won", "lost"]
 # An intent that nobody has paid by then is cancelled.
 OPEN_LASTS = timedelta(hours=24)
 # How long a slot is kept for who pays it by card.
@@ -37,7 +39,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     ``intent_id``: of Stripe's PaymentIntent, once it is known. ``destination``: the trainer's account there.
     ``closed``: the intent is cancelled, nothing can be paid any more. ``booking_id``: of the hold that it pays for,
-    which lasts until ``held_until``.
+    which lasts until ``held_until``. ``dispute``: of the last one; ``amount_disputed``: what is with the bank, and
+    ``credits_frozen`` what was taken from the client's credit for it.
     """
 
     id: str
@@ -58,12 +61,21 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     held_until: datetime | None = None
     credits_refunded: int = 0
     amount_refunded: int = 0
+    dispute: DisputeStatus | None = None
+    amount_disputed: int = 0
+    credits_frozen: int = 0
+    paid_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN and not self.closed
+
+    @property
+    def credits_left(self) -> int:
+        """Neither refunded nor frozen; some of them may have been used."""
+        return self.credits - self.credits_refunded - self.credits_frozen
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,16 +175,21 @@ def grant_entry(transaction: Transaction, now: datetime) -> CreditEntry:
     )
 
 
+# Why we refund: an administrator asked for it, or one of the two was erased.
+RefundReason = Literal["asked", "erased"]
+
+
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """Credits given back for their money: the intent, made before Stripe is asked, or what was done there without us.
 
-    ``stripe_id``: of Stripe's refund, once it is known.
+    ``reason``: nothing for what was done without us. ``stripe_id``: of Stripe's refund, once it is known.
     """
 
     id: str
     transaction_id: str
     credits: int
     amount: int
+    reason: RefundReason | None = None
     by: str | None = None
     stripe_id: str | None = None
     created_at: datetime
@@ -191,12 +208,15 @@ REFUNDABLE: frozenset[TransactionStatus] = frozenset({"paid", "partially_refunde
 
 
 def refund_of(
-    transaction: Transaction, refund_id: str, balance: int, credits: int | None, by: str, now: datetime
+    transaction: Transaction, refund_id: str, balance: int, credits: int | None, by: str | None, now: datetime
 ) -> Refund:
-    """Of so many unused credits, or all of them; raises ``conflict`` when there are not so many."""
+    """Of so many unused credits, or all of them; raises ``conflict`` when there are not so many. ``by``: an
+    administrator, nobody where one of the two was erased."""
     if transaction.status not in REFUNDABLE:
         raise DomainError(Code.CONFLICT, f"The payment is {transaction.status.replace('_', ' ')}.")
-    unused = min(transaction.credits - transaction.credits_refunded, balance)
+    if transaction.amount_disputed:
+        raise DomainError(Code.CONFLICT, "The payment is disputed at the client's bank.")
+    unused = min(transaction.credits_left, balance)
     wanted = unused if credits is None else credits
     if not 0 < wanted <= unused:
         raise DomainError(Code.CONFLICT, f"There are {unused} unused credits of this payment.")
@@ -206,7 +226,13 @@ def refund_of(
     if amount <= 0:
         raise DomainError(Code.CONFLICT, "As much has been refunded already.")
     return Refund(
-        id=refund_id, transaction_id=transaction.id, credits=wanted, amount=amount, by=by, created_at=now
+        id=refund_id,
+        transaction_id=transaction.id,
+        credits=wanted,
+        amount=amount,
+        reason="erased" if by is None else "asked",
+        by=by,
+        created_at=now,
     )
 
 
@@ -217,7 +243,7 @@ def absorbed(transaction: Transaction, found: RefundAtStripe, refund_id: str, ba
     return Refund(
         id=refund_id,
         transaction_id=transaction.id,
-        credits=max(0, min(due, balance, transaction.credits - transaction.credits_refunded)),
+        credits=max(0, min(due, balance, transaction.credits_left)),
         amount=refunded - transaction.amount_refunded,
         stripe_id=found.id,
         created_at=now,

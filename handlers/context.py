@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from domain.accounts import User
     from domain.conversations import Membership
+    from domain.disputes import DisputeAtStripe
     from domain.payments import Account, Incoming, Intent, Link, Refund, RefundAtStripe, Transaction
     from domain.presence import Choice, Status, View
     from domain.slots import Days, SlotHint
@@ -226,6 +227,16 @@ class PaymentProvider(Protocol):
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
         """The oldest first."""
+
+    async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
+        """The oldest first."""
+
+    async def take_back(self, intent_id: str, dispute_id: str, attempt: int, amount: int) -> int:
+        """So much of the trainer's part at most, once for a dispute, with the fee's share; answers how much it was.
+        ``attempt``: another one where the last was refused."""
+
+    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
+        """To the trainer, once for a dispute."""
 
     def verified(self, payload: bytes, signature: str) -> Incoming | None:
         """An event that Stripe signed in the last minutes."""

@@ -16,7 +16,7 @@ from handlers.catalogue import bookmarks, categories, reviews, trainers
 from handlers.files import access, upload
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
-from handlers.payments import accounts, events, holds, purchases, refunds
+from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 
@@ -93,6 +93,8 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     # Payments.
     purchases.buy: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
     purchases.get_purchase: (Code.NOT_FOUND,),
+    purchases.list_all_transactions: (Code.FORBIDDEN,),
+    earnings.list_earnings: (Code.FORBIDDEN,),
     accounts.begin_onboarding: (Code.FORBIDDEN,),
     accounts.get_stripe: (Code.FORBIDDEN,),
     accounts.open_dashboard: (Code.FORBIDDEN, Code.CONFLICT),

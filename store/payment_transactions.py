@@ -12,11 +12,21 @@ from pymongo.errors import DuplicateKeyError
 from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
 from domain.credits import Balance
-from domain.payments import Notice, Refund, Transaction, after_refund, grant_entry, refund_entry
+from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
+from domain.payments import (
+    Notice,
+    PaymentAction,
+    Refund,
+    Transaction,
+    after_refund,
+    grant_entry,
+    refund_entry,
+)
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
 from store.credits import Credits
 from store.database import ClientSession, Database
+from store.disputes import Disputes
 from store.failures import repository
 from store.idempotency import Claim, Idempotency
 from store.payment_notices import PaymentNotices
@@ -34,6 +44,7 @@ class PaymentTransactions:
         conversations: Conversations,
         notices: PaymentNotices,
         refunds: Refunds,
+        disputes: Disputes,
         idempotency: Idempotency,
         bookings: BookingTransactions,
     ) -> None:
@@ -43,6 +54,7 @@ class PaymentTransactions:
         self._conversations = conversations
         self._notices = notices
         self._refunds = refunds
+        self._disputes = disputes
         self._idempotency = idempotency
         self._bookings = bookings
 
@@ -151,6 +163,20 @@ class PaymentTransactions:
     async def _tell_refunded(
         self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
     ) -> None:
+        name = f"refund:{refund.id}"
+        await self.tell(transaction, name, "refunded", refund.credits, refund.amount, now, session)
+
+    async def tell(
+        self,
+        transaction: Transaction,
+        name: str,
+        action: PaymentAction,
+        credits: int,
+        amount: int,
+        now: datetime,
+        session: ClientSession,
+    ) -> None:
+        """Of what has become of the payment, once under that name; within the transaction that did it."""
         conversation_id = await self._conversations.open_within(
             transaction.client_user_id, transaction.trainer_user_id, now, session=session
         )
@@ -159,10 +185,10 @@ class PaymentTransactions:
         )
         notice = Notice(
             transaction_id=transaction.id,
-            effect=f"payment:{transaction.id}:refund:{refund.id}",
-            action="refunded",
-            credits=refund.credits,
-            amount=refund.amount,
+            effect=f"payment:{transaction.id}:{name}",
+            action=action,
+            credits=credits,
+            amount=amount,
             currency=transaction.currency,
             client_user_id=transaction.client_user_id,
             trainer_user_id=transaction.trainer_user_id,
@@ -173,6 +199,32 @@ class PaymentTransactions:
             at=now,
         )
         await self._notices.add(notice, session=session)
+
+    async def step_dispute(
+        self, transaction: Transaction, before: Dispute | None, after: Dispute, now: datetime
+    ) -> bool:
+        """The dispute, what the payment shows of it, the credits and the notice; false when one of them changed
+        meanwhile. Raises ``insufficient_credit`` when a credit was spent in between."""
+
+        async def body(session: ClientSession) -> None:
+            changed = with_dispute(transaction, before, after)
+            if not await self._transactions.put_disputed(transaction, changed, now, session=session):
+                raise _Changed
+            if not await self._disputes.put(before, after, now, session=session):
+                raise _Changed
+            entry = dispute_entry(transaction, before, after, now)
+            if entry.amount:
+                await self._credits.record_within(entry, session=session)
+            if (action := action_of(before, after)) is not None:
+                credits = entry.amount if action == "dispute_won" else after.credits
+                name = f"dispute:{after.id}:{after.status}"
+                await self.tell(transaction, name, action, credits, after.amount, now, session)
+
+        try:
+            await self._database.transaction(body)
+        except (_Changed, DuplicateKeyError):
+            return False
+        return True
 
 
 def _paid_notice(

@@ -50,6 +50,8 @@ class Refunds:
             "amount": refund.amount,
             "createdAt": refund.created_at,
         }
+        if refund.reason is not None:
+            row["reason"] = refund.reason
         if refund.by is not None:
             row["by"] = ObjectId(refund.by)
         if refund.stripe_id is None:
@@ -85,6 +87,7 @@ def refund_record(document: Document) -> Refund:
         transaction_id=str(document["transaction"]),
         credits=document["credits"],
         amount=document["amount"],
+        reason=document.get("reason"),
         by=str(document["by"]) if "by" in document else None,
         stripe_id=document.get("refundId"),
         created_at=created_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from store import (
     accounts,
+    audit,
     availability,
     booking_changes,
     booking_mails,
@@ -15,6 +16,7 @@ from store import (
     certificates,
     conversations,
     credits,
+    disputes,
     event_gaps,
     files,
     idempotency,
@@ -39,6 +41,7 @@ from store import (
     users,
 )
 from store.accounts import Accounts, PendingErasures
+from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
 from store.booking_mails import BookingMails
@@ -51,6 +54,8 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.disputes import Disputes
+from store.earnings import Earnings
 from store.event_gaps import EventGaps
 from store.failures import repository
 from store.file_fields import FileFields
@@ -120,6 +125,8 @@ SCHEMAS = (
     *stripe_events.SCHEMAS,
     *event_gaps.SCHEMAS,
     *refunds.SCHEMAS,
+    *disputes.SCHEMAS,
+    *audit.SCHEMAS,
 )
 
 
@@ -185,6 +192,9 @@ class Store:
         self.stripe_events = StripeEvents(database)
         self.event_gaps = EventGaps(database)
         self.refunds = Refunds(database)
+        self.disputes = Disputes(database)
+        self.audit = Audit(database)
+        self.earnings = Earnings(database)
         self.payment_transactions = PaymentTransactions(
             database,
             self.transactions,
@@ -192,6 +202,7 @@ class Store:
             self.conversations,
             self.payment_notices,
             self.refunds,
+            self.disputes,
             self.idempotency,
             self.booking_transactions,
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from domain.payments import OPEN, Transaction
+from domain.payments import OPEN, Transaction, TransactionStatus
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
@@ -33,6 +33,12 @@ SCHEMAS = (
             ),
             IndexModel([("client", ASCENDING), ("_id", DESCENDING)], name="ofClient"),
             IndexModel([("trainer", ASCENDING), ("_id", DESCENDING)], name="ofTrainer"),
+            IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            IndexModel(
+                [("trainer", ASCENDING), ("paidAt", DESCENDING), ("_id", DESCENDING)],
+                name="earned",
+                partialFilterExpression={"paidAt": {"$exists": True}},
+            ),
             *work_indexes(only={"dueAt": {"$exists": True}}),
         ),
     ),
@@ -68,10 +74,16 @@ class Transactions:
         return None if found is None else transaction_record(found)
 
     async def page(
-        self, before: str | None, limit: int, *, client_id: str | None = None, trainer_id: str | None = None
+        self,
+        before: str | None,
+        limit: int,
+        *,
+        client_id: str | None = None,
+        trainer_id: str | None = None,
+        status: TransactionStatus | None = None,
     ) -> list[Transaction]:
-        """Newest first; of a client, of a trainer, or all."""
-        query: Document = {}
+        """Newest first; of a client, of a trainer, in a status, or all."""
+        query: Document = {} if status is None else {"status": status}
         for name, profile_id in (("client", client_id), ("trainer", trainer_id)):
             if profile_id is not None:
                 query[name] = ObjectId(profile_id)
@@ -106,7 +118,7 @@ class Transactions:
         """Paid; nothing when it was before."""
         found = await self._rows.find_one_and_update(
             {"_id": ObjectId(transaction.id), "status": {"$in": list(OPEN)}},
-            {"$set": {"status": "paid", "updatedAt": now}, "$unset": {"dueAt": "", WORK: ""}},
+            {"$set": {"status": "paid", "paidAt": now, "updatedAt": now}, "$unset": {"dueAt": "", WORK: ""}},
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -116,19 +128,36 @@ class Transactions:
         self, before: Transaction, after: Transaction, now: datetime, *, session: ClientSession
     ) -> bool:
         """What has been refunded of it; false when that has changed meanwhile."""
-        known = {
-            "_id": ObjectId(before.id),
-            "status": before.status,
-            "creditsRefunded": before.credits_refunded,
-            "amountRefunded": before.amount_refunded,
-        }
         changed = {
             "status": after.status,
             "creditsRefunded": after.credits_refunded,
             "amountRefunded": after.amount_refunded,
-            "updatedAt": now,
         }
-        return bool((await self._rows.update_one(known, {"$set": changed}, session=session)).matched_count)
+        return await self._put(before, changed, now, session)
+
+    async def put_disputed(
+        self, before: Transaction, after: Transaction, now: datetime, *, session: ClientSession
+    ) -> bool:
+        """What is disputed of it; false as above."""
+        changed = {
+            "dispute": after.dispute,
+            "amountDisputed": after.amount_disputed,
+            "creditsFrozen": after.credits_frozen,
+        }
+        return await self._put(before, changed, now, session)
+
+    async def _put(self, before: Transaction, changed: Document, now: datetime, session: ClientSession) -> bool:
+        known: Document = {
+            "_id": ObjectId(before.id),
+            "status": before.status,
+            "creditsRefunded": before.credits_refunded,
+            "amountRefunded": before.amount_refunded,
+            "dispute": before.dispute,
+            # Rows that were never disputed have neither of the two.
+            "creditsFrozen": before.credits_frozen or {"$in": [None, 0]},
+        }
+        update = {"$set": {**changed, "updatedAt": now}}
+        return bool((await self._rows.update_one(known, update, session=session)).matched_count)
 
     # --- due work ---
 
@@ -191,6 +220,10 @@ def transaction_record(document: Document) -> Transaction:
         held_until=document.get("heldUntil"),
         credits_refunded=document.get("creditsRefunded", 0),
         amount_refunded=document.get("amountRefunded", 0),
+        dispute=document.get("dispute"),
+        amount_disputed=document.get("amountDisputed", 0),
+        credits_frozen=document.get("creditsFrozen", 0),
+        paid_at=document.get("paidAt"),
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
     )

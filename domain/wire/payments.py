@@ -6,10 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-from domain.payments import Pack, Transaction, TransactionStatus
-from domain.times import to_wire
+from domain.earnings import EarningStatus
+from domain.payments import DisputeStatus, Pack, Transaction, TransactionStatus
+from domain.times import to_wire, to_wire_or_none
 from domain.wire.base import Answer, Command
-from domain.wire.fields import Cursor, Id, PageSize
+from domain.wire.fields import Cursor, Date, Id, PageSize
 
 
 class Buy(Command, frozen=True, kw_only=True):
@@ -29,6 +30,25 @@ class RefundTransaction(Command, frozen=True, kw_only=True):
 
 
 class ListTransactions(Command, frozen=True, kw_only=True):
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class ListAllTransactions(Command, frozen=True, kw_only=True):
+    """``client`` and ``trainer``: ids of their profiles."""
+
+    status: TransactionStatus | None = None
+    client: Id | None = None
+    trainer: Id | None = None
+    cursor: Cursor | None = None
+    limit: PageSize = 20
+
+
+class ListEarnings(Command, frozen=True, kw_only=True):
+    """Dates in the trainer's zone, inclusive, at most three years; by default the last twelve months."""
+
+    since: Date | None = msgspec.field(name="from", default=None)
+    until: Date | None = msgspec.field(name="to", default=None)
     cursor: Cursor | None = None
     limit: PageSize = 20
 
@@ -60,7 +80,8 @@ class PaymentSheet(Answer, frozen=True, kw_only=True):
 
 
 class TransactionAnswer(Answer, frozen=True, kw_only=True):
-    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known; ``booking``: what is paid by card."""
+    """``id`` is the purchase's; ``transaction_id`` Stripe's, once it is known; ``booking``: what is paid by card.
+    ``dispute``: of the client's bank, where there is or was one; ``credits_frozen`` are gone unless it is won."""
 
     id: str
     client: str
@@ -74,6 +95,10 @@ class TransactionAnswer(Answer, frozen=True, kw_only=True):
     booking: str | msgspec.UnsetType = msgspec.UNSET
     credits_refunded: int
     amount_refunded: int
+    dispute: DisputeStatus | None
+    amount_disputed: int
+    credits_frozen: int
+    paid_at: str | None
     created_at: str
     updated_at: str
 
@@ -84,6 +109,50 @@ class PurchaseAnswer(TransactionAnswer, frozen=True, kw_only=True):
 
 class TransactionPage(Answer, frozen=True, kw_only=True):
     items: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+class EarningSumAnswer(Answer, frozen=True, kw_only=True):
+    """Of the payments of one month of the trainer's zone (``2026-11``) and one status. ``net`` is the trainer's: the
+    amount less what was refunded or disputed, less the platform's ``fee`` for the rest."""
+
+    month: str
+    status: EarningStatus
+    currency: str
+    count: int
+    amount: int
+    amount_refunded: int
+    amount_disputed: int
+    fee: int
+    net: int
+
+
+class EarningAnswer(Answer, frozen=True, kw_only=True):
+    """One payment; ``id`` is the Transaction's. ``client_name``: as the client calls itself now."""
+
+    id: str
+    client: str
+    client_name: str
+    pack: Pack
+    credits: int
+    status: EarningStatus
+    currency: str
+    amount: int
+    amount_refunded: int
+    amount_disputed: int
+    fee: int
+    net: int
+    paid_at: str
+
+
+class EarningPage(Answer, frozen=True, kw_only=True):
+    """``sums``: of all payments from ``from`` to ``to``; ``items``: those of this page, the latest first."""
+
+    time_zone: str
+    since: str = msgspec.field(name="from")
+    until: str = msgspec.field(name="to")
+    sums: list[EarningSumAnswer]
+    items: list[EarningAnswer]
     next_cursor: str | None
 
 
@@ -137,6 +206,10 @@ def transaction_answer(transaction: Transaction) -> TransactionAnswer:
         booking=transaction.booking_id or msgspec.UNSET,
         credits_refunded=transaction.credits_refunded,
         amount_refunded=transaction.amount_refunded,
+        dispute=transaction.dispute,
+        amount_disputed=transaction.amount_disputed,
+        credits_frozen=transaction.credits_frozen,
+        paid_at=to_wire_or_none(transaction.paid_at),
         created_at=to_wire(transaction.created_at),
         updated_at=to_wire(transaction.updated_at),
     )

@@ -11,7 +11,7 @@ from domain.wire.payments import Received, StripeEvent
 from handlers.access import Visitor
 from handlers.context import PaymentContext
 from handlers.jobs import STRIPE_EVENTS, Job
-from handlers.payments import fulfilment, refunds
+from handlers.payments import disputes, fulfilment, refunds
 from handlers.payments.accounts import refreshed
 from store.work_queue import WorkRow
 
@@ -57,6 +57,8 @@ async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> Non
     transaction = await fulfilment.look(context, transaction)
     if "refund" in event.type:
         await refunds.absorb(context, transaction)
+    elif "dispute" in event.type:
+        await disputes.absorb(context, transaction)
 
 
 def missed_events(context: PaymentContext) -> Job:

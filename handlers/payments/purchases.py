@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.accounts import require_administrator
 from domain.errors import not_found, unavailable
 from domain.payments import CREDITS, Intent, Transaction, fee_of, price_of
 from domain.times import to_wire
@@ -14,6 +15,7 @@ from domain.wire.payments import (
     CreditAnswer,
     CreditPage,
     GetPurchase,
+    ListAllTransactions,
     ListCredits,
     ListTransactions,
     PaymentSheet,
@@ -86,7 +88,15 @@ async def _answer(context: PaymentContext, transaction: Transaction) -> Purchase
     """As it was begun, whatever became of it since."""
     transaction, intent, customer = await fulfilment.begun(context, transaction)
     begun = msgspec.structs.replace(
-        transaction, status="pending", credits_refunded=0, amount_refunded=0, updated_at=transaction.created_at
+        transaction,
+        status="pending",
+        credits_refunded=0,
+        amount_refunded=0,
+        dispute=None,
+        amount_disputed=0,
+        credits_frozen=0,
+        paid_at=None,
+        updated_at=transaction.created_at,
     )
     return PurchaseAnswer(
         **msgspec.structs.asdict(transaction_answer(begun)), payment=await _sheet(context, intent, customer)
@@ -115,7 +125,7 @@ async def get_purchase(context: PaymentContext, actor: Actor, command: GetPurcha
 
 async def list_transactions(context: ReadContext, actor: Actor, command: ListTransactions) -> TransactionPage:
     """One's own, the newest first; an administrator has none."""
-    before = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
+    before = _place(command.cursor)
     if actor.is_admin:
         return TransactionPage(items=[], next_cursor=None)
     found = await context.store.transactions.page(
@@ -124,7 +134,30 @@ async def list_transactions(context: ReadContext, actor: Actor, command: ListTra
         client_id=actor.profile_id if actor.role == "client" else None,
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
     )
-    shown = found[: command.limit]
+    return _page(found, command.limit)
+
+
+async def list_all_transactions(
+    context: ReadContext, actor: Actor, command: ListAllTransactions
+) -> TransactionPage:
+    """The newest first."""
+    require_administrator(actor.role)
+    found = await context.store.transactions.page(
+        _place(command.cursor),
+        command.limit + 1,
+        client_id=command.client,
+        trainer_id=command.trainer,
+        status=command.status,
+    )
+    return _page(found, command.limit)
+
+
+def _place(cursor: str | None) -> str | None:
+    return decode_cursor(_PageCursor, cursor).id if cursor else None
+
+
+def _page(found: list[Transaction], limit: int) -> TransactionPage:
+    shown = found[:limit]
     return TransactionPage(
         items=[transaction_answer(one) for one in shown],
         next_cursor=encode_cursor(_PageCursor(shown[-1].id)) if len(found) > len(shown) else None,
@@ -133,7 +166,7 @@ async def list_transactions(context: ReadContext, actor: Actor, command: ListTra
 
 async def list_credits(context: ReadContext, actor: Actor, command: ListCredits) -> CreditPage:
     """What a client has left with its trainers, or clients with this trainer; an administrator has none."""
-    after = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
+    after = _place(command.cursor)
     if actor.is_admin:
         return CreditPage(items=[], next_cursor=None)
     side = "client" if actor.role == "client" else "trainer"

@@ -53,7 +53,7 @@ async def _begin(
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
             raise not_found("transaction")
-        balance = await _unused(context, transaction)
+        balance = await unused(context, transaction)
         refund = refund_of(
             transaction, context.store.refunds.new_id(), balance, command.credits, actor.user_id, context.now()
         )
@@ -76,7 +76,7 @@ async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswe
     return transaction_answer(transaction)
 
 
-async def _unused(context: PaymentContext, transaction: Transaction) -> int:
+async def unused(context: PaymentContext, transaction: Transaction) -> int:
     """The credits that may be of this payment; one for a booking is none until it has come back."""
     balance = await context.store.credits.balance(transaction.client_id, transaction.trainer_id)
     if transaction.booking_id is None:
@@ -138,7 +138,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
             current = await context.store.transactions.by_id(transaction.id)
             if current is None or current.status not in REFUNDABLE:
                 return
-            balance = await _unused(context, current)
+            balance = await unused(context, current)
             refund = absorbed(current, one, context.store.refunds.new_id(), balance, context.now())
             with suppress(DomainError):
                 if await context.store.payment_transactions.absorb_refund(current, refund):
@@ -151,7 +151,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
 async def _is_ours(context: PaymentContext, refund_id: str, transaction: Transaction) -> bool:
     """What its metadata claims, looked up."""
     found = await context.store.refunds.by_id(refund_id)
-    return found is not None and found[0].transaction_id == transaction.id and found[0].by is not None
+    return found is not None and found[0].transaction_id == transaction.id and found[0].reason is not None
 
 
 async def _announce(context: PaymentContext, transaction_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.wire import payments as wire
-from handlers.payments import accounts, events, purchases, refunds
+from handlers.payments import accounts, earnings, events, purchases, refunds
 from rest.limits import WEBHOOKS
 from rest.route import Route
 from rest.webhooks import webhook_handler
@@ -42,6 +42,24 @@ ROWS = (
         purchases.list_transactions,
         "One's own payments, the newest first",
         command=wire.ListTransactions,
+        answer=wire.TransactionPage,
+    ),
+    Route(
+        "GET",
+        "/me/earnings",
+        earnings.list_earnings,
+        "A trainer's earnings by month and status, and the payments behind them; as a table for `Accept: text/csv`",
+        command=wire.ListEarnings,
+        answer=wire.EarningPage,
+        table=earnings.write_earnings,
+        bulky=True,
+    ),
+    Route(
+        "GET",
+        "/admin/transactions",
+        purchases.list_all_transactions,
+        "All payments, the newest first",
+        command=wire.ListAllTransactions,
         answer=wire.TransactionPage,
     ),
     Route(

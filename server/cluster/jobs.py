@@ -13,6 +13,7 @@ from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
 from handlers.payments import announce as payment_notices
+from handlers.payments.disputes import open_disputes
 from handlers.payments.events import missed_events, stripe_events
 from handlers.payments.fulfilment import open_payments
 from handlers.payments.refunds import open_refunds
@@ -31,6 +32,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         ratings(context),
         open_payments(context),
         open_refunds(context),
+        open_disputes(context),
         payment_notices.redriving(context),
         stripe_events(context),
         missed_events(context),

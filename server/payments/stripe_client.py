@@ -20,8 +20,9 @@ import stripe
 import structlog
 from stripe import AIOHTTPClient, StripeClient
 
+from domain.disputes import DisputeAtStripe
 from domain.errors import DomainError, unavailable
-from domain.payments import Account, Incoming, Intent, Link, Refund, RefundAtStripe, Refused, Transaction
+from domain.payments import Account, DisputeStatus, Incoming, Intent, Link, Refund, RefundAtStripe, Refused, Transaction
 from server.settings import Settings
 from store import command_budget
 
@@ -35,6 +36,10 @@ _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 32
 _SIGNATURE_SECONDS = 300
 _EVENTS_A_PAGE = 100
+# Inquiries ("warning_…") and what was prevented take no money.
+_DISPUTES: dict[str, DisputeStatus] = {
+    "needs_response": "open", "under_review": "open", "won": "won", "lost": "lost"
+}  # fmt: skip
 _ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -228,6 +233,51 @@ class StripePayments:
             if one.status not in ("failed", "canceled")
         ]
 
+    # --- disputes ---
+
+    async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
+        """Those for which the bank has taken money, the oldest first; inquiries take none."""
+        listed = await self._call(self._client.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
+        return [
+            DisputeAtStripe(id=one.id, amount=one.amount, status=_DISPUTES[one.status])
+            for one in reversed(listed.data)
+            if one.status in _DISPUTES
+        ]
+
+    async def take_back(self, intent_id: str, dispute_id: str, attempt: int, amount: int) -> int:
+        """Reverses so much of the payment's transfer, as far as it stands, with the fee's share; once for a dispute.
+        Answers how much that was. ``attempt``: another one where the last was refused, for Stripe keeps that answer."""
+        expanded = {"expand": ["latest_charge.transfer"]}
+        found = await self._call(self._client.payment_intents.retrieve_async(intent_id, expanded))
+        transfer = None if found.latest_charge is None else found.latest_charge.transfer
+        if transfer is None:
+            return 0
+        made = await self._call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
+        for one in made.data:
+            if _metadata(one).get("dispute") == dispute_id:
+                return int(one.amount)
+        amount = min(amount, transfer.amount - transfer.amount_reversed)
+        if amount <= 0:
+            return 0
+        params = {"amount": amount, "refund_application_fee": True, "metadata": {"dispute": dispute_id}}
+        key = _keyed(f"dispute:{attempt}", dispute_id)
+        return int((await self._call(self._client.transfers.reversals.create_async(transfer.id, params, key))).amount)
+
+    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
+        """A transfer of so much to the trainer, once for a dispute; ``attempt`` as above."""
+        group = f"spotter:dispute:{dispute_id}"
+        made = await self._call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
+        if made.data or amount <= 0:
+            return
+        params = {
+            "amount": amount,
+            "currency": transaction.currency,
+            "destination": transaction.destination,
+            "transfer_group": group,
+            "metadata": {"purchase": transaction.id, "dispute": dispute_id},
+        }
+        await self._call(self._client.transfers.create_async(params, _keyed(f"won:{attempt}", dispute_id)))
+
     # --- events ---
 
     def verified(self, payload: bytes, signature: str) -> Incoming | None:
@@ -293,6 +343,9 @@ def _keyed(kind: str, intent_id: str) -> dict[str, Any]:
 
 def _later(error: stripe.StripeError) -> bool:
     """Too many at once, the same key still at work, or a fault of Stripe's."""
+    if isinstance(error, stripe.IdempotencyError):
+        # Somebody else asks for the same at this moment, and saw another state; what comes of it is looked up.
+        return True
     return error.http_status in (None, 409, 429) or error.http_status >= 500
 
 

@@ -180,6 +180,8 @@ CASES = (
     rest("GET /purchases/{id}",                  "401 404 404 blk ok  ok  ok", World.purchase),
     rest("GET /credits",                         "401 ok  ok  blk ok  ok  ok"),
     rest("GET /transactions",                    "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /me/earnings",                     "401 403 ok  blk 403 403 ok"),
+    rest("GET /admin/transactions",              "401 403 403 blk ok  403 403"),
     rest("POST /me/stripe/onboarding",           "401 403 ok  blk 403 403 ok"),
     rest("GET /me/stripe",                       "401 403 ok  blk 403 403 ok"),
     rest("POST /me/stripe/dashboard",            "401 403 ok  blk 403 403 ok"),

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from pymongo import AsyncMongoClient
 
-from sandbox.delivery import Disturbance, Endpoint
+from sandbox.delivery import Disturbance
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
 from tests.bookings.market import Clock, Market
 from tests.harness.databases import named, new_name
@@ -54,9 +54,7 @@ async def shared_shop(
 @pytest.fixture
 async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
     shared_shop.market.clock.now = Clock().now
-    shared_shop.sandbox.delivery.endpoints[:] = [
-        Endpoint(f"{shared_shop.market.urls[0]}/v1/webhooks/stripe", [WEBHOOK_SECRET])
-    ]
+    shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]
     yield shared_shop
     shared_shop.sandbox.delivery.endpoints.clear()
     shared_shop.sandbox.delivery.disturbance = Disturbance()

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.server import SECRET_KEY, Sandbox
+from sandbox.delivery import Endpoint
+from sandbox.server import SECRET_KEY, WEBHOOK_SECRET, Sandbox
 from tests.bookings.market import Answer, Data, Market, Somebody
 
 PRICES = {"single": 5000, "five": 22500, "ten": 40001}
@@ -100,8 +101,13 @@ class Shop:
 
     # --- Stripe ---
 
-    async def stripe(self, method: str, path: str, /, **params: Any) -> Data:
-        headers = {"Authorization": f"Bearer {SECRET_KEY}"}
+    def endpoint(self, node: int = 0) -> Endpoint:
+        return Endpoint(f"{self.market.urls[node]}/v1/webhooks/stripe", [WEBHOOK_SECRET])
+
+    async def stripe(
+        self, method: str, path: str, /, *, headers: dict[str, str] | None = None, **params: Any
+    ) -> Data:
+        headers = {"Authorization": f"Bearer {SECRET_KEY}", **(headers or {})}
         place: Data = {"params": params} if method == "GET" else {"data": params}
         async with self.market.http.request(
             method, f"{self.sandbox.url}/v1{path}", headers=headers, **place
