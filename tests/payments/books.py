@@ -18,7 +18,7 @@ from tests.payments.shop import Shop
 
 PAID = ("paid", "partially_refunded", "refunded")
 # The rows by which durable work on payments waits.
-QUEUES = ("transactions", "refunds", "stripeEvents", "paymentNotices", "outbox", "bookings")
+QUEUES = ("transactions", "refunds", "stripeEvents", "paymentNotices", "disputes", "outbox", "bookings")
 _PATIENCE_SECONDS = 30.0
 
 
@@ -65,6 +65,8 @@ class Books:
         grants = Counter(one.effect for one in entries if one.kind == "grant")
         told = [one for one in await self.shop.entries(self.client)]
         log = await self.shop.market.log(self.client, self.trainer)
+        frozen = -sum(one.amount for one in entries if one.kind == "dispute")
+        assert frozen == sum(one.credits_frozen for one in transactions)
         for one in transactions:
             intent = self._intent(one)
             paid = intent is not None and intent["status"] == "succeeded"
@@ -115,13 +117,31 @@ class Books:
         ]
         assert one.amount_refunded == charge["amount_refunded"] == sum(refund["amount"] for refund in refunds), one
         assert one.credits_refunded <= one.credits
-        if self.elsewhere or charge["disputed"]:
-            return
+        disputes = [each for each in state.all("dispute") if each["payment_intent"] == intent["id"]]
+        assert one.amount_disputed == sum(each["amount"] for each in disputes if each["status"] != "won"), one
         transfer, fee = state.find(charge["transfer"]), state.find(charge["application_fee"])
         assert transfer is not None and fee is not None
+        if disputes:
+            await self._disputed(one, transfer, disputes)
+            return
+        assert one.dispute is None and one.credits_frozen == 0
+        if self.elsewhere:
+            return
         assert transfer["amount_reversed"] == transfer["amount"] * one.amount_refunded // one.amount
         assert fee["amount_refunded"] == fee["amount"] * one.amount_refunded // one.amount
         assert one.amount_refunded == one.amount * one.credits_refunded // one.credits
+
+    async def _disputed(self, one: Transaction, transfer: Data, disputes: list[Data]) -> None:
+        """The trainer has nothing of what the bank has, and again what it gave back."""
+        state = self.shop.sandbox.state
+        anew = sum(each["amount"] for each in state.all("transfer") if each["metadata"].get("purchase") == one.id)
+        kept = transfer["amount"] - transfer["amount_reversed"] + anew
+        if one.amount_disputed == one.amount:
+            assert kept == 0
+            assert one.credits_frozen <= one.credits
+        elif not one.amount_disputed and not one.amount_refunded:
+            assert kept in (transfer["amount"], transfer["amount"] - one.fee), (one, kept)
+            assert one.credits_frozen == 0
 
     async def _booking(self, one: Transaction, paid: bool) -> None:
         if one.booking_id is None:
