@@ -63,7 +63,7 @@ class Books:
         entries = await store.credits.entries(self.client.profile, self.trainer.profile)
         await self.shop.market.balance(self.client, self.trainer)
         grants = Counter(one.effect for one in entries if one.kind == "grant")
-        told = [one for one in await self.shop.entries(self.client)]
+        told = await self.shop.entries(self.client)
         log = await self.shop.market.log(self.client, self.trainer)
         frozen = -sum(one.amount for one in entries if one.kind == "dispute")
         assert frozen == sum(one.credits_frozen for one in transactions)

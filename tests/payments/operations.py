@@ -40,8 +40,13 @@ class Scene:
         database = self.shop.market.nodes[0].database
         if self.shop.sandbox.delivery.pending:
             return False
-        waiting = (("stripeEvents", {"dueAt": {"$exists": True}}), ("paymentNotices", {}), ("outbox", {}))
-        return not any([await database.collection(name).find_one(query, {"_id": 1}) for name, query in waiting])
+        waiting: dict[str, Data] = {
+            "stripeEvents": {"dueAt": {"$exists": True}},
+            "paymentNotices": {},
+            "outbox": {},
+        }
+        found = [await database.collection(name).find_one(query, {"_id": 1}) for name, query in waiting.items()]
+        return not any(found)
 
 
 class Operation:
@@ -97,7 +102,7 @@ class Onboarding(Operation):
 class Onboarded(Operation):
     """The event that says so."""
 
-    events = ("account.updated",)
+    events: tuple[str, ...] = ("account.updated",)
 
     async def prepare(self, scene: Scene) -> None:
         answer = await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer)
@@ -136,7 +141,7 @@ class Purchase(Operation):
 class Fulfilment(Operation):
     """By an event."""
 
-    events = ("payment_intent.succeeded",)
+    events: tuple[str, ...] = ("payment_intent.succeeded",)
 
     async def prepare(self, scene: Scene) -> None:
         scene.sold = await scene.shop.bought(scene.client, scene.trainer, "five")
@@ -155,7 +160,7 @@ class Fulfilment(Operation):
 class Read(Fulfilment):
     """By who asks for the purchase."""
 
-    events = ()
+    events: tuple[str, ...] = ()
 
     async def prepare(self, scene: Scene) -> None:
         await super().prepare(scene)
@@ -174,7 +179,7 @@ class Read(Fulfilment):
 class Found(Fulfilment):
     """By the durable work of the node: nobody was told."""
 
-    events = ()
+    events: tuple[str, ...] = ()
     at_start = True
     ago = timedelta(minutes=3)
 
@@ -192,7 +197,7 @@ class Found(Fulfilment):
 class Abandoned(Fulfilment):
     """Nobody has paid for a day."""
 
-    events = ()
+    events: tuple[str, ...] = ()
     at_start = True
     ago = timedelta(hours=25)
 
@@ -200,7 +205,7 @@ class Abandoned(Fulfilment):
         return None
 
     async def is_done(self, scene: Scene) -> bool:
-        return (await scene.transaction())["status"] == "failed"
+        return bool((await scene.transaction())["status"] == "failed")
 
     async def end(self, scene: Scene) -> None:
         (one,) = await scene.books.check()
@@ -260,7 +265,7 @@ class HoldPaid(Hold):
 
 
 class HoldDeclined(HoldPaid):
-    events = ("payment_intent.payment_failed",)
+    events: tuple[str, ...] = ("payment_intent.payment_failed",)
     card = DECLINED
 
     async def end(self, scene: Scene) -> None:
@@ -268,7 +273,7 @@ class HoldDeclined(HoldPaid):
 
 
 class HoldEnded(HoldPaid):
-    events = ()
+    events: tuple[str, ...] = ()
     at_start = True
     ago = timedelta(minutes=16)
 
@@ -299,7 +304,7 @@ class HoldEndedPaid(HoldEnded):
 
 
 class Refund(Fulfilment):
-    events = ()
+    events: tuple[str, ...] = ()
 
     async def prepare(self, scene: Scene) -> None:
         await super().prepare(scene)
@@ -330,7 +335,7 @@ class Refund(Fulfilment):
 
 class RefundElsewhere(Refund):
     calls = r"/v1/(?!refunds).*"
-    events = ("charge.refunded",)
+    events: tuple[str, ...] = ("charge.refunded",)
 
     async def prepare(self, scene: Scene) -> None:
         await super().prepare(scene)
@@ -350,7 +355,7 @@ class RefundElsewhere(Refund):
 
 
 class Disputed(Refund):
-    events = ("charge.dispute.created",)
+    events: tuple[str, ...] = ("charge.dispute.created",)
 
     async def begin(self, scene: Scene) -> Any:
         transaction = await scene.transaction()
@@ -371,7 +376,7 @@ class Disputed(Refund):
 
 
 class DisputeWon(Disputed):
-    events = ("charge.dispute.closed",)
+    events: tuple[str, ...] = ("charge.dispute.closed",)
     outcome = "won"
 
     async def prepare(self, scene: Scene) -> None:

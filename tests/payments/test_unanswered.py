@@ -4,7 +4,6 @@ time, nothing is half done, and in the end all agree."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,10 +34,12 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+async def impatient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that hangs costs a test no seconds."""
+    for node in shop.market.nodes:
+        # Its connections are made with the time-outs that hold otherwise.
+        await node.context.payments.events_since(datetime.now(UTC))
     monkeypatch.setattr(stripe_client, "CALL_SECONDS", 0.7)
-    yield
 
 
 async def one_fault(
@@ -112,6 +113,6 @@ async def test_who_waits_for_a_stripe_that_hangs_is_answered_in_time(untold: Sho
     await reconcile(shop)
     listed = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
     assert [one["status"] for one in listed] == ["failed"]
-    assert (await shop.market.book(await shop.market.client(), trainer, shop.market.at(10), pay_with="card")).status in (
-        201, 409
-    )  # fmt: skip
+    # The slot is anybody's.
+    answer = await shop.market.book(await shop.market.client(), trainer, shop.market.at(10, days=2), pay_with="card")
+    assert answer.status == 201, answer

@@ -24,6 +24,7 @@ import aiohttp
 from aiohttp import web
 from bson import decode
 
+from server.app import utc_now
 from tests.faults.tap import Tap
 from tests.harness.nodes import running_node
 
@@ -32,6 +33,7 @@ _OP_MSG = 2013
 # Written by a node in its own time.
 _NOISE = frozenset({"sessions", "silences"})
 _ID = re.compile(r"(acct|pi|cus|re|ch|py|tr|du|fee|trr)_\w+")
+_WRITES = ("insert", "update", "delete", "findAndModify")
 Write = tuple[str, str]
 Step = int | Write
 # Forked from one that has imported all of it, a node begins in a fraction of the time.
@@ -70,9 +72,8 @@ class WriteTap(Tap):
         name = next(iter(body))
         if name == "commitTransaction":
             self._under_way[_request(message)] = (name, "")
-        elif name in ("insert", "update", "delete", "findAndModify") and body.get("autocommit") is not False:
-            if body[name] not in _NOISE:
-                self._under_way[_request(message)] = (name, body[name])
+        elif name in _WRITES and body.get("autocommit") is not False and body[name] not in _NOISE:
+            self._under_way[_request(message)] = (name, body[name])
 
     def _answered(self, message: bytes, awaited: set[int]) -> None:
         write = self._under_way.pop(struct.unpack_from("<i", message, 8)[0], None)
@@ -175,7 +176,7 @@ def _live(mongo_url: str, redis_url: str, settings: dict[str, str], log: str, to
         os.dup2(file.fileno(), 2)
 
     async def live() -> None:
-        async with running_node(mongo_url, redis_url, Path(settings["DATA_DIR"]), **settings) as node:
+        async with running_node(mongo_url, redis_url, Path(settings["DATA_DIR"]), utc_now, **settings) as node:
             told.send(node.url)
             await asyncio.Event().wait()
 
