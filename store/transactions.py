@@ -140,9 +140,13 @@ class Transactions:
         return None if found is None else transaction_record(found)
 
     async def fail(self, transaction: Transaction, now: datetime, *, closed: bool) -> Transaction:
-        """Not paid; ``closed``: and never will be. Answers what holds now."""
+        """Not paid; ``closed``: and never will be, unless its intent has become known meanwhile. Answers what holds
+        now."""
+        known: Document = {"_id": ObjectId(transaction.id), "status": {"$in": list(OPEN)}, "closed": {"$ne": True}}
+        if closed:
+            known["transactionId"] = transaction.intent_id or {"$exists": False}
         found = await self._rows.find_one_and_update(
-            {"_id": ObjectId(transaction.id), "status": {"$in": list(OPEN)}, "closed": {"$ne": True}},
+            known,
             {"$set": {"status": "failed", "updatedAt": now, **({"closed": True} if closed else {})}},
             return_document=ReturnDocument.AFTER,
         )

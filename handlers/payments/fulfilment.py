@@ -65,23 +65,33 @@ async def close(context: PaymentContext, transaction: Transaction) -> Transactio
             intent = await context.payments.intent(transaction.intent_id)
         return await _apply(context, transaction, intent)
     # No device has ever had what an intent without an id here is paid with.
-    return await _failed(context, transaction)
+    closed = await context.store.transactions.fail(transaction, context.now(), closed=True)
+    if closed.closed:
+        await _release(context, closed)
+    return closed
 
 
 async def _failed(context: PaymentContext, transaction: Transaction) -> Transaction:
-    """It can't be paid any more: the slot is free at once."""
-    transaction = await context.store.transactions.fail(transaction, context.now(), closed=True)
-    if transaction.booking_id is not None and transaction.closed:
-        for _ in range(_TRIES):
-            booking = await context.store.bookings.by_id(transaction.booking_id)
-            if booking is None or booking.status != "held":
-                break
-            now = context.now()
-            committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
-            if committed is not None:
-                await _announce_booking(context, committed.booking)
-                break
-    return transaction
+    """Cancelled at Stripe: it can't be paid any more. The slot is free first, so that whoever dies in between leaves
+    a payment that is looked at again."""
+    await _release(context, transaction)
+    return await context.store.transactions.fail(transaction, context.now(), closed=True)
+
+
+async def _release(context: PaymentContext, transaction: Transaction) -> None:
+    """What was held for it is free at once."""
+    if transaction.booking_id is None:
+        return
+    for _ in range(_TRIES):
+        booking = await context.store.bookings.by_id(transaction.booking_id)
+        if booking is None or booking.status != "held":
+            return
+        now = context.now()
+        committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
+        if committed is not None:
+            await _announce_booking(context, committed.booking)
+            return
+    raise unavailable()
 
 
 async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
@@ -91,7 +101,8 @@ async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Tran
         return await _begun(context, transaction)
     except Refused as error:
         log.warning("Stripe refuses a payment", transaction=transaction.id, code=error.code)
-        await _failed(context, transaction)
+        if transaction.intent_id is None:
+            await close(context, transaction)
         raise DomainError(Code.CONFLICT, "Stripe does not take this payment.") from error
 
 

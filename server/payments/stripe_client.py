@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,6 +48,9 @@ _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 32
 _SIGNATURE_SECONDS = 300
 _A_PAGE = 100
+_AWAY = "Payments cannot be reached right now; try again."
+# Of one intent; a fault of Stripe's that it keeps costs one.
+_KEYS = 4
 # Inquiries ("warning_…") and what was prevented take no money.
 _DISPUTES: dict[str, DisputeStatus] = {
     "needs_response": "open", "under_review": "open", "won": "won", "lost": "lost"
@@ -134,17 +137,13 @@ class StripePayments:
     # --- trainers' accounts ---
 
     async def create_account(self, trainer_id: str, email: str) -> str:
-        made = await self._call(
-            self._client.accounts.create_async(
-                {
-                    "type": "express",
-                    "email": email,
-                    "capabilities": {"card_payments": {"requested": True}, "transfers": {"requested": True}},
-                    "metadata": {"trainer": trainer_id},
-                },
-                _keyed("account", trainer_id),
-            )
-        )
+        params = {
+            "type": "express",
+            "email": email,
+            "capabilities": {"card_payments": {"requested": True}, "transfers": {"requested": True}},
+            "metadata": {"trainer": trainer_id},
+        }
+        made = await self._make("account", trainer_id, lambda key: self._client.accounts.create_async(params, key))
         return str(made.id)
 
     async def account(self, account_id: str) -> Account:
@@ -176,11 +175,8 @@ class StripePayments:
     # --- clients and what they pay ---
 
     async def create_customer(self, client_id: str, email: str) -> str:
-        made = await self._call(
-            self._client.customers.create_async(
-                {"email": email, "metadata": {"client": client_id}}, _keyed("customer", client_id)
-            )
-        )
+        params = {"email": email, "metadata": {"client": client_id}}
+        made = await self._make("customer", client_id, lambda key: self._client.customers.create_async(params, key))
         return str(made.id)
 
     async def customer_session(self, customer_id: str) -> str:
@@ -199,22 +195,27 @@ class StripePayments:
     async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
         """The same one, however often it is asked."""
         fee = {"application_fee_amount": transaction.fee} if transaction.fee else {}
-        made = await self._call(
-            self._client.payment_intents.create_async(
-                {
-                    **fee,
-                    "amount": transaction.amount,
-                    "currency": transaction.currency,
-                    "customer": customer_id,
-                    "receipt_email": email,
-                    "transfer_data": {"destination": transaction.destination},
-                    "automatic_payment_methods": {"enabled": True},
-                    "metadata": {"purchase": transaction.id},
-                },
-                _keyed("purchase", transaction.id),
+        params = {
+            **fee,
+            "amount": transaction.amount,
+            "currency": transaction.currency,
+            "customer": customer_id,
+            "receipt_email": email,
+            "transfer_data": {"destination": transaction.destination},
+            "automatic_payment_methods": {"enabled": True},
+            "metadata": {"purchase": transaction.id},
+        }
+
+        async def made() -> Any:
+            of_customer = {"customer": customer_id, "limit": 100}
+            listed = await self._call(self._client.payment_intents.list_async(of_customer))
+            return _with_metadata(listed.data, "purchase", transaction.id)
+
+        return _intent(
+            await self._make(
+                "purchase", transaction.id, lambda key: self._client.payment_intents.create_async(params, key), made
             )
         )
-        return _intent(made)
 
     async def intent(self, intent_id: str) -> Intent:
         return _intent(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
@@ -251,8 +252,14 @@ class StripePayments:
             "reverse_transfer": True,
             "metadata": {"refund": refund.id},
         }
-        made = await self._call(self._client.refunds.create_async(params, _keyed("refund", refund.id)))
-        return str(made.id)
+
+        async def made() -> Any:
+            of_intent = {"payment_intent": transaction.intent_id, "limit": 100}
+            listed = await self._call(self._client.refunds.list_async(of_intent))
+            return _with_metadata(listed.data, "refund", refund.id)
+
+        create = self._client.refunds.create_async
+        return str((await self._make("refund", refund.id, lambda key: create(params, key), made)).id)
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
         """Those that were not given up, the oldest first; of the hundred newest."""
@@ -282,22 +289,30 @@ class StripePayments:
         transfer = None if found.latest_charge is None else found.latest_charge.transfer
         if transfer is None:
             return 0
-        made = await self._call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
-        for one in made.data:
-            if _metadata(one).get("dispute") == dispute_id:
-                return int(one.amount)
+
+        async def made() -> Any:
+            listed = await self._call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
+            return _with_metadata(listed.data, "dispute", dispute_id)
+
+        if (known := await made()) is not None:
+            return int(known.amount)
         amount = min(amount, transfer.amount - transfer.amount_reversed)
         if amount <= 0:
             return 0
         params = {**_with_fee(transaction), "amount": amount, "metadata": {"dispute": dispute_id}}
-        key = _keyed(f"dispute:{attempt}", dispute_id)
-        return int((await self._call(self._client.transfers.reversals.create_async(transfer.id, params, key))).amount)
+        create = self._client.transfers.reversals.create_async
+        kind = f"dispute:{attempt}"
+        return int((await self._make(kind, dispute_id, lambda key: create(transfer.id, params, key), made)).amount)
 
     async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
         """A transfer of so much to the trainer, once for a dispute; ``attempt`` as above."""
         group = f"spotter:dispute:{dispute_id}"
-        made = await self._call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
-        if made.data or amount <= 0:
+
+        async def made() -> Any:
+            listed = await self._call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
+            return listed.data[0] if listed.data else None
+
+        if amount <= 0 or await made() is not None:
             return
         params = {
             "amount": amount,
@@ -306,7 +321,8 @@ class StripePayments:
             "transfer_group": group,
             "metadata": {"purchase": transaction.id, "dispute": dispute_id},
         }
-        await self._call(self._client.transfers.create_async(params, _keyed(f"won:{attempt}", dispute_id)))
+        create = self._client.transfers.create_async
+        await self._make(f"won:{attempt}", dispute_id, lambda key: create(params, key), made)
 
     # --- events ---
 
@@ -331,6 +347,25 @@ class StripePayments:
                 return found
             params = {**params, "starting_after": page.data[-1].id}
 
+    async def _make(
+        self,
+        kind: str,
+        intent_id: str,
+        create: Callable[[dict[str, Any]], Awaitable[Any]],
+        made: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
+        """What follows from the intent, once. A fault of Stripe's own is kept as the answer to the key for a day,
+        whether or not the work was done: then ``made`` looks for it, and without one it is asked for under the next
+        key (what has no ``made`` may be there twice, and is used once)."""
+        for number in range(_KEYS):
+            try:
+                return await self._call(create(_keyed(kind, intent_id, number)))
+            except _Kept:
+                found = None if made is None else await made()
+                if found is not None:
+                    return found
+        raise unavailable(_AWAY)
+
     async def _call(self, call: Awaitable[T]) -> T:
         """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
         self.calls += 1
@@ -339,9 +374,11 @@ class StripePayments:
                 return await call
         except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
             self._note(error)
-            raise unavailable("Payments cannot be reached right now; try again.") from error
+            raise unavailable(_AWAY) from error
         except stripe.StripeError as error:
             self._note(error)
+            if _is_kept(error):
+                raise _Kept from error
             if _later(error):
                 raise _unavailable(error) from error
             if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
@@ -367,8 +404,19 @@ class _Http(AIOHTTPClient):
             await self._session.close()
 
 
-def _keyed(kind: str, intent_id: str) -> dict[str, Any]:
-    return {"idempotency_key": f"spotter:{kind}:{intent_id}"}
+class _Kept(Exception):
+    """A fault of Stripe's own that it repeats under the key."""
+
+
+def _is_kept(error: stripe.StripeError) -> bool:
+    replayed = any(
+        name.lower() == "idempotent-replayed" and value == "true" for name, value in (error.headers or {}).items()
+    )
+    return replayed and error.http_status is not None and error.http_status >= 500
+
+
+def _keyed(kind: str, intent_id: str, number: int) -> dict[str, Any]:
+    return {"idempotency_key": f"spotter:{kind}:{intent_id}" + (f":{number}" if number else "")}
 
 
 def _with_fee(transaction: Transaction) -> dict[str, Any]:
@@ -385,7 +433,7 @@ def _later(error: stripe.StripeError) -> bool:
 
 
 def _unavailable(error: stripe.StripeError) -> DomainError:
-    refused = unavailable("Payments cannot be reached right now; try again.")
+    refused = unavailable(_AWAY)
     headers = error.headers or {}
     asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
     if asked is not None and asked.isdigit():
@@ -429,6 +477,10 @@ def _incoming(event: dict[str, Any]) -> Incoming:
 
 def _metadata(found: Any) -> dict[str, Any]:
     return dict(found.metadata.to_dict()) if found.metadata else {}
+
+
+def _with_metadata(listed: Sequence[Any], name: str, value: str) -> Any:
+    return next((one for one in listed if _metadata(one).get(name) == value), None)
 
 
 def _own_id(claimed: Any) -> str | None:

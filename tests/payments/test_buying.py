@@ -204,3 +204,17 @@ async def test_an_erased_client_can_pay_nothing_any_more(untold: Shop) -> None:
     await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
     (intent,) = await shop.intents(purchase)
     assert intent["status"] == "canceled"
+
+
+async def test_one_whose_intent_has_become_known_is_not_closed_without_it(untold: Shop) -> None:
+    shop = untold
+    trainer, client = await shop.seller(), await shop.market.client()
+    await shop.control("POST", "/faults", action="error", method="POST", path="/v1/payment_intents", status=500)
+    assert (await shop.buy(client, trainer, "single", key="one")).code == "unavailable"
+    transactions = shop.market.store.transactions
+    (before,) = await transactions.page(None, 10, client_id=client.profile)
+    # Another node is at work on it for the last time when the repeat comes.
+    purchase = (await shop.buy(client, trainer, "single", key="one")).body
+    assert (await transactions.fail(before, shop.market.clock(), closed=True)).is_open
+    await shop.pay(purchase)
+    assert (await shop.purchase(client, purchase))["status"] == "paid"
