@@ -44,14 +44,17 @@ class FinalRefunds:
         await self._rows.insert_one({**row, "dueAt": now}, session=session)
 
     async def again(self, user: User, now: datetime) -> None:
-        """Something came back to who was erased before."""
-        row = {"role": user.role, "profileId": ObjectId(user.profile_id), "at": now}
+        """Something came back to who was erased before. A row that is being worked on is not claimed by a second node
+        for that, but looked at once more after its claim: its end finds another instant than it left."""
+        claimed = {"$ifNull": [{"$add": ["$dueAt", 1]}, now]}
+        row = {
+            "role": user.role,
+            "profileId": ObjectId(user.profile_id),
+            "at": now,
+            "dueAt": {"$cond": [{"$eq": [{"$type": f"${WORK}"}, "missing"]}, now, claimed]},
+        }
         try:
-            await self._rows.update_one(
-                {"_id": ObjectId(user.id)},
-                {"$setOnInsert": row, "$set": {"dueAt": now}, "$unset": {WORK: ""}},
-                upsert=True,
-            )
+            await self._rows.update_one({"_id": ObjectId(user.id)}, [{"$set": row}], upsert=True)
         except DuplicateKeyError:
             # Another node was faster.
             return

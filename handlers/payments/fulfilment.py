@@ -146,7 +146,7 @@ async def glance(context: PaymentContext, transaction: Transaction) -> Transacti
     """The same for a reader, who is answered what is known when Stripe is away."""
     if not transaction.is_open or transaction.intent_id is None:
         return transaction
-    with suppress(DomainError, Misfit):
+    with suppress(DomainError, Misfit, Refused):
         return await look(context, transaction)
     return transaction
 

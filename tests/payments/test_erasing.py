@@ -160,6 +160,7 @@ async def test_what_stripe_does_not_refund_waits_for_a_person(shop: Shop) -> Non
     async def is_tried() -> bool:
         await work_off(final_refunds(shop.market.nodes[0].context), shop.market.clock)
         found = await rows.find_one({"_id": ObjectId(client.id)})
+        shop.market.clock.advance(minutes=6)
         return found is not None and found.get("work", {}).get("error") == "NotRefunded"
 
     await eventually(is_tried)
