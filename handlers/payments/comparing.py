@@ -27,7 +27,13 @@ SETTLED_AFTER = timedelta(minutes=10)
 
 def compared_payments(context: PaymentContext) -> Job:
     queue = context.store.compared_payments.queue
-    return Job("comparison with Stripe", queue, partial(_compare, context), lease=timedelta(minutes=10))
+    return Job(
+        "comparison with Stripe",
+        queue,
+        partial(_compare, context),
+        lease=timedelta(minutes=10),
+        poll=timedelta(seconds=60),
+    )
 
 
 async def _compare(context: PaymentContext, claimed: WorkRow) -> None:

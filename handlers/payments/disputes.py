@@ -42,7 +42,8 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
 
 def open_disputes(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
-    return Job("disputes", context.store.disputes.queue, partial(_attend, context), lease=timedelta(seconds=60))
+    queue = context.store.disputes.queue
+    return Job("disputes", queue, partial(_attend, context), poll=timedelta(seconds=15))
 
 
 async def _attend(context: PaymentContext, claimed: WorkRow) -> None:

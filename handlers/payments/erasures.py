@@ -26,7 +26,7 @@ class NotRefunded(Exception):
 
 def final_refunds(context: PaymentContext) -> Job:
     queue = context.store.final_refunds.queue
-    return Job(FINAL_REFUNDS, queue, partial(_attend, context), lease=timedelta(minutes=5))
+    return Job(FINAL_REFUNDS, queue, partial(_attend, context), lease=timedelta(minutes=5), poll=timedelta(seconds=5))
 
 
 async def _attend(context: PaymentContext, claimed: WorkRow) -> None:

@@ -100,7 +100,8 @@ async def unused(context: PaymentContext, transaction: Transaction) -> int:
 
 def open_refunds(context: PaymentContext) -> Job:
     """Makes what was asked for when Stripe did not answer, or by a node that died."""
-    return Job("refunds", context.store.refunds.queue, partial(_attend, context), lease=timedelta(seconds=60))
+    queue = context.store.refunds.queue
+    return Job("refunds", queue, partial(_attend, context), poll=timedelta(seconds=10))
 
 
 async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
