@@ -18,6 +18,7 @@ from rest.errors import STATUS, Problem
 from rest.published_limits import windows
 from rest.requests import KEY_FIELD, KEY_HEADER
 from rest.route import Route
+from rest.tables import CSV
 
 _PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
 _BEARER = "bearer"
@@ -252,6 +253,8 @@ class _Writer:
         elif row.answer is not None:
             schema = self.schemas.of(row.answer)
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}
+            if row.table is not None:
+                success["content"][CSV] = {"schema": {"type": "string"}}
         responses: Schema = {str(row.success): success}
         if row.produces is not None:
             parts = (206, 304) if _has_parts(row) else (304,)

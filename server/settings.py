@@ -23,6 +23,9 @@ _URL_SCHEMES = {
     "SMTP_URL": ("smtp", "smtps"),
 }
 _STRIPE_PREFIXES = {"STRIPE_SECRET_KEY": ("sk_", "rk_"), "STRIPE_PUBLISHABLE_KEY": ("pk_",)}
+# Everybody knows them.
+_SANDBOX_KEYS = {"sk_test_sandbox", "pk_test_sandbox", "whsec_sandbox"}
+_OF_THE_SANDBOX = "is the sandbox's, which is for development"
 _REQUIRED_IN_PRODUCTION = (
     "JWT_SECRET",
     "MONGO_URL",
@@ -173,3 +176,7 @@ def _refuse_unfit(read: SettingReader) -> None:
     for name, prefixes in _STRIPE_PREFIXES.items():
         if (key := read.text(name)) and not key.startswith(prefixes):
             read.refuse(name, f"must start with {' or '.join(prefixes)}")
+        elif key in _SANDBOX_KEYS:
+            read.refuse(name, _OF_THE_SANDBOX)
+    if _SANDBOX_KEYS.intersection(read.words("STRIPE_WEBHOOK_SECRETS")):
+        read.refuse("STRIPE_WEBHOOK_SECRETS", _OF_THE_SANDBOX)

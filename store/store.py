@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from store import (
     accounts,
+    audit,
     availability,
     booking_changes,
     booking_mails,
@@ -15,24 +18,34 @@ from store import (
     certificates,
     conversations,
     credits,
+    disputes,
+    event_gaps,
     files,
+    final_refunds,
     idempotency,
     listings,
     outbox,
     password_resets,
+    payment_differences,
+    payment_notices,
     pricings,
     profiles,
     publish_outages,
     ratings,
+    refunds,
     registrations,
     respelling,
     reviews,
     revocations,
     sessions,
     specializations,
+    stripe_accounts,
+    stripe_events,
+    transactions,
     users,
 )
 from store.accounts import Accounts, PendingErasures
+from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
 from store.booking_mails import BookingMails
@@ -45,9 +58,13 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.disputes import Disputes
+from store.earnings import Earnings
+from store.event_gaps import EventGaps
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
@@ -55,18 +72,25 @@ from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_differences import PaymentDifferences
+from store.payment_notices import PaymentNotices
+from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.refunds import Refunds
 from store.registrations import Registrations
 from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.specializations import Specializations
+from store.stripe_accounts import StripeAccounts
+from store.stripe_events import StripeEvents
+from store.transactions import Transactions
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -101,6 +125,16 @@ SCHEMAS = (
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
+    *transactions.SCHEMAS,
+    *payment_notices.SCHEMAS,
+    *stripe_accounts.SCHEMAS,
+    *stripe_events.SCHEMAS,
+    *event_gaps.SCHEMAS,
+    *refunds.SCHEMAS,
+    *disputes.SCHEMAS,
+    *audit.SCHEMAS,
+    *payment_differences.SCHEMAS,
+    *final_refunds.SCHEMAS,
 )
 
 
@@ -160,6 +194,29 @@ class Store:
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
             self.booking_mails,
         )
+        self.transactions = Transactions(database)
+        self.payment_notices = PaymentNotices(database)
+        self.stripe_accounts = StripeAccounts(database)
+        self.stripe_events = StripeEvents(database)
+        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
+        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
+        self.refunds = Refunds(database)
+        self.disputes = Disputes(database)
+        self.audit = Audit(database)
+        self.payment_differences = PaymentDifferences(database, self.audit)
+        self.final_refunds = FinalRefunds(database)
+        self.earnings = Earnings(database)
+        self.payment_transactions = PaymentTransactions(
+            database,
+            self.transactions,
+            self.credits,
+            self.conversations,
+            self.payment_notices,
+            self.refunds,
+            self.disputes,
+            self.idempotency,
+            self.booking_transactions,
+        )
         self.accounts = Accounts(
             database,
             self.users,
@@ -174,6 +231,8 @@ class Store:
             self.calendars,
             self.registrations,
             self.pending_erasures,
+            self.stripe_accounts,
+            self.final_refunds,
         )
 
     async def prepare(self) -> None:

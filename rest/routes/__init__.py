@@ -17,6 +17,7 @@ from rest.routes import (
     conversations,
     files,
     limits,
+    payments,
     profiles,
 )
 
@@ -27,6 +28,7 @@ ROWS: tuple[Route, ...] = (
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
+    *payments.ROWS,
     *files.ROWS,
     *administration.ROWS,
     *limits.ROWS,

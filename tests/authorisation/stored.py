@@ -14,8 +14,8 @@ Contents = dict[str, Documents]
 
 # Said of a session or a user because it was there, not because of what it did.
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
-# Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails"})
+# Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
+_WORKED_OFF = frozenset({"bookingMails", "paymentNotices", "stripeEvents"})
 
 
 @dataclass(frozen=True)
