@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import structlog
 from aiohttp import web
 
-from domain.wire.events import BOOKINGS
+from domain import rooms as room_names
+from domain.wire.events import BOOKINGS, PRESENCE
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
@@ -37,6 +38,8 @@ from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
+from server.presence.blocked import LOOK_SECONDS as BLOCKS_LOOK_SECONDS
+from server.presence.blocked import BlockedWatches
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Choices, Presence
 from server.published_limits import socket_limits
@@ -165,6 +168,9 @@ class Node:
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
+        self.blocked_watches = BlockedWatches(
+            self.store.user_blocks.since, self.presence, audience, self._watchers_of, clock
+        )
         self.context = Context(
             store=self.store,
             publisher=self.publisher,
@@ -249,6 +255,10 @@ class Node:
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
 
+    def _watchers_of(self, user_id: str) -> list[str]:
+        members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
+        return [connection for connection, _ in members]
+
     def _has_watchers(self, room: str) -> bool:
         return bool(self.room_members.of(BOOKINGS, room))
 
@@ -293,6 +303,7 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
+        self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
         self.prepared = True

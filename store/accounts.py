@@ -19,6 +19,7 @@ from domain.accounts import Block, Role, User
 from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
+from store.audit import Note
 from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
@@ -31,8 +32,10 @@ from store.listings import hot as hot_profile
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
+from store.reports import Reports
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.user_blocks import UserBlocks
 from store.users import Users
 from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
@@ -82,6 +85,8 @@ class Accounts:
         calendars: Calendars,
         registrations: Registrations,
         departures: PendingErasures,
+        user_blocks: UserBlocks,
+        reports: Reports,
     ) -> None:
         self._database = database
         self._users = users
@@ -96,12 +101,15 @@ class Accounts:
         self._calendars = calendars
         self._registrations = registrations
         self._departures = departures
+        self._user_blocks = user_blocks
+        self._reports = reports
 
-    async def create(self, user: User, profile: NewProfile) -> bool:
-        """User and profile, both or none; false when the address is taken."""
+    async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
+        """An administrator's user and profile, both or none; false when the address is taken."""
 
         async def body(session: DatabaseSession) -> None:
             await self._insert(user, profile, session)
+            await note(None, {"role": user.role}, session=session)
 
         try:
             await self._database.transaction(body)
@@ -187,15 +195,18 @@ class Accounts:
 
         return await self._database.transaction(body, hot=_hot(user))
 
-    async def set_blocked(self, user: User, block: Block | None, now: datetime) -> list[str] | None:
+    async def set_blocked(self, user: User, block: Block | None, now: datetime, note: Note) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
         """
 
         async def body(session: DatabaseSession) -> list[str] | None:
-            if not await self._users.set_blocked(user.id, block, now, session=session):
+            before = await self._users.set_blocked(user.id, block, now, session=session)
+            if before is None:
                 return None
+            was, is_now = {"isBlocked": before.is_blocked}, {"isBlocked": block is not None}
+            await note(was, is_now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "blocked", now, session)
 
@@ -213,6 +224,8 @@ class Accounts:
             await self._files.release_owner(user.id, now, session=session)
             await self._calendars.remove(user.id, session=session)
             await self._registrations.forget(user.email, session=session)
+            await self._user_blocks.forget(user.id, session=session)
+            await self._reports.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

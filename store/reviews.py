@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Review
 from domain.errors import Code, DomainError
 from store import bookings
+from store.audit import Note
 from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
@@ -115,8 +116,8 @@ class Reviews:
             await self._settled(updated.trainer_id)
         return updated
 
-    async def delete(self, review_id: str, keep: Keep, now: datetime) -> bool:
-        """False when it is gone."""
+    async def delete(self, review_id: str, keep: Keep, now: datetime, note: Note | None = None) -> bool:
+        """False when it is gone. ``note``: of an administrator's act."""
 
         async def body(session: ClientSession) -> str | None:
             found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
@@ -124,6 +125,9 @@ class Reviews:
                 return None
             trainer_id = str(found["trainer"])
             await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
+            if note is not None:
+                # What its author wrote would outlive the author here.
+                await note({"rating": found["rating"], "booking": str(found["booking"])}, None, session=session)
             await keep(session=session)
             return trainer_id
 

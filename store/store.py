@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from store import (
     accounts,
+    audit,
     availability,
     booking_changes,
     booking_transactions,
@@ -24,14 +25,17 @@ from store import (
     publish_outages,
     ratings,
     registrations,
+    reports,
     respelling,
     reviews,
     revocations,
     sessions,
     specializations,
+    user_blocks,
     users,
 )
 from store.accounts import Accounts, PendingErasures
+from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
 from store.booking_transactions import BookingTransactions
@@ -60,11 +64,14 @@ from store.publish_outages import PublishOutages
 from store.ratings import RatingChanges
 from store.reachability import require
 from store.registrations import Registrations
+from store.reports import Reports
 from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.specializations import Specializations
+from store.statistics import Counts
+from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -98,6 +105,9 @@ SCHEMAS = (
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
+    *user_blocks.SCHEMAS,
+    *reports.SCHEMAS,
+    *audit.SCHEMAS,
 )
 
 
@@ -151,6 +161,10 @@ class Store:
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
+        self.user_blocks = UserBlocks(database)
+        self.reports = Reports(database)
+        self.audit = Audit(database)
+        self.counts = Counts(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
         )
@@ -168,6 +182,8 @@ class Store:
             self.calendars,
             self.registrations,
             self.pending_erasures,
+            self.user_blocks,
+            self.reports,
         )
 
     async def prepare(self) -> None:

@@ -107,7 +107,10 @@ class Parties(Answer, frozen=True, kw_only=True):
 
 
 class BookingAnswer(Answer, frozen=True, kw_only=True):
-    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``; ``version`` grows with each change."""
+    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``; ``version`` grows with each change.
+
+    ``blocked`` is there, and true, while one of the two blocks the other.
+    """
 
     id: str
     trainer: str
@@ -128,6 +131,7 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
     cancelled_by: Party | msgspec.UnsetType = msgspec.UNSET
     reason: str | msgspec.UnsetType = msgspec.UNSET
     parties: Parties
+    blocked: bool | msgspec.UnsetType = msgspec.UNSET
     created_at: str
     updated_at: str
 
@@ -149,7 +153,7 @@ class CancellationPreview(Answer, frozen=True, kw_only=True):
     deadline: str
 
 
-def booking_answer(booking: Booking, cards: Mapping[str, PartyCard]) -> BookingAnswer:
+def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], *, blocked: bool) -> BookingAnswer:
     """``cards`` by user id."""
     wall = wall_times(booking)
     return BookingAnswer(
@@ -172,6 +176,7 @@ def booking_answer(booking: Booking, cards: Mapping[str, PartyCard]) -> BookingA
         cancelled_by=booking.cancelled_by or msgspec.UNSET,
         reason=booking.reason or msgspec.UNSET,
         parties=Parties(client=cards[booking.client_user_id], trainer=cards[booking.trainer_user_id]),
+        blocked=blocked or msgspec.UNSET,
         created_at=to_wire(booking.created_at),
         updated_at=to_wire(booking.updated_at),
     )

@@ -17,6 +17,7 @@ from rest.routes import (
     conversations,
     files,
     limits,
+    moderation,
     profiles,
 )
 
@@ -29,5 +30,6 @@ ROWS: tuple[Route, ...] = (
     *bookings.ROWS,
     *files.ROWS,
     *administration.ROWS,
+    *moderation.ROWS,
     *limits.ROWS,
 )
