@@ -80,6 +80,10 @@ class Passwords(Protocol):
         """Under the parameters and the salt of ``hashed``: equal to it when the password fits. Without one, a hash
         under today's and ``salt``, after the same work."""
 
+    async def weakness(self, password: str, own: Sequence[str] = ()) -> str | None:
+        """Why it is among the passwords that are guessed first; ``own``: what is known of its owner. None for any
+        other."""
+
     def is_outdated(self, hashed: str) -> bool:
         """Whether it was made with other parameters than today's."""
 

@@ -15,6 +15,7 @@ from domain.wire.accounts import BlockUser, CreateSuperAdmin, UnblockUser
 from domain.wire.moderation import AdminAnswer, CreateAdmin
 from handlers.access import Actor, require_role
 from handlers.accounts.sessions import cut_each
+from handlers.accounts.strength import require_strong
 from handlers.audit import noted
 from handlers.context import AccountContext
 from handlers.slots import changes
@@ -69,6 +70,7 @@ async def _administrator(
     store: Store, passwords: Passwords, now: datetime, role: Role, email: str, name: str, password: str
 ) -> tuple[User, NewProfile]:
     address = normalised_email(email)
+    await require_strong(passwords, password, email, name)
     hashed = await passwords.hash(password)
     user = User(
         id=store.users.new_id(),
