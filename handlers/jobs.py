@@ -15,6 +15,7 @@ from store.work_queue import WorkQueue, WorkRow
 # Jobs that are woken by their names.
 DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
+SIGN_IN_NOTICES = "sign-in notices"
 
 
 class Postponed(Exception):

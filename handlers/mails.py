@@ -9,6 +9,7 @@ import msgspec
 
 from domain.bookings import Booking, wall_times
 from domain.proofs import Registration
+from domain.sessions import Session
 
 # Of a name that somebody gave in another's mail.
 MAX_NAME = 60
@@ -79,6 +80,25 @@ def password_changed(to: str) -> Mail:
             "Your password was changed and every device was signed out.\n\n"
             "If it was not you, reset it at once with “Forgot password”.\n"
         ),
+    )
+
+
+def new_sign_in(to: str, session: Session, kind: str, key: str) -> Mail:
+    """``kind`` of device, one of a few constants; what the device calls itself is not repeated, anybody may write it.
+
+    The link opens the list of devices in the app, which ends the session for whoever is signed in.
+    """
+    at = session.created_at.strftime("%Y-%m-%d %H:%M UTC")
+    return Mail(
+        to=to,
+        subject="New sign-in to Spotter",
+        text=(
+            f"Your account was signed in to from {kind}, at {at}.\n\n"
+            "If it was you, there is nothing to do. If it was not, end this session:\n\n"
+            f"spotter://sessions/{session.id}\n\n"
+            "and reset your password with “Forgot password”, which signs every device out.\n"
+        ),
+        key=f"sign-in {key}",
     )
 
 

@@ -13,8 +13,11 @@ from domain.sessions import Reason, Session
 from store.database import ClientSession as DatabaseSession
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
+from store.work_queue import WorkQueue, WorkRow, work_indexes
 
 NAME = "sessions"
+# When the owner is to be told of the sign-in; away once that is done.
+_TOLD_AT = "tellAt"
 SCHEMAS = (
     CollectionSchema(
         NAME,
@@ -25,6 +28,7 @@ SCHEMAS = (
             IndexModel(
                 [("revokedAt", ASCENDING)], name="revoked", partialFilterExpression={"revokedAt": {"$type": "date"}}
             ),
+            *work_indexes(_TOLD_AT, only={_TOLD_AT: {"$exists": True}}),
         ),
     ),
 )
@@ -34,6 +38,8 @@ SCHEMAS = (
 class Sessions:
     def __init__(self, database: Database) -> None:
         self._sessions = database.collection(NAME)
+        # Sign-ins whose owners have not been told yet.
+        self.untold = WorkQueue(database, NAME, due=_TOLD_AT)
 
     @staticmethod
     def new_id() -> str:
@@ -41,6 +47,16 @@ class Sessions:
 
     async def insert(self, new: Session, *, session: DatabaseSession | None = None) -> None:
         await self._sessions.insert_one(_document(new), session=session)
+
+    async def insert_to_tell(self, new: Session, kind_of_device: str) -> None:
+        """Of a sign-in that its owner is told of, by whichever node takes it up."""
+        told = {_TOLD_AT: new.created_at, "kindOfDevice": kind_of_device}
+        await self._sessions.insert_one({**_document(new), **told})
+
+    @staticmethod
+    def untold_sign_in(claimed: WorkRow) -> tuple[Session, str]:
+        """The session, and what kind of device it was begun from."""
+        return _from(claimed.document), claimed.document["kindOfDevice"]
 
     async def by_id(self, session_id: str) -> Session | None:
         document = await self._sessions.find_one({"_id": ObjectId(session_id)})

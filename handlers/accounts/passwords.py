@@ -85,7 +85,10 @@ async def reset_password(context: AccountContext, visitor: Visitor, command: Res
 
 
 async def change_password(context: AccountContext, actor: Actor, command: ChangePassword) -> Tokens:
-    """Raises ``invalid_credentials``, or ``validation_failed`` for a weak password. The caller's own session ends with the others and gets a successor."""
+    """Raises ``invalid_credentials``, or ``validation_failed`` for a weak password.
+
+    The caller's own session ends with the others and gets a successor.
+    """
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
         raise unauthenticated()

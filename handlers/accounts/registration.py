@@ -26,7 +26,10 @@ from store.profiles import NewProfile
 
 
 async def register(context: AccountContext, visitor: Visitor, command: Register) -> Registered:
-    """Raises ``validation_failed`` for a weak password. Keep the registration until its code comes back, together with the token that is answered."""
+    """Keep the registration until its code comes back, together with the token that is answered.
+
+    Raises ``validation_failed`` for a weak password.
+    """
     email = normalised_email(command.email)
     require_time_zone(command.time_zone)
     # By what was said alone, so that every address is answered alike.

@@ -25,6 +25,7 @@ from domain.sessions import (
     Session,
     Step,
     is_live,
+    kind_of_device,
     parse_refresh_token,
     proof_text,
     refresh_step,
@@ -49,7 +50,7 @@ async def login(context: AccountContext, visitor: Visitor, command: Login) -> To
     if user is not None and hashed is not None and hmac.compare_digest(made, hashed):
         require_may_sign_in(user)
         user = await _with_todays_hash(context, user, hashed, command.password)
-        return await sign_in(context, user, command.device, now)
+        return await sign_in(context, user, command.device, now, told=kind_of_device(visitor.agent))
     if pending is not None and is_pending(pending, now):
         raise email_not_verified()
     raise invalid_credentials()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.accounts.me import second_looks
+from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
 from handlers.catalogue.reviews import ratings
@@ -21,6 +22,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         unpublished_entries(context),
         sweeping(context),
         second_looks(context),
+        sign_in_notices(context),
         respelling(context),
         ratings(context),
     )

@@ -13,7 +13,8 @@ Documents = dict[Any, dict[str, Any]]
 Contents = dict[str, Documents]
 
 # Said of a session or a user because it was there, not because of what it did.
-_LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
+# And what durable work notes of a session whose owner is told of the sign-in.
+_LAST_USED = frozenset({"lastUsedAt", "lastSeenAt", "tellAt", "work"})
 
 
 @dataclass(frozen=True)
