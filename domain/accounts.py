@@ -30,6 +30,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     is_verified: bool = False
     is_active: bool = True
     is_deleted: bool = False
+    # IANA; nothing of whoever has not said where it is.
+    time_zone: str | None = None
     presence: Choice = NO_CHOICE
     created_at: datetime
     updated_at: datetime
@@ -44,7 +46,7 @@ def normalised_email(email: str) -> str:
     for character in email:
         folded = unicodedata.normalize("NFKC", character).casefold()
         if not character.isascii() and any(part.isascii() for part in folded):
-            raise invalid("email", "has a character that is easily taken for another")
+            raise invalid("email", "has a character that is easily taken for another: write it in plain letters")
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email).casefold())
 
 
@@ -93,7 +95,7 @@ def invalid_code() -> DomainError:
 def require_time_zone(name: str) -> str:
     """The IANA name itself; raises ``validation_failed``."""
     if name not in _zones():
-        raise invalid("timeZone", "is not an IANA time zone")
+        raise invalid("timeZone", "has to be an IANA time zone, like Europe/Berlin")
     return name
 
 

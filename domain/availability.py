@@ -33,11 +33,15 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """``duration`` and ``break_mins`` (after each session) in minutes, multiples of 5 like every edge."""
+    """``duration`` and ``break_mins`` (after each session) in minutes, multiples of 5 like every edge.
+
+    ``notice_mins``: how long before its start a session can be booked at the latest.
+    """
 
     time_zone: str
     duration: int
     break_mins: int = msgspec.field(name="pause")
+    notice_mins: int = 0
     windows: tuple[Window, ...] = ()
     absences: tuple[Absence, ...] = ()
 
@@ -87,6 +91,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     duration: int
     break_mins: int = msgspec.field(name="pause")
+    notice_mins: int = 0
     days: tuple[WeekDay, ...] = ()
 
 
@@ -118,7 +123,7 @@ def check_week(week: Week) -> None:
         spans.insert(0, (last[0] - 7 * _DAY_MINUTES, last[1] - 7 * _DAY_MINUTES, last[2]))
     for (_, end, _), (start, _, number) in pairwise(spans):
         if start < end:
-            raise invalid(f"days[{number}]", "overlaps another window")
+            raise invalid(f"days[{number}]", "overlaps another window: each has to end before the next begins")
 
 
 def check_absence(absence: Absence, today: date, farthest: date) -> None:

@@ -49,6 +49,15 @@ def version_of(effect: str) -> int:
     return int(effect.rpartition(":")[2])
 
 
+def is_mailed(before: Booking | None, change: Change) -> bool:
+    """Whether both parties get a mail: of what is made, moved or cancelled. A hold is nothing yet."""
+    if change.action == "created":
+        return change.booking.status == "confirmed"
+    if change.action == "cancelled":
+        return before is None or before.status != "held"
+    return change.action in ("confirmed", "rescheduled")
+
+
 NO_SETTLEMENT = Settlement()
 
 
@@ -155,7 +164,7 @@ class BookingNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookingEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The same on the wire."""
+    """What became of a booking, as an entry of the conversation tells it."""
 
     id: str
     action: Action

@@ -25,6 +25,8 @@ Action = Literal["created", "confirmed", "rescheduled", "cancelled", "completed"
 OCCUPYING: frozenset[Status] = frozenset({"held", "confirmed", "completed", "no_show"})
 # Those that came to nothing.
 VOID: frozenset[Status] = frozenset({"cancelled", "expired"})
+# Those that may have a review: reports of no-shows of earlier versions left theirs.
+REVIEWABLE: frozenset[Status] = frozenset({"completed", "no_show"})
 # Those that are still to take place.
 UPCOMING: frozenset[Status] = frozenset({"held", "confirmed"})
 
@@ -91,6 +93,13 @@ def wall_times(booking: Booking) -> WallTimes:
     return WallTimes(
         date=start.date().isoformat(), start_time=start.strftime("%H:%M"), end_time=end.strftime("%H:%M")
     )
+
+
+def utc_offsets(booking: Booking) -> tuple[str, str]:
+    """``-04:00``, at the start and at the end. They tell wall times apart that the clocks show twice."""
+    zone = ZoneInfo(booking.time_zone)
+    start, end = (at.astimezone(zone).strftime("%z") for at in (booking.starts_at, booking.ends_at))
+    return f"{start[:3]}:{start[3:5]}", f"{end[:3]}:{end[3:5]}"
 
 
 def duration_in_minutes(booking: Booking) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.errors import invalid
+from domain.errors import FieldError, invalid_fields
 
 
 class Category(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +44,21 @@ def require_known(
 ) -> None:
     """Each category exists and is named once, with subcategories of its own; raises ``validation_failed``."""
     named: set[str] = set()
+    faults: list[FieldError] = []
     for place, one in enumerate(offered):
         field = f"specializations[{place}].sessionCategory"
         if one.category_id not in categories:
-            raise invalid(field, "is not a category")
+            faults.append(FieldError(field, "has to be the id of a category"))
         if one.category_id in named:
-            raise invalid(field, "is named twice")
+            faults.append(FieldError(field, "is named twice: once is enough"))
         named.add(one.category_id)
         for index, sub_id in enumerate(one.sub_category_ids):
             sub = subs.get(sub_id)
             if sub is None or sub.category_id != one.category_id:
-                raise invalid(f"specializations[{place}].subCategories[{index}]", "is not a subcategory of it")
+                of_sub = f"specializations[{place}].subCategories[{index}]"
+                faults.append(FieldError(of_sub, "has to be the id of a subcategory of this category"))
+    if faults:
+        raise invalid_fields(faults)
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,12 +127,15 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True):
 
 def require_sound(pricing: Pricing) -> None:
     """What is offered has a price, and a trial a weekly limit; raises ``validation_failed``."""
+    faults: list[FieldError] = []
     for offered, price, field in (
         (pricing.is_individual_session_available, pricing.individual_session_price, "individualSessionPrice"),
         (pricing.is_five_session_available, pricing.five_session_price, "fiveSessionPrice"),
         (pricing.is_ten_session_available, pricing.ten_session_price, "tenSessionPrice"),
     ):
         if offered and price is None:
-            raise invalid(field, "is required where it is offered")
+            faults.append(FieldError(field, "is required where it is offered"))
     if pricing.free_trial and pricing.weekly_trial_limit < 1:
-        raise invalid("weeklyTrialLimit", "has to be at least 1 where there is a free trial")
+        faults.append(FieldError("weeklyTrialLimit", "has to be at least 1 where there is a free trial"))
+    if faults:
+        raise invalid_fields(faults)

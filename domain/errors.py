@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +23,8 @@ class Code(StrEnum):
     UNKNOWN_EVENT = "unknown_event"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
+    OWN_CONFLICT = "own_conflict"
+    PRECONDITION_FAILED = "precondition_failed"
     SLOT_TAKEN = "slot_taken"
     SLOT_UNAVAILABLE = "slot_unavailable"
     TRIAL_UNAVAILABLE = "trial_unavailable"
@@ -33,9 +37,11 @@ class Code(StrEnum):
     INVALID_CODE = "invalid_code"
     RATE_LIMITED = "rate_limited"
     INTERNAL = "internal"
-    # Ours beside the contract's (docs/decisions/0021): HTTP asks for its status.
-    NOT_IMPLEMENTED = "not_implemented"
     UNAVAILABLE = "unavailable"
+    # Ours beside the contract's (docs/decisions/0021): HTTP asks for their statuses.
+    NOT_IMPLEMENTED = "not_implemented"
+    HEAD_TOO_LARGE = "head_too_large"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -61,6 +67,25 @@ class DomainError(Exception):
         self.message = message
         self.errors = errors
         self.retry_after_ms = retry_after_ms
+
+
+# Of a hostile body no more than this is told.
+MOST_FIELDS: Final = 20
+_TOLD_IN_THE_SENTENCE = 3
+UNKNOWN: Final = "is not a known field"
+
+
+def invalid_fields(errors: Iterable[FieldError], code: Code = Code.VALIDATION_FAILED) -> DomainError:
+    """One refusal of all these fields, each named once; what concerns no field is a sentence about the whole."""
+    told: list[FieldError] = []
+    for error in errors:
+        if len(told) < MOST_FIELDS and (not error.field or all(error.field != one.field for one in told)):
+            told.append(error)
+    if len(told) == 1 and not told[0].field and told[0].message != UNKNOWN:
+        return DomainError(code, f"The body {told[0].message}.")
+    words = "; ".join(f"{error.field}: {error.message}" for error in told[:_TOLD_IN_THE_SENTENCE])
+    more = len(told) - _TOLD_IN_THE_SENTENCE
+    return DomainError(code, f"{words}; and {more} more." if more > 0 else f"{words}.", errors=tuple(told))
 
 
 def invalid(field: str, message: str) -> DomainError:

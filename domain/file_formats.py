@@ -12,6 +12,8 @@ HEAD_BYTES = 4096
 # Start of image, then a marker with which JFIF, EXIF and bare JPEGs go on.
 _JPEG_MARKERS = frozenset({*range(0xE0, 0xF0), 0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDD, 0xFE})
 _WEBP_CHUNKS = frozenset({b"VP8 ", b"VP8L", b"VP8X"})
+# Coded by HEVC, as phones do; sequences (hevc) and AVIF are not among them.
+_HEIC_BRANDS = frozenset({b"heic", b"heix"})
 # The brand of the file itself decides: a HEIC image may name mp42 among those it is compatible with.
 _MP4_BRANDS = frozenset(
     {
@@ -48,6 +50,10 @@ def _of_boxes(head: bytes) -> str | None:
     brand = head[8:12]
     if brand == b"qt  ":
         return "video/quicktime"
+    # Some phones name the container first and how it is coded after that.
+    compatible = {head[at : at + 4] for at in range(16, size, 4)}
+    if brand in _HEIC_BRANDS or (brand == b"mif1" and compatible & _HEIC_BRANDS):
+        return "image/heic"
     return "video/mp4" if brand in _MP4_BRANDS else None
 
 

@@ -17,6 +17,8 @@ KINDS: dict[str, FileKind] = {
     "image/png": "image",
     "image/webp": "image",
     "image/gif": "image",
+    # Stored as JPEG.
+    "image/heic": "image",
     "video/mp4": "video",
     "video/quicktime": "video",
     "video/webm": "video",
@@ -27,6 +29,7 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
     "image/png": (".png",),
     "image/webp": (".webp",),
     "image/gif": (".gif",),
+    "image/heic": (".heic", ".heif"),
     "video/mp4": (".mp4", ".m4v"),
     "video/quicktime": (".mov", ".qt"),
     "video/webm": (".webm",),
@@ -81,6 +84,26 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     def is_public(self) -> bool:
         """What a profile shows, everybody may see."""
         return any(use.kind in ("profile", "service") for use in self.uses)
+
+
+class FileObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A file on the wire. ``url`` and ``thumbnail_url`` are paths below the server's address, good for a day without a
+    header; pixels."""
+
+    id: str
+    url: str
+    content_type: str
+    size: int
+    name: str
+    width: int | msgspec.UnsetType = msgspec.UNSET
+    height: int | msgspec.UnsetType = msgspec.UNSET
+    thumbnail_url: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AttachedFile(FileObject, frozen=True, kw_only=True):
+    """With the field that refers to it."""
+
+    field: str
 
 
 def display_name(name: str | None, content_type: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from domain import heic_bounds
 from domain.file_formats import Bytes
+from domain.image_limits import TooMuch, require_few_frames, require_few_pixels
 
 # libjpeg and MozJPEG write up to about 20 scans.
 MAX_SCANS = 60
@@ -19,8 +21,6 @@ MAX_SEGMENTS = 2000
 MAX_CHUNKS = 10_000
 # Of GIF: at 255 bytes, as everybody writes them, 10 MB are 40,000.
 MAX_BLOCKS = 100_000
-# A minute and more.
-MAX_FRAMES = 2000
 
 _WINDOW = 256 * 1024
 # A marker is neither a stuffed zero nor a restart; any number of 0xFF may stand before it.
@@ -29,12 +29,11 @@ _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
 
 
-class TooMuch(Exception):
-    """In words that go behind "The image"."""
-
-
 def require_within_bounds(content_type: str, file: Bytes) -> None:
     """Waits for the disk. Raises ``TooMuch``; whether the image is whole, its decoder finds out."""
+    if content_type == "image/heic":
+        heic_bounds.require_within_bounds(file)
+        return
     count = {"image/jpeg": _jpeg, "image/png": _png, "image/gif": _gif, "image/webp": _webp}.get(content_type)
     if count is not None:
         count(_Windows(file))
@@ -77,6 +76,9 @@ def _jpeg(file: _Windows) -> None:
         kind, at = marker
         if kind in (_SOI, _TEM):
             continue
+        if kind in _SOF:
+            head = file.part(at + 3, 4)
+            require_few_pixels("image/jpeg", (_big(head[2:]), _big(head[:2])))
         scans += kind == _SOS
         if scans > MAX_SCANS:
             raise TooMuch(f"has more than {MAX_SCANS} scans")
@@ -86,20 +88,47 @@ def _jpeg(file: _Windows) -> None:
 
 def _png(file: _Windows) -> None:
     """PNG, third edition, 5.3 and 11.3.6: chunks, and frames by their control chunks."""
-    frames = 0
+    frames, head = 0, file.part(16, 8)
+    size = _big(head[:4]), _big(head[4:])
+    require_few_pixels("image/png", size)
     for kind, _ in _chunks(file, 8, "big"):
         frames += kind == b"fcTL"
-        _require_frames(frames)
+        require_few_frames(frames, size)
         if kind == b"IEND":
             return
 
 
 def _webp(file: _Windows) -> None:
     """RFC 9649, 2.7."""
-    frames = 0
-    for kind, _ in _chunks(file, 12, "little"):
+    frames, size, at = 0, (0, 0), 12
+    for kind, length in _chunks(file, 12, "little"):
+        found = _webp_size(kind, file.part(at + 8, 10))
+        require_few_pixels("image/webp", found)
+        if kind == b"VP8X":
+            size = found
+        at += 8 + length + length % 2
         frames += kind == b"ANMF"
-        _require_frames(frames)
+        require_few_frames(frames, size)
+
+
+def _webp_size(kind: bytes, head: bytes) -> tuple[int, int]:
+    """Width and height that a chunk says: of the canvas, or of an image (RFC 6386, 9.1, and RFC 9649, 3.4)."""
+    if kind == b"VP8X":
+        return _little(head[4:7]) + 1, _little(head[7:]) + 1
+    if kind == b"VP8L":
+        sides = _little(head[1:5])
+        return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return _little(head[6:8]) & 0x3FFF, _little(head[8:]) & 0x3FFF
+    return 0, 0
+
+
+def _big(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def _chunks(file: _Windows, at: int, order: str) -> Iterator[tuple[bytes, int]]:
@@ -120,13 +149,20 @@ def _chunks(file: _Windows, at: int, order: str) -> Iterator[tuple[bytes, int]]:
 
 def _gif(file: _Windows) -> None:
     """GIF89a: images and extensions, each of blocks of up to 255 bytes."""
-    frames, blocks, at = 0, 0, 13 + _colours(file.part(10, 1))
+    frames, blocks, at, head = 0, 0, 13 + _colours(file.part(10, 1)), file.part(6, 4)
+    size = _little(head[:2]), _little(head[2:])
+    require_few_pixels("image/gif", size)
     while kind := file.part(at, 1):
         if kind == b"\x3b":
             return
         if kind == b"\x2c":
             frames += 1
-            _require_frames(frames)
+            # A frame may reach beyond the canvas; decoders make that larger.
+            frame = file.part(at + 1, 8)
+            reach = [_little(frame[n : n + 2]) + _little(frame[n + 4 : n + 6]) for n in (0, 2)]
+            size = max(size[0], reach[0]), max(size[1], reach[1])
+            require_few_pixels("image/gif", size)
+            require_few_frames(frames, size)
             at += 11 + _colours(file.part(at + 9, 1))
         elif kind == b"\x21":
             at += 2
@@ -152,7 +188,3 @@ def _colours(flags: bytes) -> int:
     """How long the table of colours is that follows."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
-
-def _require_frames(frames: int) -> None:
-    if frames > MAX_FRAMES:
-        raise TooMuch(f"has more than {MAX_FRAMES} frames")

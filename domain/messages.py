@@ -12,6 +12,7 @@ from domain.booking_changes import BookingEntry, BookingNote, to_entry
 from domain.characters import is_blank
 from domain.emojis import fully_qualified, same_emoji
 from domain.errors import Code, DomainError, invalid, not_found
+from domain.files import AttachedFile
 from domain.times import to_wire, to_wire_or_none
 
 Kind = Literal["text", "booking", "payment"]
@@ -84,7 +85,10 @@ class Reaction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message on the wire; ``booking`` is there with the kind of that name."""
+    """A message on the wire; ``booking`` is there with the kind of that name.
+
+    ``attachments``: the files of the URLs.
+    """
 
     id: str
     conversation_id: str
@@ -96,6 +100,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     image_urls: tuple[str, ...]
     video_urls: tuple[str, ...]
     pdf_urls: tuple[str, ...]
+    attachments: tuple[AttachedFile, ...] = ()
     seen: bool
     reply_to: str | None
     reactions: tuple[Reaction, ...]
@@ -160,7 +165,7 @@ def body_digest(
 def check_body(text: str | None, attachments: int) -> None:
     """A message says something; raises ``validation_failed``."""
     if attachments > MAX_ATTACHMENTS:
-        raise invalid("imageUrls", f"at most {MAX_ATTACHMENTS} attachments a message")
+        raise invalid("imageUrls", f"has to leave the message with at most {MAX_ATTACHMENTS} attachments in all")
     if attachments == 0 and (text is None or is_blank(text)):
         raise invalid("text", "a message needs text that shows something, or an attachment")
 
@@ -187,7 +192,7 @@ def reaction_emoji(record: MessageRecord, emoji: str, *, remove: bool) -> str:
         return qualified
     if remove and any(mark.emoji == emoji for mark in record.marks):
         return emoji
-    raise invalid("emoji", "has to be one emoji")
+    raise invalid("emoji", "has to be one emoji (UTS #51), like 👍")
 
 
 def check_reaction(record: MessageRecord, user_id: str, emoji: str, *, remove: bool) -> None:

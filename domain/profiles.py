@@ -12,8 +12,8 @@ _ADDRESS = frozenset({"address", "city", "country"})
 _ADMINISTRATOR = frozenset({"name", "phone", "profile_image"})
 _CLIENT = _ADMINISTRATOR | _ADDRESS | {"postalCode"}
 _TRAINER = _ADMINISTRATOR | _ADDRESS | {
-    "zipCode", "service_images", "yearsOfExperience", "studioName", "studioAddress", "studioCity", "studioZipCode",
-    "studioCountry", "instagramUrl", "websiteUrl",
+    "bio", "zipCode", "service_images", "yearsOfExperience", "studioName", "studioAddress", "studioCity",
+    "studioZipCode", "studioCountry", "instagramUrl", "websiteUrl",
 }  # fmt: skip
 
 # By wire name. The address, the role, what Stripe owns and lists with routes of their own are not among them.
@@ -40,6 +40,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     country: str | None = None
     phone: str | None = None
     profile_image: str | None = msgspec.field(name="profile_image", default=None)
+    bio: str | None = None
     service_images: tuple[str, ...] = msgspec.field(name="service_images", default=())
     years_of_experience: int | None = None
     studio_name: str | None = None

@@ -42,7 +42,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     role: Literal["client", "trainer"]
     name: str
-    time_zone: str
+    time_zone: str | None
     device: str
     created_at: datetime
 

@@ -6,6 +6,7 @@ what nodes publish when a trainer's slots may have changed: where to look, never
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,6 +26,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _WEEK: tuple[Day, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 Span = tuple[datetime, datetime]
+# The first and the last, in the trainer's zone.
+Days = tuple[date, date]
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
@@ -64,15 +67,29 @@ def open_until(time_zone: str, now: datetime) -> datetime:
     return instant(zone, now.astimezone(zone).date() + HORIZON_DAYS * _DAY, 24 * 60)
 
 
-def is_open(slot: Slot, time_zone: str, now: datetime) -> bool:
-    """It lies ahead, but not beyond the horizon."""
-    return now < slot.starts_at < open_until(time_zone, now)
+def is_open(slot: Slot, time_zone: str, now: datetime, notice_mins: int = 0) -> bool:
+    """It lies ahead by the trainer's notice, but not beyond the horizon."""
+    return bool(only_open([slot], time_zone, now, notice_mins))
 
 
-def only_open(slots: Iterable[Slot], time_zone: str, now: datetime) -> list[Slot]:
-    """Those that lie ahead, but not beyond the horizon."""
+def only_open(slots: Iterable[Slot], time_zone: str, now: datetime, notice_mins: int = 0) -> list[Slot]:
+    """Those that lie ahead by the trainer's notice, but not beyond the horizon."""
     until = open_until(time_zone, now)
+    if notice_mins:
+        first = now + notice_mins * _MINUTE
+        return [slot for slot in slots if first <= slot.starts_at < until]
     return [slot for slot in slots if now < slot.starts_at < until]
+
+
+def of_days(slots: Sequence[Slot], time_zone: str, first: date, last: date) -> Sequence[Slot]:
+    """Those that start on the dates ``first`` to ``last`` in the zone, of some by start."""
+    zone = ZoneInfo(time_zone)
+    begin, end = (bisect_left(slots, at, key=_start) for at in (instant(zone, first, 0), instant(zone, last, 24 * 60)))
+    return slots[begin:end]
+
+
+def _start(slot: Slot) -> datetime:
+    return slot.starts_at
 
 
 def is_taken(slot: Slot, break_mins: int, busy: Iterable[Busy]) -> bool:

@@ -36,18 +36,21 @@ def to_wire_or_none(instant: datetime | None) -> str | None:
     return None if instant is None else to_wire(instant)
 
 
+_NO_INSTANT = "has to be an instant of RFC 3339 with its offset, like 2026-11-22T09:30:00.000Z"
+
+
 def from_wire(text: str, field: str) -> datetime:
     """The instant a client named; raises ``validation_failed`` for ``field``."""
     try:
         instant = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise invalid(field, "is not an RFC 3339 instant") from None
+        raise invalid(field, _NO_INSTANT) from None
     if instant.tzinfo is None or "T" not in text.upper():
-        raise invalid(field, "is not an RFC 3339 instant with an offset")
+        raise invalid(field, _NO_INSTANT)
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise invalid(field, "is out of range") from None
+        raise invalid(field, "has to be an instant of the years 1 to 9999 in UTC") from None
 
 
 def whole_milliseconds(instant: datetime) -> datetime:

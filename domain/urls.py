@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from yarl import URL
 
@@ -28,7 +28,9 @@ def web_address(text: str) -> str:
     host = url.raw_host if url.host else None
     if parts is None or url.scheme not in _SCHEMES or not host or url.user is not None or url.explicit_port == 0:
         raise ValueError(text)
-    if ":" not in host:
+    if parts["authority"].startswith("["):
+        _check_ipv6(host)
+    else:
         _check(host)
     if parts["authority"].isascii():
         return text
@@ -44,6 +46,13 @@ def shown(stored: str | None) -> str | None:
         return web_address(stored)
     except ValueError:
         return None
+
+
+def _check_ipv6(host: str) -> None:
+    # What is in brackets may be anything to a parser; a zone (RFC 6874) is one of the reader's own machine.
+    if "%" in host:
+        raise ValueError(host)
+    IPv6Address(host)
 
 
 def _check(host: str) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from domain.accounts import User
     from domain.conversations import Membership
     from domain.presence import Choice, Status, View
-    from domain.slots import SlotHint
+    from domain.slots import Days, SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
     from store.store import Store
@@ -145,11 +145,13 @@ class Presence(Protocol):
 class SlotWatches(Protocol):
     """Whose slots the connections of this node watch."""
 
-    async def watch(self, connection: str, trainer_id: str) -> bool:
-        """When this returns the connection receives every change; false if it did already.
-
-        Raises ``conflict`` when it watches too many.
+    async def watch(self, connection: str, trainer_id: str, days: Days) -> Days | None:
+        """When this returns the connection receives every change of these days, beside those that it watched before,
+        which are answered. Raises ``conflict`` when it watches too many.
         """
+
+    def only(self, connection: str, trainer_id: str, days: Days) -> None:
+        """Changes of no other days from here on."""
 
     def unwatch(self, connection: str, trainer_id: str) -> None: ...
 
@@ -189,7 +191,8 @@ class PictureMaker(Protocol):
         self, account: str, network: str, size: int, content: AsyncIterator[bytes]
     ) -> AbstractAsyncContextManager[Pictures]:
         """To be left when they are written. Raises ``unsupported_media`` for what is no whole image, or takes too much
-        to decode; ``rate_limited`` as above, ``unavailable`` when the turn does not come within the budget."""
+        to decode; ``payload_too_large`` for too many pixels or frames; ``rate_limited`` as above, ``unavailable`` when
+        the turn does not come within the budget."""
 
 
 class ReadContext(Protocol):

@@ -16,6 +16,7 @@ from store.work_queue import WorkQueue, WorkRow
 DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
 SIGN_IN_NOTICES = "sign-in notices"
+BOOKING_MAILS = "booking mails"
 
 
 class Postponed(Exception):

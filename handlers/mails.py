@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from domain.bookings import Booking, wall_times
+from domain.accounts import Role
+from domain.bookings import Action, Booking, Party
 from domain.proofs import Registration
 from domain.sessions import Session
 
@@ -102,17 +105,66 @@ def new_sign_in(to: str, session: Session, kind: str, key: str) -> Mail:
     )
 
 
-def session_reminder(to: str, booking: Booking, other: str, hours: int) -> Mail:
+class Addressee(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets a mail about a session, or whom it is about; ``time_zone`` is where the person is."""
+
+    email: str
+    name: str
+    role: Role
+    time_zone: str
+
+
+Span = tuple[datetime, datetime]
+
+
+def session_reminder(to: Addressee, other: Addressee, booking: Booking, hours: int) -> Mail:
     """``other``: whom the recipient meets."""
-    wall = wall_times(booking)
-    when = f"{wall.date}, {wall.start_time}-{wall.end_time} ({booking.time_zone})"
     soon = "tomorrow" if hours == 24 else "in an hour"
+    when = _when((booking.starts_at, booking.ends_at), to, other)
     return Mail(
-        to=to,
+        to=to.email,
         subject=f"Your session {soon}",
-        text=f"Your session with {' '.join(other.split())} begins {soon}:\n\n{when}\n",
-        key=f"reminder {booking.id} {booking.starts_at.isoformat()} {hours} {to}",
+        text=f"Your session with {_known_as(other)} begins {soon}:\n\n{when}\n",
+        key=f"reminder {booking.id} {booking.starts_at.isoformat()} {hours} {to.email}",
     )
+
+
+_CHANGED: dict[Action, str] = {"rescheduled": "was moved", "cancelled": "was cancelled"}
+
+
+def booking_changed(
+    to: Addressee, other: Addressee, action: Action, by: Party | None, span: Span, previous: Span | None, *, key: str
+) -> Mail:
+    """What was made, moved or cancelled, to one of the parties; ``previous``: the time it had before."""
+    what = _CHANGED.get(action, "is booked")
+    text = f"Your session with {_known_as(other)} {what}"
+    if by is not None and action in _CHANGED:
+        text += " by you" if by == to.role else " by an administrator" if by == "admin" else f" by the {by}"
+    text += f":\n\n{_when(span, to, other)}\n"
+    if previous is not None:
+        text += f"\nBefore:\n\n{_when(previous, to, other)}\n"
+    return Mail(to=to.email, subject=f"Your session {what}", text=text, key=key)
+
+
+def _known_as(person: Addressee) -> str:
+    """Anybody may have chosen the name."""
+    return _plain(person.name) or f"your {person.role}"
+
+
+def _when(span: Span, to: Addressee, other: Addressee) -> str:
+    """In the recipient's own time, with the other's beside it where that is another."""
+    own = _in_zone(span, to.time_zone)
+    if other.time_zone == to.time_zone:
+        return own
+    return f"{own}\nFor {_known_as(other)}: {_in_zone(span, other.time_zone)}"
+
+
+def _in_zone(span: Span, time_zone: str) -> str:
+    """``Monday, 1 February 2027, 10:00-11:00 (America/New_York, UTC-05:00)``; the offsets tell repeated hours apart."""
+    start, end = (at.astimezone(ZoneInfo(time_zone)) for at in span)
+    first, last = (f"UTC{at.strftime('%z')[:3]}:{at.strftime('%z')[3:5]}" for at in (start, end))
+    offset = first if first == last else f"{first} to {last}"
+    return f"{start:%A}, {start.day} {start:%B %Y}, {start:%H:%M}-{end:%H:%M} ({time_zone}, {offset})"
 
 
 def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str) -> Mail:

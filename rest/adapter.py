@@ -9,7 +9,7 @@ from aiohttp import web
 from domain.accounts import unauthenticated
 from domain.errors import Code, DomainError
 from domain.networks import network_of
-from domain.wire import codec
+from domain.wire import codec, faults
 from handlers.access import Actor, Visitor
 from rest.answering import answered_in_time
 from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Counting
@@ -32,7 +32,10 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         await counting.begin(route.rate)
         with budget.paused():
             command = await parser.parse(request)
-        await counting.count(route.rate, getattr(command, "email", None))
+        try:
+            await counting.count(route.rate, getattr(command, "email", None))
+        except DomainError as error:
+            raise faults.of_command(command, error) from None
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
         try:
@@ -40,7 +43,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         except DomainError as error:
             if error.code is Code.VALIDATION_FAILED:
                 await counting.give_back()
-            raise
+            raise faults.of_command(command, error) from None
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if result is None or route.answer is None:
             return web.Response(status=204)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
 
 from aiohttp import web
@@ -38,17 +38,16 @@ def attach(
             app.router.add_get(row.full_path, handler, allow_head=True)
         else:
             app.router.add_route(row.method, row.full_path, handler)
-    app.router.add_get("/openapi.json", _openapi(rows))
+    app.router.add_get("/openapi.json", generated(lambda: document(rows, services.limiter.scaled)))
 
 
-def _openapi(rows: Sequence[Route]) -> HttpHandler:
-    @cache
-    def body() -> bytes:
-        """Takes a tenth of a second, which a start can do without."""
-        return document(rows)
+def generated(make: Callable[[], bytes]) -> HttpHandler:
+    """A document in JSON, made when it is first asked for: it takes some tenths of a second, which a start can do
+    without."""
+    body = cache(make)
 
-    async def openapi(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=await asyncio.to_thread(body), content_type="application/json", headers=headers)
 
-    return openapi
+    return answer

@@ -15,12 +15,14 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from domain.errors import Code, DomainError
 from domain.files import StoredFile
 from domain.networks import network_of
 from handlers.access import Actor, Visitor
 from handlers.documents import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
+from rest.errors import problem
 from rest.limits import Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
@@ -46,6 +48,7 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
         document: Document = await route.handler(services.context, caller, command)
         etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
+        require_match(request, etag)
         if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
         body = await document.write()
@@ -60,6 +63,13 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
 def names(if_none_match: str, etag: str) -> bool:
     """Whether the header names the tag (RFC 9110, 13.1.2: compared weakly)."""
     return any(one.strip().removeprefix("W/") in (etag, "*") for one in if_none_match.split(","))
+
+
+def require_match(request: web.Request, etag: str) -> None:
+    """Raises ``precondition_failed`` where If-Match names another state (RFC 9110, 13.1.1: compared strongly)."""
+    named = request.headers.getall(hdrs.IF_MATCH, ())
+    if named and not any(one.strip() in (etag, "*") for one in ",".join(named).split(",")):
+        raise DomainError(Code.PRECONDITION_FAILED, f"If-Match has to name {etag}, or be *.")
 
 
 _ONE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
@@ -158,6 +168,7 @@ async def _answer(
     request: web.Request, services: Services, file: StoredFile, headers: dict[str, str]
 ) -> web.StreamResponse:
     etag = headers[hdrs.ETAG]
+    require_match(request, etag)
     if names(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
         return web.Response(status=304, headers=headers)
     # A range is of an answer with a body only.
@@ -165,7 +176,10 @@ async def _answer(
     try:
         part = requested_range(asked, request.headers.get(hdrs.IF_RANGE), etag, file.size)
     except Outside:
-        return web.Response(status=416, headers={**headers, hdrs.CONTENT_RANGE: f"bytes */{file.size}"})
+        outside = DomainError(Code.RANGE_NOT_SATISFIABLE, f"A range begins below {file.size}, the length in bytes.")
+        response = problem(outside, request)
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes */{file.size}"
+        return response
     return await _stream(request, services, file, part, headers)
 
 

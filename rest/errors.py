@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from domain.errors import Code, DomainError, FieldError
 from domain.wire import codec
-from rest.headers import request_id_of
+from rest.headers import put_on, request_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +33,11 @@ STATUS: dict[Code, int] = {
     Code.UNKNOWN_EVENT: 500,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
+    Code.OWN_CONFLICT: 409,
     Code.SLOT_TAKEN: 409,
     Code.SLOT_UNAVAILABLE: 409,
     Code.TRIAL_UNAVAILABLE: 409,
+    Code.PRECONDITION_FAILED: 412,
     Code.POLICY_WINDOW_PASSED: 409,
     Code.IDEMPOTENCY_CONFLICT: 409,
     Code.INSUFFICIENT_CREDIT: 402,
@@ -46,8 +47,10 @@ STATUS: dict[Code, int] = {
     Code.INVALID_CODE: 422,
     Code.RATE_LIMITED: 429,
     Code.INTERNAL: 500,
-    Code.NOT_IMPLEMENTED: 501,
     Code.UNAVAILABLE: 503,
+    Code.NOT_IMPLEMENTED: 501,
+    Code.HEAD_TOO_LARGE: 431,
+    Code.RANGE_NOT_SATISFIABLE: 416,
 }
 _OF_STATUS: dict[int, Code] = {
     401: Code.UNAUTHENTICATED,
@@ -101,20 +104,30 @@ class ClosingError(DomainError):
     """The connection ends with it: of what is left of the request nobody knows when it comes, or where it ends."""
 
 
+NO_CONTENT_CODING = "A body comes as it is: the only Content-Encoding taken is identity."
+
+
+class UnknownContentCoding(DomainError):
+    """The body is in a content coding; the answer says that none is taken (RFC 9110, 15.5.16)."""
+
+
+def require_no_content_coding(request: web.Request) -> None:
+    """Raises ``unsupported_media``."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+        raise UnknownContentCoding(Code.UNSUPPORTED_MEDIA, NO_CONTENT_CODING)
+
+
 def body_too_slow() -> ClosingError:
     """The body stalls, or comes too slowly for its size."""
     return ClosingError(Code.MALFORMED, "The body did not arrive in time.")
 
 
-def unreadable() -> web.Response:
-    """For what the parser does not take: it may quote nothing of it, and there is no request to name."""
-    return _answer(DomainError(Code.MALFORMED, "This is no request that HTTP knows."), uuid.uuid4().hex)
-
-
-def unknown_coding() -> web.Response:
-    """For a body in another transfer coding than ``chunked`` alone."""
-    message = "The only Transfer-Encoding taken is chunked."
-    return _answer(ClosingError(Code.NOT_IMPLEMENTED, message), uuid.uuid4().hex)
+def unrouted(error: DomainError, request: web.BaseRequest, *, secure: bool) -> web.Response:
+    """For what never reaches a route, where no middleware and no signal adds the headers."""
+    request_id = request_id_of(request)
+    response = _answer(error, request_id)
+    put_on(response, request_id, secure=secure)
+    return response
 
 
 def problem(error: DomainError, request: web.Request) -> web.Response:
@@ -138,14 +151,21 @@ def _answer(error: DomainError, request_id: str) -> web.Response:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, UnknownContentCoding):
+        response.headers[hdrs.ACCEPT_ENCODING] = "identity"
     if isinstance(error, ClosingError):
         response.force_close()
     return response
 
 
-def _of_http(error: web.HTTPException, request: web.Request) -> web.Response:
+def of_http(error: web.HTTPException) -> DomainError:
+    """One of aiohttp's own."""
     code = _OF_STATUS.get(error.status, Code.INTERNAL if error.status >= 500 else Code.MALFORMED)
-    response = problem(DomainError(code, _sentence(error)), request)
+    return DomainError(code, _sentence(error))
+
+
+def _of_http(error: web.HTTPException, request: web.Request) -> web.Response:
+    response = problem(of_http(error), request)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

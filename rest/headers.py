@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
 
 import structlog
 from aiohttp import hdrs, web
@@ -18,7 +19,7 @@ _KEY = web.RequestKey("request_id", str)
 _ACCEPTED = re.compile(r"(?!eyJ)[A-Za-z0-9-]{8,64}")
 
 
-def request_id_of(request: web.Request) -> str:
+def request_id_of(request: web.BaseRequest) -> str:
     """The caller's own, where it is harmless, else a new one; the same for the whole request."""
     known = request.get(_KEY)
     if known is None:
@@ -46,11 +47,26 @@ _ALWAYS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+_SERVER = "spotter"
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {HEADER}"
 _EXPOSED = f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, Content-Range, Accept-Ranges"
 _PREFLIGHT_SECONDS = "600"
+
+
+def put_on(response: web.StreamResponse, request_id: str, *, secure: bool) -> None:
+    """What every answer carries; what is set is left alone. ``secure`` adds HSTS."""
+    _put_on(response, secure=secure)
+    response.headers["Server"] = _SERVER
+    response.headers[HEADER] = request_id
+
+
+def _put_on(response: web.StreamResponse, *, secure: bool) -> None:
+    for name, value in _ALWAYS.items():
+        response.headers.setdefault(name, value)
+    if secure:
+        response.headers.setdefault(*_TRANSPORT)
 
 
 class AllowedOrigins:
@@ -76,13 +92,11 @@ def header_signal(
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         if request.path.startswith(exempt):
+            response.headers["Server"] = _SERVER
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                _put_on(response, secure=secure)
             return
-        for name, value in _ALWAYS.items():
-            response.headers.setdefault(name, value)
-        if secure:
-            response.headers.setdefault(*_TRANSPORT)
-        response.headers["Server"] = "spotter"
-        response.headers[HEADER] = request_id_of(request)
+        put_on(response, request_id_of(request), secure=secure)
         if limits is not None:
             response.headers.update(await limits(request))
         _add_cors(request, response, origins)

@@ -19,6 +19,19 @@ PACED = web.RequestKey("paced", bool)
 BROKEN = (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError, ValueError, AssertionError, EOFError)
 
 
+# What the request expects before its body is sent; taken away where it was answered.
+EXPECTATION = web.RequestKey("expectation", str)
+
+
+async def go_on(request: web.BaseRequest) -> None:
+    """The body is wanted: said just before it is read, once nothing speaks against it any more (RFC 9110, 10.1.1)."""
+    if EXPECTATION in request:
+        del request[EXPECTATION]
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The answer itself has not begun.
+        request.writer.output_size = 0
+
+
 class Pace:
     """Never long for nothing; no slower than a slow phone needs; all of it within ten minutes.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from domain import image_bounds
+from domain import image_bounds, image_limits
 from domain.files import LIMITS as FILE_BYTES
 from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
 from domain.proofs import MAX_MAILS, MAX_TRIES
@@ -57,7 +57,22 @@ BOUNDS = (
     Bound(name="imageScans", most=image_bounds.MAX_SCANS, unit="items", description="scans of a JPEG"),
     Bound(name="imageSegments", most=image_bounds.MAX_SEGMENTS, unit="items", description="segments of a JPEG"),
     Bound(name="imageChunks", most=image_bounds.MAX_CHUNKS, unit="items", description="chunks of a PNG or WebP"),
-    Bound(name="imageFrames", most=image_bounds.MAX_FRAMES, unit="items", description="frames of an animation"),
+    Bound(name="imageFrames", most=image_limits.MAX_FRAMES, unit="items", description="frames of an animation"),
+    *(
+        Bound(
+            name=f"{content_type.partition('/')[2]}Pixels",
+            most=most,
+            unit="pixels",
+            description=f"of one {content_type}",
+        )
+        for content_type, most in image_limits.MAX_PIXELS.items()
+    ),
+    Bound(
+        name="animationPixels",
+        most=image_limits.MAX_ANIMATED_PIXELS,
+        unit="pixels",
+        description="of all frames of an animation together",
+    ),
     Bound(name="attachments", most=MAX_ATTACHMENTS, unit="items", description="attachments of a message"),
     Bound(
         name="reactionsOfUser",
@@ -89,7 +104,7 @@ def published(rows: Sequence[Route], limiter: Limiter, sockets: SocketLimits) ->
     classes = {rate.name: rate for rate in (*_EVERYWHERE, *(row.rate for row in rows))}
     bounds = bounds_of([row.command for row in rows])
     return Limits(
-        windows=tuple(window for rate in classes.values() for window in _windows(rate, limiter)),
+        windows=tuple(window for rate in classes.values() for window in windows(rate, limiter.scaled)),
         everywhere=tuple(policy for rate in _EVERYWHERE for policy in _policies(rate)),
         routes=tuple(
             RouteLimits(method=row.method, path=row.full_path, policies=_policies(row.rate), fields=fields)
@@ -100,12 +115,13 @@ def published(rows: Sequence[Route], limiter: Limiter, sockets: SocketLimits) ->
     )
 
 
-def _windows(rate: RateClass, limiter: Limiter) -> list[Window]:
+def windows(rate: RateClass, scaled: Callable[[int], int]) -> list[Window]:
+    """``scaled``: how many are allowed where a row says so many."""
     return [
         Window(
             policy=rate.policy(limit),
             by=_BY[limit.by],
-            quota=limiter.scaled(limit.amount),
+            quota=scaled(limit.amount),
             window_in_seconds=limit.seconds,
         )
         for limit in rate.limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -13,12 +14,13 @@ from aiohttp.http_exceptions import BadHttpMessage
 from msgspec.inspect import ListType, SetType, UnionType, VarTupleType, type_info
 from msgspec.structs import FieldInfo
 
-from domain.errors import Code, DomainError, invalid
-from domain.wire import codec
+from domain.errors import UNKNOWN, Code, DomainError, FieldError, invalid, invalid_fields
+from domain.wire import codec, faults
 from domain.wire.base import Command
+from domain.wire.faults import REQUIRED, shortened
 from domain.wire.fields import IdempotencyKey
-from rest.errors import body_too_slow
-from rest.pace import PACED
+from rest.errors import body_too_slow, require_no_content_coding
+from rest.pace import EXPECTATION, PACED, go_on
 from rest.route import Route
 
 # A sync may name 10,000 conversations.
@@ -27,6 +29,8 @@ BODY_SECONDS = 30
 KEY_FIELD = "idempotencyKey"
 KEY_HEADER = "Idempotency-Key"
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
+# What a body may not name, and where it belongs instead.
+_ELSEWHERE = {KEY_FIELD: f"belongs in the {KEY_HEADER} header"}
 _PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
 
 
@@ -52,48 +56,59 @@ class Parser:
         self._query = {} if route.has_body else fields
 
     async def parse(self, request: web.Request) -> Any:
-        """The command, or None for a route without one. Raises what the caller did wrong."""
-        outside = {**self._from_path(request), **self._from_query(request), **self._key(request)}
-        if not self._route.has_body:
-            command: Any = codec.convert(self._command, outside)
-        else:
-            command = self._with_body(outside, await read_body(request) or b"{}")
+        """The command, or None for a route without one. Raises all that the caller did wrong."""
+        outside = self._from_path(request)
+        outer = [*self._from_query(request, outside), *self._key(request, outside)]
+        body = b"" if not self._route.has_body else await read_body(request)
+        try:
+            command = self._command_of(outside, body)
+        except DomainError as error:
+            if error.errors or outer:
+                raise invalid_fields((*outer, *map(_as_header, error.errors)), error.code) from None
+            raise
+        if outer:
+            raise faults.of_command(command, invalid_fields(outer))
         return None if self._route.command is None else command
 
-    def _with_body(self, outside: dict[str, Any], body: bytes) -> Any:
+    def _command_of(self, outside: dict[str, Any], body: bytes) -> Any:
+        if not self._route.has_body:
+            return codec.convert(self._command, outside)
+        body = body or b"{}"
         if not outside and not self._takes_key:
             return codec.decode(self._command, body)
-        inside: dict[str, Any] = codec.decode(dict[str, Any], body)
-        if self._takes_key and KEY_FIELD in inside:
-            raise invalid(KEY_FIELD, f"belongs in the {KEY_HEADER} header")
-        for name in outside:
-            if name in inside:
-                raise invalid(name, "is already named by the path")
-        return codec.convert(self._command, {**inside, **outside})
+        return codec.decode_beside(self._command, body, outside, elsewhere=_ELSEWHERE)
 
     def _from_path(self, request: web.Request) -> dict[str, Any]:
         return {field.encode_name: _typed(field, request.match_info[name]) for name, field in self._path.items()}
 
-    def _from_query(self, request: web.Request) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name in request.query:
+    def _from_query(self, request: web.Request, values: dict[str, Any]) -> Iterator[FieldError]:
+        """Puts what is known into ``values``; yields what is at fault about the rest."""
+        for name in dict.fromkeys(request.query):
             field = self._query.get(name)
-            if field is None:
-                raise invalid(name, "is not a known field")
             texts = request.query.getall(name)
-            if _is_list(field):
+            if field is None:
+                yield FieldError(shortened(name), UNKNOWN)
+            elif _is_list(field):
                 values[name] = _typed(field, texts)
-            elif len(texts) > 1:
-                raise invalid(name, "may be given once")
             else:
                 values[name] = _typed(field, texts[0])
-        return values
+                if len(texts) > 1:
+                    yield FieldError(name, "may be given once")
 
-    def _key(self, request: web.Request) -> dict[str, Any]:
-        key = None if self._route.method == "GET" else key_of(request)
+    def _key(self, request: web.Request, values: dict[str, Any]) -> Iterator[FieldError]:
+        try:
+            key = None if self._route.method == "GET" else key_of(request)
+        except DomainError as error:
+            yield from error.errors
+            return
         if key is None and self._needs_key:
-            raise invalid(KEY_HEADER, "is required")
-        return {KEY_FIELD: key} if key is not None and self._takes_key else {}
+            yield FieldError(KEY_HEADER, REQUIRED)
+        if key is not None and self._takes_key:
+            values[KEY_FIELD] = key
+
+
+def _as_header(error: FieldError) -> FieldError:
+    return FieldError(KEY_HEADER, error.message) if error == FieldError(KEY_FIELD, REQUIRED) else error
 
 
 def key_of(request: web.Request) -> str | None:
@@ -114,12 +129,16 @@ async def read_body(request: web.Request) -> bytes:
     """
     if not request.body_exists:
         return b""
+    require_no_content_coding(request)
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
+    if EXPECTATION in request:
+        _require_json(request)
     body = bytearray()
     request[PACED] = True
     try:
         async with asyncio.timeout(BODY_SECONDS):
+            await go_on(request)
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
@@ -127,7 +146,7 @@ async def read_body(request: web.Request) -> bytes:
     except TimeoutError:
         raise body_too_slow() from None
     except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
-        raise DomainError(Code.MALFORMED, "The body could not be read.") from None
+        raise DomainError(Code.MALFORMED, "The body breaks off before its end.") from None
     if body:
         _require_json(request)
     return bytes(body)
@@ -136,7 +155,7 @@ async def read_body(request: web.Request) -> bytes:
 def _require_json(request: web.Request) -> None:
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in {"utf-8", "utf8", "us-ascii"}:
-        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send JSON in UTF-8 as application/json.")
+        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send JSON in UTF-8, with Content-Type: application/json.")
 
 
 def _typed(field: FieldInfo, text: str | list[str]) -> Any:

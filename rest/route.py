@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from domain.wire.base import Command
 from handlers.access import Actor
 from handlers.context import Context
 from rest.limits import GENERAL, Limiter, RateClass
@@ -84,3 +85,10 @@ class Route:
     @property
     def has_body(self) -> bool:
         return self.method in BODY_METHODS
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether an ``Idempotency-Key`` is heeded: of commands, and of uploads."""
+        return self.consumes is not None or (
+            self.method != "GET" and self.command is not None and issubclass(self.command, Command)
+        )

@@ -20,8 +20,9 @@ from handlers.access import Actor
 from handlers.files.upload import Upload
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
+from rest.errors import require_no_content_coding
 from rest.limits import Counting
-from rest.pace import BROKEN, PACED, Pace, malformed_form
+from rest.pace import BROKEN, PACED, Pace, go_on, malformed_form
 from rest.requests import key_of
 from rest.route import HttpHandler, Route, Services
 from store import command_budget
@@ -106,10 +107,12 @@ async def file_part(request: web.Request) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
     ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
-        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data.")
+        raise DomainError(Code.UNSUPPORTED_MEDIA, "Send the file as multipart/form-data, in one part named file.")
+    require_no_content_coding(request)
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
     pace = Pace(request.content_length)
+    await go_on(request)
     try:
         reader = MultipartReader(request.headers, cast("StreamReader", _FewLines(request.content)))
     except BROKEN:

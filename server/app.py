@@ -10,15 +10,16 @@ import structlog
 from aiohttp import web
 
 from domain import rooms as room_names
-from domain.wire.events import BOOKINGS, PRESENCE
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
+from rest.build import generated
 from rest.published_limits import published
 from rest.route import Services
 from rest.routes import ROWS
-from server import draining, figures
+from server import asyncapi, draining, figures
 from server.background import Background
 from server.cluster.jobs import durable_jobs
 from server.cluster.membership import Membership
@@ -125,7 +126,9 @@ class Node:
         self.http = HttpConnections(most)
         self.app, operations = self._make_apps()
         shared = self.peers is not None
-        self._listener = Listener(self.app, self.http, settings.public, shared=shared, peers=self.peers)
+        self._listener = Listener(
+            self.app, self.http, settings.public, shared=shared, peers=self.peers, secure=settings.production
+        )
         self._operations_listener: Listener | None = None
         if (place := settings.operations) is not None:
             connections = HttpConnections(_OPERATORS_CONNECTIONS)
@@ -141,7 +144,7 @@ class Node:
         files = SignedUrls(self.secrets, clock)
         reader = Reader(self.store, files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
-        self.slot_notifier = SlotNotifier(self.delivery, self._has_watchers, reader)
+        self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
             self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
             lambda user_id, choice: self.presence.choose(user_id, choice), lambda user_id: self.presence.doubt(user_id),
@@ -181,7 +184,7 @@ class Node:
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
-            slot_watches=SlotWatches(self.rooms, self.room_subscriptions),
+            slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
             clock=clock,
@@ -230,6 +233,7 @@ class Node:
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
+        app.router.add_get("/asyncapi.json", generated(self._asyncapi))
         app.middlewares.append(refusing_until(lambda: self.prepared))
         self._operations = Operations(
             self.database,
@@ -259,9 +263,6 @@ class Node:
         members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
         return [connection for connection, _ in members]
 
-    def _has_watchers(self, room: str) -> bool:
-        return bool(self.room_members.of(BOOKINGS, room))
-
     def _published_limits(self) -> Limits:
         if self._limits is None:
             counts = [("socketsOfUser", self._sockets_per_user, "sockets of a user, on one node")]
@@ -272,6 +273,9 @@ class Node:
             sockets = socket_limits(NAMESPACES, self._own_rows, self.settings.rate_limit_scale, bounds)
             self._limits = published(ROWS, self.limiter, sockets)
         return self._limits
+
+    def _asyncapi(self) -> bytes:
+        return asyncapi.document(NAMESPACES, self._own_rows, self._published_limits().sockets)
 
     def _address_of(self, request: web.Request) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) or None

@@ -185,11 +185,17 @@ class Accounts:
 
         return await self._database.transaction(body)
 
-    async def set_active(self, user: User, active: bool, now: datetime) -> User | None:
-        """The user paused or back; nothing when it was erased meanwhile."""
+    async def change(
+        self, user: User, now: datetime, *, active: bool | None = None, time_zone: str | None = None
+    ) -> User | None:
+        """The user paused, back or elsewhere; nothing when it was erased meanwhile. A client's profile says where it is
+        as well; a trainer's has the zone of its week."""
 
         async def body(session: DatabaseSession) -> User | None:
-            changed = await self._users.set_active(user.id, active, now, session=session)
+            changed = await self._users.change(user.id, active, time_zone, now, session=session)
+            if time_zone is not None and user.role == "client":
+                zone = {"timeZone": time_zone}
+                await self._profiles.update(user.role, user.profile_id, zone, now, session=session)
             await self._list(user.role, user.profile_id, session)
             return changed
 

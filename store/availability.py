@@ -107,6 +107,7 @@ class Availability:
                 "timeZone": week.time_zone,
                 "sessionDurationInMins": week.duration,
                 "breakBetweenSessionMins": week.break_mins,
+                "minimumNoticeInMins": week.notice_mins,
                 "updatedAt": now,
             }
             update = {"$set": replaced, "$setOnInsert": {"createdAt": now}}

@@ -18,6 +18,7 @@ def schedule_from(document: Document) -> Schedule:
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
         break_mins=document["breakBetweenSessionMins"],
+        notice_mins=document.get("minimumNoticeInMins", 0),
         windows=windows(document["days"]),
         absences=tuple(exception_from(one).absence for one in document["exceptions"]),
     )
@@ -28,6 +29,7 @@ def week_from(document: Document) -> Week:
         time_zone=document["timeZone"],
         duration=document["sessionDurationInMins"],
         break_mins=document["breakBetweenSessionMins"],
+        notice_mins=document.get("minimumNoticeInMins", 0),
         days=tuple(week_day_from(day) for day in sorted(document["days"], key=_place)),
     )
 

@@ -15,12 +15,13 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from domain.booking_changes import Change, Settlement
+from domain.booking_changes import Change, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
 from domain.stored import StoredFormat
 from domain.times import to_wire
 from store.audit import Note
+from store.booking_mails import BookingMails
 from store.bookings import Bookings
 from store.conversations import Conversations
 from store.credits import Credits, Trials
@@ -75,6 +76,7 @@ class BookingTransactions:
         outbox: Outbox,
         idempotency: Idempotency,
         reviews: Reviews,
+        mails: BookingMails,
     ) -> None:
         self._database = database
         self._bookings = bookings
@@ -83,13 +85,14 @@ class BookingTransactions:
         self._outbox = outbox
         self._idempotency = idempotency
         self._reviews = reviews
+        self._mails = mails
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
     async def book(self, change: Change, settlement: Settlement, now: datetime, claim: Claim | None) -> Change:
         """A new booking, in the pair's conversation; answers the change as committed.
 
-        Raises ``slot_taken``, ``insufficient_credit`` or ``trial_unavailable``.
+        Raises ``slot_taken``, ``own_conflict``, ``insufficient_credit`` or ``trial_unavailable``.
         """
 
         async def body(session: ClientSession) -> Change:
@@ -146,6 +149,8 @@ class BookingTransactions:
         elif settlement.trial == "move":
             await self._trials.move(before or booking, booking, settlement.trial_limit, session=session)
         await self._outbox.add(change, session=session)
+        if is_mailed(before, change):
+            await self._mails.add(change, session=session)
         if claim is not None:
             # What people wrote is kept in the booking alone.
             kept = msgspec.structs.replace(booking, note=None, reason=None)
@@ -174,7 +179,7 @@ def _refusal(error: DuplicateKeyError) -> DomainError:
     if violated == {"trainer", "claims"}:
         return DomainError(Code.SLOT_TAKEN, "Somebody else has booked this time.")
     if violated == {"client", "claims"}:
-        return DomainError(Code.SLOT_TAKEN, "You have another session at this time.")
+        return DomainError(Code.OWN_CONFLICT, "You have another session at this time.")
     if violated == {"client", "trainer"}:
         return DomainError(Code.TRIAL_UNAVAILABLE, "You have had your trial with this trainer.")
     raise error

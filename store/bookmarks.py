@@ -45,6 +45,10 @@ class Bookmarks:
     async def delete(self, client_id: str, trainer_id: str) -> None:
         await self._bookmarks.delete_one({"client": ObjectId(client_id), "trainer": ObjectId(trainer_id)})
 
+    async def has(self, client_id: str, trainer_id: str) -> bool:
+        pair = {"client": ObjectId(client_id), "trainer": ObjectId(trainer_id)}
+        return await self._bookmarks.find_one(pair, {"_id": 1}) is not None
+
     async def page(self, client_id: str, before: str | None, limit: int) -> list[Bookmark]:
         """Newest first, of the trainers who may be found just now."""
         query: Document = {"client": ObjectId(client_id)}

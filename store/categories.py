@@ -253,7 +253,7 @@ class Catalogue:
 
     async def _require_category(self, category_id: str, session: ClientSession) -> None:
         if category_id not in await self._categories.by_ids([category_id], session=session):
-            raise invalid("category", "is not a category")
+            raise invalid("category", "has to be the id of a category")
         await self._categories.touch([category_id], (), session=session)
 
     async def _require_unused(self, sub_id: str, session: ClientSession) -> None:

@@ -131,8 +131,9 @@ TRIAL_SCHEMAS = (
 )
 
 
+@repository
 class Trials:
-    """Called within a booking's transaction only."""
+    """Changed within a booking's transaction only."""
 
     def __init__(self, database: Database) -> None:
         self._trials = database.collection(TRIALS)
@@ -150,6 +151,10 @@ class Trials:
             session=session,
         )
         await self._count(booking, limit, session)
+
+    async def consumed(self, client_id: str, trainer_id: str) -> bool:
+        """Whether the client has had its trial with the trainer, or has it booked."""
+        return await self._trials.find_one(_pair(client_id, trainer_id), {"_id": 1}) is not None
 
     async def give_back(self, booking: Booking, *, session: ClientSession) -> None:
         """Both limits are as they were."""

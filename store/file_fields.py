@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from bson import ObjectId
 
-from domain.errors import invalid
+from domain.errors import FieldError, invalid_fields
 from domain.files import FileKind, FileUse
 from store.database import ClientSession, Database
 from store.failures import repository
@@ -48,6 +48,7 @@ class FileFields:
         """Raises ``validation_failed`` for what is not the owner's own upload of that kind."""
         before, after = tuple(before), tuple(after)
         use = named_use(field.use)
+        faults: list[FieldError] = []
         for index, file_id in enumerate(after):
             if file_id in before:
                 continue
@@ -64,7 +65,10 @@ class FileFields:
             )
             if not used.matched_count:
                 kinds = " or ".join(field.kinds)
-                raise invalid(field.place(index), f"is not a file of this kind ({kinds}) that you uploaded")
+                words = f"has to be the id of a file of this kind ({kinds}) that you uploaded"
+                faults.append(FieldError(field.place(index), words))
+        if faults:
+            raise invalid_fields(faults)
         gone = [ObjectId(file_id) for file_id in before if file_id not in after]
         if gone:
             await self._files.update_many(

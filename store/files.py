@@ -6,7 +6,7 @@ it at its ``checkAt``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from datetime import datetime
 
 import msgspec
@@ -170,6 +170,14 @@ class Files:
     async def by_id(self, file_id: str) -> StoredFile | None:
         found = await self._files.find_one({"_id": ObjectId(file_id), "state": "ready"})
         return file_record(found) if found else None
+
+    async def by_ids(self, file_ids: Collection[str]) -> dict[str, StoredFile]:
+        """Those that are there."""
+        if not file_ids:
+            return {}
+        query = {"_id": {"$in": [ObjectId(one) for one in file_ids]}, "state": "ready"}
+        found = [file_record(one) for one in await self._files.find(query).to_list(None)]
+        return {one.id: one for one in found}
 
     async def uploaded_since(self, owner_id: str, since: datetime) -> tuple[int, int]:
         """How many files, and bytes, a user has uploaded lately."""

@@ -141,7 +141,7 @@ class Listings:
 
     async def derive(self, trainer_id: str) -> None:
         """The listing anew, by itself."""
-        await self._database.transaction(partial(self._refresh, trainer_id))
+        await self._database.transaction(partial(self._refresh, trainer_id), hot=[hot(trainer_id)])
 
     async def _refresh(self, trainer_id: str, session: ClientSession) -> None:
         await self._write(trainer_id, 0, 0, session)

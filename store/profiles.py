@@ -42,13 +42,13 @@ NOT_ERASED: Document = {"email": {"$exists": True}}
 
 
 class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a profile starts with; ``time_zone`` is kept for trainers."""
+    """What a profile starts with."""
 
     id: str
     user_id: str
     name: str
     email: str
-    time_zone: str
+    time_zone: str | None
     created_at: datetime
 
 
@@ -95,9 +95,11 @@ class Profiles:
             "createdAt": profile.created_at,
             "updatedAt": profile.created_at,
         }
+        if role == "client" and profile.time_zone is not None:
+            document["timeZone"] = profile.time_zone
         if role == "trainer":
             document |= {
-                "timeZone": profile.time_zone,
+                "timeZone": profile.time_zone or "UTC",
                 "service_images": [],
                 "certificates": [],
                 "specialization": [],

@@ -106,7 +106,7 @@ def _from(document: Document | None) -> Registration | None:
         password=document["password"],
         role=document["role"],
         name=document["name"],
-        time_zone=document["timeZone"],
+        time_zone=document.get("timeZone"),
         device=document["device"],
         created_at=document["createdAt"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from bson import ObjectId
@@ -69,6 +69,14 @@ class Reviews:
         """Whether the booking has its review."""
         return await self._reviews.find_one({"booking": ObjectId(booking_id)}, {"_id": 1}, session=session) is not None
 
+    async def of_bookings(self, booking_ids: Collection[str]) -> dict[str, str]:
+        """The id of each booking's review, where it has one."""
+        if not booking_ids:
+            return {}
+        query = {"booking": {"$in": [ObjectId(one) for one in booking_ids]}}
+        found = await self._reviews.find(query, {"booking": 1}).to_list(None)
+        return {str(one["booking"]): str(one["_id"]) for one in found}
+
     async def add(self, review: Review, keep: Keep) -> bool:
         """False when the booking has its review; raises ``conflict`` when it is not completed, or no longer."""
 
@@ -77,7 +85,7 @@ class Reviews:
             # A write, so that of this and a no-show one has to begin again, and sees the other.
             completed: Document = {"_id": ObjectId(review.booking_id), "status": "completed"}
             noted = await self._bookings.update_one(
-                completed, {"$set": {"reviewedAt": review.created_at}}, session=session
+                completed, {"$set": {"reviewedAt": review.created_at}, **bookings.CHANGED}, session=session
             )
             if not noted.matched_count:
                 raise not_completed()
@@ -124,6 +132,7 @@ class Reviews:
             if found is None:
                 return None
             trainer_id = str(found["trainer"])
+            await self._bookings.update_one({"_id": found["booking"]}, bookings.CHANGED, session=session)
             await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
             if note is not None:
                 # What its author wrote would outlive the author here.

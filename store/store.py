@@ -7,6 +7,7 @@ from store import (
     audit,
     availability,
     booking_changes,
+    booking_mails,
     booking_transactions,
     bookings,
     bookmarks,
@@ -38,6 +39,7 @@ from store.accounts import Accounts, PendingErasures
 from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
+from store.booking_mails import BookingMails
 from store.booking_transactions import BookingTransactions
 from store.bookings import Bookings
 from store.bookmarks import Bookmarks
@@ -45,7 +47,7 @@ from store.calendars import Calendars
 from store.categories import Catalogue, Categories
 from store.certificates import Certificates
 from store.conversations import Conversations
-from store.credits import Credits
+from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.failures import repository
 from store.file_fields import FileFields
@@ -97,6 +99,7 @@ SCHEMAS = (
     *bookings.SCHEMAS,
     *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
+    *booking_mails.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
@@ -158,6 +161,7 @@ class Store:
         self.booking_changes = BookingChanges(database)
         self.calendars = Calendars(database)
         self.credits = Credits(database)
+        self.trials = Trials(database)
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
@@ -165,8 +169,10 @@ class Store:
         self.reports = Reports(database)
         self.audit = Audit(database)
         self.counts = Counts(database)
+        self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
-            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews
+            database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
+            self.booking_mails,
         )
         self.accounts = Accounts(
             database,

@@ -24,6 +24,7 @@ def user_from(document: Document | None) -> User | None:
         is_verified=document.get("isVerified", False),
         is_active=document.get("isActive", True),
         is_deleted=document.get("isDeleted", False),
+        time_zone=document.get("timeZone"),
         presence=choice_from(document),
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
@@ -48,6 +49,8 @@ def document_of(user: User) -> Document:
         "createdAt": user.created_at,
         "updatedAt": user.updated_at,
     }
+    if user.time_zone is not None:
+        document["timeZone"] = user.time_zone
     if user.password is not None:
         document |= {"password": user.password, "passwordChangedAt": user.password_changed_at}
     return document

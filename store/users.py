@@ -109,10 +109,15 @@ class Users:
         """The same password under newer parameters; no change of the password."""
         await self._users.update_one({"_id": ObjectId(user_id), "password": old}, {"$set": {"password": new}})
 
-    async def set_active(self, user_id: str, active: bool, now: datetime, *, session: ClientSession) -> User | None:
+    async def change(
+        self, user_id: str, active: bool | None, time_zone: str | None, now: datetime, *, session: ClientSession
+    ) -> User | None:
+        """What is nothing stays as it is."""
+        given = {"isActive": active, "timeZone": time_zone}
+        changes = {name: value for name, value in given.items() if value is not None}
         document = await self._users.find_one_and_update(
             {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
-            {"$set": {"isActive": active, "updatedAt": now}},
+            {"$set": changes | {"updatedAt": now}},
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -154,7 +159,7 @@ class Users:
             {
                 # Addresses are unique, and this one nobody can register.
                 "$set": {"isDeleted": True, "isActive": False, "email": f"erased:{user.id}", "updatedAt": now},
-                "$unset": {"password": ""} | FORMER_FIELDS | RESET_TOKEN_FIELDS,
+                "$unset": {"password": "", "timeZone": ""} | FORMER_FIELDS | RESET_TOKEN_FIELDS,
             },
             session=session,
         )

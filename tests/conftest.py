@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from pymongo import AsyncMongoClient
 from server import embedded
 from server.app import utc_now
 from store.database import Database
+from tests.harness import described
 from tests.harness.databases import made_at, named, new_name
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
@@ -38,6 +39,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(_FIRST)}
     tests = Path(__file__).parent
     items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def refusals_observed() -> Iterator[None]:
+    with described.refusals_observed():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def refusals_are_described() -> Iterator[None]:
+    """Every code that a server of this process refuses with is one that the documents have of its row."""
+    yield
+    found = sorted(described.undescribed)
+    described.undescribed.clear()
+    assert found == [], "name them in handlers/refusals.py"
 
 
 @pytest.fixture(scope="session")

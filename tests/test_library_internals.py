@@ -22,6 +22,7 @@ import socketio
 from aiohttp import http_websocket, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,10 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (RequestHandler, "_message_tail", "what was read behind the request, when it is handed over"),
     (RequestHandler, "_current_request", "how far the body is that a connection receives"),
     (RequestHandler, "_request_count", "how many requests a connection has brought"),
+    (RequestHandler, "_waiter", "answering a head that is refused before it is whole"),
+    (BaseProtocol, "_buffer_paused", "telling requests that wait for us from a head that does not end"),
+    (BaseProtocol, "_upgraded", "telling what is no HTTP any more"),
+    (RawRequestMessage, "_replace", "answering an expectation when the body is read, not before"),
     (BaseProtocol, "_reading_paused", "telling a sender that waits for us from one that does not send"),
     (web.Server, "_kwargs", "making our handlers with the options that aiohttp's would have"),
     (web.Server, "_loop", "making our handlers in the server's loop"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from domain.accounts import Role
 from domain.wire import fields
 from domain.wire.base import Answer, Command
@@ -14,7 +16,7 @@ class Register(Command, frozen=True, kw_only=True):
     password: fields.Password
     role: Literal["client", "trainer"]
     name: fields.Name
-    time_zone: fields.TimeZone = "UTC"
+    time_zone: fields.TimeZone | None = None
 
 
 class Verify(Command, frozen=True, kw_only=True):
@@ -67,7 +69,10 @@ class EndSession(Command, frozen=True, kw_only=True):
 
 
 class UpdateMe(Command, frozen=True, kw_only=True):
-    is_active: bool
+    """``timeZone``: where the person is; mails and reminders use it."""
+
+    is_active: bool | UnsetType = UNSET
+    time_zone: fields.TimeZone | UnsetType = UNSET
 
 
 class EraseMe(Command, frozen=True, kw_only=True):
@@ -137,6 +142,9 @@ class DevicePage(Answer, frozen=True, kw_only=True):
 
 
 class Me(SignedInUser, frozen=True, kw_only=True):
+    """``timeZone`` is null until it is said; mails then have the time of the session's zone alone."""
+
     is_active: bool
+    time_zone: str | None
     created_at: str
     updated_at: str

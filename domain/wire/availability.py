@@ -15,6 +15,8 @@ from domain.wire.base import Answer, Command
 from domain.wire.fields import Cursor, Date, EndTime, Id, PageSize, Reason, TimeZone, WallTime
 
 Duration = Annotated[int, Meta(ge=5, le=480, multiple_of=5, description="minutes")]
+# As far ahead as two weeks.
+Notice = Annotated[int, Meta(ge=0, le=14 * 24 * 60, description="minutes")]
 Pause = Annotated[int, Meta(ge=0, le=240, multiple_of=5, description="minutes")]
 
 
@@ -28,11 +30,15 @@ class WindowField(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
 
 
 class SetAvailability(Command, frozen=True, kw_only=True):
-    """Replaces the whole week; several windows a day are allowed."""
+    """Replaces the whole week; several windows a day are allowed.
+
+    ``minimumNoticeInMins``: a session that begins sooner than that is not offered.
+    """
 
     time_zone: TimeZone
     session_duration_in_mins: Duration
     break_between_session_mins: Pause
+    minimum_notice_in_mins: Notice = 0
     days: Annotated[tuple[WindowField, ...], Meta(max_length=len(DAYS) * MAX_WINDOWS_A_DAY)]
 
 
@@ -75,6 +81,7 @@ class AvailabilityAnswer(Answer, frozen=True, kw_only=True):
     time_zone: str
     session_duration_in_mins: int | None
     break_between_session_mins: int | None
+    minimum_notice_in_mins: int
     days: list[WindowAnswer]
 
 
@@ -100,6 +107,7 @@ def availability_answer(week: Week) -> AvailabilityAnswer:
         time_zone=week.time_zone,
         session_duration_in_mins=week.duration,
         break_between_session_mins=week.break_mins,
+        minimum_notice_in_mins=week.notice_mins,
         days=[
             WindowAnswer(
                 day=day.day, start_time=day.start_time, end_time=day.end_time, is_available=day.is_available

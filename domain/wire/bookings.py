@@ -8,16 +8,18 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from domain.bookings import Booking, PaidWith, Party, Status, duration_in_minutes, wall_times
+from domain.bookings import Booking, PaidWith, Party, Status, duration_in_minutes, utc_offsets, wall_times
 from domain.catalogue import CancellationPolicy
 from domain.times import to_wire
 from domain.wire.base import Answer, Command
-from domain.wire.fields import Cursor, Date, DateOrInstant, Id, Instant, Note, PageSize, Reason
+from domain.wire.fields import Cursor, Date, DateOrInstant, Id, IdempotencyKey, Instant, Note, PageSize, Reason
 
 
 class CreateBooking(Command, frozen=True, kw_only=True):
     """The server derives the end, the price and the policy."""
 
+    # On both surfaces: whoever asks again after a lost answer books once.
+    idempotency_key: IdempotencyKey
     trainer_id: Id
     starts_at: Instant
     pay_with: Literal["credit", "trial", "card"]
@@ -86,6 +88,19 @@ class ReadCalendar(Command, frozen=True, kw_only=True):
     token: FeedToken
 
 
+class OpenCalendar(Command, frozen=True, kw_only=True):
+    """``rotate``: in place of the feed that there is, which ends."""
+
+    rotate: bool = False
+
+
+class CalendarState(Answer, frozen=True, kw_only=True):
+    """``createdAt``: since when the present URL has been good."""
+
+    active: bool
+    created_at: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class CalendarAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """``url``: a path below the server's address; whoever has it can read the feed."""
 
@@ -106,9 +121,19 @@ class Parties(Answer, frozen=True, kw_only=True):
     trainer: PartyCard
 
 
-class BookingAnswer(Answer, frozen=True, kw_only=True):
-    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``; ``version`` grows with each change.
+class UtcOffsets(Answer, frozen=True, kw_only=True):
+    """Like ``-04:00``."""
 
+    start: str
+    end: str
+
+
+class BookingAnswer(Answer, frozen=True, kw_only=True):
+    """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``, to be read by people: an end before the
+    start is on the next day, and in an hour that the clocks repeat the two may be equal. Compute with ``startsAt`` and
+    ``endsAt``; ``utcOffsets`` tell the wall times apart. ``version`` grows with each change.
+
+    ``reviewId``: of a session that its client has reviewed.
     ``blocked`` is there, and true, while one of the two blocks the other.
     """
 
@@ -122,6 +147,7 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
     date: str
     start_time: str
     end_time: str
+    utc_offsets: UtcOffsets
     duration_in_mins: int
     cancellation_policy: CancellationPolicy
     paid_with: PaidWith
@@ -130,6 +156,7 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
     note: str | None
     cancelled_by: Party | msgspec.UnsetType = msgspec.UNSET
     reason: str | msgspec.UnsetType = msgspec.UNSET
+    review_id: str | msgspec.UnsetType = msgspec.UNSET
     parties: Parties
     blocked: bool | msgspec.UnsetType = msgspec.UNSET
     created_at: str
@@ -153,9 +180,12 @@ class CancellationPreview(Answer, frozen=True, kw_only=True):
     deadline: str
 
 
-def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], *, blocked: bool) -> BookingAnswer:
+def booking_answer(
+    booking: Booking, cards: Mapping[str, PartyCard], review_id: str | None = None, *, blocked: bool
+) -> BookingAnswer:
     """``cards`` by user id."""
     wall = wall_times(booking)
+    at_start, at_end = utc_offsets(booking)
     return BookingAnswer(
         id=booking.id,
         trainer=booking.trainer_id,
@@ -167,6 +197,7 @@ def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], *, blocked:
         date=wall.date,
         start_time=wall.start_time,
         end_time=wall.end_time,
+        utc_offsets=UtcOffsets(start=at_start, end=at_end),
         duration_in_mins=duration_in_minutes(booking),
         cancellation_policy=booking.cancellation_policy,
         paid_with=booking.paid_with,
@@ -175,6 +206,7 @@ def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], *, blocked:
         note=booking.note,
         cancelled_by=booking.cancelled_by or msgspec.UNSET,
         reason=booking.reason or msgspec.UNSET,
+        review_id=review_id or msgspec.UNSET,
         parties=Parties(client=cards[booking.client_user_id], trainer=cards[booking.trainer_user_id]),
         blocked=blocked or msgspec.UNSET,
         created_at=to_wire(booking.created_at),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domain.catalogue import CancellationPolicy, Category, Pricing, SubCategory
+from domain.files import AttachedFile
 from domain.listings import Sort
 from domain.times import to_wire, to_wire_or_none
 from domain.wire import fields
@@ -175,8 +176,9 @@ class CertificatePage(Answer, frozen=True, kw_only=True):
 
 
 class TrainerCard(Answer, frozen=True, kw_only=True):
-    """A trainer in a list."""
+    """A trainer in a list. ``files``: those of the fields that hold a URL, as objects."""
 
+    files: tuple[AttachedFile, ...] = ()
     id: str
     user: UserReference
     name: str
@@ -198,9 +200,24 @@ class TrainerPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class TrainerAnswer(TrainerCard, frozen=True, kw_only=True):
-    """A trainer's public page: neither e-mail address nor phone nor home."""
+class OwnRelation(Answer, frozen=True, kw_only=True):
+    """What a client has with a trainer.
 
+    ``trialAvailable``: the trainer offers one and the client has not had it, though a
+    week's trials may be taken. ``conversationId``: of one that the client sees.
+    """
+
+    bookmarked: bool
+    trial_available: bool
+    amount_of_credit: int
+    conversation_id: str | UnsetType = UNSET
+
+
+class TrainerAnswer(TrainerCard, frozen=True, kw_only=True):
+    """A trainer's public page: neither e-mail address nor phone nor home. ``mine`` is there for signed-in clients."""
+
+    bio: str | None
+    mine: OwnRelation | UnsetType = UNSET
     service_images: tuple[str, ...] = msgspec.field(name="service_images")
     studio_address: str | None
     studio_zip_code: str | None
@@ -254,7 +271,10 @@ class Author(Answer, frozen=True, kw_only=True):
 
 
 class ReviewAnswer(Answer, frozen=True, kw_only=True):
+    """``bookingId`` is there for the two whose session it was and for administrators."""
+
     id: str
+    booking_id: str | UnsetType = UNSET
     trainer: str
     client: str
     author: Author

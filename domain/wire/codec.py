@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from domain.errors import Code, DomainError, FieldError
+from domain.errors import UNKNOWN, Code, DomainError, FieldError, invalid_fields
+from domain.wire import faults
 from domain.wire.base import Command
 
 T = TypeVar("T")
@@ -20,7 +22,6 @@ encode = _encoder.encode
 # a missing or unknown field is named in the text itself.
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:missing required|unknown) field `(?P<name>.*)`", re.DOTALL)
-_PATTERN = re.compile(r"matching regex .*", re.DOTALL)
 
 
 @cache
@@ -34,11 +35,37 @@ def decode(kind: type[T], data: bytes | str | msgspec.Raw) -> T:
         decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a class is hashable
         return decoded
     except msgspec.ValidationError as error:
-        raise validation_error(error) from None
+        raise faults.of_json(kind, data, {}) or _first_fault(kind, error) from None
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise DomainError(Code.MALFORMED, f"Not valid JSON: {error}.") from None
+        # Half a character is JSON, if nothing that can be kept: it is told where it is.
+        raise faults.of_json(kind, data, {}) or faults.not_json(error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Not valid JSON: nested too deeply.") from None
+
+
+def decode_beside(kind: type[T], data: bytes, beside: Mapping[str, Any], elsewhere: Mapping[str, str]) -> T:
+    """As ``decode``, of an object without the fields that ``beside`` adds. It may name none of those, nor any of
+    ``elsewhere``, which says of each where it belongs."""
+    try:
+        inside: dict[str, Any] = _decoder(dict[str, Any]).decode(data)
+    except msgspec.ValidationError as error:
+        raise faults.of_json(kind, data, beside) or _first_fault(kind, error) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise faults.of_json(kind, data, beside) or faults.not_json(error) from None
+    except RecursionError:
+        raise DomainError(Code.MALFORMED, "Not valid JSON: nested too deeply.") from None
+    misplaced = [FieldError(name, words) for name, words in elsewhere.items() if name in inside]
+    twice = (beside.keys() - elsewhere.keys()) & inside.keys()
+    misplaced += [FieldError(name, "is named by the path already") for name in sorted(twice)]
+    for name in elsewhere:
+        inside.pop(name, None)
+    try:
+        command = convert(kind, {**inside, **beside})
+    except DomainError as error:
+        raise invalid_fields((*misplaced, *error.errors), error.code) if misplaced else error from None
+    if misplaced:
+        raise invalid_fields(misplaced)
+    return command
 
 
 def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
@@ -46,28 +73,20 @@ def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise validation_error(error) from None
+        raise faults.of_value(kind, value) or _first_fault(kind, error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Nested too deeply.") from None
 
 
-def validation_error(error: msgspec.ValidationError) -> DomainError:
-    """What msgspec says of a value, as our error with the field's path."""
-    text = str(error)
-    match = _AT.match(text)
-    what = match["what"] if match else text
+def _first_fault(kind: Any, error: msgspec.ValidationError) -> DomainError:
+    """For what can't be read as a whole, or is wrong in one of several values under one name: where msgspec stopped."""
+    match = _AT.match(str(error))
     path = (match["path"] or "") if match else ""
-    named = _NAMED.search(what)
-    if named:
-        path = f"{path}.{named['name']}" if path else named["name"]
-        what = "is required" if "missing" in what else "is not a known field"
-    else:
-        what = _PATTERN.sub("in the documented format", what)
-        what = what[:1].lower() + what[1:]
-        what = f"a key is not valid: {what}" if match and match["key"] else what
-    if not path and not named:
-        return DomainError(Code.VALIDATION_FAILED, f"The body is not valid: {what}.")
-    return DomainError(Code.VALIDATION_FAILED, f"{path}: {what}.", errors=(FieldError(path, what),))
+    named = _NAMED.search(str(error))
+    if named is None:
+        return faults.at(kind, path)
+    name = f"{path}.{named['name']}" if path else named["name"]
+    return invalid_fields([FieldError(name, faults.REQUIRED if "missing" in str(error) else UNKNOWN)])
 
 
 def changes_of(command: Command, *exclude: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -10,8 +10,8 @@ from msgspec import Meta
 from domain.characters import MAYBE_BLANK_LINES
 from domain.conversations import Conversation
 from domain.messages import Message
-from domain.wire.base import Answer, Command
-from domain.wire.fields import ClientMessageId, Cursor, Id, Instant, PageSize, Seq
+from domain.wire.base import Answer, Command, FileCommand
+from domain.wire.fields import ClientMessageId, Cursor, FileId, Id, Instant, PageSize, Seq
 
 MAX_TEXT = 4000
 Text = Annotated[
@@ -25,7 +25,7 @@ Text = Annotated[
         ),
     ),
 ]
-Attachments = Annotated[tuple[Id, ...], Meta(max_length=10)]
+Attachments = Annotated[tuple[FileId, ...], Meta(max_length=10)]
 # Wide enough for what earlier versions took, which can still be taken off; what is put on is one emoji.
 Emoji = Annotated[
     str,
@@ -54,7 +54,8 @@ class MuteConversation(Command, frozen=True, kw_only=True):
     until: Instant | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class SendMessage(Command, frozen=True, kw_only=True):
+class SendMessage(FileCommand, frozen=True, kw_only=True):
+    file_fields: ClassVar[tuple[str, ...]] = ("image_urls", "video_urls", "pdf_urls")
     conversation_id: Id
     client_message_id: ClientMessageId
     text: Text | None = None

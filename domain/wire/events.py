@@ -22,8 +22,11 @@ NAMESPACES = (CONVERSATIONS, PRESENCE, BOOKINGS)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """``everywhere``: about the connection itself, sent in any namespace."""
+
     name: ClassVar[str]
     namespace: ClassVar[str] = CONVERSATIONS
+    everywhere: ClassVar[bool] = False
 
 
 class MessageNew(Event, frozen=True, kw_only=True):
@@ -85,6 +88,7 @@ class AuthExpiring(Event, frozen=True, kw_only=True):
     """Sent on each connected namespace a minute before its access token ends."""
 
     name: ClassVar[str] = "auth:expiring"
+    everywhere: ClassVar[bool] = True
     expires_at: str
 
 
@@ -92,12 +96,14 @@ class AuthExpired(Event, frozen=True, kw_only=True):
     """The access token has ended, and nobody renewed it: the last event before the socket is closed."""
 
     name: ClassVar[str] = "auth:expired"
+    everywhere: ClassVar[bool] = True
 
 
 class ConnectionFault(Event, frozen=True, kw_only=True):
     """What the client sent ends the socket; the last event before it is closed."""
 
     name: ClassVar[str] = "connection:error"
+    everywhere: ClassVar[bool] = True
     code: Code
     message: str
 
@@ -106,6 +112,7 @@ class SessionRevoked(Event, frozen=True, kw_only=True):
     """The last event before the socket is closed: the tokens are worth nothing any more."""
 
     name: ClassVar[str] = "session:revoked"
+    everywhere: ClassVar[bool] = True
     reason: PublicReason
 
 
@@ -192,10 +199,21 @@ class CreditChanged(Event, frozen=True, kw_only=True):
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True):
-    """To those who watch the trainer's slots; any of the next 62 days."""
+    """To those who watch the trainer's slots: of the days that they watch, no others. What is removed need not have
+    been known."""
 
     name: ClassVar[str] = "slots:changed"
     namespace: ClassVar[str] = BOOKINGS
     trainer_id: str
     added: list[SlotAnswer]
     removed: list[SlotAnswer]
+
+
+def events_of(namespace: str) -> tuple[type[Event], ...]:
+    """All that clients of a namespace may be sent, in the order in which the types are written."""
+    return tuple(kind for kind in _kinds(Event) if kind.everywhere or kind.namespace == namespace)
+
+
+def _kinds(parent: type[Event]) -> list[type[Event]]:
+    found = [parent] if "name" in vars(parent) else []
+    return found + [kind for child in parent.__subclasses__() for kind in _kinds(child)]

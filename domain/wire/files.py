@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from domain.wire.base import Answer, Command
+from domain.files import FileObject
+from domain.wire.base import Command
 from domain.wire.fields import Id
 
 
@@ -16,13 +15,5 @@ class OpenFile(Command, frozen=True, kw_only=True):
     signature: str | None = None
 
 
-class FileAnswer(Answer, frozen=True, kw_only=True):
-    """``url`` and ``thumbnail_url`` are paths below the server's address, good for a day without a header."""
-
-    id: str
-    url: str
-    content_type: str
-    size: int
-    width: int | msgspec.UnsetType = msgspec.UNSET
-    height: int | msgspec.UnsetType = msgspec.UNSET
-    thumbnail_url: str | msgspec.UnsetType = msgspec.UNSET
+class FileAnswer(FileObject, frozen=True, kw_only=True):
+    """What was uploaded, as it is stored."""

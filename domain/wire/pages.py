@@ -49,4 +49,4 @@ def decode_cursor(kind: type[T], cursor: str, field: str = "cursor") -> T:
 
 
 def not_from_here(field: str = "cursor") -> DomainError:
-    return invalid(field, "is not one that this list gave")
+    return invalid(field, "is not one that this list gave: send nextCursor of its last page as it was")

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domain.catalogue import CancellationPolicy
+from domain.files import AttachedFile
 from domain.wire import fields
-from domain.wire.base import Answer, Command
+from domain.wire.base import Answer, Command, FileCommand
 from domain.wire.catalogue import Rating, SpecializationAnswer, UserReference
 
-Images = Annotated[tuple[fields.Id, ...], Meta(max_length=20)]
+Images = Annotated[tuple[fields.FileId, ...], Meta(max_length=20)]
 # Stripe charges no less and no more.
 Price = Annotated[int, Meta(ge=50, le=99_999_999, description="in minor units")]
 WeeklyLimit = Annotated[int, Meta(ge=0, le=1000)]
 SubCategoryIds = Annotated[tuple[fields.Id, ...], Meta(max_length=50)]
 
 
-class UpdateProfile(Command, frozen=True, kw_only=True):
-    """Each role has fields of its own (``domain.profiles.EDITABLE``); another's is as unknown as any."""
+class UpdateProfile(FileCommand, frozen=True, kw_only=True):
+    """Each role has fields of its own; another's is as unknown as any."""
+
+    file_fields: ClassVar[tuple[str, ...]] = ("profile_image", "service_images")
 
     name: fields.Name | UnsetType = UNSET
     phone: fields.Phone | UnsetType | None = UNSET
-    profile_image: fields.Id | UnsetType | None = msgspec.field(name="profile_image", default=UNSET)
+    profile_image: fields.FileId | UnsetType | None = msgspec.field(name="profile_image", default=UNSET)
     address: fields.Line | UnsetType | None = UNSET
     city: fields.ShortLine | UnsetType | None = UNSET
     postal_code: fields.PostalCode | UnsetType | None = UNSET
     zip_code: fields.PostalCode | UnsetType | None = UNSET
     country: fields.ShortLine | UnsetType | None = UNSET
+    bio: fields.Paragraphs | UnsetType | None = UNSET
     service_images: Images | UnsetType | None = msgspec.field(name="service_images", default=UNSET)
     years_of_experience: Annotated[int, Meta(ge=0, le=80)] | UnsetType | None = UNSET
     studio_name: fields.ShortLine | UnsetType | None = UNSET
@@ -71,18 +75,21 @@ class ListCertificates(Command, frozen=True, kw_only=True):
     limit: fields.PageSize = 20
 
 
-class AddCertificate(Command, frozen=True, kw_only=True):
+class AddCertificate(FileCommand, frozen=True, kw_only=True):
     """``certificateDocument`` is a file, for its owner and administrators only."""
 
+    file_fields: ClassVar[tuple[str, ...]] = ("certificate_document",)
+
     certificate_name: fields.ShortLine
-    certificate_document: fields.Id | None = None
+    certificate_document: fields.FileId | None = None
     about_you: fields.Paragraphs | None = None
 
 
-class UpdateCertificate(Command, frozen=True, kw_only=True):
+class UpdateCertificate(FileCommand, frozen=True, kw_only=True):
+    file_fields: ClassVar[tuple[str, ...]] = ("certificate_document",)
     id: fields.Id
     certificate_name: fields.ShortLine | UnsetType = UNSET
-    certificate_document: fields.Id | UnsetType | None = UNSET
+    certificate_document: fields.FileId | UnsetType | None = UNSET
     about_you: fields.Paragraphs | UnsetType | None = UNSET
 
 
@@ -99,11 +106,13 @@ class OwnProfile(Answer, frozen=True, kw_only=True):
     email: str | None
     phone: str | None
     profile_image: str | None = msgspec.field(name="profile_image")
+    files: tuple[AttachedFile, ...] = ()
     address: str | UnsetType | None = UNSET
     city: str | UnsetType | None = UNSET
     postal_code: str | UnsetType | None = UNSET
     zip_code: str | UnsetType | None = UNSET
     country: str | UnsetType | None = UNSET
+    bio: str | UnsetType | None = UNSET
     service_images: tuple[str, ...] | UnsetType = msgspec.field(name="service_images", default=UNSET)
     years_of_experience: int | UnsetType | None = UNSET
     studio_name: str | UnsetType | None = UNSET

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from domain.accounts import User, invalid_credentials, unauthenticated
+from msgspec import UNSET
+
+from domain.accounts import User, invalid_credentials, require_time_zone, unauthenticated
 from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
 from handlers.access import Actor
@@ -23,11 +25,15 @@ async def get_me(context: AccountContext, actor: Actor, command: None) -> Me:
 
 @idempotent("me:update")
 async def update_me(context: AccountContext, actor: Actor, command: UpdateMe) -> Me:
-    """Pause or come back."""
+    """Pause or come back, and say where one is."""
+    active = None if command.is_active is UNSET else command.is_active
+    time_zone = None if command.time_zone is UNSET else require_time_zone(command.time_zone)
     user = await context.store.users.by_id(actor.user_id)
-    if user is not None:
+    if user is not None and active is not None:
         async with changes.of_account(context, user):
-            user = await context.store.accounts.set_active(user, command.is_active, context.now())
+            user = await context.store.accounts.change(user, context.now(), active=active, time_zone=time_zone)
+    elif user is not None and time_zone is not None:
+        user = await context.store.accounts.change(user, context.now(), time_zone=time_zone)
     return _me(user)
 
 
@@ -41,6 +47,7 @@ def _me(user: User | None) -> Me:
         profile_id=user.profile_id,
         is_verified=user.is_verified,
         is_active=user.is_active,
+        time_zone=user.time_zone,
         created_at=to_wire(user.created_at),
         updated_at=to_wire(user.updated_at),
     )

@@ -31,7 +31,8 @@ async def register(context: AccountContext, visitor: Visitor, command: Register)
     Raises ``validation_failed`` for a weak password.
     """
     email = normalised_email(command.email)
-    require_time_zone(command.time_zone)
+    if command.time_zone is not None:
+        require_time_zone(command.time_zone)
     # By what was said alone, so that every address is answered alike.
     await require_strong(context.passwords, command.password, command.email, command.name)
     user = await context.store.users.by_email(email)
@@ -106,6 +107,7 @@ def user_of(context: AccountContext, registration: Registration, now: datetime) 
         password=registration.password,
         password_changed_at=now,
         is_verified=True,
+        time_zone=registration.time_zone,
         created_at=now,
         updated_at=now,
     )

@@ -17,7 +17,7 @@ from domain.wire.bookings import BookingAnswer
 from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged, MessageNew
 from handlers.bookings import queries
 from handlers.context import PublishContext
-from handlers.jobs import Job, Postponed
+from handlers.jobs import BOOKING_MAILS, Job, Postponed
 from handlers.messages import views
 from handlers.slots import changes
 from store.outbox import OutboxRow
@@ -73,6 +73,7 @@ async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
 async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
     """Answers the booking, and whether it was this node that appended and published it."""
     change = row.change()
+    context.wake_ups.wake(BOOKING_MAILS)
     changes.after_booking(context, change)
     appended, _ = await asyncio.gather(_append(context, change), _leave(context, change))
     await context.store.outbox.done(row)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone, TimezoneStandard
 from icalendar import __version__ as library_version
 
 from domain.accounts import User, may_sign_in
 from domain.bookings import OCCUPYING, VOID, Booking, Status
 from domain.conversations import UserSummary
-from domain.errors import not_found
-from domain.wire.bookings import CalendarAnswer, ReadCalendar
+from domain.errors import Code, DomainError, not_found
+from domain.profiles import Profile
+from domain.times import to_wire
+from domain.wire.bookings import CalendarAnswer, CalendarState, OpenCalendar, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import FeedContext
 from handlers.documents import Document
@@ -27,18 +29,30 @@ _MOST = 5000
 # What was cancelled can be made without end.
 _MOST_VOID = 500
 # What is to be raised when the same bookings are written in another form.
-_FORM = f"1 {library_version}"
+_FORM = f"2 {library_version}"
 # So many events are written out before others have their turn.
 _AT_ONCE = 10
 
 
-async def open_calendar(context: FeedContext, actor: Actor, command: None) -> CalendarAnswer:
-    """A new URL; the one before it ends."""
+async def open_calendar(context: FeedContext, actor: Actor, command: OpenCalendar) -> CalendarAnswer:
+    """A new URL, answered this once. Raises ``conflict`` when there is one, which ends only where that is asked for."""
     require_role(actor, "client", "trainer")
     token = context.secrets.random()
     hashed = context.secrets.keyed_hash(_PURPOSE, token)
-    await context.store.calendars.put(actor.user_id, hashed, context.now())
+    if command.rotate:
+        await context.store.calendars.put(actor.user_id, hashed, context.now())
+    elif not await context.store.calendars.add(actor.user_id, hashed, context.now()):
+        raise DomainError(Code.CONFLICT, "There is a feed already; `rotate: true` ends it and begins another.")
     return CalendarAnswer(url=f"/v1/calendar/{token}.ics")
+
+
+async def get_calendar(context: FeedContext, actor: Actor, command: None) -> CalendarState:
+    """Whether there is a feed; its URL is not kept."""
+    require_role(actor, "client", "trainer")
+    created_at = await context.store.calendars.created_at(actor.user_id)
+    if created_at is None:
+        return CalendarState(active=False)
+    return CalendarState(active=True, created_at=to_wire(created_at))
 
 
 async def close_calendar(context: FeedContext, actor: Actor, command: None) -> None:
@@ -56,14 +70,16 @@ async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCal
 
 
 async def _tag(context: FeedContext, user: User) -> str:
-    """Follows from what the document follows from: the last changes of its bookings, and the others' names."""
+    """Follows from what the document follows from: the last changes of its bookings, the others' names, the places."""
     parties: dict[str, list[PartyChanges]] = {}
     for wanted, most in _pages(context, user):
         for change in await context.store.bookings.changes_by_party(wanted, user.id, most):
             parties.setdefault(change.user_id, []).append(change)
     cards = await context.store.people.cards(parties)
     said = [(other, cards[other].name if other in cards else "", parties[other]) for other in sorted(parties)]
-    return hashlib.sha256(msgspec.json.encode([_FORM, user.id, said])).hexdigest()
+    trainers = {user.profile_id, *(card.profile_id for card in cards.values())}
+    places = sorted((await _places(context, trainers)).items())
+    return hashlib.sha256(msgspec.json.encode([_FORM, user.id, said, places])).hexdigest()
 
 
 async def _written(context: FeedContext, user: User) -> bytes:
@@ -71,7 +87,21 @@ async def _written(context: FeedContext, user: User) -> bytes:
     for wanted, most in _pages(context, user):
         bookings += await context.store.bookings.page(wanted, None, most)
     people = {other for booking in bookings for other in booking.user_ids}
-    return await _joined(feed(bookings, await context.store.people.cards(people), user.id))
+    trainers = {booking.trainer_id for booking in bookings}
+    cards, places = await asyncio.gather(context.store.people.cards(people), _places(context, trainers))
+    return await _joined(feed(bookings, cards, user.id, places))
+
+
+async def _places(context: FeedContext, trainer_ids: Collection[str]) -> dict[str, str]:
+    """Where each trainer's studio is; a home is nobody else's business. Others' ids are passed over."""
+    trainers = await context.store.profiles.by_ids("trainer", trainer_ids)
+    return {trainer_id: place for trainer_id, profile in trainers.items() if (place := _place(profile))}
+
+
+def _place(trainer: Profile) -> str:
+    town = " ".join(part for part in (trainer.studio_zip_code, trainer.studio_city) if part)
+    parts = (trainer.studio_name, trainer.studio_address, town, trainer.studio_country)
+    return ", ".join(part for part in parts if part)
 
 
 def _pages(context: FeedContext, user: User) -> list[tuple[BookingFilter, int]]:
@@ -116,8 +146,13 @@ _END = b"END:VCALENDAR\r\n"
 
 
 
-def feed(bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_id: str) -> Iterator[bytes]:
-    """The document for one of the parties, in parts; the same bookings give the same bytes."""
+_NOWHERE: Mapping[str, str] = {}
+
+
+def feed(
+    bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_id: str, places: Mapping[str, str] = _NOWHERE
+) -> Iterator[bytes]:
+    """The document for one of the parties, in parts; the same bookings give the same bytes. ``places``: by trainer."""
     calendar = Calendar()
     calendar.add("prodid", "-//Spotter//Bookings//EN")
     calendar.add("version", "2.0")
@@ -125,15 +160,29 @@ def feed(bookings: Iterable[Booking], cards: Mapping[str, UserSummary], viewer_i
     calendar.add("x-wr-calname", "Spotter")
     calendar.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
     calendar.add("x-published-ttl", "PT15M")
+    # All times are in UTC and need no zone, but a calendar without bookings needs a component (RFC 5545, 3.6).
+    calendar.add_component(_utc())
     empty: bytes = calendar.to_ical()
     yield empty.removesuffix(_END)
     for booking in bookings:
         other_id = next(user_id for user_id in booking.user_ids if user_id != viewer_id)
-        yield _event(booking, cards.get(other_id)).to_ical()
+        yield _event(booking, cards.get(other_id), places.get(booking.trainer_id)).to_ical()
     yield _END
 
 
-def _event(booking: Booking, other: UserSummary | None) -> Event:
+def _utc() -> Timezone:
+    standard = TimezoneStandard()
+    standard.add("dtstart", datetime(1970, 1, 1))
+    standard.add("tzoffsetfrom", timedelta())
+    standard.add("tzoffsetto", timedelta())
+    standard.add("tzname", "UTC")
+    zone = Timezone()
+    zone.add("tzid", "UTC")
+    zone.add_component(standard)
+    return zone
+
+
+def _event(booking: Booking, other: UserSummary | None, place: str | None) -> Event:
     event = Event()
     event.add("uid", f"{booking.id}@spotter")
     event.add("sequence", booking.version - 1)
@@ -144,6 +193,8 @@ def _event(booking: Booking, other: UserSummary | None) -> Event:
     event.add("dtstart", booking.starts_at)
     event.add("dtend", booking.ends_at)
     event.add("summary", f"Training with {_line(other.name if other else '') or 'somebody'}")
+    if place is not None:
+        event.add("location", _line(place))
     event.add("status", _STATUS[booking.status])
     event.add("transp", "TRANSPARENT" if _STATUS[booking.status] == "CANCELLED" else "OPAQUE")
     words = [f"Status: {booking.status.replace('_', ' ')}", booking.note or ""]

@@ -44,7 +44,7 @@ _TRIES = 10
 async def alter(
     context: PublishContext, actor: Actor, booking_id: str, decide: Decide, claim: Claim | None
 ) -> Booking:
-    """The booking as committed; raises what ``decide`` raises, and ``slot_taken``."""
+    """The booking as committed; raises what ``decide`` raises, ``slot_taken`` and ``own_conflict``."""
     for _ in range(_TRIES):
         booking, by = await own_booking(context, actor, booking_id)
         now = context.now()
@@ -74,7 +74,7 @@ async def offered_slot(
     start = from_wire(starts_at, "startsAt")
     schedule = await context.store.availability.schedule(trainer_id, now)
     slot = slots.at(schedule, start) if schedule is not None else None
-    if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now):
+    if schedule is None or slot is None or not slots.is_open(slot, schedule.time_zone, now, schedule.notice_mins):
         raise not_offered()
     busy = await context.store.bookings.busy(trainer_id, slot.starts_at, slot.ends_at, exclude=moving)
     if slots.is_taken(slot, schedule.break_mins, busy):
@@ -88,7 +88,8 @@ def not_offered() -> DomainError:
 
 @idempotent_booking("booking:create")
 async def create_booking(context: PublishContext, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
-    """By a client. Raises ``slot_taken``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
+    """By a client. Raises ``slot_taken``, ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or
+    ``trial_unavailable``."""
     access.require_role(actor, "client")
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
     if trainer is None:
@@ -175,7 +176,7 @@ async def reschedule_booking(
 ) -> Booking:
     """By the client while that is free, by the trainer until the start; the policy agreed on stays.
 
-    Raises ``policy_window_passed``, ``slot_taken``, ``slot_unavailable`` or ``trial_unavailable``.
+    Raises ``policy_window_passed``, ``slot_taken``, ``own_conflict``, ``slot_unavailable`` or ``trial_unavailable``.
     """
 
     async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:

@@ -8,13 +8,13 @@ from functools import partial
 import msgspec
 
 from domain import rooms
-from domain.accounts import may_sign_in
 from domain.booking_changes import ending
 from domain.bookings import Booking
 from domain.reminders import Notice, due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers import mails
 from handlers.bookings import announce, queries
+from handlers.bookings.mailing import addressees
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
 from store.work_queue import WorkRow
@@ -54,9 +54,7 @@ async def _give(context: ReminderContext, booking: Booking, notice: Notice) -> b
         event = BookingReminder(booking=await queries.booking_view(context, booking))
         context.publisher.publish(event, *map(rooms.user, booking.user_ids))
         return True
-    own, other = booking.user_ids if notice.channel == "mail:client" else reversed(booking.user_ids)
-    user = await context.store.users.by_id(own)
-    if user is None or not may_sign_in(user):
-        return True
-    cards = await context.store.people.cards([other])
-    return await context.mailer.deliver(mails.session_reminder(user.email, booking, cards[other].name, notice.hours))
+    client, trainer = booking.user_ids
+    pair = (client, trainer) if notice.channel == "mail:client" else (trainer, client)
+    both = await addressees(context, *pair, booking.time_zone)
+    return both is None or await context.mailer.deliver(mails.session_reminder(*both, booking, notice.hours))

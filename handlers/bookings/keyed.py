@@ -40,6 +40,8 @@ def idempotent_booking(
             settled = await announce.settle(context, booking.id, booking.version)
             return settled.get(booking.version) or await queries.booking_view(context, booking)
 
+        # It is called as the one that commits, and answers what clients see: the documents say so.
+        once.__annotations__ = {**handler.__annotations__, "return": BookingAnswer}
         return once
 
     return decorate

@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from domain.bookings import Booking, Party, Status, party
+from domain.bookings import REVIEWABLE, Booking, Party, Status, party
 from domain.conversations import UserSummary, pair_key
 from domain.errors import Code, DomainError, FieldError, invalid, not_found
 from domain.times import from_wire
@@ -48,13 +48,18 @@ async def booking_view(context: ReadContext, booking: Booking) -> BookingAnswer:
 
 async def booking_views(context: ReadContext, bookings: Sequence[Booking]) -> list[BookingAnswer]:
     people = {user_id for booking in bookings for user_id in booking.user_ids}
-    pairs = {pair_key(*booking.user_ids) for booking in bookings}
-    found, blocked = await asyncio.gather(
-        context.store.people.cards(people), context.store.user_blocks.blocked_pairs(pairs)
+    over = [booking.id for booking in bookings if booking.status in REVIEWABLE]
+    found, reviews, blocked = await asyncio.gather(
+        context.store.people.cards(people),
+        context.store.reviews.of_bookings(over),
+        context.store.user_blocks.blocked_pairs({pair_key(*booking.user_ids) for booking in bookings}),
     )
     cards = {user_id: _card(context, card) for user_id, card in found.items()}
     return [
-        booking_answer(booking, cards, blocked=pair_key(*booking.user_ids) in blocked) for booking in bookings
+        booking_answer(
+            booking, cards, reviews.get(booking.id), blocked=pair_key(*booking.user_ids) in blocked
+        )
+        for booking in bookings
     ]
 
 
@@ -147,7 +152,7 @@ def _span(command: ListBookings | ListAllBookings) -> tuple[datetime | None, dat
     since, until = _instant(command.since, "from", timedelta()), _instant(command.until, "to", timedelta(days=1))
     last = _instant(command.until, "to", timedelta(days=1, milliseconds=-1))
     if since is not None and last is not None and since > last:
-        raise invalid("to", "is before from")
+        raise invalid("to", "has to be later than from")
     return since, until
 
 
@@ -160,4 +165,4 @@ def _instant(text: str | None, field: str, of_date: timedelta) -> datetime | Non
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC) + of_date
     except (ValueError, OverflowError):
-        raise invalid(field, "is neither a date nor an RFC 3339 instant") from None
+        raise invalid(field, "has to be a date of the calendar as YYYY-MM-DD, or an instant of RFC 3339") from None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.catalogue import Category, Pricing, Specialization, SubCategory
 from domain.errors import not_found
+from domain.files import StoredFile
 from domain.profiles import Profile
 from domain.times import to_wire
 from domain.wire.catalogue import Rating, SpecializationAnswer, TrainerCard, UserReference, pricing_answer
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 from store.listings import Listed
 
 
@@ -31,21 +32,41 @@ async def cards(context: ReadContext, trainers: Sequence[Listed]) -> list[Traine
         context.store.pricings.of_many(ids),
         specializations(context, ids),
     )
+    files = await context.store.files.by_ids({one.profile_image for one in profiles.values() if one.profile_image})
     return [
-        card(context, profiles[i], one, pricings[i], offered.get(i, ()))
+        card(context, profiles[i], one, pricings[i], offered.get(i, ()), files)
         for i, one in zip(ids, trainers, strict=True)
         if i in profiles
     ]
 
 
+async def files_of(context: ReadContext, profiles: Iterable[Profile]) -> dict[str, StoredFile]:
+    """All pictures of the profiles, by their ids."""
+    return await context.store.files.by_ids(
+        {one for profile in profiles for _, ids in file_fields(profile) for one in ids}
+    )
+
+
+def file_fields(profile: Profile) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What of a profile refers to files: a card shows the first of them."""
+    image = (profile.profile_image,) if profile.profile_image else ()
+    return ("profile_image", image), ("service_images", profile.service_images)
+
+
 def card(
-    context: ReadContext, profile: Profile, listed: Listed, pricing: Pricing, offered: Sequence[SpecializationAnswer]
+    context: ReadContext,
+    profile: Profile,
+    listed: Listed,
+    pricing: Pricing,
+    offered: Sequence[SpecializationAnswer],
+    files: Mapping[str, StoredFile],
 ) -> TrainerCard:
     return TrainerCard(
         id=profile.id,
         user=UserReference(id=profile.user),
         name=profile.name,
         profile_image=url_or_none(context, profile.profile_image),
+        files=attachments(context, files, file_fields(profile)[:1]),
         city=profile.city,
         country=profile.country,
         studio_name=profile.studio_name,

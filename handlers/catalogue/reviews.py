@@ -54,20 +54,20 @@ async def add_review(context: ReadContext, actor: Actor, command: AddReview, kee
         created_at=now,
         updated_at=now,
     )
-    answer = await _answer(context, review)
+    answer = await _answer(context, actor, review)
     if not await context.store.reviews.add(review, keep(answer)):
         raise DomainError(Code.CONFLICT, "This session has its review.")
     return answer
 
 
-async def list_reviews(context: ReadContext, visitor: Visitor, command: ListReviews) -> ReviewPage:
+async def list_reviews(context: ReadContext, caller: Actor | Visitor, command: ListReviews) -> ReviewPage:
     """Of a trainer who may be found, newest first."""
     await listed_trainer(context, command.trainer_id)
     before = _before(command.cursor) if command.cursor else None
     found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
     more, found = len(found) > command.limit, found[: command.limit]
     place = _PageCursor(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
-    return ReviewPage(items=await _answers(context, found), next_cursor=encode_cursor(place) if place else None)
+    return ReviewPage(items=await _answers(context, caller, found), next_cursor=encode_cursor(place) if place else None)
 
 
 @idempotent("review:update")
@@ -78,7 +78,7 @@ async def update_review(context: ReadContext, actor: Actor, command: UpdateRevie
     changed = await context.store.reviews.update(command.id, changes_of(command, "id"), now)
     if changed is None:
         raise not_found("review")
-    return await _answer(context, changed)
+    return await _answer(context, actor, changed)
 
 
 @idempotent_commit("review:delete")
@@ -119,16 +119,17 @@ def _before(cursor: str) -> tuple[datetime, str]:
     return at, place.id
 
 
-async def _answer(context: ReadContext, review: Review) -> ReviewAnswer:
-    (answer,) = await _answers(context, [review])
+async def _answer(context: ReadContext, actor: Actor, review: Review) -> ReviewAnswer:
+    (answer,) = await _answers(context, actor, [review])
     return answer
 
 
-async def _answers(context: ReadContext, reviews: Sequence[Review]) -> list[ReviewAnswer]:
+async def _answers(context: ReadContext, caller: Actor | Visitor, reviews: Sequence[Review]) -> list[ReviewAnswer]:
     authors = await context.store.profiles.by_ids("client", {review.client_id for review in reviews})
     return [
         ReviewAnswer(
             id=review.id,
+            booking_id=review.booking_id if _may_see_booking(caller, review) else msgspec.UNSET,
             trainer=review.trainer_id,
             client=review.client_id,
             author=_author(context, authors, review),
@@ -139,6 +140,10 @@ async def _answers(context: ReadContext, reviews: Sequence[Review]) -> list[Revi
         )
         for review in reviews
     ]
+
+
+def _may_see_booking(caller: Actor | Visitor, review: Review) -> bool:
+    return isinstance(caller, Actor) and (caller.is_admin or caller.profile_id in (review.client_id, review.trainer_id))
 
 
 def _author(context: ReadContext, authors: Mapping[str, Profile], review: Review) -> Author:

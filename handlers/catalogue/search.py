@@ -86,7 +86,7 @@ async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
         return []
     searched = words(text)
     if len(searched) > MOST_WORDS:
-        raise invalid("q", f"has more than {MOST_WORDS} words")
+        raise invalid("q", f"has to have at most {MOST_WORDS} words")
     if not searched:
         # Signs only: no word of anybody's.
         return [()]

@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain import urls
-from domain.catalogue import Certificate
+from domain.catalogue import Certificate, Pricing
 from domain.errors import not_found
+from domain.profiles import Profile
 from domain.times import to_wire
 from domain.wire.catalogue import (
     CertificateAnswer,
     GetPricing,
     GetTrainer,
+    OwnRelation,
     PricingAnswer,
     TrainerAnswer,
     pricing_answer,
 )
 from handlers.access import Actor, Visitor
-from handlers.catalogue.cards import card, listed_trainer, specializations
+from handlers.catalogue.cards import card, file_fields, files_of, listed_trainer, specializations
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 
 
 async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: GetTrainer) -> TrainerAnswer:
@@ -36,10 +39,14 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
     )
     if profile is None:
         raise not_found("trainer")
-    shown = card(context, profile, listed, pricing, offered.get(command.id, ()))
+    mine = await _mine(context, caller, profile, pricing) if isinstance(caller, Actor) else UNSET
+    files = await files_of(context, [profile])
+    shown = card(context, profile, listed, pricing, offered.get(command.id, ()), files)
     private = isinstance(caller, Actor) and (caller.is_admin or caller.profile_id == command.id)
     return TrainerAnswer(
-        **msgspec.structs.asdict(shown),
+        **msgspec.structs.asdict(shown) | {"files": attachments(context, files, file_fields(profile))},
+        bio=profile.bio,
+        mine=mine,
         service_images=tuple(context.files.signed(one) for one in profile.service_images),
         studio_address=profile.studio_address,
         studio_zip_code=profile.studio_zip_code,
@@ -48,6 +55,26 @@ async def get_trainer(context: ReadContext, caller: Actor | Visitor, command: Ge
         time_zone=profile.time_zone,
         certificates=tuple(certificate_answer(context, one, private=private) for one in certificates),
         updated_at=to_wire(profile.updated_at),
+    )
+
+
+async def _mine(context: ReadContext, actor: Actor, trainer: Profile, pricing: Pricing) -> OwnRelation | UnsetType:
+    if actor.role != "client":
+        return UNSET
+    store = context.store
+    bookmarked, trialled, credit, conversation = await asyncio.gather(
+        store.bookmarks.has(actor.profile_id, trainer.id),
+        store.trials.consumed(actor.profile_id, trainer.id),
+        store.credits.balance(actor.profile_id, trainer.id),
+        store.conversations.between(actor.user_id, trainer.user),
+    )
+    conversation_id = None if conversation is None else conversation.membership.conversation_id
+    shown = conversation_id and await store.conversations.membership(conversation_id, actor.user_id) is not None
+    return OwnRelation(
+        bookmarked=bookmarked,
+        trial_available=pricing.free_trial and not trialled,
+        amount_of_credit=credit,
+        conversation_id=conversation_id if shown and conversation_id else UNSET,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import msgspec
 
 from domain.errors import not_found
-from domain.files import StoredFile
+from domain.files import AttachedFile, StoredFile, display_name
 from domain.wire.files import FileAnswer, OpenFile
 from handlers.access import Actor, Visitor
 from handlers.context import ReadContext
@@ -45,15 +48,32 @@ async def _may_see(context: ReadContext, actor: Actor, file: StoredFile) -> bool
 
 
 def file_answer(context: ReadContext, file: StoredFile) -> FileAnswer:
-    return FileAnswer(
-        id=file.id,
-        url=context.files.signed(file.id),
-        content_type=file.content_type,
-        size=file.size,
-        width=file.width if file.width is not None else msgspec.UNSET,
-        height=file.height if file.height is not None else msgspec.UNSET,
-        thumbnail_url=context.files.signed(file.thumbnail_id) if file.thumbnail_id else msgspec.UNSET,
-    )
+    return FileAnswer(**_fields_of(context, file))
+
+
+def attached(context: ReadContext, file: StoredFile, field: str) -> AttachedFile:
+    return AttachedFile(**_fields_of(context, file), field=field)
+
+
+def attachments(
+    context: ReadContext, files: Mapping[str, StoredFile], fields: Iterable[tuple[str, Iterable[str]]]
+) -> tuple[AttachedFile, ...]:
+    """The files of some fields, in their order; ``files``: by their ids, those that are there."""
+    return tuple(attached(context, files[one], field) for field, ids in fields for one in ids if one in files)
+
+
+def _fields_of(context: ReadContext, file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "url": context.files.signed(file.id),
+        "content_type": file.content_type,
+        "size": file.size,
+        # What earlier versions kept under a key has no name.
+        "name": file.name or display_name(None, file.content_type),
+        "width": file.width if file.width is not None else msgspec.UNSET,
+        "height": file.height if file.height is not None else msgspec.UNSET,
+        "thumbnail_url": context.files.signed(file.thumbnail_id) if file.thumbnail_id else msgspec.UNSET,
+    }
 
 
 def url_or_none(context: ReadContext, file_id: str | None) -> str | None:

@@ -14,10 +14,11 @@ from datetime import timedelta
 import msgspec
 import puremagic
 
-from domain.errors import Code, DomainError, invalid, rate_limited
+from domain.errors import Code, DomainError, FieldError, invalid, rate_limited
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
-from domain.image_bounds import TooMuch, require_within_bounds
+from domain.image_bounds import require_within_bounds
+from domain.image_limits import TooLarge, TooMuch
 from domain.networks import network_of
 from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
@@ -32,14 +33,14 @@ from store.command_budget import BUDGET_SECONDS, Budget
 from store.idempotency import Asked, StoredResult
 
 # Of what begins with a box, puremagic recognises some brands and guesses at others.
-_GUESSED = frozenset({"video/mp4", "video/quicktime"})
+_GUESSED = frozenset({"video/mp4", "video/quicktime", "image/heic"})
 
 
 def content_type_of(head: bytes) -> str:
     """Our own signatures and puremagic's agree; raises ``unsupported_media``."""
     found = type_of(head)
     if found is None or (found not in _GUESSED and found not in _of_puremagic(head)):
-        raise unsupported("Only JPEG, PNG, WebP, GIF, MP4, MOV, WebM and PDF are taken.")
+        raise unsupported("Only JPEG, PNG, WebP, GIF, HEIC, MP4, MOV, WebM and PDF are taken.")
     return found
 
 
@@ -54,8 +55,14 @@ def unsupported(message: str) -> DomainError:
     return DomainError(Code.UNSUPPORTED_MEDIA, message)
 
 
+def too_large(message: str, limit: str) -> DomainError:
+    """``limit`` in words."""
+    return DomainError(Code.PAYLOAD_TOO_LARGE, message, errors=(FieldError("file", limit),))
+
+
 async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Spool, content_type: str) -> StoredFile:
-    """Raises ``unsupported_media`` for what is damaged, ``unavailable`` when its turn does not come in time."""
+    """Raises ``unsupported_media`` for what is damaged, ``payload_too_large`` for an image with too many pixels or
+    frames, ``unavailable`` when its turn does not come in time."""
     network = network_of(actor.address)
     if KINDS[content_type] != "image":
         async with context.storing.turn(actor.user_id, BUDGET_SECONDS, network):
@@ -166,9 +173,7 @@ async def _upload_once(
         return file_answer(context, _RESULT.decode(claimed.result, claimed.version))
     async with held(context, claimed):
         stored = await keep(context, actor, command.name, spool, content_type)
-    # A name may be personal, and no answer contains it.
-    nameless = msgspec.structs.replace(stored, name="")
-    await context.store.idempotency.keep(claimed, _RESULT.encode(nameless), _RESULT.version)
+    await context.store.idempotency.keep(claimed, _RESULT.encode(stored), _RESULT.version)
     return file_answer(context, stored)
 
 
@@ -190,18 +195,24 @@ async def _receive(context: UploadContext, actor: Actor, spool: Spool, content: 
                 # Not only when all of it is here.
                 context.pictures.require_seconds(actor.user_id, network_of(actor.address))
         if spool.size > limit:
-            raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file of this kind has at most {limit // 1_000_000} MB.")
+            most = f"at most {limit // 1_000_000} MB ({limit:,} bytes)"
+            raise too_large(f"A file of this kind has {most}.", f"{most} are taken")
     if spool.size == 0:
-        raise invalid("file", "is empty")
+        raise invalid("file", "has to hold something: it is empty")
     await spool.flush()
     return content_type or content_type_of(spool.head)
 
 
 def _require_sound(content_type: str, spool: Spool) -> None:
-    """Waits for the disk; an adversary's file has many parts to be looked at. Raises ``unsupported_media``."""
+    """Waits for the disk; an adversary's file has many parts to be looked at.
+
+    Raises ``unsupported_media``, for too many pixels or frames ``payload_too_large``.
+    """
     if not is_whole(content_type, spool):
         raise unsupported("The file is damaged or incomplete.")
     try:
         require_within_bounds(content_type, spool)
+    except TooLarge as error:
+        raise too_large(f"The image {error}.", error.limit) from None
     except TooMuch as error:
         raise unsupported(f"The image {error}.") from None

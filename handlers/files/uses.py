@@ -18,7 +18,7 @@ async def claim(context: ReadContext, actor: Actor, file_id: str, *, kind: FileK
     """Raises ``validation_failed`` for ``field`` unless it is the actor's own upload of that kind."""
     now = context.now()
     if not await context.store.files.claim(file_id, actor.user_id, kind, use, now):
-        raise invalid(field, f"is not a file of this kind ({kind}) that you uploaded")
+        raise invalid(field, f"has to be the id of a file of this kind ({kind}) that you uploaded")
 
 
 async def withdraw(context: ReadContext, use: FileUse) -> None:

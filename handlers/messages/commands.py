@@ -55,10 +55,11 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
+        files = await views.files_of(context, [record])
         first_entry = await views.prepare(context, member)
 
         def announce(record: MessageRecord) -> Message:
-            message = views.message_view(context, record, seen=False)
+            message = views.message_view(context, record, files, seen=False)
             if message.seq == 1:
                 views.publish(context, member, first_entry)
             event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
@@ -127,7 +128,7 @@ async def _check_reply(context: ConversationContext, member: Membership, command
         return
     target = await context.store.log.read.message(command.reply_to)
     if target is None or target.conversation_id != member.conversation_id:
-        raise invalid("replyTo", "is not a message of this conversation")
+        raise invalid("replyTo", "has to be the id of a message of this conversation")
 
 
 def _record(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageRecord:
@@ -199,15 +200,16 @@ async def _change(
         participants = (await context.store.conversations.participants([record.conversation_id]))[
             record.conversation_id
         ]
+        files = await views.files_of(context, [record])
         if changes_nothing(record, change):
-            return MessageAnswer(message=views.seen_message(context, record, participants))
+            return MessageAnswer(message=views.seen_message(context, record, participants, files))
         ends_files = change.kind == "delete" and count(record) > 0
         if ends_files:
             await doom(context, record)
 
         def announce(applied: AppendedChange) -> None:
             # What was published as seen in the meantime must not be published as unseen again.
-            message = views.seen_message(context, applied.target, views.caught_up(context, participants))
+            message = views.seen_message(context, applied.target, views.caught_up(context, participants), files)
             event = MessageUpdated(
                 conversation_id=record.conversation_id, seq=applied.seq, change=change.kind, message=message
             )
@@ -217,7 +219,8 @@ async def _change(
     applied = await appending
     if ends_files:
         await release(context, record)
-    return MessageAnswer(message=views.seen_message(context, applied.target, views.caught_up(context, participants)))
+    seen = views.caught_up(context, participants)
+    return MessageAnswer(message=views.seen_message(context, applied.target, seen, files))
 
 
 async def _is_committed(

@@ -28,7 +28,7 @@ from domain.wire.conversations import (
     UnreadAnswer,
 )
 from domain.wire.events import ConversationDelivered, ConversationMuted, ConversationSeen
-from domain.wire.pages import take_within_size
+from domain.wire.pages import not_from_here, take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
@@ -56,7 +56,7 @@ async def open_conversation(
 async def _make_sure_of(context: ConversationContext, actor: Actor, command: OpenConversation) -> None:
     """Answers nothing: with a key its answer is kept, and may not keep the words of a last message."""
     if command.user_id == actor.user_id:
-        raise invalid("userId", "is yourself")
+        raise invalid("userId", "has to be somebody else: this is yourself")
     other = await context.store.people.reachable(command.user_id)
     blocked = await context.store.user_blocks.stands_between(actor.user_id, command.user_id)
     if other is not None and may_open(actor.role, other.role) and not blocked:
@@ -131,7 +131,7 @@ def _decode_cursor(cursor: str) -> tuple[datetime, str]:
             raise ValueError(last)
         return datetime.fromtimestamp(int(at) / 1000, UTC), last
     except (ValueError, binascii.Error, OverflowError, OSError):
-        raise invalid("cursor", "is not one that this list gave") from None
+        raise not_from_here() from None
 
 
 async def mark_seen(context: ConversationContext, actor: Actor, command: MarkSeen) -> None:

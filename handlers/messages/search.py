@@ -24,7 +24,7 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
     """
     query = command.query.strip()
     if is_blank(query):
-        raise invalid("query", "is blank")
+        raise invalid("query", "has to show something: it is blank")
     before = _cursor(command.cursor)
     if command.conversation_id is not None:
         ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
@@ -40,7 +40,7 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
 
 def _cursor(cursor: str | None) -> str | None:
     if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
-        raise invalid("cursor", "is not one that this search gave")
+        raise invalid("cursor", "is not one that this search gave: send nextCursor of its last page as it was")
     return cursor
 
 

@@ -143,13 +143,15 @@ async def _changed(context: ReadContext, named: _Named, room: _Room) -> dict[str
     candidates = list(dict.fromkeys([*entries, *beyond, *states]))[: room.size // SMALLEST_CONVERSATION]
     found = await _views(context, named, candidates)
     newest = await _newest(context, {i: named.heads[i] for i in beyond if i in found}, room)
+    records = [entry.record for each in entries.values() for entry in each]
+    files = await views.files_of(context, [*records, *(record for each in newest.values() for record in each)])
     told: dict[str, SyncedConversation] = {}
     for i, view in found.items():
         if i in beyond:
-            synced = _started(context, view, named.states[i], newest[i], room) if i in newest else None
+            synced = _started(context, view, named.states[i], newest[i], files, room) if i in newest else None
             synced = synced or _put_off(view, named.states[i], room)
         else:
-            synced = _continued(context, view, named.states[i], named.seqs[i], entries.get(i, ()), room)
+            synced = _continued(context, view, named.states[i], named.seqs[i], entries.get(i, ()), files, room)
         if synced is not None:
             told[i] = synced
     room.has_more |= any(i not in told for i in (*behind, *beyond, *states))
@@ -166,7 +168,7 @@ async def _unchanged(
         bare = sorted(bare, key=named.changed_at, reverse=True)[:most]
     unchanged: dict[str, SyncedConversation] = {}
     for i, view in (await _views(context, named, bare)).items():
-        synced = _continued(context, view, named.states[i], named.seqs[i], (), room)
+        synced = _continued(context, view, named.states[i], named.seqs[i], (), {}, room)
         if synced is not None:
             unchanged[i] = synced
     return unchanged
@@ -181,7 +183,13 @@ async def _views(context: ReadContext, named: _Named, ids: Sequence[str]) -> dic
 
 
 def _continued(
-    context: ReadContext, view: Conversation, state: str, cursor: int, entries: Sequence[Entry], room: _Room
+    context: ReadContext,
+    view: Conversation,
+    state: str,
+    cursor: int,
+    entries: Sequence[Entry],
+    files: views.Files,
+    room: _Room,
 ) -> SyncedConversation | None:
     """As many entries as fit; nothing where not even the conversation does."""
     # At most so large: its cursor gets as far as the head.
@@ -190,7 +198,7 @@ def _continued(
     if not room.fits(0, taken):
         return None
     for entry in entries:
-        told = _entry(context, view, entry)
+        told = _entry(context, view, entry, files)
         more = size(told)
         # The first of an answer's entries is told whatever its size; one alone is far below the cap.
         alone = room.empty and not synced.entries
@@ -206,13 +214,18 @@ def _continued(
 
 
 def _started(
-    context: ReadContext, view: Conversation, state: str, records: Sequence[MessageRecord], room: _Room
+    context: ReadContext,
+    view: Conversation,
+    state: str,
+    records: Sequence[MessageRecord],
+    files: views.Files,
+    room: _Room,
 ) -> SyncedConversation | None:
     """Start over: the newest messages, and the cursor at the head that the view was made with.
 
     All of them or, in the next answer, all of them again; fewer only where an answer has no room for more.
     """
-    newest = [_entry(context, view, Entry(view.id, record.seq, None, record)) for record in records]
+    newest = [_entry(context, view, Entry(view.id, record.seq, None, record), files) for record in records]
     synced = SyncedConversation(
         conversation=view, entries=newest, cursor=view.head, state=state, has_more=False, reset=True
     )
@@ -234,12 +247,12 @@ def _put_off(view: Conversation, state: str, room: _Room) -> SyncedConversation 
     return room.take(synced, taken) if room.fits(0, taken) else None
 
 
-def _entry(context: ReadContext, view: Conversation, entry: Entry) -> LogEntry:
+def _entry(context: ReadContext, view: Conversation, entry: Entry, files: views.Files) -> LogEntry:
     seen = any(p.user_id != entry.record.sender_id and p.seen_seq >= entry.record.seq for p in view.participants)
     return LogEntry(
         seq=entry.seq,
         change=entry.change.kind if entry.change else "new",
-        message=views.message_view(context, entry.record, seen=seen),
+        message=views.message_view(context, entry.record, files, seen=seen),
     )
 
 
@@ -251,9 +264,10 @@ async def _unnamed(context: ReadContext, actor: Actor, command: Sync, room: _Roo
     newest = await _newest(context, heads, room)
     wanted = page[: len(newest)]
     both = await views.sides(context, [record.membership for record in wanted])
+    files = await views.files_of(context, [record for each in newest.values() for record in each])
     started: list[SyncedConversation] = []
     for view in await views.conversation_views(context, actor.user_id, wanted, heads, both):
-        synced = _started(context, view, both.state(actor.user_id, view.id), newest[view.id], room)
+        synced = _started(context, view, both.state(actor.user_id, view.id), newest[view.id], files, room)
         if synced is None:
             break
         started.append(synced)

@@ -22,13 +22,16 @@ from domain.conversations import (
     UserSummary,
     state_of,
 )
+from domain.files import StoredFile
 from domain.messages import Message, MessageRecord, to_message
 from domain.times import to_wire, to_wire_or_none
 from domain.wire.events import ConversationNew
 from handlers.context import PublishContext, ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 
 Participants = Mapping[str, Sequence[ParticipantRecord]]
+Files = Mapping[str, StoredFile]
+_NO_FILES: Files = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ async def conversation_views(
     participants, heads = {i: both.participants.get(i, ()) for i in ids}, {i: heads[i] for i in ids}
     lasts = await _last_messages(context, records, heads)
     unread = await unread_counts(context, viewer_id, participants, heads)
+    files = await files_of(context, lasts.values())
     return [
-        _view(context, viewer_id, record, participants, both.cards, heads, lasts, unread) for record in records
+        _view(context, viewer_id, record, participants, both.cards, heads, lasts, unread, files) for record in records
     ]
 
 
@@ -86,7 +90,7 @@ async def unspoken_views(context: ReadContext, conversation_id: str) -> dict[str
     unread = [msgspec.structs.replace(one, seen_seq=0, delivered_seq=0) for one in participants[conversation_id]]
     both, people = record.membership.user_ids, {conversation_id: unread}
     cards = await context.store.people.cards(both)
-    return {one: _view(context, one, record, people, cards, nothing, {}, nothing) for one in both}
+    return {one: _view(context, one, record, people, cards, nothing, {}, nothing, _NO_FILES) for one in both}
 
 
 def _view(
@@ -98,6 +102,7 @@ def _view(
     heads: Mapping[str, int],
     lasts: Mapping[str, MessageRecord],
     unread: Mapping[str, int],
+    files: Files,
 ) -> Conversation:
     conversation_id = record.membership.conversation_id
     people = participants.get(conversation_id, ())
@@ -106,7 +111,7 @@ def _view(
     return Conversation(
         id=conversation_id,
         participants=tuple(_participant(context, p, cards[p.user_id]) for p in people if p.user_id in cards),
-        last_message=None if last is None else seen_message(context, last, people),
+        last_message=None if last is None else seen_message(context, last, people, files),
         head=heads[conversation_id],
         unread=unread.get(conversation_id, 0),
         muted_until=to_wire_or_none(muted_until),
@@ -128,14 +133,22 @@ def _participant(context: ReadContext, record: ParticipantRecord, card: UserSumm
     )
 
 
-def seen_message(context: ReadContext, record: MessageRecord, participants: Iterable[ParticipantRecord]) -> Message:
+async def files_of(context: ReadContext, records: Iterable[MessageRecord]) -> Files:
+    """What messages have attached, by its id; without a look-up where nothing is."""
+    ids = {one for record in records for one in (*record.image_urls, *record.video_urls, *record.pdf_urls)}
+    return await context.store.files.by_ids(ids) if ids else _NO_FILES
+
+
+def seen_message(
+    context: ReadContext, record: MessageRecord, participants: Iterable[ParticipantRecord], files: Files
+) -> Message:
     """A message with `seen` derived from the other side's watermark."""
     seen = any(p.user_id != record.sender_id and p.seen_seq >= record.seq for p in participants)
-    return message_view(context, record, seen=seen)
+    return message_view(context, record, files, seen=seen)
 
 
-def message_view(context: ReadContext, record: MessageRecord, *, seen: bool) -> Message:
-    """The record on the wire, its files as URLs."""
+def message_view(context: ReadContext, record: MessageRecord, files: Files, *, seen: bool) -> Message:
+    """The record on the wire, its files as URLs and as objects."""
     message = to_message(record, seen=seen)
     if not (record.image_urls or record.video_urls or record.pdf_urls):
         return message
@@ -145,6 +158,11 @@ def message_view(context: ReadContext, record: MessageRecord, *, seen: bool) -> 
         image_urls=tuple(map(signed, record.image_urls)),
         video_urls=tuple(map(signed, record.video_urls)),
         pdf_urls=tuple(map(signed, record.pdf_urls)),
+        attachments=attachments(
+            context,
+            files,
+            (("imageUrls", record.image_urls), ("videoUrls", record.video_urls), ("pdfUrls", record.pdf_urls)),
+        ),
     )
 
 
@@ -155,8 +173,11 @@ def caught_up(context: ReadContext, participants: Iterable[ParticipantRecord]) -
 
 
 async def seen_messages(context: ReadContext, records: Sequence[MessageRecord]) -> list[Message]:
-    participants = await context.store.conversations.participants({record.conversation_id for record in records})
-    return [seen_message(context, record, participants.get(record.conversation_id, ())) for record in records]
+    participants, files = await asyncio.gather(
+        context.store.conversations.participants({record.conversation_id for record in records}),
+        files_of(context, records),
+    )
+    return [seen_message(context, record, participants.get(record.conversation_id, ()), files) for record in records]
 
 
 async def _last_messages(

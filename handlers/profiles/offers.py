@@ -29,6 +29,12 @@ async def set_specializations(context: ReadContext, actor: Actor, command: SetSp
     return SpecializationList(specializations=named(offered, categories, subs))
 
 
+async def get_own_pricing(context: ReadContext, actor: Actor, command: None) -> PricingAnswer:
+    """Also of a trainer whom others may not find just now."""
+    require_role(actor, "trainer")
+    return pricing_answer(await context.store.pricings.of(actor.profile_id))
+
+
 @idempotent("pricing:set")
 async def set_pricing(context: ReadContext, actor: Actor, command: SetPricing) -> PricingAnswer:
     """The whole table; raises ``validation_failed`` for an offer without its price."""

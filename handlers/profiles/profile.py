@@ -6,16 +6,17 @@ from typing import Any
 
 from domain import urls
 from domain.accounts import unauthenticated
-from domain.errors import invalid
+from domain.errors import UNKNOWN, FieldError, invalid_fields
 from domain.profiles import ADDRESSES_ON_THE_WEB, EDITABLE, Profile
 from domain.times import to_wire
 from domain.wire.catalogue import UserReference
 from domain.wire.codec import changes_of
+from domain.wire.fields import web_address_from_wire
 from domain.wire.profiles import OwnProfile, UpdateProfile
 from handlers.access import Actor
 from handlers.catalogue import cards
 from handlers.context import ReadContext
-from handlers.files.access import url_or_none
+from handlers.files.access import attachments, url_or_none
 from handlers.idempotency import idempotent
 
 
@@ -27,24 +28,15 @@ async def get_profile(context: ReadContext, actor: Actor, command: None) -> OwnP
 async def update_profile(context: ReadContext, actor: Actor, command: UpdateProfile) -> OwnProfile:
     """Only the fields of one's role that are one's own to say; raises ``validation_failed`` for others."""
     changes = changes_of(command)
-    for name in changes:
-        if name not in EDITABLE[actor.role]:
-            raise invalid(name, "is not a known field")
+    if unknown := [FieldError(name, UNKNOWN) for name in changes if name not in EDITABLE[actor.role]]:
+        raise invalid_fields(unknown)
     for name in ADDRESSES_ON_THE_WEB & changes.keys():
-        changes[name] = _web_address(name, changes[name])
+        if changes[name] is not None:
+            changes[name] = web_address_from_wire(str(changes[name]), name)
     if changes:
         now = context.now()
         await context.store.offers.update_profile(actor.role, actor.profile_id, changes, now)
     return await _own(context, actor)
-
-
-def _web_address(field: str, given: object) -> str | None:
-    if given is None:
-        return None
-    try:
-        return urls.web_address(str(given))
-    except ValueError:
-        raise invalid(field, "is not an http or https URL") from None
 
 
 async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
@@ -62,6 +54,7 @@ async def _own(context: ReadContext, actor: Actor) -> OwnProfile:
         email=profile.email,
         phone=profile.phone,
         profile_image=url_or_none(context, profile.profile_image),
+        files=attachments(context, await cards.files_of(context, [profile]), cards.file_fields(profile)),
         **theirs,
         created_at=to_wire(profile.created_at),
         updated_at=to_wire(profile.updated_at),
@@ -81,9 +74,9 @@ async def _of_trainer(context: ReadContext, profile: Profile) -> dict[str, Any]:
 _ADDRESS = ("address", "city", "country")
 # What each role's table has beside what every profile has.
 _FIELDS = {
-    "client": (*_ADDRESS, "postal_code"),
+    "client": (*_ADDRESS, "postal_code", "time_zone"),
     "trainer": (
-        *_ADDRESS, "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
+        *_ADDRESS, "bio", "zip_code", "years_of_experience", "studio_name", "studio_address", "studio_city",
         "studio_zip_code", "studio_country", "instagram_url", "website_url", "time_zone", "certificates",
         "specialization", "is_stripe_connected",
     ),

@@ -17,7 +17,7 @@ from domain.accounts import User
 from domain.availability import Schedule
 from domain.booking_changes import Change
 from domain.bookings import OCCUPYING
-from domain.slots import BookingHint, Busy, ScheduleHint, Slot, SlotHint
+from domain.slots import BookingHint, Busy, Days, ScheduleHint, Slot, SlotHint
 from handlers.context import PublishContext, ReadContext
 from handlers.slots.free import all_open_slots, free_of
 
@@ -55,10 +55,29 @@ _DAY = timedelta(days=1)
 
 
 class SlotStatus(NamedTuple):
-    """By start: those that can be booked, and those that cannot or are not offered any more."""
+    """By start: those that can be booked, and those that cannot or are not offered any more.
+
+    ``zones``: the trainer's, by which a day is meant, and those that it was before.
+    """
 
     free: list[Slot]
     gone: list[Slot]
+    zones: list[str]
+
+    def within(self, days: Days) -> tuple[list[Slot], list[Slot]]:
+        """What was added to those days and what was removed.
+
+        Where the trainer has moved to another zone, they begin and end at other instants than before.
+        """
+        zone, *former = self.zones
+        added = list(slots.of_days(self.free, zone, *days))
+        if not former:
+            return added, list(slots.of_days(self.gone, zone, *days))
+        free, removed = set(added), set[Slot]()
+        for each in self.zones:
+            removed.update(slots.of_days(self.gone, each, *days))
+            removed.update(slot for slot in slots.of_days(self.free, each, *days) if slot not in free)
+        return added, sorted(removed, key=_start)
 
 
 async def slot_status(context: ReadContext, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
@@ -70,6 +89,8 @@ async def slot_status(context: ReadContext, trainer_id: str, hints: Collection[S
     touched = _taken_by(shown, [span for hint in hints if isinstance(hint, BookingHint) for span in hint.spans], now)
     offered = set(touched)
     rescheduled = [hint for hint in hints if isinstance(hint, ScheduleHint)]
+    zone = schedule.time_zone if schedule else await context.store.availability.time_zone(trainer_id) or "UTC"
+    zones = list(dict.fromkeys([zone, *(hint.before.time_zone for hint in rescheduled if hint.before is not None)]))
     if rescheduled:
         offered = _open(shown, now)
         for hint in rescheduled:
@@ -79,14 +100,14 @@ async def slot_status(context: ReadContext, trainer_id: str, hints: Collection[S
     free: set[Slot] = set()
     if shown is not None:
         free.update(await free_of(context, trainer_id, shown, sorted(touched & offered, key=_start)))
-    return SlotStatus(sorted(free, key=_start), sorted(touched - free, key=_start))
+    return SlotStatus(sorted(free, key=_start), sorted(touched - free, key=_start), zones)
 
 
 def _taken_by(schedule: Schedule | None, spans: Collection[Busy], now: datetime) -> set[Slot]:
     """What is offered where the spans are."""
     if schedule is None or not spans:
         return set()
-    nearby = slots.only_open(_around(schedule, spans), schedule.time_zone, now)
+    nearby = slots.only_open(_around(schedule, spans), schedule.time_zone, now, schedule.notice_mins)
     return {slot for slot in nearby if slots.is_taken(slot, schedule.break_mins, spans)}
 
 
@@ -101,10 +122,13 @@ def _around(schedule: Schedule, spans: Iterable[Busy]) -> list[Slot]:
 
 
 def _differing(hint: ScheduleHint, shown: Schedule | None, offered: set[Slot], now: datetime) -> set[Slot]:
-    """What comes or goes with the schedule. Another break makes other slots of the same ones free."""
+    """What comes or goes with the schedule. Another break makes other slots of the same ones free, and in another zone
+    they are on other days."""
     before = _open(hint.before, now)
-    same_break = hint.before is None or shown is None or hint.before.break_mins == shown.break_mins
-    return before ^ offered if same_break and not hint.whole else before | offered
+    same_slots = hint.before is None or shown is None or (
+        hint.before.break_mins == shown.break_mins and hint.before.time_zone == shown.time_zone
+    )
+    return before ^ offered if same_slots and not hint.whole else before | offered
 
 
 def _open(schedule: Schedule | None, now: datetime) -> set[Slot]:

@@ -58,7 +58,7 @@ async def free_among(context: ReadContext, trainer_ids: Collection[str], day: da
 
 
 def _open_slots(schedule: Schedule, first: date, last: date, now: datetime) -> list[Slot]:
-    return slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now)
+    return slots.only_open(slots.offered(schedule, first, last), schedule.time_zone, now, schedule.notice_mins)
 
 
 def all_open_slots(schedule: Schedule, now: datetime) -> list[Slot]:
@@ -69,27 +69,32 @@ def all_open_slots(schedule: Schedule, now: datetime) -> list[Slot]:
 
 def _check_span(first: date, last: date, today: date) -> None:
     if last < first:
-        raise invalid("to", "is before from")
+        raise invalid("to", "has to be the same day as from, or later")
     if (last - first).days >= HORIZON_DAYS:
-        raise invalid("to", f"spans more than {HORIZON_DAYS} days")
+        raise invalid("to", f"has to lie within {HORIZON_DAYS} days of from, which counts")
     if (last - today).days > HORIZON_DAYS:
-        raise invalid("to", f"lies more than {HORIZON_DAYS} days ahead")
+        raise invalid("to", f"has to lie at most {HORIZON_DAYS} days ahead")
 
 
 async def watch(context: SlotContext, actor: Actor, command: WatchSlots) -> SlotList:
-    """Send this connection each slot that comes or goes from now on; answers those that are free."""
+    """Send this connection each slot of these days that comes or goes from now on; answers those that are free."""
+    days = date_from_wire(command.since, "from"), date_from_wire(command.until, "to")
     # In turn: another of this socket's watches must not come between.
     async with actor.submit_lock:
         # The position first, the state after: nothing falls in between.
-        came = await context.slot_watches.watch(actor.connection, command.trainer_id)
+        before = await context.slot_watches.watch(actor.connection, command.trainer_id, days)
         try:
             span = ListSlots(trainer_id=command.trainer_id, since=command.since, until=command.until)
-            return await list_slots(context, actor, span)
+            answer = await list_slots(context, actor, span)
         except BaseException:
             # Who asks for days that are refused goes on watching those that were shown before.
-            if came:
+            if before is None:
                 context.slot_watches.unwatch(actor.connection, command.trainer_id)
+            else:
+                context.slot_watches.only(actor.connection, command.trainer_id, before)
             raise
+        context.slot_watches.only(actor.connection, command.trainer_id, days)
+        return answer
 
 
 async def unwatch(context: SlotContext, actor: Actor, command: UnwatchSlots) -> None:

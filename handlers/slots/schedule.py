@@ -45,7 +45,11 @@ async def get_availability(context: PublishContext, actor: Actor, command: None)
         return availability_answer(week)
     zone = await context.store.availability.time_zone(actor.profile_id) or "UTC"
     return AvailabilityAnswer(
-        time_zone=zone, session_duration_in_mins=None, break_between_session_mins=None, days=[]
+        time_zone=zone,
+        session_duration_in_mins=None,
+        break_between_session_mins=None,
+        minimum_notice_in_mins=0,
+        days=[],
     )
 
 
@@ -57,6 +61,7 @@ async def set_availability(context: PublishContext, actor: Actor, command: SetAv
         time_zone=require_time_zone(command.time_zone),
         duration=command.session_duration_in_mins,
         break_mins=command.break_between_session_mins,
+        notice_mins=command.minimum_notice_in_mins,
         days=tuple(
             WeekDay(day=d.day, start_time=d.start_time, end_time=d.end_time, is_available=d.is_available)
             for d in command.days

@@ -80,10 +80,12 @@ ROWS = (
         "POST",
         "/me/calendar",
         calendar.open_calendar,
-        "A secret feed for calendar programs; the one before it ends",
+        "A secret feed for calendar programs",
+        command=wire.OpenCalendar,
         answer=wire.CalendarAnswer,
         status=201,
     ),
+    Route("GET", "/me/calendar", calendar.get_calendar, "Whether I have a feed", answer=wire.CalendarState),
     Route("DELETE", "/me/calendar", calendar.close_calendar, "End the feed"),
     Route(
         "GET",

@@ -55,6 +55,7 @@ ROWS = (
         command=wire.ListReviews,
         answer=wire.ReviewPage,
         public=True,
+        optional_auth=True,
         path_names={"id": "trainerId"},
         bulky=True,
     ),

@@ -26,6 +26,7 @@ ROWS = (
         command=commands.SetSpecializations,
         answer=answers.SpecializationList,
     ),
+    Route("GET", "/me/pricing", offers.get_own_pricing, "What I sell", answer=answers.PricingAnswer),
     Route(
         "PUT",
         "/me/pricing",

@@ -6,6 +6,7 @@ from handlers.accounts.me import second_looks
 from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
+from handlers.bookings.mailing import booking_mails
 from handlers.catalogue.reviews import ratings
 from handlers.context import Context
 from handlers.files.uses import sweeping
@@ -18,6 +19,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
     return (
         due_bookings(context),
         redriving(context),
+        booking_mails(context),
         unapplied_changes(context),
         unpublished_entries(context),
         sweeping(context),

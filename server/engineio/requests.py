@@ -9,6 +9,7 @@ from typing import Protocol
 import aiohttp
 from aiohttp import web
 
+from rest.pace import go_on
 from server.engineio import handshake, refusals, upgrade
 from server.engineio import transport as reasons
 from server.engineio.handshake import AcceptingEngine, OriginCheck, Query
@@ -97,6 +98,7 @@ async def _read_exactly(socket: EngineSocket, transport: PollingTransport, reque
     unfinished = transport.bounds.unfinished
     transport.reading = request.transport
     try:
+        await go_on(request)
         return await _read_counted(request.content, length, unfinished, transport)
     except asyncio.CancelledError:
         socket.abort(reasons.TRANSPORT_CLOSE)

@@ -81,6 +81,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
                 self.limits.unconnected_bytes,
                 self.limits.unconnected_unread_bytes,
                 UnfinishedMessages(self.limits.unconnected_unfinished_bytes, self.counters),
+                self.limits.unconnected_frames,
             ),
             clogged=Deadlines(self.limits.clogged_seconds, lambda transport, due: transport.cut_slow()),
             closing=Deadlines(self.limits.closing_seconds, lambda transport, due: transport.abort()),

@@ -6,6 +6,7 @@ Reasons for the end of a socket have the names that python-engineio gives them.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -42,6 +43,8 @@ class Limits:
     packets_a_post: int = 4096
     # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
     unconnected_bytes: int = 6_144
+    # Frames of such a socket that one read may bring: a read of tiny ones takes a tenth of a second, again and again.
+    unconnected_frames: int = 128
     # What waits for it while it does not read: refusals.
     unconnected_unread_bytes: int = 2_048
     # What all messages of such sockets that are not whole yet may hold on a node, and what those of all others.
@@ -145,11 +148,12 @@ class UnfinishedMessages:
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a socket may cost: its largest message, all fragments together, and what may wait while it does not read, in
-    bytes; where its unfinished messages are counted."""
+    bytes; where its unfinished messages are counted; how many frames a read may bring."""
 
     message: int
     unread: int
     unfinished: UnfinishedMessages
+    frames: int = sys.maxsize
 
 
 class BufferedTransport(Protocol):

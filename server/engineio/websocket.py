@@ -7,6 +7,7 @@ connection; nor does it tell how much it holds, or take another limit once it is
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,11 +36,13 @@ class FrameWalk:
     The reader would keep every read of it as an object, which costs thirty times what tiny ones hold.
     """
 
-    __slots__ = ("_begun", "_last", "_left", "_message", "most")
+    __slots__ = ("_begun", "_last", "_left", "_message", "frames", "most")
 
     def __init__(self, most: int) -> None:
         # The largest message, all its fragments together.
         self.most = most
+        # How many one read may bring.
+        self.frames = sys.maxsize
         # The frame under way with its head, and what is left of it; nothing is known to be while the head is not whole.
         self._begun = bytearray()
         self._left = 0
@@ -61,7 +64,8 @@ class FrameWalk:
         return _MASKED <= second < _MASKED + 126 and len(data) == second - _MASKED + _SHORT and data[0] > _FINAL
 
     def follow(self, data: bytes) -> bytes:
-        """The frames that are whole now. Raises ``WebSocketError``: no mask, too large a message or control frame."""
+        """The frames that are whole now. Raises ``WebSocketError``: no mask, too large a message or control frame, too
+        many at once."""
         if self._message > self.most:  # of a message that was announced under another limit
             raise _too_large()
         if len(data) < self._left:
@@ -72,10 +76,14 @@ class FrameWalk:
         if begun and not self._left:  # its head is not whole
             data, begun = bytes(begun) + data, bytearray()
         whole = at = self._left
+        count = 0
         while (at := self._end_of_frame(data, at)) <= len(data):
             if at == whole:
                 break
             whole = at
+            count += 1
+            if count > self.frames:
+                raise WebSocketError(WSCloseCode.POLICY_VIOLATION, "too many frames at once")
         self._left = max(0, at - len(data))
         self._begun = bytearray(data[whole:])
         return bytes(begun + data[:whole]) if whole else b""
@@ -283,6 +291,7 @@ class WebSocketTransport(WebSocketDataQueue):
         self._bounds.unfinished.release(self)
         self._bounds = bounds
         self._walk.most = bounds.message
+        self._walk.frames = bounds.frames
         self._transport.set_write_buffer_limits(high=min(bounds.unread, _HIGH_WATER))
         if self._walk.held:
             bounds.unfinished.hold(self, self._walk.held)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic
 
 import structlog
 
 from domain.wire.events import BOOKINGS, CONVERSATIONS, SyncRequired
+from server.engineio.socket import EngineSocket
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.frames import Frame
@@ -39,7 +41,9 @@ class Delivery:
         self.counters = DeliveryCounters()
 
     def deliver(self, namespace: str, room: str, frame: Frame) -> None:
-        members = self._members(namespace, room)
+        self.deliver_to(self._members(namespace, room), frame)
+
+    def deliver_to(self, members: Collection[EngineSocket], frame: Frame) -> None:
         if monotonic() >= self._freshness.expires_at:
             if members:
                 self._freshness.missed()
@@ -54,13 +58,19 @@ class Delivery:
     def resync(self, room: str) -> None:
         """Whoever is in the room has to ask what it missed."""
         for namespace, frame in _SYNC_REQUIRED.items():
-            members = self._members(namespace, room)
-            self.counters.resyncs += len(members)
-            for socket in members:
-                try:
-                    socket.send_frame(frame)
-                except Exception as error:
-                    _log_failure(error)
+            self._resync(self._members(namespace, room), frame)
+
+    def resync_each(self, namespace: str, members: Collection[EngineSocket]) -> None:
+        """The same of some."""
+        self._resync(members, _SYNC_REQUIRED[namespace])
+
+    def _resync(self, members: Collection[EngineSocket], frame: Frame) -> None:
+        self.counters.resyncs += len(members)
+        for socket in members:
+            try:
+                socket.send_frame(frame)
+            except Exception as error:
+                _log_failure(error)
 
 
 def _log_failure(error: Exception) -> None:

@@ -7,17 +7,18 @@ newest, in whatever order hints of several nodes arrive.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
 from domain import rooms
-from domain.slots import ScheduleHint, SlotHint
+from domain.slots import Days, ScheduleHint, Slot, SlotHint
 from domain.wire.availability import slot_answers
 from domain.wire.events import BOOKINGS, SlotsChanged
 from handlers.context import ReadContext
 from handlers.slots.changes import SlotStatus, slot_status
 from server.callbacks import notify
+from server.engineio.socket import EngineSocket
 from server.fanout.delivery import Delivery
 from server.observability.logging import safe_traceback
 from server.protocol import frames
@@ -37,12 +38,15 @@ PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
-class SlotNotifier:
-    """``watched``: whether this node has watchers of a room."""
+Watchers = Callable[[str], Mapping[Days, Collection[EngineSocket]]]
 
-    def __init__(self, delivery: Delivery, watched: Callable[[str], bool], context: ReadContext) -> None:
+
+class SlotNotifier:
+    """``watchers``: the sockets of this node that watch a trainer's slots, by the days that they watch."""
+
+    def __init__(self, delivery: Delivery, watchers: Watchers, context: ReadContext) -> None:
         self._delivery = delivery
-        self._watched = watched
+        self._watchers = watchers
         self._context = context
         # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
         self._hints: dict[str, list[SlotHint]] = {}
@@ -54,7 +58,7 @@ class SlotNotifier:
 
     def take(self, trainer_id: str, hint: SlotHint) -> None:
         """Whoever begins to watch later reads what was committed before."""
-        if not self._watched(rooms.slots(trainer_id)):
+        if not self._watchers(trainer_id):
             return
         hints = self._hints.get(trainer_id)
         if hints is not None:
@@ -78,10 +82,12 @@ class SlotNotifier:
 
     async def _answer(self, trainer_id: str, hints: Collection[SlotHint]) -> None:
         found = None if _are_too_many(hints) else await self._look(trainer_id, hints)
-        if found is None or len(found.free) + len(found.gone) > MOST_CHANGES:
+        if found is None:
             self._delivery.resync(rooms.slots(trainer_id))
-        else:
-            self._deliver(trainer_id, found)
+            return
+        # No suspension from here on: who begins to watch now reads what is newer.
+        for days, members in self._watchers(trainer_id).items():
+            self._deliver(trainer_id, members, *found.within(days))
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""
@@ -96,13 +102,17 @@ class SlotNotifier:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _deliver(self, trainer_id: str, found: SlotStatus) -> None:
-        added, removed = found
+    def _deliver(
+        self, trainer_id: str, members: Collection[EngineSocket], added: list[Slot], removed: list[Slot]
+    ) -> None:
+        if len(added) + len(removed) > MOST_CHANGES:
+            self._delivery.resync_each(BOOKINGS, members)
+            return
         while added or removed:
             event = SlotsChanged(
                 trainer_id=trainer_id, added=slot_answers(added[:AT_ONCE]), removed=slot_answers(removed[:AT_ONCE])
             )
-            self._delivery.deliver(BOOKINGS, rooms.slots(trainer_id), frames.text(encode(event, BOOKINGS)))
+            self._delivery.deliver_to(members, frames.text(encode(event, BOOKINGS)))
             added, removed = added[AT_ONCE:], removed[AT_ONCE:]
 
 

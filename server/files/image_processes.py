@@ -20,7 +20,15 @@ from typing import Any
 
 import structlog
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError, FieldError, unavailable
+from domain.image_limits import (
+    MAX_ANIMATED_PIXELS,
+    MAX_FRAMES,
+    MAX_PIXELS,
+    TooLarge,
+    too_many_frames,
+    too_many_pixels,
+)
 from handlers.context import Picture, Pictures
 from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, DecoderSeconds
 from store.command_budget import BUDGET_SECONDS, remaining
@@ -34,6 +42,7 @@ IMAGE_SECONDS = 3.0
 _END_SECONDS = 0.5
 _HEADER_LIMIT = 10_000
 _PICTURE_LIMIT = 20_000_000
+_LIMITS = json.dumps({"pixels": MAX_PIXELS, "frames": MAX_FRAMES, "animated_pixels": MAX_ANIMATED_PIXELS})
 
 
 class Unfit(Exception):
@@ -66,7 +75,7 @@ class PictureWorker:
         return self._process.pid if self._process is not None else None
 
     async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
-        """Raises ``Unfit``, ``NotStarted``, ``TooLong`` or ``Broken``.
+        """Raises ``Unfit``, ``TooLarge``, ``NotStarted``, ``TooLong`` or ``Broken``.
 
         Whatever breaks the exchange off, the process is ended.
         """
@@ -90,6 +99,8 @@ class PictureWorker:
         self._made += 1
         if self._made >= _IMAGES_A_PROCESS or header["tired"]:
             await self.end()
+        if "too_large" in header:
+            raise _too_large(**header["too_large"])
         if "error" in header:
             raise Unfit(header["error"])
         return Pictures(*pictures)
@@ -102,6 +113,7 @@ class PictureWorker:
                 "-I",
                 str(_PROGRAM),
                 str(self._most_seconds),
+                _LIMITS,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -125,6 +137,15 @@ class PictureWorker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _too_large(
+    content_type: str | None = None, size: list[int] | None = None, frames: int | None = None
+) -> TooLarge:
+    """By what the process found while it decoded: beforehand most is counted."""
+    if frames is not None:
+        return too_many_frames(frames)
+    return too_many_pixels(content_type, (size[0], size[1]) if size else None)
 
 
 async def _ended_by_its_time(process: Process) -> bool:
@@ -227,6 +248,9 @@ class PictureMaker:
                 return await worker.make(size, content)
         except Unfit as error:
             raise _unsupported(str(error)) from None
+        except TooLarge as error:
+            limit = (FieldError("file", error.limit),)
+            raise DomainError(Code.PAYLOAD_TOO_LARGE, f"The image {error}.", errors=limit) from None
         except TooLong:
             log.warning("an image took too long to decode")
             raise _unsupported(f"takes more than {self._image_seconds:g} s to decode") from None

@@ -1,12 +1,14 @@
 """The program of the process that decodes images: one at a time from standard input, the results to standard output.
 
-Its argument is how many seconds of CPU an image may take. It writes ``+`` when it is ready. A request is 8 bytes of
-length and the image; an answer is 4 bytes of length, a JSON header with the seconds of CPU that the image took, and the
-two images that it announces. Only the standard library and Pillow: what it decodes comes from strangers.
+Its arguments are how many seconds of CPU an image may take, and how many pixels and frames it may have, in JSON. It
+writes ``+`` when it is ready. A request is 8 bytes of length and the image; an answer is 4 bytes of length, a JSON
+header with the seconds of CPU that the image took, and the two images that it announces. Only the standard library,
+Pillow and its reader of HEIC: what it decodes comes from strangers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,19 +17,20 @@ import signal
 import struct
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageCms, ImageOps, ImageSequence
+import pillow_heif
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
-# A photo with more than one view (MPO) is a JPEG with others behind it; the first is kept.
-FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GIF": "GIF"}
+# What is stored for each that is read. A photo with more than one view (MPO) is a JPEG with others behind it; the first
+# is kept. Nothing but phones shows HEIC.
+FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "HEIF": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GIF": "GIF"}
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-# The largest photos that phones take; other formats cost several times as much a pixel.
-MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
-# Of all frames of an animation together; of a longer one the first frame is kept.
-MAX_ANIMATED_PIXELS = 50_000_000
-MAX_FRAMES = 300
+READ_TYPES = {**TYPES, "MPO": "image/jpeg", "HEIF": "image/heic"}
+# Those that may move.
+ANIMATED = frozenset({"PNG", "WEBP", "GIF"})
 # Anew, an image may take more than it did, but not any amount.
 MAX_BYTES = 20_000_000
 THUMBNAIL = (320, 320)
@@ -48,8 +51,26 @@ class Unfit(Exception):
     """Why an image is not taken."""
 
 
+class TooLarge(Exception):
+    """``too_large`` of the answer: the type and size of an image with too many pixels, the frames of too long a one."""
+
+    def __init__(self, **what: Any) -> None:
+        super().__init__()
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``pixels`` by media type; ``animated_pixels`` of all frames together."""
+
+    pixels: dict[str, int]
+    frames: int
+    animated_pixels: int
+
+
 def main() -> None:
-    confine()
+    limits = Limits(**json.loads(sys.argv[2]))
+    confine(limits)
     source, out, seconds = sys.stdin.buffer, sys.stdout.buffer, float(sys.argv[1])
     out.write(b"+")
     out.flush()
@@ -57,7 +78,7 @@ def main() -> None:
         data = source.read(struct.unpack(">Q", length)[0])
         limit_time(seconds)
         began = used()
-        header, bodies = answer(data)
+        header, bodies = answer(data, limits)
         header["seconds"] = used() - began
         limit_time(0)
         header["tired"] = has_grown()
@@ -68,12 +89,14 @@ def main() -> None:
         out.flush()
 
 
-def confine() -> None:
+def confine(limits: Limits) -> None:
     """No more memory than this, no files, no dumps; a doubtful size is an error."""
     os.nice(NICENESS)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     Image.preinit()
-    Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
+    # No threads: each takes address space of its own, and their time is not to be had beside the image's.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=0)
+    Image.MAX_IMAGE_PIXELS = max(limits.pixels.values())
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -102,29 +125,36 @@ def has_grown() -> bool:
     return int(status.partition("VmHWM:")[2].split()[0]) > TIRED_KILOBYTES
 
 
-def answer(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
+def answer(data: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
     try:
-        parts = make(io.BytesIO(data))
+        parts = make(io.BytesIO(data), limits)
     except Unfit as error:
         return {"error": str(error)}, []
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        return {"error": "has too many pixels"}, []
+    except TooLarge as error:
+        return {"too_large": error.what}, []
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return {"too_large": {}}, []
+    except MemoryError:
+        return {"error": "takes too much memory to decode"}, []
     except Exception:
         # Pillow's decoders raise whatever a broken file leads them to.
         return {"error": "is damaged or incomplete"}, []
     return {"images": [header for header, _ in parts]}, [body for _, body in parts]
 
 
-def make(data: io.BytesIO) -> list[Part]:
+def make(data: io.BytesIO, limits: Limits) -> list[Part]:
     """The image and its thumbnail."""
-    with Image.open(data, formats=tuple(TYPES)) as image:
-        kind = FORMATS[image.format or ""]
-        if image.width * image.height > MAX_PIXELS[kind]:
-            raise Unfit("has too many pixels")
-        moves = is_short_animation(image, kind, data.getbuffer())
+    with Image.open(data, formats=(*TYPES, "HEIF")) as image:
+        kind, source = FORMATS[image.format or ""], READ_TYPES[image.format or ""]
+        if image.width * image.height > limits.pixels[source]:
+            raise TooLarge(content_type=source, size=image.size)
+        moves = kind in ANIMATED and is_animation(image)
+        if moves and getattr(image, "default_image", False):
+            # A still for whoever can't show what moves, and none of its frames.
+            image.seek(1)
         image.load()
-        still = plain(image)
-        whole = animation(image, kind) if moves else encoded(still, kind)
+        still = plain(image, kind)
+        whole = animation(image, kind, limits) if moves else encoded(still, kind)
         if len(whole) > MAX_BYTES:
             raise Unfit("is too detailed")
         parts = [part(whole, kind, still)]
@@ -133,45 +163,34 @@ def make(data: io.BytesIO) -> list[Part]:
         return [*parts, part(encoded(still, small_kind), small_kind, still)]
 
 
+def is_animation(image: Image.Image) -> bool:
+    """Not by the number of frames: of a GIF, Pillow counts them by decoding all. A single frame moves nothing."""
+    if image.format == "PNG":
+        return int(getattr(image, "n_frames", 1)) > (2 if getattr(image, "default_image", False) else 1)
+    return bool(getattr(image, "is_animated", False))
+
+
 def part(data: bytes, kind: str, image: Image.Image) -> Part:
     return {"type": TYPES[kind], "width": image.width, "height": image.height, "size": len(data)}, data
 
 
-def is_short_animation(image: Image.Image, kind: str, data: memoryview) -> bool:
-    most = min(MAX_FRAMES, MAX_ANIMATED_PIXELS // (image.width * image.height))
-    if kind == "GIF":
-        return 1 < frames_of_gif(data, most + 1) <= most
-    return kind == "WEBP" and 1 < getattr(image, "n_frames", 1) <= most
-
-
-def frames_of_gif(data: memoryview, most: int) -> int:
-    """Counted by the blocks of the file, up to ``most``: Pillow goes through all of them, for minutes if it has to."""
-    frames, at = 0, 13 + _colours(data[10])
-    while frames < most and at < len(data) and data[at] != 0x3B:
-        if data[at] == 0x2C:
-            frames += 1
-            at += 11 + _colours(data[at + 9])
-        elif data[at] == 0x21:
-            at += 2
-        else:
-            break
-        while data[at]:
-            at += 1 + data[at]
-        at += 1
-    return frames
-
-
-def _colours(flags: int) -> int:
-    """How long the table of colours is that follows."""
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
-
-
-def plain(image: Image.Image) -> Image.Image:
-    """Pixels and nothing else: turned as its camera was held, in sRGB, in a mode that every format has."""
-    turned = in_srgb(ImageOps.exif_transpose(image))
+def plain(image: Image.Image, kind: str) -> Image.Image:
+    """Pixels and nothing else: turned as its camera was held, in sRGB, in a mode that the format has."""
+    turned = in_srgb(upright(image))
+    if kind == "JPEG" and turned.mode == "RGBA":
+        bare = Image.new("RGB", turned.size, "white")
+        bare.paste(turned, mask=turned.getchannel("A"))
+        return bare
     bare = Image.new(turned.mode, turned.size)
     bare.paste(turned)
     return bare
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A copy of a large image costs a tenth of its time, and memory: only what is turned is one."""
+    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
@@ -214,18 +233,41 @@ def encoded(image: Image.Image, kind: str) -> bytes:
         if kind == "WEBP":
             data = saved(image, kind, quality=quality, method=4 if small else 0)
         else:
-            data = saved(image.convert("RGB"), kind, quality=quality, optimize=small, progressive=small)
+            rgb = image if image.mode == "RGB" else image.convert("RGB")
+            data = saved(rgb, kind, quality=quality, optimize=small, progressive=small)
         if len(data) <= MAX_BYTES:
             break
     return data
 
 
-def animation(image: Image.Image, kind: str) -> bytes:
-    frames, durations = [], []
-    for frame in ImageSequence.Iterator(image):
-        durations.append(max(20, min(int(frame.info.get("duration", 100)), 10_000)))
-        frames.append(frame.convert("RGBA"))
-    return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+def animation(image: Image.Image, kind: str, limits: Limits) -> bytes:
+    """From the frame on at which the image is, each as long as it was; as often as it was, or for ever."""
+    frames: list[Image.Image] = []
+    durations: list[int] = []
+    pixels, first = 0, image.tell()
+    how = {"loop": image.info["loop"]} if "loop" in image.info else {}
+    with contextlib.suppress(EOFError):
+        while True:
+            image.seek(first + len(frames))
+            pixels += image.width * image.height
+            if len(frames) == limits.frames or pixels > limits.animated_pixels:
+                raise TooLarge(frames=len(frames) + 1)
+            frame = in_srgb(upright(image)).convert("RGBA")
+            # Comments, profiles and a still before the first frame would be written again.
+            frame.info.clear()
+            frames.append(frame)
+            # Known once it is decoded.
+            durations.append(max(20, min(int(image.info.get("duration", 100)), 10_000)))
+    if kind == "PNG":
+        how["compress_level"] = 6 if pixels <= _LARGE_PNG else 1
+        # Each is whole: what was before it is not to be seen through it.
+        how |= {"blend": PngImagePlugin.Blend.OP_SOURCE, "disposal": PngImagePlugin.Disposal.OP_NONE}
+    elif kind == "GIF" and any(frame.getchannel("A").getextrema() != (255, 255) for frame in frames):
+        # Or what was before it is seen through it.
+        how["disposal"] = 2
+    elif kind == "WEBP":
+        how["method"] = 4 if pixels <= _LARGE else 0
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations, **how)
 
 
 def saved(image: Image.Image, kind: str, **how: Any) -> bytes:

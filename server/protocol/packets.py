@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from domain.errors import DomainError, FieldError
+from domain.errors import Code, DomainError, FieldError
 from domain.wire import codec
 from domain.wire.events import Event
 
@@ -85,8 +85,10 @@ def _prefix(name: str, namespace: str) -> bytes:
     return prefix(EVENT, namespace) + b'["' + name.encode() + b'",'
 
 
-class _Error(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    code: str
+class CommandError(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a command was refused: ``code`` for programs, ``message`` for people; ``errors`` names the fields refused."""
+
+    code: Code
     message: str
     errors: tuple[FieldError, ...] = ()
     retry_after_ms: int | None = None
@@ -98,7 +100,7 @@ def success(result: object) -> bytes:
 
 
 def failure(error: DomainError) -> bytes:
-    body = _Error(str(error.code), error.message, error.errors, error.retry_after_ms)
+    body = CommandError(error.code, error.message, error.errors, error.retry_after_ms)
     return b'{"ok":false,"error":' + codec.encode(body) + b"}"
 
 
@@ -115,17 +117,19 @@ def connected(namespace: str, sid: str) -> bytes:
     return prefix(CONNECT, namespace) + b'{"sid":"' + sid.encode() + b'"}'
 
 
-class _Refusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class ConnectRefusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     code: str
     retry_after_ms: int | None = None
 
 
-class _ConnectError(msgspec.Struct, frozen=True, omit_defaults=True):
+class ConnectError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a namespace was not connected."""
+
     message: str
-    data: _Refusal | None = None
+    data: ConnectRefusal | None = None
 
 
 def refused(namespace: str, message: str, code: str | None = None, retry_after_ms: int | None = None) -> bytes:
     """CONNECT_ERROR, which arrives as ``connect_error`` with ``data: {code}``."""
-    body = codec.encode(_ConnectError(message, None if code is None else _Refusal(code, retry_after_ms)))
+    body = codec.encode(ConnectError(message, None if code is None else ConnectRefusal(code, retry_after_ms)))
     return prefix("4", namespace) + body

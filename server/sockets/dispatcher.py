@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from time import monotonic
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 import structlog
 
 from domain.errors import Code, DomainError, rate_limited, unavailable
-from domain.wire import codec
+from domain.wire import codec, faults
 from domain.wire.base import Command
 from handlers.context import Context
 from server.observability.logging import safe_traceback
@@ -31,6 +32,8 @@ MAX_IN_FLIGHT = 256
 RESUME_BELOW = 128
 # All devices behind one address together, whatever they ask.
 OF_NETWORK = Rate(500, 2000)
+_ARITY = 'An event is its name and one object: ["name", {…}], {} where it takes nothing.'
+_NAME_CHARACTERS = 64
 # So many refused for coming too fast, and the socket is not read for a while: refusing costs something as well.
 MAX_OVER_LIMIT = 64
 FLOOD_PAUSE_SECONDS = 1.0
@@ -95,10 +98,10 @@ class Dispatcher:
     def dispatch(self, client: Client, connection: NamespaceConnection, ack_id: int | None, payload: str) -> None:
         """Start the command in ``payload``; its acknowledgement follows. Commands start in order of arrival."""
         try:
-            event, argument = self._split(payload)
+            event, argument = self._split(connection.namespace, payload)
             row = self._rows[connection.namespace].get(event)
             if row is None:
-                raise DomainError(Code.UNKNOWN_EVENT, "There is no such event in this namespace.")
+                raise self._unknown(connection.namespace, event)
         except DomainError as error:
             self.refuse(client, connection.namespace, ack_id, error)
             return
@@ -164,17 +167,48 @@ class Dispatcher:
         while self._at_work:
             await asyncio.wait(tuple(self._at_work))
 
-    def _split(self, payload: str) -> tuple[str, msgspec.Raw]:
+    def _split(self, namespace: str, payload: str) -> tuple[str, msgspec.Raw]:
         try:
             parts = self._parts.decode(payload)
             event = msgspec.json.decode(parts[0], type=str) if parts else ""
-        except (msgspec.MsgspecError, UnicodeError):
-            raise DomainError(Code.MALFORMED, "Not an event: a JSON array that begins with its name.") from None
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise self._no_event(namespace, payload, error) from None
         except RecursionError:
-            raise DomainError(Code.MALFORMED, "Not an event: nested too deeply.") from None
+            raise DomainError(Code.MALFORMED, f"Not valid JSON: nested too deeply. {_ARITY}") from None
         if len(parts) != 2:
-            raise DomainError(Code.MALFORMED, "A command takes exactly one object.")
+            raise _not_one_object(len(parts))
         return event, parts[1]
+
+    def _no_event(self, namespace: str, payload: str, error: Exception) -> DomainError:
+        """Half a character is told of its field; what is no JSON, where it is none."""
+        try:
+            parts = faults.read(payload)
+        except (ValueError, RecursionError):
+            return DomainError(Code.MALFORMED, f"{faults.not_json(error).message} {_ARITY}")
+        name = parts[0] if parts else None
+        if not isinstance(name, str) or faults.has_half(name):
+            return DomainError(Code.MALFORMED, f"Not an event: its name is no text of whole characters. {_ARITY}")
+        row = self._rows[namespace].get(name)
+        if row is None:
+            return self._unknown(namespace, name)
+        if len(parts) != 2:
+            return _not_one_object(len(parts))
+        return faults.of_value(row.command, parts[1]) or faults.not_json(error)
+
+    def _unknown(self, namespace: str, event: str) -> DomainError:
+        """Never the name itself, which the client chose; those that it may have meant."""
+        elsewhere = [name for name, rows in self._rows.items() if event in rows]
+        if elsewhere:
+            words = f"{event} is an event of {elsewhere[0]}, not of {namespace}."
+        else:
+            alike = get_close_matches(event[:_NAME_CHARACTERS].strip().lower(), self._rows[namespace], n=3, cutoff=0.4)
+            meant = f"; like it are {', '.join(alike)}" if alike else f"; it has {', '.join(self._begins(namespace))}"
+            words = f"There is no such event in {namespace}{meant}."
+        return DomainError(Code.UNKNOWN_EVENT, words)
+
+    def _begins(self, namespace: str) -> list[str]:
+        """``conversation:…``: all of them would be many words."""
+        return sorted({name.partition(":")[0] + (":…" if ":" in name else "") for name in self._rows[namespace]})
 
     def _limit_in_order(self, client: Client, row: Row | SocketRow) -> None:
         """Once one was refused, so is what was already on its way behind it: it would otherwise pass before."""
@@ -230,7 +264,7 @@ class Dispatcher:
                 await self._freshness.wait()
             code, envelope = "ok", packets.success(result)
         except DomainError as error:
-            code, envelope = error.code.value, packets.failure(error)
+            code, envelope = error.code.value, packets.failure(faults.of_command(command, error))
         except Exception as error:
             # Never the command, nor the error's words: either may be somebody's message.
             log.error("command failed", event_name=row.event, **safe_traceback(error))
@@ -275,6 +309,11 @@ class Dispatcher:
 
     def _count(self, event: str, code: str) -> None:
         self.outcomes[event, code] += 1
+
+
+def _not_one_object(parts: int) -> DomainError:
+    given = "nothing" if parts < 2 else f"{parts - 1} values"
+    return DomainError(Code.MALFORMED, f"{_ARITY} This one has {given} after its name.")
 
 
 INTERNAL = DomainError(Code.INTERNAL, "Something went wrong on our side.")

@@ -205,7 +205,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
 
     def _refuse_binary(self, client: Client) -> None:
         namespace, ack_id = client.binary
-        error = DomainError(Code.VALIDATION_FAILED, "Commands take no binary data; upload a file instead.")
+        message = "Commands take no binary data: upload a file (POST /v1/files) and send its id."
+        error = DomainError(Code.VALIDATION_FAILED, message)
         self._dispatcher.refuse(client, namespace, ack_id, error)
 
     # --- the end ---

@@ -10,6 +10,7 @@ from socketio import AsyncManager
 
 from domain import rooms as room_names
 from domain.errors import Code, DomainError
+from domain.slots import Days
 from domain.wire.events import BOOKINGS
 from server.engineio.socket import EngineSocket
 
@@ -30,6 +31,8 @@ class RoomMembers:
 
     def __init__(self) -> None:
         self._sockets: dict[tuple[str, str], dict[str, EngineSocket]] = {}
+        # Of those who watch slots: which days of the room's trainer, by connection; two while one is being asked for.
+        self._days: dict[str, dict[str, tuple[Days, ...]]] = {}
 
     def of(self, namespace: str, room: str) -> Collection[EngineSocket]:
         """A copy: writing to one that does not read may end it, and with it its membership."""
@@ -46,9 +49,28 @@ class RoomMembers:
         members = self._sockets.get((namespace, room))
         if members is None or members.pop(sid, None) is None:
             return False
+        if (days := self._days.get(room)) is not None:
+            days.pop(sid, None)
+            if not days:
+                del self._days[room]
         if not members:
             del self._sockets[namespace, room]
         return True
+
+    def days(self, room: str, sid: str) -> tuple[Days, ...]:
+        return self._days.get(room, {}).get(sid, ())
+
+    def set_days(self, room: str, sid: str, days: tuple[Days, ...]) -> None:
+        self._days.setdefault(room, {})[sid] = days
+
+    def watchers(self, trainer_id: str) -> dict[Days, list[EngineSocket]]:
+        """The sockets that watch a trainer's slots, by the days that they watch."""
+        room = room_names.slots(trainer_id)
+        found: dict[Days, list[EngineSocket]] = {}
+        for sid, socket in self._sockets.get((BOOKINGS, room), _NOBODY).items():
+            for days in self.days(room, sid):
+                found.setdefault(days, []).append(socket)
+        return found
 
     def __len__(self) -> int:
         """The rooms that have members, counted in each namespace."""
@@ -144,25 +166,33 @@ class Rooms(AsyncManager):  # type: ignore[misc]
 class SlotWatches:
     """A room a trainer, joined by the connections of ``/bookings`` that watch the trainer's slots."""
 
-    def __init__(self, rooms: Rooms, channels: RoomChannels) -> None:
+    def __init__(self, rooms: Rooms, members: RoomMembers, channels: RoomChannels) -> None:
         self._rooms = rooms
+        self._members = members
         self._channels = channels
 
-    async def watch(self, connection: str, trainer_id: str) -> bool:
+    async def watch(self, connection: str, trainer_id: str, days: Days) -> Days | None:
         room = room_names.slots(trainer_id)
         joined = self._rooms.get_rooms(connection, BOOKINGS)
         # One of them is the user's own.
         if room not in joined and len(joined) > MAX_WATCHED:
             raise DomainError(Code.CONFLICT, f"At most {MAX_WATCHED} trainers' slots are watched at a time.")
+        before: tuple[Days, ...] = ()
         listening = self._channels.enter(room)
         try:
             if self._rooms.is_connected(connection, BOOKINGS):
                 self._rooms.basic_enter_room(connection, BOOKINGS, room)
+                before = self._members.days(room, connection)
+                self._members.set_days(room, connection, tuple(dict.fromkeys((*before, days))))
             # Others may be waiting for the same.
             await asyncio.shield(listening)
         finally:
             self._channels.leave(room)
-        return room not in joined
+        return before[0] if before else None
+
+    def only(self, connection: str, trainer_id: str, days: Days) -> None:
+        if self._rooms.is_connected(connection, BOOKINGS):
+            self._members.set_days(room_names.slots(trainer_id), connection, (days,))
 
     def unwatch(self, connection: str, trainer_id: str) -> None:
         if self._rooms.is_connected(connection, BOOKINGS):

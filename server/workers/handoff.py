@@ -14,8 +14,6 @@ from aiohttp.abc import AbstractStreamWriter
 
 from server.workers.ipc import IpcQueueFull, IpcSender
 
-# The expectation was answered before the handler ran.
-_SPENT: Final = (b"expect",)
 # A body in either of these is refused by its owner unseen, and what aiohttp decoded of it cannot be encoded again.
 _ENCODED: Final = (b"transfer-encoding", b"content-encoding")
 
@@ -29,7 +27,7 @@ def taken_from(request: web.Request) -> bytes:
     protocol, message = request.protocol, request._message
     if protocol._messages:
         raise Unfit
-    headers = [(name, value) for name, value in message.raw_headers if name.lower() not in _SPENT]
+    headers = list(message.raw_headers)
     if any(name.lower() in _ENCODED for name, _ in headers):
         return _head(request, _closing(headers))
     body = bytearray()

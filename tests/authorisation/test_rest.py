@@ -16,6 +16,7 @@ from tests.authorisation.phones import Phones
 from tests.authorisation.rest_table import CASES
 from tests.authorisation.world import World
 from tests.bookings.market import Answer
+from tests.documents.answers import assert_described
 
 ROUTES: dict[str, Route] = {f"{row.method} {row.path}": row for row in ROWS}
 STATUS = {"401": 401, "403": 403, "404": 404, "blk": 403}
@@ -52,6 +53,7 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
     answer = await world.call(*request)
     outcome = case.outcomes[column]
     assert (answer.status, answer.code) == (STATUS[outcome], REFUSALS[outcome]), answer
+    assert_described(request[0], ROUTES[case.row].full_path, answer.status, answer.body)
     assert_untouched(before, await world.stored.look())
     assert await phones.received_by(who) == []
 
@@ -64,6 +66,7 @@ async def test_whoever_may_can(world: World, case: Case, column: str) -> None:
     before = await world.stored.look()
     answer = await world.call(*request)
     assert answer.status == ROUTES[case.row].success, answer
+    assert_described(request[0], ROUTES[case.row].full_path, answer.status, answer.body)
     after = await world.stored.look()
     if reads:
         assert_untouched(before, after)

@@ -9,6 +9,7 @@ from tests.authorisation.effects import assert_harmless, assert_untouched
 from tests.authorisation.phones import Phones
 from tests.authorisation.socket_table import CASES
 from tests.authorisation.world import World
+from tests.documents.answers import assert_acknowledgement_described
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.sockets.rows import COMMANDS
 
@@ -32,6 +33,7 @@ async def test_whoever_may_not_is_told_so_and_changes_nothing(
     before = await world.stored.look()
     answer = await phones.ask(column, case.row, said)
     assert answer["ok"] is False, answer
+    assert_acknowledgement_described(case.row, answer)
     assert answer["error"]["code"] == REFUSALS[case.outcomes[column]]
     assert_untouched(before, await world.stored.look())
     assert await phones.received_by(who) == []
@@ -45,6 +47,7 @@ async def test_whoever_may_can(world: World, phones: Phones, case: Case, column:
     before = await world.stored.look()
     answer = await phones.ask(column, case.row, said)
     assert answer["ok"] is True, answer
+    assert_acknowledgement_described(case.row, answer)
     if column in OUTSIDERS:
         assert [secret for secret in world.secrets if secret in str(besides_gone(answer["data"]))] == []
         assert_harmless(before, await world.stored.look(), who)

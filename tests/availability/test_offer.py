@@ -104,8 +104,8 @@ async def test_at_most_62_days_and_62_ahead(
         ("from=2027-01-01", "to"),
         ("from=2027-02-30&to=2027-03-01", "from"),
         ("from=2027-02-01&to=soon", "to"),
-        ("from=0001-01-01&to=0001-01-01", "from"),
-        ("from=9999-12-31&to=9999-12-31", "from"),
+        ("from=0001-01-01&to=0001-01-01", "from to"),
+        ("from=9999-12-31&to=9999-12-31", "from to"),
         ("from=2027-01-01&to=2027-01-01&timeZone=UTC", "timeZone"),
         ("from=2027-01-01&to=2027-01-01&from=2027-01-01", "from"),
     ],
@@ -114,7 +114,7 @@ async def test_a_wrong_query_names_its_field(catalogue: CatalogueService, query:
     trainer = await works(catalogue)
     answer = await catalogue.get(f"/trainers/{trainer.id}/slots?{query}")
     assert (answer.status, answer.code) == (422, "validation_failed")
-    assert [error["field"] for error in answer.body["errors"]] == [field]
+    assert " ".join(error["field"] for error in answer.body["errors"]) == field
 
 
 @pytest.mark.parametrize(

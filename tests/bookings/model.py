@@ -206,7 +206,7 @@ class BookingModel:
 
     def _require_client(self, client: int, start: datetime, end: datetime, exclude: ModelBooking | None) -> None:
         if self.is_engaged(client, start, end, exclude):
-            raise Refusal(Code.SLOT_TAKEN)
+            raise Refusal(Code.OWN_CONFLICT)
 
     def _enter(self, deal: ModelBooking, kind: str, amount: int) -> None:
         if deal.paid_with == "credit":

@@ -10,11 +10,12 @@ import pytest
 from icalendar import Calendar
 
 from domain.bookings import Booking
-from tests.bookings.market import Market, Somebody
+from domain.times import to_wire
+from tests.bookings.market import Data, Market, Somebody, together
 
 
-async def feed_of(market: Market, who: Somebody) -> str:
-    answer = await market.call("POST", "/me/calendar", {}, who)
+async def feed_of(market: Market, who: Somebody, **said: bool) -> str:
+    answer = await market.call("POST", "/me/calendar", said, who)
     assert answer.status == 201, answer.body
     return str(answer.body["url"])
 
@@ -148,6 +149,8 @@ async def test_the_tag_follows_everything_that_the_feed_shows(market: Market) ->
     await changed()
     assert (await market.call("PATCH", "/me/profile", {"name": "Another Name"}, client)).status == 200
     await changed()
+    assert (await market.call("PATCH", "/me/profile", {"studioCity": "Bonn"}, trainer)).status == 200
+    await changed()
     await market.cancel(booking, client)
     await changed()
     assert await market.store.accounts.erase(other.user, market.clock()) is not None
@@ -166,7 +169,7 @@ async def test_a_feed_that_has_ended_is_not_there(market: Market, end: str) -> N
     if end == "deleted":
         assert (await market.call("DELETE", "/me/calendar", None, client)).status == 204
     elif end == "replaced":
-        assert await feed_of(market, client) != url
+        assert await feed_of(market, client, rotate=True) != url
     elif end == "blocked":
         admin = await market.somebody("admin")
         answer = await market.call("POST", f"/admin/users/{client.id}/block", {"reason": "test"}, admin)
@@ -177,6 +180,59 @@ async def test_a_feed_that_has_ended_is_not_there(market: Market, end: str) -> N
         url = url[:-5] + ("a" if url[-5] != "a" else "b") + ".ics"
     async with market.http.get(market.urls[1] + url) as response:
         assert response.status == 404
+
+
+async def test_a_subscription_ends_only_on_purpose(market: Market) -> None:
+    client = await market.somebody("client")
+
+    async def about() -> Data:
+        answer = await market.call("GET", "/me/calendar", None, client)
+        assert answer.status == 200
+        return dict(answer.body)
+
+    assert await about() == {"active": False}
+    url = await feed_of(market, client)
+    begun = to_wire(market.clock())
+    assert await about() == {"active": True, "createdAt": begun}
+    for said in ({}, {"rotate": False}):
+        refused = await market.call("POST", "/me/calendar", said, client)
+        assert (refused.status, refused.code) == (409, "conflict")
+    assert (await market.call("POST", "/me/calendar", {"rotate": "yes"}, client)).code == "validation_failed"
+    await read(market, url)
+    market.clock.advance(hours=1)
+    assert await feed_of(market, client, rotate=True) != url
+    assert await about() == {"active": True, "createdAt": to_wire(market.clock())}
+    assert (await market.call("DELETE", "/me/calendar", None, client)).status == 204
+    assert await about() == {"active": False}
+    await feed_of(market, client)
+
+
+async def test_of_two_subscriptions_at_once_one_begins(market: Market) -> None:
+    client = await market.somebody("client")
+    answers = await together(*(market.call("POST", "/me/calendar", {}, client, node=number) for number in range(6)))
+    assert sorted(answer.status for answer in answers) == [201, *[409] * 5]
+    (url,) = [answer.body["url"] for answer in answers if answer.status == 201]
+    assert await read(market, url) == []
+
+
+async def test_a_session_is_where_the_trainer_s_studio_is(market: Market) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    await market.booked(client, trainer, market.at(9))
+    urls = [await feed_of(market, who) for who in (client, trainer)]
+    home = {"address": "Private Road 1", "city": "Bonn", "country": "Germany"}
+    assert (await market.call("PATCH", "/me/profile", home, trainer)).status == 200
+    for url in urls:
+        (event,) = await read(market, url)
+        assert "location" not in event
+    studio = {
+        "studioName": "Iron; Works", "studioAddress": "Harbour Street 5", "studioZipCode": "53111",
+        "studioCity": "Bonn", "studioCountry": "Germany",
+    }  # fmt: skip
+    assert (await market.call("PATCH", "/me/profile", studio, trainer)).status == 200
+    for url in urls:
+        (event,) = await read(market, url)
+        assert str(event["location"]) == "Iron; Works, Harbour Street 5, 53111 Bonn, Germany"
 
 
 async def test_an_administrator_has_no_feed(market: Market) -> None:

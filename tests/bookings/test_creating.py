@@ -157,7 +157,7 @@ async def test_a_client_cannot_be_in_two_places(market: Market) -> None:
     one, other = await market.trainer(), await market.trainer(duration=90)
     client = await market.client(one, other)
     await market.booked(client, one, market.at(10))
-    assert (await market.book(client, other, market.at(9))).code == "slot_taken"
+    assert (await market.book(client, other, market.at(9))).code == "own_conflict"
     assert await market.balance(client, other) == 5
     assert (await market.book(client, other, market.at(12))).status == 201
 

@@ -18,6 +18,7 @@ from domain.reminders import due_notices, next_due
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import due
+from handlers.bookings.mailing import booking_mails
 from tests.bookings.market import Clock, Data, Market, Somebody
 from tests.bookings.test_live import phone
 from tests.harness.databases import named, new_name
@@ -64,6 +65,16 @@ async def market(mailed: Market, desk: Desk) -> Market:
     return mailed
 
 
+async def told(market: Market, desk: Desk, count: int = 2) -> None:
+    """Once so many mails of bookings made and moved have gone, which are another module's subject."""
+    rows = market.store.database.collection("bookingMails")
+    async with asyncio.timeout(10):
+        while await rows.count_documents({}):
+            await work_off(booking_mails(market.nodes[0].context), market.clock)
+        for _ in range(count):
+            await desk.taken.get()
+
+
 async def work(market: Market) -> None:
     """All nodes at once, beside what they do by themselves."""
     jobs = [due.due_bookings(node.context) for node in market.nodes for _ in range(2)]
@@ -92,6 +103,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
     trainer = await market.trainer(zone="America/New_York")
     client, stranger = await market.client(trainer), await market.client(trainer)
     booking = await market.booked(client, trainer, market.at(15, days=3))
+    await told(market, desk)
     async with (
         phone(market, client) as his,
         phone(market, trainer, 1) as hers,
@@ -154,6 +166,7 @@ async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: De
     trainer = await market.trainer()
     client = await market.client(trainer)
     booking = await market.booked(client, trainer, market.at(9, days=3))
+    await told(market, desk)
     desk.replies = ["451 later"]
     market.clock.now = start_of(booking) - DAY
     await reminded(market, booking, 2)

@@ -22,6 +22,7 @@ from tests.together.processes import Served, served
 COLLECTIONS = frozenset(
     {
         "idempotency", "bookings", "clientClaims", "credits", "creditEntries", "trials", "trialWeeks", "outbox",
+        "bookingMails",
         "conversations", "conversationParticipants", "messages",
     }
 )  # fmt: skip

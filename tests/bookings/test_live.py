@@ -131,9 +131,10 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
 async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
     trainer = await market.trainer()
     watcher, admin = await market.somebody("client"), await market.somebody("admin")
-    day = market.at(0).date().isoformat()
+    first, last = market.at(0), market.at(0, days=62)
+    span = {"from": first.date().isoformat(), "to": last.date().isoformat()}
     async with phone(market, watcher, 1) as screen:
-        await screen.do("slots:watch", {"trainerId": trainer.profile, "from": day, "to": day}, BOOKINGS)
+        await screen.do("slots:watch", {"trainerId": trainer.profile, **span}, BOOKINGS)
 
         async def hear_of(all_slots: list[str], kind: str) -> None:
             """Every one of them, in as many events as it takes."""
@@ -145,9 +146,7 @@ async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
             assert told() == all_slots
             screen.received.clear()
 
-        last = market.at(0, days=62)
-        every = await market.slots(trainer, market.clock(), last - timedelta(days=1))
-        every += await market.slots(trainer, last)
+        every = await market.slots(trainer, first, last)
         await market.call("PATCH", "/me", {"isActive": False}, trainer)
         await hear_of(every, "removed")
         await market.call("PATCH", "/me", {"isActive": True}, trainer)
@@ -167,7 +166,7 @@ async def test_changes_of_an_account_that_cross_leave_watchers_with_the_truth(ma
         async with changes.of_account(context, trainer.user):
             await market.call("PATCH", "/me", {"isActive": False}, trainer)
             await screen.until(lambda device: shown[-1] in _told(device, "removed"))
-            await market.store.accounts.set_active(trainer.user, True, market.clock())
+            await market.store.accounts.change(trainer.user, market.clock(), active=True)
         await screen.until(lambda device: shown[-1] in _told(device, "added"))
         assert all(slot in _told(screen, "added") for slot in shown)
 

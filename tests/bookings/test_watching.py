@@ -129,7 +129,7 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
     async def look(*_: Any) -> SlotStatus:
         raise unavailable()
 
-    async with watched(market) as (screen, trainer, client):
+    async with watched(market) as (screen, trainer, _):
         with monkeypatch.context() as patched:
             if why == "the database fails":
                 patched.setattr(slot_notifier, "slot_status", look)
@@ -139,10 +139,11 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
             else:
                 limit = "MAX_SCHEDULES" if why == "too often" else "MAX_HINTS"
                 patched.setattr(slot_notifier, limit, 0)
-            await market.call("POST", "/me/availability/exceptions", {"date": str(market.at(0).date())}, trainer)
+            path = "/me/availability/exceptions"
+            made = await market.call("POST", path, {"date": str(market.at(0).date())}, trainer)
             await screen.device.receive("sync:required")
         assert screen.device.events("slots:changed") == []
         await screen.watch()
         await screen.shows_the_truth()
-        await market.booked(client, trainer, market.at(9, days=2))
+        await market.call("DELETE", f"{path}/{made.body['id']}", None, trainer)
         await screen.device.receive("slots:changed")

@@ -73,7 +73,8 @@ async def test_nor_does_any_other_name(catalogue: CatalogueService) -> None:
         "https://x%2eexample", "https://" + "x" * 64 + ".example", "https://" + "x." * 130 + "example", "https://[zz]",
         "https://[::1", "https://256.1.1.1", "https://1.2.3", "https://0x7f.1", "https://xn--a", "https://x\u202e.example",
         "https://x.example/\u202egnp", "https://x.example/#\u2066", "https://x\u200b.example", "https://x\u00ad.example",
-        "https://user@x.example", "https:///x", "https://x.example?\u200f",
+        "https://user@x.example", "https:///x", "https://x.example?\u200f", "https://[v1.x]", "https://[::g]",
+        "https://[fe80::1%25eth0]",
     ],
 )  # fmt: skip
 async def test_what_is_no_address_is_refused(catalogue: CatalogueService, field: str, address: str) -> None:

@@ -138,4 +138,9 @@ def test_programs_are_told_how_often_to_ask() -> None:
 def test_no_bookings_are_a_calendar_too() -> None:
     text = b"".join(feed([], {}, TRAINER)).decode()
     assert Calendar.from_ical(text).walk("VEVENT") == []
+    # RFC 5545, 3.6: a calendar has at least one component.
+    (zone,) = Calendar.from_ical(text).walk("VTIMEZONE")
+    assert zone["tzid"] == "UTC"
+    (calendar,) = vobject.readComponents(text)
+    assert calendar.validate(raiseException=True)
     assert text.endswith("END:VCALENDAR\r\n")

@@ -47,9 +47,25 @@ def test_what_phones_and_cameras_record_is_taken(brand: bytes) -> None:
     assert type_of(samples.mp4(brand=brand)) == "video/mp4"
 
 
-@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"avif", b"M4A ", b"crx ", b"jp2 ", b"<htm", b"\0\0\0\0"])
+@pytest.mark.parametrize("brand", [b"hevc", b"mif1", b"avif", b"M4A ", b"crx ", b"jp2 ", b"<htm", b"\0\0\0\0"])
 def test_other_boxes_are_not(brand: bytes) -> None:
     assert type_of(samples.mp4(brand=brand)) is None
+
+
+@pytest.mark.parametrize(
+    ("brand", "compatible", "content_type"),
+    [
+        (b"heic", b"mif1heic", "image/heic"),
+        (b"heix", b"mif1", "image/heic"),
+        (b"mif1", b"mif1heic", "image/heic"),
+        (b"mif1", b"mif1avif", None),
+        (b"msf1", b"hevcheic", None),
+        (b"avif", b"mif1heic", None),
+        (b"isom", b"mif1heic", "video/mp4"),
+    ],
+)
+def test_heic_is_known_by_its_brands(brand: bytes, compatible: bytes, content_type: str | None) -> None:
+    assert type_of(samples.box(b"ftyp", brand + bytes(4) + compatible) + bytes(100)) == content_type
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(WHOLE)))
@@ -81,7 +97,7 @@ def type_ending(name: str) -> str:
     return {
         "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
         "mp4": "video/mp4", "m4v": "video/mp4", "mov": "video/quicktime", "qt": "video/quicktime",
-        "webm": "video/webm", "pdf": "application/pdf",
+        "webm": "video/webm", "heic": "image/heic", "heif": "image/heic", "pdf": "application/pdf",
     }[ending]
 
 

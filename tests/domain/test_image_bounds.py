@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import struct
@@ -12,13 +13,12 @@ from PIL import Image
 from domain.image_bounds import (
     MAX_BLOCKS,
     MAX_CHUNKS,
-    MAX_FRAMES,
     MAX_SCANS,
     MAX_SEGMENTS,
-    TooMuch,
     require_within_bounds,
 )
-from tests.files import samples
+from domain.image_limits import MAX_FRAMES, MAX_PIXELS, TooLarge, TooMuch, require_few_pixels, too_many_pixels
+from tests.files import heic, samples
 
 
 class InMemory:
@@ -63,8 +63,13 @@ def webp(*chunks: bytes) -> bytes:
         ("png", png(*[b"fcTL"] * (MAX_FRAMES + 1)), "frames"),
         ("webp", webp(*[b"EXIF"] * (MAX_CHUNKS + 1)), "chunks"),
         ("webp", webp(*[b"ANMF"] * (MAX_FRAMES + 1)), "frames"),
-        ("gif", samples.gif_of(MAX_FRAMES), None),
-        ("gif", samples.gif_of(MAX_FRAMES + 1), "frames"),
+        ("gif", samples.gif_of(MAX_FRAMES, 200, 200), None),
+        ("gif", samples.gif_of(MAX_FRAMES + 1, 200, 200), "frames"),
+        ("gif", samples.gif_of(103), "103 frames of 700 x 700 pixels; at most 1,000 frames of 50 megapixels"),
+        ("gif", samples.gif_frame_outside(), "65,535 x 65,535 pixels; at most 25 megapixels .25,000,000 pixels."),
+        ("png", samples.png_bomb(5001), "5,001 x 5,001 pixels; at most 25 megapixels .25,000,000 pixels. .* as PNG"),
+        ("webp", samples.webp_bomb(), "16,384 x 16,384 pixels"),
+        ("jpeg", b"\xff\xd8\xff\xc0\0\x11\x08\x1b\x59\x1c\x5a", "7,258 x 7,001"),
         ("gif", samples.gif_of(0)[:-1] + b"\x21\xf9" + b"\1\0" * (MAX_BLOCKS + 1), "blocks"),
         ("gif", samples.gif_of(0)[:-1] + b"\x21\xf9\0" * (MAX_BLOCKS + 1), "blocks"),
         ("gif", samples.gif_of(0)[:-1] + b"\0" * (MAX_BLOCKS + 1), "blocks"),
@@ -76,6 +81,15 @@ def test_too_much_is_refused(kind: str, data: bytes, reason: str | None) -> None
         return
     with pytest.raises(TooMuch, match=reason):
         require(kind, data)
+
+
+@pytest.mark.parametrize("kind", sorted(MAX_PIXELS))
+def test_as_many_pixels_as_may_be_are_not_too_many(kind: str) -> None:
+    error = too_many_pixels(kind, (1, MAX_PIXELS[kind] + 1))
+    require_few_pixels(kind, (1, MAX_PIXELS[kind]))
+    with pytest.raises(TooLarge, match=f"{MAX_PIXELS[kind]:,} pixels"):
+        require_few_pixels(kind, (1, MAX_PIXELS[kind] + 1))
+    assert error.limit in str(error)
 
 
 def test_a_scan_across_the_edge_of_a_window_is_seen() -> None:
@@ -104,4 +118,22 @@ def test_whatever_breaks_off_is_left_to_the_decoder(kind: str) -> None:
         damaged = bytearray(whole)
         for _ in range(5):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        require_within_bounds(f"image/{kind}", InMemory(bytes(damaged)))
+        with contextlib.suppress(TooLarge):
+            require_within_bounds(f"image/{kind}", InMemory(bytes(damaged)))
+
+
+def test_no_heic_is_too_strange() -> None:
+    """Whatever becomes of it, it is read or refused."""
+    whole = heic.grid((200, 100), 64)
+    require_within_bounds("image/heic", InMemory(whole))
+    for end in range(0, len(whole) - 1, 5):
+        with pytest.raises(TooMuch):
+            require_within_bounds("image/heic", InMemory(whole[:end]))
+    chance = random.Random("heic")
+    described = whole.index(b"mdat")
+    for _ in range(2000):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[chance.randrange(24, described)] = chance.choice((0, 1, 255, chance.randrange(256)))
+        with contextlib.suppress(TooMuch):
+            require_within_bounds("image/heic", InMemory(bytes(damaged)))

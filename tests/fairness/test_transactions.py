@@ -11,7 +11,7 @@ from tests.fairness.flood import flood, timed
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 
-AT_ONCE = 16
+AT_ONCE = 32
 _WINDOW = {"startTime": "00:00", "endTime": "24:00", "isAvailable": True}
 WEEK = {
     "timeZone": "UTC",
@@ -53,7 +53,7 @@ async def test_others_book_beside_a_trainer_who_changes_everything_all_the_time(
     async with aiohttp.ClientSession() as http:
         assert (await call(http, running, trainer, "PUT", "/me/availability", WEEK))[0] == 200
         assert (await call(http, running, trainer, "PUT", "/me/pricing", pricing))[0] == 200
-        async with flood(change, AT_ONCE, answered=4) as made:
+        async with flood(change, AT_ONCE, answered=8) as made:
             for hour, client in enumerate(clients):
                 starts_at = (tomorrow + timedelta(hours=hour)).isoformat().replace("+00:00", "Z")
                 wanted = {"trainerId": user.profile_id, "startsAt": starts_at, "payWith": "trial"}

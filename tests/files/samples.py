@@ -27,10 +27,14 @@ def photo_with_metadata() -> bytes:
     return image(exif=exif, comment=b"secret comment")
 
 
-def animation(frames: int = 4) -> bytes:
+ANIMATED = ("GIF", "PNG", "WEBP")
+
+
+def animation(frames: int = 4, kind: str = "GIF", size: tuple[int, int] = (64, 48), **how: object) -> bytes:
+    """The first is the darkest."""
     out = io.BytesIO()
-    images = [Image.new("RGB", (64, 48), (60 * n % 255, 10, 10)) for n in range(frames)]
-    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=50, loop=0)
+    images = [Image.new("RGB", size, (60 * n % 255, 10, 10)) for n in range(frames)]
+    images[0].save(out, kind, **{"save_all": True, "append_images": images[1:], "duration": 50, "loop": 0, **how})
     return out.getvalue()
 
 

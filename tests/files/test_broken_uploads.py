@@ -54,6 +54,14 @@ async def test_a_sender_that_dawdles_is_not_waited_for(shelf: FileService, monke
         assert await phone.problem() == (400, "malformed", "The body did not arrive in time.")
 
 
+async def test_a_form_in_a_content_coding_is_refused(shelf: FileService) -> None:
+    async with line(shelf.running.url) as phone:
+        request = post(await shelf.people.make(), len(whole(samples.PDF)))
+        await phone.send(request.removesuffix(b"\r\n") + b"Content-Encoding: gzip\r\n\r\n" + whole(samples.PDF))
+        assert (await phone.problem())[:2] == (415, "unsupported_media")
+    assert await shelf.counts() == NOTHING
+
+
 async def test_a_length_that_is_too_short_cuts_the_form(shelf: FileService) -> None:
     async with line(shelf.running.url) as phone:
         await phone.send(post(await shelf.people.make(), len(whole(samples.PDF)) - 20) + whole(samples.PDF))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -69,6 +70,28 @@ async def test_caching(shelf: FileService) -> None:
     assert (again.status, body) == (304, b"")
     head, body = await shelf.get(url, method="HEAD")
     assert (head.status, body, head.headers["Content-Length"]) == (200, b"", str(len(samples.PDF)))
+
+
+async def test_a_precondition_is_heeded(shelf: FileService) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
+    etag = (await shelf.get(url))[0].headers["ETag"]
+    for named in (etag, "*", f'"other", {etag}'):
+        assert (await shelf.get(url, headers={"If-Match": named}))[0].status == 200, named
+    for named in ('"other"', f"W/{etag}", etag.strip('"'), ""):
+        for beside in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": etag}):
+            response, body = await shelf.get(url, headers={"If-Match": named, **beside})
+            told = json.loads(body)
+            assert (response.status, told["code"]) == (412, "precondition_failed"), named
+            assert etag in told["detail"]
+        assert (await shelf.get(url, method="HEAD", headers={"If-Match": named}))[0].status == 412
+
+
+async def test_a_range_beyond_the_end_is_told_the_length(shelf: FileService) -> None:
+    url = (await shelf.uploaded(await shelf.people.make(), samples.PDF))["url"]
+    response, body = await shelf.get(url, headers={"Range": f"bytes={len(samples.PDF)}-"})
+    told = json.loads(body)
+    assert (response.status, told["status"], told["code"]) == (416, 416, "range_not_satisfiable")
+    assert str(len(samples.PDF)) in told["detail"]
 
 
 async def test_a_url_is_good_as_it_is_only(shelf: FileService) -> None:

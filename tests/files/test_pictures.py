@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import random
 import signal
@@ -17,9 +18,10 @@ from PIL.ImageFilter import GaussianBlur
 
 from domain.errors import Code, DomainError
 from handlers.context import Pictures
+from server.files import image_processes
 from server.files.image_processes import PictureMaker
 from tests.files import samples
-from tests.files.service import FileService
+from tests.files.service import Data, FileService
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ async def test_a_bomb_does_not_go_off(maker: PictureMaker, name: str) -> None:
     pid = maker.workers[0].pid
     with pytest.raises(DomainError) as refused:
         await pictures(maker, BOMBS[name])
-    assert refused.value.code is Code.UNSUPPORTED_MEDIA
+    assert refused.value.code is (Code.UNSUPPORTED_MEDIA if "text" in name else Code.PAYLOAD_TOO_LARGE)
     assert maker.workers[0].pid == pid
     assert peak_megabytes(pid) < 300
 
@@ -115,11 +117,50 @@ async def test_a_process_that_grew_large_is_ended(maker: PictureMaker) -> None:
     assert maker.workers[0].pid is None
 
 
-async def test_an_endless_animation_stands_still(maker: PictureMaker) -> None:
-    made = await pictures(maker, samples.gif_of(2000))
-    assert getattr(opened(made.image.content), "n_frames", 1) == 1
-    made = await pictures(maker, samples.animation(20))
-    assert getattr(opened(made.image.content), "n_frames", 1) == 20
+@pytest.mark.parametrize("kind", samples.ANIMATED)
+@pytest.mark.parametrize("most", [{"frames": 10}, {"animated_pixels": 10 * 64 * 48}], ids=["frames", "pixels"])
+async def test_an_endless_animation_is_given_up(monkeypatch: pytest.MonkeyPatch, kind: str, most: Data) -> None:
+    """However its frames were counted before: here they are counted as they are decoded."""
+    monkeypatch.setattr(image_processes, "_LIMITS", json.dumps({**json.loads(image_processes._LIMITS), **most}))
+    maker = PictureMaker(1)
+    with pytest.raises(DomainError) as refused:
+        await pictures(maker, samples.animation(11, kind))
+    assert refused.value.code is Code.PAYLOAD_TOO_LARGE
+    assert "at most 1,000 frames of 50 megapixels (50,000,000 pixels) together" in refused.value.message
+    made = await pictures(maker, samples.animation(10, kind))
+    assert getattr(opened(made.image.content), "n_frames", 1) == 10
+    await maker.stop()
+
+
+@pytest.mark.parametrize("kind", samples.ANIMATED)
+async def test_what_moves_is_seen_through_as_before(maker: PictureMaker, kind: str) -> None:
+    """A spot that wanders over nothing leaves no traces, nor does what was written beside it."""
+    frames = []
+    for number in range(4):
+        frame = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+        frame.paste((200, 10, 10, 255), (16 * number, 0, 16 * number + 16, 64))
+        if kind == "WEBP":
+            # Its encoder leaves out what is transparent, and then says that there is no transparency.
+            frame.paste((10, 200, 10, 100), (0, 60, 64, 64))
+        frames.append(frame)
+    how = {"GIF": {"comment": b"secret"}, "PNG": {"icc_profile": b"secret" * 40}, "WEBP": {"xmp": b"secret"}}[kind]
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    disposal = {} if kind == "WEBP" else {"disposal": 2 if kind == "GIF" else 1}
+    sent = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **how, **lossless, **disposal)
+    assert spots(sent) == [[column == number for column in range(4)] for number in range(4)]
+    made = await pictures(maker, sent)
+    assert spots(made.image.content) == spots(sent)
+    assert b"secret" not in made.image.content
+
+
+def spots(content: bytes) -> list[list[bool]]:
+    """Which quarters of each frame are not transparent."""
+    image, found = opened(content), []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        alpha = image.convert("RGBA").getchannel("A")
+        found.append([alpha.getpixel((16 * column + 8, 30)) > 128 for column in range(4)])  # type: ignore[operator]
+    return found
 
 
 async def test_a_process_that_dies_is_replaced(maker: PictureMaker) -> None:

@@ -38,10 +38,88 @@ async def test_metadata_is_gone_and_the_picture_stands_upright(shelf: FileServic
         assert b"ecret" not in body
 
 
-async def test_an_animation_goes_on_moving(shelf: FileService) -> None:
-    answer = await shelf.uploaded(await shelf.people.make(), samples.animation())
+@pytest.mark.parametrize("kind", samples.ANIMATED)
+@pytest.mark.parametrize("loop", [0, 3])
+async def test_an_animation_goes_on_moving(shelf: FileService, kind: str, loop: int) -> None:
+    sent = samples.animation(kind=kind, loop=loop, duration=[50, 100, 150, 200])
+    answer = await shelf.uploaded(await shelf.people.make(), sent)
+    assert (answer["contentType"], answer["width"], answer["height"]) == (f"image/{kind.lower()}", 64, 48)
     _, body = await shelf.get(answer["url"])
-    assert getattr(Image.open(io.BytesIO(body)), "n_frames", 1) == 4
+    assert frames_of(body) == frames_of(sent)
+    assert Image.open(io.BytesIO(body)).info["loop"] == loop
+    _, small = await shelf.get(answer["thumbnailUrl"])
+    thumbnail = Image.open(io.BytesIO(small))
+    # The first frame, and no other.
+    assert (getattr(thumbnail, "n_frames", 1), thumbnail.size) == (1, (64, 48))
+    assert max(thumbnail.convert("RGB").getpixel((5, 5))) < 20  # type: ignore[arg-type]
+
+
+def frames_of(content: bytes) -> list[tuple[int, int]]:
+    """Of each: how red it is, roughly, and how long it is shown, in milliseconds."""
+    image, found = Image.open(io.BytesIO(content)), []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        # Of a WebP, the duration is known once it is decoded.
+        red = image.convert("RGB").getpixel((5, 5))[0]  # type: ignore[index]
+        found.append((round(red / 30), int(image.info["duration"])))
+    return found
+
+
+async def test_the_still_of_an_animation_is_none_of_its_frames(shelf: FileService) -> None:
+    """Of an APNG, for those that can't show it move."""
+    sent = samples.animation(5, "PNG", default_image=True)
+    answer = await shelf.uploaded(await shelf.people.make(), sent)
+    _, body = await shelf.get(answer["url"])
+    assert [red for red, _ in frames_of(body)] == [2, 4, 6, 8]
+    _, small = await shelf.get(answer["thumbnailUrl"])
+    assert Image.open(io.BytesIO(small)).convert("RGB").getpixel((5, 5)) == pytest.approx((60, 10, 10), abs=4)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+async def test_an_animation_stands_upright(shelf: FileService, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Secret Camera"
+    answer = await shelf.uploaded(await shelf.people.make(), samples.animation(kind=kind, exif=exif))
+    assert (answer["width"], answer["height"]) == (48, 64)
+    _, body = await shelf.get(answer["url"])
+    image = Image.open(io.BytesIO(body))
+    assert (image.size, getattr(image, "n_frames", 1)) == ((48, 64), 4)
+    assert b"ecret" not in body
+
+
+TOO_LARGE = {
+    "a PNG of too many pixels": (
+        samples.png_bomb(5001),
+        "The image has 5,001 x 5,001 pixels; at most 25 megapixels (25,000,000 pixels) are taken as PNG.",
+    ),
+    "an animation of too many frames": (
+        samples.gif_of(1001, 8, 8),
+        "The image has more than 1,000 frames; "
+        "at most 1,000 frames of 50 megapixels (50,000,000 pixels) together are taken.",
+    ),
+    "an animation of too many pixels": (
+        samples.gif_of(103, 700, 700),
+        "The image has 103 frames of 700 x 700 pixels; "
+        "at most 1,000 frames of 50 megapixels (50,000,000 pixels) together are taken.",
+    ),
+    "too many bytes": (
+        samples.image()[:-2] + bytes(10_000_001),
+        "A file of this kind has at most 10 MB (10,000,000 bytes).",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_what_is_too_large_is_told_the_limit(shelf: FileService, name: str) -> None:
+    content, detail = TOO_LARGE[name]
+    status, answer = await shelf.put(await shelf.people.make(), content)
+    assert (status, answer["code"], answer["detail"]) == (413, "payload_too_large", detail)
+    (error,) = answer["errors"]
+    assert error["field"] == "file"
+    assert "at most" in error["message"]
+    # It costs no decoder anything.
+    assert all(worker.pid is None for worker in shelf.running.node.pictures.workers)
+    assert await shelf.counts() == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -80,8 +158,9 @@ CORPUS = {
     "an MP4 without a description": (samples.box(b"ftyp", b"isom\0\0\2\0isom") + samples.box(b"mdat", b"x" * 50), 415),
     "a truncated WebM": (samples.webm()[:-3], 415),
     "a JPEG's head on HTML": (b"\xff\xd8\xff\xe0<html><script>", 415),
-    "a GIF that is a script": (b"GIF89a/*" + b"*/=1;alert(1)//" * 30, 415),
-    "a PNG bomb": (samples.png_bomb(), 415),
+    # Its size is what it says first.
+    "a GIF that is a script": (b"GIF89a/*" + b"*/=1;alert(1)//" * 30, 413),
+    "a PNG bomb": (samples.png_bomb(), 413),
     "too large an image": (samples.image()[:-2] + bytes(10_000_001), 413),
     "too large a PDF": (b"%PDF-1.4\n" + bytes(20_000_001), 413),
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import socketio
 
 from domain.wire.events import CONVERSATIONS
+from tests.harness.described import event_received
 from tests.harness.people import Person
 
 Data = dict[str, Any]
@@ -33,10 +35,11 @@ class Device:
         self.disconnected = asyncio.Event()
         self._changed = asyncio.Condition()
         for namespace in namespaces:
-            self.io.on("*", self._receive, namespace=namespace)
+            self.io.on("*", partial(self._receive, namespace), namespace=namespace)
             self.io.on("disconnect", self._gone, namespace=namespace)
 
-    async def _receive(self, event: str, data: Data) -> None:
+    async def _receive(self, namespace: str, event: str, data: Data) -> None:
+        event_received(namespace, event, data)
         self.received.append((event, data))
         async with self._changed:
             self._changed.notify_all()

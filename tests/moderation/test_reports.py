@@ -82,7 +82,8 @@ async def test_pages_go_from_the_newest_to_the_oldest(market: Market) -> None:
     made = [
         (await market.call("POST", "/reports", {"userId": trainer.id, **REASON}, client)).body["id"] for _ in range(3)
     ]
-    found, cursor = [], None
+    found: list[str] = []
+    cursor = None
     while len(found) < 3:
         query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = (await market.call("GET", "/admin/reports", None, admin, query=query)).body

@@ -257,7 +257,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
 
 @asynccontextmanager
 async def _listening(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

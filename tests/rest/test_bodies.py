@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -113,6 +114,18 @@ async def test_only_json_in_utf8_is_taken(surface: Surface, content_type: str) -
     assert (answer.status, answer.code) == (415, "unsupported_media")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip", "nonsense"])
+async def test_no_content_coding_is_taken(surface: Surface, coding: str) -> None:
+    """RFC 9110, 15.5.16: the answer says what is."""
+    answer = await raw(surface, gzip.compress(json.dumps(GOOD).encode()), {**JSON, "Content-Encoding": coding})
+    assert (answer.status, answer.code, answer.headers["Accept-Encoding"]) == (415, "unsupported_media", "identity")
+
+
+async def test_a_body_that_says_it_is_in_no_coding_is_taken(surface: Surface) -> None:
+    answer = await raw(surface, json.dumps(GOOD).encode(), {**JSON, "Content-Encoding": "identity"})
+    assert answer.status == 202
+
+
 async def test_json_with_a_charset_is_taken(surface: Surface) -> None:
     headers = {"Content-Type": "application/json; charset=UTF-8"}
     assert (await raw(surface, json.dumps(GOOD).encode(), headers)).status == 202
@@ -137,6 +150,70 @@ async def test_a_query_is_checked_like_a_body(surface: Surface, query: str, fiel
     token = (await surface.sign_up())["accessToken"]
     answer = await surface.get(f"/auth/sessions{query}", token=token)
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "abc", "5.0", "", "1e2", "%F0%9F%98%80"])
+async def test_a_query_s_range_is_said(surface: Surface, limit: str) -> None:
+    token = (await surface.sign_up())["accessToken"]
+    answer = await surface.get(f"/auth/sessions?limit={limit}", token=token)
+    assert answer.body["errors"] == [{"field": "limit", "message": "has to be a whole number from 1 to 100"}]
+    assert answer.body["detail"] == "limit: has to be a whole number from 1 to 100."
+
+
+async def test_every_field_at_fault_is_told_at_once(surface: Surface) -> None:
+    wrong = {"email": "no address", "password": "short", "role": "admin", "timeZone": "Mars/Olympus", "isVerified": 1}
+    answer = await surface.post("/auth/register?debug=1", wrong, headers={"Idempotency-Key": ""})
+    assert (answer.status, answer.code) == (422, "validation_failed")
+    assert {error["field"]: error["message"] for error in answer.body["errors"]} == {
+        "debug": "is not a known field",
+        "Idempotency-Key": "has to be 1-255 printable ASCII characters",
+        "email": "has to be an e-mail address, at most 254 characters",
+        "password": "has to have 10 to 128 characters",
+        "role": "has to be one of client, trainer",
+        "name": "is required",
+        "timeZone": "has to be an IANA time zone, like Europe/Berlin",
+        "isVerified": "is not a known field",
+    }
+    assert await surface.database.collection("users").count_documents({}) == 0
+
+
+async def test_what_handlers_look_at_is_told_with_the_rest(surface: Surface) -> None:
+    wrong = {**GOOD, "email": "mi\u212ae@example.com", "timeZone": "Mars/Olympus"}
+    answer = await surface.post("/auth/register", wrong)
+    assert [error["field"] for error in answer.body["errors"]] == ["email", "timeZone"]
+    query = "?from=2026-02-30&to=2026-13-01&availableOn=x"
+    answer = await surface.get(f"/trainers/{'a' * 24}/slots{query}")
+    assert {error["field"] for error in answer.body["errors"]} == {"availableOn", "from", "to"}
+    answer = await surface.get("/trainers?freeTrial=maybe&minRating=6&sort=best&maxPrice=x&city=&limit=0&limit=1")
+    assert {error["field"]: error["message"] for error in answer.body["errors"]} == {
+        "limit": "may be given once",
+        "freeTrial": "has to be true or false",
+        "minRating": "has to be a number from 0 to 5",
+        "sort": "has to be one of newest, price, rating",
+        "maxPrice": "has to be a whole number from 0 to 99999999",
+        "city": "has to have 1 to 120 characters",
+    }
+
+
+async def test_half_a_character_is_told_of_its_field(surface: Surface) -> None:
+    for value in ("\\ud800", "well \\udc00 then", "\\ud83d"):
+        text = json.dumps({**GOOD, "name": "NAME"}).replace("NAME", value)
+        answer = await raw(surface, text.encode())
+        assert (answer.status, answer.code) == (400, "malformed")
+        assert [error["field"] for error in answer.body["errors"]] == ["name"]
+        assert "half of a surrogate pair" in answer.body["detail"]
+
+
+async def test_what_is_missing_in_a_header_is_told_with_the_body(surface: Surface) -> None:
+    token = (await surface.sign_up())["accessToken"]
+    answer = await surface.post("/bookings", {"payWith": "cash", "idempotencyKey": "x"}, token=token)
+    assert {error["field"]: error["message"] for error in answer.body["errors"]} == {
+        "Idempotency-Key": "is required",
+        "idempotencyKey": "belongs in the Idempotency-Key header",
+        "trainerId": "is required",
+        "startsAt": "is required",
+        "payWith": "has to be one of card, credit, trial",
+    }
 
 
 async def test_a_body_that_does_not_come_is_told_so(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:

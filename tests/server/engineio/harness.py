@@ -12,6 +12,8 @@ import aiohttp
 from aiohttp import web
 
 from server.engineio import EngineSocket
+from server.http.connections import HttpConnections
+from server.http.server import HttpRunner
 from tests.server.engineio.stock_engine import StockEngine
 
 WITHIN = 5.0
@@ -50,7 +52,8 @@ class Harness:
     async def start(self) -> None:
         app = web.Application()
         self.engine.attach(app)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._connections = HttpConnections(None)
+        self._runner = HttpRunner(app, self._connections, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -61,6 +64,7 @@ class Harness:
         await self.http.close()
         await self.engine.shutdown()
         await self._runner.cleanup()
+        self._connections.stop()
 
     # --- what a client does ---
 

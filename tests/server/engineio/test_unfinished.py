@@ -69,6 +69,22 @@ async def test_a_restricted_websocket_sends_little(serve: Harnesses, pieces: int
     raw.close()
 
 
+@pytest.mark.parametrize("kind", [PING, TEXT, MORE], ids=["pings", "packets", "fragments of nothing"])
+async def test_a_restricted_websocket_sends_few_frames_at_once(serve: Harnesses, kind: int) -> None:
+    """Twenty of them with as many tiny ones as a read takes would keep the event loop for seconds."""
+    server = await serve(limits=SMALL)
+    raw, _ = await restricted(server)
+    begun = masked(TEXT, b"4", fin=False) if kind == MORE else b""
+    frame = masked(kind, b"" if kind == MORE else b"6", fin=kind != MORE)
+    raw.writer.write(begun + frame * (SMALL.unconnected_frames + 1))
+    opcode, payload = await raw.frame()
+    while opcode != CLOSE:
+        opcode, payload = await raw.frame()
+    assert payload[:2] == (1008).to_bytes(2, "big")
+    assert await server.ended() == "transport error"
+    raw.close()
+
+
 async def test_a_large_message_is_refused_at_its_head(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
     raw, _ = await restricted(server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable
 
 import aiohttp
@@ -146,7 +147,7 @@ async def test_sockets_are_not_counted_here(running: RunningNode) -> None:
     "request_bytes",
     [
         b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )  # fmt: skip
@@ -158,7 +159,7 @@ async def test_what_is_no_http_is_told_so_like_any_error(running: RunningNode, r
     assert b"application/problem+json" in head
     told = json.loads(body)
     assert (told["status"], told["code"], told["type"]) == (400, "malformed", "urn:spotter:error:malformed")
-    assert told["detail"] == "This is no request that HTTP knows."
+    assert told["detail"].startswith("This is no request that HTTP knows: ")
     writer.close()
 
 
@@ -184,6 +185,15 @@ async def test_an_unknown_transfer_coding_has_a_code_of_its_own(running: Running
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert (told["status"], told["code"], told["type"]) == (501, "not_implemented", "urn:spotter:error:not_implemented")
     writer.close()
+
+
+async def test_a_body_in_a_content_coding_is_not_decoded() -> None:
+    """Two megabytes can stand for gigabytes, and whoever is answered without a look at them has them decoded too."""
+    async with serving() as here:
+        body = zlib.compress(bytes(1_000_000))
+        head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: deflate\r\nContent-Length: {len(body)}\r\n"
+        reader, _ = await here.open(f"{head}Connection: close\r\n\r\n".encode() + body)
+        assert (await ended(reader)).startswith(b"HTTP/1.1 415 ")
 
 
 async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -> bytes:

@@ -31,11 +31,11 @@ class World:
     async def contents(self) -> Contents:
         """Every document there is, once nothing is being written any more.
 
-        But for nodes that died: those of other tests, which use the same Redis.
+        But for nodes that died, those of other tests which use the same Redis, and for what a start goes through.
         """
         await self.running.node.store.drain()
         database = self.running.node.database.db
-        names = set(await database.list_collection_names()) - {"silences"}
+        names = set(await database.list_collection_names()) - {"silences", "respellings"}
         return {name: await database[name].find().sort("_id", 1).to_list(None) for name in sorted(names)}
 
     async def assert_silence(self) -> None:
