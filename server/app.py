@@ -64,6 +64,7 @@ from server.workers.metrics import merged, of_peers
 from server.workers.peers import IpcSockets, WorkerPeers
 from store.concurrency import cancelled
 from store.database import Database
+from store.retention import Retention
 from store.store import Store
 
 log = structlog.get_logger("node")
@@ -74,6 +75,7 @@ SOCKETS_PER_ADDRESS = 200
 CONNECTIONS_PER_ADDRESS = 600
 # Of one network to the operators' port.
 _OPERATORS_CONNECTIONS = 64
+FORGET_SECONDS = 3600.0
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -103,6 +105,7 @@ class Node:
         self.preparation: asyncio.Task[None] | None = None
         self.database = Database(mongo_url)
         self.store = Store(self.database)
+        self.retention = Retention(self.database, settings.kept_days)
         self.bus = Bus(redis_url)
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
@@ -259,6 +262,9 @@ class Node:
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
 
+    async def _forget(self) -> None:
+        await self.retention.forget(self.context.now())
+
     def _watchers_of(self, user_id: str) -> list[str]:
         members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
         return [connection for connection, _ in members]
@@ -307,6 +313,7 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
+        self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
         self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
