@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from domain.errors import invalid
+from domain.errors import FieldError, invalid, invalid_fields
 
 Day = Literal["Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -114,9 +114,13 @@ class AbsenceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_week(week: Week) -> None:
-    """Windows that are worked do not overlap, neither on a day nor over its midnight; ``validation_failed``."""
+    """Windows that are worked hold a session and do not overlap, neither on a day nor over its midnight;
+    ``validation_failed``."""
     _check_number(week.days)
     spans = sorted(_spans(week.days))
+    if short := sorted(number for start, end, number in spans if end - start < week.duration):
+        message = f"is shorter than a session, which takes {week.duration} minutes"
+        raise invalid_fields(FieldError(f"days[{number}]", message) for number in short)
     last = max(spans, default=None, key=lambda span: span[1])
     if last is not None and last[1] > 7 * _DAY_MINUTES:
         # The night from the last day of the week to the first.

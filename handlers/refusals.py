@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.errors import Code
-from handlers import presence
+from handlers import audit, presence
 from handlers.accounts import administration, me, passwords, registration, sessions, sign_in
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
@@ -16,6 +16,7 @@ from handlers.catalogue import bookmarks, categories, reviews, trainers
 from handlers.files import access, upload
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
+from handlers.moderation import blocks, overview, reports
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 
@@ -33,6 +34,17 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     me.erase_me: (Code.INVALID_CREDENTIALS,),
     administration.block: _ADMINISTRATION,
     administration.unblock: _ADMINISTRATION,
+    administration.create_admin: (Code.FORBIDDEN, Code.CONFLICT),
+    # Moderation.
+    blocks.block_person: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    blocks.unblock_person: (Code.FORBIDDEN, Code.NOT_FOUND),
+    reports.make_report: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    reports.list_reports: (Code.FORBIDDEN,),
+    reports.resolve_report: (*_ADMINISTRATION, Code.CONFLICT),
+    overview.list_users: (Code.FORBIDDEN,),
+    overview.list_all_bookings: (Code.FORBIDDEN,),
+    overview.statistics: (Code.FORBIDDEN,),
+    audit.list_audit: (Code.FORBIDDEN,),
     # The catalogue.
     trainers.get_trainer: (Code.NOT_FOUND,),
     trainers.get_pricing: (Code.NOT_FOUND,),
@@ -52,6 +64,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     # Profiles and schedules.
     offers.set_specializations: (Code.FORBIDDEN,),
     offers.set_pricing: (Code.FORBIDDEN,),
+    offers.get_own_pricing: (Code.FORBIDDEN,),
     certificates.list_certificates: (Code.FORBIDDEN,),
     certificates.add_certificate: (Code.FORBIDDEN, Code.CONFLICT),
     certificates.update_certificate: (Code.FORBIDDEN, Code.NOT_FOUND),
@@ -67,6 +80,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.create_booking: (
         Code.FORBIDDEN,
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -75,7 +89,9 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.preview_cancellation: _BOOKING,
     bookings.cancel_booking: _BOOKING,
     bookings.reschedule_booking: (
+        Code.FORBIDDEN,
         *_BOOKING,
+        Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
         Code.SLOT_UNAVAILABLE,
         Code.TRIAL_UNAVAILABLE,
@@ -83,7 +99,8 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     ),
     bookings.report_no_show: (Code.FORBIDDEN, *_BOOKING),
     queries.get_booking: (Code.NOT_FOUND,),
-    calendar.open_calendar: (Code.FORBIDDEN,),
+    calendar.open_calendar: (Code.FORBIDDEN, Code.CONFLICT),
+    calendar.get_calendar: (Code.FORBIDDEN,),
     calendar.read_calendar: (Code.NOT_FOUND,),
     # Conversations and files.
     conversations.open_conversation: (Code.NOT_FOUND,),
@@ -91,16 +108,16 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     conversations.mark_seen: (Code.NOT_FOUND,),
     conversations.mark_delivered: (Code.NOT_FOUND,),
     conversations.set_typing: (Code.NOT_FOUND,),
-    messages.send_message: (Code.NOT_FOUND, Code.IDEMPOTENCY_CONFLICT),
+    messages.send_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.IDEMPOTENCY_CONFLICT),
     messages.edit_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     messages.delete_message: (Code.NOT_FOUND, Code.FORBIDDEN),
-    messages.react_to_message: (Code.NOT_FOUND, Code.CONFLICT),
+    messages.react_to_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     search.search_messages: (Code.NOT_FOUND,),
     history.list_messages: (Code.NOT_FOUND,),
     history.get_message: (Code.NOT_FOUND,),
     presence.watch: (Code.CONFLICT,),
     upload.upload: (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA),
-    access.open_file: (Code.NOT_FOUND,),
+    access.open_file: (Code.NOT_FOUND, Code.RANGE_NOT_SATISFIABLE),
 }
 
 # In words, for the documents.
@@ -117,6 +134,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN_EVENT: "there is no such event in this namespace",
     Code.METHOD_NOT_ALLOWED: "the path does not take this method",
     Code.CONFLICT: "the state of things does not allow it",
+    Code.PRECONDITION_FAILED: "the `If-Match` names another version",
+    Code.OWN_CONFLICT: "you have another session at this time",
     Code.SLOT_TAKEN: "somebody else has booked this time",
     Code.SLOT_UNAVAILABLE: "the schedule does not offer this time",
     Code.TRIAL_UNAVAILABLE: "no free trial with this trainer, or none left",
@@ -130,6 +149,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.RATE_LIMITED: "too many requests; wait as long as the error says",
     Code.INTERNAL: "something went wrong on our side",
     Code.NOT_IMPLEMENTED: "HTTP has this, we do not",
+    Code.HEAD_TOO_LARGE: "the URL or the headers are too long",
+    Code.RANGE_NOT_SATISFIABLE: "there is nothing of the `Range`",
     Code.UNAVAILABLE: "not now; a repeat may succeed",
 }
 

@@ -78,7 +78,6 @@ _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILAB
 _OF_DOWNLOADS: dict[int, Schema] = {
     206: {"description": "The part that `Range` asked for", "content": {"*/*": {"schema": _BINARY}}},
     304: {"description": "Not changed since the `ETag` of `If-None-Match`"},
-    416: {"description": "There is nothing of the `Range`"},
 }
 
 
@@ -219,7 +218,7 @@ class _Writer:
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}
         responses: Schema = {str(row.success): success}
         if row.produces is not None:
-            parts = (206, 304, 416) if row.produces == "application/octet-stream" else (304,)
+            parts = (206, 304) if row.produces == "application/octet-stream" else (304,)
             responses |= {str(status): _OF_DOWNLOADS[status] for status in parts}
         by_status: dict[int, list[Code]] = {}
         for code in codes_of(row):
@@ -240,6 +239,8 @@ def codes_of(row: Route) -> list[Code]:
         codes += _BODY
     if not row.public or row.optional_auth:
         codes += _SIGNED_IN
+    if row.produces is not None:
+        codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:
         codes.append(Code.IDEMPOTENCY_CONFLICT)
     return sorted(set(codes), key=list(Code).index)

@@ -6,7 +6,6 @@ what lacks its spelling (``store/log/search.py``).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +30,7 @@ LISTINGS_AT_ONCE = 25
 PAUSE = timedelta(seconds=0.5)
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = ObjectId("0" * 24)
+_KINDS = ("messages", "listings")
 
 
 @repository
@@ -44,13 +44,14 @@ class Respelling:
 
     async def begin(self) -> None:
         """At a start; nothing where it was begun before."""
-        for kind in _STEPS:
+        for kind in _KINDS:
             row = {"after": _FIRST, "dueAt": _AT_ONCE}
             await self._rows.update_one({"_id": f"{kind} {VERSION}"}, {"$setOnInsert": row}, upsert=True)
 
     async def step(self, claimed: WorkRow, now: datetime) -> None:
         """The next batch; the row is due again unless that was the last."""
-        after = await _STEPS[claimed.id.partition(" ")[0]](self, claimed.document["after"])
+        messages = claimed.id.startswith("messages ")
+        after = await (self._next_messages if messages else self._next_listings)(claimed.document["after"])
         if after is not None:
             on = {"$set": {"after": after, "dueAt": now + PAUSE}, "$unset": {WORK: ""}}
             await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, on)
@@ -69,12 +70,6 @@ class Respelling:
         for one in found:
             await self._listings.derive(str(one["_id"]))
         return found[-1]["_id"] if found else None
-
-
-_STEPS: dict[str, Callable[[Respelling, ObjectId], Awaitable[ObjectId | None]]] = {
-    "messages": Respelling._next_messages,
-    "listings": Respelling._next_listings,
-}
 
 
 def _spelled(document: Document) -> UpdateOne | None:

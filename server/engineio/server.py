@@ -76,6 +76,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
                 self.max_http_buffer_size,
                 self.limits.buffered_bytes,
                 UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
+                self.limits.packets_at_once,
             ),
             unconnected=Bounds(
                 self.limits.unconnected_bytes,

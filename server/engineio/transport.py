@@ -6,7 +6,6 @@ Reasons for the end of a socket have the names that python-engineio gives them.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -40,7 +39,8 @@ class Limits:
     closing_poll_seconds: float = 10.0
     # How long a refusal that ends a session waits for the polls that say why.
     refusing_seconds: float = 2.0
-    packets_a_post: int = 4096
+    # What a POST or a read of a WebSocket may bring: more than fits in a read of the shortest commands.
+    packets_at_once: int = 4096
     # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
     unconnected_bytes: int = 6_144
     # Frames of such a socket that one read may bring: a read of tiny ones takes a tenth of a second, again and again.
@@ -153,7 +153,7 @@ class Bounds:
     message: int
     unread: int
     unfinished: UnfinishedMessages
-    frames: int = sys.maxsize
+    frames: int
 
 
 class BufferedTransport(Protocol):

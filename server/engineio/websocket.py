@@ -38,11 +38,11 @@ class FrameWalk:
 
     __slots__ = ("_begun", "_last", "_left", "_message", "frames", "most")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, frames: int = sys.maxsize) -> None:
         # The largest message, all its fragments together.
         self.most = most
         # How many one read may bring.
-        self.frames = sys.maxsize
+        self.frames = frames
         # The frame under way with its head, and what is left of it; nothing is known to be while the head is not whole.
         self._begun = bytearray()
         self._left = 0
@@ -164,7 +164,7 @@ class WebSocketTransport(WebSocketDataQueue):
         # The reader refuses a message as large as its limit; what was announced must fit.
         reader = WebSocketReader(self, most + 1, False, True)
         self._read: Callable[[bytes], object] = reader.feed_data
-        self._walk = FrameWalk(most)
+        self._walk = FrameWalk(most, shared.connected.frames)
         self._bounds = shared.connected
 
     # --- the way out ---

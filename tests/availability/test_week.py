@@ -19,7 +19,7 @@ async def test_a_week_is_read_as_it_was_written(catalogue: CatalogueService) -> 
         window("Monday", "07:05", "12:00"),
         window("Wednesday", "22:00", "02:00"),
         window("Sunday", "09:00", "12:00", isAvailable=False),
-        zone="America/New_York", duration=50, pause=10,
+        zone="America/New_York", duration=50, pause=10, minimumNoticeInMins=90,
     )  # fmt: skip
     written = await trainer.put(WEEK, body)
     assert (written.status, written.body) == (200, body)
@@ -30,7 +30,8 @@ async def test_who_has_not_said_anything_yet(catalogue: CatalogueService) -> Non
     trainer = await catalogue.make("trainer")
     answer = await trainer.get(WEEK)
     assert answer.body == {
-        "timeZone": "UTC", "sessionDurationInMins": None, "breakBetweenSessionMins": None, "days": [],
+        "timeZone": "UTC", "sessionDurationInMins": None, "breakBetweenSessionMins": None,
+        "minimumNoticeInMins": 0, "days": [],
     }  # fmt: skip
 
 
@@ -81,7 +82,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"days": [MONDAY] * 85}, "days"),
     ({"days": [MONDAY, MONDAY]}, "days[1]"),
     ({"days": [MONDAY, window("Sunday", "20:00", "09:05")]}, "days[0]"),
-    ({"days": [window("Monday", f"{n:02d}:00", f"{n:02d}:30") for n in range(13)]}, "days[12]"),
+    ({"days": [window("Monday", f"{n:02d}:00", f"{n:02d}:45") for n in range(13)]}, "days[12]"),
     ({"days": [MONDAY, window("monday", "09:00", "10:00")]}, "days[1].day"),
     ({"days": [window("Monday", "9:00", "10:00")]}, "days[0].startTime"),
     ({"days": [window("Monday", "09:01", "10:00")]}, "days[0].startTime"),
@@ -126,7 +127,7 @@ async def test_of_weeks_written_at_once_one_stands_as_a_whole(catalogue: Catalog
     """The first of a trainer too, when there is nothing yet that they could meet at."""
     trainer = await catalogue.make("trainer")
     bodies = [
-        week(*(window("Monday", f"{n:02d}:00", f"{n:02d}:30") for n in range(count)), duration=5 * count)
+        week(*(window("Monday", f"{n:02d}:00", f"{n:02d}:45") for n in range(count)), duration=5 * count)
         for count in range(1, 9)
     ]
     whole = [(await trainer.get(WEEK)).body, *bodies]

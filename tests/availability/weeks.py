@@ -25,6 +25,7 @@ def week(*days: Body, zone: str = "UTC", duration: int = 60, pause: int = 0, **m
         "timeZone": zone,
         "sessionDurationInMins": duration,
         "breakBetweenSessionMins": pause,
+        "minimumNoticeInMins": 0,
         "days": list(days) or [window(day, "09:00", "17:00") for day in DAYS],
         **more,
     }

@@ -30,8 +30,10 @@ async def settled(catalogue: CatalogueService, trainer: Member) -> None:
     """On a busy machine the answer to a review does not wait for the rating."""
     pending = catalogue.surface.database.collection("ratingChanges")
     async with asyncio.timeout(20):
-        while await pending.count_documents({"trainer": ObjectId(trainer.id)}):
-            await asyncio.sleep(0)
+        while True:
+            if not await pending.count_documents({"trainer": ObjectId(trainer.id)}):
+                return
+            await asyncio.sleep(0.01)
 
 
 async def check(catalogue: CatalogueService, trainer: Member) -> None:

@@ -30,7 +30,8 @@ def row(day: Day, start: str, end: str, *, worked: bool = True) -> WeekDay:
 
 
 def week(*days: WeekDay) -> Week:
-    return Week(time_zone="UTC", duration=60, break_mins=0, days=days)
+    # As short as sessions are, so that the windows may be anything.
+    return Week(time_zone="UTC", duration=5, break_mins=0, days=days)
 
 
 def refused_field(*days: WeekDay) -> str | None:
@@ -70,6 +71,15 @@ def refused_field(*days: WeekDay) -> str | None:
 )
 def test_windows_that_are_worked_lie_apart(days: tuple[WeekDay, ...], field: str | None) -> None:
     assert refused_field(*days) == field
+
+
+def test_a_window_holds_a_session() -> None:
+    days = (row("Monday", "09:00", "10:00"), row("Monday", "10:00", "10:55"), row("Sunday", "23:30", "00:25"))
+    short = Week(time_zone="UTC", duration=60, break_mins=0, days=(*days, row("Friday", "09:00", "09:05", worked=False)))
+    with pytest.raises(DomainError) as refused:
+        check_week(short)
+    assert [error.field for error in refused.value.errors] == ["days[1]", "days[2]"]
+    assert "60 minutes" in refused.value.errors[0].message
 
 
 def marked(window: Window) -> set[int]:

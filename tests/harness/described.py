@@ -18,7 +18,10 @@ from server.sockets.dispatcher import UNNAMED, Dispatcher
 from server.sockets.namespaces import NAMESPACES
 
 # What HTTP itself asks for, whatever the route.
-_OF_HTTP = {Code.METHOD_NOT_ALLOWED, Code.NOT_IMPLEMENTED, Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.INTERNAL}
+_OF_HTTP = {
+    Code.METHOD_NOT_ALLOWED, Code.NOT_IMPLEMENTED, Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.HEAD_TOO_LARGE,
+    Code.UNSUPPORTED_MEDIA, Code.INTERNAL,
+}  # fmt: skip
 _ROUTES = {(row.method, row.full_path.partition(":")[0]): row for row in ROWS}
 _COMMANDS = {row.event: row for rows in NAMESPACES.values() for row in rows}
 

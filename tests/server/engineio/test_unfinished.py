@@ -85,6 +85,17 @@ async def test_a_restricted_websocket_sends_few_frames_at_once(serve: Harnesses,
     raw.close()
 
 
+async def test_who_is_connected_sends_no_more_frames_at_once_than_a_post_may(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(packets_at_once=300))
+    raw = await server.raw_websocket()
+    raw.writer.write(masked(PING, b"") * 301)
+    opcode, payload = await raw.frame()
+    while opcode != CLOSE:
+        opcode, payload = await raw.frame()
+    assert payload[:2] == (1008).to_bytes(2, "big")
+    raw.close()
+
+
 async def test_a_large_message_is_refused_at_its_head(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
     raw, _ = await restricted(server)
