@@ -45,13 +45,12 @@ class Sessions:
     def new_id() -> str:
         return str(ObjectId())
 
-    async def insert(self, new: Session, *, session: DatabaseSession | None = None) -> None:
-        await self._sessions.insert_one(_document(new), session=session)
-
-    async def insert_to_tell(self, new: Session, kind_of_device: str) -> None:
-        """Of a sign-in that its owner is told of, by whichever node takes it up."""
-        told = {_TOLD_AT: new.created_at, "kindOfDevice": kind_of_device}
-        await self._sessions.insert_one({**_document(new), **told})
+    async def insert(
+        self, new: Session, *, told: str | None = None, session: DatabaseSession | None = None
+    ) -> None:
+        """``told``: from which kind of device; the owner is told of the sign-in by whichever node takes it up."""
+        telling = {} if told is None else {_TOLD_AT: new.created_at, "kindOfDevice": told}
+        await self._sessions.insert_one({**_document(new), **telling}, session=session)
 
     @staticmethod
     def untold_sign_in(claimed: WorkRow) -> tuple[Session, str]:

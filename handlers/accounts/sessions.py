@@ -38,10 +38,8 @@ async def sign_in(
     """Begin a session and answer its first tokens. ``told``: its owner is mailed of it, and from which kind of device
     it came."""
     session = new_session(context, user, device, now)
-    if told is None:
-        await context.store.sessions.insert(session)
-    else:
-        await context.store.sessions.insert_to_tell(session, told)
+    await context.store.sessions.insert(session, told=told)
+    if told is not None:
         context.wake_ups.wake(SIGN_IN_NOTICES)
     return tokens_of(context, user, session, session.generation, now)
 
