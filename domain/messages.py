@@ -170,6 +170,11 @@ def check_body(text: str | None, attachments: int) -> None:
         raise invalid("text", "a message needs text that shows something, or an attachment")
 
 
+def shown(text: str | None) -> str | None:
+    """What stands beside attachments: nothing, where the text shows nothing."""
+    return None if text is None or is_blank(text) else text
+
+
 def check_edit(record: MessageRecord, user_id: str, text: str) -> None:
     """Only the author edits, only words, only while they stand; beside attachments there may be none."""
     _check_own(record, user_id)

@@ -53,6 +53,13 @@ def spelling(text: str) -> str:
     if text.isascii():
         bare = text.lower().translate(_ASCII_APOSTROPHES)
         return " ".join((_UNSEEN.sub("", bare) if not bare.isprintable() else bare).split())
+    # A message is spelled on its way into the log: nearly all are spelled letter by letter.
+    letters = text.translate(_by_letter)
+    return _spelled_together(text) if _DEPENDS in letters else " ".join(letters.split())
+
+
+def _spelled_together(text: str) -> str:
+    """As for texts in which letters depend on those beside them."""
     seen = _UNSEEN.sub("", _with_plain_signs(text))
     # Folding a letter may bring up a new accent: the Turkish İ.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", seen).casefold())
@@ -60,6 +67,39 @@ def spelling(text: str) -> str:
     if _ANY_PLAIN.search(bare):
         bare = bare.translate(_PLAIN)
     return " ".join(unicodedata.normalize("NFC", bare).split())
+
+
+# Stands for a letter that may join with the one before it; it is no character.
+_DEPENDS = "\uffff"
+_JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
+# Of what people write; whoever sends all of Unicode is not to fill memory with it.
+MOST_LETTERS = 5_000
+
+
+class _Letters(dict[int, str]):
+    """The spelling of each letter that was met, for ``str.translate``."""
+
+    def __missing__(self, number: int) -> str:
+        letter = chr(number)
+        spelled = " " if letter.isspace() and not _UNSEEN.match(letter) else _spelled_together(letter)
+        if _depends(letter) or (spelled and _depends(spelled[0])) or _JAMO.search(spelled):
+            spelled = _DEPENDS
+        if len(self) < MOST_LETTERS:
+            self[number] = spelled
+        return spelled
+
+
+def _depends(letter: str) -> bool:
+    """Whether it joins with what stands before it, or is made of a blank and such a mark."""
+    if letter == _DEPENDS or _ACCENTS.match(letter):
+        return True
+    decomposed = unicodedata.normalize("NFKD", letter)
+    return unicodedata.category(decomposed[0])[0] == "M" or (
+        len(decomposed) > 1 and any(character.isspace() for character in decomposed)
+    )
+
+
+_by_letter = _Letters()
 
 
 def _with_plain_signs(text: str) -> str:

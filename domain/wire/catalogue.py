@@ -25,7 +25,7 @@ class SearchTrainers(Command, frozen=True, kw_only=True):
     shorter than asked for, or empty, with a ``nextCursor`` to go on from.
     """
 
-    q: Annotated[str, Meta(max_length=200)] | None = None
+    q: fields.SearchWords | None = None
     category: fields.Id | None = None
     sub_category: fields.Id | None = None
     city: fields.ShortLine | None = None

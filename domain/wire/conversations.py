@@ -11,7 +11,7 @@ from domain.characters import MAYBE_BLANK_LINES
 from domain.conversations import Conversation
 from domain.messages import Message
 from domain.wire.base import Answer, Command, FileCommand
-from domain.wire.fields import ClientMessageId, Cursor, FileId, Id, Instant, PageSize, Seq
+from domain.wire.fields import ClientMessageId, Cursor, FileId, Id, Instant, PageSize, SearchWords, Seq
 
 MAX_TEXT = 4000
 Text = Annotated[
@@ -99,7 +99,7 @@ class SearchMessages(Command, frozen=True, kw_only=True):
     """Newest first, whatever the case, the accents and the forms of letters. A page may be shorter than asked for, or
     empty, with a ``nextCursor`` to go on from."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    query: Annotated[SearchWords, Meta(min_length=1)]
     conversation_id: Id | None = None
     cursor: Cursor | None = None
     limit: PageSize = 20

@@ -199,8 +199,9 @@ class CreditChanged(Event, frozen=True, kw_only=True):
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True):
-    """To those who watch the trainer's slots: of the days that they watch, no others. What is removed need not have
-    been known."""
+    """To those who watch the trainer's slots: of the days that they watch, no others. Take out what is removed, then
+    put in what is added, each slot once by its ``startsAt`` and ``endsAt``: what is removed need not have been known,
+    and what is added may be known already."""
 
     name: ClassVar[str] = "slots:changed"
     namespace: ClassVar[str] = BOOKINGS

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from domain.accounts import normalised_email, require_time_zone
-from domain.characters import BLANK, LINE, LINES, UNSEEN
+from domain.characters import BLANK, LINE, LINES, MAYBE_BLANK_LINES, UNSEEN
 from domain.errors import invalid
 from domain.times import from_wire
 from domain.urls import web_address
@@ -76,11 +76,20 @@ DeviceName = Annotated[
     str, Meta(min_length=1, max_length=120, pattern=LINE, description="one line of text, as its owner calls the device")
 ]
 Token = Annotated[str, Meta(min_length=1, max_length=4096, description="a token as it was given")]
+_PRINTABLE = r"^[\x20-\x7e]*\Z"
 ClientMessageId = Annotated[
-    str, Meta(pattern=r"^[\x20-\x7e]{1,64}\Z", description="1-64 printable ASCII characters")
+    str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE, description="printable ASCII characters")
 ]
 IdempotencyKey = Annotated[
-    str, Meta(pattern=r"^[\x20-\x7e]{1,255}\Z", description="1-255 printable ASCII characters")
+    str, Meta(min_length=1, max_length=255, pattern=_PRINTABLE, description="printable ASCII characters")
+]
+SearchWords = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=MAYBE_BLANK_LINES,
+        description="words to search for, without control characters but tabs and line ends",
+    ),
 ]
 MAX_SEQ = 2**53 - 1
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]

@@ -17,6 +17,7 @@ T = TypeVar("T")
 # 200 kB (CONTRACT.md): 64 kbit/s take them in 25 s, within a ping's interval and time-out. A part of it is for what
 # stands around the items: the packet, the envelope, the names of the lists.
 ANSWER_BYTES = 200_000 - 1_000
+LAST_PAGE = "nextCursor of its last page"
 
 
 def size(item: object) -> int:
@@ -40,13 +41,13 @@ def encode_cursor(position: msgspec.Struct) -> str:
     return urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def decode_cursor(kind: type[T], cursor: str, field: str = "cursor") -> T:
-    """Raises ``validation_failed`` for what no list gave."""
+def decode_cursor(kind: type[T], cursor: str, field: str = "cursor", given: str = LAST_PAGE) -> T:
+    """Raises ``validation_failed`` for what no list gave; ``given``: what to send instead."""
     try:
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raise not_from_here(field) from None
+        raise not_from_here(field, given) from None
 
 
-def not_from_here(field: str = "cursor") -> DomainError:
-    return invalid(field, "is not one that this list gave: send nextCursor of its last page as it was")
+def not_from_here(field: str = "cursor", given: str = LAST_PAGE) -> DomainError:
+    return invalid(field, f"is not one that this list gave: send {given} as it was")

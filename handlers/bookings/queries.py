@@ -117,7 +117,7 @@ async def _changed(context: ReadContext, actor: Actor, command: ListBookings, ch
         raise DomainError(Code.VALIDATION_FAILED, "With changedAfter only a limit may be given.", errors=beside)
     place = ChangesCursor(0)
     if changed_after:
-        place = decode_cursor(ChangesCursor, changed_after, "changedAfter")
+        place = decode_cursor(ChangesCursor, changed_after, "changedAfter", "changes of its last answer")
     if actor.is_admin:
         return BookingPage(items=[], changes=encode_cursor(place), has_more=False)
     found = await context.store.booking_changes.since(actor.role, actor.profile_id, place.number, command.limit)

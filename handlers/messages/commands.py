@@ -25,6 +25,7 @@ from domain.messages import (
     check_reaction,
     effect_key,
     reaction_emoji,
+    shown,
 )
 from domain.moderation import blocked_between
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
@@ -88,7 +89,7 @@ async def edit_message(context: ConversationContext, actor: Actor, command: Edit
 
     def decide(record: MessageRecord) -> Change:
         check_edit(record, actor.user_id, command.text)
-        return _new_change(context, actor, record, "edit", text=command.text or None)
+        return _new_change(context, actor, record, "edit", text=shown(command.text))
 
     return await _change(context, actor, command, decide)
 
@@ -139,7 +140,8 @@ def _record(context: ConversationContext, actor: Actor, command: SendMessage) ->
         conversation_id=command.conversation_id,
         sender_id=actor.user_id,
         client_message_id=command.client_message_id,
-        text=command.text or None,
+        # Without attachments it shows something: that was looked at.
+        text=shown(command.text) if any(files) else command.text,
         image_urls=command.image_urls,
         video_urls=command.video_urls,
         pdf_urls=command.pdf_urls,

@@ -172,7 +172,9 @@ class JobRunner:
         if claim_failures:
             pause = max(pause, min(0.5 * 2 ** min(claim_failures, 10), _LONGEST_CLAIM_PAUSE_SECONDS))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), pause * random.uniform(0.8, 1.2))
+            # No task, as ``wait_for`` would make: a node has a dozen jobs at rest.
+            async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):
+                await self._woken.wait()
         self._woken.clear()
 
     def _now(self) -> datetime:

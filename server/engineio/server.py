@@ -18,9 +18,9 @@ from domain.networks import network_of
 from server.deadlines import Deadlines
 from server.engineio import requests
 from server.engineio import transport as reasons
+from server.engineio.closing_polls import ClosingPolls
 from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
-from server.engineio.polling import ClosingPolls
 from server.engineio.socket import EngineSocket, Probe
 from server.engineio.transport import Bounds, Counters, Limits, SharedTransportState, UnfinishedMessages
 
@@ -76,7 +76,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
                 self.max_http_buffer_size,
                 self.limits.buffered_bytes,
                 UnfinishedMessages(self.limits.unfinished_bytes, self.counters),
-                self.limits.packets_at_once,
+                self.limits.frames_a_read,
             ),
             unconnected=Bounds(
                 self.limits.unconnected_bytes,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from domain.networks import network_of
 from server.deadlines import Deadlines
 from server.engineio import transport as reasons
+from server.engineio.closing_polls import ClosingPolls
 from server.engineio.heartbeat import Heartbeat
-from server.engineio.polling import ClosingPolls, PollingTransport
+from server.engineio.polling import PollingTransport
 from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTransportState
 from server.protocol import frames
 

@@ -39,8 +39,10 @@ class Limits:
     closing_poll_seconds: float = 10.0
     # How long a refusal that ends a session waits for the polls that say why.
     refusing_seconds: float = 2.0
-    # What a POST or a read of a WebSocket may bring: more than fits in a read of the shortest commands.
-    packets_at_once: int = 4096
+    packets_a_post: int = 4096
+    # What a read of a WebSocket may bring: more than it has room for commands, so that only a flood of control frames
+    # reaches it.
+    frames_a_read: int = 10_000
     # A message or POST body of a socket without a namespace: it has a token of 4 KB to send, and nothing else.
     unconnected_bytes: int = 6_144
     # Frames of such a socket that one read may bring: a read of tiny ones takes a tenth of a second, again and again.

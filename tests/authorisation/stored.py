@@ -15,6 +15,8 @@ Contents = dict[str, Documents]
 # Said of a session or a user because it was there, not because of what it did.
 # And what durable work notes of a session whose owner is told of the sign-in.
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt", "tellAt", "work"})
+# Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
+_WORKED_OFF = frozenset({"bookingMails"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Stored:
         contents = {
             name: self._contents[name] if self._hashes.get(name) == digest else await self._read(name)
             for name, digest in hashes.items()
+            if name not in _WORKED_OFF
         }
         self._hashes, self._contents = hashes, contents
         return contents

@@ -232,6 +232,13 @@ async def test_what_is_refused(market: Market, query: dict[str, Any], fields: li
         assert [error["field"] for error in refused.value.error["errors"]] == fields
 
 
+async def test_a_cursor_of_another_list_is_told_what_would_be_right(market: Market) -> None:
+    client = await market.somebody("client")
+    answer = await market.call("GET", "/bookings", who=client, query={"changedAfter": "abc"})
+    told = "is not one that this list gave: send changes of its last answer as it was"
+    assert answer.body["errors"] == [{"field": "changedAfter", "message": told}]
+
+
 async def test_several_states_in_one_list(market: Market) -> None:
     client, _, (one, two, three) = await _three(market)
     await market.cancel(one, client)

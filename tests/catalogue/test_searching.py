@@ -60,6 +60,12 @@ async def test_words_are_found_however_they_are_written(catalogue: CatalogueServ
     assert await catalogue.found(f"q={quote(query)}") == [trainer.id] * found
 
 
+@pytest.mark.parametrize("query", ["\x00", "zo\x07e", "\x9f"])
+async def test_controls_are_refused_as_in_every_text(catalogue: CatalogueService, query: str) -> None:
+    answer = await catalogue.get(f"/trainers?q={quote(query)}")
+    assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (422, ["q"])
+
+
 async def test_a_renamed_category_is_found_by_its_new_name(catalogue: CatalogueService) -> None:
     trainer = await catalogue.trainer()
     category, (sub,) = await catalogue.category("Oldsub", name="Oldname")

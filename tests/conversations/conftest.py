@@ -51,6 +51,18 @@ EVERYWHERE = [
 ]
 
 
+# What these hold is a rule, whoever serves it: over two processes they are a wider form.
+_OF_RULES = frozenset({"test_bodies", "test_search", "test_listing", "test_muting", "test_opening", "test_sync"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here and item.path.stem in _OF_RULES and f"[{_IN_TURN}" in item.name:
+            item.add_marker(pytest.mark.verify)
+
+
 @pytest.fixture(scope="session")
 async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
     async with prepared_database(mongo_url) as database:

@@ -130,6 +130,7 @@ class Talk:
             "imageUrls": [],
             "videoUrls": [],
             "pdfUrls": [],
+            "attachments": [],
             "seen": self.marks[self.other(said.sender)].seen >= said.seq,
             "replyTo": said.body[1],
             "reactions": said.reactions(),

@@ -79,6 +79,14 @@ async def test_what_has_no_spelling_is_found_nowhere(messaging: ConversationServ
     assert await caller.do("message:search", {"query": query}) == {"items": [], "nextCursor": None}
 
 
+@pytest.mark.parametrize("query", ["a\x00b", "\x07", "six\x9f"])
+async def test_controls_are_refused_as_in_every_text(messaging: ConversationService, query: str) -> None:
+    caller, _, _, _ = await _pair(messaging, "a six b")
+    with pytest.raises(Refused, match="validation_failed") as refused:
+        await caller.do("message:search", {"query": query})
+    assert [error["field"] for error in refused.value.error["errors"]] == ["query"]
+
+
 async def test_what_earlier_versions_wrote_is_found(messaging: ConversationService) -> None:
     """They stored no spelling, and left it as it was when a message was edited."""
     caller, _, _, (old, edited, _) = await _pair(messaging, "Café au lait", "Crêpe", "cafe noir")

@@ -75,7 +75,8 @@ def test_windows_that_are_worked_lie_apart(days: tuple[WeekDay, ...], field: str
 
 def test_a_window_holds_a_session() -> None:
     days = (row("Monday", "09:00", "10:00"), row("Monday", "10:00", "10:55"), row("Sunday", "23:30", "00:25"))
-    short = Week(time_zone="UTC", duration=60, break_mins=0, days=(*days, row("Friday", "09:00", "09:05", worked=False)))
+    off = row("Friday", "09:00", "09:05", worked=False)
+    short = Week(time_zone="UTC", duration=60, break_mins=0, days=(*days, off))
     with pytest.raises(DomainError) as refused:
         check_week(short)
     assert [error.field for error in refused.value.errors] == ["days[1]", "days[2]"]

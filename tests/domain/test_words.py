@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import LONGEST, beginnings, folded, plain, spelling, words
+from domain.text import LONGEST, MOST_LETTERS, _by_letter, _spelled_together, beginnings, folded, plain, spelling, words
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,20 @@ def test_a_spelling_is_its_own_spelling(text: str) -> None:
     assert spelling(spelling(text)) == spelling(text)
     assert plain(plain(text)) == plain(text)
     assert folded(folded(text)) == folded(text)
+
+
+@given(st.text(max_size=60))
+def test_letter_by_letter_is_as_together(text: str) -> None:
+    assert spelling(f"é{text}") == _spelled_together(f"é{text}")
+
+
+def test_each_letter_between_others_is_as_together() -> None:
+    """One of twenty, and all that combine or are blank."""
+    for number in (*range(0x3400), *range(0x3400, 0x110000, 20)):
+        if not 0xD800 <= number < 0xE000:
+            for text in (f"é{chr(number)}x", f"か{chr(number)}\u3099"):
+                assert spelling(text) == _spelled_together(text), ascii(text)
+    assert len(_by_letter) <= MOST_LETTERS
 
 
 @given(st.text(max_size=60))

@@ -78,6 +78,20 @@ async def test_a_caption_is_taken_away(shelf: FileService) -> None:
     assert await shelf.sweep() == 1
 
 
+@pytest.mark.parametrize("nothing", ["", " \n", "\u200b", "\u2800\ufe0f"])
+async def test_a_caption_that_shows_nothing_is_none(shelf: FileService, nothing: str) -> None:
+    client, _, conversation = await shelf.people.pair()
+    image = await shelf.uploaded(client, samples.image())
+    async with device(shelf.running.url, client) as his:
+        command = attached(conversation, "a", imageUrls=[image["id"]]) | {"text": nothing}
+        sent = (await his.do("message:send", command))["message"]
+        assert sent["text"] is None
+        assert (await his.do("message:send", command))["message"]["id"] == sent["id"]
+        await his.do("message:edit", {"messageId": sent["id"], "text": "My knee"})
+        edited = await his.do("message:edit", {"messageId": sent["id"], "text": nothing})
+        assert edited["message"]["text"] is None
+
+
 async def test_only_one_s_own_of_the_right_kind(shelf: FileService) -> None:
     client, trainer, conversation = await shelf.people.pair()
     image, hers_ = await shelf.uploaded(client, samples.image()), await shelf.uploaded(trainer, samples.image())

@@ -42,6 +42,7 @@ async def test_quotas_are_those_of_the_headers(database: Database) -> None:
 async def test_fields_are_told_with_their_bounds(surface: Surface) -> None:
     routes = {f"{one['method']} {one['path']}": one["fields"] for one in (await limits_of(surface))["routes"]}
     assert routes["POST /v1/auth/register"]["password"] == {"minLength": 10, "maxLength": 128}
+    assert routes["POST /v1/conversations/{id}/messages"]["clientMessageId"] == {"minLength": 1, "maxLength": 64}
     assert routes["GET /v1/trainers"]["limit"] == {"minimum": 1, "maximum": 100}
     windows = routes["PUT /v1/me/availability"]
     assert windows["days"]["maxItems"] == 84

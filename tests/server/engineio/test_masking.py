@@ -7,7 +7,7 @@ from aiohttp import WebSocketError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engineio.websocket import FrameWalk
+from server.engineio.frame_walk import FrameWalk
 from tests.server.engineio.harness import CLOSE, PING, TEXT, Harness, masked
 
 SIZES = st.sampled_from([0, 1, 5, 124, 125, 126, 127, 300, 65_535, 65_536])

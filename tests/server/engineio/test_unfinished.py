@@ -10,7 +10,7 @@ import pytest
 from aiohttp import WebSocketError
 
 from server.engineio import EngineSocket, Limits
-from server.engineio.websocket import FrameWalk
+from server.engineio.frame_walk import FrameWalk
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import (
     BINARY,
@@ -85,8 +85,8 @@ async def test_a_restricted_websocket_sends_few_frames_at_once(serve: Harnesses,
     raw.close()
 
 
-async def test_who_is_connected_sends_no_more_frames_at_once_than_a_post_may(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(packets_at_once=300))
+async def test_who_is_connected_sends_no_flood_of_tiny_frames(serve: Harnesses) -> None:
+    server = await serve(limits=Limits(frames_a_read=300))
     raw = await server.raw_websocket()
     raw.writer.write(masked(PING, b"") * 301)
     opcode, payload = await raw.frame()
@@ -255,6 +255,18 @@ async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
     assert server.engine.counters.aborted_unfinished == 1
     kept.close()
     cut.close()
+
+
+async def test_a_body_is_cut_whatever_its_sender_has_not_fetched(serve: Harnesses) -> None:
+    """A session that is closed waits for its client to fetch the rest; one that is cut does not."""
+    server = await serve(limits=SMALL)
+    post = await begin_post(server, await server.open_polling(), 56_000, 900_000)
+    socket = await server.socket()
+    await until(lambda: len(server.engine.transport_state.connected.unfinished) == 1)
+    socket.send_text("never fetched")
+    socket.abort()
+    assert await post.eof() == b""
+    assert server.engine.transport_state.connected.unfinished.total == 0
 
 
 async def test_what_ends_holds_nothing(echo: Harness) -> None:

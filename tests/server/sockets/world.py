@@ -60,6 +60,7 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
         speaker.received.clear()
         listener.received.clear()
         known = {
+            "query": '"hi"',
             "conversationId": json.dumps(conversation),
             "messageId": json.dumps(message),
             "replyTo": json.dumps(message),
