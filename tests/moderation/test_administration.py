@@ -175,4 +175,4 @@ async def test_the_erased_are_listed_without_an_address(market: Market) -> None:
     assert await market.store.accounts.erase(client.user, market.clock()) is not None
     listed = (await market.call("GET", "/admin/users", None, admin, query={"role": "client"})).body["items"]
     (erased,) = [one for one in listed if one["id"] == client.id]
-    assert (erased["isDeleted"], erased["email"], erased["name"]) == (True, None, "")
+    assert (erased["isDeleted"], erased["email"], erased["name"]) == (True, None, "Erased account")
