@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from domain.errors import DomainError, rate_limited, unavailable
@@ -231,6 +231,8 @@ class AccountContext(PublishContext, Protocol):
     def mailer(self) -> Mailer: ...
     @property
     def sockets(self) -> Sockets: ...
+    @property
+    def exports_kept(self) -> timedelta: ...
 
 
 class ReminderContext(PublishContext, Protocol):
@@ -306,6 +308,7 @@ class Context:
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
+    exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

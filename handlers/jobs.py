@@ -17,6 +17,8 @@ DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
 SIGN_IN_NOTICES = "sign-in notices"
 BOOKING_MAILS = "booking mails"
+EXPORTS = "exports"
+ERASURES = "erasures"
 
 
 class Postponed(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -102,6 +102,20 @@ def new_sign_in(to: str, session: Session, kind: str, key: str) -> Mail:
             "and reset your password with “Forgot password”, which signs every device out.\n"
         ),
         key=f"sign-in {key}",
+    )
+
+
+def export_ready(to: str, kept: timedelta, key: str) -> Mail:
+    """Without a link to the archive: whoever reads the mail need not be who asked for it."""
+    return Mail(
+        to=to,
+        subject="Your Spotter data is ready",
+        text=(
+            "The archive of everything that Spotter holds about you is ready. Fetch it in the app, under your account,"
+            f" within {kept.days} {'day' if kept.days == 1 else 'days'}.\n\n"
+            "If you did not ask for it, change your password: somebody who was signed in to your account did.\n"
+        ),
+        key=f"export {key}",
     )
 
 

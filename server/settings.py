@@ -93,6 +93,8 @@ class Settings:
     mail_from: str
     kept_days: Mapping[str, int]
     """By setting, how long rows are kept; 0 is for ever."""
+    export_days: int
+    """How long an archive of somebody's data can be fetched."""
 
     @property
     def public(self) -> Place:
@@ -142,6 +144,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
         kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
+        export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))

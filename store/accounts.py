@@ -24,6 +24,7 @@ from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
+from store.exports import Exports
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
@@ -37,7 +38,7 @@ from store.revocations import Revocations
 from store.sessions import Sessions
 from store.user_blocks import UserBlocks
 from store.users import Users
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
@@ -47,9 +48,13 @@ SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
+    """``at``: when it was erased. ``after``: the last conversation whose messages have been taken back."""
+
     user_id: str
     role: Role
     profile_id: str
+    at: datetime
+    after: str | None = None
 
 
 @repository
@@ -60,12 +65,25 @@ class PendingErasures:
 
     async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
         row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
-        row["dueAt"] = now + LONGEST_TRANSACTION
+        row["dueAt"] = now
         await self._rows.insert_one(row, session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> PendingErasure:
-        return PendingErasure(str(claimed.id), claimed.document["role"], claimed.document["profileId"])
+        after = claimed.document.get("after")
+        return PendingErasure(
+            str(claimed.id), claimed.document["role"], claimed.document["profileId"], claimed.document["at"],
+            None if after is None else str(after),
+        )  # fmt: skip
+
+    async def go_on(self, gone: PendingErasure, at: datetime, after: str | None) -> None:
+        """There is more to take back, at that time; ``after`` as in the row, nothing to begin with the first again."""
+        update: dict[str, Any] = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
+        if after is None:
+            update["$unset"]["after"] = ""
+        else:
+            update["$set"]["after"] = ObjectId(after)
+        await self._rows.update_one({"_id": ObjectId(gone.user_id)}, update)
 
 
 @repository
@@ -87,6 +105,7 @@ class Accounts:
         departures: PendingErasures,
         user_blocks: UserBlocks,
         reports: Reports,
+        exports: Exports,
     ) -> None:
         self._database = database
         self._users = users
@@ -103,6 +122,7 @@ class Accounts:
         self._departures = departures
         self._user_blocks = user_blocks
         self._reports = reports
+        self._exports = exports
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -232,6 +252,8 @@ class Accounts:
             await self._registrations.forget(user.email, session=session)
             await self._user_blocks.forget(user.id, session=session)
             await self._reports.forget(user.id, session=session)
+            await self._exports.forget(user.id, session=session)
+            await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

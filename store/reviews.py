@@ -29,6 +29,8 @@ SCHEMAS = (
         NAME,
         (
             IndexModel([("booking", ASCENDING)], name="booking", unique=True),
+            # For exports.
+            IndexModel([("client", ASCENDING)], name="client"),
             IndexModel(
                 [("trainer", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="newestOfTrainer"
             ),

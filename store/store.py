@@ -16,6 +16,7 @@ from store import (
     certificates,
     conversations,
     credits,
+    exports,
     files,
     idempotency,
     listings,
@@ -49,6 +50,7 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -60,6 +62,7 @@ from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
 from store.people import People, Presences
+from store.personal_data import PersonalData
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
@@ -111,6 +114,7 @@ SCHEMAS = (
     *user_blocks.SCHEMAS,
     *reports.SCHEMAS,
     *audit.SCHEMAS,
+    *exports.SCHEMAS,
 )
 
 
@@ -168,6 +172,8 @@ class Store:
         self.user_blocks = UserBlocks(database)
         self.reports = Reports(database)
         self.audit = Audit(database)
+        self.exports = Exports(database)
+        self.personal_data = PersonalData(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
@@ -190,6 +196,7 @@ class Store:
             self.pending_erasures,
             self.user_blocks,
             self.reports,
+            self.exports,
         )
 
     async def prepare(self) -> None:
