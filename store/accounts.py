@@ -34,6 +34,7 @@ from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
 from store.reports import Reports
+from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.user_blocks import UserBlocks
@@ -106,6 +107,7 @@ class Accounts:
         user_blocks: UserBlocks,
         reports: Reports,
         exports: Exports,
+        reviews: Reviews,
     ) -> None:
         self._database = database
         self._users = users
@@ -123,6 +125,7 @@ class Accounts:
         self._user_blocks = user_blocks
         self._reports = reports
         self._exports = exports
+        self._reviews = reviews
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -253,6 +256,8 @@ class Accounts:
             await self._user_blocks.forget(user.id, session=session)
             await self._reports.forget(user.id, session=session)
             await self._exports.forget(user.id, session=session)
+            if user.role == "client":
+                await self._reviews.forget(user.profile_id, now, session=session)
             await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)

@@ -197,6 +197,7 @@ class Store:
             self.user_blocks,
             self.reports,
             self.exports,
+            self.reviews,
         )
 
     async def prepare(self) -> None:

@@ -17,6 +17,7 @@ from bson import ObjectId, json_util
 from domain.times import to_wire
 from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
+from handlers.bookings.due import due_bookings
 from handlers.files.uses import sweeping
 from store.personal_data import NOT_EXPORTED, PARTS
 from store.store import SCHEMAS
@@ -88,6 +89,8 @@ async def lived(market: Market, who: Somebody, other: Somebody, canaries: Canari
     booked = await made(market, client, "POST", "/bookings", {**start, **note})
     await made(market, who, "POST", f"/bookings/{booked['id']}/cancel", {"reason": new("reason of a cancellation")})
     conversation = booked["conversationId"]
+    if who is client:
+        await reviewed(market, client, trainer, new("a review"))
     talk = f"/conversations/{conversation}/messages"
     for text in (new("a message"), new("another message")):
         await made(market, who, "POST", talk, {"clientMessageId": secrets.token_hex(8), "text": text})
@@ -102,6 +105,19 @@ async def lived(market: Market, who: Somebody, other: Somebody, canaries: Canari
     sessions = market.nodes[0].database.collection("sessions")
     named = {"$set": {"device": new("device"), "kindOfDevice": new("kind of device")}}
     await sessions.update_many({"userId": ObjectId(who.id)}, named)
+
+
+async def reviewed(market: Market, client: Somebody, trainer: Somebody, words: str) -> None:
+    past = await market.booked(client, trainer, market.at(9, days=2))
+    market.clock.advance(days=4)
+    async with asyncio.timeout(30):
+        while True:
+            await work_off(due_bookings(market.nodes[0].context), market.clock)
+            found = await market.call("GET", f"/bookings/{past['id']}", None, client)
+            if found.body["status"] == "completed":
+                break
+            await asyncio.sleep(0.02)
+    await made(market, client, "POST", f"/bookings/{past['id']}/review", {"rating": 4, "comment": words})
 
 
 async def exported(market: Market, who: Somebody) -> tuple[Answer, dict[str, bytes]]:
