@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from store import (
     accounts,
     audit,
@@ -16,16 +18,22 @@ from store import (
     certificates,
     conversations,
     credits,
+    disputes,
+    event_gaps,
     exports,
     files,
+    final_refunds,
     idempotency,
     listings,
     outbox,
     password_resets,
+    payment_differences,
+    payment_notices,
     pricings,
     profiles,
     publish_outages,
     ratings,
+    refunds,
     registrations,
     reports,
     respelling,
@@ -33,6 +41,9 @@ from store import (
     revocations,
     sessions,
     specializations,
+    stripe_accounts,
+    stripe_events,
+    transactions,
     user_blocks,
     users,
 )
@@ -50,10 +61,14 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.disputes import Disputes
+from store.earnings import Earnings
+from store.event_gaps import EventGaps
 from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
@@ -61,6 +76,9 @@ from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_differences import PaymentDifferences
+from store.payment_notices import PaymentNotices
+from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
 from store.personal_data import PersonalData
 from store.pricings import Pricings
@@ -68,6 +86,7 @@ from store.profiles import Profiles
 from store.publish_outages import PublishOutages
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.refunds import Refunds
 from store.registrations import Registrations
 from store.reports import Reports
 from store.respelling import Respelling
@@ -76,6 +95,9 @@ from store.revocations import Revocations
 from store.sessions import Sessions
 from store.specializations import Specializations
 from store.statistics import Counts
+from store.stripe_accounts import StripeAccounts
+from store.stripe_events import StripeEvents
+from store.transactions import Transactions
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
@@ -115,6 +137,16 @@ SCHEMAS = (
     *reports.SCHEMAS,
     *audit.SCHEMAS,
     *exports.SCHEMAS,
+    *transactions.SCHEMAS,
+    *payment_notices.SCHEMAS,
+    *stripe_accounts.SCHEMAS,
+    *stripe_events.SCHEMAS,
+    *event_gaps.SCHEMAS,
+    *refunds.SCHEMAS,
+    *disputes.SCHEMAS,
+    *audit.SCHEMAS,
+    *payment_differences.SCHEMAS,
+    *final_refunds.SCHEMAS,
 )
 
 
@@ -180,6 +212,29 @@ class Store:
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
             self.booking_mails,
         )
+        self.transactions = Transactions(database)
+        self.payment_notices = PaymentNotices(database)
+        self.stripe_accounts = StripeAccounts(database)
+        self.stripe_events = StripeEvents(database)
+        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
+        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
+        self.refunds = Refunds(database)
+        self.disputes = Disputes(database)
+        self.audit = Audit(database)
+        self.payment_differences = PaymentDifferences(database, self.audit)
+        self.final_refunds = FinalRefunds(database)
+        self.earnings = Earnings(database)
+        self.payment_transactions = PaymentTransactions(
+            database,
+            self.transactions,
+            self.credits,
+            self.conversations,
+            self.payment_notices,
+            self.refunds,
+            self.disputes,
+            self.idempotency,
+            self.booking_transactions,
+        )
         self.accounts = Accounts(
             database,
             self.users,
@@ -198,6 +253,8 @@ class Store:
             self.reports,
             self.exports,
             self.reviews,
+            self.stripe_accounts,
+            self.final_refunds,
         )
 
     async def prepare(self) -> None:

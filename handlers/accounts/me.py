@@ -14,7 +14,7 @@ from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
 from handlers.context import AccountContext
 from handlers.idempotency import idempotent
-from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, Job
+from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, FINAL_REFUNDS, Job
 from handlers.messages.retracting import retract
 from handlers.slots import changes
 from store.accounts import LONGEST_TRANSACTION
@@ -70,6 +70,7 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
     context.wake_ups.wake(DUE_BOOKINGS)
     context.wake_ups.wake(FILE_SWEEPS)
     context.wake_ups.wake(ERASURES)
+    context.wake_ups.wake(FINAL_REFUNDS)
 
 
 # What one claim takes back; a conversation without anything counts as well.

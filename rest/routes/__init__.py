@@ -18,6 +18,7 @@ from rest.routes import (
     files,
     limits,
     moderation,
+    payments,
     profiles,
 )
 
@@ -28,6 +29,7 @@ ROWS: tuple[Route, ...] = (
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
+    *payments.ROWS,
     *files.ROWS,
     *administration.ROWS,
     *moderation.ROWS,

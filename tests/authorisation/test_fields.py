@@ -44,8 +44,9 @@ def takes(route: Route) -> set[str]:
 
 
 def bodies() -> list[Case]:
-    """One case for each row with a body."""
+    """One case for each row with a body; what Stripe signs is taken as it is."""
     of = {case.row: case for case in reversed(CASES) if ROUTES[case.row].has_body}
+    del of["POST /webhooks/stripe"]
     return list(of.values())
 
 
