@@ -88,8 +88,7 @@ PARTS: tuple[Part, ...] = (
     Part("reviews", "reviews", _either_profile),
     Part("credits", "credits", _by_profile("client", "client")),
     Part("credit-entries", "creditEntries", _by_profile("client", "client")),
-    # The client's secret and customer at Stripe serve the payment.
-    Part("transactions", "transactions", _either_profile, frozenset({"clientSecret", "keyOfIntent"})),
+    Part("transactions", "transactions", _either_profile, frozenset({"destination"})),
     Part("trials", "trials", _by_profile("client", "client")),
     Part("calendar", "calendarFeeds", _by_user("user"), frozenset({"token"})),
     Part("files", "files", _by_user("owner"), frozenset({"state", "released"})),
@@ -108,6 +107,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "messages": "read conversation by conversation, see PersonalData.messages",
     "registrations": "of whoever typed an address, before it was proved; gone in a day",
     "passwordResets": "keyed hashes and nonces; gone in a day",
+    "signInTries": "keyed hashes of an address and of networks",
     "exports": "that an export was asked for",
     "trainerListings": "a copy of the profile, for search",
     "ratingChanges": "stars on their way into a rating",

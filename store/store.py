@@ -40,6 +40,7 @@ from store import (
     reviews,
     revocations,
     sessions,
+    sign_in_tries,
     specializations,
     stripe_accounts,
     stripe_events,
@@ -93,6 +94,7 @@ from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.sign_in_tries import SignInTryCounts
 from store.specializations import Specializations
 from store.statistics import Counts
 from store.stripe_accounts import StripeAccounts
@@ -108,6 +110,7 @@ SCHEMAS = (
     *users.SCHEMAS,
     *registrations.SCHEMAS,
     *password_resets.SCHEMAS,
+    *sign_in_tries.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
     *categories.SCHEMAS,
@@ -164,6 +167,7 @@ class Store:
         self.users = Users(database)
         self.registrations = Registrations(database)
         self.password_resets = PasswordResets(database)
+        self.sign_in_tries = SignInTryCounts(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
         self.categories = Categories(database)

@@ -27,6 +27,7 @@ from handlers import mails
 from handlers.access import Actor, Visitor
 from handlers.accounts import codes
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
+from handlers.accounts.sign_in_tries import remember_network
 from handlers.accounts.strength import require_strong_of
 from handlers.context import AccountContext
 
@@ -64,6 +65,7 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
         raise invalid_code()
     if not await context.store.users.set_reset_token(user.id, hashed, now, RESET_TOKEN_LIFETIME):
         raise invalid_code()
+    await remember_network(context, visitor, email, now)
     return ResetToken(reset_token=f"{user.id}.{token}")
 
 
