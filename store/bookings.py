@@ -128,6 +128,8 @@ SCHEMAS = (
                 for party, field in CHANGE_FIELDS.items()
             ),
             begun_index(),
+            # What statistics count.
+            IndexModel([("status", ASCENDING)], name="status"),
             IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
         ),
     ),
