@@ -48,12 +48,16 @@ async def _is_left(shop: Shop) -> bool:
 
 @dataclass
 class Books:
-    """``elsewhere``: money was moved at Stripe without us, where it is anybody's guess whose share it was."""
+    """``elsewhere``: money was moved at Stripe without us, and with it whatever share whoever did it wanted.
+
+    ``reader``: of the log; one of the two who is not erased.
+    """
 
     shop: Shop
     client: Somebody
     trainer: Somebody
     elsewhere: bool = False
+    reader: Somebody | None = None
 
     async def check(self) -> list[Transaction]:
         """Everything agrees, once all durable work is done; answers the payments, the oldest first."""
@@ -63,8 +67,9 @@ class Books:
         entries = await store.credits.entries(self.client.profile, self.trainer.profile)
         await self.shop.market.balance(self.client, self.trainer)
         grants = Counter(one.effect for one in entries if one.kind == "grant")
-        told = await self.shop.entries(self.client)
-        log = await self.shop.market.log(self.client, self.trainer)
+        reader = self.reader or self.client
+        other = self.client if reader is self.trainer else self.trainer
+        told, log = await self.shop.entries(reader), await self.shop.market.log(reader, other)
         frozen = -sum(one.amount for one in entries if one.kind == "dispute")
         assert frozen == sum(one.credits_frozen for one in transactions)
         for one in transactions:
@@ -81,6 +86,7 @@ class Books:
                 await self._money(one, intent)
             await self._booking(one, paid)
             mine = Counter(entry["action"] for entry in told if entry["purchaseId"] == one.id)
+            assert mine["disputed"] <= int(one.dispute is not None)
             assert mine["paid"] == int(paid), (one, mine)
             assert mine["refunded"] == await self._made_refunds(one), (one, mine)
         assert all(effect.startswith("grant:test-") for effect in grants), grants
@@ -116,7 +122,10 @@ class Books:
             if refund["payment_intent"] == intent["id"] and refund["status"] == "succeeded"
         ]
         assert one.amount_refunded == charge["amount_refunded"] == sum(refund["amount"] for refund in refunds), one
-        assert one.credits_refunded <= one.credits
+        assert one.credits_refunded + one.credits_frozen <= one.credits
+        # No more than what its money paid for is taken.
+        gone = min(one.amount, one.amount_refunded + one.amount_disputed)
+        assert (one.credits_refunded + one.credits_frozen) * one.amount <= (gone + one.credits) * one.credits, one
         disputes = [each for each in state.all("dispute") if each["payment_intent"] == intent["id"]]
         assert one.amount_disputed == sum(each["amount"] for each in disputes if each["status"] != "won"), one
         transfer, fee = state.find(charge["transfer"]), state.find(charge["application_fee"])
