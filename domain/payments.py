@@ -91,6 +91,14 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str = ""
 
 
+class ListedIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """One of Stripe's list. ``purchase``: what its metadata claims; ``refunded``: of its amount."""
+
+    intent: Intent
+    purchase: str | None
+    refunded: int
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """A trainer's account at Stripe. ``submitted``: its owner has completed the onboarding."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from domain.accounts import User
     from domain.conversations import Membership
     from domain.disputes import DisputeAtStripe
-    from domain.payments import Account, Incoming, Intent, Link, Refund, RefundAtStripe, Transaction
+    from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refund, RefundAtStripe, Transaction
     from domain.presence import Choice, Status, View
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
@@ -221,8 +221,12 @@ class PaymentProvider(Protocol):
         """As ``create_account``."""
 
     async def intent(self, intent_id: str) -> Intent: ...
+    def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
+        """Page by page, the newest first."""
+
+    async def delete_customer(self, customer_id: str) -> None: ...
     async def cancel_intent(self, intent_id: str) -> Intent: ...
-    async def create_refund(self, intent_id: str, refund: Refund) -> str:
+    async def create_refund(self, transaction: Transaction, refund: Refund) -> str:
         """As ``create_account``."""
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
@@ -231,7 +235,7 @@ class PaymentProvider(Protocol):
     async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
         """The oldest first."""
 
-    async def take_back(self, intent_id: str, dispute_id: str, attempt: int, amount: int) -> int:
+    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
         """So much of the trainer's part at most, once for a dispute, with the fee's share; answers how much it was.
         ``attempt``: another one where the last was refused."""
 

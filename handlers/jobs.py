@@ -17,6 +17,7 @@ DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
 PAYMENTS = "open payments"
 STRIPE_EVENTS = "Stripe events"
+FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
 
 

@@ -95,7 +95,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     purchases.get_purchase: (Code.NOT_FOUND,),
     purchases.list_all_transactions: (Code.FORBIDDEN,),
     earnings.list_earnings: (Code.FORBIDDEN,),
-    accounts.begin_onboarding: (Code.FORBIDDEN,),
+    accounts.begin_onboarding: (Code.FORBIDDEN, Code.CONFLICT),
     accounts.get_stripe: (Code.FORBIDDEN,),
     accounts.open_dashboard: (Code.FORBIDDEN, Code.CONFLICT),
     refunds.refund_transaction: (*_ADMINISTRATION, Code.CONFLICT),

@@ -220,6 +220,7 @@ class Node:
         metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
+        metrics.add(figures.of_payments(self.payments, self.store.payment_differences))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
@@ -299,6 +300,7 @@ class Node:
         await preparing
         await self.mailer.start()
         await self.store.event_gaps.begin(self.context.now())
+        await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()
         await self.bus.start()

@@ -38,7 +38,7 @@ _REQUIRED_IN_PRODUCTION = (
     "STRIPE_WEBHOOK_SECRETS",
 )
 _OPERATIONS_PORT = 9090
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Place:
 
     def url(self, port: int | None = None) -> str:
         """As this machine reaches it; ``port``: the one that it was given."""
-        host = "127.0.0.1" if self.host in _ANYWHERE else f"[{self.host}]" if ":" in self.host else self.host
+        host = "127.0.0.1" if self.host in ANYWHERE else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}"
 
     def refusal(self, error: OSError) -> str:

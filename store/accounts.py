@@ -25,6 +25,7 @@ from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
 from store.failures import repository
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.listings import hot as hot_profile
@@ -33,6 +34,7 @@ from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.stripe_accounts import StripeAccounts
 from store.users import Users
 from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
@@ -82,6 +84,8 @@ class Accounts:
         calendars: Calendars,
         registrations: Registrations,
         departures: PendingErasures,
+        stripe_accounts: StripeAccounts,
+        final_refunds: FinalRefunds,
     ) -> None:
         self._database = database
         self._users = users
@@ -96,6 +100,8 @@ class Accounts:
         self._calendars = calendars
         self._registrations = registrations
         self._departures = departures
+        self._stripe_accounts = stripe_accounts
+        self._final_refunds = final_refunds
 
     async def create(self, user: User, profile: NewProfile) -> bool:
         """User and profile, both or none; false when the address is taken."""
@@ -213,6 +219,9 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.erase(user, now, session=session):
                 return None
+            # Before the profile forgets who that is at Stripe.
+            customer = await self._stripe_accounts.customer(user.profile_id, session=session)
+            await self._final_refunds.add(user, customer, now, session=session)
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user, session=session)

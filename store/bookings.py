@@ -272,6 +272,11 @@ class Bookings:
             session=session,
         )
 
+    async def has_leaving(self, role: Role, profile_id: str) -> bool:
+        """Whether an erased party still has before it what is to be cancelled."""
+        query = {role: ObjectId(profile_id), "status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": True}}
+        return await self._bookings.find_one(query, {"_id": 1}) is not None
+
     async def insert(self, booking: Booking, now: datetime, *, session: ClientSession) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""
         await self._bookings.insert_one(booking_document(booking, now), session=session)

@@ -13,6 +13,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from domain.accounts import Role
 from domain.bookings import Booking
 from domain.credits import Balance, CreditEntry, iso_week
 from domain.errors import Code, DomainError
@@ -80,6 +81,12 @@ class Credits:
             )
             for one in found
         ]
+
+    async def pairs_with_credit(self, role: Role, profile_id: str) -> list[tuple[str, str]]:
+        """Client and trainer, of one of the two, where something is left."""
+        query = {role: ObjectId(profile_id), "amountOfCredit": {"$gt": 0}}
+        found = await self._balances.find(query, {"client": 1, "trainer": 1}).to_list(None)
+        return [(str(one["client"]), str(one["trainer"])) for one in found]
 
     async def came_of(self, client_id: str, effects: Sequence[str]) -> bool:
         """Whether one of these gave the client credits."""

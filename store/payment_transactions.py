@@ -22,6 +22,7 @@ from domain.payments import (
     grant_entry,
     refund_entry,
 )
+from store.audit import Note, unrecorded
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
 from store.credits import Credits
@@ -100,7 +101,9 @@ class PaymentTransactions:
         except _Changed:
             return False
 
-    async def begin_refund(self, transaction: Transaction, refund: Refund, claim: Claim | None) -> bool:
+    async def begin_refund(
+        self, transaction: Transaction, refund: Refund, claim: Claim | None, note: Note = unrecorded
+    ) -> bool:
         """The credits are gone before Stripe is asked; false when the payment or the credits changed meanwhile."""
 
         async def body(session: ClientSession) -> bool:
@@ -108,6 +111,8 @@ class PaymentTransactions:
                 return False
             if claim is not None:
                 await self._idempotency.keep_within(claim, refund.id.encode(), session=session)
+            after = after_refund(transaction, refund)
+            await note(_refunded(transaction), _refunded(after), session=session)
             return True
 
         return await self._database.transaction(body)
@@ -245,6 +250,14 @@ def _paid_notice(
         version=balance.version,
         at=now,
     )
+
+
+def _refunded(transaction: Transaction) -> dict[str, object]:
+    return {
+        "status": transaction.status,
+        "creditsRefunded": transaction.credits_refunded,
+        "amountRefunded": transaction.amount_refunded,
+    }
 
 
 class _Changed(Exception):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from store import (
     accounts,
     audit,
@@ -19,10 +21,12 @@ from store import (
     disputes,
     event_gaps,
     files,
+    final_refunds,
     idempotency,
     listings,
     outbox,
     password_resets,
+    payment_differences,
     payment_notices,
     pricings,
     profiles,
@@ -60,6 +64,7 @@ from store.event_gaps import EventGaps
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
@@ -67,6 +72,7 @@ from store.log.log import Log
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_differences import PaymentDifferences
 from store.payment_notices import PaymentNotices
 from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
@@ -127,6 +133,8 @@ SCHEMAS = (
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
     *audit.SCHEMAS,
+    *payment_differences.SCHEMAS,
+    *final_refunds.SCHEMAS,
 )
 
 
@@ -190,10 +198,13 @@ class Store:
         self.payment_notices = PaymentNotices(database)
         self.stripe_accounts = StripeAccounts(database)
         self.stripe_events = StripeEvents(database)
-        self.event_gaps = EventGaps(database)
+        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
+        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
         self.audit = Audit(database)
+        self.payment_differences = PaymentDifferences(database, self.audit)
+        self.final_refunds = FinalRefunds(database)
         self.earnings = Earnings(database)
         self.payment_transactions = PaymentTransactions(
             database,
@@ -220,6 +231,8 @@ class Store:
             self.calendars,
             self.registrations,
             self.pending_erasures,
+            self.stripe_accounts,
+            self.final_refunds,
         )
 
     async def prepare(self) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from store.database import CollectionSchema, Database
+from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
 from store.people import PROFILES
 from store.profiles import NOT_ERASED
@@ -56,8 +56,8 @@ class StripeAccounts:
         found = await self._trainers.find_one({ACCOUNT: account_id}, {"_id": 1})
         return None if found is None else str(found["_id"])
 
-    async def customer(self, client_id: str) -> str | None:
-        found = await self._clients.find_one({"_id": ObjectId(client_id)}, {CUSTOMER: 1})
+    async def customer(self, client_id: str, *, session: ClientSession | None = None) -> str | None:
+        found = await self._clients.find_one({"_id": ObjectId(client_id)}, {CUSTOMER: 1}, session=session)
         return None if found is None else found.get(CUSTOMER)
 
     async def remember_customer(self, client_id: str, customer_id: str) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from domain.payments import OPEN, Transaction, TransactionStatus
+from domain.accounts import Role
+from domain.payments import OPEN, REFUNDABLE, Transaction, TransactionStatus
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
@@ -34,6 +37,7 @@ SCHEMAS = (
             IndexModel([("client", ASCENDING), ("_id", DESCENDING)], name="ofClient"),
             IndexModel([("trainer", ASCENDING), ("_id", DESCENDING)], name="ofTrainer"),
             IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+            IndexModel([("createdAt", ASCENDING)], name="begun"),
             IndexModel(
                 [("trainer", ASCENDING), ("paidAt", DESCENDING), ("_id", DESCENDING)],
                 name="earned",
@@ -67,6 +71,36 @@ class Transactions:
     async def by_intent(self, intent_id: str) -> Transaction | None:
         found = await self._rows.find_one({"transactionId": intent_id})
         return None if found is None else transaction_record(found)
+
+    async def by_ids(self, ids: Collection[str]) -> dict[str, Transaction]:
+        return await self._each("_id", [ObjectId(one) for one in ids])
+
+    async def by_intents(self, intent_ids: Collection[str]) -> dict[str, Transaction]:
+        """By those ids."""
+        return await self._each("transactionId", list(intent_ids))
+
+    async def _each(self, name: str, values: list[Any]) -> dict[str, Transaction]:
+        found = await self._rows.find({name: {"$in": values}}).to_list(None) if values else []
+        return {str(one[name]): transaction_record(one) for one in found}
+
+    async def intents_between(self, since: datetime, until: datetime) -> set[str]:
+        """The ids at Stripe of those begun then."""
+        query = {"createdAt": {"$gte": since, "$lt": until}, "transactionId": {"$exists": True}}
+        found = await self._rows.find(query, {"transactionId": 1, "_id": 0}).to_list(None)
+        return {one["transactionId"] for one in found}
+
+    async def open_of(self, role: Role, profile_id: str) -> list[Transaction]:
+        """Those of a client or a trainer that may still be paid."""
+        query = {role: ObjectId(profile_id), "status": {"$in": list(OPEN)}, "closed": {"$ne": True}}
+        return [transaction_record(one) for one in await self._rows.find(query).to_list(None)]
+
+    async def paid_between(self, client_id: str, trainer_id: str) -> list[Transaction]:
+        """Those of the two with something left to refund, the newest first."""
+        query = {
+            "client": ObjectId(client_id), "trainer": ObjectId(trainer_id), "status": {"$in": list(REFUNDABLE)}
+        }  # fmt: skip
+        found = await self._rows.find(query).sort("_id", DESCENDING).to_list(None)
+        return [transaction_record(one) for one in found]
 
     async def by_booking(self, booking_id: str) -> Transaction | None:
         """The one that pays for it, where that is done by card."""

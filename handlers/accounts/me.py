@@ -14,7 +14,7 @@ from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
 from handlers.context import AccountContext
 from handlers.idempotency import idempotent
-from handlers.jobs import DUE_BOOKINGS, FILE_SWEEPS, Job
+from handlers.jobs import DUE_BOOKINGS, FILE_SWEEPS, FINAL_REFUNDS, Job
 from handlers.slots import changes
 from store.work_queue import WorkRow
 
@@ -67,6 +67,7 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
     cut_each(context, user.id, ended, "erased")
     context.wake_ups.wake(DUE_BOOKINGS)
     context.wake_ups.wake(FILE_SWEEPS)
+    context.wake_ups.wake(FINAL_REFUNDS)
 
 
 def second_looks(context: AccountContext) -> Job:

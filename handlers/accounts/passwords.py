@@ -11,7 +11,7 @@ from domain.accounts import (
     normalised_email,
     unauthenticated,
 )
-from domain.networks import network_of
+from domain.networks import network_of, site_of
 from domain.proofs import CODE_LIFETIME
 from domain.sessions import Reason
 from domain.wire.accounts import (
@@ -50,7 +50,8 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
     email = normalised_email(command.email)
     now = context.now()
     link, key = codes.is_link(command.code), _key(context, email)
-    network = context.secrets.keyed_hash("network", network_of(visitor.address))
+    # By site: whoever has one would otherwise guess away what everybody together may in a day.
+    network = context.secrets.keyed_hash("network", site_of(network_of(visitor.address)))
     reset = await context.store.password_resets.guess(key, network, now, counts=not link)
     user = await context.store.users.by_email(email)
     fitting = [one for one in reset.live(now) if codes.fits(codes.of_reset(context, user, one), command.code)]

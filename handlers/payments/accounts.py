@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import Account, Refused
+from domain.payments import Account, Link, Refused
 from domain.times import to_wire
 from domain.wire.payments import DashboardAnswer, OnboardingAnswer, StripeState
 from handlers.access import Actor, require_role
@@ -13,8 +13,16 @@ _NOT_CONNECTED = Account(id="", submitted=False, charges_enabled=False, payouts_
 
 
 async def begin_onboarding(context: PaymentContext, actor: Actor, command: None) -> OnboardingAnswer:
-    """A new page at Stripe; the account is made when there is none."""
+    """A new page at Stripe; the account is made when there is none. Raises ``conflict`` where Stripe refuses."""
     require_role(actor, "trainer")
+    try:
+        link = await _onboarding(context, actor)
+    except Refused:
+        raise DomainError(Code.CONFLICT, "Stripe does not open an account with these details.") from None
+    return OnboardingAnswer(url=link.url, expires_at=to_wire(link.expires_at))
+
+
+async def _onboarding(context: PaymentContext, actor: Actor) -> Link:
     account_id = await _account_id(context, actor.profile_id)
     if account_id is None:
         user = await context.store.users.by_id(actor.user_id)
@@ -26,8 +34,7 @@ async def begin_onboarding(context: PaymentContext, actor: Actor, command: None)
         if account_id is None:
             # Erased meanwhile.
             raise unavailable()
-    link = await context.payments.onboarding(account_id, context.return_url)
-    return OnboardingAnswer(url=link.url, expires_at=to_wire(link.expires_at))
+    return await context.payments.onboarding(account_id, context.return_url)
 
 
 async def get_stripe(context: PaymentContext, actor: Actor, command: None) -> StripeState:

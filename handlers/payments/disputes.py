@@ -18,6 +18,7 @@ from domain.payments import OPEN, Refused, Transaction
 from handlers.context import PaymentContext
 from handlers.jobs import Job
 from handlers.payments import announce
+from handlers.payments.fulfilment import settle_if_erased
 from handlers.payments.refunds import unused
 from store.work_queue import WorkRow
 
@@ -41,7 +42,8 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
 
 def open_disputes(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
-    return Job("disputes", context.store.disputes.queue, partial(_attend, context), lease=timedelta(seconds=60))
+    queue = context.store.disputes.queue
+    return Job("disputes", queue, partial(_attend, context), poll=timedelta(seconds=15))
 
 
 async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
@@ -67,6 +69,8 @@ async def _follow(context: PaymentContext, transaction_id: str, found: DisputeAt
     with suppress(DomainError):
         # What is not announced now is by the durable work.
         await announce.settle(context, transaction_id)
+    if after.status == "won":
+        await settle_if_erased(context, transaction)
     await _settle_with_trainer(context, transaction, found.id)
 
 
@@ -83,14 +87,11 @@ async def _step(context: PaymentContext, transaction: Transaction, known: Disput
 async def _settle_with_trainer(context: PaymentContext, transaction: Transaction, dispute_id: str) -> None:
     disputes = context.store.disputes
     dispute = await disputes.by_id(dispute_id)
-    assert transaction.intent_id is not None
     if dispute is None or not dispute.owes:
         return
     try:
         if dispute.taken_back is None:
-            taken = await context.payments.take_back(
-                transaction.intent_id, dispute.id, dispute.attempt, dispute.amount
-            )
+            taken = await context.payments.take_back(transaction, dispute.id, dispute.attempt, dispute.amount)
             await disputes.remember_taken_back(dispute.id, taken)
             dispute = await disputes.by_id(dispute_id) or dispute
         if dispute.status == "won" and dispute.taken_back and not dispute.given_back:

@@ -63,7 +63,8 @@ async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> Non
 
 def missed_events(context: PaymentContext) -> Job:
     """Closes the gap of events that were never told: what Stripe lists and is not known here is added."""
-    return Job("missed Stripe events", context.store.event_gaps.queue, partial(_catch_up, context))
+    queue = context.store.event_gaps.queue
+    return Job("missed Stripe events", queue, partial(_catch_up, context), poll=timedelta(seconds=30))
 
 
 async def _catch_up(context: PaymentContext, claimed: WorkRow) -> None:

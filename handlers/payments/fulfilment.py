@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError, unavailable
 from domain.payments import OPEN_LASTS, Intent, Refused, Transaction, fits, next_look
 from handlers.bookings import announce as bookings
 from handlers.context import PaymentContext
-from handlers.jobs import PAYMENTS, Job
+from handlers.jobs import FINAL_REFUNDS, PAYMENTS, Job
 from handlers.payments import announce
 from store.work_queue import WorkRow
 
@@ -39,7 +39,7 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
     if transaction.is_open and (transaction.intent_id is not None or not await _is_abandoned(context, transaction)):
         transaction = await look(context, transaction)
     if transaction.is_open and await _is_abandoned(context, transaction):
-        transaction = await _close(context, transaction)
+        transaction = await close(context, transaction)
     await context.store.transactions.look_again(claimed, next_look(transaction, context.now()))
 
 
@@ -56,7 +56,7 @@ async def _is_abandoned(context: PaymentContext, transaction: Transaction) -> bo
     return len(users) < 2 or any(user.is_deleted for user in users)
 
 
-async def _close(context: PaymentContext, transaction: Transaction) -> Transaction:
+async def close(context: PaymentContext, transaction: Transaction) -> Transaction:
     """Cancelled at Stripe, so that it cannot be paid any more; what was paid in the same moment counts."""
     if transaction.intent_id is not None:
         try:
@@ -95,7 +95,18 @@ async def _release(context: PaymentContext, transaction: Transaction) -> None:
 
 
 async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
-    """With its intent and its customer at Stripe, made now or before."""
+    """With its intent and its customer at Stripe, made now or before. Raises ``conflict`` where it is over, or Stripe
+    will not take it: too small an amount, a trainer whom it has just restricted."""
+    try:
+        return await _begun(context, transaction)
+    except Refused as error:
+        log.warning("Stripe refuses a payment", transaction=transaction.id, code=error.code)
+        if transaction.intent_id is None:
+            await close(context, transaction)
+        raise DomainError(Code.CONFLICT, "Stripe does not take this payment.") from error
+
+
+async def _begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
     customer = await context.store.stripe_accounts.customer(transaction.client_id)
     user = await context.store.users.by_id(transaction.client_user_id)
     email = "" if user is None else user.email
@@ -135,7 +146,7 @@ async def glance(context: PaymentContext, transaction: Transaction) -> Transacti
     """The same for a reader, who is answered what is known when Stripe is away."""
     if not transaction.is_open or transaction.intent_id is None:
         return transaction
-    with suppress(DomainError, Misfit):
+    with suppress(DomainError, Misfit, Refused):
         return await look(context, transaction)
     return transaction
 
@@ -149,7 +160,7 @@ async def _apply(context: PaymentContext, transaction: Transaction, intent: Inte
     if intent.status == "canceled":
         return await _failed(context, transaction)
     if intent.declined and transaction.booking_id is not None:
-        return await _close(context, transaction)
+        return await close(context, transaction)
     if intent.declined and transaction.status == "pending":
         return await context.store.transactions.fail(transaction, context.now(), closed=False)
     return transaction
@@ -175,6 +186,15 @@ async def _announce_booking(context: PaymentContext, booking: Booking) -> None:
         await bookings.settle(context, booking.id, booking.version)
 
 
+async def settle_if_erased(context: PaymentContext, transaction: Transaction) -> None:
+    """Credits have come: who is erased can do nothing with them, nor can who bought from somebody erased."""
+    users = await context.store.users.by_ids((transaction.client_user_id, transaction.trainer_user_id))
+    for user in users:
+        if user.is_deleted:
+            await context.store.final_refunds.again(user, context.now())
+            context.wake_ups.wake(FINAL_REFUNDS)
+
+
 async def _fulfil(context: PaymentContext, transaction: Transaction) -> Transaction:
     paid = None
     if transaction.booking_id is None or not await _confirm(context, transaction, transaction.booking_id):
@@ -182,4 +202,5 @@ async def _fulfil(context: PaymentContext, transaction: Transaction) -> Transact
     with suppress(DomainError):
         # What is not announced now is by the durable work.
         await announce.settle(context, transaction.id)
+    await settle_if_erased(context, transaction)
     return paid or await context.store.transactions.by_id(transaction.id) or transaction

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from domain.accounts import require_administrator
-from domain.errors import not_found, unavailable
-from domain.payments import CREDITS, Intent, Transaction, fee_of, price_of
+from domain.errors import Code, DomainError, not_found, unavailable
+from domain.payments import CREDITS, Intent, Refused, Transaction, fee_of, price_of
 from domain.times import to_wire
 from domain.wire.fields import Id
 from domain.wire.pages import decode_cursor, encode_cursor
@@ -98,9 +98,12 @@ async def _answer(context: PaymentContext, transaction: Transaction) -> Purchase
         paid_at=None,
         updated_at=transaction.created_at,
     )
-    return PurchaseAnswer(
-        **msgspec.structs.asdict(transaction_answer(begun)), payment=await _sheet(context, intent, customer)
-    )
+    try:
+        payment = await _sheet(context, intent, customer)
+    except Refused:
+        # Its customer was deleted there.
+        raise DomainError(Code.CONFLICT, "Stripe does not take this payment.") from None
+    return PurchaseAnswer(**msgspec.structs.asdict(transaction_answer(begun)), payment=payment)
 
 
 async def _sheet(context: PaymentContext, intent: Intent, customer: str) -> PaymentSheet:

@@ -9,6 +9,7 @@ from functools import partial
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
+from domain.moderation import Target
 from domain.payments import REFUNDABLE, Refund, Refused, Transaction, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
@@ -17,6 +18,7 @@ from handlers.idempotency import claim, held
 from handlers.jobs import Job
 from handlers.payments import announce
 from handlers.request_digests import asked_by, scope_of
+from store.audit import Noted
 from store.idempotency import Claim, StoredResult
 from store.work_queue import WorkRow
 
@@ -49,6 +51,17 @@ async def refund_transaction(
 async def _begin(
     context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
 ) -> Refund:
+    note = context.store.audit.note(
+        Noted(
+            actor_id=actor.user_id,
+            actor_role=actor.role,
+            address=actor.address,
+            action="transaction.refund",
+            target=Target("transaction", command.id),
+            reason=None,
+            at=context.now(),
+        )
+    )
     for _ in range(_TRIES):
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
@@ -58,7 +71,7 @@ async def _begin(
             transaction, context.store.refunds.new_id(), balance, command.credits, actor.user_id, context.now()
         )
         try:
-            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed):
+            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, note):
                 return refund
         except DomainError as error:
             # A credit was spent in between.
@@ -68,7 +81,7 @@ async def _begin(
 
 
 async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswer:
-    if not await _drive(context, refund):
+    if not await drive(context, refund):
         raise DomainError(Code.CONFLICT, "Stripe refuses the refund; the credits are back.")
     transaction = await context.store.transactions.by_id(refund.transaction_id)
     if transaction is None:
@@ -87,14 +100,15 @@ async def unused(context: PaymentContext, transaction: Transaction) -> int:
 
 def open_refunds(context: PaymentContext) -> Job:
     """Makes what was asked for when Stripe did not answer, or by a node that died."""
-    return Job("refunds", context.store.refunds.queue, partial(_attend, context), lease=timedelta(seconds=60))
+    queue = context.store.refunds.queue
+    return Job("refunds", queue, partial(_attend, context), poll=timedelta(seconds=10))
 
 
 async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
-    await _drive(context, context.store.refunds.row(claimed))
+    await drive(context, context.store.refunds.row(claimed))
 
 
-async def _drive(context: PaymentContext, refund: Refund) -> bool:
+async def drive(context: PaymentContext, refund: Refund) -> bool:
     """Ask Stripe and commit what it says, once; false when it refuses."""
     found = await context.store.refunds.by_id(refund.id)
     if found is None:
@@ -120,7 +134,7 @@ async def _at_stripe(context: PaymentContext, transaction: Transaction, refund: 
             if one.refund_id == refund.id:
                 return one.id
     try:
-        return await context.payments.create_refund(transaction.intent_id, refund)
+        return await context.payments.create_refund(transaction, refund)
     except Refused:
         return None
 

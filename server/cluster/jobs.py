@@ -13,7 +13,9 @@ from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
 from handlers.payments import announce as payment_notices
+from handlers.payments.comparing import compared_payments
 from handlers.payments.disputes import open_disputes
+from handlers.payments.erasures import final_refunds
 from handlers.payments.events import missed_events, stripe_events
 from handlers.payments.fulfilment import open_payments
 from handlers.payments.refunds import open_refunds
@@ -33,6 +35,8 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         open_payments(context),
         open_refunds(context),
         open_disputes(context),
+        final_refunds(context),
+        compared_payments(context),
         payment_notices.redriving(context),
         stripe_events(context),
         missed_events(context),

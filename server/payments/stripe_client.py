@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +23,18 @@ from stripe import AIOHTTPClient, StripeClient
 
 from domain.disputes import DisputeAtStripe
 from domain.errors import DomainError, unavailable
-from domain.payments import Account, DisputeStatus, Incoming, Intent, Link, Refund, RefundAtStripe, Refused, Transaction
+from domain.payments import (
+    Account,
+    DisputeStatus,
+    Incoming,
+    Intent,
+    Link,
+    ListedIntent,
+    Refund,
+    RefundAtStripe,
+    Refused,
+    Transaction,
+)
 from server.settings import Settings
 from store import command_budget
 
@@ -35,7 +47,7 @@ CALL_SECONDS = 6.0
 _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 32
 _SIGNATURE_SECONDS = 300
-_EVENTS_A_PAGE = 100
+_A_PAGE = 100
 _AWAY = "Payments cannot be reached right now; try again."
 # Of one intent; a fault of Stripe's that it keeps costs one.
 _KEYS = 4
@@ -182,12 +194,13 @@ class StripePayments:
 
     async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
         """The same one, however often it is asked."""
+        fee = {"application_fee_amount": transaction.fee} if transaction.fee else {}
         params = {
+            **fee,
             "amount": transaction.amount,
             "currency": transaction.currency,
             "customer": customer_id,
             "receipt_email": email,
-            "application_fee_amount": transaction.fee,
             "transfer_data": {"destination": transaction.destination},
             "automatic_payment_methods": {"enabled": True},
             "metadata": {"purchase": transaction.id},
@@ -207,24 +220,41 @@ class StripePayments:
     async def intent(self, intent_id: str) -> Intent:
         return _intent(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
 
+    async def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
+        """All that were made since then, page by page, the newest first."""
+        params: dict[str, Any] = {
+            "created": {"gte": int(since.timestamp())}, "limit": _A_PAGE, "expand": ["data.latest_charge"]
+        }  # fmt: skip
+        while True:
+            page = await self._call(self._client.payment_intents.list_async(params))
+            yield [_listed(one) for one in page.data]
+            if not page.has_more or not page.data:
+                return
+            params = {**params, "starting_after": page.data[-1].id}
+
+    async def delete_customer(self, customer_id: str) -> None:
+        """With the cards that it saved; also one that is gone."""
+        with suppress(Refused):
+            await self._call(self._client.customers.delete_async(customer_id))
+
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Raises ``Refused`` where it has been paid or is being paid."""
         return _intent(await self._call(self._client.payment_intents.cancel_async(intent_id)))
 
     # --- refunds ---
 
-    async def create_refund(self, intent_id: str, refund: Refund) -> str:
+    async def create_refund(self, transaction: Transaction, refund: Refund) -> str:
         """Its id at Stripe; the same one, however often it is asked. The transfer and the fee go back in proportion."""
         params = {
-            "payment_intent": intent_id,
+            **_with_fee(transaction),
+            "payment_intent": transaction.intent_id,
             "amount": refund.amount,
             "reverse_transfer": True,
-            "refund_application_fee": True,
             "metadata": {"refund": refund.id},
         }
 
         async def made() -> Any:
-            of_intent = {"payment_intent": intent_id, "limit": 100}
+            of_intent = {"payment_intent": transaction.intent_id, "limit": 100}
             listed = await self._call(self._client.refunds.list_async(of_intent))
             return _with_metadata(listed.data, "refund", refund.id)
 
@@ -251,11 +281,11 @@ class StripePayments:
             if one.status in _DISPUTES
         ]
 
-    async def take_back(self, intent_id: str, dispute_id: str, attempt: int, amount: int) -> int:
+    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
         """Reverses so much of the payment's transfer, as far as it stands, with the fee's share; once for a dispute.
         Answers how much that was. ``attempt``: another one where the last was refused, for Stripe keeps that answer."""
         expanded = {"expand": ["latest_charge.transfer"]}
-        found = await self._call(self._client.payment_intents.retrieve_async(intent_id, expanded))
+        found = await self._call(self._client.payment_intents.retrieve_async(transaction.intent_id, expanded))
         transfer = None if found.latest_charge is None else found.latest_charge.transfer
         if transfer is None:
             return 0
@@ -269,7 +299,7 @@ class StripePayments:
         amount = min(amount, transfer.amount - transfer.amount_reversed)
         if amount <= 0:
             return 0
-        params = {"amount": amount, "refund_application_fee": True, "metadata": {"dispute": dispute_id}}
+        params = {**_with_fee(transaction), "amount": amount, "metadata": {"dispute": dispute_id}}
         create = self._client.transfers.reversals.create_async
         kind = f"dispute:{attempt}"
         return int((await self._make(kind, dispute_id, lambda key: create(transfer.id, params, key), made)).amount)
@@ -309,7 +339,7 @@ class StripePayments:
     async def events_since(self, since: datetime) -> Sequence[Incoming]:
         """All of the platform's, the newest first."""
         found: list[Incoming] = []
-        params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _EVENTS_A_PAGE}
+        params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _A_PAGE}
         while True:
             page = await self._call(self._client.events.list_async(params))
             found += [_incoming(one.to_dict()) for one in page.data]
@@ -389,6 +419,11 @@ def _keyed(kind: str, intent_id: str, number: int) -> dict[str, Any]:
     return {"idempotency_key": f"spotter:{kind}:{intent_id}" + (f":{number}" if number else "")}
 
 
+def _with_fee(transaction: Transaction) -> dict[str, Any]:
+    """Stripe refuses to give back a fee that there was not."""
+    return {"refund_application_fee": True} if transaction.fee else {}
+
+
 def _later(error: stripe.StripeError) -> bool:
     """Too many at once, the same key still at work, or a fault of Stripe's."""
     if isinstance(error, stripe.IdempotencyError):
@@ -417,6 +452,15 @@ def _intent(found: Any) -> Intent:
         destination=None if transfer is None else _id_of(transfer.destination),
         declined=found.status == "requires_payment_method" and found.last_payment_error is not None,
         client_secret=found.client_secret or "",
+    )
+
+
+def _listed(found: Any) -> ListedIntent:
+    charge = found.latest_charge
+    return ListedIntent(
+        intent=_intent(found),
+        purchase=_own_id(_metadata(found).get("purchase")),
+        refunded=0 if charge is None else charge.amount_refunded,
     )
 
 

@@ -137,7 +137,7 @@ class Shop:
         assert await self.market.balance(client, trainer) == credits
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():  # noqa: ASYNC110 - the database says nothing by itself
             await asyncio.sleep(0.02)

@@ -162,6 +162,22 @@ async def test_what_was_paid_in_the_last_moment_counts(untold: Shop) -> None:
     await shop.granted(client, trainer, 1)
 
 
+async def test_what_stripe_will_not_take_is_a_conflict(untold: Shop) -> None:
+    shop = untold
+    trainer, client, start = await shop.seller(), await shop.market.client(), shop.market.at(10)
+    # Too small an amount in this currency, or an account that was restricted a moment ago.
+    refusing = {"action": "error", "method": "POST", "path": "/v1/payment_intents", "status": 400}
+    await shop.control("POST", "/faults", **refusing, times=2)
+    assert (await shop.buy(client, trainer, "single")).code == "conflict"
+    assert (await shop.market.book(client, trainer, start, pay_with="card")).code == "conflict"
+    assert (await shop.market.book(client, trainer, start, pay_with="card")).status == 201
+    listed = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
+    assert [one["status"] for one in listed] == ["pending", "failed", "failed"]
+    other = await shop.market.trainer()
+    await shop.control("POST", "/faults", action="error", method="POST", path="/v1/accounts", status=400)
+    assert (await shop.market.call("POST", "/me/stripe/onboarding", None, other)).code == "conflict"
+
+
 async def test_what_is_closed_while_stripe_makes_its_intent_cannot_be_paid(untold: Shop) -> None:
     shop = untold
     trainer, client = await shop.seller(), await shop.market.client()

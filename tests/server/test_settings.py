@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.networks import LOOPBACK
+from server.setting_warnings import warnings_of
 from server.settings import Place, Settings, SettingsError, load
 
 # As good as random, yet the same in every test process: it is part of the tests' names.
@@ -234,3 +235,49 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
 
 def test_a_signing_key_that_is_too_short_is_refused_in_development_too(tmp_path: Path) -> None:
     assert problems({"DATA_DIR": str(tmp_path), "JWT_SECRET": "short"}) == ["JWT_SECRET"]
+
+
+TIDY = {
+    **PRODUCTION,
+    "MONGO_URL": "mongodb://user:hush@one,two/spotter?replicaSet=rs0",
+    "REDIS_URL": "rediss://:hush@cache:6379/0",
+    "TRUSTED_PROXIES": "1",
+}
+
+
+def warned(**environ: str) -> list[str]:
+    """The names of the settings that are warned of."""
+    found = list(warnings_of(load({**TIDY, **environ}, None)))
+    assert not any("hush" in why for _, why in found)
+    return [name for name, _ in found]
+
+
+def test_nothing_is_said_of_settings_that_are_in_order(tmp_path: Path) -> None:
+    assert warned() == []
+    local = {"MONGO_URL": "mongodb://127.0.0.1:27017,localhost:27018/spotter", "REDIS_URL": "redis://[::1]:6379/0"}
+    assert warned(**local, SMTP_URL="smtp://localhost:25") == []
+    assert warned(MONGO_URL="mongodb+srv://cluster.example/spotter?authMechanism=MONGODB-X509") == []
+    # With a password STARTTLS is insisted on.
+    assert warned(SMTP_URL="smtp://user:hush@mail.example.com:587") == []
+    assert list(warnings_of(development(tmp_path, MONGO_URL="mongodb://elsewhere/spotter"))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUSTED_PROXIES", "0"),
+        ("MONGO_URL", "mongodb://one,two/spotter"),
+        ("MONGO_URL", "mongodb://user@one/spotter"),
+        ("REDIS_URL", "redis://cache:6379/0"),
+        ("REDIS_URL", "redis://cache"),
+        ("SMTP_URL", "smtp://mail.example.com"),
+        ("OPERATIONS_HOST", "0.0.0.0"),
+        ("OPERATIONS_HOST", "::"),
+        ("ALLOWED_ORIGINS", "https://app.example.com,http://app.example.com"),
+        ("ALLOWED_ORIGINS", "http://localhost:5173"),
+        ("STRIPE_SECRET_KEY", "sk_test_hush"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_new,hush"),
+    ],
+)
+def test_production_warns_of(name: str, value: str) -> None:
+    assert warned(**{name: value}) == [name]
