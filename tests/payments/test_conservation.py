@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from domain.payments import Transaction
 from sandbox.delivery import Disturbance
 from sandbox.server import SECRET_KEY
+from store.event_gaps import NAME as GAPS
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.machines import run_machine
 from tests.payments.books import Books, reconcile
@@ -54,6 +55,9 @@ class Trade:
         shop.sandbox.delivery.endpoints[:] = [shop.endpoint()] if told else []
         shop.sandbox.delivery.disturbance = Disturbance(copies=2, jitter=0.05)
         await shop.control("POST", "/balance", amount=10_000_000)
+        # An example before this one went on into days that are still to come.
+        began = {"seenUntil": shop.market.clock(), "dueAt": shop.market.clock()}
+        await shop.market.nodes[0].database.collection(GAPS).update_many({}, {"$set": began})
         clients = [await shop.market.client() for _ in range(CLIENTS)]
         return cls(shop, await shop.seller(), clients, await shop.market.somebody("admin"))
 
@@ -256,9 +260,9 @@ class Conservation(RuleBasedStateMachine):
 
 
 async def test_money_and_credits_are_conserved(shop: Shop) -> None:
-    await run_machine(Conservation, 8, 10, shop=shop)
+    await run_machine(Conservation, 8, 10, shrinks=False, shop=shop)
 
 
 @pytest.mark.soak
 async def test_money_and_credits_are_conserved_for_long(shop: Shop) -> None:
-    await run_machine(Conservation, 150, 25, shop=shop)
+    await run_machine(Conservation, 150, 25, shrinks=False, shop=shop)
