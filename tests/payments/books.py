@@ -96,7 +96,7 @@ class Books:
             assert mine["paid"] == int(paid), (one, mine)
             assert mine["refunded"] == await self._made_refunds(one), (one, mine)
         assert all(effect.startswith("grant:test-") for effect in grants), grants
-        await self._nothing_set_aside()
+        await self._nothing_set_aside(transactions)
         return transactions
 
     def _intent(self, one: Transaction) -> Any:
@@ -165,8 +165,18 @@ class Books:
             made += "refundId" in row
         return made
 
-    async def _nothing_set_aside(self) -> None:
+    async def _nothing_set_aside(self, transactions: list[Transaction]) -> None:
+        """Of these two people's."""
         database = self.shop.market.nodes[0].database
-        for name in QUEUES:
-            dead = await database.collection(name).find_one({"work.deadAt": {"$exists": True}})
+        ids = [ObjectId(one.id) for one in transactions]
+        whose: dict[str, Document] = {
+            "transactions": {"_id": {"$in": ids}},
+            "refunds": {"transaction": {"$in": ids}},
+            "disputes": {"transaction": {"$in": ids}},
+            "paymentNotices": {"transaction": {"$in": ids}},
+            "stripeEvents": {"intent": {"$in": [one.intent_id for one in transactions]}},
+            "bookings": {"client": ObjectId(self.client.profile)},
+        }
+        for name, query in whose.items():
+            dead = await database.collection(name).find_one({**query, "work.deadAt": {"$exists": True}})
             assert dead is None, (name, dead)
