@@ -57,6 +57,7 @@ class Operation:
     at_start = False
     # Of Spotter's own calls, not those that make what is worked on.
     calls = r"/v1/(?!payment_intents/\w+/confirm).*"
+    method = ""
     # What the node is told by Stripe.
     events: tuple[str, ...] = ()
     # How long before the node's start everything was prepared.
@@ -92,9 +93,12 @@ class Onboarding(Operation):
             for one in scene.shop.sandbox.state.all("account")
             if one["metadata"].get("trainer") == scene.trainer.profile
         ]
-        assert len(made) == 1
+        # A fault that Stripe keeps may cost another one, which nobody is ever sent to.
+        assert 1 <= len(made) <= 2
         profile = await scene.shop.market.store.profiles.by_id("trainer", scene.trainer.profile)
-        assert profile is not None and profile.stripe_connect_account_id == made[0]["id"]
+        assert profile is not None
+        (used,) = [one["id"] for one in made if one["details_submitted"]]
+        assert profile.stripe_connect_account_id == used
         answer = await scene.shop.market.call("GET", "/me/stripe", None, scene.trainer)
         assert answer.body["chargesEnabled"] is True
 
@@ -334,7 +338,7 @@ class Refund(Fulfilment):
 
 
 class RefundElsewhere(Refund):
-    calls = r"/v1/(?!refunds).*"
+    method = "GET"
     events: tuple[str, ...] = ("charge.refunded",)
 
     async def prepare(self, scene: Scene) -> None:
