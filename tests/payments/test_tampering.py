@@ -1,5 +1,4 @@
-"""What anybody changes of a payment, here or at Stripe, before it is paid: it is paid as it was sold, or nothing comes of
-it."""
+"""What anybody changes of a payment, here or at Stripe: it is paid as it was sold, or nothing comes of it."""
 
 from __future__ import annotations
 
