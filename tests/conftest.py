@@ -16,7 +16,7 @@ from server import embedded
 from server.app import utc_now
 from store.database import Database
 from tests.harness import described
-from tests.harness.databases import made_at, named, new_name
+from tests.harness.databases import made_at, make_empty, named, new_name
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 
@@ -92,8 +92,7 @@ async def kept_database(mongo_url: str) -> AsyncIterator[Database]:
 async def database(kept_database: Database) -> AsyncIterator[Database]:
     """Empty, with the indexes that earlier tests made; emptied afterwards."""
     yield kept_database
-    for name in await kept_database.db.list_collection_names():
-        await kept_database.collection(name).delete_many({})
+    await make_empty(kept_database)
 
 
 @pytest.fixture
