@@ -26,7 +26,7 @@ class LatestMoment:
 
 
 class SyncNotices:
-    """What the rooms of a node are told, and when, by iterations of the loop."""
+    """What the rooms of a node are told, and when, by iterations of the loop: one in five milliseconds is counted."""
 
     def __init__(self, running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rooms: list[str] = []
@@ -49,7 +49,7 @@ class SyncNotices:
     async def _count(self) -> None:
         while True:
             self._turn += 1
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(3 * RESYNC_SPREAD_SECONDS):
