@@ -13,15 +13,8 @@ from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
 from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
-from domain.payments import (
-    Notice,
-    PaymentAction,
-    Refund,
-    Transaction,
-    after_refund,
-    grant_entry,
-    refund_entry,
-)
+from domain.payments import Notice, PaymentAction, Transaction, grant_entry
+from domain.refunds import Refund, after_refund, refund_entry
 from store.audit import Note, unrecorded
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.payments import Refund
+from domain.refunds import Refund
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes

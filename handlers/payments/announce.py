@@ -24,7 +24,8 @@ async def settle(context: PublishContext, transaction_id: str) -> None:
 def redriving(context: PublishContext) -> Job:
     """Settles what dead nodes left."""
     queue = context.store.payment_notices.queue
-    return Job("payment notices", queue, partial(_redrive, context), lease=timedelta(seconds=30), poll=timedelta(seconds=5))
+    seldom = timedelta(seconds=5)
+    return Job("payment notices", queue, partial(_redrive, context), lease=timedelta(seconds=30), poll=seldom)
 
 
 async def _redrive(context: PublishContext, claimed: WorkRow) -> None:

@@ -10,7 +10,8 @@ from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
 from domain.moderation import Target
-from domain.payments import REFUNDABLE, Refund, Refused, Transaction, absorbed, refund_of
+from domain.payments import Refused, Transaction
+from domain.refunds import REFUNDABLE, Refund, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
 from handlers.context import PaymentContext
