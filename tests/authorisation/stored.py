@@ -15,7 +15,7 @@ Contents = dict[str, Documents]
 # Said of a session or a user because it was there, not because of what it did.
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails", "paymentNotices", "stripeEvents"})
+_WORKED_OFF = frozenset({"bookingMails", "finalRefunds", "paymentNotices", "stripeEvents"})
 
 
 @dataclass(frozen=True)
