@@ -49,6 +49,10 @@ class Scene:
         return not any(found)
 
 
+# Those who can only do it once.
+NEW_TRAINER = frozenset({"onboarding", "onboarded", "trainer erased"})
+
+
 class Operation:
     """``prepare`` before the node is there, ``begin`` at the node that dies, ``again`` at another by whoever waited for
     it, and what there has to be in the end."""
@@ -411,6 +415,51 @@ class DisputeLost(DisputeWon):
         await self.ends_as(scene, "lost", 0)
 
 
+class ErasedClient(Refund):
+    """What is left of what was bought is refunded."""
+
+    at_start = True
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await self.erase(scene)
+
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.client.user, scene.shop.market.clock())
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        (one,) = await scene.shop.market.store.transactions.page(None, 10, client_id=scene.client.profile)
+        return one.status == "refunded" and await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer, reader=scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+        customers = [each["metadata"].get("client") for each in scene.shop.sandbox.state.all("customer")]
+        assert scene.client.profile not in customers
+
+
+class ErasedTrainer(ErasedClient):
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.trainer.user, scene.shop.market.clock())
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+
+
 OPERATIONS: dict[str, type[Operation]] = {
     "onboarding": Onboarding,
     "onboarded": Onboarded,
@@ -429,4 +478,6 @@ OPERATIONS: dict[str, type[Operation]] = {
     "dispute": Disputed,
     "dispute won": DisputeWon,
     "dispute lost": DisputeLost,
+    "client erased": ErasedClient,
+    "trainer erased": ErasedTrainer,
 }

@@ -56,6 +56,7 @@ class Trade:
         shop.sandbox.delivery.disturbance = Disturbance(copies=2, jitter=0.05)
         await shop.control("POST", "/balance", amount=10_000_000)
         # An example before this one went on into days that are still to come.
+        shop.sandbox.state.ahead = 0.0
         began = {"seenUntil": shop.market.clock(), "dueAt": shop.market.clock()}
         await shop.market.nodes[0].database.collection(GAPS).update_many({}, {"$set": began})
         clients = [await shop.market.client() for _ in range(CLIENTS)]
@@ -149,8 +150,14 @@ class Trade:
         await self.shop.control("POST", "/faults", path=path, **how)
 
     async def wait(self, minutes: int) -> None:
+        """Here and at Stripe."""
         self.shop.market.clock.advance(minutes=minutes)
         await reconcile(self.shop)
+        self._tell_stripe_the_time()
+
+    def _tell_stripe_the_time(self) -> None:
+        state, now = self.shop.sandbox.state, self.shop.market.clock()
+        state.ahead = max(0.0, (now - datetime.now(UTC)).total_seconds())
 
     async def erase(self, who: str) -> None:
         somebody = self.trainer if who == "trainer" else self.clients[0]
@@ -166,8 +173,7 @@ class Trade:
         self.shop.sandbox.faults.clear()
         self.shop.sandbox.delivery.endpoints.clear()
         for _ in range(3):
-            self.shop.market.clock.advance(hours=13)
-            await reconcile(self.shop)
+            await self.wait(13 * 60)
 
     async def check(self) -> None:
         for client in self.clients:
@@ -257,6 +263,7 @@ class Conservation(RuleBasedStateMachine):
         if hasattr(self, "trade"):
             self.do(self.trade.end())
             self.do(self.trade.check())
+            self.shop.sandbox.state.ahead = 0.0
 
 
 async def test_money_and_credits_are_conserved(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from sandbox.server import WEBHOOK_SECRET
 from server.payments import stripe_client
 from tests.bookings.market import Answer, Somebody
 from tests.payments.books import reconcile
-from tests.payments.operations import OPERATIONS, Operation, Scene
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
 from tests.payments.shop import Shop
 from tests.payments.test_kills import trainer_for
 
@@ -76,7 +76,7 @@ async def each_call(shop: Shop, kind: str, fault: str, first: int = 0) -> int:
     trainer, number = await trainer_for(shop, kind), 0
     while await one_fault(shop, OPERATIONS[kind](), FAULTS[fault], number, trainer, first + number):
         number += 1
-        if kind in ("onboarding", "onboarded"):
+        if kind in NEW_TRAINER:
             trainer = await trainer_for(shop, kind)
     return number
 
