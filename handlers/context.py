@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from domain.errors import DomainError, rate_limited, unavailable
@@ -83,6 +83,10 @@ class Passwords(Protocol):
     async def hash_like(self, hashed: str | None, salt: str, password: str) -> str:
         """Under the parameters and the salt of ``hashed``: equal to it when the password fits. Without one, a hash
         under today's and ``salt``, after the same work."""
+
+    async def weakness(self, password: str, own: Sequence[str] = ()) -> str | None:
+        """Why it is among the passwords that are guessed first; ``own``: what is known of its owner. None for any
+        other."""
 
     def is_outdated(self, hashed: str) -> bool:
         """Whether it was made with other parameters than today's."""
@@ -286,6 +290,8 @@ class AccountContext(PublishContext, Protocol):
     def mailer(self) -> Mailer: ...
     @property
     def sockets(self) -> Sockets: ...
+    @property
+    def exports_kept(self) -> timedelta: ...
 
 
 class ReminderContext(PublishContext, Protocol):
@@ -371,6 +377,7 @@ class Context:
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
+    exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

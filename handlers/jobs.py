@@ -15,10 +15,13 @@ from store.work_queue import WorkQueue, WorkRow
 # Jobs that are woken by their names.
 DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
+SIGN_IN_NOTICES = "sign-in notices"
 PAYMENTS = "open payments"
 STRIPE_EVENTS = "Stripe events"
 FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
+EXPORTS = "exports"
+ERASURES = "erasures"
 
 
 class Postponed(Exception):

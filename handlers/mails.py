@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from domain.accounts import Role
 from domain.bookings import Action, Booking, Party
 from domain.proofs import Registration
+from domain.sessions import Session
 
 # Of a name that somebody gave in another's mail.
 MAX_NAME = 60
@@ -82,6 +83,39 @@ def password_changed(to: str) -> Mail:
             "Your password was changed and every device was signed out.\n\n"
             "If it was not you, reset it at once with “Forgot password”.\n"
         ),
+    )
+
+
+def new_sign_in(to: str, session: Session, kind: str, key: str) -> Mail:
+    """``kind`` of device, one of a few constants; what the device calls itself is not repeated, anybody may write it.
+
+    The link opens the list of devices in the app, which ends the session for whoever is signed in.
+    """
+    at = session.created_at.strftime("%Y-%m-%d %H:%M UTC")
+    return Mail(
+        to=to,
+        subject="New sign-in to Spotter",
+        text=(
+            f"Your account was signed in to from {kind}, at {at}.\n\n"
+            "If it was you, there is nothing to do. If it was not, end this session:\n\n"
+            f"spotter://sessions/{session.id}\n\n"
+            "and reset your password with “Forgot password”, which signs every device out.\n"
+        ),
+        key=f"sign-in {key}",
+    )
+
+
+def export_ready(to: str, kept: timedelta, key: str) -> Mail:
+    """Without a link to the archive: whoever reads the mail need not be who asked for it."""
+    return Mail(
+        to=to,
+        subject="Your Spotter data is ready",
+        text=(
+            "The archive of everything that Spotter holds about you is ready. Fetch it in the app, under your account,"
+            f" within {kept.days} {'day' if kept.days == 1 else 'days'}.\n\n"
+            "If you did not ask for it, change your password: somebody who was signed in to your account did.\n"
+        ),
+        key=f"export {key}",
     )
 
 

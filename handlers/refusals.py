@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.errors import Code
-from handlers import presence
+from handlers import audit, presence
 from handlers.accounts import administration, me, passwords, registration, sessions, sign_in
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
@@ -16,6 +16,7 @@ from handlers.catalogue import bookmarks, categories, reviews, trainers
 from handlers.files import access, upload
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
+from handlers.moderation import blocks, overview, reports
 from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
@@ -34,6 +35,17 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     me.erase_me: (Code.INVALID_CREDENTIALS,),
     administration.block: _ADMINISTRATION,
     administration.unblock: _ADMINISTRATION,
+    administration.create_admin: (Code.FORBIDDEN, Code.CONFLICT),
+    # Moderation.
+    blocks.block_person: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    blocks.unblock_person: (Code.FORBIDDEN, Code.NOT_FOUND),
+    reports.make_report: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    reports.list_reports: (Code.FORBIDDEN,),
+    reports.resolve_report: (*_ADMINISTRATION, Code.CONFLICT),
+    overview.list_users: (Code.FORBIDDEN,),
+    overview.list_all_bookings: (Code.FORBIDDEN,),
+    overview.statistics: (Code.FORBIDDEN,),
+    audit.list_audit: (Code.FORBIDDEN,),
     # The catalogue.
     trainers.get_trainer: (Code.NOT_FOUND,),
     trainers.get_pricing: (Code.NOT_FOUND,),
@@ -78,6 +90,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.preview_cancellation: _BOOKING,
     bookings.cancel_booking: _BOOKING,
     bookings.reschedule_booking: (
+        Code.FORBIDDEN,
         *_BOOKING,
         Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
@@ -106,10 +119,10 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     conversations.mark_seen: (Code.NOT_FOUND,),
     conversations.mark_delivered: (Code.NOT_FOUND,),
     conversations.set_typing: (Code.NOT_FOUND,),
-    messages.send_message: (Code.NOT_FOUND, Code.IDEMPOTENCY_CONFLICT),
+    messages.send_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.IDEMPOTENCY_CONFLICT),
     messages.edit_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     messages.delete_message: (Code.NOT_FOUND, Code.FORBIDDEN),
-    messages.react_to_message: (Code.NOT_FOUND, Code.CONFLICT),
+    messages.react_to_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     search.search_messages: (Code.NOT_FOUND,),
     history.list_messages: (Code.NOT_FOUND,),
     history.get_message: (Code.NOT_FOUND,),

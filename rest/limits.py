@@ -78,6 +78,11 @@ RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINU
 RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
 # Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
+# A block writes to the pair's bookings, and holds its answer back for a moment.
+BLOCKS = RateClass("blocks", (Limit(30, _MINUTE, "caller"),))
+# One is made a day; the others are answered with it.
+EXPORT = RateClass("export", (Limit(10, _MINUTE, "caller"),))
+REPORTS = RateClass("reports", (Limit(20, _HOUR, "caller"),))
 
 
 # Taken before anything is read, of all who show no token; they keep nobody out whose token is good.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiohttp import web
 
+from domain import rooms as room_names
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
 from handlers.context import Context, Reader
 from rest.build import attach as attach_rest
@@ -38,6 +40,8 @@ from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
 from server.payments.stripe_client import StripePayments, stripe_settings
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
+from server.presence.blocked import LOOK_SECONDS as BLOCKS_LOOK_SECONDS
+from server.presence.blocked import BlockedWatches
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Choices, Presence
 from server.published_limits import socket_limits
@@ -61,6 +65,7 @@ from server.workers.metrics import merged, of_peers
 from server.workers.peers import IpcSockets, WorkerPeers
 from store.concurrency import cancelled
 from store.database import Database
+from store.retention import Retention
 from store.store import Store
 
 log = structlog.get_logger("node")
@@ -71,6 +76,7 @@ SOCKETS_PER_ADDRESS = 200
 CONNECTIONS_PER_ADDRESS = 600
 # Of one network to the operators' port.
 _OPERATORS_CONNECTIONS = 64
+FORGET_SECONDS = 3600.0
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -106,6 +112,7 @@ class Node:
         self.preparation: asyncio.Task[None] | None = None
         self.database = Database(mongo_url)
         self.store = Store(self.database)
+        self.retention = Retention(self.database, settings.kept_days)
         self.bus = Bus(redis_url)
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
@@ -175,6 +182,9 @@ class Node:
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
+        self.blocked_watches = BlockedWatches(
+            self.store.user_blocks.since, self.presence, audience, self._watchers_of, clock
+        )
         self.context = Context(
             store=self.store,
             publisher=self.publisher,
@@ -192,6 +202,7 @@ class Node:
             return_url=_return_url(settings),
             clock=clock,
             limits=self._published_limits,
+            exports_kept=timedelta(days=settings.export_days),
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         buckets = Buckets(scale)
@@ -263,6 +274,13 @@ class Node:
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
 
+    async def _forget(self) -> None:
+        await self.retention.forget(self.context.now())
+
+    def _watchers_of(self, user_id: str) -> list[str]:
+        members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
+        return [connection for connection, _ in members]
+
     def _published_limits(self) -> Limits:
         if self._limits is None:
             counts = [("socketsOfUser", self._sockets_per_user, "sockets of a user, on one node")]
@@ -309,6 +327,8 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
+        self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
+        self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
         self.prepared = True

@@ -37,6 +37,7 @@ _REQUIRED_IN_PRODUCTION = (
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_WEBHOOK_SECRETS",
 )
+_KEPT_DAYS = ("AUDIT_DAYS", "IDEMPOTENCY_DAYS")
 _OPERATIONS_PORT = 9090
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
@@ -93,6 +94,10 @@ class Settings:
     currency: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+    kept_days: Mapping[str, int]
+    """By setting, how long rows are kept; 0 is for ever."""
+    export_days: int
+    """How long an archive of somebody's data can be fetched."""
 
     @property
     def public(self) -> Place:
@@ -141,6 +146,8 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         currency=read.currency("CURRENCY", "usd"),
         smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
+        kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
+        export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))

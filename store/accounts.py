@@ -19,10 +19,12 @@ from domain.accounts import Block, Role, User
 from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
+from store.audit import Note
 from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
+from store.exports import Exports
 from store.failures import repository
 from store.files import Files
 from store.final_refunds import FinalRefunds
@@ -32,11 +34,14 @@ from store.listings import hot as hot_profile
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
+from store.reports import Reports
+from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.stripe_accounts import StripeAccounts
+from store.user_blocks import UserBlocks
 from store.users import Users
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
@@ -46,9 +51,13 @@ SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
+    """``at``: when it was erased. ``after``: the last conversation whose messages have been taken back."""
+
     user_id: str
     role: Role
     profile_id: str
+    at: datetime
+    after: str | None = None
 
 
 @repository
@@ -59,12 +68,25 @@ class PendingErasures:
 
     async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
         row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
-        row["dueAt"] = now + LONGEST_TRANSACTION
+        row["dueAt"] = now
         await self._rows.insert_one(row, session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> PendingErasure:
-        return PendingErasure(str(claimed.id), claimed.document["role"], claimed.document["profileId"])
+        after = claimed.document.get("after")
+        return PendingErasure(
+            str(claimed.id), claimed.document["role"], claimed.document["profileId"], claimed.document["at"],
+            None if after is None else str(after),
+        )  # fmt: skip
+
+    async def go_on(self, gone: PendingErasure, at: datetime, after: str | None) -> None:
+        """There is more to take back, at that time; ``after`` as in the row, nothing to begin with the first again."""
+        update: dict[str, Any] = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
+        if after is None:
+            update["$unset"]["after"] = ""
+        else:
+            update["$set"]["after"] = ObjectId(after)
+        await self._rows.update_one({"_id": ObjectId(gone.user_id)}, update)
 
 
 @repository
@@ -84,6 +106,10 @@ class Accounts:
         calendars: Calendars,
         registrations: Registrations,
         departures: PendingErasures,
+        user_blocks: UserBlocks,
+        reports: Reports,
+        exports: Exports,
+        reviews: Reviews,
         stripe_accounts: StripeAccounts,
         final_refunds: FinalRefunds,
     ) -> None:
@@ -100,14 +126,19 @@ class Accounts:
         self._calendars = calendars
         self._registrations = registrations
         self._departures = departures
+        self._user_blocks = user_blocks
+        self._reports = reports
+        self._exports = exports
+        self._reviews = reviews
         self._stripe_accounts = stripe_accounts
         self._final_refunds = final_refunds
 
-    async def create(self, user: User, profile: NewProfile) -> bool:
-        """User and profile, both or none; false when the address is taken."""
+    async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
+        """An administrator's user and profile, both or none; false when the address is taken."""
 
         async def body(session: DatabaseSession) -> None:
             await self._insert(user, profile, session)
+            await note(None, {"role": user.role}, session=session)
 
         try:
             await self._database.transaction(body)
@@ -199,15 +230,18 @@ class Accounts:
 
         return await self._database.transaction(body, hot=_hot(user))
 
-    async def set_blocked(self, user: User, block: Block | None, now: datetime) -> list[str] | None:
+    async def set_blocked(self, user: User, block: Block | None, now: datetime, note: Note) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
         """
 
         async def body(session: DatabaseSession) -> list[str] | None:
-            if not await self._users.set_blocked(user.id, block, now, session=session):
+            before = await self._users.set_blocked(user.id, block, now, session=session)
+            if before is None:
                 return None
+            was, is_now = {"isBlocked": before.is_blocked}, {"isBlocked": block is not None}
+            await note(was, is_now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "blocked", now, session)
 
@@ -228,6 +262,12 @@ class Accounts:
             await self._files.release_owner(user.id, now, session=session)
             await self._calendars.remove(user.id, session=session)
             await self._registrations.forget(user.email, session=session)
+            await self._user_blocks.forget(user.id, session=session)
+            await self._reports.forget(user.id, session=session)
+            await self._exports.forget(user.id, session=session)
+            if user.role == "client":
+                await self._reviews.forget(user.profile_id, now, session=session)
+            await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

@@ -19,6 +19,8 @@ from domain.booking_changes import Change, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
 from domain.stored import StoredFormat
+from domain.times import to_wire
+from store.audit import Note
 from store.booking_mails import BookingMails
 from store.bookings import Bookings
 from store.conversations import Conversations
@@ -128,16 +130,19 @@ class BookingTransactions:
         settlement: Settlement,
         now: datetime,
         claim: Claim | None,
+        note: Note | None = None,
         beside: Beside | None = None,
     ) -> Change | None:
         """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
-        ``book``."""
+        ``book``. ``note``: of an administrator's act."""
 
         async def body(session: ClientSession) -> Change | None:
             if change.action == "no_show" and await self._reviews.has(change.booking.id, session=session):
                 return None
             if not await self._bookings.replace(change.booking, now, session=session):
                 return None
+            if note is not None:
+                await note(_fields(before), _fields(change.booking), session=session)
             if beside is not None:
                 await beside(session=session)
             return await self._settle(before, change, settlement, claim, session)
@@ -177,6 +182,11 @@ class BookingTransactions:
             return await self._database.transaction(body, hot=hot)
         except DuplicateKeyError as error:
             raise _refusal(error) from None
+
+
+def _fields(booking: Booking) -> dict[str, object]:
+    """What administrators change of a booking."""
+    return {"status": booking.status, "startsAt": to_wire(booking.starts_at), "version": booking.version}
 
 
 def _hot(booking: Booking, settlement: Settlement) -> tuple[Hot, ...]:

@@ -96,9 +96,11 @@ LONGEST = timedelta(days=1)
 _HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
 # The place of a booking among the changes that a party was told (``store/booking_changes.py``). What changes a booking
-# takes it away, as a new document is without one; an update of what the parties see has ``CHANGED`` with it.
+# takes it away, as a new document is without one; an update of what the parties see has ``CHANGED`` with it: the
+# next version, so that of two answers a device knows the later one, and whoever decides on the one before begins again.
 CHANGE_FIELDS: dict[str, str] = {"client": "clientChange", "trainer": "trainerChange"}
 CHANGED: Document = {
+    "$inc": {"version": 1},
     "$unset": dict.fromkeys(CHANGE_FIELDS.values(), ""),
     "$currentDate": {"changedAt": {"$type": "timestamp"}},
 }
@@ -126,6 +128,8 @@ SCHEMAS = (
                 for party, field in CHANGE_FIELDS.items()
             ),
             begun_index(),
+            # What statistics count.
+            IndexModel([("status", ASCENDING)], name="status"),
             IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
         ),
     ),
@@ -273,7 +277,7 @@ class Bookings:
         await self._bookings.update_many(whose | own_reason, _changed("reason"), session=session)
         await self._bookings.update_many(
             whose | {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}},
-            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}, **_changed(WORK)},
+            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, **_changed(WORK)},
             session=session,
         )
 

@@ -90,7 +90,7 @@ class PaymentTransactions:
             await self._notices.add(notice, session=session)
 
         try:
-            return await self._bookings.alter(before, change, NO_SETTLEMENT, now, None, pay) is not None
+            return await self._bookings.alter(before, change, NO_SETTLEMENT, now, None, beside=pay) is not None
         except _Changed:
             return False
 

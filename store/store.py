@@ -20,6 +20,7 @@ from store import (
     credits,
     disputes,
     event_gaps,
+    exports,
     files,
     final_refunds,
     idempotency,
@@ -34,14 +35,17 @@ from store import (
     ratings,
     refunds,
     registrations,
+    reports,
     respelling,
     reviews,
     revocations,
     sessions,
+    sign_in_tries,
     specializations,
     stripe_accounts,
     stripe_events,
     transactions,
+    user_blocks,
     users,
 )
 from store.accounts import Accounts, PendingErasures
@@ -61,6 +65,7 @@ from store.database import Database, prepare
 from store.disputes import Disputes
 from store.earnings import Earnings
 from store.event_gaps import EventGaps
+from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -76,6 +81,7 @@ from store.payment_differences import PaymentDifferences
 from store.payment_notices import PaymentNotices
 from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
+from store.personal_data import PersonalData
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
@@ -83,14 +89,18 @@ from store.ratings import RatingChanges
 from store.reachability import require
 from store.refunds import Refunds
 from store.registrations import Registrations
+from store.reports import Reports
 from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.sign_in_tries import SignInTryCounts
 from store.specializations import Specializations
+from store.statistics import Counts
 from store.stripe_accounts import StripeAccounts
 from store.stripe_events import StripeEvents
 from store.transactions import Transactions
+from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -100,6 +110,7 @@ SCHEMAS = (
     *users.SCHEMAS,
     *registrations.SCHEMAS,
     *password_resets.SCHEMAS,
+    *sign_in_tries.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
     *categories.SCHEMAS,
@@ -125,6 +136,10 @@ SCHEMAS = (
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
+    *user_blocks.SCHEMAS,
+    *reports.SCHEMAS,
+    *audit.SCHEMAS,
+    *exports.SCHEMAS,
     *transactions.SCHEMAS,
     *payment_notices.SCHEMAS,
     *stripe_accounts.SCHEMAS,
@@ -132,7 +147,6 @@ SCHEMAS = (
     *event_gaps.SCHEMAS,
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
-    *audit.SCHEMAS,
     *payment_differences.SCHEMAS,
     *final_refunds.SCHEMAS,
 )
@@ -152,6 +166,7 @@ class Store:
         self.users = Users(database)
         self.registrations = Registrations(database)
         self.password_resets = PasswordResets(database)
+        self.sign_in_tries = SignInTryCounts(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
         self.categories = Categories(database)
@@ -189,6 +204,12 @@ class Store:
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
+        self.user_blocks = UserBlocks(database)
+        self.reports = Reports(database)
+        self.audit = Audit(database)
+        self.exports = Exports(database)
+        self.personal_data = PersonalData(database)
+        self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
@@ -202,7 +223,6 @@ class Store:
         self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
-        self.audit = Audit(database)
         self.payment_differences = PaymentDifferences(database, self.audit)
         self.final_refunds = FinalRefunds(database)
         self.earnings = Earnings(database)
@@ -231,6 +251,10 @@ class Store:
             self.calendars,
             self.registrations,
             self.pending_erasures,
+            self.user_blocks,
+            self.reports,
+            self.exports,
+            self.reviews,
             self.stripe_accounts,
             self.final_refunds,
         )
@@ -242,6 +266,7 @@ class Store:
         await self.log.projections.repair_recent()
         await self.listings.repair()
         await self.respelling.begin()
+        await self.user_blocks.prepare()
 
     async def drain(self) -> None:
         await self.log.drain()

@@ -24,6 +24,7 @@ from domain.bookings import (
 from domain.catalogue import Pricing
 from domain.conversations import UserSummary
 from domain.errors import Code, DomainError, not_found, unavailable
+from domain.moderation import Act
 from domain.slots import Slot
 from domain.times import from_wire, to_wire
 from domain.wire.bookings import (
@@ -36,9 +37,11 @@ from domain.wire.bookings import (
 )
 from handlers import access
 from handlers.access import Actor
+from handlers.audit import noted
 from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
 from handlers.context import PublishContext
+from store.audit import Note
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
@@ -54,10 +57,18 @@ async def alter(
         booking, by = await own_booking(context, actor, booking_id)
         now = context.now()
         change, settlement = await decide(booking, by, now)
-        committed = await context.store.booking_transactions.alter(booking, change, settlement, now, claim)
+        committed = await context.store.booking_transactions.alter(
+            booking, change, settlement, now, claim, _noted(context, actor, change) if by == "admin" else None
+        )
         if committed is not None:
             return committed.booking
     raise unavailable()
+
+
+def _noted(context: PublishContext, actor: Actor, change: Change) -> Note:
+    """An administrator's act is recorded with it."""
+    action: Act = "booking.cancel" if change.action == "cancelled" else "booking.reschedule"
+    return noted(context, actor, action, "booking", change.booking.id, change.booking.reason)
 
 
 async def offered_slot(
@@ -91,6 +102,7 @@ async def create_booking(context: PublishContext, actor: Actor, command: CreateB
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
     if trainer is None:
         raise not_found("trainer")
+    await access.require_no_block(context, actor.user_id, trainer.user_id)
     pricing = await context.store.pricings.of(command.trainer_id)
     _require_payable(command, pricing)
     now = context.now()
@@ -177,6 +189,8 @@ async def reschedule_booking(
         require_movable(booking, by, now)
         if by == "client" and await context.store.people.reachable_profile("trainer", booking.trainer_id) is None:
             raise not_offered()
+        if by != "admin":
+            await access.require_no_block(context, *booking.user_ids)
         slot, schedule = await offered_slot(context, booking.trainer_id, command.starts_at, now, moving=booking.id)
         if slot.starts_at == booking.starts_at and slot.ends_at == booking.ends_at:
             raise DomainError(Code.CONFLICT, "The booking is at this time already.")

@@ -11,17 +11,22 @@ import structlog
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
+<<<<<<< HEAD
 from domain.moderation import Target
 from domain.payments import OPEN, Refused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
+=======
+from domain.payments import Refused, Transaction
+from domain.refunds import REFUNDABLE, Refund, absorbed, refund_of
+>>>>>>> w/pay
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
+from handlers.audit import noted
 from handlers.context import PaymentContext
 from handlers.idempotency import claim, held
 from handlers.jobs import Job
 from handlers.payments import announce
 from handlers.request_digests import asked_by, scope_of
-from store.audit import Noted
 from store.idempotency import Claim, StoredResult
 from store.work_queue import WorkRow
 
@@ -55,17 +60,7 @@ async def refund_transaction(
 async def _begin(
     context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
 ) -> Refund:
-    note = context.store.audit.note(
-        Noted(
-            actor_id=actor.user_id,
-            actor_role=actor.role,
-            address=actor.address,
-            action="transaction.refund",
-            target=Target("transaction", command.id),
-            reason=None,
-            at=context.now(),
-        )
-    )
+    note = noted(context, actor, "transaction.refund", "transaction", command.id)
     for _ in range(_TRIES):
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:

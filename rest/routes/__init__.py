@@ -17,6 +17,7 @@ from rest.routes import (
     conversations,
     files,
     limits,
+    moderation,
     payments,
     profiles,
 )
@@ -31,5 +32,6 @@ ROWS: tuple[Route, ...] = (
     *payments.ROWS,
     *files.ROWS,
     *administration.ROWS,
+    *moderation.ROWS,
     *limits.ROWS,
 )

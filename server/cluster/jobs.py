@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
+from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
 from handlers.bookings.mailing import booking_mails
@@ -30,6 +32,8 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         unpublished_entries(context),
         sweeping(context),
         second_looks(context),
+        sign_in_notices(context),
+        exporting(context),
         respelling(context),
         ratings(context),
         open_payments(context),

@@ -35,6 +35,8 @@ def new_booking(world: World, who: Asker) -> Data:
     return world.new_booking()
 
 
+def new_admin(world: World, who: Asker) -> Data:
+    return {"email": world.new_email(), "name": "Ada", "password": PASSWORD}
 def new_purchase(world: World, who: Asker) -> Data:
     return world.new_purchase()
 
@@ -130,6 +132,8 @@ CASES = (
     rest("GET /me",                              "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me",                            "401 ok  ok  blk ok  ok  ok", says={"isActive": True}),
     rest("POST /me/erase",                       "401 ok  ok  blk ok  ok  ok", says=_PASSWORD, stands_in=True),
+    rest("POST /me/export",                      "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /me/export",                       "401 ok  ok  blk ok  ok  ok"),
     # Profiles.                                 nobody others  blk adm clt trn
     rest("GET /me/profile",                      "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me/profile",                    "401 ok  ok  blk ok  ok  ok", says=NAME),
@@ -195,10 +199,21 @@ CASES = (
     rest("GET /me/calendar",                     "401 ok  ok  blk 403 ok  ok"),
     rest("DELETE /me/calendar",                  "401 ok  ok  blk ok  ok  ok"),
     rest("GET /calendar/{token}.ics",            "ok  ok  ok  ok  ok  ok  ok", World.feed),
+    # Between users.                            nobody others  blk adm clt trn
+    rest("PUT /me/blocks/{userId}",              "401 ok  ok  blk 403 ok  ok", World.a_client),
+    rest("DELETE /me/blocks/{userId}",           "401 ok  ok  blk 403 ok  ok", World.a_client),
+    rest("POST /reports",                        "401 ok  ok  blk 403 ok  ok", ("userId", World.a_client), REASON),
     # Administration.                           nobody others  blk adm clt trn
     rest("POST /admin/users/{id}/block",         "401 403 403 blk ok  403 403", World.a_client, REASON),
     rest("POST /admin/users/{id}/block",         "401 403 403 blk 403 403 403", World.a_super_admin, REASON),
     rest("POST /admin/users/{id}/unblock",       "401 403 403 blk ok  403 403", World.a_blocked_client),
+    rest("GET /admin/users",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/bookings",                  "401 403 403 blk ok  403 403"),
+    rest("GET /admin/stats",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/audit",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/reports",                   "401 403 403 blk ok  403 403"),
+    rest("POST /admin/reports/{id}/resolve",     "401 403 403 blk ok  403 403", World.report, {"resolution": "warned"}),
+    rest("POST /admin/admins",                   "401 403 403 blk 403 403 403", says=new_admin),
     rest("POST /admin/categories",               "401 403 403 blk ok  403 403", says=new_name),
     rest("PATCH /admin/categories/{id}",         "401 403 403 blk ok  403 403", World.category, new_name),
     rest("DELETE /admin/categories/{id}",        "401 403 403 blk ok  403 403", World.category),

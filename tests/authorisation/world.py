@@ -193,6 +193,10 @@ class World(People):
         await self.done("POST", f"/conversations/{self.conversation}/messages", body, self.client)
         return file_id
 
+    async def report(self) -> str:
+        """By the client, of the trainer; it waits."""
+        return await self._made(self.client, "/reports", {"userId": self.trainer.id, "reason": WORDS})
+
     async def feed(self) -> str:
         """The secret part of the address of somebody's calendar feed."""
         url: str = (await self.done("POST", "/me/calendar", None, await self.newcomer("client")))["url"]

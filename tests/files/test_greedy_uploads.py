@@ -17,7 +17,7 @@ from server.files.decoder_seconds import Allowance, DecoderSeconds
 from server.files.image_processes import PictureMaker
 from tests.files import samples
 from tests.files.service import NOTHING, FileService
-from tests.files.wire import HEAD, Line, line, post, whole
+from tests.files.wire import HEAD, UploadConnection, line, post, whole
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 
@@ -38,7 +38,7 @@ async def test_scans_are_counted_before_anything_is_decoded(shelf: FileService) 
 @asynccontextmanager
 async def trickling(
     url: str, people: list[Person], each: int, address: Callable[[int], str] | None = None
-) -> AsyncIterator[list[Line]]:
+) -> AsyncIterator[list[UploadConnection]]:
     """Uploads that are under way and take as long as they may; ``address``: of the person of a number."""
     async with AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(line(url)) for _ in range(len(people) * each)]

@@ -51,6 +51,15 @@ async def test_the_parts_come_to_the_whole(shop: Shop) -> None:
     assert [one["action"] for one in await shop.entries(client)] == ["paid", "refunded", "refunded"]
 
 
+async def test_it_leaves_a_row_in_the_audit(shop: Shop) -> None:
+    _, _, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    assert (await refund(shop, admin, purchase, "two", credits=2)).status == 200
+    (row,) = (await shop.market.call("GET", f"/admin/audit?target={purchase['id']}", None, admin)).body["items"]
+    assert (row["action"], row["actor"], row["target"]["kind"]) == ("transaction.refund", admin.id, "transaction")
+    assert (row["before"]["creditsRefunded"], row["after"]["creditsRefunded"]) == (0, 2)
+
+
 async def test_one_with_everything_unused_is_refunded(shop: Shop) -> None:
     trainer, client, purchase = await paid(shop, "five")
     admin = await shop.market.somebody("admin")
