@@ -11,14 +11,8 @@ import structlog
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
-<<<<<<< HEAD
-from domain.moderation import Target
 from domain.payments import OPEN, Refused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
-=======
-from domain.payments import Refused, Transaction
-from domain.refunds import REFUNDABLE, Refund, absorbed, refund_of
->>>>>>> w/pay
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
 from handlers.audit import noted
