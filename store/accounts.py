@@ -24,11 +24,13 @@ from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
+from store.devices import PushDevices
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.listings import hot as hot_profile
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
 from store.registrations import Registrations
@@ -87,6 +89,8 @@ class Accounts:
         departures: PendingErasures,
         user_blocks: UserBlocks,
         reports: Reports,
+        notification_preferences: NotificationPreferences,
+        devices: PushDevices,
     ) -> None:
         self._database = database
         self._users = users
@@ -103,6 +107,8 @@ class Accounts:
         self._departures = departures
         self._user_blocks = user_blocks
         self._reports = reports
+        self._notification_preferences = notification_preferences
+        self._devices = devices
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -232,6 +238,8 @@ class Accounts:
             await self._registrations.forget(user.email, session=session)
             await self._user_blocks.forget(user.id, session=session)
             await self._reports.forget(user.id, session=session)
+            await self._notification_preferences.forget(user.id, session=session)
+            await self._devices.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

@@ -16,9 +16,11 @@ from store import (
     certificates,
     conversations,
     credits,
+    devices,
     files,
     idempotency,
     listings,
+    notification_preferences,
     outbox,
     password_resets,
     pricings,
@@ -49,6 +51,7 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.devices import PushDevices
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -56,6 +59,7 @@ from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
@@ -111,6 +115,8 @@ SCHEMAS = (
     *user_blocks.SCHEMAS,
     *reports.SCHEMAS,
     *audit.SCHEMAS,
+    *notification_preferences.SCHEMAS,
+    *devices.SCHEMAS,
 )
 
 
@@ -168,6 +174,8 @@ class Store:
         self.user_blocks = UserBlocks(database)
         self.reports = Reports(database)
         self.audit = Audit(database)
+        self.notification_preferences = NotificationPreferences(database)
+        self.devices = PushDevices(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
@@ -190,6 +198,8 @@ class Store:
             self.pending_erasures,
             self.user_blocks,
             self.reports,
+            self.notification_preferences,
+            self.devices,
         )
 
     async def prepare(self) -> None:

@@ -18,6 +18,7 @@ from rest.routes import (
     files,
     limits,
     moderation,
+    notifications,
     profiles,
 )
 
@@ -31,5 +32,6 @@ ROWS: tuple[Route, ...] = (
     *files.ROWS,
     *administration.ROWS,
     *moderation.ROWS,
+    *notifications.ROWS,
     *limits.ROWS,
 )

@@ -58,7 +58,7 @@ TOKENS: dict[str, tuple[Make, str]] = {
     "endless": (lambda case: "a" * 6_000, "unauthenticated"),
     "cut short": (lambda case: case.person.token[:-1], "unauthenticated"),
     "another key": (lambda case: case.forged(OTHER_KEY), "unauthenticated"),
-    "algorithm none": (lambda case: jwt.encode(case.claims, None, algorithm="none"), "unauthenticated"),
+    "algorithm none": (lambda case: jwt.encode(case.claims, "", algorithm="none"), "unauthenticated"),
     "algorithm HS512": (lambda case: case.forged(SECRET * 2, "HS512"), "unauthenticated"),
     "of another kind": (lambda case: case.forged(typ="refresh"), "unauthenticated"),
     "for another audience": (lambda case: case.forged(aud="somebody else"), "unauthenticated"),
