@@ -233,9 +233,15 @@ class AccountContext(PublishContext, Protocol):
     def sockets(self) -> Sockets: ...
 
 
-class ReminderContext(PublishContext, Protocol):
+class MailedContext(ReadContext, Protocol):
+    @property
+    def secrets(self) -> Secrets: ...
     @property
     def mailer(self) -> Mailer: ...
+
+
+class ReminderContext(PublishContext, MailedContext, Protocol):
+    """What the work is given that tells people what happens to their bookings."""
 
 
 class FeedContext(ReadContext, Protocol):

@@ -46,6 +46,7 @@ _TAGS = {
     "credits": "Credits bought and used",
     "transactions": "What was paid",
     "reports": "Reporting people",
+    "unsubscribe": "Links of mails that end their kind",
     "webhooks": "For the payment provider",
 }
 _DESCRIPTION = """Personal training, booked and paid for.
@@ -74,6 +75,7 @@ _RATE_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in ("Ra
 _SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
 _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
+_FORM, _PAGE = "application/x-www-form-urlencoded", "text/html"
 # Of documents and files, which are answered without a body too (RFC 9110, 13 and 14).
 _OF_DOWNLOADS: dict[int, Schema] = {
     206: {"description": "The part that `Range` asked for", "content": {"*/*": {"schema": _BINARY}}},
@@ -130,9 +132,11 @@ class _Writer:
         parameters = self._parameters(row, names)
         if parameters:
             operation["parameters"] = parameters
-        if row.has_body and row.command is not None:
+        if row.consumes == _FORM:
+            operation["requestBody"] = {"required": False, "content": {_FORM: {"schema": {"type": "object"}}}}
+        elif row.has_body and row.command is not None:
             operation["requestBody"] = self._body(row.command, {*names.values(), KEY_FIELD})
-        if row.consumes is not None:
+        if row.consumes not in (None, _FORM):
             operation["requestBody"] = {
                 "required": True,
                 "content": {row.consumes: {"schema": self.schemas.add("Upload", _UPLOAD)}},
@@ -217,7 +221,7 @@ class _Writer:
             schema = self.schemas.of(row.answer)
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}
         responses: Schema = {str(row.success): success}
-        if row.produces is not None:
+        if row.produces is not None and row.produces != _PAGE:
             parts = (206, 304) if row.produces == "application/octet-stream" else (304,)
             responses |= {str(status): _OF_DOWNLOADS[status] for status in parts}
         by_status: dict[int, list[Code]] = {}
@@ -239,7 +243,7 @@ def codes_of(row: Route) -> list[Code]:
         codes += _BODY
     if not row.public or row.optional_auth:
         codes += _SIGNED_IN
-    if row.produces is not None:
+    if row.produces is not None and row.produces != _PAGE:
         codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:
         codes.append(Code.IDEMPOTENCY_CONFLICT)

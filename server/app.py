@@ -110,7 +110,9 @@ class Node:
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS))
+            SmtpMailer(
+                settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS), settings.public_url
+            )
             if settings.smtp_url
             else PrintedMailer()
         )

@@ -48,6 +48,16 @@ class NotificationsAnswer(Answer, frozen=True, kw_only=True):
     quiet_hours: QuietHoursChoice | None
 
 
+UnsubscribeToken = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{24}\.[A-Za-z]{1,20}\.[0-9a-f]{64}\Z", description="the secret part of the mail's link"),
+]
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    token: UnsubscribeToken
+
+
 _PRINTABLE = r"^[\x21-\x7e]*\Z"
 DeviceId = Annotated[
     str,

@@ -17,6 +17,7 @@ from handlers.bookings import announce, queries
 from handlers.bookings.mailing import addressees
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
+from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
@@ -57,4 +58,7 @@ async def _give(context: ReminderContext, booking: Booking, notice: Notice) -> b
     client, trainer = booking.user_ids
     pair = (client, trainer) if notice.channel == "mail:client" else (trainer, client)
     both = await addressees(context, *pair, booking.time_zone)
-    return both is None or await context.mailer.deliver(mails.session_reminder(*both, booking, notice.hours))
+    unsubscribe = await unsubscribe_path(context.store, context.secrets, pair[0], "reminder")
+    if both is None or unsubscribe is None:
+        return True
+    return await context.mailer.deliver(mails.session_reminder(*both, booking, notice.hours, unsubscribe))

@@ -192,6 +192,8 @@ CASES = (
     rest("PUT /me/notifications",                "401 ok  ok  blk ok  ok  ok", says=QUIET),
     rest("PUT /me/devices/{deviceId}",           "401 ok  ok  blk ok  ok  ok", a_device, a_token),
     rest("DELETE /me/devices/{deviceId}",        "401 ok  ok  blk ok  ok  ok", a_device),
+    rest("GET /unsubscribe/{token}",             "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
+    rest("POST /unsubscribe/{token}",            "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
     # Administration.                           nobody others  blk adm clt trn
     rest("POST /admin/users/{id}/block",         "401 403 403 blk ok  403 403", World.a_client, REASON),
     rest("POST /admin/users/{id}/block",         "401 403 403 blk 403 403 403", World.a_super_admin, REASON),

@@ -24,7 +24,7 @@ from tests.bookings.test_live import phone
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
 from tests.harness.work import work_off
-from tests.server.mail.test_smtp import Desk, served
+from tests.server.mail.test_smtp import Desk, plain_of, served
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -123,7 +123,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
             letters = [await desk.taken.get() for _ in range(2)]
             assert {to for (to,), _ in letters} == {client.user.email, trainer.user.email}
             for _, letter in letters:
-                text = letter.get_content()
+                text = plain_of(letter)
                 assert "America/New_York" in text
                 assert ("tomorrow" if before == DAY else "in an hour") in letter["Subject"]
             assert desk.taken.empty()

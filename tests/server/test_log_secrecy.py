@@ -16,7 +16,7 @@ import pytest
 from tests.faults.served import Served, serving
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
-from tests.server.mail.test_smtp import Desk, served
+from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
 
@@ -157,7 +157,7 @@ async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) 
             for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
                 await guest.register(email, role)
                 _, mail = await asyncio.wait_for(desk.taken.get(), 20)
-                code = re.search(r"^(\d{6})\r?$", mail.get_content(), re.MULTILINE)
+                code = re.search(r"^(\d{6})\r?$", plain_of(mail), re.MULTILINE)
                 assert code
                 await guest.verify(email, code[1])
                 tokens.append(await guest.sign_in(email))
