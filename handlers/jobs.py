@@ -17,6 +17,8 @@ DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
 SIGN_IN_NOTICES = "sign-in notices"
 BOOKING_MAILS = "booking mails"
+# By service.
+PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
 
 
 class Postponed(Exception):

@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from domain.networks import LOOPBACK
+from server.push.configuration import PushSettings, read_push
 from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
@@ -93,6 +94,7 @@ class Settings:
     mail_from: str
     public_url: str | None
     """Where people reach the server, for links in mails to it."""
+    push: PushSettings
     kept_days: Mapping[str, int]
     """By setting, how long rows are kept; 0 is for ever."""
 
@@ -144,6 +146,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
         public_url=_public_url(read, port, production),
+        push=read_push(read, production=production),
         kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
     )
     read.raise_problems()

@@ -25,6 +25,7 @@ from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
 from store.devices import PushDevices
+from store.digests import Digests
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
@@ -33,6 +34,7 @@ from store.listings import hot as hot_profile
 from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
+from store.pushes import Pushes
 from store.registrations import Registrations
 from store.reports import Reports
 from store.revocations import Revocations
@@ -91,6 +93,8 @@ class Accounts:
         reports: Reports,
         notification_preferences: NotificationPreferences,
         devices: PushDevices,
+        digests: Digests,
+        pushes: Pushes,
     ) -> None:
         self._database = database
         self._users = users
@@ -109,6 +113,8 @@ class Accounts:
         self._reports = reports
         self._notification_preferences = notification_preferences
         self._devices = devices
+        self._digests = digests
+        self._pushes = pushes
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -240,6 +246,8 @@ class Accounts:
             await self._reports.forget(user.id, session=session)
             await self._notification_preferences.forget(user.id, session=session)
             await self._devices.forget(user.id, session=session)
+            await self._digests.forget(user.id, session=session)
+            await self._pushes.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)

@@ -17,6 +17,7 @@ from store import (
     conversations,
     credits,
     devices,
+    digests,
     files,
     idempotency,
     listings,
@@ -26,6 +27,7 @@ from store import (
     pricings,
     profiles,
     publish_outages,
+    pushes,
     ratings,
     registrations,
     reports,
@@ -34,6 +36,7 @@ from store import (
     revocations,
     sessions,
     specializations,
+    unheard,
     user_blocks,
     users,
 )
@@ -52,6 +55,7 @@ from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.devices import PushDevices
+from store.digests import Digests
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -67,6 +71,7 @@ from store.people import People, Presences
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.pushes import Pushes
 from store.ratings import RatingChanges
 from store.reachability import require
 from store.registrations import Registrations
@@ -77,6 +82,7 @@ from store.revocations import Revocations
 from store.sessions import Sessions
 from store.specializations import Specializations
 from store.statistics import Counts
+from store.unheard import Unheard
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
@@ -117,6 +123,9 @@ SCHEMAS = (
     *audit.SCHEMAS,
     *notification_preferences.SCHEMAS,
     *devices.SCHEMAS,
+    *digests.SCHEMAS,
+    *pushes.SCHEMAS,
+    *unheard.SCHEMAS,
 )
 
 
@@ -176,6 +185,9 @@ class Store:
         self.audit = Audit(database)
         self.notification_preferences = NotificationPreferences(database)
         self.devices = PushDevices(database)
+        self.digests = Digests(database)
+        self.pushes = Pushes(database)
+        self.unheard = Unheard(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
@@ -200,6 +212,8 @@ class Store:
             self.reports,
             self.notification_preferences,
             self.devices,
+            self.digests,
+            self.pushes,
         )
 
     async def prepare(self) -> None:

@@ -13,6 +13,9 @@ from handlers.files.uses import sweeping
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
+from handlers.notifications.digests import digesting
+from handlers.notifications.pushing import push_jobs
+from handlers.notifications.unheard import scanning, telling
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -27,4 +30,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         sign_in_notices(context),
         respelling(context),
         ratings(context),
+        scanning(context),
+        digesting(context),
+        *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),
     )

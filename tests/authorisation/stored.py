@@ -16,7 +16,7 @@ Contents = dict[str, Documents]
 # And what durable work notes of a session whose owner is told of the sign-in.
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt", "tellAt", "work"})
 # Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails"})
+_WORKED_OFF = frozenset({"bookingMails", "unheardScans", "digests"})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""Conversations that go on past what one of the two has received: what pushes and digests begin with.
+
+Nothing is written when a message is sent. A scan, itself a row of durable work, reads the conversations that changed
+since the last one, by their projections; another reads a longer stretch more rarely, for projections that came late.
+A participant who lags behind is a row of durable work until it was looked at (``pushDueAt``): ``pushedSeq`` is how far
+that has come, ``shownSeq`` the last message that devices were shown and have not been told to take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from domain.conversations import ParticipantRecord
+from store.conversations import CONVERSATIONS, PARTICIPANTS, participant_from
+from store.database import CollectionSchema, Database, Document
+from store.failures import repository
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+
+NAME = "unheardScans"
+_DUE = "pushDueAt"
+_WAITS: Document = {_DUE: {"$exists": True}}
+SCHEMAS = (
+    CollectionSchema(NAME, work_indexes()),
+    CollectionSchema(
+        PARTICIPANTS,
+        (
+            *work_indexes(_DUE, only=_WAITS),
+            IndexModel(
+                [("updatedAt", ASCENDING)], name="shown", partialFilterExpression={"shownSeq": {"$exists": True}}
+            ),
+        ),
+    ),
+)
+_BATCH = 500
+
+ScanName = Literal["fresh", "late", "digest"]
+Mark = Literal["deliveredSeq", "seenSeq"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """``since``: until when the last one read; ``as_of``: when that was by MongoDB's clock, nothing for the first."""
+
+    name: ScanName
+    since: datetime
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of a conversation's two, as far as pushes go."""
+
+    record: ParticipantRecord
+    pushed_seq: int
+    shown_seq: int
+
+    @property
+    def received(self) -> int:
+        """How far any device confirmed."""
+        return max(self.record.delivered_seq, self.record.seen_seq)
+
+
+@repository
+class Unheard:
+    def __init__(self, database: Database) -> None:
+        self._scans = database.collection(NAME)
+        self._conversations = database.collection(CONVERSATIONS)
+        self._participants = database.collection(PARTICIPANTS)
+        self.scans = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS)
+
+    # --- scans ---
+
+    async def begin(self, names: Collection[ScanName], now: datetime) -> None:
+        """Scans that there are not yet begin from here on."""
+        for name in names:
+            try:
+                await self._scans.update_one(
+                    {"_id": name}, {"$setOnInsert": {"since": now, "dueAt": now}}, upsert=True
+                )
+            except DuplicateKeyError:
+                continue
+
+    async def scan(self, claimed: WorkRow) -> Scan:
+        """Notes by MongoDB's clock when it began."""
+        before = await self._scans.find_one_and_update({"_id": claimed.id}, {"$currentDate": {"begunAt": True}})
+        return Scan(claimed.id, claimed.document["since"], (before or {}).get("begunAt"))
+
+    async def scanned(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
+        """Unless another has taken it over."""
+        again = {"$set": {"since": until, "dueAt": next_at}, "$unset": {WORK: ""}}
+        await self._scans.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
+
+    async def lagging(self, since: datetime, mark: Mark, done: str) -> AsyncIterator[list[tuple[ObjectId, ObjectId]]]:
+        """Participants of the conversations that changed since then, and their users, whose mark and whose field
+        ``done`` are behind the last message; in batches. Whoever spoke last may be among them."""
+        behind = [{"$lt": [{"$ifNull": [f"${name}", 0]}, "$$last"]} for name in (mark, done)]
+        pipeline: list[Document] = [
+            {"$match": {"updatedAt": {"$gte": since}, "lastSeq": {"$gt": 0}}},
+            {
+                "$lookup": {
+                    "from": PARTICIPANTS,
+                    "localField": "_id",
+                    "foreignField": "conversationId",
+                    "let": {"last": "$lastSeq"},
+                    "pipeline": [{"$match": {"$expr": {"$and": behind}}}, {"$project": {"userId": 1}}],
+                    "as": "behind",
+                }
+            },
+            {"$unwind": "$behind"},
+            {"$project": {"_id": "$behind._id", "userId": "$behind.userId"}},
+        ]
+        batch: list[tuple[ObjectId, ObjectId]] = []
+        async for found in self._conversations.aggregate(pipeline, batchSize=_BATCH):
+            batch.append((found["_id"], found["userId"]))
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def look_at(self, participant_ids: Sequence[ObjectId], at: datetime) -> None:
+        """They are due then, unless they are due already."""
+        waiting = {"_id": {"$in": list(participant_ids)}, _DUE: None}
+        await self._participants.update_many(waiting, {"$set": {_DUE: at}, "$unset": {WORK: ""}})
+
+    async def read_elsewhere(self, as_of: datetime | None) -> list[Side]:
+        """Who has read since then (by MongoDB's clock) what devices still show."""
+        read: Document = {"shownSeq": {"$exists": True}, "$expr": {"$gte": ["$seenSeq", "$shownSeq"]}}
+        if as_of is not None:
+            read["updatedAt"] = {"$gte": as_of}
+        return [_side(one) for one in await self._participants.find(read, hint="shown").to_list(None)]
+
+    # --- one participant ---
+
+    @staticmethod
+    def row(claimed: WorkRow) -> Side:
+        return _side(claimed.document)
+
+    async def side(self, participant_id: str) -> Side | None:
+        found = await self._participants.find_one({"_id": ObjectId(participant_id)})
+        return None if found is None else _side(found)
+
+    async def looked_at(self, side: Side, seq: int, shown: int | None) -> None:
+        """Up to there nothing is left to be pushed; ``shown``: the message that devices are to show."""
+        marks = {"pushedSeq": seq} if shown is None else {"pushedSeq": seq, "shownSeq": shown}
+        await self._participants.update_one({"_id": ObjectId(side.record.id)}, {"$max": marks})
+
+    async def postpone(self, claimed: WorkRow, at: datetime) -> None:
+        again = {"$set": {_DUE: at}, "$unset": {WORK: ""}}
+        await self._participants.update_one({"_id": claimed.id, _DUE: claimed.until}, again)
+
+    async def taken_back(self, side: Side) -> None:
+        """Devices were told, unless they were shown something newer meanwhile."""
+        await self._participants.update_one(
+            {"_id": ObjectId(side.record.id), "shownSeq": side.shown_seq}, {"$unset": {"shownSeq": ""}}
+        )
+
+
+def _side(document: Document) -> Side:
+    return Side(participant_from(document), document.get("pushedSeq", 0), document.get("shownSeq", 0))
+
+
+# How much longer than since the last scan each reads back: projections come a moment late, clocks differ, and what a
+# node left that died is found by others within minutes.
+OVERLAPS: dict[ScanName, timedelta] = {
+    "fresh": timedelta(seconds=5),
+    "late": timedelta(minutes=10),
+    "digest": timedelta(minutes=10),
+}
+EACH: dict[ScanName, timedelta] = {
+    "fresh": timedelta(seconds=2.5),
+    "late": timedelta(minutes=1),
+    "digest": timedelta(minutes=10),
+}
