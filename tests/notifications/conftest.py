@@ -1,4 +1,4 @@
-"""Two nodes for the folder; each test brings people of its own."""
+"""One node for the folder that mails and pushes to stand-ins; each test brings people of its own."""
 
 from __future__ import annotations
 
@@ -13,29 +13,39 @@ from tests.bookings.market import Clock, Market
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
 from tests.harness.unread_errors import no_complaints
+from tests.notifications.pushed import PUBLIC, Pushed
+from tests.notifications.services import PushService, serving, settings
+from tests.server.mail.test_smtp import Desk, served
 
 
 @pytest.fixture(scope="session")
-async def shared_market(
-    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Market]:
-    name, clock = new_name(), Clock()
-    folder = tmp_path_factory.mktemp("notifications")
+async def shared(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pushed]:
+    name, clock, desk = new_name(), Clock(), Desk()
     async with AsyncExitStack() as stack:
-        nodes = [
-            await stack.enter_async_context(
-                running_node(named(mongo_url, name), redis_url, folder / str(number), clock)
-            )
-            for number in range(2)
-        ]
+        apns, fcm = [await stack.enter_async_context(serving(PushService())) for _ in range(2)]
+        port = await stack.enter_async_context(served(desk))
+        environ = {"SMTP_URL": f"smtp://127.0.0.1:{port}", "PUBLIC_URL": PUBLIC, **settings(apns, fcm)}
+        folder = tmp_path_factory.mktemp("notifications")
+        node = await stack.enter_async_context(
+            running_node(named(mongo_url, name), redis_url, folder, clock, **environ)
+        )
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([one.node for one in nodes], [one.url for one in nodes], http, clock)
+        yield Pushed(Market([node.node], [node.url], http, clock), apns, fcm, desk)
     client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
     async with client:
         await client.drop_database(name)
 
 
 @pytest.fixture
-async def market(shared_market: Market) -> AsyncIterator[Market]:
+def pushed(shared: Pushed) -> Pushed:
+    for service in (shared.apns, shared.fcm):
+        service.replies.clear()
+        service.open.set()
+    shared.desk.replies.clear()
+    return shared
+
+
+@pytest.fixture
+async def market(pushed: Pushed) -> AsyncIterator[Market]:
     with no_complaints():
-        yield shared_market
+        yield pushed.market

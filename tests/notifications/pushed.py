@@ -18,7 +18,9 @@ from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.people import People
 from tests.harness.work import work_off
 from tests.notifications.services import PushService, Received
+from tests.server.mail.test_smtp import Desk
 
+PUBLIC = "https://api.spotter.example"
 AFTER = timedelta(seconds=10)
 
 
@@ -27,6 +29,7 @@ class Pushed:
     market: Market
     apns: PushService
     fcm: PushService
+    desk: Desk
 
     async def register(self, who: Somebody, platform: str = "ios", device_id: str | None = None) -> str:
         """A device of theirs; answers its token."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -21,14 +19,11 @@ from handlers.bookings.mailing import booking_mails
 from handlers.mails import Mail
 from handlers.notifications.unsubscribing import path_of
 from server.mail.smtp import address_of, to_message
-from tests.bookings.market import Clock, Market, Somebody
-from tests.harness.databases import named, new_name
+from tests.bookings.market import Market, Somebody
 from tests.harness.devices import PATIENCE_SECONDS
-from tests.harness.nodes import running_node
 from tests.harness.work import work_off
-from tests.server.mail.test_smtp import Desk, plain_of, served
-
-PUBLIC = "https://api.spotter.example"
+from tests.notifications.pushed import PUBLIC, Pushed
+from tests.server.mail.test_smtp import Desk, plain_of
 
 
 class Post:
@@ -46,19 +41,9 @@ class Post:
                 self.others.add(recipient)
 
 
-@pytest.fixture(scope="module")
-async def mailed(
-    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[Market, Post]]:
-    url, clock, desk = named(mongo_url, new_name()), Clock(), Desk()
-    async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(served(desk))
-        settings = {"SMTP_URL": f"smtp://127.0.0.1:{port}", "PUBLIC_URL": PUBLIC}
-        folder = tmp_path_factory.mktemp("invitations")
-        node = await stack.enter_async_context(running_node(url, redis_url, folder, clock, **settings))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([node.node], [node.url], http, clock), Post(desk)
-        await node.node.database.client.drop_database(node.node.database.db.name)
+@pytest.fixture
+def mailed(pushed: Pushed) -> tuple[Market, Post]:
+    return pushed.market, Post(pushed.desk)
 
 
 def calendar_of(message: EmailMessage) -> tuple[Any, Any]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 from bson import ObjectId
 
@@ -16,33 +13,10 @@ from domain.sessions import Reason
 from handlers.bookings import due
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.unheard import telling
-from tests.bookings.market import Clock, Market, Somebody
-from tests.harness.databases import named, new_name
+from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS
-from tests.harness.nodes import running_node
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
-from tests.notifications.services import PushService, serving, settings
-
-
-@pytest.fixture(scope="module")
-async def shared(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pushed]:
-    url, clock = named(mongo_url, new_name()), Clock()
-    async with AsyncExitStack() as stack:
-        apns, fcm = [await stack.enter_async_context(serving(PushService())) for _ in range(2)]
-        folder = tmp_path_factory.mktemp("pushing")
-        node = await stack.enter_async_context(running_node(url, redis_url, folder, clock, **settings(apns, fcm)))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Pushed(Market([node.node], [node.url], http, clock), apns, fcm)
-        await node.node.database.client.drop_database(node.node.database.db.name)
-
-
-@pytest.fixture
-def pushed(shared: Pushed) -> Pushed:
-    for service in (shared.apns, shared.fcm):
-        service.replies.clear()
-        service.open.set()
-    return shared
 
 
 async def test_what_no_device_confirms_is_pushed_to_each(pushed: Pushed) -> None:
