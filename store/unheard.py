@@ -8,7 +8,8 @@ that has come, ``shownSeq`` the last message that devices were shown and have no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -39,9 +40,22 @@ SCHEMAS = (
     ),
 )
 _BATCH = 500
+_MOST_REMEMBERED = 100_000
 
 ScanName = Literal["fresh", "late", "digest"]
 Mark = Literal["deliveredSeq", "seenSeq"]
+# How much longer than since the last scan each reads back: projections come a moment late, clocks differ, and what a
+# node left that died is found by others within minutes.
+OVERLAPS: dict[ScanName, timedelta] = {
+    "fresh": timedelta(seconds=5),
+    "late": timedelta(minutes=10),
+    "digest": timedelta(minutes=10),
+}
+EACH: dict[ScanName, timedelta] = {
+    "fresh": timedelta(seconds=2.5),
+    "late": timedelta(minutes=1),
+    "digest": timedelta(minutes=10),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,7 @@ class Unheard:
         self._participants = database.collection(PARTICIPANTS)
         self.scans = WorkQueue(database, NAME)
         self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS)
+        self._looked: dict[ScanName, OrderedDict[ObjectId, int]] = {name: OrderedDict() for name in OVERLAPS}
 
     # --- scans ---
 
@@ -98,33 +113,46 @@ class Unheard:
         again = {"$set": {"since": until, "dueAt": next_at}, "$unset": {WORK: ""}}
         await self._scans.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
 
-    async def lagging(self, since: datetime, mark: Mark, done: str) -> AsyncIterator[list[tuple[ObjectId, ObjectId]]]:
+    async def lagging(
+        self, scan: Scan, since: datetime, mark: Mark, done: str
+    ) -> AsyncIterator[list[tuple[ObjectId, ObjectId]]]:
         """Participants of the conversations that changed since then, and their users, whose mark and whose field
-        ``done`` are behind the last message; in batches. Whoever spoke last may be among them."""
-        behind = [{"$lt": [{"$ifNull": [f"${name}", 0]}, "$$last"]} for name in (mark, done)]
-        pipeline: list[Document] = [
-            {"$match": {"updatedAt": {"$gte": since}, "lastSeq": {"$gt": 0}}},
-            {
-                "$lookup": {
-                    "from": PARTICIPANTS,
-                    "localField": "_id",
-                    "foreignField": "conversationId",
-                    "let": {"last": "$lastSeq"},
-                    "pipeline": [{"$match": {"$expr": {"$and": behind}}}, {"$project": {"userId": 1}}],
-                    "as": "behind",
-                }
-            },
-            {"$unwind": "$behind"},
-            {"$project": {"_id": "$behind._id", "userId": "$behind.userId"}},
+        ``done`` are behind the last message; in batches. Whoever spoke last may be among them.
+
+        What this process has been given of a conversation by this scan it is given again for a newer message only.
+        """
+        looked = self._looked[scan.name]
+        changed = self._conversations.find(
+            {"updatedAt": {"$gte": since}, "lastSeq": {"$gt": 0}}, {"lastSeq": 1}, batch_size=_BATCH
+        )
+        last: dict[ObjectId, int] = {}
+        async for one in changed:
+            if looked.get(one["_id"], 0) < one["lastSeq"]:
+                last[one["_id"]] = one["lastSeq"]
+            if len(last) == _BATCH:
+                yield await self._behind(last, mark, done)
+                self._remember(looked, last)
+                last = {}
+        if last:
+            yield await self._behind(last, mark, done)
+            self._remember(looked, last)
+
+    async def _behind(self, last: Mapping[ObjectId, int], mark: Mark, done: str) -> list[tuple[ObjectId, ObjectId]]:
+        fields = {"conversationId": 1, "userId": 1, mark: 1, done: 1}
+        found = await self._participants.find({"conversationId": {"$in": list(last)}}, fields).to_list(None)
+        return [
+            (one["_id"], one["userId"])
+            for one in found
+            if max(one.get(mark, 0), one.get(done, 0)) < last[one["conversationId"]]
         ]
-        batch: list[tuple[ObjectId, ObjectId]] = []
-        async for found in self._conversations.aggregate(pipeline, batchSize=_BATCH):
-            batch.append((found["_id"], found["userId"]))
-            if len(batch) == _BATCH:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+
+    @staticmethod
+    def _remember(looked: OrderedDict[ObjectId, int], last: Mapping[ObjectId, int]) -> None:
+        for conversation_id, seq in last.items():
+            looked[conversation_id] = seq
+            looked.move_to_end(conversation_id)
+        while len(looked) > _MOST_REMEMBERED:
+            looked.popitem(last=False)
 
     async def look_at(self, participant_ids: Sequence[ObjectId], at: datetime) -> None:
         """They are due then, unless they are due already."""
@@ -166,17 +194,3 @@ class Unheard:
 
 def _side(document: Document) -> Side:
     return Side(participant_from(document), document.get("pushedSeq", 0), document.get("shownSeq", 0))
-
-
-# How much longer than since the last scan each reads back: projections come a moment late, clocks differ, and what a
-# node left that died is found by others within minutes.
-OVERLAPS: dict[ScanName, timedelta] = {
-    "fresh": timedelta(seconds=5),
-    "late": timedelta(minutes=10),
-    "digest": timedelta(minutes=10),
-}
-EACH: dict[ScanName, timedelta] = {
-    "fresh": timedelta(seconds=2.5),
-    "late": timedelta(minutes=1),
-    "digest": timedelta(minutes=10),
-}

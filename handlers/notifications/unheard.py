@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 
 from domain.accounts import User, may_sign_in
 from domain.messages import MessageRecord
@@ -27,6 +28,8 @@ _NEWEST = 20
 _LASTING = timedelta(days=1)
 # A scan is never set aside.
 _FOR_EVER = 10**9
+# Between two scans at least so many times as long as the first of them took.
+_PAUSE = 9
 
 
 def scanning(context: NotifyContext) -> Job:
@@ -38,20 +41,23 @@ def scanning(context: NotifyContext) -> Job:
 
 async def _scan(context: NotifyContext, claimed: WorkRow) -> None:
     unheard = context.store.unheard
+    begun = monotonic()
     scan, now = await unheard.scan(claimed), context.now()
     since, patience = scan.since - OVERLAPS[scan.name], context.push_patience
     if scan.name == "digest":
-        async for batch in unheard.lagging(since, "seenSeq", "digestSeq"):
+        async for batch in unheard.lagging(scan, since, "seenSeq", "digestSeq"):
             await context.store.digests.note([user_id for _, user_id in batch], now, patience.digest)
     else:
-        async for batch in unheard.lagging(since, "deliveredSeq", "pushedSeq"):
+        async for batch in unheard.lagging(scan, since, "deliveredSeq", "pushedSeq"):
             owners = await context.store.devices.owners({user_id for _, user_id in batch})
             if reached := [participant for participant, user_id in batch if user_id in owners]:
                 await unheard.look_at(reached, now + patience.push)
         as_of = None if scan.as_of is None else scan.as_of - OVERLAPS[scan.name]
         for side in await unheard.read_elsewhere(as_of):
             await _take_back(context, side)
-    await unheard.scanned(claimed, now, now + EACH[scan.name])
+    # However much there is to read, most of the time is others'.
+    pause = max(EACH[scan.name], _PAUSE * timedelta(seconds=monotonic() - begun))
+    await unheard.scanned(claimed, now, now + pause)
 
 
 async def _take_back(context: NotifyContext, side: Side) -> None:
