@@ -21,7 +21,7 @@ def push_jobs(context: NotifyContext) -> tuple[Job, ...]:
     """One a service: the other's goes on while it hangs."""
     queues = context.store.pushes.queues
     return tuple(
-        Job(PUSHES[provider], queue, partial(_send, context, provider), lease=timedelta(seconds=60), at_once=16)
+        Job(PUSHES[provider], queue, partial(_send, context, provider), lease=timedelta(seconds=40), at_once=16)
         for provider, queue in queues.items()
         if provider in context.pusher.providers
     )

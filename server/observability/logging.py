@@ -32,7 +32,7 @@ _SECRETS = (
     re.compile(r"(\bbearer\b(?:[\s,:]|%20)*)[^\s\"',]+", re.IGNORECASE),
     re.compile(r"(://)[^\s/]*@"),
     re.compile(r"([?&;](?:[\w-]*token|auth|code|key|password|secret|sig|signature)=)[^\s&;#\"']+", re.IGNORECASE),
-    re.compile(r"(/v1/calendar/)[^\s/?#\"']+"),
+    re.compile(r"(/v1/calendar/|/v1/unsubscribe/|/3/device/)[^\s/?#\"']+"),
 )
 
 
