@@ -23,7 +23,6 @@ _QUOTES_AND_DASHES = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
 }
 _SIGNS = str.maketrans({**dict.fromkeys(_APOSTROPHES, ""), **_QUOTES_AND_DASHES, "\u2044": "/"})
-_ASCII_APOSTROPHES = str.maketrans("", "", "'`")
 # Line ends and tabs are blanks.
 _UNSEEN = re.compile(rf"[\x00-\x08\x0e-\x1f\x7f-\x9f{IGNORABLE}]+")
 # Marks above, below and through letters, each after a letter of a script for which they are no letters themselves.
@@ -51,7 +50,7 @@ def spelling(text: str) -> str:
     Blanks are single ones. What was found as a part of a text is found in its spelling too.
     """
     if text.isascii():
-        bare = text.lower().translate(_ASCII_APOSTROPHES)
+        bare = text.lower().replace("'", "").replace("`", "")
         return " ".join((_UNSEEN.sub("", bare) if not bare.isprintable() else bare).split())
     # A message is spelled on its way into the log: nearly all are spelled letter by letter.
     letters = text.translate(_by_letter)

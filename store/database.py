@@ -194,8 +194,8 @@ async def prepare(database: Database, schemas: Sequence[CollectionSchema]) -> No
     Order matters: of two violated unique indexes the first made is reported.
     """
     for schema in schemas:
-        for index in schema.indexes:
-            await database.collection(schema.name).create_indexes([index])
+        if schema.indexes:
+            await database.collection(schema.name).create_indexes(list(schema.indexes))
     for schema in schemas:
         if schema.obsolete:
             await _drop(database.collection(schema.name), schema.obsolete)

@@ -223,6 +223,7 @@ class Store:
         await self.log.projections.repair_recent()
         await self.listings.repair()
         await self.respelling.begin()
+        await self.user_blocks.prepare()
 
     async def drain(self) -> None:
         await self.log.drain()

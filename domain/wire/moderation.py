@@ -114,10 +114,10 @@ class BlockDetails(Answer, frozen=True, kw_only=True):
 
 
 class UserDetails(Answer, frozen=True, kw_only=True):
-    """``block`` is there while the user is blocked by an administrator."""
+    """``block`` is there while the user is blocked by an administrator; the erased have no ``email``."""
 
     id: str
-    email: str
+    email: str | None
     role: Role
     profile_id: str
     name: str

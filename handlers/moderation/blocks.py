@@ -16,7 +16,7 @@ from domain.wire.moderation import BlockPerson, UnblockPerson
 from handlers.access import Actor, require_role
 from handlers.context import PublishContext
 from handlers.idempotency import idempotent
-from store.user_blocks import REMEMBERED_SECONDS, Parties
+from store.user_blocks import TRUSTED_SECONDS, Parties
 
 
 @idempotent("user:block")
@@ -30,7 +30,7 @@ async def block_person(context: PublishContext, actor: Actor, command: BlockPers
     if await blocks.add(actor.user_id, other.id, _parties(actor, other), context.now()):
         _tell(context, actor, other)
     # Also for a repeat: the first may have had no answer yet.
-    await asyncio.sleep(REMEMBERED_SECONDS)
+    await asyncio.sleep(TRUSTED_SECONDS)
 
 
 @idempotent("user:unblock")

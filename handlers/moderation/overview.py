@@ -43,7 +43,7 @@ def _details(listed: ListedUser, name: str) -> UserDetails:
     user, block = listed.user, listed.block
     return UserDetails(
         id=user.id,
-        email=user.email,
+        email=None if user.is_deleted else user.email,
         role=user.role,
         profile_id=user.profile_id,
         name=name,

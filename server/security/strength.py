@@ -15,7 +15,7 @@ from zxcvbn.matching import L33T_TABLE
 
 # zxcvbn's scale of 0 to 4; below it lies what is guessed within a million tries.
 LEAST_SCORE = 2
-# Its work grows faster than the text: 16 characters of the worst kind take less than a tenth of a second.
+# Its work grows faster than the text: 16 characters of the worst kind that a search found take 10 ms of a core.
 LOOKED_AT = 16
 MOST_SPELLINGS = 8
 _MOST_OWN_WORDS = 24

@@ -13,8 +13,9 @@ Documents = dict[Any, dict[str, Any]]
 Contents = dict[str, Documents]
 
 # Said of a session or a user because it was there, not because of what it did.
-# And what durable work notes of a session whose owner is told of the sign-in.
-_LAST_USED = frozenset({"lastUsedAt", "lastSeenAt", "tellAt", "work"})
+_LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
+# What durable work moves on and takes away of a session whose owner waits to be told of the sign-in.
+_SIGN_IN_NOTICE = ("tellAt", "work")
 # Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
 _WORKED_OFF = frozenset({"bookingMails", "unheardScans", "digests"})
 
@@ -61,5 +62,16 @@ def _differences(before: Contents, after: Contents) -> Iterator[Difference]:
         old, new = before.get(name, {}), after.get(name, {})
         if old is not new:
             for key in old.keys() | new.keys():
-                if old.get(key) != new.get(key):
+                if old.get(key) != new.get(key) and not _is_sign_in_told(name, old.get(key), new.get(key)):
                     yield Difference(name, old.get(key), new.get(key))
+
+
+def _is_sign_in_told(collection: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
+    """Whether a session that waited to be told of differs in that alone; one that did not wait must not begin to."""
+    if collection != "sessions" or old is None or new is None or "tellAt" not in old:
+        return False
+    return _without_notice(old) == _without_notice(new)
+
+
+def _without_notice(session: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in session.items() if key not in _SIGN_IN_NOTICE}

@@ -168,3 +168,11 @@ async def test_nobody_changes_what_was_recorded(market: Market, method: str) -> 
     root = await market.somebody("superAdmin")
     for path in ("/admin/audit", f"/admin/audit/{'0' * 24}"):
         assert (await market.call(method, path, {}, root)).status in (404, 405)
+
+
+async def test_the_erased_are_listed_without_an_address(market: Market) -> None:
+    admin, client = await market.somebody("admin"), await market.somebody("client")
+    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    listed = (await market.call("GET", "/admin/users", None, admin, query={"role": "client"})).body["items"]
+    (erased,) = [one for one in listed if one["id"] == client.id]
+    assert (erased["isDeleted"], erased["email"], erased["name"]) == (True, None, "Erased account")
