@@ -54,13 +54,15 @@ _SAID: dict[Action, str] = {
 def kind_of(record: MessageRecord) -> KindName | None:
     """As what an entry of the log is notified; nothing of what concerns nobody at once."""
     if record.booking is None:
-        return "message"
+        return "message" if record.kind == "text" else "payment"
     return "booking" if record.booking.action in _SAID and record.booking.status != "held" else None
 
 
 def words_of(record: MessageRecord, time_zone: str | None) -> str:
     if (booking := record.booking) is not None:
         return f"{_SAID[booking.action]}: {_when(booking.starts_at, time_zone)}"
+    if record.kind != "text":
+        return "Payment"
     if record.text:
         return _cut(record.text, MAX_BODY)
     if record.image_urls:
