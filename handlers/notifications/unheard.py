@@ -86,6 +86,8 @@ async def _tell(context: NotifyContext, claimed: WorkRow) -> None:
             await context.store.unheard.postpone(claimed, at)
             return
         await _to_each_device(context, side, newest.seq, "entry", newest.id)
+    elif side.shown_seq and await _is_taken_back(context, side):
+        await _take_back(context, side)
     await context.store.unheard.looked_at(side, head, None if newest is None else newest.seq)
 
 
@@ -106,6 +108,12 @@ async def _to_show(
         blocked = await context.store.user_blocks.stands_between(user.id, record.sender_id)
         return None if blocked else record
     return None
+
+
+async def _is_taken_back(context: NotifyContext, side: Side) -> bool:
+    """Whether what devices show was deleted."""
+    shown = await context.store.log.read.before(side.record.conversation_id, side.shown_seq + 1, 1)
+    return bool(shown) and shown[0].seq == side.shown_seq and shown[0].deleted_at is not None
 
 
 async def _to_each_device(context: NotifyContext, side: Side, seq: int, kind: PushKind, subject: str) -> None:

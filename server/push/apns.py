@@ -95,7 +95,7 @@ class Apns:
             self._token = None
         if reason in _LATER or answer.status_code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN):
             return "later"
-        return "later" if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused"
+        return "refused" if answer.is_client_error else "later"
 
 
 def payload(push: Push) -> dict[str, Any]:

@@ -81,9 +81,9 @@ class Fcm:
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self._credentials.expiry = datetime(1970, 1, 1)
         passing = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
-        if answer.status_code in passing or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if answer.status_code in passing:
             return "later"
-        return "refused"
+        return "refused" if answer.is_client_error else "later"
 
 
 def message(push: Push, now: datetime) -> dict[str, Any]:

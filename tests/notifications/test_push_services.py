@@ -120,7 +120,7 @@ async def test_apns_is_spoken_to_as_it_says(service: PushService, apns: Apns, cl
         (429, {"reason": "TooManyRequests"}, "later"),
         (503, {"reason": "Shutdown"}, "later"),
         (500, ["nonsense"], "later"),
-        (302, {}, "refused"),
+        (302, {}, "later"),
     ],
 )
 async def test_what_apns_answers(service: PushService, apns: Apns, status: int, said: Any, outcome: str) -> None:
@@ -171,6 +171,7 @@ def fcm_error(status: int, code: str | None = None, field: str | None = None) ->
         (fcm_error(429, "QUOTA_EXCEEDED"), "later"),
         (fcm_error(503, "UNAVAILABLE"), "later"),
         ((500, "nonsense"), "later"),
+        ((302, {}), "later"),
     ],
 )
 async def test_what_fcm_answers(service: PushService, fcm: Fcm, reply: tuple[int, Any], outcome: str) -> None:

@@ -10,11 +10,12 @@ import pytest
 from bson import ObjectId
 
 from domain.sessions import Reason
+from domain.wire.events import CONVERSATIONS, NAMESPACES, PRESENCE
 from handlers.bookings import due
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.unheard import telling
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import PATIENCE_SECONDS, device
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
 
@@ -81,6 +82,32 @@ async def test_what_is_read_elsewhere_is_taken_back(pushed: Pushed) -> None:
     await pushed.pass_time()
     assert pushed.left(pushed.apns, phone) == []
     assert "shownSeq" not in await pushed.side(trainer, conversation)
+
+
+async def test_what_was_deleted_is_taken_back(pushed: Pushed) -> None:
+    client, trainer, conversation = await pushed.pair()
+    phone = await pushed.register(trainer)
+    message = await pushed.send(client, conversation, "hello")
+    await pushed.pass_time()
+    await pushed.next(pushed.apns, phone)
+    async with device(pushed.market.urls[0], client.person, (CONVERSATIONS,)) as socket:
+        await socket.do("message:delete", {"messageId": message["id"]})
+    await pushed.work()
+    gone = await pushed.next(pushed.apns, phone)
+    assert (gone.said, gone.data["type"], gone.data["badge"]) == (None, "withdrawal", "0")
+
+
+@pytest.mark.parametrize("status", ["online", "invisible"])
+async def test_presence_has_no_part_in_it(pushed: Pushed, status: str) -> None:
+    client, trainer, conversation = await pushed.pair()
+    phone = await pushed.register(trainer)
+    async with device(pushed.market.urls[0], trainer.person, NAMESPACES) as socket:
+        await socket.do("presence:set", {"status": status}, PRESENCE)
+        await pushed.send(client, conversation, "hello")
+        # It was sent it, and does not say that it has it.
+        await socket.receive("message:new")
+        await pushed.pass_time()
+        assert (await pushed.next(pushed.apns, phone)).said == "hello"
 
 
 async def mute(pushed: Pushed, who: Somebody, other: Somebody, conversation: str) -> None:
