@@ -257,6 +257,8 @@ class AccountContext(PublishContext, Protocol):
     def mailer(self) -> Mailer: ...
     @property
     def sockets(self) -> Sockets: ...
+    @property
+    def exports_kept(self) -> timedelta: ...
 
 
 class MailedContext(ReadContext, Protocol):
@@ -354,6 +356,7 @@ class Context:
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
     push_patience: PushPatience = PushPatience()
+    exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

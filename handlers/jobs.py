@@ -19,6 +19,8 @@ SIGN_IN_NOTICES = "sign-in notices"
 BOOKING_MAILS = "booking mails"
 # By service.
 PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
+EXPORTS = "exports"
+ERASURES = "erasures"
 
 
 class Postponed(Exception):

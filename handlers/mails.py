@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -120,6 +120,17 @@ def new_sign_in(to: str, session: Session, kind: str, key: str, time_zone: str |
         template="new_sign_in",
         values={"device": kind, "at": _moment(session.created_at, time_zone), "link": f"spotter://sessions/{session.id}"},
         key=f"sign-in {key}",
+    )
+
+
+def export_ready(to: str, kept: timedelta, key: str) -> Mail:
+    """Without a link to the archive: whoever reads the mail need not be who asked for it."""
+    return Mail(
+        to=to,
+        subject="Your Spotter data is ready",
+        template="export_ready",
+        values={"days": f"{kept.days} {'day' if kept.days == 1 else 'days'}"},
+        key=f"export {key}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiohttp import web
@@ -199,6 +199,7 @@ class Node:
             clock=clock,
             limits=self._published_limits,
             push_patience=PushPatience(settings.push.after, settings.push.digest_after),
+            exports_kept=timedelta(days=settings.export_days),
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         buckets = Buckets(scale)

@@ -97,6 +97,8 @@ class Settings:
     push: PushSettings
     kept_days: Mapping[str, int]
     """By setting, how long rows are kept; 0 is for ever."""
+    export_days: int
+    """How long an archive of somebody's data can be fetched."""
 
     @property
     def public(self) -> Place:
@@ -148,6 +150,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         public_url=_public_url(read, port, production),
         push=read_push(read, production=production),
         kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
+        export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))

@@ -26,6 +26,7 @@ from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
 from store.devices import PushDevices
 from store.digests import Digests
+from store.exports import Exports
 from store.failures import repository
 from store.files import Files
 from store.idempotency import Idempotency
@@ -37,11 +38,12 @@ from store.profiles import NewProfile, Profiles
 from store.pushes import Pushes
 from store.registrations import Registrations
 from store.reports import Reports
+from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
 from store.user_blocks import UserBlocks
 from store.users import Users
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
@@ -51,9 +53,13 @@ SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
+    """``at``: when it was erased. ``after``: the last conversation whose messages have been taken back."""
+
     user_id: str
     role: Role
     profile_id: str
+    at: datetime
+    after: str | None = None
 
 
 @repository
@@ -64,12 +70,25 @@ class PendingErasures:
 
     async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
         row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
-        row["dueAt"] = now + LONGEST_TRANSACTION
+        row["dueAt"] = now
         await self._rows.insert_one(row, session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> PendingErasure:
-        return PendingErasure(str(claimed.id), claimed.document["role"], claimed.document["profileId"])
+        after = claimed.document.get("after")
+        return PendingErasure(
+            str(claimed.id), claimed.document["role"], claimed.document["profileId"], claimed.document["at"],
+            None if after is None else str(after),
+        )  # fmt: skip
+
+    async def go_on(self, gone: PendingErasure, at: datetime, after: str | None) -> None:
+        """There is more to take back, at that time; ``after`` as in the row, nothing to begin with the first again."""
+        update: dict[str, Any] = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
+        if after is None:
+            update["$unset"]["after"] = ""
+        else:
+            update["$set"]["after"] = ObjectId(after)
+        await self._rows.update_one({"_id": ObjectId(gone.user_id)}, update)
 
 
 @repository
@@ -95,6 +114,8 @@ class Accounts:
         devices: PushDevices,
         digests: Digests,
         pushes: Pushes,
+        exports: Exports,
+        reviews: Reviews,
     ) -> None:
         self._database = database
         self._users = users
@@ -115,6 +136,8 @@ class Accounts:
         self._devices = devices
         self._digests = digests
         self._pushes = pushes
+        self._exports = exports
+        self._reviews = reviews
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -244,10 +267,11 @@ class Accounts:
             await self._registrations.forget(user.email, session=session)
             await self._user_blocks.forget(user.id, session=session)
             await self._reports.forget(user.id, session=session)
-            await self._notification_preferences.forget(user.id, session=session)
-            await self._devices.forget(user.id, session=session)
-            await self._digests.forget(user.id, session=session)
-            await self._pushes.forget(user.id, session=session)
+            await self.forget_notifications(user.id, session=session)
+            await self._exports.forget(user.id, session=session)
+            if user.role == "client":
+                await self._reviews.forget(user.profile_id, now, session=session)
+            await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)
@@ -259,6 +283,13 @@ class Accounts:
                 # What was committed in between would otherwise wait for the last look.
                 await self._bookings.leave(user.role, user.profile_id, now)
         return ended
+
+    async def forget_notifications(self, user_id: str, *, session: DatabaseSession | None = None) -> None:
+        """What the user wanted to be told, where, and what was on its way."""
+        await self._notification_preferences.forget(user_id, session=session)
+        await self._devices.forget(user_id, session=session)
+        await self._digests.forget(user_id, session=session)
+        await self._pushes.forget(user_id, session=session)
 
     async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
         """Each session with its user."""

@@ -85,7 +85,7 @@ class PushDevices:
         """Those of the users who have a device."""
         return set(await self._rows.distinct("user", {"user": {"$in": list(among)}}))
 
-    async def forget(self, user_id: str, *, session: ClientSession) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession | None = None) -> None:
         await self._rows.delete_many({"user": ObjectId(user_id)}, session=session)
 
 

@@ -65,7 +65,7 @@ class Digests:
         found = self._participants.find({"userId": ObjectId(user_id)}, {"digestSeq": 1})
         return {str(one["_id"]): one.get("digestSeq", 0) async for one in found}
 
-    async def forget(self, user_id: str, *, session: ClientSession) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession | None = None) -> None:
         await self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
 
 

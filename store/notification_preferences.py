@@ -46,7 +46,7 @@ class NotificationPreferences:
             upsert=True,
         )
 
-    async def forget(self, user_id: str, *, session: ClientSession) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession | None = None) -> None:
         await self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
 
 

@@ -95,6 +95,6 @@ class Pushes:
             ends_at=found["endsAt"],
         )
 
-    async def forget(self, user_id: str, *, session: ClientSession) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession | None = None) -> None:
         for rows in self._rows.values():
             await rows.delete_many({"user": ObjectId(user_id)}, session=session)

@@ -29,6 +29,8 @@ SCHEMAS = (
         NAME,
         (
             IndexModel([("booking", ASCENDING)], name="booking", unique=True),
+            # For exports and erasures.
+            IndexModel([("client", ASCENDING)], name="client"),
             IndexModel(
                 [("trainer", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="newestOfTrainer"
             ),
@@ -144,6 +146,11 @@ class Reviews:
         if trainer_id is not None:
             await self._settled(trainer_id)
         return trainer_id is not None
+
+    async def forget(self, client_id: str, now: datetime, *, session: ClientSession) -> None:
+        """Of an erased client the stars stay, as they are in a rating; the words go."""
+        words = {"client": ObjectId(client_id), "comment": {"$ne": None}}
+        await self._reviews.update_many(words, {"$set": {"comment": None, "updatedAt": now}}, session=session)
 
     async def _settled(self, trainer_id: str) -> None:
         """Should it fail, the rows that are left are durable work."""

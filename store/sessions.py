@@ -13,7 +13,7 @@ from domain.sessions import Reason, Session
 from store.database import ClientSession as DatabaseSession
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
-from store.work_queue import WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "sessions"
 # When the owner is to be told of the sign-in; away once that is done.
@@ -123,6 +123,11 @@ class Sessions:
             session=session,
         )
         return [str(one) for one in ids]
+
+    async def forget(self, user_id: str, *, session: DatabaseSession) -> None:
+        """What an erased user's devices were called; that they were there, nodes ask until they would have expired."""
+        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", _TOLD_AT: "", WORK: ""}}
+        await self._sessions.update_many({"userId": ObjectId(user_id)}, nothing, session=session)
 
 
 def _document(session: Session) -> Document:

@@ -18,6 +18,7 @@ from store import (
     credits,
     devices,
     digests,
+    exports,
     files,
     idempotency,
     listings,
@@ -56,6 +57,7 @@ from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.devices import PushDevices
 from store.digests import Digests
+from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
@@ -68,6 +70,7 @@ from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
 from store.people import People, Presences
+from store.personal_data import PersonalData
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
@@ -126,6 +129,7 @@ SCHEMAS = (
     *digests.SCHEMAS,
     *pushes.SCHEMAS,
     *unheard.SCHEMAS,
+    *exports.SCHEMAS,
 )
 
 
@@ -188,6 +192,8 @@ class Store:
         self.digests = Digests(database)
         self.pushes = Pushes(database)
         self.unheard = Unheard(database)
+        self.exports = Exports(database)
+        self.personal_data = PersonalData(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
@@ -214,6 +220,8 @@ class Store:
             self.devices,
             self.digests,
             self.pushes,
+            self.exports,
+            self.reviews,
         )
 
     async def prepare(self) -> None:

@@ -1,7 +1,7 @@
 """Who blocks whom. A block stands between two people whichever of them made it.
 
 Every message asks. Blocks are numbered in the order of their commits, and a node that has learned that none stands
-between two people trusts it for as long as it follows the numbers: one look for all, at most four times a second, while
+between two people trusts it for as long as it follows the numbers: one look for all, at most twice a second, while
 anybody asks. Whoever blocks is answered only when every look that may have missed the block is too old to be trusted.
 """
 
@@ -44,8 +44,8 @@ SCHEMAS = (
 COUNTERS, _ALL = "userBlockCounters", "all"
 _HOT: Hot = (SHARED, COUNTERS)
 # How old a look may be that a message passes by.
-TRUSTED_SECONDS = 0.5
-_LOOK_AGAIN_SECONDS = 0.25
+TRUSTED_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.5
 # A new primary may show for a moment less than the one before it did: no pair is believed open for ever.
 _READ_AGAIN_SECONDS = 60.0
 _MOST_REMEMBERED = 100_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
 from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.announce import redriving
@@ -28,6 +29,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         sweeping(context),
         second_looks(context),
         sign_in_notices(context),
+        exporting(context),
         respelling(context),
         ratings(context),
         scanning(context),

@@ -130,6 +130,8 @@ CASES = (
     rest("GET /me",                              "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me",                            "401 ok  ok  blk ok  ok  ok", says={"isActive": True}),
     rest("POST /me/erase",                       "401 ok  ok  blk ok  ok  ok", says=_PASSWORD, stands_in=True),
+    rest("POST /me/export",                      "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /me/export",                       "401 ok  ok  blk ok  ok  ok"),
     # Profiles.                                 nobody others  blk adm clt trn
     rest("GET /me/profile",                      "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me/profile",                    "401 ok  ok  blk ok  ok  ok", says=NAME),

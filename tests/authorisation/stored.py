@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
 _SIGN_IN_NOTICE = ("tellAt", "work")
 # Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
 _WORKED_OFF = frozenset({"bookingMails", "unheardScans", "digests"})
+_EXPORT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Stored:
     async def look(self) -> Contents:
         """Once nothing is being written any more."""
         await self._store.drain()
+        await self._exported()
         hashes: dict[str, str] = (await self._database.db.command("dbHash"))["collections"]
         contents = {
             name: self._contents[name] if self._hashes.get(name) == digest else await self._read(name)
@@ -47,6 +50,14 @@ class Stored:
         }
         self._hashes, self._contents = hashes, contents
         return contents
+
+    async def _exported(self) -> None:
+        """An archive that was asked for is made by durable work, and is a file."""
+        async with asyncio.timeout(_EXPORT_SECONDS):
+            while True:
+                if await self._database.collection("exports").find_one({"dueAt": {"$exists": True}}) is None:
+                    return
+                await asyncio.sleep(0.01)
 
     async def _read(self, name: str) -> Documents:
         found = await self._database.collection(name).find().to_list(None)

@@ -108,7 +108,6 @@ async def test_unblocking_lets_everything_pass_again(pair: Pair) -> None:
     async def sent() -> bool:
         return bool((await pair.send(pair.of_client))["ok"])
 
-    # Another node may remember the block for half a second.
     while not await sent():
         pass
     start = pair.market.at(9, days=3)

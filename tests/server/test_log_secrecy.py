@@ -19,11 +19,13 @@ from tests.harness.people import Person
 from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
+from tests.server.test_log_canaries import loud
 
 WORDS = "the words of a message that nobody else may read"
 EDITED = "the words it was changed into"
 SEARCHED = "nobody else"
-PASSWORD, WRONG = "correct horse battery", "wrong horse battery"
+PASSWORD, WRONG, WEAK = "correct horse battery", "wrong horse battery", "password1234"
+CARD, REASON = "4242424242424242", "a reason that administrators alone may read"
 
 
 class Visit:
@@ -33,7 +35,7 @@ class Visit:
         self.url = url
         self.http = http
         self.registrations: dict[str, str] = {}
-        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG}
+        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG, WEAK, CARD, REASON}
 
     async def post(self, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -68,6 +70,42 @@ class Visit:
         await self.post("auth/refresh", {"refreshToken": tokens["refreshToken"] + "x"})
         return renewed
 
+    async def call(self, method: str, path: str, token: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.http.request(method, f"{self.url}/v1/{path}", json=body, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text else {}
+
+    async def fall_out(self, one: dict[str, Any], two: dict[str, Any]) -> None:
+        """Reports and blocks, good and bad; what is not for the one; passwords that are refused."""
+        token, other = one["accessToken"], two["user"]["id"]
+        assert (await self.post("reports", {"userId": other, "reason": f"{REASON} {CARD}"}, token))[0] == 201
+        assert (await self.post("reports", {"userId": REASON, "reason": CARD, REASON: CARD}, token))[0] == 422
+        for method in ("PUT", "DELETE"):
+            assert (await self.call(method, f"me/blocks/{other}", token))[0] == 204
+            assert (await self.call(method, f"me/blocks/{CARD}", token))[0] == 422
+        assert (await self.post(f"admin/reports/{other}/resolve", {"resolution": REASON}, token))[0] == 403
+        admin = {"email": f"{CARD}@example.com", "name": REASON, "password": WEAK}
+        assert (await self.post("admin/admins", admin, token))[0] in (403, 422)
+        change = {"currentPassword": PASSWORD, "newPassword": WEAK}
+        assert (await self.post("auth/change-password", change, token))[0] == 422
+
+    async def leave(self, tokens: dict[str, Any]) -> None:
+        """With an archive of everything, and erased."""
+        token = tokens["accessToken"]
+        assert (await self.post("me/export", {}, token))[0] == 202
+        async with asyncio.timeout(30):
+            while True:
+                _, found = await self.call("GET", "me/export", token)
+                if found["status"] == "ready":
+                    break
+                await asyncio.sleep(0.05)
+        self.secrets.add(found["url"].rpartition("=")[2])
+        for url, status in ((found["url"], 200), (found["url"] + "x", 404)):
+            async with self.http.get(self.url + url) as response:
+                assert response.status == status
+        assert (await self.post("me/erase", {"password": WRONG}, token))[0] == 401
+        assert (await self.post("me/erase", {"password": PASSWORD}, token))[0] == 204
 
     async def subscribe(self, tokens: dict[str, Any]) -> None:
         """A calendar program reads the feed, and another one guesses at it."""
@@ -84,6 +122,7 @@ async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
     async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
         conversation = (await phone.do("conversation:open", {"userId": second.id}))["conversation"]["id"]
         message = await phone.send(conversation, "m1", WORDS)
+        await phone.send(conversation, "m0", f"my card is {CARD}")
         await other.receive("message:new")
         await phone.do("message:edit", {"messageId": message["id"], "text": EDITED})
         await phone.do("message:search", {"query": SEARCHED})
@@ -134,8 +173,8 @@ def assert_secret(log: str, secrets: set[str]) -> None:
 
 
 async def test_in_development(tmp_path: Path, database_url: str, redis_url: str) -> None:
-    """Mail is printed there, codes and all: on standard output, which is not the log."""
-    async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as server, visit(server) as guest:
+    """Whatever any library has to say. Mail is printed there, codes and all: on standard output, not in the log."""
+    async with loud(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as server, visit(server) as guest:
         tokens = []
         for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
             await guest.register(email, role)
@@ -144,7 +183,20 @@ async def test_in_development(tmp_path: Path, database_url: str, redis_url: str)
             tokens.append(await guest.sign_in(email))
         await guest.subscribe(tokens[0])
         await talk(server.url, *tokens)
+        await guest.fall_out(*tokens)
+        await guest.leave(tokens[0])
+    # As loud as it should be: the driver does say what it sends, and none of it comes out.
+    assert "[debug" in server.logged
     assert_secret(server.logged, guest.secrets)
+
+
+async def mailed_code(desk: Desk) -> str:
+    """Of the next mail that has one: sign-ins are told by mail as well."""
+    while True:
+        _, mail = await asyncio.wait_for(desk.taken.get(), 20)
+        code = re.search(r"^(\d{6})\r?$", plain_of(mail), re.MULTILINE)
+        if code:
+            return code[1]
 
 
 async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) -> None:
@@ -156,15 +208,12 @@ async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) 
             tokens = []
             for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
                 await guest.register(email, role)
-                # Sign-ins are told by mail too.
-                code = None
-                while code is None:
-                    _, mail = await asyncio.wait_for(desk.taken.get(), 20)
-                    code = re.search(r"^(\d{6})\r?$", plain_of(mail), re.MULTILINE)
-                await guest.verify(email, code[1])
+                await guest.verify(email, await mailed_code(desk))
                 tokens.append(await guest.sign_in(email))
             await guest.subscribe(tokens[0])
             await talk(server.url, *tokens)
+            await guest.fall_out(*tokens)
+            await guest.leave(tokens[0])
     assert_secret(server.logged, guest.secrets)
     # The printed lines too, since production prints no mail.
     assert_secret(server.printed, guest.secrets)
