@@ -8,9 +8,7 @@ from typing import Protocol
 
 from handlers.context import PushOutcome
 from handlers.pushes import Push
-from server.push.apns import Apns
 from server.push.configuration import PushSettings
-from server.push.fcm import Fcm
 from store.pushes import Provider
 
 
@@ -24,9 +22,14 @@ class PushServices:
 
     def __init__(self, settings: PushSettings, clock: Callable[[], datetime]) -> None:
         self._services: dict[Provider, Service] = {}
+        # Their libraries take a twentieth of a node's start: who does not push does without.
         if settings.apns is not None:
+            from server.push.apns import Apns
+
             self._services["apns"] = Apns(settings.apns, clock, settings.apns_api_base)
         if settings.fcm is not None:
+            from server.push.fcm import Fcm
+
             self._services["fcm"] = Fcm(settings.fcm, clock, settings.fcm_api_base)
 
     @property
