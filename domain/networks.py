@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -18,6 +19,20 @@ def network_of(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ip_network((parsed, 64), strict=False))
+
+
+# A site has as much as so many networks of what is counted by network.
+NETWORKS_OF_SITE = 8
+
+
+@lru_cache(maxsize=10_000)
+def site_of(network: str) -> str:
+    """The /48 of an IPv6 network: anybody can have one, and with it 65,536 networks. An IPv4 address is its own."""
+    try:
+        parsed = ip_network(network)
+    except ValueError:
+        return network
+    return str(parsed.supernet(new_prefix=48)) if parsed.version == 6 and parsed.prefixlen > 48 else network
 
 
 # Among allowed origins: all those of the machine itself, whatever their port.
@@ -36,6 +51,11 @@ def is_loopback_origin(origin: str) -> bool:
     written = f"[{host}]" if ":" in host else host
     if origin.lower() != f"{parts.scheme}://{written}" + ("" if port is None else f":{port}"):
         return False
+    return is_loopback_host(host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """The machine itself, by name or address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

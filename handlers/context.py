@@ -22,9 +22,12 @@ from store.fair_space import FairSpace
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
+    from decimal import Decimal
 
     from domain.accounts import User
     from domain.conversations import Membership
+    from domain.disputes import DisputeAtStripe
+    from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refund, RefundAtStripe, Transaction
     from domain.presence import Choice, Status, View
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
@@ -221,6 +224,61 @@ class PictureMaker(Protocol):
         the turn does not come within the budget."""
 
 
+class PaymentProvider(Protocol):
+    """Stripe. Every call raises ``unavailable`` when it does not answer, and ``Refused`` for what it will never do."""
+
+    @property
+    def publishable_key(self) -> str: ...
+    @property
+    def api_base(self) -> str | None:
+        """Where something stands in for Stripe."""
+    @property
+    def currency(self) -> str: ...
+    @property
+    def fee_percent(self) -> Decimal: ...
+
+    async def create_account(self, trainer_id: str, email: str) -> str:
+        """Its id; the same one, however often it is asked."""
+
+    async def account(self, account_id: str) -> Account: ...
+    async def onboarding(self, account_id: str, return_url: str) -> Link: ...
+    async def dashboard(self, account_id: str) -> str: ...
+    async def create_customer(self, client_id: str, email: str) -> str:
+        """As ``create_account``."""
+
+    async def customer_session(self, customer_id: str) -> str: ...
+    async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
+        """As ``create_account``."""
+
+    async def intent(self, intent_id: str) -> Intent: ...
+    def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
+        """Page by page, the newest first."""
+
+    async def delete_customer(self, customer_id: str) -> None: ...
+    async def cancel_intent(self, intent_id: str) -> Intent: ...
+    async def create_refund(self, transaction: Transaction, refund: Refund) -> str:
+        """As ``create_account``."""
+
+    async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
+        """The oldest first."""
+
+    async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
+        """The oldest first."""
+
+    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
+        """So much of the trainer's part at most, once for a dispute, with the fee's share; answers how much it was.
+        ``attempt``: another one where the last was refused."""
+
+    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
+        """To the trainer, once for a dispute."""
+
+    def verified(self, payload: bytes, signature: str) -> Incoming | None:
+        """An event that Stripe signed in the last minutes."""
+
+    async def events_since(self, since: datetime) -> Sequence[Incoming]:
+        """The newest first."""
+
+
 class ReadContext(Protocol):
     """What look-ups and views are given."""
 
@@ -284,6 +342,13 @@ class NotifyContext(MailedContext, Protocol):
     def push_patience(self) -> PushPatience: ...
     @property
     def wake_ups(self) -> WakeUps: ...
+
+
+class PaymentContext(PublishContext, Protocol):
+    @property
+    def payments(self) -> PaymentProvider: ...
+    @property
+    def return_url(self) -> str: ...
 
 
 class FeedContext(ReadContext, Protocol):
@@ -352,6 +417,9 @@ class Context:
     slot_watches: SlotWatches
     files: FileUrls
     pictures: PictureMaker
+    payments: PaymentProvider
+    # Where Stripe's pages lead back to.
+    return_url: str
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]

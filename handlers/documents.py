@@ -34,7 +34,8 @@ class Documents:
         """The document under that tag. Raises what the turns refuse with."""
         if (body := self._known(owner, tag)) is not None:
             return body
-        async with self._turns.turn(owner, command_budget.remaining()):
+        budget = command_budget.current()
+        async with self._turns.turn(owner, command_budget.remaining(), "" if budget is None else budget.network):
             # Whoever had the turn before may have written it.
             if (body := self._known(owner, tag)) is None:
                 body = await write()

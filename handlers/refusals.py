@@ -18,6 +18,7 @@ from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
 from handlers.moderation import blocks, overview, reports
 from handlers.notifications import unsubscribing
+from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 
@@ -81,7 +82,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     free.list_slots: (Code.NOT_FOUND,),
     free.watch: (Code.NOT_FOUND, Code.CONFLICT),
     # Bookings.
-    bookings.create_booking: (
+    holds.book: (
         Code.FORBIDDEN,
         *_BOOKING,
         Code.OWN_CONFLICT,
@@ -106,6 +107,16 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     calendar.open_calendar: (Code.FORBIDDEN, Code.CONFLICT),
     calendar.get_calendar: (Code.FORBIDDEN,),
     calendar.read_calendar: (Code.NOT_FOUND,),
+    # Payments.
+    purchases.buy: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    purchases.get_purchase: (Code.NOT_FOUND,),
+    purchases.list_all_transactions: (Code.FORBIDDEN,),
+    earnings.list_earnings: (Code.FORBIDDEN,),
+    accounts.begin_onboarding: (Code.FORBIDDEN, Code.CONFLICT),
+    accounts.get_stripe: (Code.FORBIDDEN,),
+    accounts.open_dashboard: (Code.FORBIDDEN, Code.CONFLICT),
+    refunds.refund_transaction: (*_ADMINISTRATION, Code.CONFLICT),
+    events.receive: (Code.MALFORMED,),
     # Conversations and files.
     conversations.open_conversation: (Code.NOT_FOUND,),
     conversations.mute_conversation: (Code.NOT_FOUND,),

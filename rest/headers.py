@@ -50,8 +50,12 @@ _ALWAYS = {
 _SERVER = "spotter"
 _TRANSPORT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_ALLOWED = f"Authorization, Content-Type, Idempotency-Key, Range, {HEADER}"
-_EXPOSED = f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, Content-Range, Accept-Ranges"
+# What pages of other origins may send and read beyond the fetch standard's own: all that a route heeds or says.
+_ALLOWED = f"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, {HEADER}"
+_EXPOSED = (
+    f"RateLimit, RateLimit-Policy, Retry-After, {HEADER}, ETag, Content-Range, Accept-Ranges, Content-Disposition, "
+    "Allow, Accept-Encoding, WWW-Authenticate"
+)
 _PREFLIGHT_SECONDS = "600"
 
 

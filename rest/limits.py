@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from aiohttp import web
 
 from domain.accounts import normalised_email
 from domain.errors import rate_limited
-from domain.networks import network_of
+from domain.networks import NETWORKS_OF_SITE, network_of, site_of
 from handlers.access import Actor, Visitor
 
-# Never the e-mail address alone: a stranger could use up what its owner needs.
+# Never the e-mail address alone: a stranger could use up what its owner needs. "address" is the network, and
+# with it its site, which has as much as so many networks.
 Key = Literal["caller", "address", "address+email", "session"]
 
 
@@ -96,17 +97,20 @@ FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
 FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
 # A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
 CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# Stripe tells from few addresses, at times much at once; what it is refused it tells again.
+WEBHOOKS = RateClass("webhooks", (Limit(6000, _MINUTE, "caller"),))
 # The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A limit and what a request is counted by."""
+    """A limit and what a request is counted by. ``told``: its headers tell of it."""
 
     policy: str
     key: str
     limit: Limit
+    told: bool = True
 
 
 # What the headers of the answer tell of.
@@ -160,18 +164,23 @@ class Counting:
     def _of(
         self, rate: RateClass, limits: Sequence[Limit], email: str | None = None, session_id: str = ""
     ) -> list[Counted]:
-        return [
-            Counted(
-                rate.policy(limit),
-                session_id if limit.by == "session" else _key(limit.by, self._caller, email),
-                limit,
-            )
-            for limit in limits
-        ]
+        found: list[Counted] = []
+        for limit in limits:
+            if limit.by == "session":
+                found.append(Counted(rate.policy(limit), session_id, limit))
+                continue
+            network = network_of(self._caller.address)
+            key = _key(limit.by, self._caller, network, email)
+            found.append(Counted(rate.policy(limit), key, limit))
+            # After the network's own, which may refuse without a place of its neighbours' being taken.
+            if (wider := _key(limit.by, self._caller, site_of(network), email)) != key:
+                of_site = replace(limit, amount=NETWORKS_OF_SITE * limit.amount)
+                found.append(Counted(rate.policy(limit), wider, of_site, told=False))
+        return found
 
     def _tell(self, one: Counted) -> None:
         told = self._request.setdefault(COUNTED, [])
-        if one not in told:
+        if one.told and one not in told:
             told.append(one)
 
     async def _look(self, one: Counted) -> None:
@@ -187,8 +196,7 @@ def _asked(one: Counted) -> tuple[str, str, int, int]:
     return one.policy, one.key, one.limit.amount, one.limit.seconds
 
 
-def _key(by: Key, caller: Actor | Visitor, email: str | None) -> str:
-    network = network_of(caller.address)
+def _key(by: Key, caller: Actor | Visitor, network: str, email: str | None) -> str:
     if by == "caller":
         return caller.user_id if isinstance(caller, Actor) else network
     if by == "address":

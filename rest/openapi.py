@@ -18,6 +18,7 @@ from rest.errors import STATUS, Problem
 from rest.published_limits import windows
 from rest.requests import KEY_FIELD, KEY_HEADER
 from rest.route import Route
+from rest.tables import CSV
 
 _PARAMETER = re.compile(r"\{([^}:]+)[^}]*\}")
 _BEARER = "bearer"
@@ -57,6 +58,7 @@ refused. Lists answer `{items, nextCursor}`; `nextCursor` is null at the end and
 
 What a server sends by itself, and the commands of its sockets, are described by `/asyncapi.json` with the same schemas.
 """
+_TAG = '"3f2a9c"'
 _HEADERS: dict[str, Schema] = {
     "RateLimit-Policy": {
         "description": "the limits by which the request was counted: quota `q` in a window of `w` seconds",
@@ -70,16 +72,45 @@ _HEADERS: dict[str, Schema] = {
         "description": "seconds to wait",
         "schema": {"type": "integer", "format": "int32", "minimum": 1, "examples": [7]},
     },
+    "ETag": {"description": "names what was answered", "schema": {"type": "string", "examples": [_TAG]}},
+    "Accept-Ranges": {"description": "parts can be asked for", "schema": {"type": "string", "const": "bytes"}},
+    "Content-Range": {
+        "description": "which part it is, and the length of the whole",
+        "schema": {"type": "string", "examples": ["bytes 0-1023/48211"]},
+    },
+    "Content-Disposition": {
+        "description": "the file's name, and whether it is shown or saved",
+        "schema": {"type": "string", "examples": ['inline; filename="a.jpg"; filename*=UTF-8\'\'a.jpg']},
+    },
 }
-_RATE_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit-Policy", "RateLimit")}
+# What a request for a document or a file may say, by the name of its header.
+_CONDITIONS: dict[str, tuple[str, str]] = {
+    "If-Match": ("answer only what has this `ETag`", _TAG),
+    "If-None-Match": ("answer only what has another `ETag`", _TAG),
+}
+_PARTS: dict[str, tuple[str, str]] = {
+    "Range": ("one part, in bytes", "bytes=0-1023"),
+    "If-Range": ("the part of what has this `ETag`, of anything else the whole", _TAG),
+}
+
+
+def _headers(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+_RATE_HEADERS = _headers("RateLimit-Policy", "RateLimit")
 _SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
 _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
 _FORM, _PAGE = "application/x-www-form-urlencoded", "text/html"
 # Of documents and files, which are answered without a body too (RFC 9110, 13 and 14).
 _OF_DOWNLOADS: dict[int, Schema] = {
-    206: {"description": "The part that `Range` asked for", "content": {"*/*": {"schema": _BINARY}}},
-    304: {"description": "Not changed since the `ETag` of `If-None-Match`"},
+    206: {
+        "description": "The part that `Range` asked for",
+        "headers": _headers("ETag", "Accept-Ranges", "Content-Range", "Content-Disposition"),
+        "content": {"*/*": {"schema": _BINARY}},
+    },
+    304: {"description": "Not changed since the `ETag` of `If-None-Match`", "headers": _headers("ETag")},
 }
 
 
@@ -185,6 +216,10 @@ class _Writer:
             schema = self.schemas.of(IdempotencyKey)
             needed = row.needs_key or KEY_FIELD in required
             found.append(self._parameter(KEY_HEADER, "header", schema, needed))
+        if row.produces is not None:
+            for name, (said, example) in (_CONDITIONS | (_PARTS if _has_parts(row) else {})).items():
+                schema = {"type": "string", "description": said, "examples": [example]}
+                found.append(self._parameter(name, "header", schema, False))
         return found
 
     def _parameter(self, name: str, place: str, schema: Schema, required: bool, default: Any = None) -> Schema:
@@ -215,14 +250,18 @@ class _Writer:
     def _responses(self, row: Route) -> Schema:
         success: Schema = {"description": _sentence(row.summary), "headers": _RATE_HEADERS}
         if row.produces is not None:
+            of_parts = ("Accept-Ranges", "Content-Disposition") if _has_parts(row) else ()
+            success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
             is_text = row.produces.startswith("text/")
             success["content"] = {row.produces: {"schema": {"type": "string"} if is_text else _BINARY}}
         elif row.answer is not None:
             schema = self.schemas.of(row.answer)
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}
+            if row.table is not None:
+                success["content"][CSV] = {"schema": {"type": "string"}}
         responses: Schema = {str(row.success): success}
         if row.produces is not None and row.produces != _PAGE:
-            parts = (206, 304) if row.produces == "application/octet-stream" else (304,)
+            parts = (206, 304) if _has_parts(row) else (304,)
             responses |= {str(status): _OF_DOWNLOADS[status] for status in parts}
         by_status: dict[int, list[Code]] = {}
         for code in codes_of(row):
@@ -231,9 +270,15 @@ class _Writer:
             told = "; ".join(f"`{code}`: {meaning_of(code)}" for code in codes)
             responses[str(status)] = self.problem(f"{HTTPStatus(status).phrase}. {told}.", codes)
             if status in (429, 503):
-                responses[str(status)]["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+                responses[str(status)]["headers"] = _headers("Retry-After")
+            if status == STATUS[Code.RANGE_NOT_SATISFIABLE]:
+                responses[str(status)]["headers"] = _headers("Content-Range")
         responses["default"] = {"$ref": "#/components/responses/Problem"}
         return responses
+
+
+def _has_parts(row: Route) -> bool:
+    return row.produces == "application/octet-stream"
 
 
 def codes_of(row: Route) -> list[Code]:

@@ -49,6 +49,9 @@ class Pace:
         self._received = 0
         needed = (declared or 0) / (self.LONGEST_SECONDS - self.GRACE_SECONDS)
         self._bytes_a_second = max(self.BYTES_A_SECOND, needed)
+        self._reading: asyncio.Timeout | None = None
+        self._crowded_out: DomainError | None = None
+        self.is_over = False
 
     @property
     def due(self) -> float:
@@ -56,16 +59,30 @@ class Pace:
         allowed = min(self.LONGEST_SECONDS, self.GRACE_SECONDS + self._received / self._bytes_a_second)
         return self._started + allowed
 
+    @property
+    def speed(self) -> float:
+        """Bytes a second so far."""
+        return self._received / max(1.0, asyncio.get_running_loop().time() - self._started)
+
+    def crowd_out(self, error: DomainError) -> None:
+        """Others need the place: what is read from now on raises the error."""
+        self._crowded_out = error
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
+
     async def read(self, reading: Awaitable[T]) -> T:
         """Raises ``malformed`` for what does not come in time, or breaks off."""
         now = asyncio.get_running_loop().time()
+        until = now if self._crowded_out is not None else min(now + self.SILENCE_SECONDS, self.due)
         try:
-            async with asyncio.timeout_at(min(now + self.SILENCE_SECONDS, self.due)):
+            async with asyncio.timeout_at(until) as self._reading:
                 got = await reading
         except TimeoutError:
-            raise body_too_slow() from None
+            raise self._crowded_out or body_too_slow() from None
         except BROKEN:
             raise malformed_form() from None
+        finally:
+            self._reading = None
         if isinstance(got, bytes | bytearray):
             self._received += len(got)
         return got

@@ -9,7 +9,7 @@ from domain import image_bounds, image_limits
 from domain.files import LIMITS as FILE_BYTES
 from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
 from domain.notifications import MAX_DEVICES
-from domain.proofs import MAX_MAILS, MAX_TRIES
+from domain.proofs import MAX_MAILS, MAX_TRIES, STRANGERS_SIGN_INS
 from domain.slots import HORIZON_DAYS
 from domain.wire.field_bounds import bounds_of
 from domain.wire.limits import Bound, Limits, RouteLimits, SocketLimits, Window
@@ -97,6 +97,12 @@ BOUNDS = (
     Bound(name="certificates", most=MAX_CERTIFICATES, unit="items", description="certificates of a trainer"),
     Bound(name="devices", most=MAX_DEVICES, unit="items", description="devices of a user that pushes go to"),
     Bound(name="codeTries", most=MAX_TRIES, unit="items", description="wrong guesses of a mailed code"),
+    Bound(
+        name="signInTries",
+        most=STRANGERS_SIGN_INS,
+        unit="items",
+        description="passwords tried for one address in an hour, from networks that its owner has not signed in from",
+    ),
     Bound(name="registrationMails", most=MAX_MAILS, unit="items", description="mails of one registration"),
 )
 

@@ -54,7 +54,7 @@ class Route:
     row with ``optional_auth`` shows more to some of those who send a token: its handler takes either.
     A ``bulky`` row reads much: its reads wait for each other, user by user, and not before those of the other rows.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
-    the one of JSON.
+    the one of JSON. ``table`` answers those who would rather have ``text/csv``.
     """
 
     method: str
@@ -72,6 +72,7 @@ class Route:
     adapter: Callable[[Route, Services], HttpHandler] | None = None
     consumes: str | None = None
     produces: str | None = None
+    table: Handler | None = None
     path_names: Mapping[str, str] = field(default_factory=dict)
 
     @property

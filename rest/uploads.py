@@ -6,15 +6,18 @@ What is admitted waits for its sender: it has a place and some disk, and no turn
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from domain.errors import Code, DomainError, invalid, rate_limited
 from domain.files import LARGEST
-from domain.networks import network_of
+from domain.networks import network_of, site_of
 from domain.wire import codec
 from handlers.access import Actor
 from handlers.files.upload import Upload
@@ -35,6 +38,17 @@ if TYPE_CHECKING:
 # Each takes a descriptor, and a quarter of a megabyte of memory before it is on disk.
 OF_ONE_USER, OF_ONE_NETWORK, OF_ALL = 4, 48, 128
 PATIENCE_SECONDS = 60.0
+# For so long nobody has to make room.
+CROWDED_SECONDS = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """``pace``: of the body, once it arrives."""
+
+    owner: str
+    site: str
+    pace: Pace | None = None
 
 
 class UploadLimiter:
@@ -47,10 +61,45 @@ class UploadLimiter:
     ) -> None:
         self._limiter = FairLimiter(of_one_user, of_all, _too_many, of_one_network)
         self._patience = patience
+        self._of_one_user, self._of_all = of_one_user, of_all
+        self._places: dict[Place, None] = {}
 
-    def turn(self, user_id: str, address: str = "") -> AbstractAsyncContextManager[None]:
-        """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way."""
-        return self._limiter.turn(user_id, self._patience, network_of(address))
+    @asynccontextmanager
+    async def turn(self, user_id: str, address: str = "") -> AsyncIterator[Place]:
+        """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way;
+        and several networks', who together have all places, not for long."""
+        network = network_of(address)
+        place = Place(user_id, site_of(network))
+        looking = asyncio.get_running_loop().create_task(self._look_for(place))
+        try:
+            async with self._limiter.turn(user_id, self._patience, network):
+                looking.cancel()
+                self._places[place] = None
+                yield place
+        finally:
+            looking.cancel()
+            self._places.pop(place, None)
+
+    async def _look_for(self, place: Place) -> None:
+        """While it waits and all places are taken: the slowest upload of the site that has the most makes room."""
+        while True:
+            await asyncio.sleep(CROWDED_SECONDS)
+            held = Counter(other.site for other in self._places)
+            own = sum(other.owner == place.owner for other in self._places)
+            if len(self._places) < self._of_all or own >= self._of_one_user:
+                continue
+            greediest, most = held.most_common(1)[0]
+            if most <= held[place.site] + 1:
+                continue
+            arriving = [
+                other.pace
+                for other in self._places
+                if other.site == greediest and other.pace is not None and not other.pace.is_over
+            ]
+            if arriving:
+                slowest = min(arriving, key=lambda pace: pace.speed)
+                slowest.is_over = True
+                slowest.crowd_out(_too_many(0))
 
 
 def _too_many(_: float) -> DomainError:
@@ -101,9 +150,10 @@ class FilePart:
             yield bytes(chunk)
         if await self._pace.read(self._reader.next()) is not None:
             raise invalid(FIELD, "is the only part there may be")
+        self._pace.is_over = True
 
 
-async def file_part(request: web.Request) -> FilePart:
+async def file_part(request: web.Request, place: Place) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
     ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
@@ -111,7 +161,7 @@ async def file_part(request: web.Request) -> FilePart:
     require_no_content_coding(request)
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
-    pace = Pace(request.content_length)
+    pace = place.pace = Pace(request.content_length)
     await go_on(request)
     try:
         reader = MultipartReader(request.headers, cast("StreamReader", _FewLines(request.content)))
@@ -134,8 +184,8 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
         await Counting(services.limiter, request, caller).begin(route.rate)
         assert isinstance(caller, Actor)
         key = key_of(request)
-        async with turns.turn(caller.user_id, caller.address):
-            part = await file_part(request)
+        async with turns.turn(caller.user_id, caller.address) as place:
+            part = await file_part(request, place)
             # It takes as long as its sender may need; each step of ours is bounded.
             with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address))):
                 answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))

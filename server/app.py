@@ -38,6 +38,7 @@ from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
+from server.payments.stripe_client import StripePayments, stripe_settings
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
 from server.presence.blocked import LOOK_SECONDS as BLOCKS_LOOK_SECONDS
 from server.presence.blocked import BlockedWatches
@@ -85,6 +86,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _return_url(settings: Settings) -> str:
+    """The app's own origin, or in development this server's page."""
+    named = [origin for origin in settings.allowed_origins if "://" in origin]
+    return f"{named[0] if named else settings.public.url()}/"
+
+
 class Node:
     """One process of the service. Make it inside the running loop, then ``start``, then ``stop``."""
 
@@ -122,6 +129,7 @@ class Node:
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
+        self.payments = StripePayments(stripe_settings(settings))
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
         self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
         self._limits: Limits | None = None
@@ -196,6 +204,8 @@ class Node:
             slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
+            payments=self.payments,
+            return_url=_return_url(settings),
             clock=clock,
             limits=self._published_limits,
             push_patience=PushPatience(settings.push.after, settings.push.digest_after),
@@ -228,6 +238,7 @@ class Node:
         metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
+        metrics.add(figures.of_payments(self.payments, self.store.payment_differences))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
@@ -313,6 +324,8 @@ class Node:
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
         await preparing
         await self.mailer.start()
+        await self.store.event_gaps.begin(self.context.now())
+        await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()
         await self.bus.start()
@@ -356,6 +369,7 @@ class Node:
         self.passwords.close()
         await self.pictures.stop()
         await self.pusher.stop()
+        await self.payments.close()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
         self.room_subscriptions.stop()

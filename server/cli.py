@@ -9,9 +9,14 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import structlog
+
 from server.observability import logging
+from server.setting_warnings import warnings_of
 from server.settings import Settings, SettingsError, load
 from server.workers.configuration import COMMAND as WORKER
+
+log = structlog.get_logger("settings")
 
 Work = Coroutine[Any, Any, int]
 Run = Callable[[Settings, argparse.Namespace], Work]
@@ -31,6 +36,9 @@ def main(arguments: Sequence[str] | None = None, imported: Callable[[], None] = 
         print(error, file=sys.stderr)
         return 2
     logging.configure(production=settings.production)
+    if serves:
+        for name, why in warnings_of(settings):
+            log.warning("a setting wants a look", setting=name, why=why)
     if serves and settings.workers > 1:
         supervision = _supervision(settings)
         imported()
@@ -68,12 +76,12 @@ def _run(work: Work) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from server.commands import create_superadmin, seed_demo, seed_load, serve
+    from server.commands import create_superadmin, seed_demo, seed_load, serve, stripe_sandbox
 
     parser = argparse.ArgumentParser(prog="run.py", description="Without a command it serves.")
     parser.set_defaults(run=serve.run)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (serve, create_superadmin, seed_demo, seed_load):
+    for module in (serve, create_superadmin, seed_demo, seed_load, stripe_sandbox):
         sub = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)

@@ -24,6 +24,9 @@ _URL_SCHEMES = {
     "SMTP_URL": ("smtp", "smtps"),
 }
 _STRIPE_PREFIXES = {"STRIPE_SECRET_KEY": ("sk_", "rk_"), "STRIPE_PUBLISHABLE_KEY": ("pk_",)}
+# Everybody knows them.
+_SANDBOX_KEYS = {"sk_test_sandbox", "pk_test_sandbox", "whsec_sandbox"}
+_OF_THE_SANDBOX = "is the sandbox's, which is for development"
 _REQUIRED_IN_PRODUCTION = (
     "JWT_SECRET",
     "MONGO_URL",
@@ -37,7 +40,7 @@ _REQUIRED_IN_PRODUCTION = (
 )
 _KEPT_DAYS = ("AUDIT_DAYS", "IDEMPOTENCY_DAYS")
 _OPERATIONS_PORT = 9090
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Place:
 
     def url(self, port: int | None = None) -> str:
         """As this machine reaches it; ``port``: the one that it was given."""
-        host = "127.0.0.1" if self.host in _ANYWHERE else f"[{self.host}]" if ":" in self.host else self.host
+        host = "127.0.0.1" if self.host in ANYWHERE else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}"
 
     def refusal(self, error: OSError) -> str:
@@ -192,3 +195,7 @@ def _refuse_unfit(read: SettingReader) -> None:
     for name, prefixes in _STRIPE_PREFIXES.items():
         if (key := read.text(name)) and not key.startswith(prefixes):
             read.refuse(name, f"must start with {' or '.join(prefixes)}")
+        elif key in _SANDBOX_KEYS:
+            read.refuse(name, _OF_THE_SANDBOX)
+    if _SANDBOX_KEYS.intersection(read.words("STRIPE_WEBHOOK_SECRETS")):
+        read.refuse("STRIPE_WEBHOOK_SECRETS", _OF_THE_SANDBOX)

@@ -29,6 +29,7 @@ from store.digests import Digests
 from store.exports import Exports
 from store.failures import repository
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.listings import hot as hot_profile
@@ -41,6 +42,7 @@ from store.reports import Reports
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.stripe_accounts import StripeAccounts
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
@@ -116,6 +118,8 @@ class Accounts:
         pushes: Pushes,
         exports: Exports,
         reviews: Reviews,
+        stripe_accounts: StripeAccounts,
+        final_refunds: FinalRefunds,
     ) -> None:
         self._database = database
         self._users = users
@@ -138,6 +142,8 @@ class Accounts:
         self._pushes = pushes
         self._exports = exports
         self._reviews = reviews
+        self._stripe_accounts = stripe_accounts
+        self._final_refunds = final_refunds
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -259,6 +265,9 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.erase(user, now, session=session):
                 return None
+            # Before the profile forgets who that is at Stripe.
+            customer = await self._stripe_accounts.customer(user.profile_id, session=session)
+            await self._final_refunds.add(user, customer, now, session=session)
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user, session=session)

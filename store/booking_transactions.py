@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from collections.abc import Collection as Several
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from bson import ObjectId
@@ -61,6 +61,14 @@ class ClientClaims:
 
 
 T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """What is committed with a change of a booking, or undoes it by what it raises."""
+
+    async def __call__(self, *, session: ClientSession) -> object: ...
+
+
 # What is kept of a booking under a key.
 RESULT = StoredFormat(Booking, msgspec.json)
 
@@ -89,7 +97,14 @@ class BookingTransactions:
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
-    async def book(self, change: Change, settlement: Settlement, now: datetime, claim: Claim | None) -> Change:
+    async def book(
+        self,
+        change: Change,
+        settlement: Settlement,
+        now: datetime,
+        claim: Claim | None,
+        beside: Beside | None = None,
+    ) -> Change:
         """A new booking, in the pair's conversation; answers the change as committed.
 
         Raises ``slot_taken``, ``own_conflict``, ``insufficient_credit`` or ``trial_unavailable``.
@@ -102,6 +117,8 @@ class BookingTransactions:
             booking = msgspec.structs.replace(change.booking, conversation_id=conversation_id)
             await self._bookings.insert(booking, now, session=session)
             committed = msgspec.structs.replace(change, booking=booking)
+            if beside is not None:
+                await beside(session=session)
             return await self._settle(None, committed, settlement, claim, session)
 
         return await self._commit(body, _hot(change.booking, settlement))
@@ -114,6 +131,7 @@ class BookingTransactions:
         now: datetime,
         claim: Claim | None,
         note: Note | None = None,
+        beside: Beside | None = None,
     ) -> Change | None:
         """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
         ``book``. ``note``: of an administrator's act."""
@@ -125,6 +143,8 @@ class BookingTransactions:
                 return None
             if note is not None:
                 await note(_fields(before), _fields(change.booking), session=session)
+            if beside is not None:
+                await beside(session=session)
             return await self._settle(before, change, settlement, claim, session)
 
         return await self._commit(body, _hot(change.booking, settlement))

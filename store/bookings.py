@@ -96,9 +96,11 @@ LONGEST = timedelta(days=1)
 _HAS_NOTE: Document = {"note": {"$exists": True}}
 _LISTED = (("startsAt", ASCENDING), ("_id", ASCENDING))
 # The place of a booking among the changes that a party was told (``store/booking_changes.py``). What changes a booking
-# takes it away, as a new document is without one; an update of what the parties see has ``CHANGED`` with it.
+# takes it away, as a new document is without one; an update of what the parties see has ``CHANGED`` with it: the
+# next version, so that of two answers a device knows the later one, and whoever decides on the one before begins again.
 CHANGE_FIELDS: dict[str, str] = {"client": "clientChange", "trainer": "trainerChange"}
 CHANGED: Document = {
+    "$inc": {"version": 1},
     "$unset": dict.fromkeys(CHANGE_FIELDS.values(), ""),
     "$currentDate": {"changedAt": {"$type": "timestamp"}},
 }
@@ -173,6 +175,19 @@ class Bookings:
 
     async def by_id(self, booking_id: str) -> Booking | None:
         found = await self._bookings.find_one({"_id": ObjectId(booking_id)})
+        return booking_record(found) if found else None
+
+    async def held_for(self, client_id: str, trainer_id: str, starts_at: datetime, now: datetime) -> Booking | None:
+        """A hold of the client's on this very slot that still lasts."""
+        found = await self._bookings.find_one(
+            {
+                "trainer": ObjectId(trainer_id),
+                "startsAt": starts_at,
+                "client": ObjectId(client_id),
+                "status": "held",
+                "heldUntil": {"$gt": now},
+            }
+        )
         return booking_record(found) if found else None
 
     async def busy(self, trainer_id: str, start: datetime, end: datetime, *, exclude: str | None = None) -> list[Busy]:
@@ -257,9 +272,14 @@ class Bookings:
         await self._bookings.update_many(whose | own_reason, _changed("reason"), session=session)
         await self._bookings.update_many(
             whose | {"status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": False}},
-            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, "$inc": {"version": 1}, **_changed(WORK)},
+            {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, **_changed(WORK)},
             session=session,
         )
+
+    async def has_leaving(self, role: Role, profile_id: str) -> bool:
+        """Whether an erased party still has before it what is to be cancelled."""
+        query = {role: ObjectId(profile_id), "status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": True}}
+        return await self._bookings.find_one(query, {"_id": 1}) is not None
 
     async def insert(self, booking: Booking, now: datetime, *, session: ClientSession) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""

@@ -54,7 +54,7 @@ PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
 # Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
 # stay for whatever else there is.
-TRANSACTIONS_AT_ONCE, TRANSACTIONS_OF_ONE_OWNER = 16, 4
+TRANSACTIONS_AT_ONCE, TRANSACTIONS_OF_NETWORK, TRANSACTIONS_OF_ONE_OWNER = 16, 12, 4
 # Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
 _ABORT_SECONDS = 1.0
 
@@ -69,7 +69,9 @@ class Database:
         self.url = url
         self._own: KeyedTurns[str] = KeyedTurns(TRANSACTIONS_OF_ONE_OWNER, _busy)
         self._hot: KeyedTurns[Hot] = KeyedTurns(1, _busy)
-        self._all = FairLimiter(TRANSACTIONS_OF_ONE_OWNER, TRANSACTIONS_AT_ONCE, _busy)
+        self._all = FairLimiter(
+            TRANSACTIONS_OF_ONE_OWNER, TRANSACTIONS_AT_ONCE, _busy, TRANSACTIONS_OF_NETWORK
+        )
         with understood_url():
             self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
                 url,
@@ -108,21 +110,21 @@ class Database:
         """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts or 6 s of waiting.
 
         The body may run more than once: it may only write to the database, and may not begin another transaction.
-        ``hot`` names documents that other transactions write as well: on one node those wait for each other, owner by
-        owner (of the command's budget), instead of failing each other until one of them gives up.
+        ``hot`` names documents that other transactions write as well: on one node those wait for each other, network by
+        network and owner by owner (of the command's budget), instead of failing each other until one of them gives up.
         """
         budget, give_up = command_budget.current(), monotonic() + self._at_most(TURN_PATIENCE_SECONDS)
-        owner = "" if budget is None else budget.owner
+        owner, network = ("", "") if budget is None else (budget.owner, budget.network)
         async with AsyncExitStack() as held:
             if owner:
                 # First where only one's own are waited for: nothing that others need is held meanwhile.
                 await held.enter_async_context(self._own.turn(owner, owner, give_up - monotonic()))
             # In one order for all, so that no two wait for each other.
             for document in sorted(set(hot)):
-                await held.enter_async_context(self._hot.turn(document, owner, give_up - monotonic()))
+                await held.enter_async_context(self._hot.turn(document, owner, give_up - monotonic(), network))
             if owner:
                 # The server's own work has bounds of its own.
-                await held.enter_async_context(self._all.turn(owner, give_up - monotonic()))
+                await held.enter_async_context(self._all.turn(owner, give_up - monotonic(), network))
             return await self._transaction(body)
 
     @staticmethod

@@ -17,7 +17,8 @@ _Waiter = asyncio.Future[Turn[Any]]
 
 
 class FairLimiter:
-    """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's; the others wait.
+    """``of_one`` of an owner at a time, ``of_network`` of a network's and of a site's, ``of_all`` of everybody's; the
+    others wait.
 
     In which order: see ``FairQueue``. ``refused`` makes the error for whoever waits too long; it is given in how many
     seconds all who wait would have had their turns.
@@ -72,8 +73,8 @@ class FairLimiter:
 
 
 class KeyedTurns(Generic[K]):
-    """So many at a time for each of many keys. Owners take turns: however much one of them asks for, another waits for
-    one of its turns and no more. ``refused``: as of a ``FairLimiter``."""
+    """So many at a time for each of many keys. Networks take turns, and owners in each: however much one of them asks
+    for, another waits for one of its turns and no more. ``refused``: as of a ``FairLimiter``."""
 
     def __init__(self, at_once: int, refused: Callable[[float], Exception]) -> None:
         self._at_once = at_once
@@ -84,13 +85,13 @@ class KeyedTurns(Generic[K]):
         return len(self._limiters)
 
     @asynccontextmanager
-    async def turn(self, key: K, owner: str, patience: float) -> AsyncIterator[None]:
+    async def turn(self, key: K, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
         """Wait for a turn of the key, ``patience`` seconds at most, and keep it until left."""
         limiter = self._limiters.get(key)
         if limiter is None:
             limiter = self._limiters[key] = FairLimiter(self._at_once, self._at_once, self._refused)
         try:
-            async with limiter.turn(owner, patience):
+            async with limiter.turn(owner, patience, network):
                 yield
         finally:
             if limiter.is_idle:

@@ -1,4 +1,4 @@
-"""Who is next at what is scarce: fairly by network, and in each by owner."""
+"""Who is next at what is scarce: fairly by site, in each by network, and in that by owner."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, nlargest
 from operator import itemgetter
 from typing import Generic, TypeVar
+
+from domain.networks import site_of
 
 V = TypeVar("V")
 
@@ -81,11 +83,23 @@ class _Owner(Generic[V]):
         self.backlogs: dict[str, Backlog[V]] = {}
 
 
-class _Network(Generic[V]):
+class _Site(Generic[V]):
     __slots__ = ("at_work", "name", "present", "ready")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.at_work = 0
+        self.present = 0
+        # Networks that have a backlog whose first may begin.
+        self.ready: _Order[_Network[V]] = _Order()
+
+
+class _Network(Generic[V]):
+    __slots__ = ("at_work", "name", "present", "ready", "site")
+
+    def __init__(self, name: str, site: _Site[V]) -> None:
+        self.name = name
+        self.site = site
         self.at_work = 0
         self.present = 0
         # Lines whose first may begin.
@@ -115,11 +129,12 @@ class Turn(Generic[V]):
 
 
 class FairQueue(Generic[V]):
-    """``of_one`` of an owner at a time, ``of_network`` of a network's, ``of_all`` of everybody's.
+    """``of_one`` of an owner at a time, ``of_network`` of a network's and of a site's, ``of_all`` of everybody's.
 
-    The others wait: next is the network that has had the least time of turns, and in it the owner who has, so that
-    whoever comes with much waits for himself. With ``of_network`` below ``of_all`` a network that is quiet finds a free
-    turn beside a greedy one. It keeps the order and waits for nothing; what waits is told apart by its hash.
+    The others wait: next is the site that has had the least time of turns, in it the network and in that the owner who
+    has, so that whoever comes with much, from however many networks of a site, waits for himself. With ``of_network``
+    below ``of_all`` a network that is quiet finds a free turn beside a greedy one. It keeps the order and waits for
+    nothing; what waits is told apart by its hash.
     """
 
     def __init__(self, of_one: int, of_all: int, of_network: int | None = None) -> None:
@@ -129,8 +144,9 @@ class FairQueue(Generic[V]):
         self._turn_seconds = 0.0
         self._owners: dict[str, _Owner[V]] = {}
         self._networks: dict[str, _Network[V]] = {}
-        # Networks that have a backlog whose first may begin.
-        self._ready: _Order[_Network[V]] = _Order()
+        self._sites: dict[str, _Site[V]] = {}
+        # Sites that have a network that may begin.
+        self._ready: _Order[_Site[V]] = _Order()
         self._present = 0
         self._at_work = 0
         self._given = 0
@@ -149,10 +165,15 @@ class FairQueue(Generic[V]):
         owner = self._owners.setdefault(owner_name, _Owner())
         backlog = owner.backlogs.get(network_name)
         if backlog is None:
-            network = self._networks.setdefault(network_name, _Network(network_name))
+            network = self._networks.get(network_name)
+            if network is None:
+                site_name = site_of(network_name)
+                site = self._sites.setdefault(site_name, _Site(site_name))
+                network = self._networks[network_name] = _Network(network_name, site)
             backlog = owner.backlogs[network_name] = Backlog(owner_name, owner, network)
         backlog.present += 1
         backlog.network.present += 1
+        backlog.network.site.present += 1
         self._present += 1
         backlog.waiting[what] = None
         self._arrange(backlog)
@@ -172,7 +193,7 @@ class FairQueue(Generic[V]):
         if not self._ready or self._at_work >= self._of_all:
             return None
         expected = _cost(self._turn_seconds)
-        network = self._ready.pop(expected)
+        network = self._ready.pop(expected).ready.pop(expected)
         backlog = network.ready.pop(expected)
         what = next(iter(backlog.waiting))
         del backlog.waiting[what]
@@ -186,7 +207,8 @@ class FairQueue(Generic[V]):
         if seconds is not None:
             self._turn_seconds += (seconds - self._turn_seconds) / 8
             correction = _cost(seconds) - turn.expected
-        self._ready.correct(backlog.network.name, correction)
+        self._ready.correct(backlog.network.site.name, correction)
+        backlog.network.site.ready.correct(backlog.network.name, correction)
         backlog.network.ready.correct(backlog.owner_name, correction)
         self._count(backlog, -1)
         self._leave(backlog)
@@ -195,6 +217,7 @@ class FairQueue(Generic[V]):
         self._present -= 1
         backlog.present -= 1
         backlog.network.present -= 1
+        backlog.network.site.present -= 1
         if not backlog.present:
             del backlog.owner.backlogs[backlog.network.name]
             if not backlog.owner.backlogs:
@@ -202,6 +225,7 @@ class FairQueue(Generic[V]):
         if not self._present:
             # Nobody had to wait for anybody: what was is over.
             self._networks.clear()
+            self._sites.clear()
             self._ready = _Order()
 
     def _forget_past(self) -> None:
@@ -214,10 +238,15 @@ class FairQueue(Generic[V]):
             network.ready.forget_past()
             if not network.present:
                 del self._networks[name]
+        for name, site in list(self._sites.items()):
+            site.ready.forget_past()
+            if not site.present:
+                del self._sites[name]
 
     def _count(self, backlog: Backlog[V], by: int) -> None:
         self._at_work += by
         backlog.network.at_work += by
+        backlog.network.site.at_work += by
         backlog.owner.at_work += by
         for each in backlog.owner.backlogs.values():
             self._arrange(each)
@@ -231,10 +260,15 @@ class FairQueue(Generic[V]):
         self._arrange_network(backlog.network)
 
     def _arrange_network(self, network: _Network[V]) -> None:
+        site = network.site
         if network.ready and network.at_work < self._of_network:
-            self._ready.add(network.name, network)
+            site.ready.add(network.name, network)
         else:
-            self._ready.discard(network.name)
+            site.ready.discard(network.name)
+        if site.ready and site.at_work < self._of_network:
+            self._ready.add(site.name, site)
+        else:
+            self._ready.discard(site.name)
 
 
 def _cost(seconds: float) -> float:

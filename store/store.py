@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from store import (
     accounts,
     audit,
@@ -18,25 +20,35 @@ from store import (
     credits,
     devices,
     digests,
+    disputes,
+    event_gaps,
     exports,
     files,
+    final_refunds,
     idempotency,
     listings,
     notification_preferences,
     outbox,
     password_resets,
+    payment_differences,
+    payment_notices,
     pricings,
     profiles,
     publish_outages,
     pushes,
     ratings,
+    refunds,
     registrations,
     reports,
     respelling,
     reviews,
     revocations,
     sessions,
+    sign_in_tries,
     specializations,
+    stripe_accounts,
+    stripe_events,
+    transactions,
     unheard,
     user_blocks,
     users,
@@ -57,10 +69,14 @@ from store.credits import Credits, Trials
 from store.database import Database, prepare
 from store.devices import PushDevices
 from store.digests import Digests
+from store.disputes import Disputes
+from store.earnings import Earnings
+from store.event_gaps import EventGaps
 from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
@@ -69,6 +85,9 @@ from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_differences import PaymentDifferences
+from store.payment_notices import PaymentNotices
+from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
 from store.personal_data import PersonalData
 from store.pricings import Pricings
@@ -77,14 +96,19 @@ from store.publish_outages import PublishOutages
 from store.pushes import Pushes
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.refunds import Refunds
 from store.registrations import Registrations
 from store.reports import Reports
 from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.sign_in_tries import SignInTryCounts
 from store.specializations import Specializations
 from store.statistics import Counts
+from store.stripe_accounts import StripeAccounts
+from store.stripe_events import StripeEvents
+from store.transactions import Transactions
 from store.unheard import Unheard
 from store.user_blocks import UserBlocks
 from store.users import Users
@@ -96,6 +120,7 @@ SCHEMAS = (
     *users.SCHEMAS,
     *registrations.SCHEMAS,
     *password_resets.SCHEMAS,
+    *sign_in_tries.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
     *categories.SCHEMAS,
@@ -130,6 +155,16 @@ SCHEMAS = (
     *pushes.SCHEMAS,
     *unheard.SCHEMAS,
     *exports.SCHEMAS,
+    *transactions.SCHEMAS,
+    *payment_notices.SCHEMAS,
+    *stripe_accounts.SCHEMAS,
+    *stripe_events.SCHEMAS,
+    *event_gaps.SCHEMAS,
+    *refunds.SCHEMAS,
+    *disputes.SCHEMAS,
+    *audit.SCHEMAS,
+    *payment_differences.SCHEMAS,
+    *final_refunds.SCHEMAS,
 )
 
 
@@ -147,6 +182,7 @@ class Store:
         self.users = Users(database)
         self.registrations = Registrations(database)
         self.password_resets = PasswordResets(database)
+        self.sign_in_tries = SignInTryCounts(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
         self.categories = Categories(database)
@@ -200,6 +236,29 @@ class Store:
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
             self.booking_mails,
         )
+        self.transactions = Transactions(database)
+        self.payment_notices = PaymentNotices(database)
+        self.stripe_accounts = StripeAccounts(database)
+        self.stripe_events = StripeEvents(database)
+        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
+        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
+        self.refunds = Refunds(database)
+        self.disputes = Disputes(database)
+        self.audit = Audit(database)
+        self.payment_differences = PaymentDifferences(database, self.audit)
+        self.final_refunds = FinalRefunds(database)
+        self.earnings = Earnings(database)
+        self.payment_transactions = PaymentTransactions(
+            database,
+            self.transactions,
+            self.credits,
+            self.conversations,
+            self.payment_notices,
+            self.refunds,
+            self.disputes,
+            self.idempotency,
+            self.booking_transactions,
+        )
         self.accounts = Accounts(
             database,
             self.users,
@@ -222,6 +281,8 @@ class Store:
             self.pushes,
             self.exports,
             self.reviews,
+            self.stripe_accounts,
+            self.final_refunds,
         )
 
     async def prepare(self) -> None:

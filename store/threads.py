@@ -33,8 +33,9 @@ THREADS = 32
 # Of those, for what commands ask: the rest stays for the server's own work, appends and revocations among it, and for
 # transactions that have begun. One account, and one network, leave some to the others however slow their reads are.
 ASKED_AT_ONCE, ASKED_OF_NETWORK, ASKED_OF_ONE = 24, 16, 8
-# Reads that can be slow: as many at once as leave MongoDB and this process to the rest.
-BULK_THREADS = 4
+# Reads that can be slow: as many at once as leave MongoDB and this process to the rest. One account, and one network,
+# leave one to the others.
+BULK_THREADS, BULK_OF_NETWORK, BULK_OF_ONE = 4, 3, 2
 # Of a budget that has run out: the driver raises before it sends anything.
 _LEAST_SECONDS = 1e-6
 
@@ -89,7 +90,7 @@ class _Pools:
         self.ordinary: Executor = ThreadPoolExecutor(THREADS, thread_name_prefix="mongo")
         self.asked: Executor = FairExecutor(self.ordinary, ASKED_OF_ONE, ASKED_AT_ONCE, ASKED_OF_NETWORK)
         bulk = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="mongo-bulk")
-        self.bulk: Executor = FairExecutor(bulk, BULK_THREADS, BULK_THREADS)
+        self.bulk: Executor = FairExecutor(bulk, BULK_OF_ONE, BULK_THREADS, BULK_OF_NETWORK)
 
 
 _pools = _Pools()

@@ -128,6 +128,16 @@ class UtcOffsets(Answer, frozen=True, kw_only=True):
     end: str
 
 
+class HoldPayment(Answer, frozen=True, kw_only=True):
+    """What a device pays a held slot with, at Stripe, until ``expires_at``; ``api_base`` where something stands in for
+    it."""
+
+    client_secret: str
+    publishable_key: str
+    api_base: str | msgspec.UnsetType = msgspec.UNSET
+    expires_at: str
+
+
 class BookingAnswer(Answer, frozen=True, kw_only=True):
     """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``, to be read by people: an end before the
     start is on the next day, and in an hour that the clocks repeat the two may be equal. Compute with ``startsAt`` and
@@ -161,6 +171,7 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
     blocked: bool | msgspec.UnsetType = msgspec.UNSET
     created_at: str
     updated_at: str
+    payment: HoldPayment | msgspec.UnsetType = msgspec.UNSET
 
 
 class BookingPage(Answer, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ class Window(Answer, frozen=True, kw_only=True):
     """At most ``quota`` requests in any ``windowInSeconds``; ``policy`` is its name in the ``RateLimit`` headers.
 
     ``by`` is what is counted: the user (or a visitor's network), the network, or the network together with the
-    address of mail that the request names. An IPv6 network is a /64.
+    address of mail that the request names. An IPv6 network is a /64; those of a /48 have eight times as much together.
     """
 
     policy: str

@@ -117,6 +117,8 @@ _EXAMPLES: dict[str, Any] = {
     "payWith": "credit",
     "paidWith": "credit",
     "sort": "rating",
+    "month": "2026-11",
+    "currency": "usd",
     "rating": 5,
     "average": 4.8,
     "seq": 42,

@@ -12,9 +12,10 @@ from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
 from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
+from handlers.accounts.sign_in_tries import forget_networks
 from handlers.context import AccountContext
 from handlers.idempotency import idempotent
-from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, Job
+from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, FINAL_REFUNDS, Job
 from handlers.messages.retracting import retract
 from handlers.slots import changes
 from store.accounts import LONGEST_TRANSACTION
@@ -66,10 +67,12 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
         ended = await context.store.accounts.erase(user, context.now())
     if ended is None:
         raise invalid_credentials()
+    await forget_networks(context, user.email)
     cut_each(context, user.id, ended, "erased")
     context.wake_ups.wake(DUE_BOOKINGS)
     context.wake_ups.wake(FILE_SWEEPS)
     context.wake_ups.wake(ERASURES)
+    context.wake_ups.wake(FINAL_REFUNDS)
 
 
 # What one claim takes back; a conversation without anything counts as well.

@@ -11,7 +11,7 @@ from domain.accounts import (
     normalised_email,
     unauthenticated,
 )
-from domain.networks import network_of
+from domain.networks import network_of, site_of
 from domain.proofs import CODE_LIFETIME
 from domain.sessions import Reason
 from domain.wire.accounts import (
@@ -27,6 +27,7 @@ from handlers import mails
 from handlers.access import Actor, Visitor
 from handlers.accounts import codes
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
+from handlers.accounts.sign_in_tries import remember_network
 from handlers.accounts.strength import require_strong_of
 from handlers.context import AccountContext
 
@@ -51,7 +52,8 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
     email = normalised_email(command.email)
     now = context.now()
     link, key = codes.is_link(command.code), _key(context, email)
-    network = context.secrets.keyed_hash("network", network_of(visitor.address))
+    # By site: whoever has one would otherwise guess away what everybody together may in a day.
+    network = context.secrets.keyed_hash("network", site_of(network_of(visitor.address)))
     reset = await context.store.password_resets.guess(key, network, now, counts=not link)
     user = await context.store.users.by_email(email)
     fitting = [one for one in reset.live(now) if codes.fits(codes.of_reset(context, user, one), command.code)]
@@ -63,6 +65,7 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
         raise invalid_code()
     if not await context.store.users.set_reset_token(user.id, hashed, now, RESET_TOKEN_LIFETIME):
         raise invalid_code()
+    await remember_network(context, visitor, email, now)
     return ResetToken(reset_token=f"{user.id}.{token}")
 
 

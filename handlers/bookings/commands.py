@@ -12,7 +12,15 @@ from datetime import datetime
 from domain import slots
 from domain.availability import Schedule
 from domain.booking_changes import Change, Settlement, on_booking, on_cancellation, on_moving, on_no_show
-from domain.bookings import Booking, Party, cancellation, next_version, require_movable, require_no_show
+from domain.bookings import (
+    Booking,
+    Party,
+    cancellation,
+    next_version,
+    require_movable,
+    require_no_show,
+    returns_credit,
+)
 from domain.catalogue import Pricing
 from domain.conversations import UserSummary
 from domain.errors import Code, DomainError, not_found, unavailable
@@ -88,8 +96,8 @@ def not_offered() -> DomainError:
 
 @idempotent_booking("booking:create")
 async def create_booking(context: PublishContext, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
-    """By a client. Raises ``slot_taken``, ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or
-    ``trial_unavailable``."""
+    """By a client, with a credit or a trial (``handlers/payments/holds.py`` has cards). Raises ``slot_taken``,
+    ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
     access.require_role(actor, "client")
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
     if trainer is None:
@@ -99,20 +107,18 @@ async def create_booking(context: PublishContext, actor: Actor, command: CreateB
     _require_payable(command, pricing)
     now = context.now()
     slot, schedule = await offered_slot(context, command.trainer_id, command.starts_at, now)
-    booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
+    booking = new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
     change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
     settlement = on_booking(booking, pricing.weekly_trial_limit)
     return (await context.store.booking_transactions.book(change, settlement, now, claim)).booking
 
 
 def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
-    if command.pay_with == "card":
-        raise DomainError(Code.CONFLICT, "The trainer does not take cards yet.")
     if command.pay_with == "trial" and not pricing.free_trial:
         raise DomainError(Code.TRIAL_UNAVAILABLE, "The trainer offers no free trial.")
 
 
-def _new_booking(
+def new_booking(
     context: PublishContext,
     actor: Actor,
     command: CreateBooking,
@@ -152,7 +158,7 @@ async def preview_cancellation(
     found = cancellation(booking, by, context.now())
     return CancellationPreview(
         free=found.free,
-        credit_returned=found.free and booking.paid_with == "credit",
+        credit_returned=found.free and returns_credit(booking),
         deadline=to_wire(found.deadline),
     )
 

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.conversations import Conversation
 from domain.messages import MessageRecord
+from domain.networks import network_of
 from domain.wire.conversations import (
     LogEntry,
     Sync,
@@ -41,10 +42,12 @@ PATIENCE = 0.4, 0.8
 async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     """What lies past each cursor; conversations not named follow, each from its newest messages.
 
-    A few at a time on a node, user by user. When all its devices come back at once, those who get no turn are answered
-    ``unavailable`` while there is time left: were they admitted late, all of them would run out of time half done.
+    A few at a time on a node, network by network and user by user. When all its devices come back at once, those who
+    get no turn are answered ``unavailable`` while there is time left: were they admitted late, all of them would run
+    out of time half done.
     """
-    async with context.syncing.turn(actor.user_id, command_budget.remaining() * random.uniform(*PATIENCE)):
+    patience = command_budget.remaining() * random.uniform(*PATIENCE)
+    async with context.syncing.turn(actor.user_id, patience, network_of(actor.address)):
         command_budget.require_asker()
         return await _sync(context, actor, command)
 

@@ -19,6 +19,7 @@ from rest.routes import (
     limits,
     moderation,
     notifications,
+    payments,
     profiles,
 )
 
@@ -29,6 +30,7 @@ ROWS: tuple[Route, ...] = (
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
+    *payments.ROWS,
     *files.ROWS,
     *administration.ROWS,
     *moderation.ROWS,

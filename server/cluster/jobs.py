@@ -17,6 +17,13 @@ from handlers.messages.search import respelling
 from handlers.notifications.digests import digesting
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.unheard import scanning, telling
+from handlers.payments import announce as payment_notices
+from handlers.payments.comparing import compared_payments
+from handlers.payments.disputes import open_disputes
+from handlers.payments.erasures import final_refunds
+from handlers.payments.events import missed_events, stripe_events
+from handlers.payments.fulfilment import open_payments
+from handlers.payments.refunds import open_refunds
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -35,4 +42,12 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         scanning(context),
         digesting(context),
         *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),
+        open_payments(context),
+        open_refunds(context),
+        open_disputes(context),
+        final_refunds(context),
+        compared_payments(context),
+        payment_notices.redriving(context),
+        stripe_events(context),
+        missed_events(context),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from handlers.accounts.administration import create_superadmin
 from server.app import utc_now
@@ -14,22 +15,25 @@ from store.store import Store
 
 NAME = "create-superadmin"
 HELP = "Make a superAdmin account."
+_FROM_INPUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--email", required=True)
-    parser.add_argument("--password", required=True, help="10-128 characters")
+    parser.add_argument("--password", required=True, help="10-128 characters; - reads a line of standard input")
 
 
 @reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
+    # Arguments are there for everybody on the machine to see.
+    password = sys.stdin.readline().rstrip("\r\n") if options.password == _FROM_INPUT else options.password
     async with servers(settings) as urls:
         database = Database(urls.mongo)
         passwords = Argon2Passwords()
         try:
             store = Store(database)
             await store.prepare()
-            made = await create_superadmin(store, passwords, utc_now, email=options.email, password=options.password)
+            made = await create_superadmin(store, passwords, utc_now, email=options.email, password=password)
         finally:
             passwords.close()
             database.close()

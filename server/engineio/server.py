@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -23,6 +22,7 @@ from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.socket import EngineSocket, Probe
 from server.engineio.transport import Bounds, Counters, Limits, SharedTransportState, UnfinishedMessages
+from server.network_counts import NetworkCounts
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.limits = limits or Limits()
         self.counters = Counters()
         self.client_address = client_address
-        self.max_sockets_per_address = max_sockets_per_address
         self.sockets: dict[str, EngineSocket] = {}
         self.draining = False
         self.origins = OriginCheck(self.cors_allowed_origins, self.cors_credentials)
@@ -89,7 +88,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         )
         self.mark = mark
         self.forward = forward
-        self._per_network: Counter[str] = Counter()
+        self._per_network = NetworkCounts(max_sockets_per_address)
         self.on_open: Callable[[EngineSocket], None] = lambda socket: None
         self.on_message: Callable[[EngineSocket, str | bytes], None] = lambda socket, data: None
         self.on_too_large: Callable[[EngineSocket], None] = lambda socket: None
@@ -121,14 +120,13 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """A chance to refuse a session before it is answered, by raising ``Refusal``; here all are welcome."""
 
     def is_full(self, address: str) -> bool:
-        """Whether a client address has all the sockets it may have."""
-        most = self.max_sockets_per_address
-        return most is not None and self._per_network[network_of(address)] >= most
+        """Whether a client address, or the site of it, has all the sockets it may have."""
+        return self._per_network.is_full(network_of(address))
 
     def register(self, socket: EngineSocket) -> EngineSocket:
         """Count a socket in, before it is accepted."""
         self.sockets[socket.sid] = socket
-        self._per_network[socket.network] += 1
+        self._per_network.add(socket.network)
         return socket
 
     def start(self, socket: EngineSocket) -> None:
@@ -159,7 +157,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """Count a socket out; its transport has ended."""
         if self.sockets.pop(socket.sid, None) is None:
             return
-        self._count_out(socket.network)
+        self._per_network.remove(socket.network)
         self.heartbeat.stop(socket)
         try:
             if socket.opened:
@@ -167,12 +165,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
                 self.on_close(socket, reason)
         except Exception as error:
             self._failed(socket, "on_close", error)
-
-    def _count_out(self, network: str) -> None:
-        if self._per_network[network] > 1:
-            self._per_network[network] -= 1
-        else:
-            del self._per_network[network]
 
     def _failed(self, socket: EngineSocket, hook: str, error: Exception) -> None:
         # The exception's text may quote what the client sent: only its kind and place are logged.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from domain.errors import rate_limited
+from domain.networks import NETWORKS_OF_SITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Allowance:
 # A photo of a phone takes a quarter of a second. In the long run an account has a tenth of a decoder, a network half a
 # one.
 OF_ACCOUNT, OF_NETWORK = Allowance(30.0, 0.1), Allowance(120.0, 0.5)
+# All networks of an IPv6 site together.
+OF_SITE = Allowance(NETWORKS_OF_SITE * OF_NETWORK.seconds, NETWORKS_OF_SITE * OF_NETWORK.per_second)
 # Whoever has used it up waits until there is as much again as one image may take.
 _LEAST_SECONDS = 3.0
 _MOST_REMEMBERED = 100_000

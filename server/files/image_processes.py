@@ -29,8 +29,9 @@ from domain.image_limits import (
     too_many_frames,
     too_many_pixels,
 )
+from domain.networks import site_of
 from handlers.context import Picture, Pictures
-from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, DecoderSeconds
+from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, OF_SITE, DecoderSeconds
 from store.command_budget import BUDGET_SECONDS, remaining
 from store.fair_limiter import FairLimiter
 
@@ -208,13 +209,16 @@ class PictureMaker:
         self._turns = FairLimiter(1, processes, _too_many, of_network=max(1, processes - 1))
         self._of_accounts = DecoderSeconds(OF_ACCOUNT, scale)
         self._of_networks = DecoderSeconds(OF_NETWORK, scale)
+        self._of_sites = DecoderSeconds(OF_SITE, scale)
         self._patience = patience
         self._stopped = False
 
     def require_seconds(self, account: str, network: str) -> None:
-        """Raises ``rate_limited`` when the account or its network has used up what its images may take."""
+        """Raises ``rate_limited`` when the account, its network or its site has used up what its images may take."""
         self._of_accounts.require(account)
         self._of_networks.require(network)
+        if (site := site_of(network)) != network:
+            self._of_sites.require(site)
 
     @asynccontextmanager
     async def made(
@@ -235,6 +239,8 @@ class PictureMaker:
                 finally:
                     self._of_accounts.charge(account, worker.seconds)
                     self._of_networks.charge(network, worker.seconds)
+                    if (site := site_of(network)) != network:
+                        self._of_sites.charge(site, worker.seconds)
                 yield pictures
             finally:
                 self._idle.append(worker)

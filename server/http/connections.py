@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from domain.networks import network_of
 from server.deadlines import Deadlines
+from server.network_counts import NetworkCounts
 
 UNREAD_SECONDS: Final = 15.0
 # Several, because what the kernel keeps is taken for a moment longer than what is read.
@@ -142,8 +142,7 @@ class HttpConnections:
     def __init__(
         self, most: int | None, look_every: float = LOOK_EVERY_SECONDS, unread_seconds: float = UNREAD_SECONDS
     ) -> None:
-        self._most = most
-        self._per_network: Counter[str] = Counter()
+        self._per_network = NetworkCounts(most)
         self._open: dict[HttpConnection, tuple[str, tuple[int, int] | None]] = {}
         self._looks: Deadlines[HttpConnection] = Deadlines(look_every, lambda connection, due: self._look(connection))
         self._unread_answers: UnreadAnswers[HttpConnection] = UnreadAnswers(unread_seconds, self._drop_unread)
@@ -153,12 +152,12 @@ class HttpConnections:
         return len(self._open)
 
     def add(self, connection: HttpConnection, address: str) -> bool:
-        """False when its address has all that it may have."""
+        """False when its address, or the site of it, has all that it may have."""
         network = network_of(address)
-        if self._most is not None and self._per_network[network] >= self._most:
+        if self._per_network.is_full(network):
             self.counters.refused += 1
             return False
-        self._per_network[network] += 1
+        self._per_network.add(network)
         self._open[connection] = network, connection.progress
         self._looks.start(connection)
         return True
@@ -170,10 +169,7 @@ class HttpConnections:
             return
         self._looks.cancel(connection)
         self._unread_answers.forget(connection)
-        network = known[0]
-        self._per_network[network] -= 1
-        if not self._per_network[network]:
-            del self._per_network[network]
+        self._per_network.remove(known[0])
 
     def clogged(self, connection: HttpConnection) -> None:
         """More waits for it than the kernel takes."""

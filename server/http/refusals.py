@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, InvalidHeader, InvalidURLError, LineTooLong
 
 from domain.errors import Code, DomainError
@@ -78,6 +79,9 @@ def of_head(request: web.BaseRequest) -> DomainError | None:
     headers = request.headers
     # The parser reads every coding that ends in ``chunked`` as if it were that alone (RFC 9112, 6.1: answer 501).
     codings = headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if codings and request.version < HttpVersion11:
+        # Whatever is in front may have read none (RFC 9112, 6.1), and taken the body for the next request.
+        return ClosingError(Code.MALFORMED, "HTTP/1.0 knows no Transfer-Encoding.")
     if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
         return unknown_transfer_coding()
     encodings = headers.getall(hdrs.CONTENT_ENCODING, ())

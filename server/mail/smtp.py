@@ -20,6 +20,7 @@ import aiosmtplib
 import structlog
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
+from domain.networks import is_loopback_host
 from handlers.mails import Invitation, Mail
 from server.mail.invitation import calendar_of, method_of
 from store.concurrency import cancelled
@@ -111,13 +112,21 @@ _QUIT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SmtpPlace:
-    """Where mail is handed in. ``smtp`` upgrades by STARTTLS when the server offers it, ``smtps`` is TLS at once."""
+    """Where mail is handed in. ``smtps`` is TLS at once; ``smtp`` upgrades by STARTTLS when the server offers it, and
+    insists on it where a password would else be sent in the clear: whoever is in between can take the offer away."""
 
     host: str
     port: int
     tls: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+
+    @property
+    def start_tls(self) -> bool | None:
+        """As aiosmtplib has it: None upgrades when that is offered."""
+        if self.tls:
+            return False
+        return True if self.password is not None and not is_loopback_host(self.host) else None
 
     @classmethod
     def from_url(cls, url: str) -> SmtpPlace:
@@ -224,8 +233,7 @@ class SmtpMailer:
             hostname=self._place.host,
             port=self._place.port,
             use_tls=self._place.tls,
-            # None: upgrade when it is offered.
-            start_tls=False if self._place.tls else None,
+            start_tls=self._place.start_tls,
             username=self._place.username,
             password=self._place.password,
             timeout=self._patience.timeout,

@@ -95,8 +95,8 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread_error
-    # The driver logs at INFO and DEBUG what it sends, and what it sends are messages; clients of HTTP log URLs.
-    for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio", *_CLIENTS):
+    # At INFO and DEBUG the drivers log what they send, messages; and clients of HTTP each call, with its URL.
+    for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio", "stripe", *_CLIENTS):
         logging.getLogger(name).setLevel(logging.WARNING)
     # What our error middleware lets through are requests that are no HTTP: anybody can send those, as many as he likes.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

@@ -122,14 +122,13 @@ class ConnectRefusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     retry_after_ms: int | None = None
 
 
-class ConnectError(msgspec.Struct, frozen=True, omit_defaults=True):
+class ConnectError(msgspec.Struct, frozen=True):
     """Why a namespace was not connected."""
 
     message: str
-    data: ConnectRefusal | None = None
+    data: ConnectRefusal
 
 
-def refused(namespace: str, message: str, code: str | None = None, retry_after_ms: int | None = None) -> bytes:
+def refused(namespace: str, message: str, code: str, retry_after_ms: int | None = None) -> bytes:
     """CONNECT_ERROR, which arrives as ``connect_error`` with ``data: {code}``."""
-    body = codec.encode(ConnectError(message, None if code is None else ConnectRefusal(code, retry_after_ms)))
-    return prefix("4", namespace) + body
+    return prefix("4", namespace) + codec.encode(ConnectError(message, ConnectRefusal(code, retry_after_ms)))

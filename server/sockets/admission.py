@@ -104,7 +104,7 @@ class Admission:
             return unavailable()
         if client.failures < _PATIENCE:
             return None
-        return _limited(self._buckets.wait(("FAILED", client.socket.network), FAILED_TOKENS))
+        return _limited(self._buckets.wait_of("FAILED", client.socket.network, FAILED_TOKENS))
 
     def failed(self, client: Client, error: DomainError) -> DomainError:
         """Count what costs nobody a read against the address; what to answer."""
@@ -112,7 +112,7 @@ class Admission:
         # Every client's token expires, and is shown for each namespace.
         if error.code is Code.TOKEN_EXPIRED and client.failures <= _PATIENCE:
             return error
-        return _limited(self._buckets.take(("FAILED", client.socket.network), FAILED_TOKENS)) or error
+        return _limited(self._buckets.take_of("FAILED", client.socket.network, FAILED_TOKENS)) or error
 
     async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
         """Admit the client to the namespace, or answer why not."""
@@ -171,7 +171,7 @@ class Admission:
         except DomainError as error:
             raise self.failed(client, error) from None
         wait = self._buckets.wait(("FAILED", claims.session_id), FAILED_SESSION)
-        wait = wait or self._buckets.take(("CONNECT", client.socket.network), CONNECTS)
+        wait = wait or self._buckets.take_of("CONNECT", client.socket.network, CONNECTS)
         if (limited := _limited(wait)) is not None:
             raise limited
         if client.user_id is not None and client.user_id != claims.user_id:

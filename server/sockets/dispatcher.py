@@ -215,14 +215,15 @@ class Dispatcher:
         if client.fenced and self._is_fenced(client, row.event):
             network = client.socket.network
             who = client.user_id or network
-            wait = self._buckets.wait((who, row.event), row.rate) or self._buckets.wait(network, OF_NETWORK)
+            wait = self._buckets.wait((who, row.event), row.rate)
+            wait = wait or self._buckets.wait_of("COMMANDS", network, OF_NETWORK)
             raise rate_limited("Too many requests", wait or _BEHIND_MS)
         self._limit(client, row.event, row.rate)
 
     def _limit(self, client: Client, event: str, rate: Rate) -> None:
         network = client.socket.network
         who = client.user_id or network
-        wait = self._buckets.take((who, event), rate) or self._buckets.take(network, OF_NETWORK)
+        wait = self._buckets.take((who, event), rate) or self._buckets.take_of("COMMANDS", network, OF_NETWORK)
         if wait:
             raise rate_limited("Too many requests", wait)
 

@@ -157,17 +157,14 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         self._dispatcher.refuse(client, packet.namespace, packet.id, error)
 
     def _connect(self, client: Client, namespace: str, auth: str) -> None:
-        if namespace in client.connections or namespace in client.admitting:
-            raise BadPacket
+        # The official client says so again when its program calls ``connect`` twice, or ``disconnect`` while it waits.
+        self._leave(client, namespace)
         if (error := self._admission.refusal(client)) is not None:
-            text = replies.refused(namespace, error.message, error.code, error.retry_after_ms)
-            client.socket.send_text(text)
+            client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
         elif namespace not in self._namespaces:
-            unknown = DomainError(Code.NOT_FOUND, "Invalid namespace")
-            error = self._admission.failed(client, unknown)
-            # python-socketio's own words have no code.
-            code = None if error is unknown else error.code
-            client.socket.send_text(replies.refused(namespace, error.message, code, error.retry_after_ms))
+            # In the words of other Socket.IO servers.
+            error = self._admission.failed(client, DomainError(Code.NOT_FOUND, "Invalid namespace"))
+            client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
         else:
             attempt = client.admitting[namespace] = object()
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))

@@ -11,8 +11,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from domain.networks import NETWORKS_OF_SITE, site_of
 from domain.wire.base import Command
 from handlers.access import Actor
 from handlers.context import Context
@@ -39,6 +41,11 @@ class Row:
     rate: Rate = ORDINARY
     # Its answer may be as large as answers get: of these a socket has one at work at a time.
     bulky: bool = False
+
+
+@lru_cache(maxsize=16)
+def _of_site(rate: Rate) -> Rate:
+    return Rate(NETWORKS_OF_SITE * rate.per_second, NETWORKS_OF_SITE * rate.burst)
 
 
 MAX_REMEMBERED = 200_000
@@ -78,3 +85,18 @@ class Buckets:
             return max(1, math.ceil((1.0 - level) / per_second * 1000))
         self._levels[key] = (level - 1.0, now)
         return 0
+
+    def wait_of(self, kind: str, network: str, rate: Rate) -> int:
+        """As ``take_of``, but takes nothing."""
+        wait = self.wait((kind, network), rate)
+        site = site_of(network)
+        return wait or (0 if site == network else self.wait((kind, site), _of_site(rate)))
+
+    def take_of(self, kind: str, network: str, rate: Rate) -> int:
+        """As ``take``, of a network and of its site, which has as much as ``NETWORKS_OF_SITE`` of them."""
+        site = site_of(network)
+        if site == network:
+            return self.take((kind, network), rate)
+        return self.wait((kind, site), _of_site(rate)) or self.take((kind, network), rate) or self.take(
+            (kind, site), _of_site(rate)
+        )

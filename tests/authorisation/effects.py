@@ -7,7 +7,8 @@ from tests.bookings.market import Somebody
 
 # Kept for all: how often a category was used, how often a code was guessed, how many blocks there were.
 _COMMON = frozenset(
-    {"sessionCategories", "sessionSubCategories", "registrations", "passwordResets", "userBlockCounters"}
+    {"sessionCategories", "sessionSubCategories", "registrations", "passwordResets", "signInTries",
+     "userBlockCounters"}
 )
 # Nodes that died: those of other tests, which use the same Redis.
 _OF_NODES = frozenset({"silences"})

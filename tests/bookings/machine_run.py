@@ -31,7 +31,7 @@ LONGEST = timedelta(days=25)
 
 
 @dataclass(frozen=True)
-class Done:
+class KeyedResult:
     """What succeeded under a key."""
 
     order: Order
@@ -45,7 +45,7 @@ class MachineRun:
     trade: BookingModel
     people: dict[Actor, Somebody]
     began_at: datetime
-    done: list[Done] = field(default_factory=list)
+    done: list[KeyedResult] = field(default_factory=list)
     _keys: count[int] = field(default_factory=count)
 
     @classmethod
@@ -79,15 +79,15 @@ class MachineRun:
         self.trade = self._one_by_one(list(zip(orders, answers, strict=True)))
         for order, key, answer in zip(orders, keys, answers, strict=True):
             if key is not None and answer.code is None:
-                self.done.append(Done(order, key, answer))
+                self.done.append(KeyedResult(order, key, answer))
 
-    async def repeats(self, node: int, done: Done) -> None:
+    async def repeats(self, node: int, done: KeyedResult) -> None:
         """Answered as it was first, and nothing happens."""
         self.trade.begin_step()
         assert await self._send(done.order, done.key, node) == done.answer
         await self.check()
 
-    async def changes_its_mind(self, node: int, done: Done, other: Order) -> None:
+    async def changes_its_mind(self, node: int, done: KeyedResult, other: Order) -> None:
         """Another body under the same key."""
         self.trade.begin_step()
         assert (await self._send(other, done.key, node)).code == "idempotency_conflict"

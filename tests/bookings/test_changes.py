@@ -11,6 +11,7 @@ import pytest
 from bson import ObjectId, Timestamp
 
 from domain.bookings import next_version
+from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from store.bookings import NAME
 from store.database import ClientSession
@@ -146,7 +147,24 @@ async def test_what_an_erasure_takes_away_is_told(market: Market) -> None:
     await market.store.accounts.erase(client.user, market.clock())
     told = await changes(market, trainer, cursor)
     (item,) = (item for item in told["items"] if item["id"] == noted["id"])
-    assert (item["note"], item["version"]) == (None, 2)
+    assert (item["note"], item["version"]) == (None, 3)
+
+
+async def test_whoever_read_a_booking_before_an_erasure_brings_nothing_back(market: Market) -> None:
+    client, trainer, _ = await _three(market)
+    body = {"trainerId": trainer.profile, "startsAt": to_wire(market.at(17)), "payWith": "credit", "note": "knee"}
+    noted = (await market.call("POST", "/bookings", body, client, key="noted")).body
+    await market.cancel(noted, client)
+    before = await market.store.bookings.by_id(noted["id"])
+    assert before is not None and before.note == "knee"
+    await market.store.accounts.erase(client.user, market.clock())
+
+    async def replace(session: ClientSession) -> bool:
+        later = next_version(before, market.clock())
+        return await market.store.bookings.replace(later, market.clock(), session=session)
+
+    assert not await market.store.database.transaction(replace)
+    assert (await market.call("GET", f"/bookings/{noted['id']}", who=trainer)).body["note"] is None
 
 
 async def test_a_commit_that_comes_late_is_in_the_next_answer(market: Market) -> None:

@@ -23,7 +23,7 @@ from tests.bookings.test_live import phone
 from tests.harness.devices import Device
 
 
-class Screen:
+class WatchedSlots:
     """A day of a trainer's on a phone of the second node, that does as it is told."""
 
     def __init__(self, device: Device, trainer: Somebody, market: Market) -> None:
@@ -53,16 +53,16 @@ class Screen:
 
 
 @asynccontextmanager
-async def watched(market: Market) -> AsyncIterator[tuple[Screen, Somebody, Somebody]]:
+async def watched(market: Market) -> AsyncIterator[tuple[WatchedSlots, Somebody, Somebody]]:
     trainer = await market.trainer()
     client = await market.client(trainer, credits=9)
     async with phone(market, await market.somebody("client"), 1) as device:
-        screen = Screen(device, trainer, market)
+        screen = WatchedSlots(device, trainer, market)
         await screen.watch()
         yield screen, trainer, client
 
 
-class Late:
+class HeldBackChannel:
     """What a node says on a channel is held back."""
 
     def __init__(self, bus: Bus, name: str) -> None:
@@ -88,7 +88,7 @@ async def test_older_news_that_arrive_last_change_nothing(
 ) -> None:
     async with watched(market) as (screen, trainer, client):
         bus = market.nodes[0].bus
-        holding = Late(bus, channel(rooms.slots(trainer.profile)))
+        holding = HeldBackChannel(bus, channel(rooms.slots(trainer.profile)))
         monkeypatch.setattr(bus, "publish", holding.publish)
         if late == "books":
             booking = await market.booked(client, trainer, market.at(9), node=0)

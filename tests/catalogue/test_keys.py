@@ -20,7 +20,7 @@ Body = Callable[[Any], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class Making:
+class CreationCase:
     """A command that makes a row, where the rows are listed, and where one is removed."""
 
     who: Member
@@ -38,25 +38,25 @@ class Making:
         return [one for one in items if "name" not in one or mark in one["name"]]
 
 
-async def exception(catalogue: CatalogueService) -> Making:
+async def exception(catalogue: CatalogueService) -> CreationCase:
     path, day = "/me/availability/exceptions", str(catalogue.surface.clock().date() + timedelta(days=3))
-    return Making(await catalogue.trainer(), path, {"date": day}, path, path)
+    return CreationCase(await catalogue.trainer(), path, {"date": day}, path, path)
 
 
-async def certificate(catalogue: CatalogueService) -> Making:
+async def certificate(catalogue: CatalogueService) -> CreationCase:
     path = "/me/certificates"
-    return Making(await catalogue.trainer(), path, {"certificateName": "First aid"}, path, path)
+    return CreationCase(await catalogue.trainer(), path, {"certificateName": "First aid"}, path, path)
 
 
-async def review(catalogue: CatalogueService) -> Making:
+async def review(catalogue: CatalogueService) -> CreationCase:
     client, trainer = await catalogue.make("client"), await catalogue.trainer()
     path = f"/bookings/{await catalogue.booking(client, trainer)}/review"
-    return Making(client, path, {"rating": 4}, f"/trainers/{trainer.id}/reviews", "/reviews")
+    return CreationCase(client, path, {"rating": 4}, f"/trainers/{trainer.id}/reviews", "/reviews")
 
 
-async def category(catalogue: CatalogueService) -> Making:
+async def category(catalogue: CatalogueService) -> CreationCase:
     path, body = "/admin/categories", {"name": f"Yoga {catalogue.mark}"}
-    return Making(await catalogue.make("admin"), path, body, "/categories", path)
+    return CreationCase(await catalogue.make("admin"), path, body, "/categories", path)
 
 
 MAKING = [exception, certificate, review, category]
@@ -104,7 +104,7 @@ async def overtaken(
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_what_a_dead_server_made_is_answered(
-    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[CreationCase]]
 ) -> None:
     making = await of(catalogue)
     async with dying(catalogue):
@@ -132,7 +132,7 @@ async def test_the_subcategory_of_a_dead_server_is_answered(catalogue: Catalogue
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_what_a_dead_server_removed_is_removed(
-    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[CreationCase]]
 ) -> None:
     making = await of(catalogue)
     path = f"{making.each}/{(await catalogue.done(making.do()))['id']}"
@@ -145,7 +145,7 @@ async def test_what_a_dead_server_removed_is_removed(
 
 @pytest.mark.parametrize("of", MAKING)
 async def test_who_was_overtaken_makes_nothing(
-    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[Making]]
+    catalogue: CatalogueService, of: Callable[[CatalogueService], Awaitable[CreationCase]]
 ) -> None:
     making = await of(catalogue)
     async with overtaken(catalogue, making.do) as answers:

@@ -77,6 +77,26 @@ async def test_a_review_and_its_booking_name_each_other(catalogue: CatalogueServ
     assert "reviewId" not in (await client.get(f"/bookings/{booking}")).body
 
 
+async def test_a_review_is_a_new_version_of_its_booking(catalogue: CatalogueService) -> None:
+    """A device that has heard of the later one ignores the one before."""
+    trainer, client = await catalogue.trainer(), await catalogue.make("client")
+    booking = await catalogue.booking(client, trainer)
+
+    async def told() -> dict[int, str | None]:
+        (item,) = (await trainer.get("/bookings?changedAfter=")).body["items"]
+        assert item == (await client.get(f"/bookings/{booking}")).body
+        return {item["version"]: item.get("reviewId")}
+
+    assert await told() == {1: None}
+    review = await catalogue.done(client.post(f"/bookings/{booking}/review", {"rating": 5}))
+    assert await told() == {2: review["id"]}
+    # What it says is no part of the booking.
+    await catalogue.done(client.patch(f"/reviews/{review['id']}", {"rating": 4}))
+    assert await told() == {2: review["id"]}
+    await catalogue.done(client.delete(f"/reviews/{review['id']}"))
+    assert await told() == {3: None}
+
+
 async def test_a_trainer_introduces_itself(catalogue: CatalogueService) -> None:
     trainer, client = await catalogue.trainer(), await catalogue.make("client")
     assert (await catalogue.get(f"/trainers/{trainer.id}")).body["bio"] is None

@@ -18,19 +18,19 @@ from store.database import Database
 from tests.conftest import TEST_DATA
 from tests.conversations.databases import prepared_database
 from tests.conversations.services import ConversationService, OneNodeService
-from tests.conversations.two_processes import spread_conversations
+from tests.conversations.two_processes import two_process_service
 from tests.harness.databases import named
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.service import OneNode, Service
 from tests.harness.unread_errors import no_complaints
-from tests.together.two_processes import Deployment, Kind, Spread, deployed
+from tests.together.two_processes import Deployment, Kind, TwoProcesses, deployed
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
 KINDS: tuple[Kind, ...] = ("workers", "programs")
 
 
 @dataclass(frozen=True)
-class Spreading:
+class Topology:
     kind: Kind
     transports: tuple[tuple[str, ...], ...]
 
@@ -38,15 +38,15 @@ class Spreading:
         return f"2_{self.kind}_over_{'all' if len(self.transports) > 1 else '+'.join(self.transports[0])}"
 
 
-_IN_TURN = Spreading("workers", (WEBSOCKET, POLLING, UPGRADE))
-_MATRIX = [Spreading(kind, (transports,)) for kind in KINDS for transports in (POLLING, UPGRADE, WEBSOCKET)]
+_IN_TURN = Topology("workers", (WEBSOCKET, POLLING, UPGRADE))
+_MATRIX = [Topology(kind, (transports,)) for kind in KINDS for transports in (POLLING, UPGRADE, WEBSOCKET)]
 EVERYWHERE = [
     pytest.param(None, id="here"),
     pytest.param(_IN_TURN, id=str(_IN_TURN)),
     # Each transport and each kind of process is in half of the matrix; the other half takes as long again.
     *(
-        pytest.param(spreading, id=str(spreading), marks=pytest.mark.verify if number % 2 else pytest.mark.soak)
-        for number, spreading in enumerate(_MATRIX)
+        pytest.param(topology, id=str(topology), marks=pytest.mark.verify if number % 2 else pytest.mark.soak)
+        for number, topology in enumerate(_MATRIX)
     ),
 ]
 
@@ -113,14 +113,14 @@ async def deployments(
 async def messaging(
     request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments
 ) -> AsyncIterator[ConversationService]:
-    spreading: Spreading | None = request.param
-    if spreading is None:
+    topology: Topology | None = request.param
+    if topology is None:
         here = OneNodeService(shared_database)
         yield here
         await here.settled()
         return
-    deployment = await deployments.of(spreading.kind)
-    async with spread_conversations(shared_database, deployments.redis_url, deployment, spreading.transports) as there:
+    deployment = await deployments.of(topology.kind)
+    async with two_process_service(shared_database, deployments.redis_url, deployment, topology.transports) as there:
         yield there
 
 
@@ -128,10 +128,10 @@ async def messaging(
 async def service(
     request: pytest.FixtureRequest, shared_database: Database, deployments: Deployments, running: RunningNode
 ) -> Service:
-    spreading: Spreading | None = request.param
-    if spreading is None:
+    topology: Topology | None = request.param
+    if topology is None:
         return OneNode(running)
-    return Spread(shared_database, await deployments.of(spreading.kind), spreading.transports)
+    return TwoProcesses(shared_database, await deployments.of(topology.kind), topology.transports)
 
 
 @pytest.fixture(autouse=True)

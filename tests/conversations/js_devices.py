@@ -27,12 +27,12 @@ class JsDevice:
     """What tests.harness.devices.Device is for the Python client."""
 
     def __init__(self, program: JsDevices, name: str) -> None:
-        self._program, self._name = program, name
+        self._program, self.name = program, name
         self.received: list[tuple[str, Data]] = []
 
     async def ask(self, data: Data, event: str = "message:send") -> Data:
         """The whole acknowledgement."""
-        answer: Data = await self._program.command("emit", device=self._name, event=event, data=data)
+        answer: Data = await self._program.command("emit", device=self.name, event=event, data=data)
         return answer
 
     async def do(self, event: str, data: Data | None = None) -> Data:
@@ -44,7 +44,7 @@ class JsDevice:
 
     async def tell(self, event: str, data: Data) -> None:
         """Without an acknowledgement."""
-        await self._program.command("tell", device=self._name, event=event, data=data)
+        await self._program.command("tell", device=self.name, event=event, data=data)
 
     async def send(self, conversation_id: str, client_message_id: str, text: str = "hello") -> Data:
         command = {"conversationId": conversation_id, "clientMessageId": client_message_id, "text": text}
@@ -52,7 +52,7 @@ class JsDevice:
         return message
 
     async def transport(self) -> str:
-        return str(await self._program.command("transport", device=self._name))
+        return str(await self._program.command("transport", device=self.name))
 
     def events(self, name: str) -> list[Data]:
         return [data for event, data in self.received if event == name]
@@ -80,6 +80,14 @@ class JsDevices:
         device = self._devices[name] = JsDevice(self, name)
         where = {"url": url, "namespace": namespace, "transports": list(transports)}
         await self.command("connect", device=name, token=person.token, **where)
+        return device
+
+    async def join(self, beside: JsDevice, person: Person, namespace: str, calls: int = 1) -> JsDevice:
+        """Another namespace over the connection of a device; ``calls``: how often the program calls ``connect``."""
+        name = f"device {len(self._devices)}"
+        device = self._devices[name] = JsDevice(self, name)
+        where = {"beside": beside.name, "namespace": namespace, "calls": calls}
+        await self.command("join", device=name, token=person.token, **where)
         return device
 
     async def command(self, what: str, **arguments: object) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.conversations import UNREAD_CAP
 from domain.errors import Code
-from tests.conversations.replica import Marks
+from tests.conversations.replica import HeldWatermarks
 from tests.harness.devices import Data
 
 FIRST_MESSAGES = 20
@@ -19,7 +19,7 @@ class Refusal(Exception):
 
 
 @dataclass(eq=False)
-class Said:
+class ModelMessage:
     """A message; ``body`` is what was sent, ``words`` every text that it ever had."""
 
     sender: str
@@ -43,33 +43,33 @@ class Said:
         return [{"emoji": emoji, "userIds": ids} for emoji, ids in users.items()]
 
 
-class Talk:
+class ConversationModel:
     """Two people's conversation. What is not allowed raises ``Refusal``; a change answers whether it is an entry."""
 
     def __init__(self, conversation_id: str, members: tuple[str, str], opened_at: str) -> None:
         self.id, self.members, self.opened_at = conversation_id, members, opened_at
-        self.entries: list[tuple[str, Said]] = []
-        self.marks = {user: Marks() for user in members}
+        self.entries: list[tuple[str, ModelMessage]] = []
+        self.marks = {user: HeldWatermarks() for user in members}
 
     @property
     def head(self) -> int:
         return len(self.entries)
 
     @property
-    def messages(self) -> list[Said]:
+    def messages(self) -> list[ModelMessage]:
         return [said for change, said in self.entries if change == "new"]
 
-    def send(self, sender: str, key: str, text: str, reply_to: str | None, at: str) -> tuple[Said, bool]:
+    def send(self, sender: str, key: str, text: str, reply_to: str | None, at: str) -> tuple[ModelMessage, bool]:
         first = next((said for said in self.messages if (said.sender, said.key) == (sender, key)), None)
         if first is not None:
             if first.body != (text, reply_to):
                 raise Refusal(Code.IDEMPOTENCY_CONFLICT)
             return first, False
-        said = Said(sender, key, (text, reply_to), self.head + 1, at, text=text, words=[text], updated_at=at)
+        said = ModelMessage(sender, key, (text, reply_to), self.head + 1, at, text=text, words=[text], updated_at=at)
         self.entries.append(("new", said))
         return said, True
 
-    def edit(self, user: str, said: Said, text: str, at: str) -> bool:
+    def edit(self, user: str, said: ModelMessage, text: str, at: str) -> bool:
         self._own(user, said)
         self._standing(said)
         if said.text == text:
@@ -77,12 +77,12 @@ class Talk:
         self.edited(said, text, at)
         return True
 
-    def edited(self, said: Said, text: str, at: str) -> None:
+    def edited(self, said: ModelMessage, text: str, at: str) -> None:
         said.text, said.edited_at, said.updated_at = text, at, at
         said.words.append(text)
         self.entries.append(("edit", said))
 
-    def delete(self, user: str, said: Said, at: str) -> bool:
+    def delete(self, user: str, said: ModelMessage, at: str) -> bool:
         self._own(user, said)
         if said.deleted_at is not None:
             return False
@@ -91,7 +91,7 @@ class Talk:
         self.entries.append(("delete", said))
         return True
 
-    def react(self, user: str, said: Said, emoji: str, remove: bool, at: str) -> bool:
+    def react(self, user: str, said: ModelMessage, emoji: str, remove: bool, at: str) -> bool:
         self._standing(said)
         if ((emoji, user) in said.marks) is not remove:
             return False
@@ -107,7 +107,7 @@ class Talk:
         """Raise a watermark; answers those that moved."""
         before, seq = self.marks[user], min(seq, self.head)
         seen = max(before.seen, seq if kind == "seen" else 0)
-        after = self.marks[user] = Marks(seen, max(before.delivered, seq))
+        after = self.marks[user] = HeldWatermarks(seen, max(before.delivered, seq))
         moved = {"delivered": after.delivered} if after.delivered > before.delivered else {}
         return moved | ({"seen": after.seen} if after.seen > before.seen else {})
 
@@ -118,7 +118,7 @@ class Talk:
         theirs = (said for said in self.messages if said.sender != user and said.deleted_at is None)
         return min(UNREAD_CAP, sum(said.seq > self.marks[user].seen for said in theirs))
 
-    def wire(self, said: Said) -> Data:
+    def wire(self, said: ModelMessage) -> Data:
         return {
             "id": said.id,
             "conversationId": self.id,
@@ -157,7 +157,8 @@ class Talk:
     def check_view(self, user: str, conversation: Data) -> None:
         """What ``conversation`` says of this talk to one of its two."""
         last = self.newest(1)
-        people = {who["userId"]: Marks(who["seenSeq"], who["deliveredSeq"]) for who in conversation["participants"]}
+        participants = conversation["participants"]
+        people = {who["userId"]: HeldWatermarks(who["seenSeq"], who["deliveredSeq"]) for who in participants}
         expected = {
             "id": self.id,
             "head": self.head,
@@ -172,7 +173,7 @@ class Talk:
 
     def check_introduction(self, conversation: Data) -> None:
         """What both are told of the talk before its first entry."""
-        unspoken = Talk(self.id, self.members, self.opened_at)
+        unspoken = ConversationModel(self.id, self.members, self.opened_at)
         unspoken.check_view(self.members[0], conversation)
 
     def check_sync(self, user: str, told: Data, cursor: int | None, limit: int) -> int:
@@ -215,11 +216,11 @@ class Talk:
         assert not gone & {document.get("text") for document in documents}
 
     @staticmethod
-    def _own(user: str, said: Said) -> None:
+    def _own(user: str, said: ModelMessage) -> None:
         if said.sender != user:
             raise Refusal(Code.FORBIDDEN)
 
     @staticmethod
-    def _standing(said: Said) -> None:
+    def _standing(said: ModelMessage) -> None:
         if said.deleted_at is not None:
             raise Refusal(Code.CONFLICT)

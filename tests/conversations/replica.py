@@ -9,13 +9,13 @@ from tests.harness.devices import Data
 
 
 @dataclass
-class Marks:
+class HeldWatermarks:
     seen: int = 0
     delivered: int = 0
 
 
 @dataclass
-class Held:
+class HeldConversation:
     """One conversation as a device holds it."""
 
     cursor: int = 0
@@ -24,13 +24,13 @@ class Held:
     state: str | None = None
     muted_until: str | None = None
     messages: dict[str, Data] = field(default_factory=dict)
-    marks: dict[str, Marks] = field(default_factory=dict)
+    marks: dict[str, HeldWatermarks] = field(default_factory=dict)
 
     def put(self, message: Data) -> None:
         self.messages[message["id"]] = message
 
     def mark(self, user_id: str, *, seen: int = 0, delivered: int = 0) -> None:
-        marks = self.marks.setdefault(user_id, Marks())
+        marks = self.marks.setdefault(user_id, HeldWatermarks())
         marks.seen, marks.delivered = max(marks.seen, seen), max(marks.delivered, delivered, seen)
 
     def seen(self, message: Data) -> bool:
@@ -42,7 +42,7 @@ class Held:
 class Replica:
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
-        self.conversations: dict[str, Held] = {}
+        self.conversations: dict[str, HeldConversation] = {}
 
     @property
     def cursors(self) -> dict[str, int]:
@@ -77,7 +77,7 @@ class Replica:
             conversation = told["conversation"]
             if told.get("reset"):
                 partial = told["cursor"] > 0 and told["entries"][0]["seq"] > 1
-                self.conversations[conversation["id"]] = Held(cursor=told["cursor"], partial=partial)
+                self.conversations[conversation["id"]] = HeldConversation(cursor=told["cursor"], partial=partial)
             held = self._know(conversation)
             held.state = told["state"]
             for entry in told["entries"]:
@@ -90,14 +90,14 @@ class Replica:
                 assert held.cursor == conversation["head"]
                 self._agrees(held, conversation, quiet)
 
-    def _know(self, conversation: Data) -> Held:
-        held = self.conversations.setdefault(conversation["id"], Held())
+    def _know(self, conversation: Data) -> HeldConversation:
+        held = self.conversations.setdefault(conversation["id"], HeldConversation())
         held.muted_until = conversation["mutedUntil"]
         for who in conversation["participants"]:
             held.mark(who["userId"], seen=who["seenSeq"], delivered=who["deliveredSeq"])
         return held
 
-    def _agrees(self, held: Held, conversation: Data, quiet: bool) -> None:
+    def _agrees(self, held: HeldConversation, conversation: Data, quiet: bool) -> None:
         """What the answer says of the conversation as a whole follows from its messages."""
         last = max(held.messages.values(), key=lambda message: message["seq"], default=None)
         assert conversation["lastMessage"] == (last and {**last, "seen": held.seen(last)})
@@ -109,7 +109,7 @@ class Replica:
 
     def unread(self, conversation_id: str, seen_seq: int | None = None) -> int:
         held = self.conversations[conversation_id]
-        past: int = held.marks.setdefault(self.user_id, Marks()).seen if seen_seq is None else seen_seq
+        past: int = held.marks.setdefault(self.user_id, HeldWatermarks()).seen if seen_seq is None else seen_seq
         theirs = (m for m in held.messages.values() if m["senderId"] != self.user_id and m["deletedAt"] is None)
         return min(UNREAD_CAP, sum(int(message["seq"]) > past for message in theirs))
 

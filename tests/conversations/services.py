@@ -135,6 +135,8 @@ class OneNodeService(ConversationService):
             slot_watches=nobody,
             files=SignedUrls(ServerSecrets(SECRET), clock),
             pictures=nobody,
+            payments=nobody,
+            return_url="",
             clock=clock,
             limits=nobody,
         )

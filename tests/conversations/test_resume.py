@@ -14,7 +14,7 @@ from tests.harness.people import Person
 
 
 @dataclass
-class Office:
+class TrainerWithClients:
     """A trainer with several clients; ``stayed`` is the trainer's device that hears everything."""
 
     trainer: Person
@@ -39,7 +39,7 @@ async def listen(device: Caller, replica: Replica) -> None:
 
 
 @pytest.fixture
-async def office(messaging: ConversationService) -> AsyncIterator[Office]:
+async def office(messaging: ConversationService) -> AsyncIterator[TrainerWithClients]:
     trainer = await messaging.people.make("trainer")
     device = messaging.device(trainer)
     talks: dict[str, tuple[Caller, Caller]] = {}
@@ -47,7 +47,7 @@ async def office(messaging: ConversationService) -> AsyncIterator[Office]:
         client = messaging.device(await messaging.people.make("client"))
         opened = await client.do("conversation:open", {"userId": trainer.id})
         talks[opened["conversation"]["id"]] = (client, device)
-    office = Office(trainer, device, talks, Replica(trainer.id))
+    office = TrainerWithClients(trainer, device, talks, Replica(trainer.id))
     for conversation, (client, _) in talks.items():
         await client.send(conversation, "first", "the first of all")
     yield office
@@ -76,7 +76,7 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
         pytest.param(10_000, 500, marks=pytest.mark.soak),
     ],
 )
-async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None:
+async def test_by_cursor_alone(office: TrainerWithClients, changes: int, limit: int) -> None:
     life = RandomTraffic(office.talks, seed=changes)
     await life.go_on(20)
     away = await office.fork()
@@ -88,7 +88,7 @@ async def test_by_cursor_alone(office: Office, changes: int, limit: int) -> None
     assert told == sum(office.stayed.cursors[i] - cursor for i, cursor in cursors.items())
 
 
-async def test_in_several_absences(office: Office) -> None:
+async def test_in_several_absences(office: TrainerWithClients) -> None:
     """Each time with what had been told so far, live and by sync."""
     life = RandomTraffic(office.talks, seed=4)
     away = await office.fork()
@@ -99,7 +99,7 @@ async def test_in_several_absences(office: Office) -> None:
         assert away.state() == office.stayed.state(), absence
 
 
-async def test_live_events_that_sync_has_told_already_do_no_harm(office: Office) -> None:
+async def test_live_events_that_sync_has_told_already_do_no_harm(office: TrainerWithClients) -> None:
     life = RandomTraffic(office.talks, seed=5)
     await life.go_on(40)
     away = Replica(office.trainer.id)
@@ -109,7 +109,7 @@ async def test_live_events_that_sync_has_told_already_do_no_harm(office: Office)
     assert away.state() == state
 
 
-async def test_a_new_device_holds_the_newest_of_the_same(office: Office) -> None:
+async def test_a_new_device_holds_the_newest_of_the_same(office: TrainerWithClients) -> None:
     life = RandomTraffic(office.talks, seed=6)
     await life.go_on(200)
     await office.catch_up()

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from domain import rooms
 from domain.times import to_wire
 from store.database import Database
-from tests.conversations.model import Refusal, Said, Talk
+from tests.conversations.model import ConversationModel, ModelMessage, Refusal
 from tests.conversations.replica import Replica
 from tests.conversations.services import Caller, OneNodeService
 from tests.harness.devices import Data
@@ -37,7 +37,7 @@ class World:
         self.nodes = [self._node(), self._node()]
         self.retired: list[OneNodeService] = []
         self.callers: dict[tuple[OneNodeService, str], Caller] = {}
-        self.talks: list[Talk] = []
+        self.talks: list[ConversationModel] = []
         self.people: dict[str, Person] = {}
 
     async def open(self) -> None:
@@ -47,7 +47,7 @@ class World:
         for trainer in trainers:
             opened = await self.caller(0, client.id).do("conversation:open", {"userId": trainer.id})
             await self.caller(1, trainer.id).do("conversation:open", {"userId": client.id})
-            self.talks.append(Talk(opened["conversation"]["id"], (client.id, trainer.id), self.at))
+            self.talks.append(ConversationModel(opened["conversation"]["id"], (client.id, trainer.id), self.at))
             self.time += timedelta(milliseconds=1)
         self.listening = {user: Replica(user) for user in self.people}
         self.syncing = {user: Replica(user) for user in self.people}
@@ -73,16 +73,20 @@ class World:
 
     # --- commands ---
 
-    async def send(self, node: int, talk: Talk, user: str, key: str, text: str, reply_to: str | None) -> None:
+    async def send(
+        self, node: int, talk: ConversationModel, user: str, key: str, text: str, reply_to: str | None
+    ) -> None:
         command = {"conversationId": talk.id, "clientMessageId": key, "text": text, "replyTo": reply_to}
 
-        def decide() -> tuple[Said, bool]:
+        def decide() -> tuple[ModelMessage, bool]:
             return talk.send(user, key, text, reply_to, self.at)
 
         await self._command(node, talk, user, "message:send", command, decide)
 
-    async def change(self, node: int, talk: Talk, user: str, said: Said, event: str, rest: Data) -> None:
-        def decide() -> tuple[Said, bool]:
+    async def change(
+        self, node: int, talk: ConversationModel, user: str, said: ModelMessage, event: str, rest: Data
+    ) -> None:
+        def decide() -> tuple[ModelMessage, bool]:
             if event == "message:edit":
                 return said, talk.edit(user, said, rest["text"], self.at)
             if event == "message:delete":
@@ -92,7 +96,13 @@ class World:
         await self._command(node, talk, user, event, {"messageId": said.id, **rest}, decide)
 
     async def _command(
-        self, node: int, talk: Talk, user: str, event: str, data: Data, decide: Callable[[], tuple[Said, bool]]
+        self,
+        node: int,
+        talk: ConversationModel,
+        user: str,
+        event: str,
+        data: Data,
+        decide: Callable[[], tuple[ModelMessage, bool]],
     ) -> None:
         answer = await self.caller(node, user).ask(event, data)
         try:
@@ -114,7 +124,7 @@ class World:
             for conversation in introductions:
                 talk.check_introduction(conversation)
 
-    async def mark(self, node: int, talk: Talk, user: str, kind: str, seq: int) -> None:
+    async def mark(self, node: int, talk: ConversationModel, user: str, kind: str, seq: int) -> None:
         await self.caller(node, user).do(f"conversation:{kind}", {"conversationId": talk.id, "seq": seq})
         moved = talk.mark(user, kind, seq)
         for received in self._received(talk, node).values():
@@ -126,7 +136,7 @@ class World:
                 assert (event["conversationId"], event["userId"]) == (talk.id, user)
                 assert event["seq"] == moved[name] if name in moved else event["seq"] <= getattr(talk.marks[user], name)
 
-    async def burst(self, talk: Talk, senders: list[tuple[int, int]], said: Said | None) -> None:
+    async def burst(self, talk: ConversationModel, senders: list[tuple[int, int]], said: ModelMessage | None) -> None:
         """Everything at once: what came first is learned from the events."""
         sends, submitted = [], list[str]()
         for node, side in senders:
@@ -144,7 +154,7 @@ class World:
             own = [key for key, sender in zip(submitted, senders, strict=True) if sender == caller]
             assert [m.key for m in talk.messages if m.key in own] == own
 
-    def _learn(self, talk: Talk, said: Said | None, expected: int) -> None:
+    def _learn(self, talk: ConversationModel, said: ModelMessage | None, expected: int) -> None:
         start, told = talk.head, self._received(talk, 0, 1)[talk.members[0]]
         for name, event in told:
             if name == "message:new":
@@ -158,7 +168,7 @@ class World:
             *range(start + 1, start + expected + 1)
         ]
 
-    def _received(self, talk: Talk, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
+    def _received(self, talk: ConversationModel, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
         """What the members heard since, in the order in which a device is told it."""
         received: dict[str, list[tuple[str, Data]]] = {member: [] for member in talk.members}
         for node in nodes:
@@ -208,7 +218,7 @@ class World:
             for talk in self._of(user):
                 talk.check_held(user, state[talk.id])
 
-    async def history(self, node: int, talk: Talk, user: str, limit: int) -> None:
+    async def history(self, node: int, talk: ConversationModel, user: str, limit: int) -> None:
         found: list[Data] = []
         more, command = True, {"conversationId": talk.id, "limit": limit}
         while more:
@@ -248,11 +258,11 @@ class World:
             await self.follow(0, user, 7)
             await self.listing(1, user, 20)
 
-    def _of(self, user: str) -> list[Talk]:
+    def _of(self, user: str) -> list[ConversationModel]:
         return [talk for talk in self.talks if user in talk.members]
 
 
-def _events(talk: Talk) -> list[tuple[str, Data]]:
+def _events(talk: ConversationModel) -> list[tuple[str, Data]]:
     """What is told of the newest entry."""
     (entry,) = talk.told(talk.head - 1, talk.head)
     if entry["change"] == "new":
@@ -314,7 +324,7 @@ class Conversations(RuleBasedStateMachine):
         name, arguments = step
         getattr(self, name)(**arguments)
 
-    def tick(self, talk: int) -> Talk:
+    def tick(self, talk: int) -> ConversationModel:
         self.world.time += timedelta(milliseconds=1)
         return self.world.talks[talk]
 
@@ -373,7 +383,7 @@ class Conversations(RuleBasedStateMachine):
             self.do(self.world.check())
 
 
-def _picked(talk: Talk, number: int) -> Said:
+def _picked(talk: ConversationModel, number: int) -> ModelMessage:
     """A message, counted from the newest."""
     return talk.messages[-1 - number % len(talk.messages)]
 

@@ -34,27 +34,27 @@ _MARK = "test:mark"
 _NOT_SAID = (_MARK, "sync:required")
 
 
-class SpreadStage(ConversationService):
-    """``sit`` connects a person at a node, over some transport."""
+class TwoProcessService(ConversationService):
+    """``connect`` connects a person at a node, over some transport."""
 
     def __init__(
-        self, database: Database, redis: Redis, sit: Callable[[Person, int], Coroutine[Any, Any, Device]]
+        self, database: Database, redis: Redis, connect: Callable[[Person, int], Coroutine[Any, Any, Device]]
     ) -> None:
         self.store = Store(database)
         self._redis = redis
-        self._sit = sit
-        self._seats: dict[str, list[Device]] = {}
+        self._connect = connect
+        self._devices: dict[str, list[Device]] = {}
         self._callers: Counter[str] = Counter()
         self._marks = count(1)
         self._spoke: set[Device] = set()
-        self.people = Present(self, utc_now)
+        self.people = ConnectedPeople(self, utc_now)
 
-    def device(self, person: Person) -> SpreadCaller:
+    def device(self, person: Person) -> ConnectedCaller:
         """The first device of everybody is at one node, the next at the other, and so on."""
         self._callers[person.id] += 1
-        return SpreadCaller(self, person, self._seats[person.id][(self._callers[person.id] - 1) % NODES])
+        return ConnectedCaller(self, person, self._devices[person.id][(self._callers[person.id] - 1) % NODES])
 
-    def another(self) -> SpreadStage:
+    def another(self) -> TwoProcessService:
         return self
 
     async def settled(self) -> None:
@@ -65,7 +65,7 @@ class SpreadStage(ConversationService):
 
     async def arrive(self, person: Person) -> None:
         """Before anybody can speak to the person: when both nodes listen for what is said elsewhere."""
-        self._seats[person.id] = list(await asyncio.gather(*(self._sit(person, node) for node in range(NODES))))
+        self._devices[person.id] = list(await asyncio.gather(*(self._connect(person, node) for node in range(NODES))))
         name = channel(rooms.user(person.id))
         async with asyncio.timeout(PATIENCE_SECONDS):
             # A node waits a second for its subscription, and then admits the device without it.
@@ -88,14 +88,14 @@ class SpreadStage(ConversationService):
         await self._redis.publish(channel(rooms.user(person.id)), envelope.event(b"the test", packet.encode()))
         heads = await self._heads(person)
         one, other = await asyncio.gather(
-            *(self._received(device, mark, heads) for device in self._seats[person.id])
+            *(self._received(device, mark, heads) for device in self._devices[person.id])
         )
         # What has no number may still be overtaken by the mark on its way between processes.
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while _parts(one) != _parts(other):
                     await asyncio.sleep(0.02)
-                    one, other = (_said(device) for device in self._seats[person.id])
+                    one, other = (_said(device) for device in self._devices[person.id])
         assert _parts(one) == _parts(other), f"{one}\n{other}"
         return one if mark % NODES else other
 
@@ -112,36 +112,36 @@ class SpreadStage(ConversationService):
         return _said(device)
 
     async def _behind(self) -> bool:
-        ids = [i for person_id in self._seats for i in await self.store.conversations.all_ids(person_id)]
+        ids = [i for person_id in self._devices for i in await self.store.conversations.all_ids(person_id)]
         records = await self.store.conversations.records(ids)
         heads = await self.store.log.read.heads(ids)
         return any(record.head < heads[i] for i, record in records.items())
 
 
-class SpreadCaller(Caller):
-    def __init__(self, messaging: SpreadStage, person: Person, device: Device) -> None:
+class ConnectedCaller(Caller):
+    def __init__(self, messaging: TwoProcessService, person: Person, device: Device) -> None:
         super().__init__(person)
-        self._stage = messaging
+        self._service = messaging
         self._device = device
 
     async def ask(self, event: str, data: object) -> Data:
-        return await self._stage.say(self._device, event, data)
+        return await self._service.say(self._device, event, data)
 
     async def told(self) -> list[Received]:
-        return await self._stage.told(self.person)
+        return await self._service.told(self.person)
 
 
-class Present(People):
+class ConnectedPeople(People):
     """People who are connected from the moment they are made."""
 
-    def __init__(self, messaging: SpreadStage, clock: Callable[[], datetime]) -> None:
+    def __init__(self, messaging: TwoProcessService, clock: Callable[[], datetime]) -> None:
         super().__init__(messaging.store, AccessTokens(SECRET), clock)
-        self._stage = messaging
+        self._service = messaging
 
     async def make(self, role: Role = "client", *, name: str | None = None, verified: bool = True) -> Person:
         person = await super().make(role, name=name, verified=verified)
         if verified:
-            await self._stage.arrive(person)
+            await self._service.arrive(person)
         return person
 
 
@@ -167,14 +167,14 @@ def _parts(received: Sequence[Received]) -> tuple[dict[str, list[Received]], lis
 
 
 @asynccontextmanager
-async def spread_conversations(
+async def two_process_service(
     database: Database, redis_url: str, deployment: Deployment, transports: Sequence[Sequence[str]]
-) -> AsyncIterator[SpreadStage]:
+) -> AsyncIterator[TwoProcessService]:
     """Each device connects over the transports whose turn it is."""
     redis, turns = Redis.from_url(redis_url), cycle(transports)
     async with AsyncExitStack() as stack, redis:
 
-        async def sit(person: Person, node: int) -> Device:
+        async def connect(person: Person, node: int) -> Device:
             return await deployment.connect(stack, person, node, next(turns))
 
-        yield SpreadStage(database, redis, sit)
+        yield TwoProcessService(database, redis, connect)

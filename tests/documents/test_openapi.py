@@ -80,6 +80,23 @@ def test_bodies_and_answers_are_components(row: Any) -> None:
                 assert list(said["schema"]) == ["$ref"]
 
 
+def test_conditions_and_ranges_are_described_where_they_are_heeded() -> None:
+    """What documents and files are answered with beside a body (RFC 9110, 13 and 14)."""
+    for (method, path), operation in operations().items():
+        taken = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"} - {"Idempotency-Key"}
+        told = operation["responses"]["200" if "200" in operation["responses"] else min(operation["responses"])]
+        said = set(told["headers"]) - {"RateLimit", "RateLimit-Policy"}
+        if (method, path) == ("GET", "/v1/files/{id}"):
+            assert taken == {"If-Match", "If-None-Match", "Range", "If-Range"}
+            assert said == {"ETag", "Accept-Ranges", "Content-Disposition"}
+            assert set(operation["responses"]["206"]["headers"]) >= {"ETag", "Content-Range"}
+            assert set(operation["responses"]["416"]["headers"]) == {"Content-Range"}
+        elif (method, path) == ("GET", "/v1/calendar/{token}.ics"):
+            assert (taken, said) == ({"If-Match", "If-None-Match"}, {"ETag"})
+        else:
+            assert (taken, said) == (set(), set()), path
+
+
 def test_payments_and_conflicts_come_where_they_can() -> None:
     for (method, path), status in {
         ("POST", "/v1/bookings"): "402",

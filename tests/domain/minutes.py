@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 MARGIN = 4
 
 
-class Wall:
+class WallClock:
     """A clock on the wall of a zone, read each minute for some days."""
 
     def __init__(self, name: str, first: date, last: date) -> None:
@@ -38,8 +38,8 @@ class Wall:
 
 
 @lru_cache(maxsize=64)
-def wall(name: str, first: date, last: date) -> Wall:
-    return Wall(name, first, last)
+def wall(name: str, first: date, last: date) -> WallClock:
+    return WallClock(name, first, last)
 
 
 def count_out(schedule: Schedule, first: date, last: date) -> list[tuple[datetime, datetime]]:
@@ -58,7 +58,7 @@ def count_out(schedule: Schedule, first: date, last: date) -> list[tuple[datetim
     return [(clock.begin + n * MINUTE, clock.begin + (n + schedule.duration) * MINUTE) for n in starts]
 
 
-def _closed(schedule: Schedule, clock: Wall) -> set[int]:
+def _closed(schedule: Schedule, clock: WallClock) -> set[int]:
     closed: set[int] = set()
     for absence in schedule.absences:
         if absence.start is None or absence.end is None:
@@ -70,7 +70,7 @@ def _closed(schedule: Schedule, clock: Wall) -> set[int]:
     return closed
 
 
-def _in_window(schedule: Schedule, clock: Wall, day: date, window: Window, closed: set[int]) -> list[int]:
+def _in_window(schedule: Schedule, clock: WallClock, day: date, window: Window, closed: set[int]) -> list[int]:
     """Walk through the window with a count of the minutes since it, or what was off, began."""
     night = 1440 if window.end <= window.start else 0
     opens, closes = clock.first_at(day, window.start), clock.first_at(day, window.end + night)

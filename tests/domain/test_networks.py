@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.networks import is_loopback_origin, network_of
+from domain.networks import is_loopback_origin, network_of, site_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,24 @@ from domain.networks import is_loopback_origin, network_of
 )
 def test_what_counts_together(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("network", "site"),
+    [
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::/64", "2001:db8:1::/48"),
+        ("2001:db8:2:2::/64", "2001:db8:2::/48"),
+        ("2001:db8:1::/48", "2001:db8:1::/48"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("507f1f77bcf86cd799439011", "507f1f77bcf86cd799439011"),
+        ("123456789012345678901234", "123456789012345678901234"),
+        ("", ""),
+        ("odd", "odd"),
+    ],
+)
+def test_networks_of_a_site(network: str, site: str) -> None:
+    assert site_of(network) == site
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from store.database import Database
 from store.store import Store
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
-from tests.server.embedded.observed import Death
+from tests.server.embedded.observed import ProcessEnd
 
 
 def mongod_pid(data_dir: Path) -> int:
@@ -24,7 +24,7 @@ def mongod_pid(data_dir: Path) -> int:
 
 async def kill(pid: int) -> None:
     """``kill -9``; returns when the process is gone."""
-    end = Death(pid)
+    end = ProcessEnd(pid)
     os.kill(pid, signal.SIGKILL)
     await end.wait()
 

@@ -13,7 +13,7 @@ from tests.harness.people import People
 LANES = 3
 
 
-class Talk:
+class MessageTraffic:
     """Each phone has a few messages under way at any time."""
 
     def __init__(self, phones: tuple[Phone, Phone]) -> None:
@@ -66,12 +66,12 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(url: str, people: People) -> AsyncIterator[Talk]:
+async def talk(url: str, people: People) -> AsyncIterator[MessageTraffic]:
     client, trainer, conversation = await people.pair()
     async with (
         phone(url, "c", client.token, conversation) as one,
         phone(url, "t", trainer.token, conversation) as other,
     ):
-        made = Talk((one, other))
+        made = MessageTraffic((one, other))
         yield made
         await made.ends()

@@ -82,7 +82,7 @@ async def workers(mongo_url: str, tmp_path: Path) -> AsyncIterator[Workers]:
 
 
 @dataclass
-class Knocking:
+class Handshakes:
     """Requests for sessions of both workers without end, each a connection that either may accept."""
 
     url: str
@@ -116,8 +116,8 @@ class Knocking:
 
 
 @asynccontextmanager
-async def knocking(url: str) -> AsyncIterator[Knocking]:
-    made = Knocking(url)
+async def knocking(url: str) -> AsyncIterator[Handshakes]:
+    made = Handshakes(url)
     tasks = [asyncio.create_task(made.run(number % 2)) for number in range(AT_ONCE)]
     try:
         yield made

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.embedded import kill, mongod_pid, residents
 from tests.faults.served import Served
-from tests.faults.talking import Talk, talk
+from tests.faults.talking import MessageTraffic, talk
 
 ROUNDS = 20
 
@@ -61,7 +61,7 @@ async def test_many_kills_at_any_moment(servers: KillableServers) -> None:
         await conversation.assert_whole()
 
 
-async def one_round(servers: KillableServers, conversation: Talk) -> None:
+async def one_round(servers: KillableServers, conversation: MessageTraffic) -> None:
     """One of them, the other, or both at once, at a moment that nobody chose."""
     await asyncio.sleep(random.uniform(0.05, 1.5))
     victims = random.choice(([servers.kill_server], [servers.kill_mongod], [servers.kill_server, servers.kill_mongod]))

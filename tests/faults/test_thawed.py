@@ -25,7 +25,7 @@ SETTLED_WITHIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Talking:
+class ConnectedPair:
     running: RunningNode
     servers: OwnServers
     phones: tuple[Device, Device]
@@ -53,7 +53,7 @@ def _texts(phone: Device) -> set[str]:
 
 
 @pytest.fixture
-async def talking(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[Talking]:
+async def talking(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[ConnectedPair]:
     url = f"{own_servers.mongo_url}"
     async with running_node(url, own_servers.redis_url, tmp_path / "node") as running:
         people = People(running.node.store, AccessTokens(SECRET), utc_now)
@@ -62,7 +62,7 @@ async def talking(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[Talk
             device(running.url, client, (CONVERSATIONS, PRESENCE)) as one,
             device(running.url, trainer, (CONVERSATIONS, PRESENCE)) as other,
         ):
-            talking = Talking(running, own_servers, (one, other), conversation)
+            talking = ConnectedPair(running, own_servers, (one, other), conversation)
             await talking.works("before")
             yield talking
 
@@ -78,7 +78,7 @@ async def settled(look: Callable[[], tuple[int, ...]], expected: tuple[int, ...]
         raise AssertionError(f"{found} are held, {expected} were") from None
 
 
-async def quiet(talking: Talking) -> tuple[int, int, int]:
+async def quiet(talking: ConnectedPair) -> tuple[int, int, int]:
     """What is held when nothing is being done: the least of a while."""
     seen = []
     for _ in range(100):
@@ -87,10 +87,10 @@ async def quiet(talking: Talking) -> tuple[int, int, int]:
     return min(seen)
 
 
-Freeze = Callable[[Talking], Awaitable[None]]
+Freeze = Callable[[ConnectedPair], Awaitable[None]]
 
 
-async def _frozen(talking: Talking, pid: int, seconds: float) -> None:
+async def _frozen(talking: ConnectedPair, pid: int, seconds: float) -> None:
     before = await quiet(talking)
     with frozen(pid):
         await asyncio.sleep(seconds)
@@ -98,16 +98,16 @@ async def _frozen(talking: Talking, pid: int, seconds: float) -> None:
     await settled(talking.held, before)
 
 
-async def test_redis(talking: Talking) -> None:
+async def test_redis(talking: ConnectedPair) -> None:
     await _frozen(talking, talking.servers.redis, SHORT_SECONDS)
 
 
-async def test_mongodb(talking: Talking) -> None:
+async def test_mongodb(talking: ConnectedPair) -> None:
     await _frozen(talking, talking.servers.mongod, SHORT_SECONDS)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("what", ["redis", "mongod"])
-async def test_for_long_and_again(talking: Talking, what: str) -> None:
+async def test_for_long_and_again(talking: ConnectedPair, what: str) -> None:
     for _ in range(3):
         await _frozen(talking, getattr(talking.servers, what), FULL_SECONDS)

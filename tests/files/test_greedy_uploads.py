@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import pytest
 
 from domain.errors import Code, DomainError
 from rest.pace import Pace
-from rest.uploads import OF_ONE_NETWORK, OF_ONE_USER
+from rest.uploads import OF_ALL, OF_ONE_NETWORK, OF_ONE_USER
 from server.files.decoder_seconds import Allowance, DecoderSeconds
 from server.files.image_processes import PictureMaker
 from tests.files import samples
 from tests.files.service import NOTHING, FileService
-from tests.files.wire import HEAD, Line, line, post, whole
+from tests.files.wire import HEAD, UploadConnection, line, post, whole
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 
@@ -36,12 +36,18 @@ async def test_scans_are_counted_before_anything_is_decoded(shelf: FileService) 
 
 
 @asynccontextmanager
-async def trickling(url: str, people: list[Person], each: int) -> AsyncIterator[list[Line]]:
-    """Uploads that are under way and take as long as they may."""
+async def trickling(
+    url: str, people: list[Person], each: int, address: Callable[[int], str] | None = None
+) -> AsyncIterator[list[UploadConnection]]:
+    """Uploads that are under way and take as long as they may; ``address``: of the person of a number."""
     async with AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(line(url)) for _ in range(len(people) * each)]
         for number, one in enumerate(lines):
-            await one.send(post(people[number // each], 100_000_000) + HEAD + samples.mp4(2000))
+            head = post(people[number // each], 100_000_000)
+            if address is not None:
+                forwarded = f"X-Forwarded-For: {address(number // each)}\r\nHost:".encode()
+                head = head.replace(b"Host:", forwarded, 1)
+            await one.send(head + HEAD + samples.mp4(2000))
 
         async def trickle() -> None:
             while True:
@@ -88,6 +94,26 @@ async def test_a_network_that_has_all_its_places_leaves_others_theirs(
             await admitted(shelf, OF_ONE_NETWORK)
             async with asyncio.timeout(SERVED_WITHIN_SECONDS):
                 await shelf.uploaded(await people.make(), samples.PDF)
+
+
+@pytest.mark.parametrize("networks", [3, OF_ALL])
+async def test_networks_that_have_all_places_together_make_room(
+    database_url: str, redis_url: str, tmp_path: Path, networks: int
+) -> None:
+    """Each has no more than it may have: three with a dozen accounts each, or as many as there are accounts."""
+    async with (
+        running_node(database_url, redis_url, tmp_path, TRUSTED_PROXIES="1") as running,
+        aiohttp.ClientSession(headers={"X-Forwarded-For": "203.0.113.9"}) as http,
+    ):
+        people = People(running.node.store, running.node.tokens, running.node.context.clock)
+        shelf = FileService(running, people, http)
+        greedy = [await people.make() for _ in range(OF_ALL // OF_ONE_USER)]
+        quiet = await people.make()
+        async with trickling(running.url, greedy, OF_ONE_USER, lambda number: f"198.51.100.{number % networks}"):
+            await admitted(shelf, OF_ALL)
+            async with asyncio.timeout(SERVED_WITHIN_SECONDS):
+                await shelf.uploaded(quiet, samples.PDF)
+                await shelf.uploaded(quiet, samples.PDF)
 
 
 async def test_a_body_that_is_too_slow_for_its_size_is_told_so(

@@ -14,7 +14,7 @@ HEAD = b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r
 TAIL = b"\r\n--xx--\r\n"
 
 
-class Line:
+class UploadConnection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self.writer = writer
@@ -47,11 +47,11 @@ class Line:
 
 
 @asynccontextmanager
-async def line(url: str) -> AsyncIterator[Line]:
+async def line(url: str) -> AsyncIterator[UploadConnection]:
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     try:
-        yield Line(reader, writer)
+        yield UploadConnection(reader, writer)
     finally:
         writer.transport.abort()
 

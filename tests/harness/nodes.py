@@ -35,7 +35,8 @@ async def running_node(
 ) -> AsyncIterator[RunningNode]:
     """``environ``: settings by their names, over those of the tests (limits a thousand times looser)."""
     settings = load(
-        {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMIT_SCALE": "1000", "DATA_DIR": str(data_dir), **environ}, None
+        {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMIT_SCALE": "1000", "DATA_DIR": str(data_dir),
+         "SANDBOX_PORT": "1", **environ}, None
     )
     node = Node(settings, mongo_url, redis_url, clock=clock, password_cost=CHEAP)
     try:

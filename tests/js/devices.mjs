@@ -1,5 +1,5 @@
 // Devices with the official JavaScript client, driven over stdin and stdout: one JSON object a line.
-//   in:  {id, do: "connect", device, url, token, transports, namespace} · {id, do: "emit", device, event, data} · {id, do: "close", device}
+//   in:  {id, do: "connect", device, url, token, transports, namespace} · {id, do: "join", device, beside, token, namespace, calls} · {id, do: "emit", device, event, data} · {id, do: "close", device}
 //   out: {id, result} or {id, error} · {device, event, data} for what a device hears, its "disconnect" included
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
@@ -19,6 +19,18 @@ const commands = {
       });
       socket.once("connect_error", (error) => reject(new Error(error.data?.code ?? error.message)));
       socket.once("connect", () => resolve({}));
+    });
+  },
+  // Another namespace over the connection of a device; `calls`: how often the program calls connect().
+  join({ device, beside, token, namespace, calls }) {
+    return new Promise((resolve, reject) => {
+      const socket = sockets.get(beside).io.socket(namespace, { auth: { token } });
+      sockets.set(device, socket);
+      socket.onAny((event, data) => say({ device, event, data }));
+      socket.on("disconnect", (reason) => say({ device, event: "disconnect", data: { reason } }));
+      socket.once("connect_error", (error) => reject(new Error(error.data?.code ?? error.message)));
+      socket.once("connect", () => resolve({}));
+      for (let call = 1; call < calls; call++) socket.connect();
     });
   },
   emit({ device, event, data }) {

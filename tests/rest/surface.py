@@ -239,6 +239,8 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
         slot_watches=cast(Any, None),
         files=SignedUrls(ServerSecrets(SECRET), clock),
         pictures=cast(Any, None),
+        payments=cast(Any, None),
+        return_url="",
         clock=clock,
         limits=lambda: published(ROWS, limiter, SocketLimits()),
     )

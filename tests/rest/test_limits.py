@@ -267,3 +267,42 @@ async def test_what_costs_much_has_a_rate_of_its_own(limited: Surface) -> None:
         statuses = [(await limited.get(path)).status for _ in range(121)]
         assert statuses == [404] * 120 + [429], path
     assert (await limited.get(slots, address="198.51.100.7")).status == 404
+
+
+def of_site(number: int) -> str:
+    """An address of one /48, each in a network of its own."""
+    return f"2001:db8:1:{number:x}::1"
+
+
+async def test_one_site_asks_for_an_address_of_mail_as_eight_networks(limited: Surface) -> None:
+    """Whoever has a /48 has 65,536 networks: each of them could have had a mailbox sent five mails an hour."""
+    statuses = [
+        (await limited.post("/auth/register", registration(EMAIL), address=of_site(number))).status
+        for number in range(9)
+        for _ in range(5)
+    ]
+    assert statuses == [202] * 40 + [429] * 5
+    elsewhere = await limited.post("/auth/register", registration(EMAIL), address="2001:db8:2::1")
+    assert elsewhere.status == 202
+
+
+async def test_a_site_has_as_much_as_eight_networks(database: Database) -> None:
+    """A hundredth of production's: 3 of the 300 registrations an hour."""
+    async with serve(database, rate_limit_scale=0.01) as narrow:
+
+        async def registered(network: int, tries: int) -> int:
+            names = [f"{network}-{number}@example.com" for number in range(tries)]
+            answers = [
+                await narrow.post("/auth/register", registration(name), address=of_site(network)) for name in names
+            ]
+            assert {answer.status for answer in answers} <= {202, 429}
+            return sum(answer.status == 202 for answer in answers)
+
+        # What a network is refused counts against none of its neighbours.
+        assert await registered(0, 8) == 3
+        assert sum([await registered(number, 3) for number in range(1, 10)]) == 21
+        refused = await narrow.post("/auth/register", registration("z@example.com"), address=of_site(99))
+        assert refused.code == "rate_limited"
+        assert refused.body["retryAfterMs"] > 0
+        elsewhere = await narrow.post("/auth/register", registration("z@example.com"), address="2001:db8:2::1")
+        assert elsewhere.status == 202

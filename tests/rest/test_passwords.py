@@ -180,6 +180,16 @@ async def test_one_network_uses_up_ten_guesses_a_day(surface: Surface) -> None:
     assert (await surface.post("/auth/verify-reset-code", body)).status == 200
 
 
+async def test_a_site_guesses_as_one_network(surface: Surface) -> None:
+    """The networks of one /48 would use up what everybody together may guess in a day."""
+    await surface.sign_up()
+    code = await forgot(surface)
+    for n, guess in enumerate(wrong(code, 100)):
+        body = {"email": EMAIL, "code": guess}
+        await surface.post("/auth/verify-reset-code", body, address=f"2001:db8:1:{n:x}::1")
+    assert (await surface.post("/auth/verify-reset-code", {"email": EMAIL, "code": code})).status == 200
+
+
 async def test_asking_again_invalidates_nothing(surface: Surface) -> None:
     """Within five minutes the same code is mailed, after them another one beside it."""
     await surface.sign_up()

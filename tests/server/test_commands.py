@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import stat
+import sys
+from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import aiohttp
 import pytest
 
 from server.draining import DRAIN_SECONDS
-from tests.faults.served import STARTED_WITHIN_SECONDS, run, serving
+from tests.faults.served import RUN, STARTED_WITHIN_SECONDS, environment, run, serving
 from tests.harness.nodes import RunningNode
 from tests.server.sockets.raw import admitted
 
@@ -40,7 +42,7 @@ PASSWORD = "a long enough password"
 async def test_help_names_the_commands(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "--help")
     assert code == 0
-    for name in ("serve", "create-superadmin", "seed-demo", "seed-load"):
+    for name in ("serve", "create-superadmin", "seed-demo", "seed-load", "stripe-sandbox"):
         assert name in out
 
 
@@ -92,6 +94,20 @@ async def test_create_superadmin(tmp_path: Path, running: RunningNode, database_
     assert code == 1
     assert "nothing was changed" in out
     assert (await login(running, PASSWORD))["id"] == user["id"]
+
+
+async def test_a_password_that_no_argument_shows(
+    tmp_path: Path, running: RunningNode, database_url: str, redis_url: str
+) -> None:
+    environ = environment(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url)
+    command = [sys.executable, str(RUN), "create-superadmin", "--email", EMAIL, "--password", "-"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, env=environ, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(STARTED_WITHIN_SECONDS):
+        out, err = await process.communicate(f"{PASSWORD}\n".encode())
+    assert (process.returncode, out) == (0, b"superAdmin created\n"), err
+    assert (await login(running, PASSWORD))["role"] == "superAdmin"
 
 
 async def test_a_superadmin_that_cannot_be(tmp_path: Path, database_url: str, redis_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,18 @@ import aiohttp
 import pytest
 
 from tests.faults.served import Served, serving
+from tests.files import samples
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
 from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
 from tests.server.test_log_canaries import loud
+from tests.together.processes import prepared
 
+CodeOf = Callable[[str], Awaitable[str]]
+DEVICE, FILE, KEY = "a telephone called Aurelia", "holiday in Ystad", "key-of-an-upload-81c6"
+CHANGED = "changed horse battery"
 WORDS = "the words of a message that nobody else may read"
 EDITED = "the words it was changed into"
 SEARCHED = "nobody else"
@@ -35,7 +40,7 @@ class Visit:
         self.url = url
         self.http = http
         self.registrations: dict[str, str] = {}
-        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG, WEAK, CARD, REASON}
+        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG, WEAK, CARD, REASON, CHANGED, DEVICE}
 
     async def post(self, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -115,6 +120,44 @@ class Visit:
         for url, status in ((made["url"], 200), (made["url"].replace(".ics", "x.ics"), 404)):
             async with self.http.get(self.url + url) as response:
                 assert response.status == status
+
+
+    async def upload(self, tokens: dict[str, Any]) -> None:
+        """A picture by its signed URL, and by one that somebody altered."""
+        form = aiohttp.FormData()
+        form.add_field("file", samples.image(), filename=f"{FILE}.jpg", content_type="image/jpeg")
+        headers = {"Authorization": f"Bearer {tokens['accessToken']}", "Idempotency-Key": KEY}
+        async with self.http.post(f"{self.url}/v1/files", data=form, headers=headers) as response:
+            made = await response.json()
+        assert response.status == 201, made
+        signature = made["url"].partition("signature=")[2]
+        assert signature
+        self.secrets |= {signature, FILE, KEY}
+        for url in (made["url"], made["url"][:-1] + ("A" if made["url"][-1] != "A" else "B")):
+            async with self.http.get(self.url + url) as response:
+                await response.read()
+
+    async def forget(self, email: str, code_of: CodeOf, link_of: CodeOf) -> dict[str, Any]:
+        """Reset the password by code, then by link, and change it; answers new tokens."""
+        for find in (code_of, link_of):
+            assert (await self.post("auth/forgot-password", {"email": email}))[0] == 202
+            code = await find(email)
+            assert (await self.post("auth/verify-reset-code", {"email": email, "code": code[:-1] + "x"}))[0] == 422
+            status, proof = await self.post("auth/verify-reset-code", {"email": email, "code": code})
+            assert status == 200, proof
+            self.secrets |= {code, proof["resetToken"], proof["resetToken"].partition(".")[2]}
+            reset = {"resetToken": proof["resetToken"], "password": PASSWORD}
+            assert (await self.post("auth/reset-password", {**reset, "password": "short"}))[0] == 422
+            assert (await self.post("auth/reset-password", reset))[0] == 204
+        _, tokens = await self.post("auth/login", {"email": email, "password": PASSWORD, "device": DEVICE})
+        self.keep(tokens)
+        change = {"currentPassword": WRONG, "newPassword": CHANGED}
+        assert (await self.post("auth/change-password", change, tokens["accessToken"]))[0] == 401
+        change["currentPassword"] = PASSWORD
+        status, tokens = await self.post("auth/change-password", change, tokens["accessToken"])
+        assert status == 200, tokens
+        self.keep(tokens)
+        return tokens
 
 
 async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
@@ -219,3 +262,45 @@ async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) 
     assert_secret(server.printed, guest.secrets)
     for line in server.logged.splitlines():
         assert {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
+
+
+async def test_at_every_level(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """In production, with everything that every library has to say."""
+    desk = Desk()
+
+    async def mailed(pattern: str) -> str:
+        _, mail = await asyncio.wait_for(desk.taken.get(), 20)
+        found = re.search(pattern, mail.get_content(), re.MULTILINE)
+        assert found, mail.get_content()
+        return found[1]
+
+    async def code_of(email: str) -> str:
+        return await mailed(r"^(\d{6})\r?$")
+
+    async def link_of(email: str) -> str:
+        # The notice of the reset before it comes first.
+        await asyncio.wait_for(desk.taken.get(), 20)
+        return await mailed(r"\b([0-9a-f]{48})\b")
+
+    async with served(desk) as port:
+        settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
+        async with loud(tmp_path, **{**PRODUCTION, **settings, "HOST": "127.0.0.1"}) as server, visit(server) as guest:
+            await prepared(server.url)
+            tokens = []
+            for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
+                await guest.register(email, role)
+                await guest.verify(email, await code_of(email))
+                tokens.append(await guest.sign_in(email))
+                guest.secrets.add(email)
+            await guest.subscribe(tokens[0])
+            await guest.upload(tokens[0])
+            await talk(server.url, *tokens)
+            changed = await guest.forget("ann@example.com", code_of, link_of)
+            async with device(server.url, person(changed)) as phone:
+                await phone.do("auth:refresh", {"token": changed["accessToken"]})
+            assert (await guest.post("me/erase", {"password": WRONG}, changed["accessToken"]))[0] == 401
+            assert (await guest.post("me/erase", {"password": CHANGED}, changed["accessToken"]))[0] == 204
+    # As loud as it should be: the driver told of its commands.
+    assert '"logger": "pymongo.command"' in server.logged
+    assert_secret(server.logged + server.printed, guest.secrets)
+    assert "argon2id$" not in server.logged

@@ -26,7 +26,7 @@ from tests.server.sockets.raw import raw_socket
 
 
 @dataclass(frozen=True)
-class Behind:
+class NodeBehindRelays:
     """A node whose ways to its servers can be cut."""
 
     running: RunningNode
@@ -48,27 +48,27 @@ async def through(url: str) -> AsyncIterator[Relay]:
 
 
 @pytest.fixture
-async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Behind]:
+async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeBehindRelays]:
     async with through(database_url) as mongo, through(redis_url) as redis, aiohttp.ClientSession() as http:
         name = urlsplit(database_url).path
         direct = f"mongodb://127.0.0.1:{mongo.port}{name}?directConnection=true"
         async with running_node(direct, f"redis://127.0.0.1:{redis.port}/0", tmp_path) as running:
-            yield Behind(running, mongo, redis, http)
+            yield NodeBehindRelays(running, mongo, redis, http)
 
 
-async def test_ready_with_both(behind: Behind) -> None:
+async def test_ready_with_both(behind: NodeBehindRelays) -> None:
     assert await behind.get("/healthz") == (200, {"status": "ok"})
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_redis_is_only_told_of(behind: Behind) -> None:
+async def test_redis_is_only_told_of(behind: NodeBehindRelays) -> None:
     await behind.redis.cut()
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "down"})
     await behind.redis.mend()
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_without_mongodb_it_is_alive_but_not_ready(behind: Behind) -> None:
+async def test_without_mongodb_it_is_alive_but_not_ready(behind: NodeBehindRelays) -> None:
     await behind.mongo.cut()
     loop = asyncio.get_running_loop()
     asked = loop.time()
@@ -82,7 +82,7 @@ async def test_without_mongodb_it_is_alive_but_not_ready(behind: Behind) -> None
                 break
 
 
-async def test_commands_say_unavailable_without_mongodb(behind: Behind) -> None:
+async def test_commands_say_unavailable_without_mongodb(behind: NodeBehindRelays) -> None:
     node = behind.running.node
     people = People(node.store, node.tokens, node.context.clock)
     client, _, conversation = await people.pair()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from domain.networks import LOOPBACK
+from server.setting_warnings import warnings_of
 from server.settings import Place, Settings, SettingsError, load
 from tests.notifications.services import APNS_KEY, FCM_KEY, PushService, pem
 
@@ -120,6 +121,9 @@ def test_production_refuses_to_start_without(name: str, blank: str | None) -> No
         ("STRIPE_API_BASE", "http://127.0.0.1:8081"),
         ("STRIPE_SECRET_KEY", "pk_live_mixed_up"),
         ("STRIPE_PUBLISHABLE_KEY", "sk_live_mixed_up"),
+        ("STRIPE_SECRET_KEY", "sk_test_sandbox"),
+        ("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_new,whsec_sandbox"),
         ("MONGO_URL", "postgres://elsewhere/spotter"),
         ("REDIS_URL", "cache:6379"),
         ("SMTP_URL", "mail.example.com"),
@@ -278,3 +282,47 @@ def test_what_is_no_push_setting_is_named(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["APNS_API_BASE", "FCM_API_BASE", "PUBLIC_URL"])
 def test_production_speaks_to_nobody_in_the_clear(name: str) -> None:
     assert problems({**PRODUCTION, name: "http://example.com"}) == [name]
+TIDY = {
+    **PRODUCTION,
+    "MONGO_URL": "mongodb://user:hush@one,two/spotter?replicaSet=rs0",
+    "REDIS_URL": "rediss://:hush@cache:6379/0",
+    "TRUSTED_PROXIES": "1",
+}
+
+
+def warned(**environ: str) -> list[str]:
+    """The names of the settings that are warned of."""
+    found = list(warnings_of(load({**TIDY, **environ}, None)))
+    assert not any("hush" in why for _, why in found)
+    return [name for name, _ in found]
+
+
+def test_nothing_is_said_of_settings_that_are_in_order(tmp_path: Path) -> None:
+    assert warned() == []
+    local = {"MONGO_URL": "mongodb://127.0.0.1:27017,localhost:27018/spotter", "REDIS_URL": "redis://[::1]:6379/0"}
+    assert warned(**local, SMTP_URL="smtp://localhost:25") == []
+    assert warned(MONGO_URL="mongodb+srv://cluster.example/spotter?authMechanism=MONGODB-X509") == []
+    # With a password STARTTLS is insisted on.
+    assert warned(SMTP_URL="smtp://user:hush@mail.example.com:587") == []
+    assert list(warnings_of(development(tmp_path, MONGO_URL="mongodb://elsewhere/spotter"))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUSTED_PROXIES", "0"),
+        ("MONGO_URL", "mongodb://one,two/spotter"),
+        ("MONGO_URL", "mongodb://user@one/spotter"),
+        ("REDIS_URL", "redis://cache:6379/0"),
+        ("REDIS_URL", "redis://cache"),
+        ("SMTP_URL", "smtp://mail.example.com"),
+        ("OPERATIONS_HOST", "0.0.0.0"),
+        ("OPERATIONS_HOST", "::"),
+        ("ALLOWED_ORIGINS", "https://app.example.com,http://app.example.com"),
+        ("ALLOWED_ORIGINS", "http://localhost:5173"),
+        ("STRIPE_SECRET_KEY", "sk_test_hush"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_new,hush"),
+    ],
+)
+def test_production_warns_of(name: str, value: str) -> None:
+    assert warned(**{name: value}) == [name]

@@ -24,6 +24,7 @@ def assert_nothing_is_left(turns: FairLimiter) -> None:
     assert queue._at_work == queue._present == 0
     assert not queue._owners
     assert not queue._networks
+    assert not queue._sites
     assert not queue._ready
 
 
@@ -85,6 +86,32 @@ async def test_a_quiet_network_finds_a_turn_at_once() -> None:
     await work.come("quiet", "here")
     assert work.begun[-1] == "quiet"
     await work.end_all()
+
+
+async def test_the_networks_of_a_site_are_one_to_the_others() -> None:
+    """Whoever has a /48 has 65,536 networks."""
+    turns = limiter(1, 3, of_network=2)
+    work = Work(turns)
+    for number in range(20):
+        await work.come(f"greedy {number}", f"2001:db8:1:{number:x}::/64", 3)
+    assert len(work.begun) == 2
+    await work.come("quiet", "2001:db8:2:1::/64")
+    await work.come("another", "192.0.2.1")
+    assert work.begun[2:] == ["quiet"]
+    await work.end_oldest()
+    assert work.begun[3:] == ["another"]
+    await work.end_all()
+    assert_nothing_is_left(turns)
+
+
+async def test_a_network_is_kept_out_by_none_of_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_limiter, "monotonic", lambda: 0.0)
+    work = Work(limiter(1, 1))
+    for number in range(4):
+        await work.come(f"greedy {number}", "2001:db8:1:1::/64", 5)
+    await work.come("beside", "2001:db8:1:2::/64")
+    await work.end_all()
+    assert work.begun.index("beside") <= 2
 
 
 async def test_an_owner_has_no_more_from_many_networks() -> None:

@@ -41,7 +41,7 @@ async def pair(one_node: OneNodeService) -> Pair:
     return await one_node.people.pair()
 
 
-class Forgetful(Log):
+class LogWithoutProjections(Log):
     """The log of a node that dies before it has written what conversations show."""
 
     def __init__(self, database: Database) -> None:
@@ -68,7 +68,7 @@ async def _shows(database: Database, last: MessageRecord, head: int) -> None:
 
 async def test_another_start_mends_what_a_dead_writer_left(shared_database: Database, pair: Pair) -> None:
     client, trainer, conversation = pair
-    log = Forgetful(shared_database)
+    log = LogWithoutProjections(shared_database)
     await write(log, a_message(conversation, client.id, "1"))
     last = await write(log, a_message(conversation, trainer.id, "2"))
     await apply(log, a_change(last, "reaction", emoji="👍"))
@@ -94,7 +94,7 @@ async def test_the_list_is_right_before_anything_is_written(
     one_node: OneNodeService, pair: Pair, changed: bool
 ) -> None:
     client, trainer, conversation = pair
-    log = Forgetful(one_node.store.database)
+    log = LogWithoutProjections(one_node.store.database)
     await write(log, a_message(conversation, client.id, "1"))
     last = await write(log, a_message(conversation, client.id, "2", "the last"))
     if changed:
@@ -109,7 +109,7 @@ async def test_the_list_is_right_before_anything_is_written(
 async def test_the_list_is_right_when_only_a_later_change_was_written(one_node: OneNodeService, pair: Pair) -> None:
     """Two nodes: the one whose message is the last is slower to write it than the one that changed an older one."""
     client, trainer, conversation = pair
-    slow, quick = Forgetful(one_node.store.database), Log(one_node.store.database)
+    slow, quick = LogWithoutProjections(one_node.store.database), Log(one_node.store.database)
     first = await write(quick, a_message(conversation, client.id, "1"))
     last = await write(slow, a_message(conversation, client.id, "2"))
     await apply(quick, a_change(first, "reaction", emoji="👍"))
@@ -121,7 +121,7 @@ async def test_the_list_is_right_when_only_a_later_change_was_written(one_node: 
 
 async def test_two_writers_in_the_wrong_order_move_nothing_back(shared_database: Database, pair: Pair) -> None:
     client, trainer, conversation = pair
-    early, late = Forgetful(shared_database), Log(shared_database)
+    early, late = LogWithoutProjections(shared_database), Log(shared_database)
     first = await write(early, a_message(conversation, client.id, "1"))
     last = await write(late, a_message(conversation, trainer.id, "2"))
     reacted = await apply(late, a_change(last, "reaction", emoji="👍"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
+import pytest
 from bson import ObjectId
 from motor.frameworks import asyncio as motor_framework
 
@@ -14,6 +17,7 @@ from store import threads
 from store.command_budget import Budget, within
 from store.database import ClientSession, Database
 from store.log.log import Log
+from tests.harness.devices import PATIENCE_SECONDS
 from tests.store.writing import a_message, new_id, send
 
 SLOW_READS = 3 * threads.BULK_THREADS
@@ -51,6 +55,23 @@ async def test_one_users_bulky_reads_wait_for_each_other_and_not_before_anothers
     assert not all(read.done() for read in greedy)
     assert sum(read.done() for read in greedy) <= 2 * threads.BULK_THREADS
     await asyncio.gather(*greedy)
+
+
+@pytest.mark.parametrize("beside", ["there", "here"])
+async def test_one_users_bulky_reads_leave_a_thread_to_the_others(beside: str) -> None:
+    pools, held = threads._Pools(), threading.Event()
+
+    def submit(owner: str, network: str, work: Callable[[], bool]) -> Future[bool]:
+        with within(Budget(owner, network, bulk=True)):
+            return pools.bulk.submit(work)
+
+    greedy = [submit("greedy", "there", held.wait) for _ in range(SLOW_READS)]
+    try:
+        assert submit("quiet", beside, lambda: True).result(timeout=PATIENCE_SECONDS)
+        assert not any(one.done() for one in greedy)
+    finally:
+        held.set()
+        assert all(one.result() for one in greedy)
 
 
 @asynccontextmanager

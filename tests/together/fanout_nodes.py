@@ -20,7 +20,7 @@ ENTRIES = ("message:new", "message:updated")
 
 
 @dataclass
-class Talk:
+class ConversationDevices:
     """A conversation, and the devices of both sides; ``sent`` are the entries that were acknowledged."""
 
     client: Person
@@ -66,9 +66,9 @@ class FanoutNodes:
     async def join(self, person: Person, node: int) -> Device:
         return await self._stack.enter_async_context(device(self.nodes[node].url, person))
 
-    async def talk(self) -> Talk:
+    async def talk(self) -> ConversationDevices:
         """Two people, each with a device on every node."""
-        talk = Talk(*(await self.people.pair()))
+        talk = ConversationDevices(*(await self.people.pair()))
         for node in range(len(self.nodes)):
             for person in (talk.client, talk.trainer):
                 talk.devices.append(await self.join(await self.people.another_device(person), node))
@@ -80,10 +80,10 @@ class FanoutNodes:
                 await asyncio.sleep(0.005)
 
 
-class Chatter:
+class ConversationTraffic:
     """People who keep talking until they are told to stop."""
 
-    def __init__(self, talk: Talk, pause: float = 0.02) -> None:
+    def __init__(self, talk: ConversationDevices, pause: float = 0.02) -> None:
         self._talk = talk
         self._pause = pause
         self._stop = asyncio.Event()

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pytest
 
-from tests.together.fanout_nodes import Chatter, FanoutNodes, Talk, fanout_nodes
+from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes, fanout_nodes
 
 # DESIGN.md promises 3 s; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
@@ -21,7 +21,9 @@ async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
         yield made
 
 
-async def whole_again(fanout_nodes: FanoutNodes, chatter: Chatter, talk: Talk, what: str) -> None:
+async def whole_again(
+    fanout_nodes: FanoutNodes, chatter: ConversationTraffic, talk: ConversationDevices, what: str
+) -> None:
     """From now on it takes less than 9 s until all have heard what was said until now, and what is said after."""
     began = perf_counter()
     said = talk.head
@@ -41,7 +43,7 @@ async def whole_again(fanout_nodes: FanoutNodes, chatter: Chatter, talk: Talk, w
 @pytest.mark.parametrize("down", [1.0, pytest.param(10.0, marks=pytest.mark.soak)])
 async def test_redis_killed_and_restarted_empty_while_people_talk(two: FanoutNodes, down: float) -> None:
     talk = await two.talk()
-    chatter = Chatter(talk)
+    chatter = ConversationTraffic(talk)
     await chatter.said(20)
     await two.redis.killed()
     newcomer = await two.join(await two.people.another_device(talk.client), 1)
@@ -75,7 +77,7 @@ async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
 async def test_one_kind_of_connection_cut_while_people_talk(two: FanoutNodes, kind: str) -> None:
     talk = await two.talk()
-    chatter = Chatter(talk, pause=0.002)
+    chatter = ConversationTraffic(talk, pause=0.002)
     await chatter.said(20)
     async with two.redis.client() as client:
         for _ in range(5):
@@ -101,7 +103,7 @@ async def test_the_last_words_before_a_publisher_is_cut(two: FanoutNodes) -> Non
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(10.0, marks=pytest.mark.soak)])
 async def test_redis_frozen_while_people_talk(two: FanoutNodes, seconds: float) -> None:
     talk = await two.talk()
-    chatter = Chatter(talk)
+    chatter = ConversationTraffic(talk)
     await chatter.said(20)
     two.redis.freeze()
     try:

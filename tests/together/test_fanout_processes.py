@@ -15,7 +15,7 @@ from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.server.pubsub.redis_servers import redis_server
-from tests.together.fanout_nodes import Chatter, Talk
+from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic
 from tests.together.processes import served
 
 
@@ -27,12 +27,12 @@ async def test_two_processes_while_redis_dies(database: Database, database_url: 
             for name in ("one", "other")
         ]
         people = People(Store(database), AccessTokens(SECRET), utc_now)
-        talk = Talk(*(await people.pair()))
+        talk = ConversationDevices(*(await people.pair()))
         for url in urls:
             for person in (talk.client, talk.trainer):
                 phone = await stack.enter_async_context(device(url, await people.another_device(person)))
                 talk.devices.append(phone)
-        chatter = Chatter(talk)
+        chatter = ConversationTraffic(talk)
         await chatter.said(50)
         await redis.killed()
         await chatter.said(50)

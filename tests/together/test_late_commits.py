@@ -14,7 +14,7 @@ from server.fanout.reorder import Joined
 from store.log.documents import MESSAGES, message_document
 from tests.harness.devices import Device
 from tests.store.writing import a_message
-from tests.together.fanout_nodes import FanoutNodes, Talk, fanout_nodes
+from tests.together.fanout_nodes import ConversationDevices, FanoutNodes, fanout_nodes
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
         yield made
 
 
-async def commit_late(two: FanoutNodes, talk: Talk, seq: int) -> None:
+async def commit_late(two: FanoutNodes, talk: ConversationDevices, seq: int) -> None:
     """Submitted five minutes ago by a node that is dead, and committed now; nobody publishes it."""
     submitted = utc_now() - timedelta(minutes=5)
     document = message_document(a_message(talk.id, talk.trainer.id, f"late {seq}", f"late {seq}"))
@@ -32,9 +32,9 @@ async def commit_late(two: FanoutNodes, talk: Talk, seq: int) -> None:
     await two.nodes[0].node.database.collection(MESSAGES).insert_one(document)
 
 
-async def begun(two: FanoutNodes) -> tuple[Talk, Device]:
+async def begun(two: FanoutNodes) -> tuple[ConversationDevices, Device]:
     """A conversation with one message, and a device of the client that has synced at the second node."""
-    talk = Talk(*(await two.people.pair()))
+    talk = ConversationDevices(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
     await talk.say(talk.devices[0], "first")
     device = await two.join(talk.client, 1)
@@ -52,7 +52,7 @@ async def test_who_synced_before_the_commit_is_given_the_entry(two: FanoutNodes)
 
 
 async def test_who_syncs_after_the_commit_is_not_given_it_again(two: FanoutNodes) -> None:
-    talk = Talk(*(await two.people.pair()))
+    talk = ConversationDevices(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
     await talk.say(talk.devices[0], "first")
     await commit_late(two, talk, 2)

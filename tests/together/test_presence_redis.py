@@ -27,16 +27,16 @@ WITHIN_SECONDS = 45.0
 
 
 @dataclass
-class Place:
+class PresenceDeployment:
     nodes: Fleet
     redis: RedisServer
 
 
 @pytest.fixture
-async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(database_url: str, tmp_path: Path) -> AsyncIterator[PresenceDeployment]:
     """Two nodes with a Redis that only they use."""
     async with redis_server(tmp_path / "redis") as redis, fleet(database_url, redis.url, tmp_path) as nodes:
-        yield Place(nodes, redis)
+        yield PresenceDeployment(nodes, redis)
 
 
 async def nothing_ends(phone: Device, seconds: float) -> None:
@@ -46,13 +46,13 @@ async def nothing_ends(phone: Device, seconds: float) -> None:
     assert not phone.disconnected.is_set()
 
 
-async def registered(place: Place, user_id: str) -> None:
+async def registered(place: PresenceDeployment, user_id: str) -> None:
     """Wait until Redis knows the user again."""
     async with place.redis.client() as redis:
         await until(lambda: redis.hget(names.user(user_id), "s"))
 
 
-async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
+async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -> None:
     people = place.nodes.people
     here, there = place.nodes.urls
     staying, trainer, _ = await people.pair(begun=True)
@@ -95,7 +95,7 @@ async def test_redis_is_killed_and_comes_back_empty(place: Place) -> None:
             assert changes(phone, changing) == ["online", "away"]
 
 
-async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> None:
+async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: PresenceDeployment) -> None:
     client, trainer, _ = await place.nodes.people.pair(begun=True)
     here, _ = place.nodes.urls
     node = place.nodes.nodes[0].node
@@ -129,7 +129,7 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: Place) -> 
 @pytest.mark.parametrize(
     "what", ["emptied", *(pytest.param(what, marks=pytest.mark.verify) for what in ("frozen", "restarted"))]
 )
-async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
+async def test_nobody_notices_an_interruption(place: PresenceDeployment, what: str) -> None:
     client, trainer, _ = await place.nodes.people.pair(begun=True)
     here, there = place.nodes.urls
     async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
@@ -155,7 +155,7 @@ async def test_nobody_notices_an_interruption(place: Place, what: str) -> None:
         await sees(seeing, client, "online", "away")
 
 
-async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> None:
+async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: PresenceDeployment) -> None:
     """Nobody waits for its return who says something in the moment before it is noticed."""
     here = place.nodes.urls[0]
     client, trainer, conversation_id = await place.nodes.people.pair(begun=True)
@@ -174,7 +174,7 @@ async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: Place) -> 
 
 
 @pytest.mark.parametrize("since", [0.5, pytest.param(12.0, marks=pytest.mark.soak)])
-async def test_redis_comes_back_with_what_it_knew_before(place: Place, since: float) -> None:
+async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployment, since: float) -> None:
     """A snapshot, or a replica that lagged behind: all leases stand in it, and so does who has left since."""
     people, (here, there) = place.nodes.people, place.nodes.urls
     leaving, trainer, _ = await people.pair(begun=True)
@@ -219,13 +219,13 @@ async def test_redis_comes_back_with_what_it_knew_before(place: Place, since: fl
             )
 
 
-async def was_seen(place: Place, user_id: str) -> bool:
+async def was_seen(place: PresenceDeployment, user_id: str) -> bool:
     """MongoDB knows when, as every node reads it."""
     seen = (await place.nodes.nodes[1].node.store.presences.last_seen([user_id]))[user_id]
     return seen is not None and utc_now() - seen < timedelta(minutes=1)
 
 
-async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place) -> None:
+async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: PresenceDeployment) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)):
@@ -235,7 +235,7 @@ async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Place
     assert await was_seen(place, client.id)
 
 
-async def test_who_came_without_redis_was_seen_when_the_node_ends(place: Place) -> None:
+async def test_who_came_without_redis_was_seen_when_the_node_ends(place: PresenceDeployment) -> None:
     """Redis never heard of the user: nobody but this node knows."""
     people, here = place.nodes.people, place.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
@@ -247,7 +247,7 @@ async def test_who_came_without_redis_was_seen_when_the_node_ends(place: Place) 
     assert await was_seen(place, client.id)
 
 
-async def test_who_came_and_left_without_redis_was_seen(place: Place) -> None:
+async def test_who_came_and_left_without_redis_was_seen(place: PresenceDeployment) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:
@@ -259,7 +259,7 @@ async def test_who_came_and_left_without_redis_was_seen(place: Place) -> None:
         await until(partial(was_seen, place, client.id))
 
 
-async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: Place) -> None:
+async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: PresenceDeployment) -> None:
     people, here = place.nodes.people, place.nodes.urls[0]
     client, _, _ = await people.pair(begun=True)
     async with device(here, client, (PRESENCE,)) as phone:

@@ -23,7 +23,7 @@ from tests.server.sockets.waiting import until
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
 
 
-class DeafStream:
+class StalledChangeStream:
     """A change stream that says nothing, as one does whose connection died unnoticed."""
 
     async def next(self) -> Revocation | None:
@@ -81,7 +81,7 @@ async def cut_by_logout(together: Fleet) -> None:
 
 
 async def test_the_poll_alone_suffices(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Revocations, "stream", lambda rows: DeafStream())
+    monkeypatch.setattr(Revocations, "stream", lambda rows: StalledChangeStream())
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
         await cut_by_logout(together)
 
@@ -157,7 +157,7 @@ async def test_a_row_received_late_ends_nothing_newer(
 ) -> None:
     """Blocked, unblocked and signed in again while the node with the sockets hears nothing."""
     polls = Polls(monkeypatch)
-    monkeypatch.setattr(Revocations, "stream", lambda rows: DeafStream())
+    monkeypatch.setattr(Revocations, "stream", lambda rows: StalledChangeStream())
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
         person, admin = await together.person(), await together.people.make("superAdmin")
         async with open_sockets(together.nodes[1].url, [person.token]) as (old,):
@@ -196,7 +196,7 @@ async def test_a_silence_longer_than_rows_are_kept(
     """An hour: the rows are gone, so everybody is looked at. The monotonic clock stands still while a machine sleeps,
     and the wall's may have been set back by as much."""
     polls = Polls(monkeypatch)
-    monkeypatch.setattr(Revocations, "stream", lambda rows: DeafStream())
+    monkeypatch.setattr(Revocations, "stream", lambda rows: StalledChangeStream())
     clock = Clock()
     async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, clock) as together:
         person, other = await together.person(), await together.person()

@@ -29,7 +29,7 @@ from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, abandon
-from tests.together.fanout_nodes import ENTRIES, FanoutNodes, Talk, fanout_nodes
+from tests.together.fanout_nodes import ENTRIES, ConversationDevices, FanoutNodes, fanout_nodes
 from tests.together.presence_nodes import until
 from tests.together.processes import served
 
@@ -49,7 +49,7 @@ async def died(two: FanoutNodes) -> None:
         await redis.hset(QUIET, "until", "0")
 
 
-async def last_words(two: FanoutNodes, talk: Talk, seq: int, sender: Person) -> Document:
+async def last_words(two: FanoutNodes, talk: ConversationDevices, seq: int, sender: Person) -> Document:
     """Stored by a node that died before it could say so."""
     database = two.nodes[0].node.database
     document = message_document(a_message(talk.id, sender.id, f"last words {seq}", "unannounced")) | {"seq": seq}
@@ -101,7 +101,7 @@ async def test_a_change_that_was_not_even_applied(two: FanoutNodes) -> None:
 
 async def test_who_came_back_since_is_not_told_again(two: FanoutNodes) -> None:
     """Whoever connects has it from ``sync``; what is older than the connection is not said live."""
-    talk = Talk(*(await two.people.pair()))
+    talk = ConversationDevices(*(await two.people.pair()))
     talk.devices.append(await two.join(talk.trainer, 0))
     await talk.say(talk.devices[0], "first")
     await last_words(two, talk, 2, talk.client)

@@ -87,7 +87,7 @@ async def deployed(kind: Kind, mongo_url: str, redis_url: str, folder: Path) -> 
         assert "[error" not in said, said
 
 
-class Spread:
+class TwoProcesses:
     """What ``tests.harness.service.OneNode`` is, over two processes: each user's devices are spread over both."""
 
     def __init__(self, database: Database, deployment: Deployment, transports: Sequence[Sequence[str]]) -> None:
@@ -95,15 +95,15 @@ class Spread:
         self.people = People(self.store, AccessTokens(SECRET), utc_now)
         self.url = deployment.url
         self._deployment = deployment
-        self._seats: dict[str, int] = {}
+        self._first_nodes: dict[str, int] = {}
         self._devices: Counter[str] = Counter()
         self._turns = cycle(transports)
 
     @asynccontextmanager
     async def device(self, person: Person, *, transports: Sequence[str] | None = None) -> AsyncIterator[Device]:
         """Over ``transports``, or those whose turn it is."""
-        seat = self._seats.setdefault(person.id, len(self._seats))
-        node = (seat + self._devices[person.id]) % NODES
+        first_node = self._first_nodes.setdefault(person.id, len(self._first_nodes))
+        node = (first_node + self._devices[person.id]) % NODES
         self._devices[person.id] += 1
         async with AsyncExitStack() as stack:
             yield await self._deployment.connect(stack, person, node, transports or next(self._turns))

@@ -96,7 +96,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-class Death:
+class ProcessEnd:
     """The end of a process that is not our child, as something to wait for."""
 
     def __init__(self, pid: int) -> None:

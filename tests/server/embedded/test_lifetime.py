@@ -9,7 +9,16 @@ from pathlib import Path
 
 from server import embedded
 from server.embedded.programs import Places
-from tests.server.embedded.observed import Death, Program, is_alive, mongod_pid, parent_of, program, redis, redis_pid
+from tests.server.embedded.observed import (
+    ProcessEnd,
+    Program,
+    is_alive,
+    mongod_pid,
+    parent_of,
+    program,
+    redis,
+    redis_pid,
+)
 
 
 async def test_they_are_stopped_when_the_program_has_ended(tmp_path: Path) -> None:
@@ -21,7 +30,7 @@ async def test_they_are_stopped_when_the_program_has_ended(tmp_path: Path) -> No
 async def test_a_killed_program_takes_them_with_it(tmp_path: Path) -> None:
     running = await Program.start(tmp_path, "mongo", "redis")
     pids = [await mongod_pid(running.mongo_url), await redis_pid(running.redis_url)]
-    ends = [Death(pid) for pid in [*pids, parent_of(pids[0])]]
+    ends = [ProcessEnd(pid) for pid in [*pids, parent_of(pids[0])]]
 
     await running.kill()
 
@@ -83,7 +92,7 @@ async def test_a_term_signal_to_the_daemon_stops_cleanly(tmp_path: Path) -> None
     running = await Program.start(tmp_path, "redis")
     pid = await redis_pid(running.redis_url)
     await running.kill()
-    end = Death(pid)
+    end = ProcessEnd(pid)
     os.kill(parent_of(pid), signal.SIGTERM)
     await end.wait()
 

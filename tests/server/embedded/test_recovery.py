@@ -12,8 +12,8 @@ from pymongo.errors import ConnectionFailure
 
 from server import embedded
 from tests.server.embedded.observed import (
-    Death,
     Mongo,
+    ProcessEnd,
     Program,
     mongo,
     mongod_pid,
@@ -52,7 +52,7 @@ async def test_a_killed_mongod_comes_back_with_its_data(tmp_path: Path) -> None:
     async with embedded.servers(tmp_path, redis=False) as urls, mongo(urls.mongo_url or "") as client:
         await keep(client, "acknowledged")
         pid = await mongod_pid(urls.mongo_url or "")
-        end = Death(pid)
+        end = ProcessEnd(pid)
         os.kill(pid, signal.SIGKILL)
         await end.wait()
 
@@ -64,7 +64,7 @@ async def test_a_killed_mongod_comes_back_with_its_data(tmp_path: Path) -> None:
 async def test_a_killed_redis_comes_back(tmp_path: Path) -> None:
     async with embedded.servers(tmp_path, mongo=False) as urls:
         pid = await redis_pid(urls.redis_url or "")
-        end = Death(pid)
+        end = ProcessEnd(pid)
         os.kill(pid, signal.SIGKILL)
         await end.wait()
         assert await redis_pid(urls.redis_url or "") != pid
@@ -73,7 +73,7 @@ async def test_a_killed_redis_comes_back(tmp_path: Path) -> None:
 async def test_a_killed_daemon_is_replaced_under_a_running_program(tmp_path: Path) -> None:
     async with program(tmp_path, "redis") as running:
         pid = await redis_pid(running.redis_url)
-        end = Death(pid)
+        end = ProcessEnd(pid)
         os.kill(parent_of(pid), signal.SIGKILL)
         await end.wait()
         async with redis(running.redis_url) as client:
@@ -85,7 +85,7 @@ async def test_a_start_after_everything_was_killed_finds_the_data(tmp_path: Path
     async with mongo(killed.mongo_url) as client:
         await keep(client, "before")
     pid = await mongod_pid(killed.mongo_url)
-    end = Death(pid)
+    end = ProcessEnd(pid)
     await killed.kill()
     os.kill(parent_of(pid), signal.SIGKILL)
     await end.wait()

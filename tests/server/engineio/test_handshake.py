@@ -136,6 +136,18 @@ async def test_an_address_may_have_so_many_sockets(serve: Harnesses) -> None:
     assert (await server.get(query, headers={"X-Who": "a"}))[0] == 200
 
 
+async def test_a_site_may_have_as_many_sockets_as_eight_networks(serve: Harnesses) -> None:
+    server = await serve(max_sockets_per_address=1, client_address=lambda request: request.headers["X-Who"])
+    query = "EIO=4&transport=polling"
+    for number in range(8):
+        assert (await server.get(query, headers={"X-Who": f"2001:db8:1:{number}::1"}))[0] == 200
+    assert (await server.get(query, headers={"X-Who": "2001:db8:1:8::1"}))[0] == 429
+    assert (await server.get(query, headers={"X-Who": "2001:db8:2:8::1"}))[0] == 200
+    first = await server.socket()
+    first.close()
+    assert (await server.get(query, headers={"X-Who": "2001:db8:1:8::1"}))[0] == 200
+
+
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 async def test_the_connect_handler_may_refuse(serve: Harnesses, transport: str) -> None:
     server = await serve()

@@ -19,7 +19,7 @@ from server.sockets.rooms import RoomMembers
 TALK = "a" * 24
 
 
-class Written(Delivery):
+class RecordingDelivery(Delivery):
     """Remembers what a room was given."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Written(Delivery):
         self.resyncs += 1
 
 
-class Asked:
+class RecordingFiller:
     """A filler that only remembers what it was asked for."""
 
     def __init__(self, patient: bool = True) -> None:
@@ -53,7 +53,7 @@ class Asked:
 
 class Room:
     def __init__(self, patient: bool = True) -> None:
-        self.written, self.asked = Written(), Asked(patient)
+        self.written, self.asked = RecordingDelivery(), RecordingFiller(patient)
         # When the room came: only those who place it ask.
         joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffer = ReorderBuffer("room", joined, self.written, self.asked)

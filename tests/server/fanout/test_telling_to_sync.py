@@ -18,14 +18,14 @@ ROOMS = [f"user:{number:024x}" for number in range(200)]
 ANOTHER_NODE = bytes(8)
 
 
-class Last:
+class LatestMoment:
     """Chance that gives each room the last moment."""
 
     def uniform(self, low: float, high: float) -> float:
         return high
 
 
-class Told:
+class SyncNotices:
     """What the rooms of a node are told, and when, by iterations of the loop."""
 
     def __init__(self, running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +62,9 @@ class Told:
 
 
 @asynccontextmanager
-async def entered(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Told]:
+async def entered(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SyncNotices]:
     await asyncio.gather(*(running.node.room_subscriptions.enter(room) for room in ROOMS))
-    told = Told(running, monkeypatch)
+    told = SyncNotices(running, monkeypatch)
     yield told
     told.stop()
 
@@ -97,7 +97,7 @@ async def test_rooms_told_one_by_one_are_spread_as_well(running: RunningNode, mo
 
 
 async def test_told_often_in_a_row_a_room_is_told_once(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.fanout.subscriptions.random", Last())
+    monkeypatch.setattr("server.fanout.subscriptions.random", LatestMoment())
     async with entered(running, monkeypatch) as told:
         for _ in range(5):
             interrupted(running)
@@ -108,7 +108,7 @@ async def test_told_often_in_a_row_a_room_is_told_once(running: RunningNode, mon
 
 async def test_a_room_that_is_dropped_is_not_told(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = running.node.room_subscriptions
-    monkeypatch.setattr("server.fanout.subscriptions.random", Last())
+    monkeypatch.setattr("server.fanout.subscriptions.random", LatestMoment())
     monkeypatch.setattr(feeds, "_linger", 0.0)
     async with entered(running, monkeypatch) as told:
         interrupted(running)
@@ -125,7 +125,7 @@ async def test_no_timer_outlives_the_node(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_node(database_url, redis_url, tmp_path) as running:
-        monkeypatch.setattr("server.fanout.subscriptions.random", Last())
+        monkeypatch.setattr("server.fanout.subscriptions.random", LatestMoment())
         monkeypatch.setattr("server.fanout.subscriptions.RESYNC_SPREAD_SECONDS", 600.0)
         async with entered(running, monkeypatch) as told:
             interrupted(running)

@@ -67,6 +67,15 @@ REFUSED: list[tuple[bytes, int, str, str]] = [
         )
     ),
     (LOGIN + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
+    # What is in front may have read no body, and sent what looks like one as the next request.
+    *(
+        (
+            path.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+            400, "malformed", "HTTP/1.0",
+        )
+        for path in (LOGIN, POLL, b"PUT /nowhere HTTP/1.1\r\nHost: a\r\n")
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from handlers.mails import Codes, Mail, reset_code
+from server.mail import smtp
 from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"
@@ -212,3 +213,39 @@ def test_urls_are_read() -> None:
     for url in ("http://mail.example", "smtp://", "mail.example"):
         with pytest.raises(ValueError, match="SMTP_URL"):
             SmtpPlace.from_url(url)
+
+
+async def test_a_password_is_sent_to_no_server_that_hides_its_starttls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is in between can take the offer out of its answer; on the machine itself nobody is."""
+    said = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        while line := await reader.readline():
+            said.extend(line)
+            writer.write(b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n" if line.startswith(b"EHLO") else b"535 no\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        mailer = SmtpMailer(f"smtp://u:hush@127.0.0.1:{server.sockets[0].getsockname()[1]}", SENDER, QUICK)
+        await mailer.deliver(a_mail("ann@example.com", "123456"))
+        assert b"AUTH" in said
+        said.clear()
+        monkeypatch.setattr(smtp, "is_loopback_host", lambda host: False)
+        assert not await mailer.deliver(a_mail("ann@example.com", "123456"))
+        assert b"EHLO" in said
+        assert b"AUTH" not in said
+        assert b"MAIL" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "how"),
+    [
+        ("smtp://mail.example", None),
+        ("smtp://u:hush@mail.example:587", True),
+        ("smtp://u:hush@localhost", None),
+        ("smtps://u:hush@mail.example", False),
+    ],
+)
+def test_when_starttls_is_insisted_on(url: str, how: bool | None) -> None:
+    assert SmtpPlace.from_url(url).start_tls is how

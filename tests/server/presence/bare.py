@@ -19,7 +19,7 @@ BARE = LeaseTiming(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13)
 _AT_ONCE = Timing(grace_seconds=0.0)
 
 
-class Bare:
+class PresenceNode:
     """``seen``: what would be in MongoDB, shared by the nodes that are given the same."""
 
     def __init__(self, redis: Redis, timing: LeaseTiming = BARE, seen: dict[str, int] | None = None) -> None:

@@ -16,7 +16,7 @@ from server.cluster.scripts import Scripts
 from server.presence import redis as names
 from server.presence import watches
 from server.presence.watches import Reading
-from tests.server.presence.bare import Bare
+from tests.server.presence.bare import PresenceNode
 
 NODES, USERS = 3, ("u1", "u2")
 _node, _user = st.integers(0, NODES - 1), st.sampled_from(USERS)
@@ -32,7 +32,7 @@ class Fleet:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.seen: dict[str, int] = {}
-        self.nodes: list[Bare | None] = [Bare(redis, seen=self.seen) for _ in range(NODES)]
+        self.nodes: list[PresenceNode | None] = [PresenceNode(redis, seen=self.seen) for _ in range(NODES)]
 
     async def do(self, what: str, *rest: object) -> None:
         if what == "flush":
@@ -43,7 +43,7 @@ class Fleet:
         node = self.nodes[number]
         if node is None:
             # A killed one is started again by whatever is next asked of it.
-            node = self.nodes[number] = Bare(self.redis, seen=self.seen)
+            node = self.nodes[number] = PresenceNode(self.redis, seen=self.seen)
         if what == "kill":
             await node.lapse()
             self.nodes[number] = None

@@ -13,7 +13,7 @@ from server.cluster.scripts import Call, Scripts
 from server.presence import redis as names
 from server.presence.redis import CHANGE
 from server.presence.watches import Reading
-from tests.server.presence.bare import BARE, Bare
+from tests.server.presence.bare import BARE, PresenceNode
 
 
 async def status(redis: Redis, user_id: str) -> str:
@@ -21,7 +21,7 @@ async def status(redis: Redis, user_id: str) -> str:
 
 
 async def test_the_users_of_a_lapsed_lease_are_taken_over_with_the_time_it_ran_out(redis: Redis) -> None:
-    one, other = Bare(redis), Bare(redis)
+    one, other = PresenceNode(redis), PresenceNode(redis)
     await one.renew()
     one.put("u1", "online")
     await one.flush()
@@ -35,7 +35,7 @@ async def test_the_users_of_a_lapsed_lease_are_taken_over_with_the_time_it_ran_o
 
 
 async def test_a_lease_that_ran_out_unnoticed_is_renewed(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     incarnation = node.lease.incarnation
     await node.lapse()
@@ -45,7 +45,7 @@ async def test_a_lease_that_ran_out_unnoticed_is_renewed(redis: Redis) -> None:
 
 async def test_a_lease_in_an_older_state_of_redis_is_another(redis: Redis) -> None:
     """It is left to run out, and with it who has left since that state."""
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     incarnation, deadline = node.lease.incarnation, node.lease.deadline
     await redis.zadd(LEASES, {incarnation: deadline - 1})
@@ -55,7 +55,7 @@ async def test_a_lease_in_an_older_state_of_redis_is_another(redis: Redis) -> No
 
 
 async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> None:
-    one, other = Bare(redis), Bare(redis)
+    one, other = PresenceNode(redis), PresenceNode(redis)
     await one.renew()
     one.put("u1", "away")
     await one.flush()
@@ -72,7 +72,7 @@ async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> No
 
 async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
     timing = replace(BARE, quiet_after_ms=4_000)
-    one, other = Bare(redis, timing), Bare(redis, timing)
+    one, other = PresenceNode(redis, timing), PresenceNode(redis, timing)
     await one.renew()
     one.put("u1", "online")
     await one.flush()
@@ -88,7 +88,7 @@ async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
 
 
 async def test_a_write_that_was_long_on_its_way_is_refused(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     key = names.user("u1")
     late = int(time.time() * 1000) - 1
@@ -99,7 +99,7 @@ async def test_a_write_that_was_long_on_its_way_is_refused(redis: Redis) -> None
 
 
 async def test_the_forgotten_cannot_register(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     incarnation = node.lease.incarnation
     await redis.delete(LEASES)
@@ -111,7 +111,7 @@ async def test_the_forgotten_cannot_register(redis: Redis) -> None:
 
 
 async def test_survivors_share_the_work_and_do_it_once(redis: Redis) -> None:
-    dead, *survivors = [Bare(redis) for _ in range(4)]
+    dead, *survivors = [PresenceNode(redis) for _ in range(4)]
     await dead.renew()
     users = [f"u{number}" for number in range(1_000)]
     for user_id in users:
@@ -127,7 +127,7 @@ async def test_survivors_share_the_work_and_do_it_once(redis: Redis) -> None:
 
 async def test_an_orderly_end_is_taken_over_after_the_grace(redis: Redis) -> None:
     timing = replace(BARE, margin_ms=1_000, resign_seconds=3.0)
-    node = Bare(redis, timing)
+    node = PresenceNode(redis, timing)
     await node.renew()
     await node.lease.resign()
     ends_at = await redis.zscore(LEASES, node.lease.incarnation)
@@ -136,7 +136,7 @@ async def test_an_orderly_end_is_taken_over_after_the_grace(redis: Redis) -> Non
 
 
 async def test_what_was_registered_while_redis_forgot_is_replaced(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     node.put("u1", "online")
     await node.flush()
@@ -149,7 +149,7 @@ async def test_what_was_registered_while_redis_forgot_is_replaced(redis: Redis) 
 
 
 async def test_who_is_back_before_the_departure_is_durable_stays_on_the_list(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     for there in (True, False, True):
         if there:
@@ -163,7 +163,7 @@ async def test_who_is_back_before_the_departure_is_durable_stays_on_the_list(red
 
 
 async def test_a_node_knows_whether_others_will_take_over(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     assert not await node.lease.resign()
     await node.renew()
     assert await node.lease.resign()
@@ -172,7 +172,7 @@ async def test_a_node_knows_whether_others_will_take_over(redis: Redis) -> None:
 
 
 async def test_of_an_older_state_of_redis_nobody_takes_over_who_came_since(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     await redis.zadd(LEASES, {node.lease.incarnation: node.lease.deadline - 1})
     assert not await node.lease.resign()
@@ -180,7 +180,7 @@ async def test_of_an_older_state_of_redis_nobody_takes_over_who_came_since(redis
 
 async def test_who_redis_does_not_know_of_was_seen(redis: Redis) -> None:
     """Those whom nobody can take over: registered under no name, or under one that Redis has forgotten."""
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     node.put("known", "online")
     await node.flush()
@@ -197,7 +197,7 @@ async def test_who_redis_does_not_know_of_was_seen(redis: Redis) -> None:
 
 
 async def test_who_left_before_redis_received_it_was_seen_then(redis: Redis) -> None:
-    node = Bare(redis)
+    node = PresenceNode(redis)
     await node.renew()
     node.put("u1", "online")
     node.take("u1")

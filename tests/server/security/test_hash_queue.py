@@ -50,3 +50,41 @@ async def test_what_cannot_be_in_time_is_refused_at_once() -> None:
     gate.set()
     await asyncio.gather(held, waiting, return_exceptions=True)
     queue.close()
+
+
+async def test_the_networks_of_a_site_are_one_to_the_others() -> None:
+    """130 of one /48, each from a network of its own."""
+    queue, gate, order = HashQueue(1, 64), threading.Event(), list[str]()
+    held = asyncio.create_task(asked(queue, "2001:db8:1:0::/64", gate.wait))
+    await asyncio.sleep(0)
+    greedy = [
+        asyncio.create_task(asked(queue, f"2001:db8:1:{number:x}::/64", lambda: order.append("greedy")))
+        for number in range(130)
+    ]
+    await asyncio.sleep(0)
+    quiet = asyncio.create_task(asked(queue, "2001:db8:2:1::/64", lambda: order.append("quiet")))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(held, quiet)
+    assert order.index("quiet") <= 1
+    refused = [error for error in await asyncio.gather(*greedy, return_exceptions=True) if error is not None]
+    assert len(refused) == 130 - 63
+    assert not queue._waiting
+    queue.close()
+
+
+async def test_a_network_is_kept_out_by_none_of_its_site() -> None:
+    queue, gate, order = HashQueue(1, 64), threading.Event(), list[str]()
+    held = asyncio.create_task(asked(queue, "2001:db8:1:0::/64", gate.wait))
+    await asyncio.sleep(0)
+    greedy = [
+        asyncio.create_task(asked(queue, "2001:db8:1:0::/64", lambda: order.append("greedy"))) for _ in range(130)
+    ]
+    await asyncio.sleep(0)
+    beside = asyncio.create_task(asked(queue, "2001:db8:1:1::/64", lambda: order.append("beside")))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(held, beside)
+    assert order.index("beside") <= 1
+    await asyncio.gather(*greedy, return_exceptions=True)
+    queue.close()

@@ -16,6 +16,8 @@ from domain.wire.events import CONVERSATIONS
 from tests.harness.devices import PATIENCE_SECONDS
 
 Data = dict[str, Any]
+# CONNECT_ERROR of a namespace that there is not; to be formatted with its name and a comma.
+UNKNOWN_NAMESPACE = '4{}{{"message":"Invalid namespace","data":{{"code":"not_found"}}}}'
 
 
 class Raw:

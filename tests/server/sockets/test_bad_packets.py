@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 
 from domain.wire.events import NAMESPACES
+from tests.conversations.js_devices import js_devices
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.raw import UNKNOWN_NAMESPACE, raw_socket
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.world import World
 
@@ -71,26 +72,53 @@ async def test_an_event_after_a_refusal_closes_it(unchanged: World) -> None:
         await raw.closed()
 
 
-async def test_connecting_a_namespace_twice_closes_it(unchanged: World) -> None:
+async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unchanged: World) -> None:
+    """The official client does so when its ``connect`` is called twice, or ``disconnect`` while it is pending."""
+    before = unchanged.running.node.rooms.connections
     async with raw_socket(unchanged.running.url) as raw:
-        assert "sid" in await raw.connect(unchanged.client.token)
-        await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
-        assert await raw.closed() is not None
-    async with raw_socket(unchanged.running.url) as raw:
-        for _ in range(2):
+        assert "sid" in await raw.connect(unchanged.client.token, "/presence")
+        for _ in range(3):
             await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
-        assert await raw.closed() is not None
+        first = await raw.answer_to_connect()
+        assert await raw.is_usable()
+        again = await raw.connect(unchanged.client.token)
+        assert again["sid"] != first["sid"]
+        assert await raw.is_usable()
+        assert raw.received == []
+        assert unchanged.running.node.rooms.connections == before + 2
+        # As whoever the later token says: the socket is another's still.
+        assert (await raw.connect(unchanged.trainer.token))["data"]["code"] == "forbidden"
+        assert_refused(await raw.ask("conversation:list", "{}"), {"unauthenticated"})
+        assert await raw.is_usable("/presence")
 
 
-async def test_an_unknown_namespace_is_refused_as_the_javascript_server_does(unchanged: World) -> None:
+@pytest.mark.parametrize("transports", [("polling",), ("websocket",), ("polling", "websocket")])
+async def test_the_official_client_may_call_connect_twice(unchanged: World, transports: tuple[str, ...]) -> None:
+    async with js_devices() as devices:
+        phone = await devices.connect(unchanged.running.url, unchanged.client, transports, "/presence")
+        # It connects by itself, and a second time because it is told to.
+        other = await devices.join(phone, unchanged.client, "/conversations", calls=2)
+        assert (await other.ask({}, "conversation:unread"))["ok"]
+        assert (await phone.ask({"userIds": [unchanged.client.id]}, "presence:unwatch"))["ok"]
+        assert phone.events("disconnect") == other.events("disconnect") == []
+
+
+async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_with_a_code(unchanged: World) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         for packet, namespace in (("0/nowhere,", "/nowhere"), ("0/nowhere", "/nowhere"), ('0/x,{"token":"y"}', "/x")):
             await raw.send(packet)
-            assert await raw.receive() == f'4{namespace},{{"message":"Invalid namespace"}}'
+            assert await raw.receive() == UNKNOWN_NAMESPACE.format(f"{namespace},")
         await raw.send("0")
-        assert await raw.receive() == '4{"message":"Invalid namespace"}'
+        assert await raw.receive() == UNKNOWN_NAMESPACE.format("")
         assert "sid" in await raw.connect(unchanged.client.token)
         assert await raw.is_usable()
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_the_official_client_is_told_the_code_of_an_unknown_namespace(unchanged: World, transport: str) -> None:
+    async with js_devices() as devices:
+        with pytest.raises(ConnectionError, match=r"^not_found$"):
+            await devices.connect(unchanged.running.url, unchanged.client, (transport,), "/nowhere")
 
 
 async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:

@@ -60,3 +60,17 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         assert limits.take(f"new {key}", rate) == 0
         assert limits.take("busy", rate) > 0
     assert taken(limits, "old 0", rate, 5) == 2
+
+
+def test_a_site_has_as_much_as_eight_of_its_networks() -> None:
+    limits, rate = Buckets(clock=Time()), Rate(1, 5)
+
+    def took(network: str, tries: int) -> int:
+        return sum(limits.take_of("X", network, rate) == 0 for _ in range(tries))
+
+    # One that is refused takes nothing from the others.
+    assert took("2001:db8:1:0::/64", 100) == 5
+    assert sum(took(f"2001:db8:1:{number:x}::/64", 5) for number in range(1, 30)) == 35
+    assert limits.wait_of("X", "2001:db8:1:ff::/64", rate) > 0
+    assert limits.wait_of("X", "2001:db8:2:ff::/64", rate) == 0
+    assert took("2001:db8:2:0::/64", 6) == took("192.0.2.1", 6) == took("192.0.2.2", 6) == 5

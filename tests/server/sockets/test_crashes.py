@@ -17,7 +17,7 @@ from tests.server.sockets.refusals import assert_refused
 SECRET_WORDS = "meet me at the old mill"
 
 
-class Mishap(Exception):
+class UnexpectedError(Exception):
     """Nothing that the code expects; it quotes what it was about, as drivers do."""
 
 
@@ -30,7 +30,7 @@ async def test_a_crash_is_acknowledged_and_told_without_words(
         try:
             raise KeyError(SECRET_WORDS)
         except KeyError as error:
-            raise Mishap(f"cannot store {SECRET_WORDS}") from error
+            raise UnexpectedError(f"cannot store {SECRET_WORDS}") from error
 
     monkeypatch.setattr(running.node.store.log, "append_message", fail)
     message = json.dumps({"conversationId": conversation, "clientMessageId": "m1", "text": SECRET_WORDS})
@@ -42,7 +42,7 @@ async def test_a_crash_is_acknowledged_and_told_without_words(
         (entry,) = logs
         assert entry["log_level"] == "error"
         assert entry["event_name"] == "message:send"
-        assert entry["error"] == "Mishap"
+        assert entry["error"] == "UnexpectedError"
         assert "KeyError" in entry["place"] and "in send_message" in entry["place"]
         assert SECRET_WORDS not in repr(entry)
         monkeypatch.undo()
@@ -57,7 +57,7 @@ async def test_a_crash_while_connecting_is_a_refusal(
     person = await people.make()
 
     async def fail(token: str, address: str) -> None:
-        raise Mishap(token)
+        raise UnexpectedError(token)
 
     monkeypatch.setattr(running.node.authenticator, "authenticate", fail)
     async with raw_socket(running.url) as raw:
@@ -76,7 +76,7 @@ async def test_a_crash_in_the_gateway_itself_ends_the_socket_only(
     person = await people.make()
 
     def fail(self: Admission, client: object) -> None:
-        raise Mishap(SECRET_WORDS)
+        raise UnexpectedError(SECRET_WORDS)
 
     async with admitted(running.url, person.token) as bystander, raw_socket(running.url) as raw:
         with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
@@ -84,5 +84,5 @@ async def test_a_crash_in_the_gateway_itself_ends_the_socket_only(
             await raw.send('0/conversations,{"token":"x"}')
             assert await raw.closed() == 1011
         assert await bystander.is_usable()
-    assert "Mishap" in caplog.text
+    assert "UnexpectedError" in caplog.text
     assert SECRET_WORDS not in caplog.text

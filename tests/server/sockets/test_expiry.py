@@ -21,11 +21,11 @@ from tests.server.sockets.clock import Clock
 from tests.server.sockets.raw import Data, Raw, admitted
 from tests.server.sockets.refusals import assert_refused
 
-SHORT = 0.8
+SHORT = 2.0
 
 
 @dataclass
-class Ageing:
+class NodeWithClock:
     """A node whose clock can be set ahead, and somebody with a token."""
 
     running: RunningNode
@@ -42,18 +42,18 @@ class Ageing:
 
 
 @pytest.fixture
-async def ageing(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Ageing]:
+async def ageing(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeWithClock]:
     clock = Clock()
     async with running_node(database_url, redis_url, tmp_path, clock) as running:
         people = People(running.node.store, running.node.tokens, clock)
-        yield Ageing(running, people, clock, await people.make())
+        yield NodeWithClock(running, people, clock, await people.make())
 
 
 async def refresh(raw: Raw, token: str, namespace: str = "/conversations") -> Data:
     return await raw.ask("auth:refresh", json.dumps({"token": token}), namespace)
 
 
-async def test_it_is_asked_for_one_minute_before_on_each_namespace(ageing: Ageing) -> None:
+async def test_it_is_asked_for_one_minute_before_on_each_namespace(ageing: NodeWithClock) -> None:
     assert timedelta(minutes=1) == ASK_BEFORE
     ageing.age(left=60 + SHORT)
     expires_at = ageing.running.node.tokens.read(ageing.person.token, ageing.clock()).expires_at
@@ -68,7 +68,7 @@ async def test_it_is_asked_for_one_minute_before_on_each_namespace(ageing: Agein
         assert raw.received == []
 
 
-async def test_unanswered_it_ends_with_a_reason_on_each_namespace(ageing: Ageing) -> None:
+async def test_unanswered_it_ends_with_a_reason_on_each_namespace(ageing: NodeWithClock) -> None:
     ageing.age(left=SHORT)
     async with admitted(ageing.running.url, ageing.person.token, *NAMESPACES) as raw:
         await raw.closed()
@@ -79,7 +79,7 @@ async def test_unanswered_it_ends_with_a_reason_on_each_namespace(ageing: Ageing
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-async def test_one_answer_renews_all(ageing: Ageing, namespace: str) -> None:
+async def test_one_answer_renews_all(ageing: NodeWithClock, namespace: str) -> None:
     ageing.age(left=SHORT)
     stale = await ageing.people.make()
     async with (
@@ -97,7 +97,7 @@ async def test_one_answer_renews_all(ageing: Ageing, namespace: str) -> None:
     assert stale.id != ageing.person.id
 
 
-async def test_a_renewed_token_is_asked_for_in_its_turn(ageing: Ageing) -> None:
+async def test_a_renewed_token_is_asked_for_in_its_turn(ageing: NodeWithClock) -> None:
     ageing.age(left=SHORT)
     newer = await ageing.fresh()
     async with admitted(ageing.running.url, ageing.person.token, "/conversations") as raw:
@@ -110,7 +110,7 @@ async def test_a_renewed_token_is_asked_for_in_its_turn(ageing: Ageing) -> None:
         assert from_wire(asked["expiresAt"], "expiresAt") == newer_end
 
 
-async def test_what_does_not_renew(ageing: Ageing) -> None:
+async def test_what_does_not_renew(ageing: NodeWithClock) -> None:
     stranger = await ageing.people.make()
     dead = await ageing.people.another_device(ageing.person)
     await ageing.running.node.store.sessions.revoke(ageing.person.id, dead.session_id, "logout", ageing.clock())
@@ -132,7 +132,7 @@ async def test_what_does_not_renew(ageing: Ageing) -> None:
         assert sum("auth:expired" in packet for packet in raw.received) == 2
 
 
-async def test_a_refused_renewal_takes_nothing_away(ageing: Ageing) -> None:
+async def test_a_refused_renewal_takes_nothing_away(ageing: NodeWithClock) -> None:
     """The socket still belongs to the session it was connected with: its end is the socket's."""
     dead = await ageing.people.another_device(ageing.person)
     sessions, registry = ageing.running.node.store.sessions, ageing.running.node.registry
@@ -146,7 +146,7 @@ async def test_a_refused_renewal_takes_nothing_away(ageing: Ageing) -> None:
         await raw.closed()
 
 
-async def test_a_renewal_moves_the_socket_to_the_new_session(ageing: Ageing) -> None:
+async def test_a_renewal_moves_the_socket_to_the_new_session(ageing: NodeWithClock) -> None:
     newer = await ageing.people.another_device(ageing.person)
     registry = ageing.running.node.registry
     async with admitted(ageing.running.url, ageing.person.token, "/conversations", "/presence") as raw:
@@ -157,7 +157,7 @@ async def test_a_renewal_moves_the_socket_to_the_new_session(ageing: Ageing) -> 
         await raw.closed()
 
 
-async def test_the_namespace_with_the_shortest_token_counts(ageing: Ageing) -> None:
+async def test_the_namespace_with_the_shortest_token_counts(ageing: NodeWithClock) -> None:
     ageing.age(left=SHORT)
     newer = await ageing.fresh()
     async with admitted(ageing.running.url, newer, "/conversations") as raw:
@@ -167,7 +167,7 @@ async def test_the_namespace_with_the_shortest_token_counts(ageing: Ageing) -> N
             await raw.event("nothing", "/presence")
 
 
-async def test_a_node_keeps_nothing_of_a_socket_that_leaves_in_the_middle_of_it(ageing: Ageing) -> None:
+async def test_a_node_keeps_nothing_of_a_socket_that_leaves_in_the_middle_of_it(ageing: NodeWithClock) -> None:
     ageing.age(left=60 + SHORT)
     async with admitted(ageing.running.url, ageing.person.token) as raw:
         await raw.submit(f'["auth:refresh",{json.dumps({"token": await ageing.fresh()})}]')

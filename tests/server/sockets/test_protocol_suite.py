@@ -11,7 +11,7 @@ import json
 import pytest
 
 from domain.wire.events import CONVERSATIONS, PRESENCE
-from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.raw import UNKNOWN_NAMESPACE, raw_socket
 from tests.server.sockets.world import World
 
 
@@ -19,14 +19,14 @@ from tests.server.sockets.world import World
 async def test_the_main_namespace_is_none_of_ours(unchanged: World, packet: str) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.send(packet)
-        assert await raw.receive() == '4{"message":"Invalid namespace"}'
+        assert await raw.receive() == UNKNOWN_NAMESPACE.format("")
 
 
 @pytest.mark.parametrize("packet", ["0/random", "0/random,", '0/random,{"token":"x"}'])
 async def test_an_unknown_namespace(unchanged: World, packet: str) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.send(packet)
-        assert await raw.receive() == '4/random,{"message":"Invalid namespace"}'
+        assert await raw.receive() == UNKNOWN_NAMESPACE.format("/random,")
 
 
 async def test_a_connection_is_answered_with_its_id_alone(unchanged: World) -> None:

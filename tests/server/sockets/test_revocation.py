@@ -15,7 +15,7 @@ from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.phones import PASSWORD, Account, Tokens
-from tests.server.sockets.raw import Raw, admitted, raw_socket
+from tests.server.sockets.raw import UNKNOWN_NAMESPACE, Raw, admitted, raw_socket
 from tests.server.sockets.waiting import until
 
 # What a namespace is told that was just about to be connected: a client library does not try again then.
@@ -187,7 +187,7 @@ async def test_leaving_while_connect_is_pending_takes_it_back(
             await raw.send("1/conversations,")
             # An answer to something else says that the leaving was taken.
             await raw.send("0/nowhere,")
-            assert await raw.receive() == '4/nowhere,{"message":"Invalid namespace"}'
+            assert await raw.receive() == UNKNOWN_NAMESPACE.format("/nowhere,")
             await raw.send(f'0/conversations,{{"token":"{account.person.token}"}}')
             await until(lambda: gate.calls == 2)
             gate.opened.set()

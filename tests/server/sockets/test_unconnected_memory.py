@@ -26,7 +26,7 @@ PATH = "/socket.io/?EIO=4&transport="
 NAMESPACES = [f"40/none{number}," for number in range(8)]
 
 
-class Hoarder(asyncio.Protocol):
+class SlowReader(asyncio.Protocol):
     """Sends, and reads no more than one answer at a time."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Hoarder(asyncio.Protocol):
         self._changed = asyncio.Event()
 
     @classmethod
-    async def open(cls, server: Served) -> Hoarder:
+    async def open(cls, server: Served) -> SlowReader:
         port = int(server.url.rpartition(":")[2])
         return (await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port))[1]
 
@@ -61,9 +61,9 @@ class Hoarder(asyncio.Protocol):
         self.request("GET", path, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", key)
 
 
-async def websocket(server: Served) -> list[Hoarder]:
+async def websocket(server: Served) -> list[SlowReader]:
     """A message in fragments, but for its last byte."""
-    hoarder = await Hoarder.open(server)
+    hoarder = await SlowReader.open(server)
     hoarder.upgrade(PATH + "websocket")
     await hoarder.until(b'"maxPayload"')
     hoarder.transport.pause_reading()
@@ -73,9 +73,9 @@ async def websocket(server: Served) -> list[Hoarder]:
     return [hoarder]
 
 
-async def polling(server: Served) -> list[Hoarder]:
+async def polling(server: Served) -> list[SlowReader]:
     """A POST but for its last byte, behind one whose answers it does not fetch."""
-    hoarder = await Hoarder.open(server)
+    hoarder = await SlowReader.open(server)
     hoarder.request("GET", PATH + "polling")
     opening = await hoarder.until(b'"maxPayload"')
     sid = json.loads(opening[opening.index(b"0{") + 1 :])["sid"]
@@ -88,14 +88,14 @@ async def polling(server: Served) -> list[Hoarder]:
     return [hoarder]
 
 
-Open = Callable[[Served], Awaitable[list[Hoarder]]]
+Open = Callable[[Served], Awaitable[list[SlowReader]]]
 
 
 async def added(server: Served, count: int, opened: Open, weight: int, http: aiohttp.ClientSession) -> float:
     """The megabytes that so many take, once all have arrived and too many of them were cut."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one() -> list[Hoarder]:
+    async def one() -> list[SlowReader]:
         async with places:
             return await opened(server)
 
