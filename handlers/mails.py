@@ -13,6 +13,7 @@ import msgspec
 
 from domain.accounts import Role
 from domain.bookings import Action, Booking, Party
+from domain.payments import Notice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
 from handlers.mail_rendering import rendered
@@ -216,11 +217,28 @@ def invitation_of(
 
 
 def receipt(
-    to: str, subject: str, said: str, rows: Sequence[tuple[str, str]], *, key: str, unsubscribe: str | None = None
+    to: str, notice: Notice, trainer: str, time_zone: str | None, *, key: str, unsubscribe: str | None = None
 ) -> Mail:
-    """Of what was paid or given back; ``rows``: what each line is called and what it says, amounts in words."""
-    values = {"said": said, "rows": tuple(rows)}
-    return Mail(to=to, subject=subject, template="receipt", values=values, key=key, unsubscribe=unsubscribe)
+    """Of what was paid or given back. ``notice.credits``: sessions bought or taken back, none of a booking that was
+    paid by card."""
+    back = notice.action == "refunded"
+    rows = [("Trainer", _plain(trainer) or "your trainer")]
+    if notice.credits:
+        rows.append(("Sessions", str(abs(notice.credits))))
+    rows += [
+        ("Amount", in_words(abs(notice.amount), notice.currency)),
+        ("Date", _moment(notice.at, time_zone)),
+        ("Number", notice.transaction_id),
+    ]
+    said = "This was given back to you:" if back else "Thank you. You have paid:"
+    return Mail(
+        to=to,
+        subject="Your refund" if back else "Your receipt",
+        template="receipt",
+        values={"said": said, "rows": rows},
+        key=f"receipt {key}",
+        unsubscribe=unsubscribe,
+    )
 
 
 # Those of an unread digest that are named.

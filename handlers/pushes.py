@@ -13,6 +13,7 @@ import msgspec
 from domain.bookings import Action, Booking
 from domain.messages import MessageRecord
 from domain.notifications import KindName
+from domain.payments import PaymentAction, in_words
 
 # A lock screen shows less.
 MAX_TITLE, MAX_BODY = 80, 200
@@ -51,18 +52,29 @@ _SAID: dict[Action, str] = {
 }
 
 
+_PAYMENTS: dict[PaymentAction, str] = {
+    "paid": "Paid",
+    "refunded": "Refunded",
+    "disputed": "Disputed",
+    "dispute_won": "Dispute won",
+    "dispute_lost": "Dispute lost",
+}
+
+
 def kind_of(record: MessageRecord) -> KindName | None:
     """As what an entry of the log is notified; nothing of what concerns nobody at once."""
+    if record.payment is not None:
+        return "payment"
     if record.booking is None:
-        return "message" if record.kind == "text" else "payment"
+        return "message"
     return "booking" if record.booking.action in _SAID and record.booking.status != "held" else None
 
 
 def words_of(record: MessageRecord, time_zone: str | None) -> str:
     if (booking := record.booking) is not None:
         return f"{_SAID[booking.action]}: {_when(booking.starts_at, time_zone)}"
-    if record.kind != "text":
-        return "Payment"
+    if (payment := record.payment) is not None:
+        return f"{_PAYMENTS[payment.action]}: {in_words(abs(payment.amount), payment.currency)}"
     if record.text:
         return _cut(record.text, MAX_BODY)
     if record.image_urls:

@@ -125,6 +125,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "bookingMails": "mails on their way, of what the bookings hold",
     "trialWeeks": "a counter of a trainer's",
     "paymentNotices": "entries on their way into the log",
+    "receiptMails": "mails on their way, of what the transactions hold",
     "stripeEvents": "what Stripe told, gone when it was acted on",
     "stripeEventGaps": "what Stripe may have told meanwhile",
     "refunds": "how transactions, which are exported, were refunded at Stripe",

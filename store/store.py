@@ -37,6 +37,7 @@ from store import (
     publish_outages,
     pushes,
     ratings,
+    receipts,
     refunds,
     registrations,
     reports,
@@ -96,6 +97,7 @@ from store.publish_outages import PublishOutages
 from store.pushes import Pushes
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.receipts import Receipts
 from store.refunds import Refunds
 from store.registrations import Registrations
 from store.reports import Reports
@@ -157,6 +159,7 @@ SCHEMAS = (
     *exports.SCHEMAS,
     *transactions.SCHEMAS,
     *payment_notices.SCHEMAS,
+    *receipts.SCHEMAS,
     *stripe_accounts.SCHEMAS,
     *stripe_events.SCHEMAS,
     *event_gaps.SCHEMAS,
@@ -237,7 +240,8 @@ class Store:
             self.booking_mails,
         )
         self.transactions = Transactions(database)
-        self.payment_notices = PaymentNotices(database)
+        self.receipts = Receipts(database)
+        self.payment_notices = PaymentNotices(database, self.receipts)
         self.stripe_accounts = StripeAccounts(database)
         self.stripe_events = StripeEvents(database)
         self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))

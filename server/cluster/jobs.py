@@ -16,6 +16,7 @@ from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
 from handlers.notifications.digests import digesting
 from handlers.notifications.pushing import push_jobs
+from handlers.notifications.receipts import receipt_mails
 from handlers.notifications.unheard import scanning, telling
 from handlers.payments import announce as payment_notices
 from handlers.payments.comparing import compared_payments
@@ -39,6 +40,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         exporting(context),
         respelling(context),
         ratings(context),
+        receipt_mails(context),
         scanning(context),
         digesting(context),
         *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),

@@ -21,7 +21,7 @@ _SIGN_IN_NOTICE = ("tellAt", "work")
 _WORKED_OFF = frozenset({"bookingMails", "unheardScans", "digests"})
 _EXPORT_SECONDS = 30.0
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails", "paymentNotices", "stripeEvents"})
+_WORKED_OFF = frozenset({"bookingMails", "paymentNotices", "receiptMails", "stripeEvents"})
 
 
 @dataclass(frozen=True)
