@@ -216,7 +216,7 @@ class _Writer:
             schema = self.schemas.of(IdempotencyKey)
             needed = row.needs_key or KEY_FIELD in required
             found.append(self._parameter(KEY_HEADER, "header", schema, needed))
-        if row.produces is not None:
+        if _is_document(row):
             for name, (said, example) in (_CONDITIONS | (_PARTS if _has_parts(row) else {})).items():
                 schema = {"type": "string", "description": said, "examples": [example]}
                 found.append(self._parameter(name, "header", schema, False))
@@ -251,7 +251,8 @@ class _Writer:
         success: Schema = {"description": _sentence(row.summary), "headers": _RATE_HEADERS}
         if row.produces is not None:
             of_parts = ("Accept-Ranges", "Content-Disposition") if _has_parts(row) else ()
-            success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
+            if _is_document(row):
+                success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
             is_text = row.produces.startswith("text/")
             success["content"] = {row.produces: {"schema": {"type": "string"} if is_text else _BINARY}}
         elif row.answer is not None:
@@ -260,7 +261,7 @@ class _Writer:
             if row.table is not None:
                 success["content"][CSV] = {"schema": {"type": "string"}}
         responses: Schema = {str(row.success): success}
-        if row.produces is not None and row.produces != _PAGE:
+        if _is_document(row):
             parts = (206, 304) if _has_parts(row) else (304,)
             responses |= {str(status): _OF_DOWNLOADS[status] for status in parts}
         by_status: dict[int, list[Code]] = {}
@@ -277,6 +278,11 @@ class _Writer:
         return responses
 
 
+def _is_document(row: Route) -> bool:
+    """Whether its answers have tags; a page for people has none."""
+    return row.produces is not None and row.produces != _PAGE
+
+
 def _has_parts(row: Route) -> bool:
     return row.produces == "application/octet-stream"
 
@@ -288,7 +294,7 @@ def codes_of(row: Route) -> list[Code]:
         codes += _BODY
     if not row.public or row.optional_auth:
         codes += _SIGNED_IN
-    if row.produces is not None and row.produces != _PAGE:
+    if _is_document(row):
         codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:
         codes.append(Code.IDEMPOTENCY_CONFLICT)
