@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from domain.accounts import User
     from domain.conversations import Membership
     from domain.disputes import DisputeAtStripe
-    from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refund, RefundAtStripe, Transaction
+    from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Transaction
     from domain.presence import Choice, Status, View
+    from domain.refunds import Refund, RefundAtStripe
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail

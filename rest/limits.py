@@ -97,6 +97,8 @@ FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
 FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
 # A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
 CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# Each asks Stripe several times, whose own limits are everybody's.
+PURCHASES = RateClass("purchases", (Limit(30, _MINUTE, "caller"),))
 # Stripe tells from few addresses, at times much at once; what it is refused it tells again.
 WEBHOOKS = RateClass("webhooks", (Limit(6000, _MINUTE, "caller"),))
 # The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.

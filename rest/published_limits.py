@@ -18,6 +18,7 @@ from handlers import context
 from handlers.catalogue.search import MOST_WORDS
 from handlers.files.upload import DAILY_BYTES, DAILY_FILES
 from handlers.messages import sync
+from handlers.payments.holds import MAX_HOLDS
 from rest import uploads
 from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Key, Limiter, RateClass
 from rest.pace import Pace
@@ -96,6 +97,7 @@ BOUNDS = (
     Bound(name="exceptions", most=MAX_EXCEPTIONS, unit="items", description="days or hours off that lie ahead"),
     Bound(name="certificates", most=MAX_CERTIFICATES, unit="items", description="certificates of a trainer"),
     Bound(name="devices", most=MAX_DEVICES, unit="items", description="devices of a user that pushes go to"),
+    Bound(name="heldSlots", most=MAX_HOLDS, unit="items", description="slots that a client holds unpaid at a time"),
     Bound(name="codeTries", most=MAX_TRIES, unit="items", description="wrong guesses of a mailed code"),
     Bound(
         name="signInTries",

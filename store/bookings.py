@@ -190,6 +190,11 @@ class Bookings:
         )
         return booking_record(found) if found else None
 
+    async def holds_of(self, client_id: str, now: datetime) -> int:
+        """How many slots the client holds and has not paid."""
+        mine = {"client": ObjectId(client_id), "status": "held", "heldUntil": {"$gt": now}}
+        return await self._bookings.count_documents(mine)
+
     async def busy(self, trainer_id: str, start: datetime, end: datetime, *, exclude: str | None = None) -> list[Busy]:
         """The trainer's time that is taken and may touch [start, end), by its start; ``exclude``: of other bookings."""
         query: Document = {

@@ -165,7 +165,6 @@ SCHEMAS = (
     *event_gaps.SCHEMAS,
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
-    *audit.SCHEMAS,
     *payment_differences.SCHEMAS,
     *final_refunds.SCHEMAS,
 )
@@ -248,7 +247,6 @@ class Store:
         self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
-        self.audit = Audit(database)
         self.payment_differences = PaymentDifferences(database, self.audit)
         self.final_refunds = FinalRefunds(database)
         self.earnings = Earnings(database)

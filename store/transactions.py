@@ -10,7 +10,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from domain.accounts import Role
-from domain.payments import OPEN, REFUNDABLE, Transaction, TransactionStatus
+from domain.payments import OPEN, Transaction, TransactionStatus
+from domain.refunds import REFUNDABLE
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes

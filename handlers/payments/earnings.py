@@ -14,7 +14,7 @@ from domain.earnings import EarningSum, fee_kept, net, status_of
 from domain.errors import invalid
 from domain.payments import Transaction
 from domain.times import from_wire, instant, to_wire
-from domain.wire.fields import Id
+from domain.wire.fields import Id, date_from_wire
 from domain.wire.pages import decode_cursor, encode_cursor
 from domain.wire.payments import EarningAnswer, EarningPage, EarningSumAnswer, ListEarnings
 from handlers.access import Actor, require_role
@@ -89,9 +89,9 @@ async def _range(context: ReadContext, actor: Actor, command: ListEarnings) -> _
     profile = await context.store.profiles.by_id("trainer", actor.profile_id)
     name = (profile.time_zone if profile else None) or "UTC"
     zone = ZoneInfo(name)
-    until = date.fromisoformat(command.until) if command.until else context.now().astimezone(zone).date()
+    until = date_from_wire(command.until, "to") if command.until else context.now().astimezone(zone).date()
     if command.since:
-        since = date.fromisoformat(command.since)
+        since = date_from_wire(command.since, "from")
     else:
         months = until.year * 12 + until.month - 1 - 11
         since = date(months // 12, months % 12 + 1, 1)

@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import Refused, Transaction, refund_of
+from domain.payments import Refused, Transaction
+from domain.refunds import refund_of
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, Job, Postponed
 from handlers.payments import fulfilment

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
-from domain.errors import not_found, unavailable
+from domain.errors import Code, DomainError, not_found, unavailable
 from domain.payments import HOLD_LASTS, Transaction, fee_of, price_of
 from domain.times import from_wire, to_wire
 from domain.wire.bookings import BookingAnswer, CreateBooking, HoldPayment
@@ -24,6 +24,8 @@ from store.booking_transactions import RESULT
 from store.idempotency import Claim, StoredResult
 
 _SCOPE = "booking:create"
+# A client who pays nothing takes no more than this from others at a time; a few at once may come in between.
+MAX_HOLDS = 5
 
 
 async def book(context: PaymentContext, actor: Actor, command: CreateBooking) -> BookingAnswer:
@@ -60,6 +62,8 @@ async def _hold(context: PaymentContext, actor: Actor, command: CreateBooking, c
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
     if trainer is None:
         raise not_found("trainer")
+    if await context.store.bookings.holds_of(actor.profile_id, context.now()) >= MAX_HOLDS:
+        raise DomainError(Code.CONFLICT, "Pay or cancel one of the slots that you hold first.")
     pricing = await context.store.pricings.of(command.trainer_id)
     amount = price_of(pricing, "single")
     account = await require_selling(context, command.trainer_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.wire import payments as wire
 from handlers.payments import accounts, earnings, events, purchases, refunds
-from rest.limits import WEBHOOKS
+from rest.limits import PURCHASES, WEBHOOKS
 from rest.route import Route
 from rest.webhooks import webhook_handler
 
@@ -18,6 +18,7 @@ ROWS = (
         answer=wire.PurchaseAnswer,
         status=201,
         needs_key=True,
+        rate=PURCHASES,
     ),
     Route(
         "GET",
@@ -68,6 +69,7 @@ ROWS = (
         accounts.begin_onboarding,
         "A page at Stripe on which a trainer completes the account that is paid to",
         answer=wire.OnboardingAnswer,
+        rate=PURCHASES,
     ),
     Route("GET", "/me/stripe", accounts.get_stripe, "What Stripe says of my account", answer=wire.StripeState),
     Route(
@@ -76,6 +78,7 @@ ROWS = (
         accounts.open_dashboard,
         "A sign-in link to my payouts at Stripe",
         answer=wire.DashboardAnswer,
+        rate=PURCHASES,
     ),
     Route(
         "POST",

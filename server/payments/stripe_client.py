@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,17 +22,16 @@ from stripe import AIOHTTPClient, StripeClient
 
 from domain.disputes import DisputeAtStripe
 from domain.errors import DomainError, unavailable
-from domain.payments import (
-    Account,
-    DisputeStatus,
-    Incoming,
-    Intent,
-    Link,
-    ListedIntent,
-    Refund,
-    RefundAtStripe,
-    Refused,
-    Transaction,
+from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refused, Transaction
+from domain.refunds import Refund, RefundAtStripe
+from server.payments.stripe_answers import (
+    DISPUTES,
+    incoming,
+    intent_of,
+    listed_intent,
+    metadata_of,
+    own_id,
+    with_metadata,
 )
 from server.settings import Settings
 from store import command_budget
@@ -51,11 +49,6 @@ _A_PAGE = 100
 _AWAY = "Payments cannot be reached right now; try again."
 # Of one intent; a fault of Stripe's that it keeps costs one.
 _KEYS = 4
-# Inquiries ("warning_…") and what was prevented take no money.
-_DISPUTES: dict[str, DisputeStatus] = {
-    "needs_response": "open", "under_review": "open", "won": "won", "lost": "lost"
-}  # fmt: skip
-_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +202,16 @@ class StripePayments:
         async def made() -> Any:
             of_customer = {"customer": customer_id, "limit": 100}
             listed = await self._call(self._client.payment_intents.list_async(of_customer))
-            return _with_metadata(listed.data, "purchase", transaction.id)
+            return with_metadata(listed.data, "purchase", transaction.id)
 
-        return _intent(
+        return intent_of(
             await self._make(
                 "purchase", transaction.id, lambda key: self._client.payment_intents.create_async(params, key), made
             )
         )
 
     async def intent(self, intent_id: str) -> Intent:
-        return _intent(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
+        return intent_of(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
 
     async def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
         """All that were made since then, page by page, the newest first."""
@@ -227,7 +220,7 @@ class StripePayments:
         }  # fmt: skip
         while True:
             page = await self._call(self._client.payment_intents.list_async(params))
-            yield [_listed(one) for one in page.data]
+            yield [listed_intent(one) for one in page.data]
             if not page.has_more or not page.data:
                 return
             params = {**params, "starting_after": page.data[-1].id}
@@ -239,7 +232,7 @@ class StripePayments:
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Raises ``Refused`` where it has been paid or is being paid."""
-        return _intent(await self._call(self._client.payment_intents.cancel_async(intent_id)))
+        return intent_of(await self._call(self._client.payment_intents.cancel_async(intent_id)))
 
     # --- refunds ---
 
@@ -256,18 +249,22 @@ class StripePayments:
         async def made() -> Any:
             of_intent = {"payment_intent": transaction.intent_id, "limit": 100}
             listed = await self._call(self._client.refunds.list_async(of_intent))
-            return _with_metadata(listed.data, "refund", refund.id)
+            return with_metadata(listed.data, "refund", refund.id)
 
         create = self._client.refunds.create_async
         return str((await self._make("refund", refund.id, lambda key: create(params, key), made)).id)
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
-        """Those that were not given up, the oldest first; of the hundred newest."""
+        """The oldest first; of the hundred newest."""
         listed = await self._call(self._client.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
         return [
-            RefundAtStripe(id=one.id, amount=one.amount, refund_id=_own_id(_metadata(one).get("refund")))
+            RefundAtStripe(
+                id=one.id,
+                amount=one.amount,
+                failed=one.status in ("failed", "canceled"),
+                refund_id=own_id(metadata_of(one).get("refund")),
+            )
             for one in reversed(listed.data)
-            if one.status not in ("failed", "canceled")
         ]
 
     # --- disputes ---
@@ -276,9 +273,9 @@ class StripePayments:
         """Those for which the bank has taken money, the oldest first; inquiries take none."""
         listed = await self._call(self._client.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
         return [
-            DisputeAtStripe(id=one.id, amount=one.amount, status=_DISPUTES[one.status])
+            DisputeAtStripe(id=one.id, amount=one.amount, status=DISPUTES[one.status])
             for one in reversed(listed.data)
-            if one.status in _DISPUTES
+            if one.status in DISPUTES
         ]
 
     async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
@@ -292,7 +289,7 @@ class StripePayments:
 
         async def made() -> Any:
             listed = await self._call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
-            return _with_metadata(listed.data, "dispute", dispute_id)
+            return with_metadata(listed.data, "dispute", dispute_id)
 
         if (known := await made()) is not None:
             return int(known.amount)
@@ -331,7 +328,7 @@ class StripePayments:
         for secret in self._settings.webhook_secrets:
             try:
                 stripe.WebhookSignature.verify_header(payload, signature, secret, _SIGNATURE_SECONDS)
-                return _incoming(json.loads(payload))
+                return incoming(json.loads(payload))
             except (stripe.SignatureVerificationError, ValueError, TypeError, KeyError, AttributeError):
                 continue
         return None
@@ -342,7 +339,7 @@ class StripePayments:
         params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _A_PAGE}
         while True:
             page = await self._call(self._client.events.list_async(params))
-            found += [_incoming(one.to_dict()) for one in page.data]
+            found += [incoming(one.to_dict()) for one in page.data]
             if not page.has_more or not page.data:
                 return found
             params = {**params, "starting_after": page.data[-1].id}
@@ -439,56 +436,3 @@ def _unavailable(error: stripe.StripeError) -> DomainError:
     if asked is not None and asked.isdigit():
         refused.retry_after_ms = 1000 * max(1, min(int(asked), 60))
     return refused
-
-
-def _intent(found: Any) -> Intent:
-    transfer = found.transfer_data
-    return Intent(
-        id=found.id,
-        status=found.status,
-        amount=found.amount,
-        received=found.amount_received,
-        currency=found.currency,
-        destination=None if transfer is None else _id_of(transfer.destination),
-        declined=found.status == "requires_payment_method" and found.last_payment_error is not None,
-        client_secret=found.client_secret or "",
-    )
-
-
-def _listed(found: Any) -> ListedIntent:
-    charge = found.latest_charge
-    return ListedIntent(
-        intent=_intent(found),
-        purchase=_own_id(_metadata(found).get("purchase")),
-        refunded=0 if charge is None else charge.amount_refunded,
-    )
-
-
-def _incoming(event: dict[str, Any]) -> Incoming:
-    about = event["data"]["object"]
-    kind = about.get("object")
-    intent = about.get("id") if kind == "payment_intent" else about.get("payment_intent")
-    purchase = (about.get("metadata") or {}).get("purchase") if kind == "payment_intent" else None
-    account = event.get("account") or (about.get("id") if kind == "account" else None)
-    texts = {"account": account, "intent": _id_of(intent), "purchase": _own_id(purchase)}
-    known = {name: value for name, value in texts.items() if isinstance(value, str)}
-    return Incoming(id=str(event["id"]), type=str(event["type"]), **known)
-
-
-def _metadata(found: Any) -> dict[str, Any]:
-    return dict(found.metadata.to_dict()) if found.metadata else {}
-
-
-def _with_metadata(listed: Sequence[Any], name: str, value: str) -> Any:
-    return next((one for one in listed if _metadata(one).get(name) == value), None)
-
-
-def _own_id(claimed: Any) -> str | None:
-    """What may be an id of ours."""
-    return claimed if isinstance(claimed, str) and _ID.fullmatch(claimed) else None
-
-
-def _id_of(reference: Any) -> str | None:
-    """What may be expanded."""
-    found = reference.get("id") if isinstance(reference, dict) else getattr(reference, "id", reference)
-    return found if isinstance(found, str) else None

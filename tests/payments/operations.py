@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.delivery import Endpoint
@@ -49,6 +49,10 @@ class Scene:
         return not any(found)
 
 
+# Those who can only do it once.
+NEW_TRAINER = frozenset({"onboarding", "onboarded", "trainer erased"})
+
+
 class Operation:
     """``prepare`` before the node is there, ``begin`` at the node that dies, ``again`` at another by whoever waited for
     it, and what there has to be in the end."""
@@ -57,6 +61,7 @@ class Operation:
     at_start = False
     # Of Spotter's own calls, not those that make what is worked on.
     calls = r"/v1/(?!payment_intents/\w+/confirm).*"
+    method = ""
     # What the node is told by Stripe.
     events: tuple[str, ...] = ()
     # How long before the node's start everything was prepared.
@@ -79,6 +84,11 @@ def node(scene: Scene) -> int:
     return len(scene.shop.market.urls) - 1
 
 
+def soon(scene: Scene) -> datetime:
+    """When the node has started, and before that for the others."""
+    return scene.shop.market.clock() + timedelta(seconds=5)
+
+
 class Onboarding(Operation):
     async def begin(self, scene: Scene) -> object:
         return await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer, node=node(scene))
@@ -92,9 +102,12 @@ class Onboarding(Operation):
             for one in scene.shop.sandbox.state.all("account")
             if one["metadata"].get("trainer") == scene.trainer.profile
         ]
-        assert len(made) == 1
+        # A fault that Stripe keeps may cost another one, which nobody is ever sent to.
+        assert 1 <= len(made) <= 2
         profile = await scene.shop.market.store.profiles.by_id("trainer", scene.trainer.profile)
-        assert profile is not None and profile.stripe_connect_account_id == made[0]["id"]
+        assert profile is not None
+        (used,) = [one["id"] for one in made if one["details_submitted"]]
+        assert profile.stripe_connect_account_id == used
         answer = await scene.shop.market.call("GET", "/me/stripe", None, scene.trainer)
         assert answer.body["chargesEnabled"] is True
 
@@ -334,7 +347,7 @@ class Refund(Fulfilment):
 
 
 class RefundElsewhere(Refund):
-    calls = r"/v1/(?!refunds).*"
+    method = "GET"
     events: tuple[str, ...] = ("charge.refunded",)
 
     async def prepare(self, scene: Scene) -> None:
@@ -407,6 +420,51 @@ class DisputeLost(DisputeWon):
         await self.ends_as(scene, "lost", 0)
 
 
+class ErasedClient(Refund):
+    """What is left of what was bought is refunded."""
+
+    at_start = True
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await self.erase(scene)
+
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.client.user, soon(scene))
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        (one,) = await scene.shop.market.store.transactions.page(None, 10, client_id=scene.client.profile)
+        return one.status == "refunded" and await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer, reader=scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+        customers = [each["metadata"].get("client") for each in scene.shop.sandbox.state.all("customer")]
+        assert scene.client.profile not in customers
+
+
+class ErasedTrainer(ErasedClient):
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.trainer.user, soon(scene))
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+
+
 OPERATIONS: dict[str, type[Operation]] = {
     "onboarding": Onboarding,
     "onboarded": Onboarded,
@@ -425,4 +483,6 @@ OPERATIONS: dict[str, type[Operation]] = {
     "dispute": Disputed,
     "dispute won": DisputeWon,
     "dispute lost": DisputeLost,
+    "client erased": ErasedClient,
+    "trainer erased": ErasedTrainer,
 }

@@ -8,6 +8,7 @@ import pytest
 
 from handlers.bookings.due import due_bookings
 from handlers.payments.fulfilment import open_payments
+from handlers.payments.holds import MAX_HOLDS
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.shop import DECLINED, PRICES, Shop, eventually
@@ -148,6 +149,18 @@ async def test_two_race_for_the_last_slot(shop: Shop) -> None:
     )
     assert sorted(one.status for one in answers) == [201, 409, 409, 409]
     assert {one.code for one in answers if one.status == 409} == {"slot_taken"}
+
+
+async def test_who_pays_nothing_holds_few(untold: Shop) -> None:
+    shop = untold
+    trainer, client = await shop.seller(), await shop.market.client()
+    first, *_ = [await held(shop, trainer, client, 9 + number) for number in range(MAX_HOLDS)]
+    refused = await shop.market.book(client, trainer, shop.market.at(20), pay_with="card")
+    assert refused.code == "conflict"
+    assert await shop.pay(first) == 200
+    (*_, oldest) = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
+    assert (await shop.purchase(client, oldest))["status"] == "paid"
+    assert (await shop.market.book(client, trainer, shop.market.at(20), pay_with="card")).status == 201
 
 
 async def test_stripe_away_leaves_nothing_half_done(untold: Shop) -> None:

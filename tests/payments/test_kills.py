@@ -14,7 +14,7 @@ from sandbox.delivery import Endpoint
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
 from tests.payments.books import reconcile
-from tests.payments.operations import OPERATIONS, Operation, Scene
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
 from tests.payments.shop import Shop
 from tests.payments.victim import Step, Victim, Ways, ways
 
@@ -85,7 +85,7 @@ async def test_a_kill_after_every_write(shop: Shop, killing: Ways, kind: str) ->
     step, trainer = 1, await trainer_for(shop, kind)
     while await one_kill(shop, killing, OPERATIONS[kind](), step, step, trainer):
         step += 1
-        if kind in ("onboarding", "onboarded"):
+        if kind in NEW_TRAINER:
             trainer = await trainer_for(shop, kind)
     # As many as it takes at the least; more, where a node does something beside it.
     assert step > 3

@@ -14,7 +14,7 @@ from sandbox.server import WEBHOOK_SECRET
 from server.payments import stripe_client
 from tests.bookings.market import Answer, Somebody
 from tests.payments.books import reconcile
-from tests.payments.operations import OPERATIONS, Operation, Scene
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
 from tests.payments.shop import Shop
 from tests.payments.test_kills import trainer_for
 
@@ -34,12 +34,13 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-async def impatient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that hangs costs a test no seconds."""
-    for node in shop.market.nodes:
-        # Its connections are made with the time-outs that hold otherwise.
-        await node.context.payments.events_since(datetime.now(UTC))
-    monkeypatch.setattr(stripe_client, "CALL_SECONDS", 0.7)
+async def impatient(shop: Shop, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that hangs costs a test few seconds."""
+    if "hang" in request.node.name:
+        for node in shop.market.nodes:
+            # Its connections are made with the time-outs that hold otherwise.
+            await node.context.payments.events_since(datetime.now(UTC))
+        monkeypatch.setattr(stripe_client, "CALL_SECONDS", 1.5)
 
 
 async def one_fault(
@@ -54,7 +55,7 @@ async def one_fault(
     if operation.events:
         endpoints.append(Endpoint(f"{market.urls[1]}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
     # What the test itself asks of Stripe is not Spotter's call.
-    await shop.control("POST", "/faults", path=operation.calls, skip=number, **fault)
+    await shop.control("POST", "/faults", path=operation.calls, method=operation.method, skip=number, **fault)
     async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
         answer = await operation.begin(scene)
     if isinstance(answer, Answer):
@@ -75,7 +76,7 @@ async def each_call(shop: Shop, kind: str, fault: str, first: int = 0) -> int:
     trainer, number = await trainer_for(shop, kind), 0
     while await one_fault(shop, OPERATIONS[kind](), FAULTS[fault], number, trainer, first + number):
         number += 1
-        if kind in ("onboarding", "onboarded"):
+        if kind in NEW_TRAINER:
             trainer = await trainer_for(shop, kind)
     return number
 
