@@ -19,7 +19,9 @@ _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
 _SIGN_IN_NOTICE = ("tellAt", "work")
 _EXPORT_SECONDS = 30.0
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails", "finalRefunds", "paymentNotices", "stripeEvents"})
+_WORKED_OFF = frozenset(
+    {"bookingMails", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents", "unheardScans", "digests"}
+)
 
 
 @dataclass(frozen=True)

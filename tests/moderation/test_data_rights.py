@@ -99,6 +99,10 @@ async def lived(market: Market, who: Somebody, other: Somebody, canaries: Canari
     await made(market, who, "POST", talk, said)
     await uploaded(market, who, canaries)
     await made(market, who, "POST", "/reports", {"userId": other.id, "reason": new("reason of a report")})
+    device = f"/me/devices/{new('device id')}"
+    await made(market, who, "PUT", device, {"platform": "ios", "token": secrets.token_hex(32)})
+    quiet = {"startTime": "22:00", "endTime": "07:00", "timeZone": "Antarctica/Troll"}
+    await made(market, who, "PUT", "/me/notifications", {"quietHours": quiet})
     users = market.nodes[0].database.collection("users")
     canaries.words[who.user.email] = "email"
     await users.update_one({"_id": ObjectId(who.id)}, {"$set": {"timeZone": "Antarctica/Troll"}})

@@ -232,6 +232,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
         tokens=tokens,
         secrets=ServerSecrets(SECRET),
         mailer=mail,
+        pusher=cast(Any, None),
         sockets=cuts,
         typing=cast(Any, None),
         presence=cast(Any, None),

@@ -17,7 +17,7 @@ from tests.faults.served import Served, serving
 from tests.files import samples
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
-from tests.server.mail.test_smtp import Desk, served
+from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
 from tests.server.test_log_canaries import loud
@@ -237,7 +237,7 @@ async def mailed(desk: Desk, pattern: str) -> str:
     """By the next mail that has it: sign-ins, for one, are told by mail as well."""
     while True:
         _, mail = await asyncio.wait_for(desk.taken.get(), 20)
-        found = re.search(pattern, mail.get_content(), re.MULTILINE)
+        found = re.search(pattern, plain_of(mail), re.MULTILINE)
         if found:
             return found[1]
 
