@@ -18,18 +18,18 @@ from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
     async with prepared_database(mongo_url) as database:
         yield database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_url(mongo_url: str, shared_database: Database) -> str:
     return named(mongo_url, shared_database.db.name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_node(
     shared_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningNode]:
@@ -73,7 +73,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_maker() -> AsyncIterator[PictureMaker]:
     made = PictureMaker(1, scale=1000)
     yield made
