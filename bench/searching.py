@@ -26,6 +26,7 @@ from handlers.access import Visitor
 from handlers.catalogue.search import search_trainers
 from handlers.context import Context
 from server import embedded
+from store.audit import unrecorded
 from store.database import Database, Document
 from store.idempotency import nothing
 from store.listings import listing_fields
@@ -128,7 +129,7 @@ async def main() -> None:
                 for number in range(20)
             ]
             for one in added:
-                await store.catalogue.add_category(one, nothing)
+                await store.catalogue.add_category(one, nothing, unrecorded)
             await fill(store, count, [ObjectId(one.id) for one in added])
             context = cast(Context, SimpleNamespace(store=store, clock=lambda: datetime.now(UTC)))
             size = await database.db.command("collStats", "trainerListings")

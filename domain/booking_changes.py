@@ -74,6 +74,11 @@ def on_cancellation(booking: Booking, *, free: bool, now: datetime) -> Settlemen
     """Freely cancelled, it comes back; else it is forfeited."""
     if booking.paid_with == "trial":
         return Settlement(trial="return") if free else NO_SETTLEMENT
+    if booking.paid_with == "card":
+        # What was paid for a session that does not take place is another one's; a hold was not paid.
+        if free and booking.status == "confirmed":
+            return Settlement(credit=_entry(booking, settle(booking.id), "return", 1, now))
+        return NO_SETTLEMENT
     if booking.paid_with == "credit":
         kind: EntryKind = "return" if free else "forfeit"
         return Settlement(credit=_entry(booking, settle(booking.id), kind, int(free), now))
@@ -118,7 +123,7 @@ def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
     if booking.erased_party is not None and now <= booking.starts_at:
         return _left(booking, now)
     if booking.status == "held":
-        return _expired(booking, now) if booking.held_until is not None and now >= booking.held_until else None
+        return expiry(booking, now) if booking.held_until is not None and now >= booking.held_until else None
     return _completed(booking, now) if now >= booking.ends_at + COMPLETION_GRACE else None
 
 
@@ -137,7 +142,8 @@ def _left(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
     return change, on_cancellation(booking, free=free, now=now)
 
 
-def _expired(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+def expiry(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+    """A hold that is not paid."""
     expired = next_version(booking, now, status="expired", held_until=None)
     change = Change(
         booking=expired, action="expired", by=None, sender_id=booking.trainer_user_id, was=booking.busy

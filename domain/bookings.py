@@ -164,6 +164,11 @@ class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
     deadline: datetime
 
 
+def returns_credit(booking: Booking) -> bool:
+    """Whether a free cancellation makes a credit of what was paid with."""
+    return booking.paid_with == "credit" or (booking.paid_with == "card" and booking.status == "confirmed")
+
+
 def cancellation(booking: Booking, by: Party, now: datetime) -> Cancellation:
     """What it would cost now; raises ``conflict`` when it can no longer be cancelled.
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-EntryKind = Literal["grant", "consume", "return", "forfeit", "spend"]
+EntryKind = Literal["grant", "consume", "return", "forfeit", "spend", "refund", "dispute"]
 
 
 class CreditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,14 @@ def consume(booking_id: str) -> str:
 def settle(booking_id: str) -> str:
     """Returned, forfeited or spent: one of them."""
     return f"settle:{booking_id}"
+
+
+def refund(refund_id: str) -> str:
+    return f"refund:{refund_id}"
+
+
+def dispute(dispute_id: str) -> str:
+    return f"dispute:{dispute_id}"
 
 
 def iso_week(starts_at: datetime, time_zone: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-FileKind = Literal["image", "video", "pdf"]
+FileKind = Literal["image", "video", "pdf", "archive"]
 UseKind = Literal["message", "profile", "service", "certificate"]
 
 # By what the content is, whatever its sender calls it. SVG and HTML can carry programs and are not among them.
@@ -63,7 +63,7 @@ class FileUse(msgspec.Struct, frozen=True, kw_only=True):
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     """``size`` in bytes, ``width`` and ``height`` in pixels, ``digest`` of its bytes in hex.
 
-    ``thumbnail_of``: the image that it shows small.
+    ``thumbnail_of``: the image that it shows small. ``kept_until``: of an archive, which goes then, used or not.
     """
 
     id: str
@@ -79,6 +79,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     thumbnail_of: str | None = None
     uses: tuple[FileUse, ...] = ()
     created_at: datetime
+    kept_until: datetime | None = None
 
     @property
     def is_public(self) -> bool:

@@ -13,6 +13,8 @@ from domain.characters import is_blank
 from domain.emojis import fully_qualified, same_emoji
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.files import AttachedFile
+from domain.payments import PaymentEntry, PaymentNote
+from domain.payments import to_entry as to_payment_entry
 from domain.times import to_wire, to_wire_or_none
 
 Kind = Literal["text", "booking", "payment"]
@@ -47,6 +49,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     pdf_urls: tuple[str, ...] = ()
     reply_to: str | None = None
     booking: BookingNote | None = None
+    payment: PaymentNote | None = None
     digest: bytes | None = None
     marks: tuple[ReactionMark, ...] = ()
     edit_seq: int = 0
@@ -85,7 +88,7 @@ class Reaction(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message on the wire; ``booking`` is there with the kind of that name.
+    """A message on the wire; ``booking`` and ``payment`` are there with the kinds of those names.
 
     ``attachments``: the files of the URLs.
     """
@@ -109,6 +112,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: str
     updated_at: str
     booking: BookingEntry | msgspec.UnsetType = msgspec.UNSET
+    payment: PaymentEntry | msgspec.UnsetType = msgspec.UNSET
 
 
 def to_message(record: MessageRecord, *, seen: bool) -> Message:
@@ -133,6 +137,7 @@ def to_message(record: MessageRecord, *, seen: bool) -> Message:
         created_at=created_at,
         updated_at=created_at if record.updated_at is record.created_at else to_wire(record.updated_at),
         booking=msgspec.UNSET if record.booking is None else to_entry(record.booking),
+        payment=msgspec.UNSET if record.payment is None else to_payment_entry(record.payment),
     )
 
 

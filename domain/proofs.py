@@ -7,7 +7,7 @@ else that is said about the address changes what they do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -27,6 +27,31 @@ SAME_CODE = timedelta(minutes=5)
 # day hit with a probability of 3e-4.
 GUESSES_OF_ONE, GUESSES_OF_ONE_A_DAY, GUESSES_OF_ALL_A_DAY = 5, 10, 100
 GUESSES_COUNT_FOR = timedelta(hours=24)
+
+# Passwords that networks which the owner never signed in from may try of one address, all together in an hour. A
+# password that is taken stands more than a million guesses: a year of it.
+STRANGERS_SIGN_INS = 100
+SIGN_INS_COUNT_FOR = timedelta(hours=1)
+# The owner's networks: so many, so long after the last sign-in from there.
+KNOWN_NETWORKS = 20
+NETWORK_KNOWN_FOR = timedelta(days=90)
+
+
+class SignInTries(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one address, whether it has an account or not; ``known``: by network, when it was signed in from there."""
+
+    tried_at: Sequence[datetime] = ()
+    known: Mapping[str, datetime] = {}
+
+    def wait(self, network: str, now: datetime) -> timedelta | None:
+        """How long the network has to, by the tries *before* this one; ``store.sign_in_tries`` counts alike."""
+        seen = self.known.get(network)
+        if seen is not None and seen > now - NETWORK_KNOWN_FOR:
+            return None
+        counted = sorted(at for at in self.tried_at if at > now - SIGN_INS_COUNT_FOR)
+        if len(counted) < STRANGERS_SIGN_INS:
+            return None
+        return counted[0] + SIGN_INS_COUNT_FOR - now
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from domain.accounts import ADMINISTRATORS, Role
 from domain.conversations import Membership
 from domain.errors import Code, DomainError, not_found
 from domain.messages import MessageRecord
+from domain.moderation import blocked_between
 from domain.presence import NO_CHOICE, Choice, Status
 from handlers.context import ReadContext
 
@@ -58,6 +59,12 @@ async def membership(context: ReadContext, actor: Actor, conversation_id: str) -
     if found is None:
         raise not_found("conversation")
     return found
+
+
+async def require_no_block(context: ReadContext, one: str, other: str) -> None:
+    """Raises ``forbidden`` while one of the two users blocks the other."""
+    if await context.store.user_blocks.stands_between(one, other):
+        raise blocked_between()
 
 
 async def message(context: ReadContext, actor: Actor, message_id: str) -> tuple[Membership, MessageRecord]:

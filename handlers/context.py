@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
@@ -20,15 +20,21 @@ from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
+    from decimal import Decimal
 
     from domain.accounts import User
     from domain.conversations import Membership
+    from domain.disputes import DisputeAtStripe
+    from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Transaction
     from domain.presence import Choice, Status, View
+    from domain.refunds import Refund, RefundAtStripe
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
+    from handlers.pushes import Push
+    from store.pushes import Provider
     from store.store import Store
 
 # Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
@@ -80,6 +86,10 @@ class Passwords(Protocol):
         """Under the parameters and the salt of ``hashed``: equal to it when the password fits. Without one, a hash
         under today's and ``salt``, after the same work."""
 
+    async def weakness(self, password: str, own: Sequence[str] = ()) -> str | None:
+        """Why it is among the passwords that are guessed first; ``own``: what is known of its owner. None for any
+        other."""
+
     def is_outdated(self, hashed: str) -> bool:
         """Whether it was made with other parameters than today's."""
 
@@ -110,6 +120,30 @@ class Mailer(Protocol):
 
     async def deliver(self, mail: Mail) -> bool:
         """Hand it in now; false when a later try may succeed. For work that remembers what is still to be done."""
+
+
+PushOutcome = Literal["delivered", "gone", "later", "refused"]
+
+
+class Pusher(Protocol):
+    """The push services."""
+
+    @property
+    def providers(self) -> Collection[Provider]:
+        """Those that are set up."""
+
+    async def deliver(self, provider: Provider, push: Push, registered_at: datetime) -> PushOutcome:
+        """One try. ``gone``: the token leads nowhere since it was registered; ``later``: another try may succeed;
+        ``refused``: none will."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushPatience:
+    """How long a device has to confirm a message before it is pushed, and how long messages stay unread before a
+    digest."""
+
+    push: timedelta = timedelta(seconds=10)
+    digest: timedelta = timedelta(hours=1)
 
 
 class Sockets(Protocol):
@@ -191,6 +225,61 @@ class PictureMaker(Protocol):
         the turn does not come within the budget."""
 
 
+class PaymentProvider(Protocol):
+    """Stripe. Every call raises ``unavailable`` when it does not answer, and ``Refused`` for what it will never do."""
+
+    @property
+    def publishable_key(self) -> str: ...
+    @property
+    def api_base(self) -> str | None:
+        """Where something stands in for Stripe."""
+    @property
+    def currency(self) -> str: ...
+    @property
+    def fee_percent(self) -> Decimal: ...
+
+    async def create_account(self, trainer_id: str, email: str) -> str:
+        """Its id; the same one, however often it is asked."""
+
+    async def account(self, account_id: str) -> Account: ...
+    async def onboarding(self, account_id: str, return_url: str) -> Link: ...
+    async def dashboard(self, account_id: str) -> str: ...
+    async def create_customer(self, client_id: str, email: str) -> str:
+        """As ``create_account``."""
+
+    async def customer_session(self, customer_id: str) -> str: ...
+    async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
+        """As ``create_account``."""
+
+    async def intent(self, intent_id: str) -> Intent: ...
+    def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
+        """Page by page, the newest first."""
+
+    async def delete_customer(self, customer_id: str) -> None: ...
+    async def cancel_intent(self, intent_id: str) -> Intent: ...
+    async def create_refund(self, transaction: Transaction, refund: Refund) -> str:
+        """As ``create_account``."""
+
+    async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
+        """The oldest first."""
+
+    async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
+        """The oldest first."""
+
+    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
+        """So much of the trainer's part at most, once for a dispute, with the fee's share; answers how much it was.
+        ``attempt``: another one where the last was refused."""
+
+    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
+        """To the trainer, once for a dispute."""
+
+    def verified(self, payload: bytes, signature: str) -> Incoming | None:
+        """An event that Stripe signed in the last minutes."""
+
+    async def events_since(self, since: datetime) -> Sequence[Incoming]:
+        """The newest first."""
+
+
 class ReadContext(Protocol):
     """What look-ups and views are given."""
 
@@ -227,11 +316,40 @@ class AccountContext(PublishContext, Protocol):
     def mailer(self) -> Mailer: ...
     @property
     def sockets(self) -> Sockets: ...
+    @property
+    def exports_kept(self) -> timedelta: ...
 
 
-class ReminderContext(PublishContext, Protocol):
+class MailedContext(ReadContext, Protocol):
+    @property
+    def secrets(self) -> Secrets: ...
     @property
     def mailer(self) -> Mailer: ...
+
+
+class ReminderContext(PublishContext, MailedContext, Protocol):
+    """What the work is given that tells people what happens to their bookings."""
+
+    @property
+    def pusher(self) -> Pusher: ...
+
+
+class NotifyContext(MailedContext, Protocol):
+    """What the work is given that mails and pushes come from."""
+
+    @property
+    def pusher(self) -> Pusher: ...
+    @property
+    def push_patience(self) -> PushPatience: ...
+    @property
+    def wake_ups(self) -> WakeUps: ...
+
+
+class PaymentContext(PublishContext, Protocol):
+    @property
+    def payments(self) -> PaymentProvider: ...
+    @property
+    def return_url(self) -> str: ...
 
 
 class FeedContext(ReadContext, Protocol):
@@ -293,15 +411,21 @@ class Context:
     tokens: Tokens
     secrets: Secrets
     mailer: Mailer
+    pusher: Pusher
     sockets: Sockets
     typing: Typing
     presence: Presence
     slot_watches: SlotWatches
     files: FileUrls
     pictures: PictureMaker
+    payments: PaymentProvider
+    # Where Stripe's pages lead back to.
+    return_url: str
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
+    push_patience: PushPatience = PushPatience()
+    exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))

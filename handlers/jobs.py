@@ -15,7 +15,15 @@ from store.work_queue import WorkQueue, WorkRow
 # Jobs that are woken by their names.
 DUE_BOOKINGS = "bookings due"
 FILE_SWEEPS = "file sweeps"
+SIGN_IN_NOTICES = "sign-in notices"
+PAYMENTS = "open payments"
+STRIPE_EVENTS = "Stripe events"
+FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
+# By service.
+PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
+EXPORTS = "exports"
+ERASURES = "erasures"
 
 
 class Postponed(Exception):

@@ -1,4 +1,4 @@
-"""Presence, for those who may know of it: oneself and whoever one shares a conversation with."""
+"""Presence, for those who may know of it: oneself, and whom one shares a conversation and no block with."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ async def watch(context: PresenceContext, actor: Actor, command: WatchPresence) 
     Whom one may not see is left out like one who does not exist: a list with one stale id still serves for the rest.
     """
     wanted = dict.fromkeys(command.user_ids)
-    partners, last_seen = await asyncio.gather(
-        context.store.conversations.partners(actor.user_id, wanted), context.store.presences.last_seen(wanted)
+    partners, last_seen, blocked = await asyncio.gather(
+        context.store.conversations.partners(actor.user_id, wanted),
+        context.store.presences.last_seen(wanted),
+        context.store.user_blocks.among(actor.user_id, wanted),
     )
-    visible = [i for i in wanted if i in partners or i == actor.user_id]
+    visible = [i for i in wanted if (i in partners and i not in blocked) or i == actor.user_id]
     # Whoever is erased is gone for good.
     views = await context.presence.watch(actor.connection, [i for i in visible if i in last_seen])
     presences = [_presence(i, views.get(i, NOWHERE), last_seen.get(i)) for i in visible]

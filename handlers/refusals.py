@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.errors import Code
-from handlers import presence
+from handlers import audit, presence
 from handlers.accounts import administration, me, passwords, registration, sessions, sign_in
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
@@ -16,6 +16,9 @@ from handlers.catalogue import bookmarks, categories, reviews, trainers
 from handlers.files import access, upload
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
+from handlers.moderation import blocks, overview, reports
+from handlers.notifications import unsubscribing
+from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 
@@ -33,6 +36,20 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     me.erase_me: (Code.INVALID_CREDENTIALS,),
     administration.block: _ADMINISTRATION,
     administration.unblock: _ADMINISTRATION,
+    administration.create_admin: (Code.FORBIDDEN, Code.CONFLICT),
+    # Moderation.
+    blocks.block_person: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    blocks.unblock_person: (Code.FORBIDDEN, Code.NOT_FOUND),
+    reports.make_report: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    reports.list_reports: (Code.FORBIDDEN,),
+    reports.resolve_report: (*_ADMINISTRATION, Code.CONFLICT),
+    overview.list_users: (Code.FORBIDDEN,),
+    overview.list_all_bookings: (Code.FORBIDDEN,),
+    overview.statistics: (Code.FORBIDDEN,),
+    audit.list_audit: (Code.FORBIDDEN,),
+    # Notifications.
+    unsubscribing.ask_unsubscribe: (Code.NOT_FOUND,),
+    unsubscribing.unsubscribe: (Code.NOT_FOUND,),
     # The catalogue.
     trainers.get_trainer: (Code.NOT_FOUND,),
     trainers.get_pricing: (Code.NOT_FOUND,),
@@ -65,7 +82,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     free.list_slots: (Code.NOT_FOUND,),
     free.watch: (Code.NOT_FOUND, Code.CONFLICT),
     # Bookings.
-    bookings.create_booking: (
+    holds.book: (
         Code.FORBIDDEN,
         *_BOOKING,
         Code.OWN_CONFLICT,
@@ -77,6 +94,7 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     bookings.preview_cancellation: _BOOKING,
     bookings.cancel_booking: _BOOKING,
     bookings.reschedule_booking: (
+        Code.FORBIDDEN,
         *_BOOKING,
         Code.OWN_CONFLICT,
         Code.SLOT_TAKEN,
@@ -89,16 +107,26 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     calendar.open_calendar: (Code.FORBIDDEN, Code.CONFLICT),
     calendar.get_calendar: (Code.FORBIDDEN,),
     calendar.read_calendar: (Code.NOT_FOUND,),
+    # Payments.
+    purchases.buy: (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT),
+    purchases.get_purchase: (Code.NOT_FOUND,),
+    purchases.list_all_transactions: (Code.FORBIDDEN,),
+    earnings.list_earnings: (Code.FORBIDDEN,),
+    accounts.begin_onboarding: (Code.FORBIDDEN, Code.CONFLICT),
+    accounts.get_stripe: (Code.FORBIDDEN,),
+    accounts.open_dashboard: (Code.FORBIDDEN, Code.CONFLICT),
+    refunds.refund_transaction: (*_ADMINISTRATION, Code.CONFLICT),
+    events.receive: (Code.MALFORMED,),
     # Conversations and files.
     conversations.open_conversation: (Code.NOT_FOUND,),
     conversations.mute_conversation: (Code.NOT_FOUND,),
     conversations.mark_seen: (Code.NOT_FOUND,),
     conversations.mark_delivered: (Code.NOT_FOUND,),
     conversations.set_typing: (Code.NOT_FOUND,),
-    messages.send_message: (Code.NOT_FOUND, Code.IDEMPOTENCY_CONFLICT),
+    messages.send_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.IDEMPOTENCY_CONFLICT),
     messages.edit_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     messages.delete_message: (Code.NOT_FOUND, Code.FORBIDDEN),
-    messages.react_to_message: (Code.NOT_FOUND, Code.CONFLICT),
+    messages.react_to_message: (Code.NOT_FOUND, Code.FORBIDDEN, Code.CONFLICT),
     search.search_messages: (Code.NOT_FOUND,),
     history.list_messages: (Code.NOT_FOUND,),
     history.get_message: (Code.NOT_FOUND,),

@@ -15,6 +15,7 @@ from rest.answering import answered_in_time
 from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Counting
 from rest.requests import Parser
 from rest.route import HttpHandler, Route, Services
+from rest.tables import prefers_table, table_response
 from store.command_budget import Budget
 
 # What a device says of itself; more is not looked at.
@@ -38,12 +39,15 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
             raise faults.of_command(command, error) from None
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
+        handler = route.table if route.table is not None and prefers_table(request) else route.handler
         try:
-            result = await route.handler(services.context, caller, command)
+            result = await handler(services.context, caller, command)
         except DomainError as error:
             if error.code is Code.VALIDATION_FAILED:
                 await counting.give_back()
             raise faults.of_command(command, error) from None
+        if handler is route.table:
+            return table_response(result, route.path.rpartition("/")[2])
         # A repeat under an idempotency key answers an object where the first answered nothing.
         if result is None or route.answer is None:
             return web.Response(status=204)

@@ -158,8 +158,9 @@ def _caching(until: int | None, now: datetime) -> str:
 
 
 def _disposition(file: StoredFile) -> str:
-    """A PDF may hold programs: it is saved, not shown. RFC 6266, with RFC 5987 for what is not ASCII."""
-    kind = "attachment" if file.kind == "pdf" else "inline"
+    """A PDF may hold programs: it is saved, not shown, and so is an archive. RFC 6266, with RFC 5987 for what is not
+    ASCII."""
+    kind = "attachment" if file.kind in ("pdf", "archive") else "inline"
     plain = "".join(c if c.isascii() and c not in '"\\' else "_" for c in file.name)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}"
 

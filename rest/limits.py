@@ -78,6 +78,13 @@ RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINU
 RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
 # Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
+# A block writes to the pair's bookings, and holds its answer back for a moment.
+BLOCKS = RateClass("blocks", (Limit(30, _MINUTE, "caller"),))
+# An app registers its device when it starts.
+DEVICES = RateClass("devices", (Limit(60, _MINUTE, "caller"),))
+# One is made a day; the others are answered with it.
+EXPORT = RateClass("export", (Limit(10, _MINUTE, "caller"),))
+REPORTS = RateClass("reports", (Limit(20, _HOUR, "caller"),))
 
 
 # Taken before anything is read, of all who show no token; they keep nobody out whose token is good.
@@ -90,6 +97,10 @@ FAILED_TOKENS = RateClass("failed_tokens", (Limit(600, _MINUTE, "address"),))
 FAILED_SESSION = RateClass("failed_session", (Limit(60, _MINUTE, "session"),))
 # A program asks for a feed every 15 minutes at most; services that do it for many share addresses.
 CALENDAR = RateClass("calendar", (Limit(120, _MINUTE, "caller"),))
+# Each asks Stripe several times, whose own limits are everybody's.
+PURCHASES = RateClass("purchases", (Limit(30, _MINUTE, "caller"),))
+# Stripe tells from few addresses, at times much at once; what it is refused it tells again.
+WEBHOOKS = RateClass("webhooks", (Limit(6000, _MINUTE, "caller"),))
 # The slots of the largest schedule take some 20 ms of CPU and 1.2 MB.
 SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 

@@ -8,7 +8,8 @@ from typing import Any
 from domain import image_bounds, image_limits
 from domain.files import LIMITS as FILE_BYTES
 from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
-from domain.proofs import MAX_MAILS, MAX_TRIES
+from domain.notifications import MAX_DEVICES
+from domain.proofs import MAX_MAILS, MAX_TRIES, STRANGERS_SIGN_INS
 from domain.slots import HORIZON_DAYS
 from domain.wire.field_bounds import bounds_of
 from domain.wire.limits import Bound, Limits, RouteLimits, SocketLimits, Window
@@ -17,6 +18,7 @@ from handlers import context
 from handlers.catalogue.search import MOST_WORDS
 from handlers.files.upload import DAILY_BYTES, DAILY_FILES
 from handlers.messages import sync
+from handlers.payments.holds import MAX_HOLDS
 from rest import uploads
 from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Key, Limiter, RateClass
 from rest.pace import Pace
@@ -94,7 +96,15 @@ BOUNDS = (
     Bound(name="slotDays", most=HORIZON_DAYS, unit="days", description="how far ahead sessions are offered"),
     Bound(name="exceptions", most=MAX_EXCEPTIONS, unit="items", description="days or hours off that lie ahead"),
     Bound(name="certificates", most=MAX_CERTIFICATES, unit="items", description="certificates of a trainer"),
+    Bound(name="devices", most=MAX_DEVICES, unit="items", description="devices of a user that pushes go to"),
+    Bound(name="heldSlots", most=MAX_HOLDS, unit="items", description="slots that a client holds unpaid at a time"),
     Bound(name="codeTries", most=MAX_TRIES, unit="items", description="wrong guesses of a mailed code"),
+    Bound(
+        name="signInTries",
+        most=STRANGERS_SIGN_INS,
+        unit="items",
+        description="passwords tried for one address in an hour, from networks that its owner has not signed in from",
+    ),
     Bound(name="registrationMails", most=MAX_MAILS, unit="items", description="mails of one registration"),
 )
 

@@ -54,7 +54,7 @@ class Route:
     row with ``optional_auth`` shows more to some of those who send a token: its handler takes either.
     A ``bulky`` row reads much: its reads wait for each other, user by user, and not before those of the other rows.
     Where body or answer are not JSON, ``consumes`` and ``produces`` name their types and ``adapter`` stands in for
-    the one of JSON.
+    the one of JSON. ``table`` answers those who would rather have ``text/csv``.
     """
 
     method: str
@@ -72,6 +72,7 @@ class Route:
     adapter: Callable[[Route, Services], HttpHandler] | None = None
     consumes: str | None = None
     produces: str | None = None
+    table: Handler | None = None
     path_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -89,6 +90,6 @@ class Route:
     @property
     def takes_key(self) -> bool:
         """Whether an ``Idempotency-Key`` is heeded: of commands, and of uploads."""
-        return self.consumes is not None or (
+        return self.consumes == "multipart/form-data" or (
             self.method != "GET" and self.command is not None and issubclass(self.command, Command)
         )

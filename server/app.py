@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from aiohttp import web
 
+from domain import rooms as room_names
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
+from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
-from handlers.context import Context, Reader
+from handlers.context import Context, PushPatience, Reader
 from rest.build import attach as attach_rest
 from rest.build import generated
 from rest.published_limits import published
@@ -36,11 +38,15 @@ from server.http.server import Listener
 from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
+from server.payments.stripe_client import StripePayments, stripe_settings
 from server.preparation import LISTEN_AFTER_SECONDS, prepare_when_it_answers, refusing_until
+from server.presence.blocked import LOOK_SECONDS as BLOCKS_LOOK_SECONDS
+from server.presence.blocked import BlockedWatches
 from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Choices, Presence
 from server.published_limits import socket_limits
 from server.pubsub.bus import Bus
+from server.push.services import PushServices
 from server.rates import MovingWindowLimiter
 from server.revocation.freshness import Freshness
 from server.revocation.watch import Cutter, RevocationWatch
@@ -60,7 +66,9 @@ from server.workers.metrics import merged, of_peers
 from server.workers.peers import IpcSockets, WorkerPeers
 from store.concurrency import cancelled
 from store.database import Database
+from store.retention import Retention
 from store.store import Store
+from store.unheard import ScanName
 
 log = structlog.get_logger("node")
 
@@ -70,11 +78,18 @@ SOCKETS_PER_ADDRESS = 200
 CONNECTIONS_PER_ADDRESS = 600
 # Of one network to the operators' port.
 _OPERATORS_CONNECTIONS = 64
+FORGET_SECONDS = 3600.0
 BODY_LIMIT_BYTES = 1_000_000
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _return_url(settings: Settings) -> str:
+    """The app's own origin, or in development this server's page."""
+    named = [origin for origin in settings.allowed_origins if "://" in origin]
+    return f"{named[0] if named else settings.public.url()}/"
 
 
 class Node:
@@ -99,17 +114,22 @@ class Node:
         self.preparation: asyncio.Task[None] | None = None
         self.database = Database(mongo_url)
         self.store = Store(self.database)
+        self.retention = Retention(self.database, settings.kept_days)
         self.bus = Bus(redis_url)
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS))
+            SmtpMailer(
+                settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS), settings.public_url
+            )
             if settings.smtp_url
             else PrintedMailer()
         )
+        self.pusher = PushServices(settings.push, clock)
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
+        self.payments = StripePayments(stripe_settings(settings))
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
         self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
         self._limits: Limits | None = None
@@ -167,6 +187,9 @@ class Node:
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
+        self.blocked_watches = BlockedWatches(
+            self.store.user_blocks.since, self.presence, audience, self._watchers_of, clock
+        )
         self.context = Context(
             store=self.store,
             publisher=self.publisher,
@@ -174,14 +197,19 @@ class Node:
             tokens=self.tokens,
             secrets=self.secrets,
             mailer=self.mailer,
+            pusher=self.pusher,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
             slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
             files=files,
             pictures=self.pictures,
+            payments=self.payments,
+            return_url=_return_url(settings),
             clock=clock,
             limits=self._published_limits,
+            push_patience=PushPatience(settings.push.after, settings.push.digest_after),
+            exports_kept=timedelta(days=settings.export_days),
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
         buckets = Buckets(scale)
@@ -210,6 +238,7 @@ class Node:
         metrics = self.metrics
         metrics.add(figures.of_process)
         metrics.add(figures.of_log(self.store.log))
+        metrics.add(figures.of_payments(self.payments, self.store.payment_differences))
         metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
         metrics.add(figures.of_http(self.http))
         metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
@@ -252,6 +281,13 @@ class Node:
     async def _rendered_metrics(self) -> bytes:
         return self.metrics.render() if self.peers is None else merged(await self.peers.known())
 
+    async def _forget(self) -> None:
+        await self.retention.forget(self.context.now())
+
+    def _watchers_of(self, user_id: str) -> list[str]:
+        members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
+        return [connection for connection, _ in members]
+
     def _published_limits(self) -> Limits:
         if self._limits is None:
             counts = [("socketsOfUser", self._sockets_per_user, "sockets of a user, on one node")]
@@ -288,6 +324,8 @@ class Node:
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
         await preparing
         await self.mailer.start()
+        await self.store.event_gaps.begin(self.context.now())
+        await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()
         await self.bus.start()
@@ -296,9 +334,16 @@ class Node:
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
+        self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
+        self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
+        await self._begin_scans()
         self.durable_work.start()
         self.prepared = True
+
+    async def _begin_scans(self) -> None:
+        names: tuple[ScanName, ...] = ("fresh", "late", "digest") if self.pusher.providers else ("digest",)
+        await self.store.unheard.begin(names, self.context.now())
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
@@ -323,6 +368,8 @@ class Node:
         await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()
+        await self.pusher.stop()
+        await self.payments.close()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
         self.room_subscriptions.stop()

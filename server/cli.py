@@ -76,12 +76,12 @@ def _run(work: Work) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from server.commands import create_superadmin, seed_demo, seed_load, serve
+    from server.commands import create_superadmin, seed_demo, seed_load, serve, stripe_sandbox
 
     parser = argparse.ArgumentParser(prog="run.py", description="Without a command it serves.")
     parser.set_defaults(run=serve.run)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (serve, create_superadmin, seed_demo, seed_load):
+    for module in (serve, create_superadmin, seed_demo, seed_load, stripe_sandbox):
         sub = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)

@@ -14,6 +14,7 @@ from server.fanout.publisher import ClusterPublisher
 from server.fanout.subscriptions import RoomSubscriptions
 from server.http.connections import HttpConnections
 from server.observability.metrics import counter, gauge
+from server.payments.stripe_client import StripePayments
 from server.presence.connections import WatchingConnections
 from server.presence.presence import Presence
 from server.pubsub.bus import Bus
@@ -21,6 +22,7 @@ from server.sockets.clients import Registry
 from server.sockets.dispatcher import Dispatcher
 from server.sockets.gateway import Gateway
 from store.log.log import Log
+from store.payment_differences import PaymentDifferences
 
 
 def of_process() -> Iterable[Metric]:
@@ -45,6 +47,16 @@ def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
         yield counter("spotter_log_lost_races", "Appends another node was faster with.", counters.lost_races)
         yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", counters.unknown_outcomes)
         yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
+
+    return figures
+
+
+def of_payments(payments: StripePayments, differences: PaymentDifferences) -> Callable[[], Iterable[Metric]]:
+    def figures() -> Iterable[Metric]:
+        yield counter("spotter_stripe_calls", "Calls to Stripe.", payments.calls)
+        yield counter("spotter_stripe_failures", "Calls to Stripe that failed or were refused.", payments.failures)
+        text = "Payments of which Stripe and we hold something else."
+        yield counter("spotter_payment_differences", text, differences.found)
 
     return figures
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from domain.networks import LOOPBACK
+from server.push.configuration import PushSettings, read_push
 from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
@@ -23,6 +24,9 @@ _URL_SCHEMES = {
     "SMTP_URL": ("smtp", "smtps"),
 }
 _STRIPE_PREFIXES = {"STRIPE_SECRET_KEY": ("sk_", "rk_"), "STRIPE_PUBLISHABLE_KEY": ("pk_",)}
+# Everybody knows them.
+_SANDBOX_KEYS = {"sk_test_sandbox", "pk_test_sandbox", "whsec_sandbox"}
+_OF_THE_SANDBOX = "is the sandbox's, which is for development"
 _REQUIRED_IN_PRODUCTION = (
     "JWT_SECRET",
     "MONGO_URL",
@@ -34,6 +38,7 @@ _REQUIRED_IN_PRODUCTION = (
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_WEBHOOK_SECRETS",
 )
+_KEPT_DAYS = ("AUDIT_DAYS", "IDEMPOTENCY_DAYS")
 _OPERATIONS_PORT = 9090
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
@@ -90,6 +95,13 @@ class Settings:
     currency: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+    public_url: str | None
+    """Where people reach the server, for links in mails to it."""
+    push: PushSettings
+    kept_days: Mapping[str, int]
+    """By setting, how long rows are kept; 0 is for ever."""
+    export_days: int
+    """How long an archive of somebody's data can be fetched."""
 
     @property
     def public(self) -> Place:
@@ -138,9 +150,19 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         currency=read.currency("CURRENCY", "usd"),
         smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
+        public_url=_public_url(read, port, production),
+        push=read_push(read, production=production),
+        kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
+        export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))
+
+
+def _public_url(read: SettingReader, port: int, production: bool) -> str | None:
+    """In development the machine itself, where its port is known."""
+    given = read.url("PUBLIC_URL", ("https",) if production else ("http", "https"))
+    return given or (None if production or port == 0 else f"http://127.0.0.1:{port}")
 
 
 def _operations_port(read: SettingReader, port: int, production: bool) -> int | None:
@@ -173,3 +195,7 @@ def _refuse_unfit(read: SettingReader) -> None:
     for name, prefixes in _STRIPE_PREFIXES.items():
         if (key := read.text(name)) and not key.startswith(prefixes):
             read.refuse(name, f"must start with {' or '.join(prefixes)}")
+        elif key in _SANDBOX_KEYS:
+            read.refuse(name, _OF_THE_SANDBOX)
+    if _SANDBOX_KEYS.intersection(read.words("STRIPE_WEBHOOK_SECRETS")):
+        read.refuse("STRIPE_WEBHOOK_SECRETS", _OF_THE_SANDBOX)

@@ -19,22 +19,33 @@ from domain.accounts import Block, Role, User
 from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
+from store.audit import Note
 from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
+from store.devices import PushDevices
+from store.digests import Digests
+from store.exports import Exports
 from store.failures import repository
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.listings import hot as hot_profile
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
+from store.pushes import Pushes
 from store.registrations import Registrations
+from store.reports import Reports
+from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.stripe_accounts import StripeAccounts
+from store.user_blocks import UserBlocks
 from store.users import Users
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
@@ -44,9 +55,13 @@ SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PendingErasure(msgspec.Struct, frozen=True):
+    """``at``: when it was erased. ``after``: the last conversation whose messages have been taken back."""
+
     user_id: str
     role: Role
     profile_id: str
+    at: datetime
+    after: str | None = None
 
 
 @repository
@@ -57,12 +72,25 @@ class PendingErasures:
 
     async def add(self, user: User, now: datetime, *, session: ClientSession) -> None:
         row = {"_id": ObjectId(user.id), "role": user.role, "profileId": user.profile_id, "at": now}
-        row["dueAt"] = now + LONGEST_TRANSACTION
+        row["dueAt"] = now
         await self._rows.insert_one(row, session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> PendingErasure:
-        return PendingErasure(str(claimed.id), claimed.document["role"], claimed.document["profileId"])
+        after = claimed.document.get("after")
+        return PendingErasure(
+            str(claimed.id), claimed.document["role"], claimed.document["profileId"], claimed.document["at"],
+            None if after is None else str(after),
+        )  # fmt: skip
+
+    async def go_on(self, gone: PendingErasure, at: datetime, after: str | None) -> None:
+        """There is more to take back, at that time; ``after`` as in the row, nothing to begin with the first again."""
+        update: dict[str, Any] = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
+        if after is None:
+            update["$unset"]["after"] = ""
+        else:
+            update["$set"]["after"] = ObjectId(after)
+        await self._rows.update_one({"_id": ObjectId(gone.user_id)}, update)
 
 
 @repository
@@ -82,6 +110,16 @@ class Accounts:
         calendars: Calendars,
         registrations: Registrations,
         departures: PendingErasures,
+        user_blocks: UserBlocks,
+        reports: Reports,
+        notification_preferences: NotificationPreferences,
+        devices: PushDevices,
+        digests: Digests,
+        pushes: Pushes,
+        exports: Exports,
+        reviews: Reviews,
+        stripe_accounts: StripeAccounts,
+        final_refunds: FinalRefunds,
     ) -> None:
         self._database = database
         self._users = users
@@ -96,12 +134,23 @@ class Accounts:
         self._calendars = calendars
         self._registrations = registrations
         self._departures = departures
+        self._user_blocks = user_blocks
+        self._reports = reports
+        self._notification_preferences = notification_preferences
+        self._devices = devices
+        self._digests = digests
+        self._pushes = pushes
+        self._exports = exports
+        self._reviews = reviews
+        self._stripe_accounts = stripe_accounts
+        self._final_refunds = final_refunds
 
-    async def create(self, user: User, profile: NewProfile) -> bool:
-        """User and profile, both or none; false when the address is taken."""
+    async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
+        """An administrator's user and profile, both or none; false when the address is taken."""
 
         async def body(session: DatabaseSession) -> None:
             await self._insert(user, profile, session)
+            await note(None, {"role": user.role}, session=session)
 
         try:
             await self._database.transaction(body)
@@ -193,15 +242,18 @@ class Accounts:
 
         return await self._database.transaction(body, hot=_hot(user))
 
-    async def set_blocked(self, user: User, block: Block | None, now: datetime) -> list[str] | None:
+    async def set_blocked(self, user: User, block: Block | None, now: datetime, note: Note) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
         """
 
         async def body(session: DatabaseSession) -> list[str] | None:
-            if not await self._users.set_blocked(user.id, block, now, session=session):
+            before = await self._users.set_blocked(user.id, block, now, session=session)
+            if before is None:
                 return None
+            was, is_now = {"isBlocked": before.is_blocked}, {"isBlocked": block is not None}
+            await note(was, is_now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "blocked", now, session)
 
@@ -213,12 +265,22 @@ class Accounts:
         async def body(session: DatabaseSession) -> list[str] | None:
             if not await self._users.erase(user, now, session=session):
                 return None
+            # Before the profile forgets who that is at Stripe.
+            customer = await self._stripe_accounts.customer(user.profile_id, session=session)
+            await self._final_refunds.add(user, customer, now, session=session)
             await self._profiles.erase(user.role, user.profile_id, now, session=session)
             await self._idempotency.forget(user.id, session=session)
             await self._offers.forget(user, session=session)
             await self._files.release_owner(user.id, now, session=session)
             await self._calendars.remove(user.id, session=session)
             await self._registrations.forget(user.email, session=session)
+            await self._user_blocks.forget(user.id, session=session)
+            await self._reports.forget(user.id, session=session)
+            await self.forget_notifications(user.id, session=session)
+            await self._exports.forget(user.id, session=session)
+            if user.role == "client":
+                await self._reviews.forget(user.profile_id, now, session=session)
+            await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
             await self._list(user.role, user.profile_id, session)
@@ -230,6 +292,13 @@ class Accounts:
                 # What was committed in between would otherwise wait for the last look.
                 await self._bookings.leave(user.role, user.profile_id, now)
         return ended
+
+    async def forget_notifications(self, user_id: str, *, session: DatabaseSession | None = None) -> None:
+        """What the user wanted to be told, where, and what was on its way."""
+        await self._notification_preferences.forget(user_id, session=session)
+        await self._devices.forget(user_id, session=session)
+        await self._digests.forget(user_id, session=session)
+        await self._pushes.forget(user_id, session=session)
 
     async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
         """Each session with its user."""

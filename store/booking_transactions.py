@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from collections.abc import Collection as Several
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from bson import ObjectId
@@ -19,6 +19,8 @@ from domain.booking_changes import Change, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
 from domain.stored import StoredFormat
+from domain.times import to_wire
+from store.audit import Note
 from store.booking_mails import BookingMails
 from store.bookings import Bookings
 from store.conversations import Conversations
@@ -59,6 +61,14 @@ class ClientClaims:
 
 
 T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """What is committed with a change of a booking, or undoes it by what it raises."""
+
+    async def __call__(self, *, session: ClientSession) -> object: ...
+
+
 # What is kept of a booking under a key.
 RESULT = StoredFormat(Booking, msgspec.json)
 
@@ -87,7 +97,14 @@ class BookingTransactions:
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
-    async def book(self, change: Change, settlement: Settlement, now: datetime, claim: Claim | None) -> Change:
+    async def book(
+        self,
+        change: Change,
+        settlement: Settlement,
+        now: datetime,
+        claim: Claim | None,
+        beside: Beside | None = None,
+    ) -> Change:
         """A new booking, in the pair's conversation; answers the change as committed.
 
         Raises ``slot_taken``, ``own_conflict``, ``insufficient_credit`` or ``trial_unavailable``.
@@ -100,21 +117,34 @@ class BookingTransactions:
             booking = msgspec.structs.replace(change.booking, conversation_id=conversation_id)
             await self._bookings.insert(booking, now, session=session)
             committed = msgspec.structs.replace(change, booking=booking)
+            if beside is not None:
+                await beside(session=session)
             return await self._settle(None, committed, settlement, claim, session)
 
         return await self._commit(body, _hot(change.booking, settlement))
 
     async def alter(
-        self, before: Booking, change: Change, settlement: Settlement, now: datetime, claim: Claim | None
+        self,
+        before: Booking,
+        change: Change,
+        settlement: Settlement,
+        now: datetime,
+        claim: Claim | None,
+        note: Note | None = None,
+        beside: Beside | None = None,
     ) -> Change | None:
         """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
-        ``book``."""
+        ``book``. ``note``: of an administrator's act."""
 
         async def body(session: ClientSession) -> Change | None:
             if change.action == "no_show" and await self._reviews.has(change.booking.id, session=session):
                 return None
             if not await self._bookings.replace(change.booking, now, session=session):
                 return None
+            if note is not None:
+                await note(_fields(before), _fields(change.booking), session=session)
+            if beside is not None:
+                await beside(session=session)
             return await self._settle(before, change, settlement, claim, session)
 
         return await self._commit(body, _hot(change.booking, settlement))
@@ -152,6 +182,11 @@ class BookingTransactions:
             return await self._database.transaction(body, hot=hot)
         except DuplicateKeyError as error:
             raise _refusal(error) from None
+
+
+def _fields(booking: Booking) -> dict[str, object]:
+    """What administrators change of a booking."""
+    return {"status": booking.status, "startsAt": to_wire(booking.starts_at), "version": booking.version}
 
 
 def _hot(booking: Booking, settlement: Settlement) -> tuple[Hot, ...]:

@@ -128,6 +128,8 @@ SCHEMAS = (
                 for party, field in CHANGE_FIELDS.items()
             ),
             begun_index(),
+            # What statistics count.
+            IndexModel([("status", ASCENDING)], name="status"),
             IndexModel([("client", ASCENDING), ("trainer", ASCENDING), ("createdAt", DESCENDING)], name="pair"),
         ),
     ),
@@ -174,6 +176,24 @@ class Bookings:
     async def by_id(self, booking_id: str) -> Booking | None:
         found = await self._bookings.find_one({"_id": ObjectId(booking_id)})
         return booking_record(found) if found else None
+
+    async def held_for(self, client_id: str, trainer_id: str, starts_at: datetime, now: datetime) -> Booking | None:
+        """A hold of the client's on this very slot that still lasts."""
+        found = await self._bookings.find_one(
+            {
+                "trainer": ObjectId(trainer_id),
+                "startsAt": starts_at,
+                "client": ObjectId(client_id),
+                "status": "held",
+                "heldUntil": {"$gt": now},
+            }
+        )
+        return booking_record(found) if found else None
+
+    async def holds_of(self, client_id: str, now: datetime) -> int:
+        """How many slots the client holds and has not paid."""
+        mine = {"client": ObjectId(client_id), "status": "held", "heldUntil": {"$gt": now}}
+        return await self._bookings.count_documents(mine)
 
     async def busy(self, trainer_id: str, start: datetime, end: datetime, *, exclude: str | None = None) -> list[Busy]:
         """The trainer's time that is taken and may touch [start, end), by its start; ``exclude``: of other bookings."""
@@ -260,6 +280,11 @@ class Bookings:
             {"$set": {"leftBy": by, "dueAt": now, "updatedAt": now}, **_changed(WORK)},
             session=session,
         )
+
+    async def has_leaving(self, role: Role, profile_id: str) -> bool:
+        """Whether an erased party still has before it what is to be cancelled."""
+        query = {role: ObjectId(profile_id), "status": {"$in": list(UPCOMING)}, "leftBy": {"$exists": True}}
+        return await self._bookings.find_one(query, {"_id": 1}) is not None
 
     async def insert(self, booking: Booking, now: datetime, *, session: ClientSession) -> None:
         """Raises ``DuplicateKeyError`` when the time is taken."""

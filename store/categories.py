@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -16,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Category, SubCategory
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.text import folded
+from store.audit import Note
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.idempotency import Keep
@@ -92,19 +94,20 @@ class Categories:
         await self._categories.insert_one(_document(category), session=session)
 
     async def rename(self, category_id: str, name: str, now: datetime, *, session: ClientSession) -> Category | None:
+        """As it was before."""
         found = await self._categories.find_one_and_update(
             {"_id": ObjectId(category_id)},
             {"$set": {**_named(name), "updatedAt": now}},
-            return_document=ReturnDocument.AFTER,
             session=session,
         )
         return _category(found) if found else None
 
-    async def delete(self, category_id: str, *, session: ClientSession) -> bool:
+    async def delete(self, category_id: str, *, session: ClientSession) -> Category | None:
         """With its subcategories."""
         key = ObjectId(category_id)
         await self._subs.delete_many({"category": key}, session=session)
-        return bool((await self._categories.delete_one({"_id": key}, session=session)).deleted_count)
+        found = await self._categories.find_one_and_delete({"_id": key}, session=session)
+        return _category(found) if found else None
 
     async def insert_sub(self, sub: SubCategory, *, session: ClientSession) -> None:
         document = {**_document(sub), "category": ObjectId(sub.category_id)}
@@ -123,8 +126,9 @@ class Categories:
         )
         return _sub(found) if found else None
 
-    async def delete_sub(self, sub_id: str, *, session: ClientSession) -> bool:
-        return bool((await self._subs.delete_one({"_id": ObjectId(sub_id)}, session=session)).deleted_count)
+    async def delete_sub(self, sub_id: str, *, session: ClientSession) -> SubCategory | None:
+        found = await self._subs.find_one_and_delete({"_id": ObjectId(sub_id)}, session=session)
+        return _sub(found) if found else None
 
 
 def _named(name: str) -> Document:
@@ -171,43 +175,49 @@ class Catalogue:
         self._categories = categories
         self._specializations = specializations
 
-    async def add_category(self, category: Category, keep: Keep) -> None:
+    async def add_category(self, category: Category, keep: Keep, note: Note) -> None:
         async def body(session: ClientSession) -> None:
             await self._categories.insert(category, session=session)
+            await note(None, {"name": category.name}, session=session)
             await keep(session=session)
 
         await self._named(body)
 
-    async def rename_category(self, category_id: str, name: str, now: datetime) -> Category:
-        renamed = await self._named(
-            lambda session: self._categories.rename(category_id, name, now, session=session), hot(category_id)
-        )
-        if renamed is None:
-            raise not_found("category")
-        return renamed
+    async def rename_category(self, category_id: str, name: str, now: datetime, note: Note) -> Category:
+        async def body(session: ClientSession) -> Category:
+            before = await self._categories.rename(category_id, name, now, session=session)
+            if before is None:
+                raise not_found("category")
+            await note({"name": before.name}, {"name": name}, session=session)
+            return msgspec.structs.replace(before, name=name, updated_at=now)
 
-    async def delete_category(self, category_id: str, keep: Keep) -> None:
+        return await self._named(body, hot(category_id))
+
+    async def delete_category(self, category_id: str, keep: Keep, note: Note) -> None:
         """With its subcategories."""
 
         async def body(session: ClientSession) -> None:
             if await self._specializations.uses(category_id, session=session):
                 raise _in_use("category")
-            if not await self._categories.delete(category_id, session=session):
+            deleted = await self._categories.delete(category_id, session=session)
+            if deleted is None:
                 raise not_found("category")
+            await note({"name": deleted.name}, None, session=session)
             await keep(session=session)
 
         await self._database.transaction(body, hot=[hot(category_id)])
 
-    async def add_sub_category(self, sub: SubCategory, keep: Keep) -> None:
+    async def add_sub_category(self, sub: SubCategory, keep: Keep, note: Note) -> None:
         async def body(session: ClientSession) -> None:
             await self._require_category(sub.category_id, session)
             await self._categories.insert_sub(sub, session=session)
+            await note(None, _fields(sub), session=session)
             await keep(session=session)
 
         await self._named(body, hot(sub.category_id))
 
     async def update_sub_category(
-        self, sub_id: str, name: str | None, category_id: str | None, now: datetime
+        self, sub_id: str, name: str | None, category_id: str | None, now: datetime, note: Note
     ) -> SubCategory:
         """Another category only while no trainer uses it."""
 
@@ -221,16 +231,19 @@ class Catalogue:
             after = await self._categories.update_sub(sub_id, name, category_id, now, session=session)
             if after is None:
                 raise not_found("subcategory")
+            await note(_fields(before), _fields(after), session=session)
             return after
 
         named = [] if category_id is None else [hot(category_id)]
         return await self._named(body, *named, *await self._hot_of_sub(sub_id))
 
-    async def delete_sub_category(self, sub_id: str, keep: Keep) -> None:
+    async def delete_sub_category(self, sub_id: str, keep: Keep, note: Note) -> None:
         async def body(session: ClientSession) -> None:
             await self._require_unused(sub_id, session)
-            if not await self._categories.delete_sub(sub_id, session=session):
+            deleted = await self._categories.delete_sub(sub_id, session=session)
+            if deleted is None:
                 raise not_found("subcategory")
+            await note(_fields(deleted), None, session=session)
             await keep(session=session)
 
         await self._database.transaction(body, hot=await self._hot_of_sub(sub_id))
@@ -252,6 +265,10 @@ class Catalogue:
             return await self._database.transaction(body, hot=hot)
         except DuplicateKeyError:
             raise DomainError(Code.CONFLICT, "This name is taken.") from None
+
+
+def _fields(sub: SubCategory) -> dict[str, object]:
+    return {"name": sub.name, "category": sub.category_id}
 
 
 def _in_use(what: str) -> DomainError:

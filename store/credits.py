@@ -5,12 +5,15 @@ Ledger and projection change in one commit; a trial is one a pair, counted by th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from domain.accounts import Role
 from domain.bookings import Booking
 from domain.credits import Balance, CreditEntry, iso_week
 from domain.errors import Code, DomainError
@@ -22,7 +25,11 @@ ENTRIES = "creditEntries"
 SCHEMAS = (
     CollectionSchema(
         BALANCES,
-        (IndexModel([("client", ASCENDING), ("trainer", ASCENDING)], name="pair", unique=True),),
+        (
+            IndexModel([("client", ASCENDING), ("trainer", ASCENDING)], name="pair", unique=True),
+            IndexModel([("client", ASCENDING), ("_id", ASCENDING)], name="ofClient"),
+            IndexModel([("trainer", ASCENDING), ("_id", ASCENDING)], name="ofTrainer"),
+        ),
     ),
     CollectionSchema(
         ENTRIES,
@@ -32,6 +39,15 @@ SCHEMAS = (
         ),
     ),
 )
+
+
+class CreditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the Credit table, as lists show it."""
+
+    id: str
+    balance: Balance
+    created_at: datetime
+    updated_at: datetime
 
 
 @repository
@@ -44,6 +60,47 @@ class Credits:
     async def balance(self, client_id: str, trainer_id: str) -> int:
         found = await self._balances.find_one(_pair(client_id, trainer_id))
         return found["amountOfCredit"] if found else 0
+
+    async def page(self, side: str, profile_id: str, after: str | None, limit: int) -> list[CreditRow]:
+        """Of a client or a trainer, by their age. ``side``: "client" or "trainer"."""
+        query: Document = {side: ObjectId(profile_id)}
+        if after is not None:
+            query["_id"] = {"$gt": ObjectId(after)}
+        found = await self._balances.find(query).sort("_id", ASCENDING).limit(limit).to_list(None)
+        return [
+            CreditRow(
+                id=str(one["_id"]),
+                balance=Balance(
+                    client_id=str(one["client"]),
+                    trainer_id=str(one["trainer"]),
+                    amount=one["amountOfCredit"],
+                    version=one["version"],
+                ),
+                created_at=one["createdAt"],
+                updated_at=one["updatedAt"],
+            )
+            for one in found
+        ]
+
+    async def pairs_with_credit(self, role: Role, profile_id: str) -> list[tuple[str, str]]:
+        """Client and trainer, of one of the two, where something is left."""
+        query = {role: ObjectId(profile_id), "amountOfCredit": {"$gt": 0}}
+        found = await self._balances.find(query, {"client": 1, "trainer": 1}).to_list(None)
+        return [(str(one["client"]), str(one["trainer"])) for one in found]
+
+    async def came_of(self, client_id: str, effects: Sequence[str]) -> bool:
+        """Whether one of these gave the client credits."""
+        given = {"client": ObjectId(client_id), "effect": {"$in": list(effects)}, "amount": {"$gt": 0}}
+        return await self._entries.find_one(given, {"_id": 1}) is not None
+
+    async def balance_within(self, client_id: str, trainer_id: str, *, session: ClientSession) -> Balance:
+        found = await self._balances.find_one(_pair(client_id, trainer_id), session=session) or {}
+        return Balance(
+            client_id=client_id,
+            trainer_id=trainer_id,
+            amount=found.get("amountOfCredit", 0),
+            version=found.get("version", 0),
+        )
 
     async def entries(self, client_id: str, trainer_id: str) -> list[CreditEntry]:
         """The pair's whole ledger, the oldest first."""

@@ -6,7 +6,8 @@ it at its ``checkAt``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from datetime import datetime
 
 import msgspec
@@ -37,12 +38,13 @@ def file_document(file: StoredFile) -> Document:
         "createdAt": file.created_at,
     }
     if file.thumbnail_of is None:
-        document["checkAt"] = file.created_at + UNUSED_KEPT
+        document["checkAt"] = file.kept_until or file.created_at + UNUSED_KEPT
     optional = {
         "width": file.width,
         "height": file.height,
         "thumbnail": ObjectId(file.thumbnail_id) if file.thumbnail_id else None,
         "thumbnailOf": ObjectId(file.thumbnail_of) if file.thumbnail_of else None,
+        "keptUntil": file.kept_until,
     }
     return document | {name: value for name, value in optional.items() if value is not None}
 
@@ -62,6 +64,7 @@ def file_record(document: Document) -> StoredFile:
         thumbnail_of=str(document["thumbnailOf"]) if "thumbnailOf" in document else None,
         uses=tuple(_use(use) for use in document["uses"]),
         created_at=document["createdAt"],
+        kept_until=document.get("keptUntil"),
     )
 
 
@@ -104,12 +107,19 @@ SCHEMAS = (
 )
 
 
+# Neither thumbnails nor archives.
+_UPLOADS: Document = {"thumbnailOf": {"$exists": False}, "keptUntil": {"$exists": False}}
+
+
 class Check(msgspec.Struct, frozen=True):
     """``file``: nothing for what is only the rest of one. ``until``: how long the look is one's own."""
 
     file_id: str
     until: datetime
     file: StoredFile | None
+
+
+_AT_A_TIME = 200
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,12 +145,15 @@ class Files:
 
     async def write(self, file: StoredFile, content: AsyncIterator[bytes]) -> None:
         """Record and bytes, or nothing. What a crash leaves has a record, by which a sweep finds it."""
+        await self._write(file, content, lambda: file)
+
+    async def _write(self, file: StoredFile, content: AsyncIterator[bytes], made_of: Callable[[], StoredFile]) -> None:
         _id = ObjectId(file.id)
         begun = {"_id": _id, "state": "writing", "owner": ObjectId(file.owner_id), "createdAt": file.created_at}
         try:
             await finished(self._files.insert_one({**begun, "checkAt": file.created_at + UPLOAD_TAKES}))
             await self._bytes.write(_id, content, file.created_at)
-            made = await finished(self._files.replace_one({"_id": _id, "state": "writing"}, file_document(file)))
+            made = await finished(self._files.replace_one({"_id": _id, "state": "writing"}, file_document(made_of())))
         except PyMongoError:
             # Something may still be on its way: the sweep comes after it.
             raise
@@ -150,6 +163,23 @@ class Files:
         if not made.matched_count:
             await self._remove(_id)
             raise unavailable("The upload took too long.")
+
+    async def write_measured(self, file: StoredFile, content: AsyncIterator[bytes]) -> StoredFile:
+        """The same for what is made while it is written; answers it with its size and digest."""
+        digest, size = hashlib.sha256(), 0
+
+        async def measured() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for part in content:
+                digest.update(part)
+                size += len(part)
+                yield part
+
+        def made() -> StoredFile:
+            return msgspec.structs.replace(file, size=size, digest=digest.hexdigest())
+
+        await self._write(file, measured(), made)
+        return made()
 
     async def read(self, file_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """The bytes from ``start`` up to ``end`` (exclusive), a chunk at a time; raises ``not_found``."""
@@ -181,10 +211,27 @@ class Files:
 
     async def uploaded_since(self, owner_id: str, since: datetime) -> tuple[int, int]:
         """How many files, and bytes, a user has uploaded lately."""
-        uploaded = {"owner": ObjectId(owner_id), "createdAt": {"$gte": since}, "thumbnailOf": {"$exists": False}}
+        uploaded = {"owner": ObjectId(owner_id), "createdAt": {"$gte": since}, **_UPLOADS}
         total = {"_id": None, "count": {"$sum": 1}, "bytes": {"$sum": "$size"}}
         rows = await self._files.aggregate([{"$match": uploaded}, {"$group": total}]).to_list(1)
         return (rows[0]["count"], rows[0]["bytes"]) if rows else (0, 0)
+
+    async def uploads_of(self, owner_id: str) -> AsyncIterator[StoredFile]:
+        """What the user uploaded and is still there, without thumbnails; the oldest first."""
+        after = ObjectId("0" * 24)
+        while True:
+            query = {"owner": ObjectId(owner_id), "state": "ready", "_id": {"$gt": after}, **_UPLOADS}
+            found = await self._files.find(query).sort("_id", ASCENDING).limit(_AT_A_TIME).to_list(None)
+            for one in found:
+                yield file_record(one)
+            if len(found) < _AT_A_TIME:
+                return
+            after = found[-1]["_id"]
+
+    async def let_archives_go(self, owner_id: str, now: datetime) -> None:
+        """They are found no more, and swept."""
+        archives = {"owner": ObjectId(owner_id), "kind": "archive", "state": "ready"}
+        await self._files.update_many(archives, {"$set": {"state": "going", "checkAt": now}, "$unset": {WORK: ""}})
 
     async def claim(self, file_id: str, owner_id: str, kind: FileKind, use: FileUse, now: datetime) -> bool:
         """The file is used from here on; false unless it is the owner's own, of that kind."""
@@ -255,7 +302,8 @@ class Files:
             await self._files.update_one({"_id": _id}, change)
         # Of an upload that broke off there is only the beginning.
         over: list[Document] = [{"state": "writing"}, {"state": "going"}]
-        over += [{"uses": [], "released": True}, {"uses": [], "createdAt": {"$lte": now - UNUSED_KEPT}}]
+        over += [{"uses": [], "released": True}, {"keptUntil": {"$lte": now}}]
+        over += [{"uses": [], "createdAt": {"$lte": now - UNUSED_KEPT}, "keptUntil": {"$exists": False}}]
         if (await self._files.update_one({"_id": _id, "$or": over}, {"$set": {"state": "going"}})).matched_count:
             return True
         await self._look_later(check, finding.again_at)
@@ -269,7 +317,7 @@ class Files:
             used = {"$set": {"checkAt": again_at}, "$unset": {WORK: ""}}
         await self._files.update_one(mine | {"uses": {"$ne": []}}, used)
         if check.file is not None:
-            unused_until = check.file.created_at + UNUSED_KEPT
+            unused_until = check.file.kept_until or check.file.created_at + UNUSED_KEPT
             unused = {"$set": {"checkAt": unused_until}, "$unset": {WORK: ""}}
             await self._files.update_one(mine | {"uses": []}, unused)
 

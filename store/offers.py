@@ -99,7 +99,7 @@ class Offers:
         )
 
     async def forget(self, user: User, *, session: ClientSession) -> None:
-        """What belongs to an erased profile but itself and its files; reviews stay, of or by nobody."""
+        """What belongs to an erased profile but itself and its files; of reviews the words go elsewhere."""
         profile_id = user.profile_id
         await self._bookmarks.delete_all(profile_id, session=session)
         if user.role == "trainer":

@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Review
 from domain.errors import Code, DomainError
 from store import bookings
+from store.audit import Note
 from store.command_budget import BUDGET_SECONDS, detached, remaining
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
@@ -28,6 +29,8 @@ SCHEMAS = (
         NAME,
         (
             IndexModel([("booking", ASCENDING)], name="booking", unique=True),
+            # For exports and erasures.
+            IndexModel([("client", ASCENDING)], name="client"),
             IndexModel(
                 [("trainer", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="newestOfTrainer"
             ),
@@ -123,8 +126,8 @@ class Reviews:
             await self._settled(updated.trainer_id)
         return updated
 
-    async def delete(self, review_id: str, keep: Keep, now: datetime) -> bool:
-        """False when it is gone."""
+    async def delete(self, review_id: str, keep: Keep, now: datetime, note: Note | None = None) -> bool:
+        """False when it is gone. ``note``: of an administrator's act."""
 
         async def body(session: ClientSession) -> str | None:
             found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
@@ -133,6 +136,9 @@ class Reviews:
             trainer_id = str(found["trainer"])
             await self._bookings.update_one({"_id": found["booking"]}, bookings.CHANGED, session=session)
             await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
+            if note is not None:
+                # What its author wrote would outlive the author here.
+                await note({"rating": found["rating"], "booking": str(found["booking"])}, None, session=session)
             await keep(session=session)
             return trainer_id
 
@@ -140,6 +146,11 @@ class Reviews:
         if trainer_id is not None:
             await self._settled(trainer_id)
         return trainer_id is not None
+
+    async def forget(self, client_id: str, now: datetime, *, session: ClientSession) -> None:
+        """Of an erased client the stars stay, as they are in a rating; the words go."""
+        words = {"client": ObjectId(client_id), "comment": {"$ne": None}}
+        await self._reviews.update_many(words, {"$set": {"comment": None, "updatedAt": now}}, session=session)
 
     async def _settled(self, trainer_id: str) -> None:
         """Should it fail, the rows that are left are durable work."""

@@ -13,8 +13,11 @@ from domain.sessions import Reason, Session
 from store.database import ClientSession as DatabaseSession
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "sessions"
+# When the owner is to be told of the sign-in; away once that is done.
+_TOLD_AT = "tellAt"
 SCHEMAS = (
     CollectionSchema(
         NAME,
@@ -25,6 +28,7 @@ SCHEMAS = (
             IndexModel(
                 [("revokedAt", ASCENDING)], name="revoked", partialFilterExpression={"revokedAt": {"$type": "date"}}
             ),
+            *work_indexes(_TOLD_AT, only={_TOLD_AT: {"$exists": True}}),
         ),
     ),
 )
@@ -34,13 +38,24 @@ SCHEMAS = (
 class Sessions:
     def __init__(self, database: Database) -> None:
         self._sessions = database.collection(NAME)
+        # Sign-ins whose owners have not been told yet.
+        self.untold = WorkQueue(database, NAME, due=_TOLD_AT)
 
     @staticmethod
     def new_id() -> str:
         return str(ObjectId())
 
-    async def insert(self, new: Session, *, session: DatabaseSession | None = None) -> None:
-        await self._sessions.insert_one(_document(new), session=session)
+    async def insert(
+        self, new: Session, *, told: str | None = None, session: DatabaseSession | None = None
+    ) -> None:
+        """``told``: from which kind of device; the owner is told of the sign-in by whichever node takes it up."""
+        telling = {} if told is None else {_TOLD_AT: new.created_at, "kindOfDevice": told}
+        await self._sessions.insert_one({**_document(new), **telling}, session=session)
+
+    @staticmethod
+    def untold_sign_in(claimed: WorkRow) -> tuple[Session, str]:
+        """The session, and what kind of device it was begun from."""
+        return _from(claimed.document), claimed.document["kindOfDevice"]
 
     async def by_id(self, session_id: str) -> Session | None:
         document = await self._sessions.find_one({"_id": ObjectId(session_id)})
@@ -108,6 +123,11 @@ class Sessions:
             session=session,
         )
         return [str(one) for one in ids]
+
+    async def forget(self, user_id: str, *, session: DatabaseSession) -> None:
+        """What an erased user's devices were called; that they were there, nodes ask until they would have expired."""
+        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", _TOLD_AT: "", WORK: ""}}
+        await self._sessions.update_many({"userId": ObjectId(user_id)}, nothing, session=session)
 
 
 def _document(session: Session) -> Document:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from store import (
     accounts,
+    audit,
     availability,
     booking_changes,
     booking_mails,
@@ -15,24 +18,44 @@ from store import (
     certificates,
     conversations,
     credits,
+    devices,
+    digests,
+    disputes,
+    event_gaps,
+    exports,
     files,
+    final_refunds,
     idempotency,
     listings,
+    notification_preferences,
     outbox,
     password_resets,
+    payment_differences,
+    payment_notices,
     pricings,
     profiles,
     publish_outages,
+    pushes,
     ratings,
+    receipts,
+    refunds,
     registrations,
+    reports,
     respelling,
     reviews,
     revocations,
     sessions,
+    sign_in_tries,
     specializations,
+    stripe_accounts,
+    stripe_events,
+    transactions,
+    unheard,
+    user_blocks,
     users,
 )
 from store.accounts import Accounts, PendingErasures
+from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
 from store.booking_mails import BookingMails
@@ -45,28 +68,51 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.devices import PushDevices
+from store.digests import Digests
+from store.disputes import Disputes
+from store.earnings import Earnings
+from store.event_gaps import EventGaps
+from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
 from store.files import Files
+from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
+from store.payment_differences import PaymentDifferences
+from store.payment_notices import PaymentNotices
+from store.payment_transactions import PaymentTransactions
 from store.people import People, Presences
+from store.personal_data import PersonalData
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.pushes import Pushes
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.receipts import Receipts
+from store.refunds import Refunds
 from store.registrations import Registrations
+from store.reports import Reports
 from store.respelling import Respelling
 from store.reviews import Reviews
 from store.revocations import Revocations
 from store.sessions import Sessions
+from store.sign_in_tries import SignInTryCounts
 from store.specializations import Specializations
+from store.statistics import Counts
+from store.stripe_accounts import StripeAccounts
+from store.stripe_events import StripeEvents
+from store.transactions import Transactions
+from store.unheard import Unheard
+from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
 
@@ -76,6 +122,7 @@ SCHEMAS = (
     *users.SCHEMAS,
     *registrations.SCHEMAS,
     *password_resets.SCHEMAS,
+    *sign_in_tries.SCHEMAS,
     *profiles.SCHEMAS,
     *pricings.SCHEMAS,
     *categories.SCHEMAS,
@@ -101,6 +148,25 @@ SCHEMAS = (
     *accounts.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
+    *user_blocks.SCHEMAS,
+    *reports.SCHEMAS,
+    *audit.SCHEMAS,
+    *notification_preferences.SCHEMAS,
+    *devices.SCHEMAS,
+    *digests.SCHEMAS,
+    *pushes.SCHEMAS,
+    *unheard.SCHEMAS,
+    *exports.SCHEMAS,
+    *transactions.SCHEMAS,
+    *payment_notices.SCHEMAS,
+    *receipts.SCHEMAS,
+    *stripe_accounts.SCHEMAS,
+    *stripe_events.SCHEMAS,
+    *event_gaps.SCHEMAS,
+    *refunds.SCHEMAS,
+    *disputes.SCHEMAS,
+    *payment_differences.SCHEMAS,
+    *final_refunds.SCHEMAS,
 )
 
 
@@ -118,6 +184,7 @@ class Store:
         self.users = Users(database)
         self.registrations = Registrations(database)
         self.password_resets = PasswordResets(database)
+        self.sign_in_tries = SignInTryCounts(database)
         self.profiles = Profiles(database)
         self.pricings = Pricings(database)
         self.categories = Categories(database)
@@ -155,10 +222,44 @@ class Store:
         self.outbox = Outbox(database)
         self.pending_erasures = PendingErasures(database)
         self.publish_outages = PublishOutages(database)
+        self.user_blocks = UserBlocks(database)
+        self.reports = Reports(database)
+        self.audit = Audit(database)
+        self.notification_preferences = NotificationPreferences(database)
+        self.devices = PushDevices(database)
+        self.digests = Digests(database)
+        self.pushes = Pushes(database)
+        self.unheard = Unheard(database)
+        self.exports = Exports(database)
+        self.personal_data = PersonalData(database)
+        self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
             self.booking_mails,
+        )
+        self.transactions = Transactions(database)
+        self.receipts = Receipts(database)
+        self.payment_notices = PaymentNotices(database, self.receipts)
+        self.stripe_accounts = StripeAccounts(database)
+        self.stripe_events = StripeEvents(database)
+        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
+        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
+        self.refunds = Refunds(database)
+        self.disputes = Disputes(database)
+        self.payment_differences = PaymentDifferences(database, self.audit)
+        self.final_refunds = FinalRefunds(database)
+        self.earnings = Earnings(database)
+        self.payment_transactions = PaymentTransactions(
+            database,
+            self.transactions,
+            self.credits,
+            self.conversations,
+            self.payment_notices,
+            self.refunds,
+            self.disputes,
+            self.idempotency,
+            self.booking_transactions,
         )
         self.accounts = Accounts(
             database,
@@ -174,6 +275,16 @@ class Store:
             self.calendars,
             self.registrations,
             self.pending_erasures,
+            self.user_blocks,
+            self.reports,
+            self.notification_preferences,
+            self.devices,
+            self.digests,
+            self.pushes,
+            self.exports,
+            self.reviews,
+            self.stripe_accounts,
+            self.final_refunds,
         )
 
     async def prepare(self) -> None:
@@ -183,6 +294,7 @@ class Store:
         await self.log.projections.repair_recent()
         await self.listings.repair()
         await self.respelling.begin()
+        await self.user_blocks.prepare()
 
     async def drain(self) -> None:
         await self.log.drain()

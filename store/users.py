@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from domain.accounts import Block, User
-from store.database import ClientSession, CollectionSchema, Database
+from domain.accounts import Block, Role, User
+from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.user_documents import document_of, user_from
 
 NAME = "users"
-SCHEMAS = (CollectionSchema(NAME, (IndexModel([("email", ASCENDING)], name="email", unique=True),)),)
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("email", ASCENDING)], name="email", unique=True),
+            # What statistics count.
+            IndexModel([("role", ASCENDING), ("isBlocked", ASCENDING), ("isDeleted", ASCENDING)], name="states"),
+        ),
+    ),
+)
 
 # Where version 1 kept what waits in collections of its own today.
 FORMER_FIELDS = dict.fromkeys(("codeExpireIn", "resetCode", "resetTries", "resetExpiresAt"), "")
@@ -23,6 +34,22 @@ RESET_TOKEN_FIELDS = {"resetToken": "", "resetTokenExpiresAt": ""}
 
 # Of an account: neither erased nor, as version 1 kept them here, still to be verified.
 _STANDING: dict[str, Any] = {"isVerified": True, "isDeleted": {"$ne": True}}
+
+
+class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """``email_begins``: in the normalised spelling."""
+
+    role: Role | None = None
+    blocked: bool | None = None
+    email_begins: str | None = None
+
+
+class ListedUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user with what administrators said of it; ``block`` only while it is blocked."""
+
+    user: User
+    block: Block | None
+    blocked_at: datetime | None
 
 
 @repository
@@ -96,18 +123,34 @@ class Users:
         )
         return user_from(document)
 
-    async def set_blocked(self, user_id: str, block: Block | None, now: datetime, *, session: ClientSession) -> bool:
-        """False when there is no such user any more."""
+    async def page(self, wanted: UserFilter, before: str | None, limit: int) -> list[ListedUser]:
+        """The newest first, those before that id only."""
+        query: Document = {}
+        if wanted.role is not None:
+            query["role"] = wanted.role
+        if wanted.blocked is not None:
+            query["isBlocked"] = True if wanted.blocked else {"$ne": True}
+        if wanted.email_begins is not None:
+            query["email"] = {"$regex": f"^{re.escape(wanted.email_begins)}"}
+        if before is not None:
+            query["_id"] = {"$lt": ObjectId(before)}
+        found = await self._users.find(query).sort("_id", DESCENDING).limit(limit).to_list(None)
+        return [_listed(one) for one in found]
+
+    async def set_blocked(
+        self, user_id: str, block: Block | None, now: datetime, *, session: ClientSession
+    ) -> User | None:
+        """The user as it was before; nothing when there is no such user any more."""
         blocked: dict[str, Any] = {"isBlocked": block is not None, "updatedAt": now}
         if block is not None:
             blocked |= {"blockedBy": ObjectId(block.by), "blockedReason": block.reason, "blockedAt": now}
         lifted = dict.fromkeys(("blockedBy", "blockedReason", "blockedAt"), "")
-        result = await self._users.update_one(
+        document = await self._users.find_one_and_update(
             {"_id": ObjectId(user_id), "isDeleted": {"$ne": True}},
             {"$set": blocked} if block is not None else {"$set": blocked, "$unset": lifted},
             session=session,
         )
-        return bool(result.matched_count)
+        return user_from(document)
 
     async def erase(self, user: User, now: datetime, *, session: ClientSession) -> bool:
         """Nothing is left that leads to a person; the address is free again. False when it was erased before."""
@@ -147,3 +190,12 @@ class Users:
             }
         )
         return user_from(document)
+
+
+def _listed(document: Document) -> ListedUser:
+    user = user_from(document)
+    assert user is not None
+    block = None
+    if user.is_blocked and "blockedBy" in document:
+        block = Block(by=str(document["blockedBy"]), reason=document["blockedReason"])
+    return ListedUser(user=user, block=block, blocked_at=document.get("blockedAt"))

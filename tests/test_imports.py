@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = ("domain", "store", "handlers", "rest", "server", "run")
+OURS = ("domain", "store", "handlers", "rest", "server", "sandbox", "run")
 DRIVERS = ("motor", "pymongo", "bson")
 WIRE = ("aiohttp", "socketio", "engineio")
 OUTSIDE = (
@@ -20,13 +20,15 @@ OUTSIDE = (
 
 FORBIDDEN = {
     "domain": (*(name for name in OURS if name != "domain"), *OUTSIDE),
-    "store": ("handlers", "rest", "server", "run", *WIRE),
-    "handlers": ("rest", "server", "run", *DRIVERS, *WIRE),
-    "rest": ("server", "run", *DRIVERS, "socketio", "engineio"),
-    "server": ("run", *DRIVERS),
+    "store": ("handlers", "rest", "server", "sandbox", "run", *WIRE),
+    "handlers": ("rest", "server", "sandbox", "run", *DRIVERS, *WIRE),
+    "rest": ("server", "sandbox", "run", *DRIVERS, "socketio", "engineio"),
+    "server": ("sandbox", "run", *DRIVERS),
+    # A Stripe of our own has nothing of ours, nor of the library that is tried on it.
+    "sandbox": (*(name for name in OURS if name != "sandbox"), *DRIVERS, "stripe"),
 }
-# What has to be known to set up a server before there is a store.
-ALLOWED = {("server/embedded/replica_set.py", "pymongo")}
+# What has to be known to set up a server before there is a store, and the command that runs the sandbox.
+ALLOWED = {("server/embedded/replica_set.py", "pymongo"), ("server/commands/stripe_sandbox.py", "sandbox")}
 # The composition root alone sees everything; nothing may lean on it but the command line.
 COMPOSITION_ROOT = "server.app"
 

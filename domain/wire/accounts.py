@@ -75,6 +75,14 @@ class UpdateMe(Command, frozen=True, kw_only=True):
     time_zone: fields.TimeZone | UnsetType = UNSET
 
 
+class ExportAnswer(Answer, frozen=True, kw_only=True):
+    """``url``: a path below the server's address, good without a header until ``expires_at``; both once it is ready."""
+
+    status: Literal["none", "pending", "ready", "failed"]
+    url: str | UnsetType = UNSET
+    expires_at: str | UnsetType = UNSET
+
+
 class EraseMe(Command, frozen=True, kw_only=True):
     password: fields.TypedPassword
 

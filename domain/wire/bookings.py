@@ -128,12 +128,23 @@ class UtcOffsets(Answer, frozen=True, kw_only=True):
     end: str
 
 
+class HoldPayment(Answer, frozen=True, kw_only=True):
+    """What a device pays a held slot with, at Stripe, until ``expires_at``; ``api_base`` where something stands in for
+    it."""
+
+    client_secret: str
+    publishable_key: str
+    api_base: str | msgspec.UnsetType = msgspec.UNSET
+    expires_at: str
+
+
 class BookingAnswer(Answer, frozen=True, kw_only=True):
     """``date``, ``startTime``, ``endTime`` are wall times in ``timeZone``, to be read by people: an end before the
     start is on the next day, and in an hour that the clocks repeat the two may be equal. Compute with ``startsAt`` and
     ``endsAt``; ``utcOffsets`` tell the wall times apart. ``version`` grows with each change.
 
     ``reviewId``: of a session that its client has reviewed.
+    ``blocked`` is there, and true, while one of the two blocks the other.
     """
 
     id: str
@@ -157,8 +168,10 @@ class BookingAnswer(Answer, frozen=True, kw_only=True):
     reason: str | msgspec.UnsetType = msgspec.UNSET
     review_id: str | msgspec.UnsetType = msgspec.UNSET
     parties: Parties
+    blocked: bool | msgspec.UnsetType = msgspec.UNSET
     created_at: str
     updated_at: str
+    payment: HoldPayment | msgspec.UnsetType = msgspec.UNSET
 
 
 class BookingPage(Answer, frozen=True, kw_only=True):
@@ -178,7 +191,9 @@ class CancellationPreview(Answer, frozen=True, kw_only=True):
     deadline: str
 
 
-def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], review_id: str | None = None) -> BookingAnswer:
+def booking_answer(
+    booking: Booking, cards: Mapping[str, PartyCard], review_id: str | None = None, *, blocked: bool
+) -> BookingAnswer:
     """``cards`` by user id."""
     wall = wall_times(booking)
     at_start, at_end = utc_offsets(booking)
@@ -204,6 +219,7 @@ def booking_answer(booking: Booking, cards: Mapping[str, PartyCard], review_id: 
         reason=booking.reason or msgspec.UNSET,
         review_id=review_id or msgspec.UNSET,
         parties=Parties(client=cards[booking.client_user_id], trainer=cards[booking.trainer_user_id]),
+        blocked=blocked or msgspec.UNSET,
         created_at=to_wire(booking.created_at),
         updated_at=to_wire(booking.updated_at),
     )

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain.accounts import Block, User, normalised_email, require_administrator, require_may_block
-from domain.errors import not_found
-from domain.times import whole_milliseconds
+from domain.accounts import Block, Role, User, normalised_email, require_administrator, require_may_block
+from domain.errors import Code, DomainError, not_found
+from domain.moderation import Target
+from domain.times import to_wire, whole_milliseconds
 from domain.wire import codec
 from domain.wire.accounts import BlockUser, CreateSuperAdmin, UnblockUser
-from handlers.access import Actor
+from domain.wire.moderation import AdminAnswer, CreateAdmin
+from handlers.access import Actor, require_role
 from handlers.accounts.sessions import cut_each
+from handlers.accounts.strength import require_strong
+from handlers.audit import noted
 from handlers.context import AccountContext
 from handlers.slots import changes
+from store.audit import Note, Noted
 from store.profiles import NewProfile
 
 if TYPE_CHECKING:
@@ -26,13 +31,51 @@ async def create_superadmin(
 ) -> bool:
     """A verified superAdmin with its record; false when the address exists. Raises ``validation_failed``."""
     command = codec.convert(CreateSuperAdmin, {"email": email, "password": password})
-    address = normalised_email(command.email)
-    hashed = await passwords.hash(command.password)
     now = whole_milliseconds(clock())
+    user, profile = await _administrator(
+        store, passwords, now, "superAdmin", command.email, "", command.password
+    )
+    by_operator = Noted(
+        actor_id=None,
+        actor_role=None,
+        address="",
+        action="admin.create",
+        target=Target("user", user.id),
+        reason=None,
+        at=now,
+    )
+    return await store.accounts.create(user, profile, store.audit.note(by_operator))
+
+
+async def create_admin(context: AccountContext, actor: Actor, command: CreateAdmin) -> AdminAnswer:
+    """By a superAdmin: a verified admin with its record. Raises ``conflict`` for an address that is known."""
+    require_role(actor, "superAdmin")
+    user, profile = await _administrator(
+        context.store, context.passwords, context.now(), "admin", command.email, command.name, command.password
+    )
+    note = noted(context, actor, "admin.create", "user", user.id)
+    if not await context.store.accounts.create(user, profile, note):
+        raise DomainError(Code.CONFLICT, "There is an account with this address already.")
+    return AdminAnswer(
+        id=user.id,
+        email=user.email,
+        name=profile.name,
+        role=user.role,
+        profile_id=user.profile_id,
+        created_at=to_wire(user.created_at),
+    )
+
+
+async def _administrator(
+    store: Store, passwords: Passwords, now: datetime, role: Role, email: str, name: str, password: str
+) -> tuple[User, NewProfile]:
+    address = normalised_email(email)
+    await require_strong(passwords, password, email, name)
+    hashed = await passwords.hash(password)
     user = User(
         id=store.users.new_id(),
         email=address,
-        role="superAdmin",
+        role=role,
         profile_id=store.users.new_id(),
         password=hashed,
         password_changed_at=now,
@@ -43,30 +86,32 @@ async def create_superadmin(
     profile = NewProfile(
         id=user.profile_id,
         user_id=user.id,
-        name=address.partition("@")[0],
+        name=name.strip() or address.partition("@")[0],
         email=address,
         time_zone="UTC",
         created_at=now,
     )
-    return await store.accounts.create(user, profile)
+    return user, profile
 
 
 async def block(context: AccountContext, actor: Actor, command: BlockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. Every session of the user ends."""
-    await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason))
+    note = noted(context, actor, "user.block", "user", command.id, command.reason)
+    await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason), note)
 
 
 async def unblock(context: AccountContext, actor: Actor, command: UnblockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. The user may sign in again; no earlier session comes back."""
-    await _set(context, actor, command.id, None)
+    note = noted(context, actor, "user.unblock", "user", command.id, command.reason)
+    await _set(context, actor, command.id, None, note)
 
 
-async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None) -> None:
+async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None, note: Note) -> None:
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return
     async with changes.of_account(context, target):
-        ended = await context.store.accounts.set_blocked(target, block, context.now())
+        ended = await context.store.accounts.set_blocked(target, block, context.now(), note)
     if ended is None:
         raise not_found("user")
     cut_each(context, target.id, ended, "blocked")

@@ -12,10 +12,13 @@ from domain.times import to_wire
 from domain.wire.accounts import EraseMe, Me, UpdateMe
 from handlers.access import Actor
 from handlers.accounts.sessions import cut_each
+from handlers.accounts.sign_in_tries import forget_networks
 from handlers.context import AccountContext
 from handlers.idempotency import idempotent
-from handlers.jobs import DUE_BOOKINGS, FILE_SWEEPS, Job
+from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, FINAL_REFUNDS, Job
+from handlers.messages.retracting import retract
 from handlers.slots import changes
+from store.accounts import LONGEST_TRANSACTION
 from store.work_queue import WorkRow
 
 
@@ -64,20 +67,40 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
         ended = await context.store.accounts.erase(user, context.now())
     if ended is None:
         raise invalid_credentials()
+    await forget_networks(context, user.email)
     cut_each(context, user.id, ended, "erased")
     context.wake_ups.wake(DUE_BOOKINGS)
     context.wake_ups.wake(FILE_SWEEPS)
+    context.wake_ups.wake(ERASURES)
+    context.wake_ups.wake(FINAL_REFUNDS)
+
+
+# What one claim takes back; a conversation without anything counts as well.
+RETRACTED_AT_ONCE = 200
 
 
 def second_looks(context: AccountContext) -> Job:
-    """For what was committed while its party was being erased: once more, when no transaction can be open that began
-    before."""
-    return Job(
-        "erasures", context.store.pending_erasures.queue, partial(_look_again, context), poll=timedelta(seconds=30)
-    )
+    """Takes back what the erased said; and, for what was committed while its party was being erased, all of it once
+    more, when no transaction can be open that began before."""
+    queue = context.store.pending_erasures.queue
+    return Job(ERASURES, queue, partial(_look_again, context), poll=timedelta(seconds=30))
 
 
 async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
-    gone = context.store.pending_erasures.row(claimed)
+    erasures = context.store.pending_erasures
+    gone = erasures.row(claimed)
     await context.store.bookings.leave(gone.role, gone.profile_id, context.now())
+    await context.store.accounts.forget_notifications(gone.user_id)
     context.wake_ups.wake(DUE_BOOKINGS)
+    room, after = RETRACTED_AT_ONCE, gone.after
+    for conversation_id in sorted(await context.store.conversations.all_ids(gone.user_id)):
+        if after is not None and conversation_id <= after:
+            continue
+        room -= max(1, await retract(context, conversation_id, gone.user_id, room))
+        if room <= 0:
+            await erasures.go_on(gone, context.now(), after)
+            context.wake_ups.wake(ERASURES)
+            return
+        after = conversation_id
+    if context.now() < gone.at + LONGEST_TRANSACTION:
+        await erasures.go_on(gone, gone.at + LONGEST_TRANSACTION, None)

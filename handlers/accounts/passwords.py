@@ -27,6 +27,8 @@ from handlers import mails
 from handlers.access import Actor, Visitor
 from handlers.accounts import codes
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
+from handlers.accounts.sign_in_tries import remember_network
+from handlers.accounts.strength import require_strong_of
 from handlers.context import AccountContext
 
 # How long a reset token waits for the new password.
@@ -63,16 +65,19 @@ async def verify_reset_code(context: AccountContext, visitor: Visitor, command: 
         raise invalid_code()
     if not await context.store.users.set_reset_token(user.id, hashed, now, RESET_TOKEN_LIFETIME):
         raise invalid_code()
+    await remember_network(context, visitor, email, now)
     return ResetToken(reset_token=f"{user.id}.{token}")
 
 
 async def reset_password(context: AccountContext, visitor: Visitor, command: ResetPassword) -> None:
-    """Raises ``invalid_code``."""
+    """Raises ``invalid_code``, or ``validation_failed`` for a weak password."""
     user_id, _, secret = command.reset_token.partition(".")
     token = context.secrets.keyed_hash("reset-token", secret)
     now = context.now()
     if not _is_id(user_id) or (user := await context.store.users.by_reset_token(user_id, token, now)) is None:
         raise invalid_code()
+    # The token is still good for another one.
+    await require_strong_of(context.store, context.passwords, user, command.password)
     hashed = await context.passwords.hash(command.password)
     changed_at = next_password_change(user, context.now())
     ended = await context.store.accounts.reset_password(user, hashed, changed_at, token)
@@ -83,12 +88,16 @@ async def reset_password(context: AccountContext, visitor: Visitor, command: Res
 
 
 async def change_password(context: AccountContext, actor: Actor, command: ChangePassword) -> Tokens:
-    """Raises ``invalid_credentials``. The caller's own session ends with the others and gets a successor."""
+    """Raises ``invalid_credentials``, or ``validation_failed`` for a weak password.
+
+    The caller's own session ends with the others and gets a successor.
+    """
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
         raise unauthenticated()
     if not await context.passwords.verify(user.password, command.current_password):
         raise invalid_credentials()
+    await require_strong_of(context.store, context.passwords, user, command.new_password, field="newPassword")
     hashed = await context.passwords.hash(command.new_password)
     former = await context.store.sessions.by_id(actor.session_id)
     now = context.now()

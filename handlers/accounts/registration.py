@@ -20,15 +20,21 @@ from handlers import mails
 from handlers.access import Visitor
 from handlers.accounts import codes
 from handlers.accounts.sessions import sign_in
+from handlers.accounts.strength import require_strong
 from handlers.context import AccountContext
 from store.profiles import NewProfile
 
 
 async def register(context: AccountContext, visitor: Visitor, command: Register) -> Registered:
-    """Keep the registration until its code comes back, together with the token that is answered."""
+    """Keep the registration until its code comes back, together with the token that is answered.
+
+    Raises ``validation_failed`` for a weak password.
+    """
     email = normalised_email(command.email)
     if command.time_zone is not None:
         require_time_zone(command.time_zone)
+    # By what was said alone, so that every address is answered alike.
+    await require_strong(context.passwords, command.password, command.email, command.name)
     user = await context.store.users.by_email(email)
     # As if the address's user registered again, so that a login with this password has the answer of any other.
     like = user.password if user is not None else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from domain.accounts import User, unauthenticated
 from domain.errors import not_found
 from domain.sessions import LIFETIME, Reason, Session, proof_text
 from domain.times import to_wire
 from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
+from handlers import mails
 from handlers.access import Actor
 from handlers.context import AccountContext
+from handlers.jobs import SIGN_IN_NOTICES, Job, Postponed
+from store.work_queue import WorkRow
 
 
 def new_session(context: AccountContext, user: User, device: str | None, now: datetime) -> Session:
@@ -28,10 +32,15 @@ def new_session(context: AccountContext, user: User, device: str | None, now: da
     )
 
 
-async def sign_in(context: AccountContext, user: User, device: str | None, now: datetime) -> Tokens:
-    """Begin a session and answer its first tokens."""
+async def sign_in(
+    context: AccountContext, user: User, device: str | None, now: datetime, *, told: str | None = None
+) -> Tokens:
+    """Begin a session and answer its first tokens. ``told``: its owner is mailed of it, and from which kind of device
+    it came."""
     session = new_session(context, user, device, now)
-    await context.store.sessions.insert(session)
+    await context.store.sessions.insert(session, told=told)
+    if told is not None:
+        context.wake_ups.wake(SIGN_IN_NOTICES)
     return tokens_of(context, user, session, session.generation, now)
 
 
@@ -53,6 +62,23 @@ def signed_in_user(user: User) -> SignedInUser:
     return SignedInUser(
         id=user.id, email=user.email, role=user.role, profile_id=user.profile_id, is_verified=user.is_verified
     )
+
+
+def sign_in_notices(context: AccountContext) -> Job:
+    """Mails of new sign-ins; the row is the session itself, so that neither is there without the other."""
+    return Job(SIGN_IN_NOTICES, context.store.sessions.untold, partial(_tell, context), poll=timedelta(seconds=5))
+
+
+async def _tell(context: AccountContext, claimed: WorkRow) -> None:
+    session, kind = context.store.sessions.untold_sign_in(claimed)
+    user = await context.store.users.by_id(session.user_id)
+    if user is None or user.is_deleted:
+        return
+    # Nobody can guess its nonce: each try is the same message.
+    key = context.secrets.keyed_hash("sign-in-mail", session.nonce)
+    mail = mails.new_sign_in(user.email, session, kind, key, user.time_zone)
+    if not await context.mailer.deliver(mail):
+        raise Postponed
 
 
 async def logout(context: AccountContext, actor: Actor, command: None) -> None:

@@ -25,6 +25,7 @@ from domain.sessions import (
     Session,
     Step,
     is_live,
+    kind_of_device,
     parse_refresh_token,
     proof_text,
     refresh_step,
@@ -33,13 +34,15 @@ from domain.wire.accounts import Login, Refresh, Tokens
 from handlers.access import Visitor
 from handlers.accounts.registration import password_salt
 from handlers.accounts.sessions import end, sign_in, tokens_of
+from handlers.accounts.sign_in_tries import remember_network, require_try
 from handlers.context import AccountContext
 
 
 async def login(context: AccountContext, visitor: Visitor, command: Login) -> Tokens:
-    """Raises ``invalid_credentials``, ``email_not_verified`` or ``account_blocked``, the latter two only
-    to somebody who knows the password."""
+    """Raises ``rate_limited``, ``invalid_credentials``, ``email_not_verified`` or ``account_blocked``, the latter two
+    only to somebody who knows the password."""
     email = normalised_email(command.email)
+    await require_try(context, visitor, email, context.now())
     user = await context.store.users.by_email(email)
     hashed = user.password if user is not None else None
     made = await context.passwords.hash_like(hashed, password_salt(context, email), command.password)
@@ -48,8 +51,9 @@ async def login(context: AccountContext, visitor: Visitor, command: Login) -> To
     now = context.now()
     if user is not None and hashed is not None and hmac.compare_digest(made, hashed):
         require_may_sign_in(user)
+        await remember_network(context, visitor, email, now)
         user = await _with_todays_hash(context, user, hashed, command.password)
-        return await sign_in(context, user, command.device, now)
+        return await sign_in(context, user, command.device, now, told=kind_of_device(visitor.agent))
     if pending is not None and is_pending(pending, now):
         raise email_not_verified()
     raise invalid_credentials()

@@ -12,10 +12,19 @@ from datetime import datetime
 from domain import slots
 from domain.availability import Schedule
 from domain.booking_changes import Change, Settlement, on_booking, on_cancellation, on_moving, on_no_show
-from domain.bookings import Booking, Party, cancellation, next_version, require_movable, require_no_show
+from domain.bookings import (
+    Booking,
+    Party,
+    cancellation,
+    next_version,
+    require_movable,
+    require_no_show,
+    returns_credit,
+)
 from domain.catalogue import Pricing
 from domain.conversations import UserSummary
 from domain.errors import Code, DomainError, not_found, unavailable
+from domain.moderation import Act
 from domain.slots import Slot
 from domain.times import from_wire, to_wire
 from domain.wire.bookings import (
@@ -28,9 +37,11 @@ from domain.wire.bookings import (
 )
 from handlers import access
 from handlers.access import Actor
+from handlers.audit import noted
 from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
 from handlers.context import PublishContext
+from store.audit import Note
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
@@ -46,10 +57,18 @@ async def alter(
         booking, by = await own_booking(context, actor, booking_id)
         now = context.now()
         change, settlement = await decide(booking, by, now)
-        committed = await context.store.booking_transactions.alter(booking, change, settlement, now, claim)
+        committed = await context.store.booking_transactions.alter(
+            booking, change, settlement, now, claim, _noted(context, actor, change) if by == "admin" else None
+        )
         if committed is not None:
             return committed.booking
     raise unavailable()
+
+
+def _noted(context: PublishContext, actor: Actor, change: Change) -> Note:
+    """An administrator's act is recorded with it."""
+    action: Act = "booking.cancel" if change.action == "cancelled" else "booking.reschedule"
+    return noted(context, actor, action, "booking", change.booking.id, change.booking.reason)
 
 
 async def offered_slot(
@@ -77,30 +96,29 @@ def not_offered() -> DomainError:
 
 @idempotent_booking("booking:create")
 async def create_booking(context: PublishContext, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
-    """By a client. Raises ``slot_taken``, ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or
-    ``trial_unavailable``."""
+    """By a client, with a credit or a trial (``handlers/payments/holds.py`` has cards). Raises ``slot_taken``,
+    ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
     access.require_role(actor, "client")
     trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
     if trainer is None:
         raise not_found("trainer")
+    await access.require_no_block(context, actor.user_id, trainer.user_id)
     pricing = await context.store.pricings.of(command.trainer_id)
     _require_payable(command, pricing)
     now = context.now()
     slot, schedule = await offered_slot(context, command.trainer_id, command.starts_at, now)
-    booking = _new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
+    booking = new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
     change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
     settlement = on_booking(booking, pricing.weekly_trial_limit)
     return (await context.store.booking_transactions.book(change, settlement, now, claim)).booking
 
 
 def _require_payable(command: CreateBooking, pricing: Pricing) -> None:
-    if command.pay_with == "card":
-        raise DomainError(Code.CONFLICT, "The trainer does not take cards yet.")
     if command.pay_with == "trial" and not pricing.free_trial:
         raise DomainError(Code.TRIAL_UNAVAILABLE, "The trainer offers no free trial.")
 
 
-def _new_booking(
+def new_booking(
     context: PublishContext,
     actor: Actor,
     command: CreateBooking,
@@ -140,7 +158,7 @@ async def preview_cancellation(
     found = cancellation(booking, by, context.now())
     return CancellationPreview(
         free=found.free,
-        credit_returned=found.free and booking.paid_with == "credit",
+        credit_returned=found.free and returns_credit(booking),
         deadline=to_wire(found.deadline),
     )
 
@@ -171,6 +189,8 @@ async def reschedule_booking(
         require_movable(booking, by, now)
         if by == "client" and await context.store.people.reachable_profile("trainer", booking.trainer_id) is None:
             raise not_offered()
+        if by != "admin":
+            await access.require_no_block(context, *booking.user_ids)
         slot, schedule = await offered_slot(context, booking.trainer_id, command.starts_at, now, moving=booking.id)
         if slot.starts_at == booking.starts_at and slot.ends_at == booking.ends_at:
             raise DomainError(Code.CONFLICT, "The booking is at this time already.")

@@ -36,7 +36,7 @@ def idempotent_booking(
     def decorate(handler: Committing[C]) -> Handler[PublishContext, C, BookingAnswer]:
         @functools.wraps(handler)
         async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
-            booking = await committed_once(name, context, actor, command, handler, _as_kept)
+            booking = await committed_once(name, context, actor, command, handler, as_kept)
             settled = await announce.settle(context, booking.id, booking.version)
             return settled.get(booking.version) or await queries.booking_view(context, booking)
 
@@ -47,7 +47,7 @@ def idempotent_booking(
     return decorate
 
 
-async def _as_kept(context: PublishContext, stored: StoredResult) -> Booking:
+async def as_kept(context: PublishContext, stored: StoredResult) -> Booking:
     """As committed then, with the words people wrote as they are now: those may have been erased."""
     assert stored.result is not None
     booking = RESULT.decode(stored.result, stored.version)

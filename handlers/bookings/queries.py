@@ -10,7 +10,7 @@ from typing import get_args
 import msgspec
 
 from domain.bookings import REVIEWABLE, Booking, Party, Status, party
-from domain.conversations import UserSummary
+from domain.conversations import UserSummary, pair_key
 from domain.errors import Code, DomainError, FieldError, invalid, not_found
 from domain.times import from_wire
 from domain.wire.bookings import (
@@ -22,6 +22,7 @@ from domain.wire.bookings import (
     booking_answer,
 )
 from domain.wire.fields import Seq
+from domain.wire.moderation import ListAllBookings
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here, take_within_size
 from handlers.access import Actor
 from handlers.context import ReadContext
@@ -48,9 +49,18 @@ async def booking_view(context: ReadContext, booking: Booking) -> BookingAnswer:
 async def booking_views(context: ReadContext, bookings: Sequence[Booking]) -> list[BookingAnswer]:
     people = {user_id for booking in bookings for user_id in booking.user_ids}
     over = [booking.id for booking in bookings if booking.status in REVIEWABLE]
-    found, reviews = await asyncio.gather(context.store.people.cards(people), context.store.reviews.of_bookings(over))
+    found, reviews, blocked = await asyncio.gather(
+        context.store.people.cards(people),
+        context.store.reviews.of_bookings(over),
+        context.store.user_blocks.blocked_pairs({pair_key(*booking.user_ids) for booking in bookings}),
+    )
     cards = {user_id: _card(context, card) for user_id, card in found.items()}
-    return [booking_answer(booking, cards, reviews.get(booking.id)) for booking in bookings]
+    return [
+        booking_answer(
+            booking, cards, reviews.get(booking.id), blocked=pair_key(*booking.user_ids) in blocked
+        )
+        for booking in bookings
+    ]
 
 
 def _card(context: ReadContext, card: UserSummary) -> PartyCard:
@@ -73,18 +83,23 @@ async def list_bookings(context: ReadContext, actor: Actor, command: ListBooking
     """By start, the earliest first, or by what changed; an administrator, who has none, gets an empty list."""
     if command.changed_after is not None:
         return await _changed(context, actor, command, command.changed_after)
-    after = _after(command.cursor) if command.cursor else None
-    statuses = None if command.status is None else _statuses(command.status)
-    since, until = _span(command)
-    if actor.is_admin:
-        return BookingPage(items=[], next_cursor=None)
     wanted = BookingFilter(
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
         client_id=actor.profile_id if actor.role == "client" else None,
-        statuses=statuses,
-        since=since,
-        until=until,
     )
+    return await page_of(context, command, None if actor.is_admin else wanted)
+
+
+async def page_of(
+    context: ReadContext, command: ListBookings | ListAllBookings, whose: BookingFilter | None
+) -> BookingPage:
+    """Those that the command asks for, by start, the earliest first; ``whose``: of nobody, nothing."""
+    after = _after(command.cursor) if command.cursor else None
+    statuses = None if command.status is None else _statuses(command.status)
+    since, until = _span(command)
+    if whose is None:
+        return BookingPage(items=[], next_cursor=None)
+    wanted = msgspec.structs.replace(whose, statuses=statuses, since=since, until=until)
     found = await context.store.bookings.page(wanted, after, command.limit + 1)
     items = take_within_size(await booking_views(context, found[: command.limit])) if found else []
     last = found[len(items) - 1] if len(found) > len(items) else None
@@ -132,7 +147,7 @@ def _after(cursor: str) -> BookingCursor:
         raise not_from_here() from None
 
 
-def _span(command: ListBookings) -> tuple[datetime | None, datetime | None]:
+def _span(command: ListBookings | ListAllBookings) -> tuple[datetime | None, datetime | None]:
     """From when to when, the end exclusive; raises ``validation_failed`` for one that ends before it begins."""
     since, until = _instant(command.since, "from", timedelta()), _instant(command.until, "to", timedelta(days=1))
     last = _instant(command.until, "to", timedelta(days=1, milliseconds=-1))

@@ -23,6 +23,7 @@ from domain.wire.catalogue import (
 )
 from domain.wire.pages import decode_cursor, encode_cursor
 from handlers.access import Actor, Visitor, require_role
+from handlers.audit import noted
 from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
@@ -54,7 +55,8 @@ async def add_category(context: ReadContext, actor: Actor, command: AddCategory,
         id=context.store.categories.new_id(), name=command.name.strip(), created_at=now, updated_at=now
     )
     answer = category_answer(added, [])
-    await context.store.catalogue.add_category(added, keep(answer))
+    note = noted(context, actor, "category.create", "category", added.id)
+    await context.store.catalogue.add_category(added, keep(answer), note)
     return answer
 
 
@@ -62,7 +64,8 @@ async def add_category(context: ReadContext, actor: Actor, command: AddCategory,
 async def update_category(context: ReadContext, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
     require_role(actor, *ADMINISTRATORS)
     store, now = context.store, context.now()
-    renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now)
+    note = noted(context, actor, "category.update", "category", command.id)
+    renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now, note)
     return category_answer(renamed, await store.categories.subs_of([renamed.id]))
 
 
@@ -70,7 +73,8 @@ async def update_category(context: ReadContext, actor: Actor, command: UpdateCat
 async def delete_category(context: ReadContext, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    await context.store.catalogue.delete_category(command.id, keep(None))
+    note = noted(context, actor, "category.delete", "category", command.id)
+    await context.store.catalogue.delete_category(command.id, keep(None), note)
 
 
 @idempotent_commit("subcategory:add")
@@ -88,7 +92,8 @@ async def add_sub_category(
         updated_at=now,
     )
     answer = sub_category_answer(added)
-    await context.store.catalogue.add_sub_category(added, keep(answer))
+    note = noted(context, actor, "subcategory.create", "subcategory", added.id)
+    await context.store.catalogue.add_sub_category(added, keep(answer), note)
     return answer
 
 
@@ -98,12 +103,14 @@ async def update_sub_category(context: ReadContext, actor: Actor, command: Updat
     require_role(actor, *ADMINISTRATORS)
     name = None if command.name is msgspec.UNSET else command.name.strip()
     category = None if command.category is msgspec.UNSET else command.category
-    now = context.now()
-    return sub_category_answer(await context.store.catalogue.update_sub_category(command.id, name, category, now))
+    note = noted(context, actor, "subcategory.update", "subcategory", command.id)
+    changed = await context.store.catalogue.update_sub_category(command.id, name, category, context.now(), note)
+    return sub_category_answer(changed)
 
 
 @idempotent_commit("subcategory:delete")
 async def delete_sub_category(context: ReadContext, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    await context.store.catalogue.delete_sub_category(command.id, keep(None))
+    note = noted(context, actor, "subcategory.delete", "subcategory", command.id)
+    await context.store.catalogue.delete_sub_category(command.id, keep(None), note)

@@ -17,6 +17,7 @@ from domain.wire.codec import changes_of
 from domain.wire.fields import Id
 from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.access import Actor, Visitor, require_role
+from handlers.audit import noted
 from handlers.catalogue.cards import listed_trainer
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
@@ -85,7 +86,8 @@ async def delete_review(context: ReadContext, actor: Actor, command: DeleteRevie
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)
-    if not await context.store.reviews.delete(command.id, keep(None), context.now()):
+    note = noted(context, actor, "review.delete", "review", command.id) if actor.is_admin else None
+    if not await context.store.reviews.delete(command.id, keep(None), context.now(), note):
         raise not_found("review")
 
 

@@ -38,7 +38,10 @@ async def open_file(context: ReadContext, caller: Actor | Visitor, command: Open
 
 
 async def _may_see(context: ReadContext, actor: Actor, file: StoredFile) -> bool:
-    """The owner and administrators, everybody what is on a profile, and both sides what was sent."""
+    """The owner and administrators, everybody what is on a profile, and both sides what was sent; an archive of
+    everything about somebody its owner alone."""
+    if file.kind == "archive":
+        return actor.user_id == file.owner_id
     if actor.is_admin or actor.user_id == file.owner_id:
         return True
     if file.is_public:

@@ -27,6 +27,7 @@ from domain.messages import (
     reaction_emoji,
     shown,
 )
+from domain.moderation import blocked_between
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
 from domain.wire.events import MessageNew, MessageUpdated
 from handlers import access
@@ -51,6 +52,7 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
     record = _record(context, actor, command)
     async with actor.submit_lock:
         member = await access.membership(context, actor, command.conversation_id)
+        await _require_no_block(context, member, record)
         await _check_reply(context, member, command)
         if attached:
             await claim(context, actor, record)
@@ -113,6 +115,13 @@ async def react_to_message(context: ConversationContext, actor: Actor, command: 
         return _new_change(context, actor, record, "reaction", emoji=emoji, remove=command.remove)
 
     return await _change(context, actor, command, decide)
+
+
+async def _require_no_block(context: ConversationContext, member: Membership, record: MessageRecord) -> None:
+    """Raises ``forbidden``; a repeat of what was sent before the block is answered all the same."""
+    blocked = await context.store.user_blocks.stands_between(*member.user_ids)
+    if blocked and not await context.store.log.read.has_sent(record):
+        raise blocked_between()
 
 
 async def _check_reply(context: ConversationContext, member: Membership, command: SendMessage) -> None:
@@ -184,6 +193,9 @@ async def _change(
             (message,) = await views.seen_messages(context, [record])
             return MessageAnswer(message=message)
         change = decide(record)
+        if change.kind != "delete":
+            # What one said oneself can be taken back at any time.
+            await access.require_no_block(context, *member.user_ids)
         change = msgspec.structs.replace(change, client_message_id=change_key(record, change))
         if command.idempotency_key is not None:
             change = msgspec.structs.replace(change, command_key=_effect(command), digest=digest_of(command))
@@ -209,6 +221,8 @@ async def _change(
     applied = await appending
     if ends_files:
         await release(context, record)
+    if change.kind == "delete":
+        await context.store.unheard.doubt(member.participant_of(member.other(actor.user_id)), record.seq, context.now())
     seen = views.caught_up(context, participants)
     return MessageAnswer(message=views.seen_message(context, applied.target, seen, files))
 

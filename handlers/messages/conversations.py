@@ -58,7 +58,8 @@ async def _make_sure_of(context: ConversationContext, actor: Actor, command: Ope
     if command.user_id == actor.user_id:
         raise invalid("userId", "has to be somebody else: this is yourself")
     other = await context.store.people.reachable(command.user_id)
-    if other is not None and may_open(actor.role, other.role):
+    blocked = await context.store.user_blocks.stands_between(actor.user_id, command.user_id)
+    if other is not None and may_open(actor.role, other.role) and not blocked:
         now = context.now()
         await context.store.conversations.open(actor.user_id, command.user_id, now)
     elif await context.store.conversations.between(actor.user_id, command.user_id) is None:
@@ -147,9 +148,10 @@ async def mark_delivered(context: ConversationContext, actor: Actor, command: Ma
 
 
 async def set_typing(context: ConversationContext, actor: Actor, command: SetTyping) -> None:
-    """Published to the other side, once there is an entry; not stored, and it ends by itself."""
+    """Published to the other side, once there is an entry, and unless one of them blocks the other; not stored, and it
+    ends by itself."""
     member = await access.membership(context, actor, command.conversation_id)
-    if not member.begun:
+    if not member.begun or await context.store.user_blocks.stands_between(*member.user_ids):
         return
     context.typing.set(member, actor.user_id, active=command.active)
 

@@ -17,6 +17,9 @@ from rest.routes import (
     conversations,
     files,
     limits,
+    moderation,
+    notifications,
+    payments,
     profiles,
 )
 
@@ -27,7 +30,10 @@ ROWS: tuple[Route, ...] = (
     *conversations.ROWS,
     *availability.ROWS,
     *bookings.ROWS,
+    *payments.ROWS,
     *files.ROWS,
     *administration.ROWS,
+    *moderation.ROWS,
+    *notifications.ROWS,
     *limits.ROWS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.wire import accounts as wire
-from handlers.accounts import passwords, sessions
+from handlers.accounts import exports, passwords, sessions
 from handlers.accounts.me import erase_me, get_me, update_me
 from handlers.accounts.registration import register, resend_code, verify
 from handlers.accounts.sign_in import login, refresh
@@ -115,6 +115,16 @@ ROWS = (
     Route("DELETE", "/auth/sessions/{id}", sessions.end_session, "Sign another device out", command=wire.EndSession),
    Route("GET", "/me", get_me, "Who I am", answer=wire.Me),
     Route("PATCH", "/me", update_me, "Pause, or come back", command=wire.UpdateMe, answer=wire.Me),
+    Route(
+        "POST",
+        "/me/export",
+        exports.request_export,
+        "Ask for an archive of everything about oneself; told by mail when it is ready",
+        answer=wire.ExportAnswer,
+        status=202,
+        rate=limits.EXPORT,
+    ),
+    Route("GET", "/me/export", exports.get_export, "The archive that was asked for", answer=wire.ExportAnswer),
     # The same guesses at the same password: one limit.
     Route(
         "POST", "/me/erase", erase_me, "Erase the account", command=wire.EraseMe, rate=limits.CHANGE_PASSWORD

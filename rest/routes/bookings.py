@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.wire import bookings as wire
 from handlers.bookings import calendar, queries
 from handlers.bookings import commands as bookings
+from handlers.payments import holds
 from rest.downloads import document_handler
 from rest.limits import CALENDAR
 from rest.route import Route
@@ -15,7 +16,7 @@ ROWS = (
     Route(
         "POST",
         "/bookings",
-        bookings.create_booking,
+        holds.book,
         "Book a slot",
         command=wire.CreateBooking,
         answer=wire.BookingAnswer,

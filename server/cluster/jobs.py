@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
+from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.announce import redriving
 from handlers.bookings.due import due_bookings
 from handlers.bookings.mailing import booking_mails
@@ -12,6 +14,17 @@ from handlers.files.uses import sweeping
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
+from handlers.notifications.digests import digesting
+from handlers.notifications.pushing import push_jobs
+from handlers.notifications.receipts import receipt_mails
+from handlers.notifications.unheard import scanning, telling
+from handlers.payments import announce as payment_notices
+from handlers.payments.comparing import compared_payments
+from handlers.payments.disputes import open_disputes
+from handlers.payments.erasures import final_refunds
+from handlers.payments.events import missed_events, stripe_events
+from handlers.payments.fulfilment import open_payments
+from handlers.payments.refunds import open_refunds
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -23,6 +36,20 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         unpublished_entries(context),
         sweeping(context),
         second_looks(context),
+        sign_in_notices(context),
+        exporting(context),
         respelling(context),
         ratings(context),
+        receipt_mails(context),
+        scanning(context),
+        digesting(context),
+        *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),
+        open_payments(context),
+        open_refunds(context),
+        open_disputes(context),
+        final_refunds(context),
+        compared_payments(context),
+        payment_notices.redriving(context),
+        stripe_events(context),
+        missed_events(context),
     )

@@ -38,6 +38,7 @@ from server.app import Node
 from server.commands import demo
 from server.commands.environment import reported, servers
 from server.settings import Settings
+from store.audit import unrecorded
 from store.profiles import NewProfile
 
 NAME = "seed-demo"
@@ -118,7 +119,7 @@ class Demo:
             profile = NewProfile(
                 id=user.profile_id, user_id=user.id, name=name, email=email, time_zone=zone, created_at=now
             )
-            await store.accounts.create(user, profile)
+            await store.accounts.create(user, profile, unrecorded)
         actor = Actor(user.id, user.role, user.profile_id, session_id="", address="127.0.0.1")
         initials = "".join(word[0] for word in name.split()[:2])
         person = self._people[login] = _Person(actor, initials, color)

@@ -19,6 +19,7 @@ from server.app import utc_now
 from server.commands.environment import reported, servers
 from server.security.tokens import AccessTokens
 from server.settings import Settings
+from store.audit import unrecorded
 from store.database import Database
 from store.profiles import NewProfile
 from store.store import Store
@@ -108,7 +109,7 @@ async def _user(store: Store, tokens: AccessTokens, role: Role, name: str, now: 
     profile = NewProfile(
         id=user.profile_id, user_id=user.id, name=name, email=user.email, time_zone="UTC", created_at=now
     )
-    await store.accounts.create(user, profile)
+    await store.accounts.create(user, profile, unrecorded)
     session = Session(
         id=store.sessions.new_id(),
         user_id=user.id,

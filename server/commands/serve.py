@@ -17,6 +17,7 @@ import structlog
 
 from server.app import Node
 from server.commands.environment import ServerUrls, reported, servers
+from server.commands.stripe_sandbox import beside
 from server.draining import DRAIN_SECONDS
 from server.observability.logging import log_loop_error
 from server.settings import Settings
@@ -101,7 +102,8 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(log_loop_error)
-    async with servers(settings) as urls:
+    async with beside(settings) as sandbox, servers(settings) as urls:
+        await sandbox.wait()
         return await live(settings, urls, stop, _serves, _cannot)
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import overload
 
 from server.commands.environment import servers
+from server.commands.stripe_sandbox import beside
 from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
 from server.settings import Place, Settings
@@ -57,5 +58,6 @@ async def _supervise(settings: Settings, ports: tuple[int, int | None], stop: as
         if operations is not None:
             print(f"Operations at {operations.url(ports[1])}", flush=True)
 
-    async with servers(settings) as urls:
+    async with beside(settings) as sandbox, servers(settings) as urls:
+        await sandbox.wait()
         return await supervise(settings.workers, ports, urls.mongo, urls.redis, stop, announce)

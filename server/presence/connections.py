@@ -7,6 +7,8 @@ present.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from domain.wire.events import PRESENCE, PresenceChanged
 from server.callbacks import notify
 from server.engineio.socket import EngineSocket
@@ -36,6 +38,17 @@ class WatchingConnections:
     @property
     def watched(self) -> int:
         return len(self._watching)
+
+    def watching(self, user_id: str) -> Collection[str]:
+        """The connections that watch somebody."""
+        return tuple(self._watching.get(user_id, ()))
+
+    def send_to(self, connection: str, event: PresenceChanged) -> None:
+        """To one that watches; the others have no part in it."""
+        socket = self._watching.get(event.user_id, {}).get(connection)
+        if socket is not None and self.may_send():
+            notify(socket.send_frame, frames.text(encode(event, PRESENCE)))
+            self.sent += 1
 
     # --- the audience of ``Watches`` ---
 

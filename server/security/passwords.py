@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from server.security.hash_queue import HashQueue
+from server.security.strength import weakness
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Argon2Passwords:
             with suppress(InvalidHashError):
                 hasher, chosen = PasswordHasher.from_parameters(extract_parameters(hashed)), _salt_of(hashed)
         return await self._queue.run(lambda: hasher.hash(_normal(password), salt=chosen))
+
+    async def weakness(self, password: str, own: Sequence[str] = ()) -> str | None:
+        """Takes turns with the hashes: it costs about as much. Raises as ``HashQueue.run`` does."""
+        return await self._queue.run(lambda: weakness(password, own))
 
     def is_outdated(self, hashed: str) -> bool:
         return self._hasher.check_needs_rehash(hashed)

@@ -11,6 +11,7 @@ from handlers.bookings import commands as bookings
 from handlers.bookings import queries
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search, sync
+from handlers.payments import holds
 from handlers.slots import free
 from server.sockets.rows import Rate, Row
 
@@ -19,7 +20,7 @@ _BOOKING = Rate(2, 20)
 _SLOTS = Rate(2, 20)
 
 BOOKINGS_ROWS: tuple[Row, ...] = (
-    Row("booking:create", booking_commands.CreateBooking, bookings.create_booking, _BOOKING),
+    Row("booking:create", booking_commands.CreateBooking, holds.book, _BOOKING),
     Row("booking:cancel", booking_commands.CancelBooking, bookings.cancel_booking, _BOOKING),
     Row("booking:reschedule", booking_commands.RescheduleBooking, bookings.reschedule_booking, _BOOKING),
     Row("booking:list", booking_commands.ListBookings, queries.list_bookings, bulky=True),

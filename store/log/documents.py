@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.booking_changes import BookingNote, version_of
 from domain.messages import Change, MessageRecord, ReactionMark
+from domain.payments import PaymentNote
 from domain.text import spelling
 from store.database import CollectionSchema, Document
 from store.work_queue import work_indexes
@@ -89,6 +90,8 @@ def message_document(record: MessageRecord) -> Document:
         document["replyTo"] = ObjectId(record.reply_to)
     if record.booking is not None:
         document["booking"] = _note_document(record.booking)
+    if record.payment is not None:
+        document["payment"] = _payment_document(record.payment)
     return document
 
 
@@ -104,6 +107,26 @@ def _note_document(note: BookingNote) -> Document:
     if note.previous_starts_at is not None:
         document["previousStartsAt"] = note.previous_starts_at
     return document
+
+
+def _payment_document(note: PaymentNote) -> Document:
+    return {
+        "purchaseId": ObjectId(note.purchase_id),
+        "action": note.action,
+        "credits": note.credits,
+        "amount": note.amount,
+        "currency": note.currency,
+    }
+
+
+def _payment(document: Document) -> PaymentNote:
+    return PaymentNote(
+        purchase_id=str(document["purchaseId"]),
+        action=document["action"],
+        credits=document["credits"],
+        amount=document["amount"],
+        currency=document["currency"],
+    )
 
 
 def _note(entry: Document) -> BookingNote:
@@ -139,6 +162,7 @@ def message_record(document: Document) -> MessageRecord:
         pdf_urls=tuple(document.get("pdfUrls", ())),
         reply_to=None if reply_to is None else str(reply_to),
         booking=_note(document) if "booking" in document else None,
+        payment=_payment(document["payment"]) if "payment" in document else None,
         digest=document.get("digest"),
         marks=tuple(_mark(mark) for mark in document.get("reactions", ())),
         edit_seq=document.get("editSeq", 0),

@@ -103,6 +103,17 @@ class LogReader:
         record = message_record(found)
         return _folded(record, await self._waiting([record.conversation_id]))
 
+    async def standing(self, conversation_id: str, sender_id: str, limit: int) -> list[MessageRecord]:
+        """Messages of one side that were not deleted, in no order."""
+        theirs: Document = {
+            "conversationId": ObjectId(conversation_id), "senderId": ObjectId(sender_id),
+            "clientMessageId": {"$exists": True}, "kind": "text", "deletedAt": None, **_A_MESSAGE,
+        }  # fmt: skip
+        waiting = await self._waiting([conversation_id])
+        found = await self._messages.find(theirs).limit(limit).to_list(None)
+        records = [_folded(message_record(one), waiting) for one in found]
+        return [record for record in records if record.deleted_at is None]
+
     async def has_sent(self, record: MessageRecord) -> bool:
         """Whether the sender has a message under this ``clientMessageId``."""
         key = {

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from pymongo import AsyncMongoClient
 
+from sandbox.server import Sandbox
 from tests.authorisation.phones import Phones, phones_of
 from tests.authorisation.world import World
 from tests.bookings.market import Clock, Market
@@ -21,10 +22,12 @@ from tests.harness.unread_errors import no_complaints
 async def shared_world(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    name, clock = new_name(), Clock()
+    name, clock, sandbox = new_name(), Clock(), Sandbox()
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(sandbox.stop)
+        stripe = {"STRIPE_API_BASE": await sandbox.start()}
         running = await stack.enter_async_context(
-            running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("world"), clock)
+            running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("world"), clock, **stripe)
         )
         http = await stack.enter_async_context(aiohttp.ClientSession())
         world = World(Market([running.node], [running.url], http, clock))

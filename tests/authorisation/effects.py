@@ -5,8 +5,11 @@ from __future__ import annotations
 from tests.authorisation.stored import Contents, differences
 from tests.bookings.market import Somebody
 
-# Kept for all: how often a category was used, and how often a code was guessed.
-_COMMON = frozenset({"sessionCategories", "sessionSubCategories", "registrations", "passwordResets"})
+# Kept for all: how often a category was used, how often a code was guessed, how many blocks there were.
+_COMMON = frozenset(
+    {"sessionCategories", "sessionSubCategories", "registrations", "passwordResets", "signInTries",
+     "userBlockCounters"}
+)
 # Nodes that died: those of other tests, which use the same Redis.
 _OF_NODES = frozenset({"silences"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,16 @@ from handlers.accounts import codes
 from tests.bookings.market import Answer, Data, Market, Somebody
 
 Asker = Somebody | None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A body that is signed as it stands."""
+
+    body: bytes
+    signature: str
+
+
 
 PASSWORD = "correct horse battery"
 
@@ -33,6 +44,9 @@ class People:
             headers["Idempotency-Key"] = key
         place = "params" if method in ("GET", "DELETE") else "json"
         content = {"data" if isinstance(said, aiohttp.FormData) else place: said}
+        if isinstance(said, Signed):
+            headers |= {"Content-Type": "application/json", "Stripe-Signature": said.signature}
+            content = {"data": said.body}
         url = f"{self.market.urls[0]}/v1{path}"
         async with self.market.http.request(method, url, headers=headers, **content) as response:
             is_json = "json" in response.content_type

@@ -5,11 +5,15 @@ A new row is one line here. What the path names, and what the body says, is made
 
 from __future__ import annotations
 
+import json
 import secrets
+import time
 from datetime import timedelta
 
+from sandbox.delivery import signature
+from sandbox.server import WEBHOOK_SECRET
 from tests.authorisation.cases import rest
-from tests.authorisation.people import PASSWORD, Asker
+from tests.authorisation.people import PASSWORD, Asker, Signed
 from tests.authorisation.world import World, a_file
 from tests.bookings.market import Data
 
@@ -19,7 +23,19 @@ WEEK = {"timeZone": "UTC", "sessionDurationInMins": 60, "breakBetweenSessionMins
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ]}  # fmt: skip
 NAME = {"name": "Anna"}
+PRICES = {"isFiveSessionAvailable": True, "fiveSessionPrice": 20_000}
 STARS = {"rating": 4}
+
+
+QUIET = {"quietHours": {"startTime": "22:00", "endTime": "07:00"}}
+
+
+async def a_device(world: World) -> str:
+    return secrets.token_hex(8)
+
+
+def a_token(world: World, who: Asker) -> Data:
+    return {"platform": "ios", "token": secrets.token_hex(32)}
 
 
 def new_start(world: World, who: Asker) -> Data:
@@ -28,6 +44,18 @@ def new_start(world: World, who: Asker) -> Data:
 
 def new_booking(world: World, who: Asker) -> Data:
     return world.new_booking()
+
+
+def new_admin(world: World, who: Asker) -> Data:
+    return {"email": world.new_email(), "name": "Ada", "password": PASSWORD}
+def new_purchase(world: World, who: Asker) -> Data:
+    return world.new_purchase()
+
+
+def told(world: World, who: Asker) -> Signed:
+    event = {"id": f"evt_{secrets.token_hex(8)}", "type": "invoice.paid", "data": {"object": {"object": "invoice"}}}
+    body = json.dumps(event).encode()
+    return Signed(body, signature(body, [WEBHOOK_SECRET], int(time.time())))
 
 
 def new_name(world: World, who: Asker) -> Data:
@@ -115,12 +143,14 @@ CASES = (
     rest("GET /me",                              "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me",                            "401 ok  ok  blk ok  ok  ok", says={"isActive": True}),
     rest("POST /me/erase",                       "401 ok  ok  blk ok  ok  ok", says=_PASSWORD, stands_in=True),
+    rest("POST /me/export",                      "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /me/export",                       "401 ok  ok  blk ok  ok  ok"),
     # Profiles.                                 nobody others  blk adm clt trn
     rest("GET /me/profile",                      "401 ok  ok  blk ok  ok  ok"),
     rest("PATCH /me/profile",                    "401 ok  ok  blk ok  ok  ok", says=NAME),
     rest("PUT /me/specializations",              "401 403 ok  blk 403 403 ok", says=specializations),
     rest("GET /me/pricing",                      "401 403 ok  blk 403 403 ok"),
-    rest("PUT /me/pricing",                      "401 403 ok  blk 403 403 ok", says={}),
+    rest("PUT /me/pricing",                      "401 403 ok  blk 403 403 ok", says=PRICES),
     rest("GET /me/certificates",                 "401 403 ok  blk 403 403 ok"),
     rest("POST /me/certificates",                "401 403 ok  blk 403 403 ok", says={"certificateName": "Yoga"}),
     rest("PATCH /me/certificates/{id}",          "401 403 404 blk 403 403 ok", World.certificate, {"aboutYou": "New."}),
@@ -160,6 +190,18 @@ CASES = (
     rest("POST /bookings/{id}/cancel",           "401 404 404 blk ok  ok  ok", World.booking, REASON),
     rest("POST /bookings/{id}/reschedule",       "401 404 404 blk ok  ok  ok", World.booking, new_start),
     rest("POST /bookings/{id}/no-show",          "401 404 404 blk 403 403 ok", World.session_over),
+    # Payments. Stripe has no token: its events are signed.
+    rest("POST /purchases",                      "401 ok  403 blk 403 ok  403", says=new_purchase),
+    rest("GET /purchases/{id}",                  "401 404 404 blk ok  ok  ok", World.purchase),
+    rest("GET /credits",                         "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /transactions",                    "401 ok  ok  blk ok  ok  ok"),
+    rest("GET /me/earnings",                     "401 403 ok  blk 403 403 ok"),
+    rest("GET /admin/transactions",              "401 403 403 blk ok  403 403"),
+    rest("POST /me/stripe/onboarding",           "401 403 ok  blk 403 403 ok"),
+    rest("GET /me/stripe",                       "401 403 ok  blk 403 403 ok"),
+    rest("POST /me/stripe/dashboard",            "401 403 ok  blk 403 403 ok"),
+    rest("POST /admin/transactions/{id}/refund", "401 403 403 blk ok  403 403", World.paid_purchase),
+    rest("POST /webhooks/stripe",                "ok  ok  ok  ok  ok  ok  ok", says=told),
     # Files. A calendar feed is for whoever knows its address.
     rest("POST /files",                          "401 ok  ok  blk ok  ok  ok", says=upload),
     rest("GET /files/{id}",                      "401 404 404 blk ok  ok  404", World.file),
@@ -168,10 +210,28 @@ CASES = (
     rest("GET /me/calendar",                     "401 ok  ok  blk 403 ok  ok"),
     rest("DELETE /me/calendar",                  "401 ok  ok  blk ok  ok  ok"),
     rest("GET /calendar/{token}.ics",            "ok  ok  ok  ok  ok  ok  ok", World.feed),
+    # Between users.                            nobody others  blk adm clt trn
+    rest("PUT /me/blocks/{userId}",              "401 ok  ok  blk 403 ok  ok", World.a_client),
+    rest("DELETE /me/blocks/{userId}",           "401 ok  ok  blk 403 ok  ok", World.a_client),
+    rest("POST /reports",                        "401 ok  ok  blk 403 ok  ok", ("userId", World.a_client), REASON),
+    # Notifications. A device is one's own by its name.
+    rest("GET /me/notifications",                "401 ok  ok  blk ok  ok  ok"),
+    rest("PUT /me/notifications",                "401 ok  ok  blk ok  ok  ok", says=QUIET),
+    rest("PUT /me/devices/{deviceId}",           "401 ok  ok  blk ok  ok  ok", a_device, a_token),
+    rest("DELETE /me/devices/{deviceId}",        "401 ok  ok  blk ok  ok  ok", a_device),
+    rest("GET /unsubscribe/{token}",             "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
+    rest("POST /unsubscribe/{token}",            "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
     # Administration.                           nobody others  blk adm clt trn
     rest("POST /admin/users/{id}/block",         "401 403 403 blk ok  403 403", World.a_client, REASON),
     rest("POST /admin/users/{id}/block",         "401 403 403 blk 403 403 403", World.a_super_admin, REASON),
     rest("POST /admin/users/{id}/unblock",       "401 403 403 blk ok  403 403", World.a_blocked_client),
+    rest("GET /admin/users",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/bookings",                  "401 403 403 blk ok  403 403"),
+    rest("GET /admin/stats",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/audit",                     "401 403 403 blk ok  403 403"),
+    rest("GET /admin/reports",                   "401 403 403 blk ok  403 403"),
+    rest("POST /admin/reports/{id}/resolve",     "401 403 403 blk ok  403 403", World.report, {"resolution": "warned"}),
+    rest("POST /admin/admins",                   "401 403 403 blk 403 403 403", says=new_admin),
     rest("POST /admin/categories",               "401 403 403 blk ok  403 403", says=new_name),
     rest("PATCH /admin/categories/{id}",         "401 403 403 blk ok  403 403", World.category, new_name),
     rest("DELETE /admin/categories/{id}",        "401 403 403 blk ok  403 403", World.category),

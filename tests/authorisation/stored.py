@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,13 @@ Contents = dict[str, Documents]
 
 # Said of a session or a user because it was there, not because of what it did.
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
-# Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails"})
+# What durable work moves on and takes away of a session whose owner waits to be told of the sign-in.
+_SIGN_IN_NOTICE = ("tellAt", "work")
+_EXPORT_SECONDS = 30.0
+# Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
+_WORKED_OFF = frozenset(
+    {"bookingMails", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents", "unheardScans", "digests"}
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Stored:
     async def look(self) -> Contents:
         """Once nothing is being written any more."""
         await self._store.drain()
+        await self._exported()
         hashes: dict[str, str] = (await self._database.db.command("dbHash"))["collections"]
         contents = {
             name: self._contents[name] if self._hashes.get(name) == digest else await self._read(name)
@@ -45,6 +52,14 @@ class Stored:
         }
         self._hashes, self._contents = hashes, contents
         return contents
+
+    async def _exported(self) -> None:
+        """An archive that was asked for is made by durable work, and is a file."""
+        async with asyncio.timeout(_EXPORT_SECONDS):
+            while True:
+                if await self._database.collection("exports").find_one({"dueAt": {"$exists": True}}) is None:
+                    return
+                await asyncio.sleep(0.01)
 
     async def _read(self, name: str) -> Documents:
         found = await self._database.collection(name).find().to_list(None)
@@ -60,5 +75,16 @@ def _differences(before: Contents, after: Contents) -> Iterator[Difference]:
         old, new = before.get(name, {}), after.get(name, {})
         if old is not new:
             for key in old.keys() | new.keys():
-                if old.get(key) != new.get(key):
+                if old.get(key) != new.get(key) and not _is_sign_in_told(name, old.get(key), new.get(key)):
                     yield Difference(name, old.get(key), new.get(key))
+
+
+def _is_sign_in_told(collection: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
+    """Whether a session that waited to be told of differs in that alone; one that did not wait must not begin to."""
+    if collection != "sessions" or old is None or new is None or "tellAt" not in old:
+        return False
+    return _without_notice(old) == _without_notice(new)
+
+
+def _without_notice(session: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in session.items() if key not in _SIGN_IN_NOTICE}

@@ -44,15 +44,18 @@ def takes(route: Route) -> set[str]:
 
 
 def bodies() -> list[Case]:
-    """One case for each row with a body."""
+    """One case for each row with a body; what Stripe signs is taken as it is, and of the form that ends mails nothing
+    is read: that it is sent says all."""
     of = {case.row: case for case in reversed(CASES) if ROUTES[case.row].has_body}
+    del of["POST /webhooks/stripe"], of["POST /unsubscribe/{token}"]
     return list(of.values())
 
 
 @pytest.mark.parametrize("case", bodies(), ids=str)
 async def test_a_field_that_is_not_ones_to_say(world: World, case: Case) -> None:
-    column = next(column for column in _ORDER if case.outcomes[column] == OK)
-    method, path, said, who, key = await prepared(case, world, world.people[column])
+    column = next((column for column in _ORDER if case.outcomes[column] == OK), None)
+    asker = await world.newcomer("superAdmin") if column is None else world.people[column]
+    method, path, said, who, key = await prepared(case, world, asker)
     before = await world.stored.look()
     for name in FIELDS.keys() - takes(ROUTES[case.row]):
         answer = await world.call(method, path, with_field(said, name), who, key)

@@ -12,8 +12,9 @@ import aiohttp
 
 from domain.bookings import Booking
 from domain.times import to_wire
+from handlers.notifications.unsubscribing import path_of
 from store.database import ClientSession
-from tests.authorisation.people import People
+from tests.authorisation.people import Asker, People
 from tests.authorisation.stored import Stored
 from tests.bookings.market import Data, Market, Somebody
 from tests.files.samples import PDF
@@ -46,6 +47,8 @@ class World(People):
         self.secrets |= {WORDS, self.conversation, self.client.id}
         # In no answer to the other trainer, whom nothing was said to.
         await self.opened()
+        for trainer in (self.trainer, self.people["other trainer"]):
+            await self._sell(trainer)
         blocked = self.people["blocked"] = await self.newcomer("client")
         await self.block(blocked)
 
@@ -57,7 +60,39 @@ class World(People):
             self._lasting[of] = await of(self)
         return self._lasting[of]
 
+    async def _sell(self, trainer: Asker) -> None:
+        """Stripe lets the trainer take money."""
+        await self.done("PUT", "/me/pricing", {"isFiveSessionAvailable": True, "fiveSessionPrice": 20_000}, trainer)
+        page = (await self.done("POST", "/me/stripe/onboarding", None, trainer))["url"]
+        async with self.market.http.post(page, allow_redirects=False) as answer:
+            assert answer.status == 303
+        assert (await self.done("GET", "/me/stripe", None, trainer))["chargesEnabled"]
+
     # --- what belongs to client and trainer ---
+
+    def new_purchase(self) -> Data:
+        return {"trainerId": self.trainer.profile, "pack": "five"}
+
+    async def purchase(self) -> str:
+        return self._secret((await self._bought())["id"])
+
+    async def paid_purchase(self) -> str:
+        bought = await self._bought()
+        payment, found = bought["payment"], self._secret(bought["id"])
+        intent = payment["clientSecret"].partition("_secret_")[0]
+        form = {"client_secret": payment["clientSecret"], "payment_method": "pm_card_visa"}
+        headers = {"Authorization": f"Bearer {payment['publishableKey']}"}
+        url = f"{payment['apiBase']}/v1/payment_intents/{intent}/confirm"
+        async with self.market.http.post(url, data=form, headers=headers) as answer:
+            assert answer.status == 200
+        assert (await self.done("GET", f"/purchases/{found}", None, self.client))["status"] == "paid"
+        return found
+
+    async def _bought(self) -> Data:
+        answer = await self.call("POST", "/purchases", self.new_purchase(), self.client, secrets.token_hex(8))
+        assert answer.status == 201, answer
+        bought: Data = answer.body
+        return bought
 
     async def session(self) -> str:
         """Another device of the client's."""
@@ -159,10 +194,19 @@ class World(People):
         await self.done("POST", f"/conversations/{self.conversation}/messages", body, self.client)
         return file_id
 
+    async def report(self) -> str:
+        """By the client, of the trainer; it waits."""
+        return await self._made(self.client, "/reports", {"userId": self.trainer.id, "reason": WORDS})
+
     async def feed(self) -> str:
         """The secret part of the address of somebody's calendar feed."""
         url: str = (await self.done("POST", "/me/calendar", None, await self.newcomer("client")))["url"]
         return url.removeprefix("/v1/calendar/").removesuffix(".ics")
+
+    async def unsubscribing(self) -> str:
+        """The secret part of the link in somebody's mail."""
+        somebody = await self.newcomer("client")
+        return path_of(self.node.secrets, somebody.id, "message").removeprefix("/v1/unsubscribe/")
 
     async def trainer_profile(self) -> str:
         return self.trainer.profile

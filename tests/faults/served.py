@@ -27,6 +27,8 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "PORT": "0",
         "JWT_SECRET": SECRET,
         "RATE_LIMIT_SCALE": "1000",
+        # Nobody is there: a sandbox is started for those tests only that ask for one.
+        "STRIPE_API_BASE": "" if settings.get("ENVIRONMENT") == "production" else "http://127.0.0.1:9",
         **settings,
     }
 

@@ -12,6 +12,7 @@ from domain.messages import MessageRecord
 from domain.sessions import LIFETIME, Session
 from domain.times import whole_milliseconds
 from server.security.tokens import AccessTokens
+from store.audit import unrecorded
 from store.profiles import NewProfile
 from store.store import Store
 
@@ -52,7 +53,7 @@ class People:
             time_zone="UTC",
             created_at=now,
         )
-        assert await self._store.accounts.create(user, profile)
+        assert await self._store.accounts.create(user, profile, unrecorded)
         token, session_id = await self.sign_in(user)
         return Person(user.id, role, user.email, token, session_id)
 

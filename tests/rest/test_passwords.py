@@ -267,3 +267,34 @@ async def test_a_reset_activates_no_pending_registration(surface: Surface) -> No
     signed_in = await surface.login(EMAIL, NEW)
     assert signed_in.body["user"]["role"] == "client"
     assert (await surface.login(EMAIL, "somebody else's password")).status != 200
+
+
+WEAK = ("1234567890", " " * 10, EMAIL, "Annabel Leesmith")
+
+
+@pytest.mark.parametrize("password", WEAK)
+async def test_no_address_gets_a_password_that_is_guessed_first(surface: Surface, password: str) -> None:
+    """Nor is any address told apart by it."""
+    body = {"email": EMAIL, "password": password, "role": "client", "name": "Annabel Leesmith"}
+    unknown = await surface.post("/auth/register", body)
+    assert (unknown.status, unknown.body["errors"][0]["field"]) == (422, "password")
+    assert "guessed first" in unknown.body["errors"][0]["message"]
+    await surface.sign_up()
+    known = await surface.post("/auth/register", body)
+    told = [{**answer.body, "requestId": None} for answer in (known, unknown)]
+    assert (known.status, told[0]) == (unknown.status, told[1])
+    assert len(surface.mail.to(EMAIL)) == 1
+
+
+@pytest.mark.parametrize("password", WEAK)
+async def test_no_change_or_reset_takes_one_either(surface: Surface, password: str) -> None:
+    token = (await surface.sign_up(name="Annabel Leesmith"))["accessToken"]
+    refused = await change(surface, token, new=password)
+    assert (refused.code, refused.body["errors"][0]["field"]) == ("validation_failed", "newPassword")
+    # Whoever does not know the password is told no more than that.
+    assert (await change(surface, token, "not the password", password)).code == "invalid_credentials"
+    assert (await reset(surface, f"{'0' * 24}.x", password)).code == "invalid_code"
+    code = await reset_token(surface)
+    assert (await reset(surface, code, password)).body["errors"][0]["field"] == "password"
+    assert (await surface.get("/me", token=token)).status == 200
+    assert (await reset(surface, code)).status == 204

@@ -42,7 +42,7 @@ PASSWORD = "a long enough password"
 async def test_help_names_the_commands(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "--help")
     assert code == 0
-    for name in ("serve", "create-superadmin", "seed-demo", "seed-load"):
+    for name in ("serve", "create-superadmin", "seed-demo", "seed-load", "stripe-sandbox"):
         assert name in out
 
 

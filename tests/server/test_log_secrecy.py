@@ -17,7 +17,7 @@ from tests.faults.served import Served, serving
 from tests.files import samples
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
-from tests.server.mail.test_smtp import Desk, served
+from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
 from tests.server.test_log_canaries import loud
@@ -29,7 +29,8 @@ CHANGED = "changed horse battery"
 WORDS = "the words of a message that nobody else may read"
 EDITED = "the words it was changed into"
 SEARCHED = "nobody else"
-PASSWORD, WRONG = "correct horse battery", "wrong horse battery"
+PASSWORD, WRONG, WEAK = "correct horse battery", "wrong horse battery", "password1234"
+CARD, REASON = "4242424242424242", "a reason that administrators alone may read"
 
 
 class Visit:
@@ -39,7 +40,7 @@ class Visit:
         self.url = url
         self.http = http
         self.registrations: dict[str, str] = {}
-        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG, CHANGED, DEVICE}
+        self.secrets = {WORDS, EDITED, SEARCHED, PASSWORD, WRONG, WEAK, CARD, REASON, CHANGED, DEVICE}
 
     async def post(self, path: str, body: dict[str, Any], token: str = "") -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -74,6 +75,42 @@ class Visit:
         await self.post("auth/refresh", {"refreshToken": tokens["refreshToken"] + "x"})
         return renewed
 
+    async def call(self, method: str, path: str, token: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.http.request(method, f"{self.url}/v1/{path}", json=body, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text else {}
+
+    async def fall_out(self, one: dict[str, Any], two: dict[str, Any]) -> None:
+        """Reports and blocks, good and bad; what is not for the one; passwords that are refused."""
+        token, other = one["accessToken"], two["user"]["id"]
+        assert (await self.post("reports", {"userId": other, "reason": f"{REASON} {CARD}"}, token))[0] == 201
+        assert (await self.post("reports", {"userId": REASON, "reason": CARD, REASON: CARD}, token))[0] == 422
+        for method in ("PUT", "DELETE"):
+            assert (await self.call(method, f"me/blocks/{other}", token))[0] == 204
+            assert (await self.call(method, f"me/blocks/{CARD}", token))[0] == 422
+        assert (await self.post(f"admin/reports/{other}/resolve", {"resolution": REASON}, token))[0] == 403
+        admin = {"email": f"{CARD}@example.com", "name": REASON, "password": WEAK}
+        assert (await self.post("admin/admins", admin, token))[0] in (403, 422)
+        change = {"currentPassword": PASSWORD, "newPassword": WEAK}
+        assert (await self.post("auth/change-password", change, token))[0] == 422
+
+    async def leave(self, tokens: dict[str, Any], password: str = PASSWORD) -> None:
+        """With an archive of everything, and erased."""
+        token = tokens["accessToken"]
+        assert (await self.post("me/export", {}, token))[0] == 202
+        async with asyncio.timeout(30):
+            while True:
+                _, found = await self.call("GET", "me/export", token)
+                if found["status"] == "ready":
+                    break
+                await asyncio.sleep(0.05)
+        self.secrets.add(found["url"].rpartition("=")[2])
+        for url, status in ((found["url"], 200), (found["url"] + "x", 404)):
+            async with self.http.get(self.url + url) as response:
+                assert response.status == status
+        assert (await self.post("me/erase", {"password": WRONG}, token))[0] == 401
+        assert (await self.post("me/erase", {"password": password}, token))[0] == 204
 
     async def subscribe(self, tokens: dict[str, Any]) -> None:
         """A calendar program reads the feed, and another one guesses at it."""
@@ -128,6 +165,7 @@ async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
     async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
         conversation = (await phone.do("conversation:open", {"userId": second.id}))["conversation"]["id"]
         message = await phone.send(conversation, "m1", WORDS)
+        await phone.send(conversation, "m0", f"my card is {CARD}")
         await other.receive("message:new")
         await phone.do("message:edit", {"messageId": message["id"], "text": EDITED})
         await phone.do("message:search", {"query": SEARCHED})
@@ -180,6 +218,7 @@ def assert_secret(log: str, secrets: set[str]) -> None:
 async def test_in_development(tmp_path: Path, database_url: str, redis_url: str) -> None:
     """Mail is printed there, codes and all: on standard output, which is not the log."""
     async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as server, visit(server) as guest:
+        await prepared(server.url)
         tokens = []
         for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
             await guest.register(email, role)
@@ -191,22 +230,34 @@ async def test_in_development(tmp_path: Path, database_url: str, redis_url: str)
     assert_secret(server.logged, guest.secrets)
 
 
+CODE, LINK = r"^(\d{6})\r?$", r"\b([0-9a-f]{48})\b"
+
+
+async def mailed(desk: Desk, pattern: str) -> str:
+    """By the next mail that has it: sign-ins, for one, are told by mail as well."""
+    while True:
+        _, mail = await asyncio.wait_for(desk.taken.get(), 20)
+        found = re.search(pattern, plain_of(mail), re.MULTILINE)
+        if found:
+            return found[1]
+
+
 async def test_in_production(tmp_path: Path, database_url: str, redis_url: str) -> None:
     desk = Desk()
     async with served(desk) as port:
         settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
         settings = {**PRODUCTION, **settings, "HOST": "127.0.0.1"}
         async with serving(tmp_path, **settings) as server, visit(server) as guest:
+            await prepared(server.url)
             tokens = []
             for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
                 await guest.register(email, role)
-                _, mail = await asyncio.wait_for(desk.taken.get(), 20)
-                code = re.search(r"^(\d{6})\r?$", mail.get_content(), re.MULTILINE)
-                assert code
-                await guest.verify(email, code[1])
+                await guest.verify(email, await mailed(desk, CODE))
                 tokens.append(await guest.sign_in(email))
             await guest.subscribe(tokens[0])
             await talk(server.url, *tokens)
+            await guest.fall_out(*tokens)
+            await guest.leave(tokens[0])
     assert_secret(server.logged, guest.secrets)
     # The printed lines too, since production prints no mail.
     assert_secret(server.printed, guest.secrets)
@@ -218,19 +269,11 @@ async def test_at_every_level(tmp_path: Path, database_url: str, redis_url: str)
     """In production, with everything that every library has to say."""
     desk = Desk()
 
-    async def mailed(pattern: str) -> str:
-        _, mail = await asyncio.wait_for(desk.taken.get(), 20)
-        found = re.search(pattern, mail.get_content(), re.MULTILINE)
-        assert found, mail.get_content()
-        return found[1]
-
     async def code_of(email: str) -> str:
-        return await mailed(r"^(\d{6})\r?$")
+        return await mailed(desk, CODE)
 
     async def link_of(email: str) -> str:
-        # The notice of the reset before it comes first.
-        await asyncio.wait_for(desk.taken.get(), 20)
-        return await mailed(r"\b([0-9a-f]{48})\b")
+        return await mailed(desk, LINK)
 
     async with served(desk) as port:
         settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": f"smtp://127.0.0.1:{port}"}
@@ -245,11 +288,11 @@ async def test_at_every_level(tmp_path: Path, database_url: str, redis_url: str)
             await guest.subscribe(tokens[0])
             await guest.upload(tokens[0])
             await talk(server.url, *tokens)
+            await guest.fall_out(*tokens)
             changed = await guest.forget("ann@example.com", code_of, link_of)
             async with device(server.url, person(changed)) as phone:
                 await phone.do("auth:refresh", {"token": changed["accessToken"]})
-            assert (await guest.post("me/erase", {"password": WRONG}, changed["accessToken"]))[0] == 401
-            assert (await guest.post("me/erase", {"password": CHANGED}, changed["accessToken"]))[0] == 204
+            await guest.leave(changed, CHANGED)
     # As loud as it should be: the driver told of its commands.
     assert '"logger": "pymongo.command"' in server.logged
     assert_secret(server.logged + server.printed, guest.secrets)

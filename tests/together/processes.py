@@ -65,6 +65,7 @@ async def served(
         "JWT_SECRET": SECRET,
         "RATE_LIMIT_SCALE": "1000",
         "DATA_DIR": str(data_dir),
+        "SANDBOX_PORT": "0",
         "MONGO_URL": mongo_url,
         "REDIS_URL": redis_url,
         **environ,

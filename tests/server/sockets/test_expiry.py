@@ -21,7 +21,7 @@ from tests.server.sockets.clock import Clock
 from tests.server.sockets.raw import Data, Raw, admitted
 from tests.server.sockets.refusals import assert_refused
 
-SHORT = 0.8
+SHORT = 2.0
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Blocks between users, reports, and what administrators see and record."""

@@ -1,0 +1,185 @@
+"""Unused credits for their money: asked for by an administrator, or made at Stripe without us."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from domain.accounts import require_administrator
+from domain.credits import grant, settle
+from domain.errors import Code, DomainError, not_found, unavailable
+from domain.payments import OPEN, Refused, Transaction
+from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
+from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
+from handlers.access import Actor
+from handlers.audit import noted
+from handlers.context import PaymentContext
+from handlers.idempotency import claim, held
+from handlers.jobs import Job
+from handlers.payments import announce
+from handlers.request_digests import asked_by, scope_of
+from store.idempotency import Claim, StoredResult
+from store.work_queue import WorkRow
+
+log = structlog.get_logger("payments")
+_SCOPE = "transaction:refund"
+_TRIES = 10
+# Stripe keeps keys for 24 hours; later it is asked first whether it has done it.
+_KEY_LASTS = timedelta(hours=23)
+
+
+async def refund_transaction(
+    context: PaymentContext, actor: Actor, command: RefundTransaction
+) -> TransactionAnswer:
+    """By an administrator, so many unused credits or all. Raises ``conflict`` when there are not so many or Stripe
+    refuses, and ``unavailable`` when it does not answer: then it is made as soon as it does."""
+    require_administrator(actor.role)
+    if command.idempotency_key is None:
+        return await _finished(context, await _begin(context, actor, command, None))
+    claimed = await claim(context, scope_of(actor.user_id, _SCOPE, command.idempotency_key), asked_by(_SCOPE, command))
+    if isinstance(claimed, StoredResult):
+        assert claimed.result is not None
+        found = await context.store.refunds.by_id(claimed.result.decode())
+        if found is None:
+            raise unavailable()
+        return await _finished(context, found[0])
+    async with held(context, claimed):
+        refund = await _begin(context, actor, command, claimed)
+    return await _finished(context, refund)
+
+
+async def _begin(
+    context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
+) -> Refund:
+    note = noted(context, actor, "transaction.refund", "transaction", command.id)
+    for _ in range(_TRIES):
+        transaction = await context.store.transactions.by_id(command.id)
+        if transaction is None:
+            raise not_found("transaction")
+        balance = await unused(context, transaction)
+        refund = refund_of(
+            transaction, context.store.refunds.new_id(), balance, command.credits, actor.user_id, context.now()
+        )
+        try:
+            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, note):
+                return refund
+        except DomainError as error:
+            # A credit was spent in between.
+            if error.code is not Code.INSUFFICIENT_CREDIT:
+                raise
+    raise unavailable()
+
+
+async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswer:
+    if not await drive(context, refund):
+        raise DomainError(Code.CONFLICT, "Stripe refuses the refund; the credits are back.")
+    transaction = await context.store.transactions.by_id(refund.transaction_id)
+    if transaction is None:
+        raise unavailable()
+    return transaction_answer(transaction)
+
+
+async def unused(context: PaymentContext, transaction: Transaction) -> int:
+    """The credits that may be of this payment; one for a booking is none until it has come back."""
+    balance = await context.store.credits.balance(transaction.client_id, transaction.trainer_id)
+    if transaction.booking_id is None:
+        return balance
+    effects = (grant(transaction.id), settle(transaction.booking_id))
+    return balance if await context.store.credits.came_of(transaction.client_id, effects) else 0
+
+
+def open_refunds(context: PaymentContext) -> Job:
+    """Makes what was asked for when Stripe did not answer, or by a node that died."""
+    queue = context.store.refunds.queue
+    return Job("refunds", queue, partial(_attend, context), poll=timedelta(seconds=10))
+
+
+async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+    await drive(context, context.store.refunds.row(claimed))
+
+
+async def drive(context: PaymentContext, refund: Refund) -> bool:
+    """Ask Stripe and commit what it says, once; false when it refuses."""
+    found = await context.store.refunds.by_id(refund.id)
+    if found is None:
+        raise unavailable()
+    refund, refused = found
+    if refused or refund.stripe_id is not None:
+        return not refused
+    for _ in range(_TRIES):
+        transaction = await context.store.transactions.by_id(refund.transaction_id)
+        assert transaction is not None
+        stripe_id = await _at_stripe(context, transaction, refund)
+        if await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
+            await _announce(context, refund.transaction_id)
+            if stripe_id is None:
+                # Most likely it was refunded there meanwhile.
+                await absorb(context, transaction)
+            return stripe_id is not None
+    raise unavailable()
+
+
+async def _at_stripe(context: PaymentContext, transaction: Transaction, refund: Refund) -> str | None:
+    """The refund's id; nothing when Stripe refuses."""
+    assert transaction.intent_id is not None
+    if context.now() - refund.created_at > _KEY_LASTS:
+        for one in await context.payments.refunds(transaction.intent_id):
+            if one.refund_id == refund.id:
+                return one.id
+    try:
+        return await context.payments.create_refund(transaction, refund)
+    except Refused:
+        return None
+
+
+async def absorb(context: PaymentContext, transaction: Transaction) -> None:
+    """What was refunded at Stripe without us, and what a bank has sent back of any refund, each once."""
+    if transaction.intent_id is None or transaction.status in OPEN:
+        return
+    for one in await context.payments.refunds(transaction.intent_id):
+        for _ in range(_TRIES):
+            # Ours first: what is still asked for counts as refunded until Stripe has answered.
+            for ours in await context.store.refunds.open_of(transaction.id):
+                await drive(context, ours)
+            if await _follow(context, transaction.id, one):
+                break
+        else:
+            raise unavailable()
+    await _announce(context, transaction.id)
+
+
+async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtStripe) -> bool:
+    """False when something changed meanwhile."""
+    known = await context.store.refunds.by_stripe_id(found.id)
+    current = await context.store.transactions.by_id(transaction_id)
+    assert current is not None
+    now = context.now()
+    if known is not None:
+        refund, has_failed = known
+        if not found.failed or has_failed:
+            return True
+        log.error("a client's bank refuses a refund: the transfer stays reversed", transaction=transaction_id)
+        return await context.store.payment_transactions.fail_refund(current, refund, now)
+    if found.failed or current.status not in REFUNDABLE:
+        return True
+    if found.refund_id is not None and await _is_ours(context, found.refund_id, current):
+        return True
+    refund = absorbed(current, found, context.store.refunds.new_id(), await unused(context, current), now)
+    with suppress(DomainError):
+        return await context.store.payment_transactions.absorb_refund(current, refund)
+    return False
+
+
+async def _is_ours(context: PaymentContext, refund_id: str, transaction: Transaction) -> bool:
+    """What its metadata claims, looked up."""
+    found = await context.store.refunds.by_id(refund_id)
+    return found is not None and found[0].transaction_id == transaction.id and found[0].reason is not None
+
+
+async def _announce(context: PaymentContext, transaction_id: str) -> None:
+    with suppress(DomainError):
+        # What is not announced now is by the durable work.
+        await announce.settle(context, transaction_id)

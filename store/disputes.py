@@ -1,0 +1,105 @@
+"""Disputes: what has been done about each, and durable work until it is decided and Stripe has answered everything."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+
+from domain.disputes import Dispute
+from store.database import ClientSession, CollectionSchema, Database, Document
+from store.failures import repository
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+
+NAME = "disputes"
+# Whoever commits a step asks Stripe itself; after that any node does.
+NEXT_LOOK = timedelta(seconds=30)
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("transaction", ASCENDING)], name="transaction"),
+            *work_indexes(only={"dueAt": {"$exists": True}}),
+        ),
+    ),
+)
+
+
+@repository
+class Disputes:
+    def __init__(self, database: Database) -> None:
+        self._rows = database.collection(NAME)
+        self.queue = WorkQueue(database, NAME)
+
+    async def by_id(self, dispute_id: str) -> Dispute | None:
+        found = await self._rows.find_one({"_id": dispute_id})
+        return None if found is None else _record(found)
+
+    async def put(self, before: Dispute | None, after: Dispute, now: datetime, *, session: ClientSession) -> bool:
+        """False when it has changed meanwhile; raises ``DuplicateKeyError`` for one that is new no more."""
+        state: Document = {
+            "status": after.status,
+            "credits": after.credits,
+            "freezes": after.freezes,
+            "updatedAt": now,
+            "dueAt": now + NEXT_LOOK,
+        }
+        if before is None:
+            first: Document = {
+                "_id": after.id,
+                "transaction": ObjectId(after.transaction_id),
+                "amount": after.amount,
+                "takesBack": after.takes_back,
+                "createdAt": after.created_at,
+            }
+            await self._rows.insert_one(first | state, session=session)
+            return True
+        known = {"_id": before.id, "status": before.status, "credits": before.credits, "freezes": before.freezes}
+        update: Document = {"$set": state, "$unset": {WORK: ""}}
+        return bool((await self._rows.update_one(known, update, session=session)).matched_count)
+
+    async def remember_taken_back(self, dispute_id: str, amount: int) -> None:
+        """The first answer holds: all who asked were given the same."""
+        await self._rows.update_one(
+            {"_id": dispute_id, "takenBack": {"$exists": False}}, {"$set": {"takenBack": amount}}
+        )
+
+    async def remember_given_back(self, dispute_id: str) -> None:
+        await self._rows.update_one({"_id": dispute_id}, {"$set": {"givenBack": True}})
+
+    async def refused(self, dispute: Dispute) -> None:
+        """Stripe will not do what is owed: not under this attempt's key. What was taken back once it is won is
+        settled: nothing."""
+        known: Document = {"_id": dispute.id, "attempt": dispute.attempt or {"$in": [None, 0]}}
+        if dispute.taken_back is None:
+            known["takenBack"] = {"$exists": False}
+        settled: Document = {"takenBack": 0} if dispute.taken_back is None and dispute.status == "won" else {}
+        await self._rows.update_one(known, {"$set": {"attempt": dispute.attempt + 1, **settled}})
+
+    @staticmethod
+    def row(claimed: WorkRow) -> Dispute:
+        return _record(claimed.document)
+
+    async def look_again(self, claimed: WorkRow, at: datetime) -> None:
+        """Does nothing where it was given another instant meanwhile."""
+        await self._rows.update_one(
+            {"_id": claimed.id, "dueAt": claimed.until}, {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
+        )
+
+
+def _record(document: Document) -> Dispute:
+    created_at: datetime = document["createdAt"]
+    return Dispute(
+        id=document["_id"],
+        transaction_id=str(document["transaction"]),
+        amount=document["amount"],
+        status=document["status"],
+        credits=document["credits"],
+        freezes=document["freezes"],
+        takes_back=document["takesBack"],
+        taken_back=document.get("takenBack"),
+        given_back=document.get("givenBack", False),
+        attempt=document.get("attempt", 0),
+        created_at=created_at,
+    )

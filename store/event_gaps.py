@@ -1,0 +1,46 @@
+"""How far Stripe's lists, of events and of payments, have been compared with ours: a row each, and durable work for
+ever."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pymongo.errors import DuplicateKeyError
+
+from store.database import CollectionSchema, Database
+from store.failures import repository
+from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+
+NAME = "stripeEventGaps"
+EVENTS, PAYMENTS = "events", "payments"
+SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
+
+
+@repository
+class EventGaps:
+    def __init__(self, database: Database, one: str, first_after: timedelta) -> None:
+        self._rows = database.collection(NAME)
+        self._one = one
+        self._first_after = first_after
+        self.queue = WorkQueue(database, NAME, only={"_id": one})
+
+    async def begin(self, now: datetime) -> None:
+        """From the first start on; however often."""
+        row = {"seenUntil": now, "dueAt": now + self._first_after}
+        try:
+            await self._rows.update_one({"_id": self._one}, {"$setOnInsert": row}, upsert=True)
+        except DuplicateKeyError:
+            # Another node that starts was faster.
+            return
+
+    @staticmethod
+    def seen_until(claimed: WorkRow) -> datetime:
+        found: datetime = claimed.document["seenUntil"]
+        return found
+
+    async def closed(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
+        """All up to then is known."""
+        await self._rows.update_one(
+            {"_id": self._one, "dueAt": claimed.until},
+            {"$set": {"seenUntil": until, "dueAt": next_at}, "$unset": {WORK: ""}},
+        )

@@ -1,0 +1,275 @@
+"""What a payment's step touches at once: one transaction each, from the row to the credits and the notice.
+
+Stripe is never called within one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.bookings import Booking
+from domain.credits import Balance
+from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
+from domain.payments import Notice, PaymentAction, Transaction, grant_entry
+from domain.refunds import Refund, after_refund, refund_entry
+from store.audit import Note, unrecorded
+from store.booking_transactions import BookingTransactions
+from store.conversations import Conversations
+from store.credits import Credits
+from store.database import ClientSession, Database
+from store.disputes import Disputes
+from store.failures import repository
+from store.idempotency import Claim, Idempotency
+from store.payment_notices import PaymentNotices
+from store.refunds import Refunds
+from store.transactions import Transactions
+
+
+@repository
+class PaymentTransactions:
+    def __init__(
+        self,
+        database: Database,
+        transactions: Transactions,
+        credits: Credits,
+        conversations: Conversations,
+        notices: PaymentNotices,
+        refunds: Refunds,
+        disputes: Disputes,
+        idempotency: Idempotency,
+        bookings: BookingTransactions,
+    ) -> None:
+        self._database = database
+        self._transactions = transactions
+        self._credits = credits
+        self._conversations = conversations
+        self._notices = notices
+        self._refunds = refunds
+        self._disputes = disputes
+        self._idempotency = idempotency
+        self._bookings = bookings
+
+    async def begin(self, transaction: Transaction, claim: Claim | None) -> None:
+        """The intent to sell; a key keeps its id, so that a repeat goes on with it."""
+
+        async def body(session: ClientSession) -> None:
+            await self._transactions.insert(transaction, session=session)
+            if claim is not None:
+                await self._idempotency.keep_within(claim, transaction.id.encode(), session=session)
+
+        await self._database.transaction(body)
+
+    async def fulfil(self, transaction: Transaction, now: datetime) -> Transaction | None:
+        """Paid, and its credits granted; nothing when it was fulfilled before."""
+
+        async def body(session: ClientSession) -> Transaction | None:
+            paid = await self._transactions.pay(transaction, now, session=session)
+            if paid is None:
+                return None
+            conversation_id = await self._conversations.open_within(
+                paid.client_user_id, paid.trainer_user_id, now, session=session
+            )
+            balance = await self._credits.record_within(grant_entry(paid, now), session=session)
+            await self._notices.add(_paid_notice(paid, paid.credits, conversation_id, balance, now), session=session)
+            return paid
+
+        return await self._database.transaction(body)
+
+    async def confirm(self, transaction: Transaction, before: Booking, change: Change, now: datetime) -> bool:
+        """Paid, and the slot that was held is booked; false when either changed meanwhile."""
+
+        async def pay(*, session: ClientSession) -> None:
+            paid = await self._transactions.pay(transaction, now, session=session)
+            if paid is None:
+                raise _Changed
+            balance = await self._credits.balance_within(paid.client_id, paid.trainer_id, session=session)
+            notice = _paid_notice(paid, 0, before.conversation_id, balance, now)
+            await self._notices.add(notice, session=session)
+
+        try:
+            return await self._bookings.alter(before, change, NO_SETTLEMENT, now, None, beside=pay) is not None
+        except _Changed:
+            return False
+
+    async def begin_refund(
+        self, transaction: Transaction, refund: Refund, claim: Claim | None, note: Note = unrecorded
+    ) -> bool:
+        """The credits are gone before Stripe is asked; false when the payment or the credits changed meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._take_back(transaction, refund, refund.created_at, session):
+                return False
+            if claim is not None:
+                await self._idempotency.keep_within(claim, refund.id.encode(), session=session)
+            after = after_refund(transaction, refund)
+            await note(_refunded(transaction), _refunded(after), session=session)
+            return True
+
+        return await self._database.transaction(body)
+
+    async def absorb_refund(self, transaction: Transaction, refund: Refund) -> bool:
+        """What Stripe refunded without us; as ``begin_refund``, and true for one that is known."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._take_back(transaction, refund, refund.created_at, session):
+                return False
+            await self._tell_refunded(transaction, refund, refund.created_at, session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except DuplicateKeyError:
+            return True
+
+    async def finish_refund(
+        self, transaction: Transaction, refund: Refund, stripe_id: str | None, now: datetime
+    ) -> bool:
+        """Stripe has made it or, with nothing, refused it and the credits come back; false when the payment changed
+        meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if not await self._refunds.finish(refund, stripe_id, session=session):
+                return True
+            if stripe_id is not None:
+                await self._tell_refunded(transaction, refund, now, session)
+                return True
+            await self._undo(transaction, refund, now, session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except _Changed:
+            return False
+
+    async def fail_refund(self, transaction: Transaction, refund: Refund, now: datetime) -> bool:
+        """The client's bank has sent the money back, and the credits come back; false when the payment changed
+        meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if await self._refunds.fail(refund, session=session):
+                await self._undo(transaction, refund, now, session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except _Changed:
+            return False
+
+    async def _undo(self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession) -> None:
+        after = after_refund(transaction, refund, -1)
+        if not await self._transactions.put_refunded(transaction, after, now, session=session):
+            raise _Changed
+        if refund.credits:
+            await self._credits.record_within(refund_entry(transaction, refund, now, 1), session=session)
+
+    async def _take_back(
+        self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
+    ) -> bool:
+        after = after_refund(transaction, refund)
+        if not await self._transactions.put_refunded(transaction, after, now, session=session):
+            return False
+        await self._refunds.insert(refund, session=session)
+        if refund.credits:
+            await self._credits.record_within(refund_entry(transaction, refund, now), session=session)
+        return True
+
+    async def _tell_refunded(
+        self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
+    ) -> None:
+        name = f"refund:{refund.id}"
+        await self.tell(transaction, name, "refunded", refund.credits, refund.amount, now, session)
+
+    async def tell(
+        self,
+        transaction: Transaction,
+        name: str,
+        action: PaymentAction,
+        credits: int,
+        amount: int,
+        now: datetime,
+        session: ClientSession,
+    ) -> None:
+        """Of what has become of the payment, once under that name; within the transaction that did it."""
+        conversation_id = await self._conversations.open_within(
+            transaction.client_user_id, transaction.trainer_user_id, now, session=session
+        )
+        balance = await self._credits.balance_within(
+            transaction.client_id, transaction.trainer_id, session=session
+        )
+        notice = Notice(
+            transaction_id=transaction.id,
+            effect=f"payment:{transaction.id}:{name}",
+            action=action,
+            credits=credits,
+            amount=amount,
+            currency=transaction.currency,
+            client_user_id=transaction.client_user_id,
+            trainer_user_id=transaction.trainer_user_id,
+            trainer_id=transaction.trainer_id,
+            conversation_id=conversation_id,
+            balance=balance.amount,
+            version=balance.version,
+            at=now,
+        )
+        await self._notices.add(notice, session=session)
+
+    async def step_dispute(
+        self, transaction: Transaction, before: Dispute | None, after: Dispute, now: datetime
+    ) -> bool:
+        """The dispute, what the payment shows of it, the credits and the notice; false when one of them changed
+        meanwhile. Raises ``insufficient_credit`` when a credit was spent in between."""
+
+        async def body(session: ClientSession) -> None:
+            changed = with_dispute(transaction, before, after)
+            if not await self._transactions.put_disputed(transaction, changed, now, session=session):
+                raise _Changed
+            if not await self._disputes.put(before, after, now, session=session):
+                raise _Changed
+            entry = dispute_entry(transaction, before, after, now)
+            if entry.amount:
+                await self._credits.record_within(entry, session=session)
+            if (action := action_of(before, after)) is not None:
+                credits = entry.amount if action == "dispute_won" else after.credits
+                name = f"dispute:{after.id}:{after.status}"
+                await self.tell(transaction, name, action, credits, after.amount, now, session)
+
+        try:
+            await self._database.transaction(body)
+        except (_Changed, DuplicateKeyError):
+            return False
+        return True
+
+
+def _paid_notice(
+    paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime
+) -> Notice:
+    return Notice(
+        transaction_id=paid.id,
+        effect=f"payment:{paid.id}:paid",
+        action="paid",
+        credits=credits,
+        amount=paid.amount,
+        currency=paid.currency,
+        client_user_id=paid.client_user_id,
+        trainer_user_id=paid.trainer_user_id,
+        trainer_id=paid.trainer_id,
+        conversation_id=conversation_id,
+        balance=balance.amount,
+        version=balance.version,
+        at=now,
+    )
+
+
+def _refunded(transaction: Transaction) -> dict[str, object]:
+    return {
+        "status": transaction.status,
+        "creditsRefunded": transaction.credits_refunded,
+        "amountRefunded": transaction.amount_refunded,
+    }
+
+
+class _Changed(Exception):
+    """Undoes what the transaction has done so far."""

@@ -1,0 +1,82 @@
+"""Two nodes and Stripe's sandbox for the whole folder; each test brings people of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from pymongo import AsyncMongoClient
+
+from sandbox.delivery import Disturbance
+from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
+from store.event_gaps import NAME as GAPS
+from store.work_queue import WORK
+from tests.bookings.market import Clock, Market
+from tests.harness.databases import named, new_name
+from tests.harness.nodes import running_node
+from tests.harness.unread_errors import no_complaints
+from tests.payments.shop import Shop
+
+OLD_SECRET = "whsec_before_this_one"
+
+
+@pytest.fixture(scope="session")
+async def shared_shop(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
+    name, clock = new_name(), Clock()
+    folder: Path = tmp_path_factory.mktemp("shop")
+    sandbox = Sandbox()
+    stripe = {
+        "STRIPE_API_BASE": await sandbox.start(),
+        "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+        "STRIPE_WEBHOOK_SECRETS": f"{WEBHOOK_SECRET},{OLD_SECRET}",
+    }
+    try:
+        async with AsyncExitStack() as stack:
+            nodes = [
+                await stack.enter_async_context(
+                    running_node(named(mongo_url, name), redis_url, folder / str(number), clock, **stripe)
+                )
+                for number in range(2)
+            ]
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            yield Shop(Market([one.node for one in nodes], [one.url for one in nodes], http, clock), sandbox)
+    finally:
+        await sandbox.stop()
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+    async with client:
+        await client.drop_database(name)
+
+
+@pytest.fixture
+async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
+    shared_shop.market.clock.now = now = Clock().now
+    # A test before this one may have gone on into days that are still to come.
+    shared_shop.sandbox.state.ahead = 0.0
+    gaps = shared_shop.market.nodes[0].database.collection(GAPS)
+    await gaps.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
+    shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]
+    yield shared_shop
+    shared_shop.sandbox.delivery.endpoints.clear()
+    shared_shop.sandbox.delivery.disturbance = Disturbance()
+    await shared_shop.control("DELETE", "/faults")
+
+
+@pytest.fixture
+def untold(shop: Shop) -> Shop:
+    """Stripe tells nothing."""
+    shop.sandbox.delivery.endpoints.clear()
+    return shop
+
+
+@pytest.fixture(autouse=True)
+async def no_complaint() -> AsyncIterator[None]:
+    """Whatever a background task raised and nobody read fails the test."""
+    with no_complaints():
+        yield

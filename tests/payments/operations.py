@@ -1,0 +1,488 @@
+"""What is done about payments, each begun at one node and gone on with at another, whatever happens in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.delivery import Endpoint
+from sandbox.server import WEBHOOK_SECRET
+from tests.bookings.market import Answer, Data, Somebody
+from tests.payments.books import Books, reconcile
+from tests.payments.shop import DECLINED, PRICES, Shop
+
+
+@dataclass
+class Scene:
+    """A client and a trainer, and a node at which something is done for them. The others' clock is late until then:
+    they leave it alone."""
+
+    shop: Shop
+    trainer: Somebody
+    client: Somebody
+    admin: Somebody
+    hour: int = 12
+    sold: Data = field(default_factory=dict)
+    elsewhere: bool = False
+
+    @property
+    def books(self) -> Books:
+        return Books(self.shop, self.client, self.trainer, self.elsewhere)
+
+    async def transaction(self) -> Data:
+        listed = await self.shop.market.call("GET", "/transactions", None, self.client)
+        (found,) = listed.body["items"]
+        return dict(found)
+
+    async def is_worked(self) -> bool:
+        """The events at the node are over, and what followed from them."""
+        database = self.shop.market.nodes[0].database
+        if self.shop.sandbox.delivery.pending:
+            return False
+        waiting: dict[str, Data] = {
+            "stripeEvents": {"dueAt": {"$exists": True}},
+            "paymentNotices": {},
+            "outbox": {},
+        }
+        found = [await database.collection(name).find_one(query, {"_id": 1}) for name, query in waiting.items()]
+        return not any(found)
+
+
+# Those who can only do it once.
+NEW_TRAINER = frozenset({"onboarding", "onboarded", "trainer erased"})
+
+
+class Operation:
+    """``prepare`` before the node is there, ``begin`` at the node that dies, ``again`` at another by whoever waited for
+    it, and what there has to be in the end."""
+
+    # Its node works by itself from its start on.
+    at_start = False
+    # Of Spotter's own calls, not those that make what is worked on.
+    calls = r"/v1/(?!payment_intents/\w+/confirm).*"
+    method = ""
+    # What the node is told by Stripe.
+    events: tuple[str, ...] = ()
+    # How long before the node's start everything was prepared.
+    ago = timedelta(seconds=10)
+
+    async def prepare(self, scene: Scene) -> None: ...
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        return True
+
+    async def again(self, scene: Scene) -> None: ...
+
+    async def end(self, scene: Scene) -> None: ...
+
+
+def node(scene: Scene) -> int:
+    return len(scene.shop.market.urls) - 1
+
+
+def soon(scene: Scene) -> datetime:
+    """When the node has started, and before that for the others."""
+    return scene.shop.market.clock() + timedelta(seconds=5)
+
+
+class Onboarding(Operation):
+    async def begin(self, scene: Scene) -> object:
+        return await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer, node=node(scene))
+
+    async def again(self, scene: Scene) -> None:
+        await scene.shop.onboard(scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        made = [
+            one
+            for one in scene.shop.sandbox.state.all("account")
+            if one["metadata"].get("trainer") == scene.trainer.profile
+        ]
+        # A fault that Stripe keeps may cost another one, which nobody is ever sent to.
+        assert 1 <= len(made) <= 2
+        profile = await scene.shop.market.store.profiles.by_id("trainer", scene.trainer.profile)
+        assert profile is not None
+        (used,) = [one["id"] for one in made if one["details_submitted"]]
+        assert profile.stripe_connect_account_id == used
+        answer = await scene.shop.market.call("GET", "/me/stripe", None, scene.trainer)
+        assert answer.body["chargesEnabled"] is True
+
+
+class Onboarded(Operation):
+    """The event that says so."""
+
+    events: tuple[str, ...] = ("account.updated",)
+
+    async def prepare(self, scene: Scene) -> None:
+        answer = await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer)
+        scene.sold = answer.body
+
+    async def begin(self, scene: Scene) -> object:
+        async with scene.shop.market.http.post(scene.sold["url"], allow_redirects=False) as page:
+            return page.status
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def end(self, scene: Scene) -> None:
+        answer = await scene.shop.market.call("GET", "/me/profile", None, scene.trainer)
+        assert answer.body["isStripeConnected"] is True
+
+
+class Purchase(Operation):
+    async def _buy(self, scene: Scene, at: int) -> Answer:
+        return await scene.shop.buy(scene.client, scene.trainer, "five", key=scene.client.id, node=at)
+
+    async def begin(self, scene: Scene) -> object:
+        return await self._buy(scene, node(scene))
+
+    async def again(self, scene: Scene) -> None:
+        answer = await self._buy(scene, 0)
+        assert answer.status == 201, answer
+        scene.sold = answer.body
+        assert await scene.shop.pay(answer.body) == 200
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert (one.status, await scene.shop.market.balance(scene.client, scene.trainer)) == ("paid", 5)
+
+
+class Fulfilment(Operation):
+    """By an event."""
+
+    events: tuple[str, ...] = ("payment_intent.succeeded",)
+
+    async def prepare(self, scene: Scene) -> None:
+        scene.sold = await scene.shop.bought(scene.client, scene.trainer, "five")
+
+    async def begin(self, scene: Scene) -> object:
+        return await scene.shop.pay(scene.sold)
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert (one.status, await scene.shop.market.balance(scene.client, scene.trainer)) == ("paid", 5)
+
+
+class Read(Fulfilment):
+    """By who asks for the purchase."""
+
+    events: tuple[str, ...] = ()
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await scene.shop.pay(scene.sold)
+
+    async def begin(self, scene: Scene) -> object:
+        return await scene.shop.purchase(scene.client, scene.sold, node=node(scene))
+
+    async def is_done(self, scene: Scene) -> bool:
+        return True
+
+    async def again(self, scene: Scene) -> None:
+        assert (await scene.shop.purchase(scene.client, scene.sold))["status"] == "paid"
+
+
+class Found(Fulfilment):
+    """By the durable work of the node: nobody was told."""
+
+    events: tuple[str, ...] = ()
+    at_start = True
+    ago = timedelta(minutes=3)
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await scene.shop.pay(scene.sold)
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        return (await scene.transaction())["status"] == "paid" and await scene.is_worked()
+
+
+class Abandoned(Fulfilment):
+    """Nobody has paid for a day."""
+
+    events: tuple[str, ...] = ()
+    at_start = True
+    ago = timedelta(hours=25)
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        return bool((await scene.transaction())["status"] == "failed")
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert (one.status, one.closed) == ("failed", True)
+        assert await scene.shop.pay(scene.sold) >= 400
+
+
+class Hold(Operation):
+    async def _hold(self, scene: Scene, at: int) -> Answer:
+        market = scene.shop.market
+        start = market.at(scene.hour)
+        return await market.book(scene.client, scene.trainer, start, pay_with="card", key=scene.client.id, node=at)
+
+    async def begin(self, scene: Scene) -> object:
+        return await self._hold(scene, node(scene))
+
+    async def again(self, scene: Scene) -> None:
+        answer = await self._hold(scene, 0)
+        assert answer.status == 201, answer
+        scene.sold = answer.body
+        assert await scene.shop.pay(answer.body) == 200
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "paid", "confirmed")
+
+    async def ends_as(self, scene: Scene, status: str, booking: str) -> None:
+        (one,) = await scene.books.check()
+        assert one.booking_id is not None
+        found = await scene.shop.market.store.bookings.by_id(one.booking_id)
+        assert found is not None
+        assert (one.status, found.status) == (status, booking)
+        # The slot is free again, or it is not.
+        other = await scene.shop.market.client()
+        start = found.starts_at
+        answer = await scene.shop.market.book(other, scene.trainer, start, pay_with="card")
+        assert answer.status == (409 if booking == "confirmed" else 201), answer
+        if answer.status == 201:
+            await scene.shop.market.cancel(answer.body, other)
+
+
+class HoldPaid(Hold):
+    events: tuple[str, ...] = ("payment_intent.succeeded",)
+    card = "pm_card_visa"
+
+    async def prepare(self, scene: Scene) -> None:
+        answer = await self._hold(scene, 0)
+        assert answer.status == 201, answer
+        scene.sold = answer.body
+
+    async def begin(self, scene: Scene) -> object:
+        return await scene.shop.pay(scene.sold, self.card)
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+
+class HoldDeclined(HoldPaid):
+    events: tuple[str, ...] = ("payment_intent.payment_failed",)
+    card = DECLINED
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "failed", "expired")
+
+
+class HoldEnded(HoldPaid):
+    events: tuple[str, ...] = ()
+    at_start = True
+    ago = timedelta(minutes=16)
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        return (await scene.transaction())["status"] == "failed" and await scene.is_worked()
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "failed", "expired")
+        assert await scene.shop.pay(scene.sold) >= 400
+
+
+class HoldEndedPaid(HoldEnded):
+    """In its last second, and nobody was told."""
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        assert await scene.shop.pay(scene.sold) == 200
+
+    async def is_done(self, scene: Scene) -> bool:
+        return (await scene.transaction())["status"] == "paid" and await scene.is_worked()
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert one.status == "paid"
+
+
+class Refund(Fulfilment):
+    events: tuple[str, ...] = ()
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await scene.shop.pay(scene.sold)
+        assert (await scene.shop.purchase(scene.client, scene.sold))["status"] == "paid"
+        await reconcile(scene.shop)
+
+    async def _refund(self, scene: Scene, at: int) -> Answer:
+        path = f"/admin/transactions/{scene.sold['id']}/refund"
+        market = scene.shop.market
+        return await market.call("POST", path, {"credits": 2}, scene.admin, key=scene.client.id, node=at)
+
+    async def begin(self, scene: Scene) -> object:
+        return await self._refund(scene, node(scene))
+
+    async def is_done(self, scene: Scene) -> bool:
+        return True
+
+    async def again(self, scene: Scene) -> None:
+        answer = await self._refund(scene, 0)
+        assert (answer.status, answer.body["status"]) == (200, "partially_refunded")
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert (one.credits_refunded, one.amount_refunded) == (2, PRICES["five"] * 2 // 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 3
+
+
+class RefundElsewhere(Refund):
+    method = "GET"
+    events: tuple[str, ...] = ("charge.refunded",)
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        scene.elsewhere = True
+
+    async def begin(self, scene: Scene) -> object:
+        transaction = await scene.transaction()
+        amount = str(PRICES["five"] * 2 // 5)
+        return await scene.shop.stripe(
+            "POST", "/refunds", payment_intent=transaction["transactionId"], amount=amount
+        )
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+
+class Disputed(Refund):
+    events: tuple[str, ...] = ("charge.dispute.created",)
+
+    async def begin(self, scene: Scene) -> Any:
+        transaction = await scene.transaction()
+        return await scene.shop.control("POST", "/disputes", payment_intent=transaction["transactionId"])
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "open", 0)
+
+    async def ends_as(self, scene: Scene, dispute: str, balance: int) -> None:
+        (one,) = await scene.books.check()
+        assert (one.dispute, one.credits_frozen) == (dispute, 5 - balance)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == balance
+
+
+class DisputeWon(Disputed):
+    events: tuple[str, ...] = ("charge.dispute.closed",)
+    outcome = "won"
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        shop = scene.shop
+        # What is transferred anew is the platform's first.
+        await shop.control("POST", "/balance", amount=10_000_000)
+        made = await super().begin(scene)
+        scene.sold = {**scene.sold, "dispute": made["id"]}
+        shop.sandbox.delivery.endpoints.append(Endpoint(f"{shop.market.urls[0]}/v1/webhooks/stripe", [WEBHOOK_SECRET]))
+        await shop.control("POST", "/events", type="charge.dispute.updated", object=made["id"])
+        await reconcile(shop)
+        shop.sandbox.delivery.endpoints.clear()
+        assert (await scene.transaction())["dispute"] == "open"
+
+    async def begin(self, scene: Scene) -> object:
+        path = f"/disputes/{scene.sold['dispute']}/close"
+        return await scene.shop.control("POST", path, outcome=self.outcome)
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "won", 5)
+
+
+class DisputeLost(DisputeWon):
+    outcome = "lost"
+
+    async def end(self, scene: Scene) -> None:
+        await self.ends_as(scene, "lost", 0)
+
+
+class ErasedClient(Refund):
+    """What is left of what was bought is refunded."""
+
+    at_start = True
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        await self.erase(scene)
+
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.client.user, soon(scene))
+
+    async def begin(self, scene: Scene) -> object:
+        return None
+
+    async def is_done(self, scene: Scene) -> bool:
+        (one,) = await scene.shop.market.store.transactions.page(None, 10, client_id=scene.client.profile)
+        return one.status == "refunded" and await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer, reader=scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+        customers = [each["metadata"].get("client") for each in scene.shop.sandbox.state.all("customer")]
+        assert scene.client.profile not in customers
+
+
+class ErasedTrainer(ErasedClient):
+    async def erase(self, scene: Scene) -> None:
+        await scene.shop.market.store.accounts.erase(scene.trainer.user, soon(scene))
+
+    def books(self, scene: Scene) -> Books:
+        return Books(scene.shop, scene.client, scene.trainer)
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await self.books(scene).check()
+        assert (one.status, one.credits_refunded) == ("refunded", 5)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+
+
+OPERATIONS: dict[str, type[Operation]] = {
+    "onboarding": Onboarding,
+    "onboarded": Onboarded,
+    "purchase": Purchase,
+    "fulfilment by event": Fulfilment,
+    "fulfilment by reading": Read,
+    "fulfilment by durable work": Found,
+    "a purchase that nobody pays": Abandoned,
+    "hold": Hold,
+    "hold paid": HoldPaid,
+    "hold declined": HoldDeclined,
+    "hold ended": HoldEnded,
+    "hold ended when it was paid": HoldEndedPaid,
+    "refund": Refund,
+    "refund elsewhere": RefundElsewhere,
+    "dispute": Disputed,
+    "dispute won": DisputeWon,
+    "dispute lost": DisputeLost,
+    "client erased": ErasedClient,
+    "trainer erased": ErasedTrainer,
+}

@@ -1,0 +1,119 @@
+"""Stripe fails, hangs, or does the work and loses the answer, at each call of each operation: requests are answered in
+time, nothing is half done, and in the end all agree."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.delivery import Endpoint
+from sandbox.server import WEBHOOK_SECRET
+from server.payments import stripe_client
+from tests.bookings.market import Answer, Somebody
+from tests.payments.books import reconcile
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
+from tests.payments.shop import Shop
+from tests.payments.test_kills import trainer_for
+
+# A request's whole budget is 10 s.
+ANSWERED_WITHIN_SECONDS = 12.0
+FAULTS: dict[str, dict[str, Any]] = {
+    "error": {"action": "error", "status": 500},
+    "busy": {"action": "error", "status": 429, "retry_after": 2},
+    "at work": {"action": "error", "status": 409},
+    "lost request": {"action": "lose"},
+    "lost answer": {"action": "lose", "after": True},
+    "error afterwards": {"action": "error", "status": 500, "after": True},
+    "error that is kept": {"action": "error", "status": 500, "after": True, "stored": True},
+    "hangs": {"action": "hang"},
+    "hangs afterwards": {"action": "hang", "after": True},
+}
+
+
+@pytest.fixture
+async def impatient(shop: Shop, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that hangs costs a test few seconds."""
+    if "hang" in request.node.name:
+        for node in shop.market.nodes:
+            # Its connections are made with the time-outs that hold otherwise.
+            await node.context.payments.events_since(datetime.now(UTC))
+        monkeypatch.setattr(stripe_client, "CALL_SECONDS", 1.5)
+
+
+async def one_fault(
+    shop: Shop, operation: Operation, fault: dict[str, Any], number: int, trainer: Somebody, hour: int
+) -> bool:
+    """At the call of this number; false when there are not so many."""
+    market, endpoints, faults = shop.market, shop.sandbox.delivery.endpoints, shop.sandbox.faults
+    market.clock.now = datetime.now(UTC).replace(microsecond=0)
+    endpoints.clear()
+    scene = Scene(shop, trainer, await market.client(), await market.somebody("admin"), hour=hour % 24)
+    await operation.prepare(scene)
+    if operation.events:
+        endpoints.append(Endpoint(f"{market.urls[1]}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
+    # What the test itself asks of Stripe is not Spotter's call.
+    await shop.control("POST", "/faults", path=operation.calls, method=operation.method, skip=number, **fault)
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        answer = await operation.begin(scene)
+    if isinstance(answer, Answer):
+        assert answer.status in (200, 201) or answer.code == "unavailable", answer
+    if operation.at_start:
+        market.clock.advance(seconds=operation.ago.total_seconds())
+    await reconcile(shop)
+    hit = not faults.listed()
+    faults.clear()
+    await operation.again(scene)
+    market.clock.advance(minutes=2)
+    await reconcile(shop)
+    await operation.end(scene)
+    return hit
+
+
+async def each_call(shop: Shop, kind: str, fault: str, first: int = 0) -> int:
+    trainer, number = await trainer_for(shop, kind), 0
+    while await one_fault(shop, OPERATIONS[kind](), FAULTS[fault], number, trainer, first + number):
+        number += 1
+        if kind in NEW_TRAINER:
+            trainer = await trainer_for(shop, kind)
+    return number
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", OPERATIONS)
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_at_every_call(untold: Shop, impatient: None, kind: str, fault: str) -> None:
+    assert await each_call(untold, kind, fault) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [("hold", "lost answer"), ("refund", "error that is kept"), ("purchase", "error that is kept")],
+)
+async def test_a_fault_at_decisive_calls(untold: Shop, impatient: None, kind: str, fault: str) -> None:
+    assert await each_call(untold, kind, fault) > 0
+
+
+@pytest.mark.parametrize("path", ["purchases", "bookings"])
+async def test_who_waits_for_a_stripe_that_hangs_is_answered_in_time(untold: Shop, path: str) -> None:
+    shop = untold
+    trainer, client = await shop.seller(), await shop.market.client()
+    await shop.control("POST", "/faults", action="hang", method="POST", times=1000)
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        if path == "purchases":
+            answer = await shop.buy(client, trainer)
+        else:
+            answer = await shop.market.book(client, trainer, shop.market.at(10), pay_with="card")
+    assert (answer.status, answer.code) == (503, "unavailable")
+    listed = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
+    assert [(one["status"], one["transactionId"]) for one in listed] == [("pending", None)]
+    await shop.control("DELETE", "/faults")
+    shop.market.clock.now += timedelta(minutes=16 if path == "bookings" else 60 * 25)
+    await reconcile(shop)
+    listed = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
+    assert [one["status"] for one in listed] == ["failed"]
+    # The slot is anybody's.
+    answer = await shop.market.book(await shop.market.client(), trainer, shop.market.at(10, days=2), pay_with="card")
+    assert answer.status == 201, answer
