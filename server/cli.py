@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from server.commands.arguments import parser
 from server.observability import logging
 from server.setting_warnings import warnings_of
 from server.settings import Settings, SettingsError, load
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, imported: Callable[[], None] = 
     words = list(sys.argv[1:] if arguments is None else arguments)
     is_worker = len(words) == 3 and words[0] == WORKER
     serves = words in ([], ["serve"])
-    options = None if is_worker or serves else _parser().parse_args(words)
+    options = None if is_worker else parser().parse_args(words or ["serve"])
     try:
         settings = load(os.environ)
     except SettingsError as error:
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, imported: Callable[[], None] = 
         supervision = _supervision(settings)
         imported()
         return asyncio.run(supervision)
-    work = _work(settings, int(words[2])) if is_worker else _command(settings, options)
+    work = _work(settings, int(words[2])) if options is None else _command(settings, options)
     imported()
     return _run(work)
 
@@ -60,10 +62,9 @@ def _work(settings: Settings, descriptor: int) -> Work:
     return serve.run_worker(settings, descriptor)
 
 
-def _command(settings: Settings, options: argparse.Namespace | None) -> Work:
-    chosen = options or _parser().parse_args([])
-    run: Run = chosen.run
-    return run(settings, chosen)
+def _command(settings: Settings, options: argparse.Namespace) -> Work:
+    run: Run = importlib.import_module(options.module).run
+    return run(settings, options)
 
 
 def _run(work: Work) -> int:
@@ -73,16 +74,3 @@ def _run(work: Work) -> int:
         return uvloop.run(work)
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    from server.commands import create_superadmin, seed_demo, seed_load, serve, stripe_sandbox
-
-    parser = argparse.ArgumentParser(prog="run.py", description="Without a command it serves.")
-    parser.set_defaults(run=serve.run)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (serve, create_superadmin, seed_demo, seed_load, stripe_sandbox):
-        sub = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
-        module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
-    return parser

@@ -17,7 +17,7 @@ from server.app import utc_now
 from server.revocation import freshness
 from store.database import Database
 from tests.harness import described
-from tests.harness.databases import made_at, named, new_name
+from tests.harness.databases import made_at, make_empty, named, new_name
 from tests.harness.nodes import PROMISED_SECONDS, RunningNode, running_node
 from tests.harness.people import People
 
@@ -100,8 +100,7 @@ async def kept_database(mongo_url: str) -> AsyncIterator[Database]:
 async def database(kept_database: Database) -> AsyncIterator[Database]:
     """Empty, with the indexes that earlier tests made; emptied afterwards."""
     yield kept_database
-    for name in await kept_database.db.list_collection_names():
-        await kept_database.collection(name).delete_many({})
+    await make_empty(kept_database)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""One module a command of ``run.py``: NAME, HELP, add_arguments, run."""
+"""One module a command of ``run.py``, with its ``run``; their arguments together in ``arguments``."""

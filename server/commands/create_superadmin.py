@@ -13,14 +13,7 @@ from server.settings import Settings
 from store.database import Database
 from store.store import Store
 
-NAME = "create-superadmin"
-HELP = "Make a superAdmin account."
 _FROM_INPUT = "-"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--email", required=True)
-    parser.add_argument("--password", required=True, help="10-128 characters; - reads a line of standard input")
 
 
 @reported

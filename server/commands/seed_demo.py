@@ -41,13 +41,7 @@ from server.settings import Settings
 from store.audit import unrecorded
 from store.profiles import NewProfile
 
-NAME = "seed-demo"
-HELP = "Make categories, trainers, clients, schedules and conversations to look at (development only)."
 ADMIN = "admin"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
 
 
 @reported

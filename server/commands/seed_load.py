@@ -7,7 +7,6 @@ import asyncio
 import secrets
 import sys
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
@@ -24,9 +23,7 @@ from store.database import Database
 from store.profiles import NewProfile
 from store.store import Store
 
-NAME = "seed-load"
 AT_ONCE = 16
-HELP = "Make client-trainer pairs for a load test (development only)."
 
 
 class Seat(msgspec.Struct):
@@ -34,24 +31,6 @@ class Seat(msgspec.Struct):
 
     auth: dict[str, str]
     room: str
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", type=_positive, required=True)
-    parser.add_argument("--out", type=_writable, required=True, metavar="FILE")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("has to be a whole number from 1")
-    return int(text)
-
-
-def _writable(text: str) -> Path:
-    path = Path(text)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError("has to be a file in a folder that exists")
-    return path
 
 
 @reported

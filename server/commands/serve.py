@@ -87,14 +87,6 @@ def _end_for_certain() -> None:
     timer.start()
 
 
-NAME = "serve"
-HELP = "Serve (the default)."
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
-
-
 @reported
 async def run(settings: Settings, options: argparse.Namespace) -> int:
     stop = asyncio.Event()

@@ -19,8 +19,6 @@ from server.settings import Settings
 if TYPE_CHECKING:
     import aiohttp
 
-NAME = "stripe-sandbox"
-HELP = "Run the Stripe sandbox by itself (development only)."
 _ROOT = Path(__file__).resolve().parents[2]
 _WEBHOOKS = "/v1/webhooks/stripe"
 _SAY_EVERY_SECONDS = 1.0
@@ -28,10 +26,6 @@ _LINGERS_SECONDS = 60
 _STARTS_EVERY_SECONDS = 0.1
 _READY_WITHIN_SECONDS = 10.0
 _TIMEOUT_SECONDS = 2.0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--webhook", metavar="URL", help="where events are sent; Spotter's own on PORT without it")
 
 
 @reported

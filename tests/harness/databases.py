@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo.monitoring import CommandListener
+from pymongo.read_concern import ReadConcern
 
 from store.database import Database
 
@@ -33,6 +34,37 @@ def made_at(name: str) -> int | None:
     if not name.startswith(PREFIX):
         return None
     return int(name.removeprefix(PREFIX).partition("_")[0])
+
+
+async def contents(database: Database, *without: str) -> dict[str, list[dict[str, Any]]]:
+    """Every document there is by the names of their collections, but for those ``without``.
+
+    One command: a server has some fifty collections, and tests look at them thousands of times.
+    """
+    names = sorted(set(await database.db.list_collection_names()) - set(without))
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    async for one in _of_each(database.db, names, {"$sort": {"_id": 1}}):
+        found[one["name"]].append(one["document"])
+    return found
+
+
+async def make_empty(database: Database) -> None:
+    """The indexes stay."""
+    names = await database.db.list_collection_names()
+    for name in [one["name"] async for one in _of_each(database.db, names, {"$limit": 1})]:
+        await database.collection(name).delete_many({})
+
+
+def _of_each(db: AsyncIOMotorDatabase[dict[str, Any]], names: list[str], stage: dict[str, Any]) -> AsyncIterator[Any]:
+    named: dict[str, Any] = {"_id": 0, "document": "$$ROOT"}
+    stages: list[dict[str, Any]] = [
+        {"$unionWith": {"coll": name, "pipeline": [stage, {"$project": {**named, "name": {"$literal": name}}}]}}
+        for name in names
+    ]
+    # What is committed, though no majority may have it yet.
+    latest = db.with_options(read_concern=ReadConcern("local"))
+    cursor: AsyncIterator[Any] = latest.aggregate([{"$documents": []}, *stages])
+    return cursor
 
 
 class ListenedDatabase(Database):

@@ -16,7 +16,7 @@ from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from tests.harness.devices import device
-from tests.harness.nodes import SECRET
+from tests.harness.nodes import SECRET, running_node
 from tests.harness.people import People, Person
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 from tests.together.presence_nodes import CHANGED, changes, say, sees, until, watch, watcher
@@ -28,7 +28,10 @@ WITHIN_SECONDS = 45.0
 
 @dataclass
 class Processes:
-    nodes: list[Served]
+    """``doomed``: the node that is killed or frozen. ``urls``: of two others, which see it."""
+
+    doomed: Served
+    urls: list[str]
     people: People
     store: Store
     redis: RedisServer
@@ -45,25 +48,29 @@ async def durable(store: Store, person: Person) -> None:
 
 @pytest.fixture
 async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
-    """Three processes with a Redis that only they use."""
+    """With a Redis that only they use; those that live on are in this process."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(tmp_path / "redis"))
-        nodes = [await stack.enter_async_context(served(database_url, redis.url, tmp_path / str(n))) for n in range(3)]
+        doomed = await stack.enter_async_context(served(database_url, redis.url, tmp_path / "doomed"))
+        urls = [
+            (await stack.enter_async_context(running_node(database_url, redis.url, tmp_path / str(number)))).url
+            for number in range(2)
+        ]
         store = Store(database)
-        yield Processes(nodes, People(store, AccessTokens(SECRET), utc_now), store, redis)
+        yield Processes(doomed, urls, People(store, AccessTokens(SECRET), utc_now), store, redis)
 
 
 async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes) -> None:
     client, trainer, _ = await three.people.pair(begun=True)
     staying, friend, _ = await three.people.pair(begun=True)
     outsider = await three.people.make("trainer")
-    doomed, second, third = three.nodes
+    doomed, (second, third) = three.doomed, three.urls
     async with (
-        watcher(second.url, trainer, client) as near,
-        watcher(third.url, trainer, client) as far,
-        watcher(second.url, friend, staying) as friendly,
-        watcher(third.url, outsider, client, staying) as stranger,
-        device(third.url, staying, (PRESENCE,)),
+        watcher(second, trainer, client) as near,
+        watcher(third, trainer, client) as far,
+        watcher(second, friend, staying) as friendly,
+        watcher(third, outsider, client, staying) as stranger,
+        device(third, staying, (PRESENCE,)),
         device(doomed.url, staying, (PRESENCE,)),
         device(doomed.url, client, (PRESENCE,)) as phone,
     ):
@@ -89,10 +96,10 @@ async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes)
 async def test_a_frozen_process_that_thaws_resurrects_nobody_wrongly(three: Processes) -> None:
     leaving, trainer, _ = await three.people.pair(begun=True)
     staying, friend, _ = await three.people.pair(begun=True)
-    frozen, second, _ = three.nodes
+    frozen, second = three.doomed, three.urls[0]
     async with (
-        watcher(second.url, trainer, leaving) as seeing,
-        watcher(second.url, friend, staying) as friendly,
+        watcher(second, trainer, leaving) as seeing,
+        watcher(second, friend, staying) as friendly,
         device(frozen.url, staying, (PRESENCE,)) as stays,
     ):
         async with device(frozen.url, leaving, (PRESENCE,)):

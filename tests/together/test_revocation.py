@@ -121,7 +121,9 @@ async def test_all_sessions_of_a_user_end_on_every_node(together: Fleet, act: Ac
             assert await light.is_usable()
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "count", [150, pytest.param(400, marks=pytest.mark.verify), pytest.param(2000, marks=pytest.mark.soak)]
+)
 async def test_many_at_once(database_url: str, tmp_path: Path, count: int) -> None:
     """Sessions of a few people, on two nodes; nobody who was not meant is cut, everybody else in time."""
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:

@@ -16,7 +16,7 @@ from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from tests.harness.light_sockets import all_gone, open_sockets
-from tests.harness.nodes import SECRET
+from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.together.processes import Served, served
 from tests.together.revocation_nodes import DEAD_REDIS, WITHIN_SECONDS
@@ -32,14 +32,15 @@ async def people_of(database_url: str) -> AsyncIterator[People]:
 
 
 @asynccontextmanager
-async def two(database_url: str, redis_url: str, data: Path) -> AsyncIterator[tuple[Served, Served, People]]:
+async def two(database_url: str, redis_url: str, data: Path) -> AsyncIterator[tuple[RunningNode, Served, People]]:
+    """This process and another."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(served(database_url, redis_url, data / "first"))
+        first = await stack.enter_async_context(running_node(database_url, redis_url, data / "first"))
         second = await stack.enter_async_context(served(database_url, redis_url, data / "second"))
         yield first, second, await stack.enter_async_context(people_of(database_url))
 
 
-async def logout(node: Served, person: Person) -> None:
+async def logout(node: Served | RunningNode, person: Person) -> None:
     headers = {"Authorization": f"Bearer {person.token}"}
     async with aiohttp.ClientSession() as http, http.post(f"{node.url}/v1/auth/logout", headers=headers) as answer:
         assert answer.status == 204, await answer.text()

@@ -29,13 +29,6 @@ async def nothing_fails_unseen() -> AsyncIterator[None]:
         await asyncio.sleep(0)
 
 
-@pytest.fixture
-async def here(running: RunningNode, people: People) -> AsyncIterator[World]:
-    """Two people in a conversation of one message."""
-    async with world(running, people) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 async def shared(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
@@ -63,6 +56,13 @@ async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[
         yield made
         assert await made.contents() == before
         await made.assert_silence()
+
+
+@pytest.fixture
+async def here(shared: RunningNode, fresh_people: People) -> AsyncIterator[World]:
+    """Two people in a conversation of one message, for a test that may change what it likes of theirs."""
+    async with world(shared, fresh_people) as made:
+        yield made
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import admitted
 from tests.server.sockets.waiting import until
 
-COUNT = 2000
+COUNT = 4 * MAX_IN_FLIGHT
 LIST = '["conversation:list",{}]'
 
 

@@ -11,7 +11,7 @@ from domain.wire.events import NAMESPACES
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.call_gates import CallGate
-from tests.server.sockets.invalid_values import DEEP, NESTED, NUL, as_object, fields_of, fitting, takes_any_words
+from tests.server.sockets.invalid_values import DEEP, NESTED, as_object, fitting
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
@@ -104,14 +104,6 @@ async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: Wor
     assert await unchanged.speaker.is_usable()
     assert unchanged.speaker.received == []
     assert await unchanged.contents() == before
-
-
-@every_command
-async def test_a_nul_in_free_words_is_no_crash(here: World, namespace: str, event: str, command: type[Command]) -> None:
-    good = fitting(command, here.known)
-    for field in filter(takes_any_words, fields_of(command)):
-        answer = await here.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
-        assert answer["ok"] or answer["error"]["code"] != "internal", answer
 
 
 async def test_a_namespace_that_was_not_connected(running: RunningNode, people: People) -> None:

@@ -13,8 +13,8 @@ LIMIT = "has to be a whole number from 1 to 100"
 
 
 @pytest.mark.parametrize("value", ["0", "101", "-1", '"abc"', "null", "1.5"])
-async def test_a_range_is_said(here: World, value: str) -> None:
-    answer = await here.speaker.ask("conversation:list", f'{{"limit":{value}}}', "/conversations")
+async def test_a_range_is_said(unchanged: World, value: str) -> None:
+    answer = await unchanged.speaker.ask("conversation:list", f'{{"limit":{value}}}', "/conversations")
     assert answer["error"]["errors"] == [{"field": "limit", "message": LIMIT}]
     assert answer["error"]["message"] == f"limit: {LIMIT}."
 
@@ -62,9 +62,9 @@ async def test_an_event_that_is_none(unchanged: World, payload: str, code: str, 
     assert "truncated" not in answer["error"]["message"]
 
 
-async def test_binary_data_has_a_place_of_its_own(here: World) -> None:
-    async with raw_socket(here.running.url) as raw:
-        await raw.connect(here.client.token)
+async def test_binary_data_has_a_place_of_its_own(unchanged: World) -> None:
+    async with raw_socket(unchanged.running.url) as raw:
+        await raw.connect(unchanged.client.token)
         await raw.send('51-/conversations,7["message:send",{"_placeholder":true,"num":0}]')
         await raw.websocket.send(b"x")
         answer = json.loads("[" + await raw.until("3/conversations,7["))[0]

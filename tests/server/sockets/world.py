@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.wire.events import CONVERSATIONS, NAMESPACES
+from tests.harness.databases import contents
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
 from tests.server.sockets.raw import Attentive, Raw, admitted
@@ -34,9 +35,7 @@ class World:
         But for nodes that died, those of other tests which use the same Redis, and for what a start goes through.
         """
         await self.running.node.store.drain()
-        database = self.running.node.database.db
-        names = set(await database.list_collection_names()) - {"silences", "respellings"}
-        return {name: await database[name].find().sort("_id", 1).to_list(None) for name in sorted(names)}
+        return await contents(self.running.node.database, "silences", "respellings")
 
     async def assert_silence(self) -> None:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
