@@ -256,7 +256,9 @@ async def test_an_export_that_an_erasure_overtakes_leaves_nothing(market: Market
     files = market.nodes[0].database.collection("files")
     async with asyncio.timeout(30):
         # A node may have begun before the erasure; what it made goes when it finds that nobody wants it.
-        while await files.find_one({"owner": ObjectId(client.id)}) is not None:
+        while True:
+            if await files.find_one({"owner": ObjectId(client.id)}) is None:
+                return
             await asyncio.sleep(0.02)
 
 
