@@ -234,3 +234,16 @@ def to_entry(note: PaymentNote) -> PaymentEntry:
         amount=note.amount,
         currency=note.currency,
     )
+
+
+# Currencies whose smallest unit at Stripe is not a hundredth.
+_WHOLE = frozenset(
+    {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"}
+)
+_THOUSANDTHS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+
+
+def in_words(amount: int, currency: str) -> str:
+    """``225.00 USD``."""
+    digits = 0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2
+    return f"{Decimal(amount).scaleb(-digits):.{digits}f} {currency.upper()}"

@@ -33,10 +33,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundAtStripe(msgspec.Struct, frozen=True, kw_only=True):
-    """``refund_id``: ours, where we asked for it."""
+    """``refund_id``: ours, where we asked for it. ``failed``: the bank has sent the money back."""
 
     id: str
     amount: int
+    failed: bool = False
     refund_id: str | None = None
 
 
@@ -88,7 +89,7 @@ def absorbed(transaction: Transaction, found: RefundAtStripe, refund_id: str, ba
 
 
 def after_refund(transaction: Transaction, refund: Refund, sign: int = 1) -> Transaction:
-    """``sign``: -1 for one that Stripe refused."""
+    """``sign``: -1 for one that Stripe refused, or the client's bank."""
     amount = transaction.amount_refunded + sign * refund.amount
     status: TransactionStatus = "paid"
     if amount:
@@ -102,7 +103,7 @@ def after_refund(transaction: Transaction, refund: Refund, sign: int = 1) -> Tra
 
 
 def refund_entry(transaction: Transaction, refund: Refund, now: datetime, sign: int = -1) -> CreditEntry:
-    """``sign``: 1 where Stripe refused and the credits come back."""
+    """``sign``: 1 where Stripe or the client's bank refused and the credits come back."""
     return CreditEntry(
         client_id=transaction.client_id,
         trainer_id=transaction.trainer_id,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from domain.bookings import COMPLETION_GRACE, UPCOMING, Booking
 
-Channel = Literal["event", "mail:client", "mail:trainer"]
-CHANNELS: tuple[Channel, ...] = ("event", "mail:client", "mail:trainer")
+Channel = Literal["event", "mail:client", "mail:trainer", "push:client", "push:trainer"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 # How long before the start, the first one first.
 BEFORE = (timedelta(hours=24), timedelta(hours=1))
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
@@ -20,7 +20,7 @@ from store.fair_limiter import FairLimiter
 from store.fair_space import FairSpace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from decimal import Decimal
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from domain.slots import Days, SlotHint
     from domain.wire.events import Event
     from handlers.mails import Mail
+    from handlers.pushes import Push
+    from store.pushes import Provider
     from store.store import Store
 
 # Each works on a thread of the driver's or on the loop. What more of them would bring forward is only memory.
@@ -118,6 +120,30 @@ class Mailer(Protocol):
 
     async def deliver(self, mail: Mail) -> bool:
         """Hand it in now; false when a later try may succeed. For work that remembers what is still to be done."""
+
+
+PushOutcome = Literal["delivered", "gone", "later", "refused"]
+
+
+class Pusher(Protocol):
+    """The push services."""
+
+    @property
+    def providers(self) -> Collection[Provider]:
+        """Those that are set up."""
+
+    async def deliver(self, provider: Provider, push: Push, registered_at: datetime) -> PushOutcome:
+        """One try. ``gone``: the token leads nowhere since it was registered; ``later``: another try may succeed;
+        ``refused``: none will."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushPatience:
+    """How long a device has to confirm a message before it is pushed, and how long messages stay unread before a
+    digest."""
+
+    push: timedelta = timedelta(seconds=10)
+    digest: timedelta = timedelta(hours=1)
 
 
 class Sockets(Protocol):
@@ -294,9 +320,29 @@ class AccountContext(PublishContext, Protocol):
     def exports_kept(self) -> timedelta: ...
 
 
-class ReminderContext(PublishContext, Protocol):
+class MailedContext(ReadContext, Protocol):
+    @property
+    def secrets(self) -> Secrets: ...
     @property
     def mailer(self) -> Mailer: ...
+
+
+class ReminderContext(PublishContext, MailedContext, Protocol):
+    """What the work is given that tells people what happens to their bookings."""
+
+    @property
+    def pusher(self) -> Pusher: ...
+
+
+class NotifyContext(MailedContext, Protocol):
+    """What the work is given that mails and pushes come from."""
+
+    @property
+    def pusher(self) -> Pusher: ...
+    @property
+    def push_patience(self) -> PushPatience: ...
+    @property
+    def wake_ups(self) -> WakeUps: ...
 
 
 class PaymentContext(PublishContext, Protocol):
@@ -365,6 +411,7 @@ class Context:
     tokens: Tokens
     secrets: Secrets
     mailer: Mailer
+    pusher: Pusher
     sockets: Sockets
     typing: Typing
     presence: Presence
@@ -377,6 +424,7 @@ class Context:
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
+    push_patience: PushPatience = PushPatience()
     exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)

@@ -20,6 +20,8 @@ PAYMENTS = "open payments"
 STRIPE_EVENTS = "Stripe events"
 FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
+# By service.
+PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
 EXPORTS = "exports"
 ERASURES = "erasures"
 

@@ -1,35 +1,69 @@
-"""The mails that leave: pure composition, one function a mail."""
+"""The mails that leave: pure composition, one function a mail; their words are in ``mail_templates``."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from domain.accounts import Role
 from domain.bookings import Action, Booking, Party
+from domain.payments import Notice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
+from handlers.mail_rendering import rendered
 
 # Of a name that somebody gave in another's mail.
 MAX_NAME = 60
 
 
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A session for calendar programs: one ``uid`` from its making to its end, and a ``sequence`` that grows.
+
+    ``at``: when it became so. ``cancelled``: it does not take place.
+    """
+
+    uid: str
+    sequence: int
+    at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    summary: str
+    cancelled: bool
+
+
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """``to`` is one address; ``text`` is the plain part, ``html`` an optional twin.
+    """``to`` is one address; text and HTML come from the template of that name, written when they are asked for: what
+    that takes must not show in the time of an answer.
 
     ``key`` names a mail that may be handed in again after a crash, by any node: each time it is the same message. It
-    must hold something that nobody can guess.
+    must hold something that nobody can guess. ``unsubscribe``: the path that ends mails of this kind.
     """
 
     to: str
     subject: str
-    text: str
-    html: str | None = None
+    template: str
+    values: Mapping[str, Any] = {}
     key: str | None = None
+    unsubscribe: str | None = None
+    invitation: Invitation | None = None
+
+    @property
+    def text(self) -> str:
+        return self.written("txt")
+
+    @property
+    def html(self) -> str:
+        return self.written("html")
+
+    def written(self, kind: str, unsubscribe_url: str | None = None) -> str:
+        values = {**self.values, "subject": self.subject, "unsubscribe_url": unsubscribe_url}
+        return rendered(self.template, kind, values)
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +80,7 @@ def verification_code(registration: Registration, codes: Codes) -> Mail:
         "Welcome to Spotter. Confirm your e-mail address with this code:",
         codes,
         "verify",
-        f"It is good for 10 minutes, and for this registration only: {_described(registration)}\n\n"
+        f"It is good for 10 minutes, and for this registration only: {_described(registration)}",
         "Is that not yours? Then do nothing: without the code nothing happens. If you registered yourself, the code"
         " that goes with it came in another mail.",
     )
@@ -67,40 +101,25 @@ def already_registered(registration: Registration) -> Mail:
     return Mail(
         to=registration.email,
         subject="You already have a Spotter account",
-        text=(
-            f"Somebody, we hope you, registered this address again: {_described(registration)}\n\n"
-            "You already have an account: sign in with your password, or reset it with “Forgot password”.\n\n"
-            "If it was not you, do nothing.\n"
-        ),
+        template="already_registered",
+        values={"described": _described(registration)},
     )
 
 
 def password_changed(to: str) -> Mail:
-    return Mail(
-        to=to,
-        subject="Your Spotter password was changed",
-        text=(
-            "Your password was changed and every device was signed out.\n\n"
-            "If it was not you, reset it at once with “Forgot password”.\n"
-        ),
-    )
+    return Mail(to=to, subject="Your Spotter password was changed", template="password_changed")
 
 
-def new_sign_in(to: str, session: Session, kind: str, key: str) -> Mail:
+def new_sign_in(to: str, session: Session, kind: str, key: str, time_zone: str | None = None) -> Mail:
     """``kind`` of device, one of a few constants; what the device calls itself is not repeated, anybody may write it.
 
     The link opens the list of devices in the app, which ends the session for whoever is signed in.
     """
-    at = session.created_at.strftime("%Y-%m-%d %H:%M UTC")
     return Mail(
         to=to,
         subject="New sign-in to Spotter",
-        text=(
-            f"Your account was signed in to from {kind}, at {at}.\n\n"
-            "If it was you, there is nothing to do. If it was not, end this session:\n\n"
-            f"spotter://sessions/{session.id}\n\n"
-            "and reset your password with “Forgot password”, which signs every device out.\n"
-        ),
+        template="new_sign_in",
+        values={"device": kind, "at": _moment(session.created_at, time_zone), "link": f"spotter://sessions/{session.id}"},
         key=f"sign-in {key}",
     )
 
@@ -110,11 +129,8 @@ def export_ready(to: str, kept: timedelta, key: str) -> Mail:
     return Mail(
         to=to,
         subject="Your Spotter data is ready",
-        text=(
-            "The archive of everything that Spotter holds about you is ready. Fetch it in the app, under your account,"
-            f" within {kept.days} {'day' if kept.days == 1 else 'days'}.\n\n"
-            "If you did not ask for it, change your password: somebody who was signed in to your account did.\n"
-        ),
+        template="export_ready",
+        values={"days": f"{kept.days} {'day' if kept.days == 1 else 'days'}"},
         key=f"export {key}",
     )
 
@@ -131,15 +147,19 @@ class Addressee(msgspec.Struct, frozen=True, kw_only=True):
 Span = tuple[datetime, datetime]
 
 
-def session_reminder(to: Addressee, other: Addressee, booking: Booking, hours: int) -> Mail:
+def session_reminder(
+    to: Addressee, other: Addressee, booking: Booking, hours: int, unsubscribe: str | None = None
+) -> Mail:
     """``other``: whom the recipient meets."""
     soon = "tomorrow" if hours == 24 else "in an hour"
     when = _when((booking.starts_at, booking.ends_at), to, other)
     return Mail(
         to=to.email,
         subject=f"Your session {soon}",
-        text=f"Your session with {_known_as(other)} begins {soon}:\n\n{when}\n",
+        template="session_reminder",
+        values={"other": _known_as(other), "soon": soon, "when": when},
         key=f"reminder {booking.id} {booking.starts_at.isoformat()} {hours} {to.email}",
+        unsubscribe=unsubscribe,
     )
 
 
@@ -147,17 +167,107 @@ _CHANGED: dict[Action, str] = {"rescheduled": "was moved", "cancelled": "was can
 
 
 def booking_changed(
-    to: Addressee, other: Addressee, action: Action, by: Party | None, span: Span, previous: Span | None, *, key: str
+    to: Addressee,
+    other: Addressee,
+    action: Action,
+    by: Party | None,
+    span: Span,
+    previous: Span | None,
+    *,
+    key: str,
+    invitation: Invitation | None = None,
+    unsubscribe: str | None = None,
 ) -> Mail:
     """What was made, moved or cancelled, to one of the parties; ``previous``: the time it had before."""
     what = _CHANGED.get(action, "is booked")
-    text = f"Your session with {_known_as(other)} {what}"
+    said = ""
     if by is not None and action in _CHANGED:
-        text += " by you" if by == to.role else " by an administrator" if by == "admin" else f" by the {by}"
-    text += f":\n\n{_when(span, to, other)}\n"
-    if previous is not None:
-        text += f"\nBefore:\n\n{_when(previous, to, other)}\n"
-    return Mail(to=to.email, subject=f"Your session {what}", text=text, key=key)
+        said = " by you" if by == to.role else " by an administrator" if by == "admin" else f" by the {by}"
+    return Mail(
+        to=to.email,
+        subject=f"Your session {what}",
+        template="booking_changed",
+        values={
+            "other": _known_as(other),
+            "what": what,
+            "by": said,
+            "when": _when(span, to, other),
+            "before": () if previous is None else _when(previous, to, other),
+        },
+        key=key,
+        unsubscribe=unsubscribe,
+        invitation=invitation,
+    )
+
+
+def invitation_of(
+    booking_id: str, version: int, at: datetime, span: Span, other: Addressee, *, cancelled: bool
+) -> Invitation:
+    """The same session as in the feed of bookings, whose names it has."""
+    starts_at, ends_at = span
+    return Invitation(
+        uid=f"{booking_id}@spotter",
+        sequence=version - 1,
+        at=at,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        summary=f"Training with {_known_as(other)}",
+        cancelled=cancelled,
+    )
+
+
+def receipt(
+    to: str, notice: Notice, trainer: str, time_zone: str | None, *, key: str, unsubscribe: str | None = None
+) -> Mail:
+    """Of what was paid or given back. ``notice.credits``: sessions bought or taken back, none of a booking that was
+    paid by card."""
+    back = notice.action == "refunded"
+    rows = [("Trainer", _plain(trainer) or "your trainer")]
+    if notice.credits:
+        rows.append(("Sessions", str(abs(notice.credits))))
+    rows += [
+        ("Amount", in_words(abs(notice.amount), notice.currency)),
+        ("Date", _moment(notice.at, time_zone)),
+        ("Number", notice.transaction_id),
+    ]
+    said = "This was given back to you:" if back else "Thank you. You have paid:"
+    return Mail(
+        to=to,
+        subject="Your refund" if back else "Your receipt",
+        template="receipt",
+        values={"said": said, "rows": rows},
+        key=f"receipt {key}",
+        unsubscribe=unsubscribe,
+    )
+
+
+# Those of an unread digest that are named.
+NAMED = 10
+
+
+def unread_digest(
+    to: str, counts: Sequence[tuple[str, int]], *, key: str, unsubscribe: str | None = None
+) -> Mail:
+    """``counts``: of each conversation the other's name and how many messages are unread, of which none is quoted."""
+    total = sum(count for _, count in counts)
+    left = len(counts) - NAMED
+    return Mail(
+        to=to,
+        subject=f"{_messages(total)} for you",
+        template="unread_digest",
+        values={
+            "total": _messages(total),
+            "people": [(_plain(name) or "somebody", count) for name, count in counts[:NAMED]],
+            "more": f"{left} conversation{'' if left == 1 else 's'}" if left > 0 else "",
+            "link": "spotter://conversations",
+        },
+        key=key,
+        unsubscribe=unsubscribe,
+    )
+
+
+def _messages(count: int) -> str:
+    return f"{count} unread message{'' if count == 1 else 's'}"
 
 
 def _known_as(person: Addressee) -> str:
@@ -165,31 +275,44 @@ def _known_as(person: Addressee) -> str:
     return _plain(person.name) or f"your {person.role}"
 
 
-def _when(span: Span, to: Addressee, other: Addressee) -> str:
-    """In the recipient's own time, with the other's beside it where that is another."""
-    own = _in_zone(span, to.time_zone)
+def _when(span: Span, to: Addressee, other: Addressee) -> tuple[tuple[str, str], ...]:
+    """In the recipient's own time, with the other's beside it where that is another; each with whose it is."""
+    own = ("", _in_zone(span, to.time_zone))
     if other.time_zone == to.time_zone:
-        return own
-    return f"{own}\nFor {_known_as(other)}: {_in_zone(span, other.time_zone)}"
+        return (own,)
+    return own, (_known_as(other), _in_zone(span, other.time_zone))
 
 
 def _in_zone(span: Span, time_zone: str) -> str:
     """``Monday, 1 February 2027, 10:00-11:00 (America/New_York, UTC-05:00)``; the offsets tell repeated hours apart."""
     start, end = (at.astimezone(ZoneInfo(time_zone)) for at in span)
-    first, last = (f"UTC{at.strftime('%z')[:3]}:{at.strftime('%z')[3:5]}" for at in (start, end))
+    first, last = _offset(start), _offset(end)
     offset = first if first == last else f"{first} to {last}"
     return f"{start:%A}, {start.day} {start:%B %Y}, {start:%H:%M}-{end:%H:%M} ({time_zone}, {offset})"
 
 
-def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str) -> Mail:
+def _moment(at: datetime, time_zone: str | None) -> str:
+    """``2027-02-01 10:00 (America/New_York, UTC-05:00)``; of whoever has not said where it is, in UTC."""
+    if time_zone is None:
+        return at.strftime("%Y-%m-%d %H:%M UTC")
+    local = at.astimezone(ZoneInfo(time_zone))
+    return f"{local:%Y-%m-%d %H:%M} ({time_zone}, {_offset(local)})"
+
+
+def _offset(at: datetime) -> str:
+    return f"UTC{at.strftime('%z')[:3]}:{at.strftime('%z')[3:5]}"
+
+
+def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str, doubt: str = "") -> Mail:
     # The code is alone on its line: people copy it, programs find it. The link opens the app.
     link = f"spotter://{action}?code={codes.link}"
-    return Mail(to=to, subject=subject, text=f"{before}\n\n{codes.digits}\n\nOr open this link:\n\n{link}\n\n{after}\n")
+    said = {"before": before, "digits": codes.digits, "link": link, "after": after, "doubt": doubt}
+    return Mail(to=to, subject=subject, template="code", values=said)
 
 
 def _described(registration: Registration) -> str:
     """Whose it says it is: anybody may have written the name, so that nothing in it becomes a link or another line."""
-    at = registration.created_at.strftime("%Y-%m-%d %H:%M UTC")
+    at = _moment(registration.created_at, registration.time_zone)
     name = _plain(registration.name)
     return f"as a {registration.role}, under the name “{name}”, from {registration.device}, at {at}."
 

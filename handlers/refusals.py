@@ -17,6 +17,7 @@ from handlers.files import access, upload
 from handlers.messages import commands as messages
 from handlers.messages import conversations, history, search
 from handlers.moderation import blocks, overview, reports
+from handlers.notifications import unsubscribing
 from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
@@ -46,6 +47,9 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     overview.list_all_bookings: (Code.FORBIDDEN,),
     overview.statistics: (Code.FORBIDDEN,),
     audit.list_audit: (Code.FORBIDDEN,),
+    # Notifications.
+    unsubscribing.ask_unsubscribe: (Code.NOT_FOUND,),
+    unsubscribing.unsubscribe: (Code.NOT_FOUND,),
     # The catalogue.
     trainers.get_trainer: (Code.NOT_FOUND,),
     trainers.get_pricing: (Code.NOT_FOUND,),

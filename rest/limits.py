@@ -80,6 +80,8 @@ RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
 CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
 # A block writes to the pair's bookings, and holds its answer back for a moment.
 BLOCKS = RateClass("blocks", (Limit(30, _MINUTE, "caller"),))
+# An app registers its device when it starts.
+DEVICES = RateClass("devices", (Limit(60, _MINUTE, "caller"),))
 # One is made a day; the others are answered with it.
 EXPORT = RateClass("export", (Limit(10, _MINUTE, "caller"),))
 REPORTS = RateClass("reports", (Limit(20, _HOUR, "caller"),))

@@ -47,6 +47,7 @@ _TAGS = {
     "credits": "Credits bought and used",
     "transactions": "What was paid",
     "reports": "Reporting people",
+    "unsubscribe": "Links of mails that end their kind",
     "webhooks": "For the payment provider",
 }
 _DESCRIPTION = """Personal training, booked and paid for.
@@ -101,6 +102,7 @@ _RATE_HEADERS = _headers("RateLimit-Policy", "RateLimit")
 _SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
 _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
+_FORM, _PAGE = "application/x-www-form-urlencoded", "text/html"
 # Of documents and files, which are answered without a body too (RFC 9110, 13 and 14).
 _OF_DOWNLOADS: dict[int, Schema] = {
     206: {
@@ -161,9 +163,11 @@ class _Writer:
         parameters = self._parameters(row, names)
         if parameters:
             operation["parameters"] = parameters
-        if row.has_body and row.command is not None:
+        if row.consumes == _FORM:
+            operation["requestBody"] = {"required": False, "content": {_FORM: {"schema": {"type": "object"}}}}
+        elif row.has_body and row.command is not None:
             operation["requestBody"] = self._body(row.command, {*names.values(), KEY_FIELD})
-        if row.consumes is not None:
+        if row.consumes not in (None, _FORM):
             operation["requestBody"] = {
                 "required": True,
                 "content": {row.consumes: {"schema": self.schemas.add("Upload", _UPLOAD)}},
@@ -212,7 +216,7 @@ class _Writer:
             schema = self.schemas.of(IdempotencyKey)
             needed = row.needs_key or KEY_FIELD in required
             found.append(self._parameter(KEY_HEADER, "header", schema, needed))
-        if row.produces is not None:
+        if _is_document(row):
             for name, (said, example) in (_CONDITIONS | (_PARTS if _has_parts(row) else {})).items():
                 schema = {"type": "string", "description": said, "examples": [example]}
                 found.append(self._parameter(name, "header", schema, False))
@@ -247,7 +251,8 @@ class _Writer:
         success: Schema = {"description": _sentence(row.summary), "headers": _RATE_HEADERS}
         if row.produces is not None:
             of_parts = ("Accept-Ranges", "Content-Disposition") if _has_parts(row) else ()
-            success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
+            if _is_document(row):
+                success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
             is_text = row.produces.startswith("text/")
             success["content"] = {row.produces: {"schema": {"type": "string"} if is_text else _BINARY}}
         elif row.answer is not None:
@@ -256,7 +261,7 @@ class _Writer:
             if row.table is not None:
                 success["content"][CSV] = {"schema": {"type": "string"}}
         responses: Schema = {str(row.success): success}
-        if row.produces is not None:
+        if _is_document(row):
             parts = (206, 304) if _has_parts(row) else (304,)
             responses |= {str(status): _OF_DOWNLOADS[status] for status in parts}
         by_status: dict[int, list[Code]] = {}
@@ -273,6 +278,11 @@ class _Writer:
         return responses
 
 
+def _is_document(row: Route) -> bool:
+    """Whether its answers have tags; a page for people has none."""
+    return row.produces is not None and row.produces != _PAGE
+
+
 def _has_parts(row: Route) -> bool:
     return row.produces == "application/octet-stream"
 
@@ -284,7 +294,7 @@ def codes_of(row: Route) -> list[Code]:
         codes += _BODY
     if not row.public or row.optional_auth:
         codes += _SIGNED_IN
-    if row.produces is not None:
+    if _is_document(row):
         codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:
         codes.append(Code.IDEMPOTENCY_CONFLICT)

@@ -8,6 +8,7 @@ from typing import Any
 from domain import image_bounds, image_limits
 from domain.files import LIMITS as FILE_BYTES
 from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
+from domain.notifications import MAX_DEVICES
 from domain.proofs import MAX_MAILS, MAX_TRIES, STRANGERS_SIGN_INS
 from domain.slots import HORIZON_DAYS
 from domain.wire.field_bounds import bounds_of
@@ -95,6 +96,7 @@ BOUNDS = (
     Bound(name="slotDays", most=HORIZON_DAYS, unit="days", description="how far ahead sessions are offered"),
     Bound(name="exceptions", most=MAX_EXCEPTIONS, unit="items", description="days or hours off that lie ahead"),
     Bound(name="certificates", most=MAX_CERTIFICATES, unit="items", description="certificates of a trainer"),
+    Bound(name="devices", most=MAX_DEVICES, unit="items", description="devices of a user that pushes go to"),
     Bound(name="heldSlots", most=MAX_HOLDS, unit="items", description="slots that a client holds unpaid at a time"),
     Bound(name="codeTries", most=MAX_TRIES, unit="items", description="wrong guesses of a mailed code"),
     Bound(

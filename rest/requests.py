@@ -70,6 +70,10 @@ class Parser:
             raise faults.of_command(command, invalid_fields(outer))
         return None if self._route.command is None else command
 
+    def parse_path(self, request: web.Request) -> Any:
+        """The command of a route that the path says all of, whatever its body is."""
+        return codec.convert(self._command, self._from_path(request))
+
     def _command_of(self, outside: dict[str, Any], body: bytes) -> Any:
         if not self._route.has_body:
             return codec.convert(self._command, outside)
@@ -122,8 +126,8 @@ def key_of(request: web.Request) -> str | None:
         raise invalid(KEY_HEADER, "has to be 1-255 printable ASCII characters") from None
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The JSON body as bytes, empty when there is none.
+async def read_body(request: web.Request, *, is_json: bool = True) -> bytes:
+    """The body as bytes, empty when there is none.
 
     Raises ``payload_too_large``, ``unsupported_media``, or ``malformed`` for what does not come in time.
     """
@@ -132,7 +136,7 @@ async def read_body(request: web.Request) -> bytes:
     require_no_content_coding(request)
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
-    if EXPECTATION in request:
+    if EXPECTATION in request and is_json:
         _require_json(request)
     body = bytearray()
     request[PACED] = True
@@ -147,7 +151,7 @@ async def read_body(request: web.Request) -> bytes:
         raise body_too_slow() from None
     except (ClientError, BadHttpMessage, web.RequestPayloadError, ConnectionError):
         raise DomainError(Code.MALFORMED, "The body breaks off before its end.") from None
-    if body:
+    if body and is_json:
         _require_json(request)
     return bytes(body)
 

@@ -90,6 +90,6 @@ class Route:
     @property
     def takes_key(self) -> bool:
         """Whether an ``Idempotency-Key`` is heeded: of commands, and of uploads."""
-        return self.consumes is not None or (
+        return self.consumes == "multipart/form-data" or (
             self.method != "GET" and self.command is not None and issubclass(self.command, Command)
         )

@@ -13,7 +13,7 @@ from domain import rooms as room_names
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
-from handlers.context import Context, Reader
+from handlers.context import Context, PushPatience, Reader
 from rest.build import attach as attach_rest
 from rest.build import generated
 from rest.published_limits import published
@@ -46,6 +46,7 @@ from server.presence.connections import Attendance, WatchingConnections
 from server.presence.presence import Choices, Presence
 from server.published_limits import socket_limits
 from server.pubsub.bus import Bus
+from server.push.services import PushServices
 from server.rates import MovingWindowLimiter
 from server.revocation.freshness import Freshness
 from server.revocation.watch import Cutter, RevocationWatch
@@ -67,6 +68,7 @@ from store.concurrency import cancelled
 from store.database import Database
 from store.retention import Retention
 from store.store import Store
+from store.unheard import ScanName
 
 log = structlog.get_logger("node")
 
@@ -117,10 +119,13 @@ class Node:
         self.redis = RedisHealth(self.bus)
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
-            SmtpMailer(settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS))
+            SmtpMailer(
+                settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS), settings.public_url
+            )
             if settings.smtp_url
             else PrintedMailer()
         )
+        self.pusher = PushServices(settings.push, clock)
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
@@ -192,6 +197,7 @@ class Node:
             tokens=self.tokens,
             secrets=self.secrets,
             mailer=self.mailer,
+            pusher=self.pusher,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
@@ -202,6 +208,7 @@ class Node:
             return_url=_return_url(settings),
             clock=clock,
             limits=self._published_limits,
+            push_patience=PushPatience(settings.push.after, settings.push.digest_after),
             exports_kept=timedelta(days=settings.export_days),
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
@@ -330,8 +337,13 @@ class Node:
         self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
         self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
+        await self._begin_scans()
         self.durable_work.start()
         self.prepared = True
+
+    async def _begin_scans(self) -> None:
+        names: tuple[ScanName, ...] = ("fresh", "late", "digest") if self.pusher.providers else ("digest",)
+        await self.store.unheard.begin(names, self.context.now())
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
@@ -356,6 +368,7 @@ class Node:
         await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
         self.passwords.close()
         await self.pictures.stop()
+        await self.pusher.stop()
         await self.payments.close()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")

@@ -11,6 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from domain.networks import LOOPBACK
+from server.push.configuration import PushSettings, read_push
 from server.setting_values import SettingReader, SettingsError
 from server.signing_key import LEAST_BYTES as LEAST_SECRET_BYTES
 from server.signing_key import is_weak, kept_key
@@ -94,6 +95,9 @@ class Settings:
     currency: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+    public_url: str | None
+    """Where people reach the server, for links in mails to it."""
+    push: PushSettings
     kept_days: Mapping[str, int]
     """By setting, how long rows are kept; 0 is for ever."""
     export_days: int
@@ -146,11 +150,19 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         currency=read.currency("CURRENCY", "usd"),
         smtp_url=read.url("SMTP_URL", _URL_SCHEMES["SMTP_URL"]),
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
+        public_url=_public_url(read, port, production),
+        push=read_push(read, production=production),
         kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
         export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()
     return settings if settings.jwt_secret else replace(settings, jwt_secret=kept_key(data_dir))
+
+
+def _public_url(read: SettingReader, port: int, production: bool) -> str | None:
+    """In development the machine itself, where its port is known."""
+    given = read.url("PUBLIC_URL", ("https",) if production else ("http", "https"))
+    return given or (None if production or port == 0 else f"http://127.0.0.1:{port}")
 
 
 def _operations_port(read: SettingReader, port: int, production: bool) -> int | None:

@@ -24,6 +24,8 @@ from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
 from store.database import ClientSession as DatabaseSession
+from store.devices import PushDevices
+from store.digests import Digests
 from store.exports import Exports
 from store.failures import repository
 from store.files import Files
@@ -31,8 +33,10 @@ from store.final_refunds import FinalRefunds
 from store.idempotency import Idempotency
 from store.listings import Listings
 from store.listings import hot as hot_profile
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.profiles import NewProfile, Profiles
+from store.pushes import Pushes
 from store.registrations import Registrations
 from store.reports import Reports
 from store.reviews import Reviews
@@ -108,6 +112,10 @@ class Accounts:
         departures: PendingErasures,
         user_blocks: UserBlocks,
         reports: Reports,
+        notification_preferences: NotificationPreferences,
+        devices: PushDevices,
+        digests: Digests,
+        pushes: Pushes,
         exports: Exports,
         reviews: Reviews,
         stripe_accounts: StripeAccounts,
@@ -128,6 +136,10 @@ class Accounts:
         self._departures = departures
         self._user_blocks = user_blocks
         self._reports = reports
+        self._notification_preferences = notification_preferences
+        self._devices = devices
+        self._digests = digests
+        self._pushes = pushes
         self._exports = exports
         self._reviews = reviews
         self._stripe_accounts = stripe_accounts
@@ -264,6 +276,7 @@ class Accounts:
             await self._registrations.forget(user.email, session=session)
             await self._user_blocks.forget(user.id, session=session)
             await self._reports.forget(user.id, session=session)
+            await self.forget_notifications(user.id, session=session)
             await self._exports.forget(user.id, session=session)
             if user.role == "client":
                 await self._reviews.forget(user.profile_id, now, session=session)
@@ -279,6 +292,13 @@ class Accounts:
                 # What was committed in between would otherwise wait for the last look.
                 await self._bookings.leave(user.role, user.profile_id, now)
         return ended
+
+    async def forget_notifications(self, user_id: str, *, session: DatabaseSession | None = None) -> None:
+        """What the user wanted to be told, where, and what was on its way."""
+        await self._notification_preferences.forget(user_id, session=session)
+        await self._devices.forget(user_id, session=session)
+        await self._digests.forget(user_id, session=session)
+        await self._pushes.forget(user_id, session=session)
 
     async def of_sessions(self, session_ids: Collection[str]) -> list[tuple[User, Session]]:
         """Each session with its user."""

@@ -29,7 +29,7 @@ SCHEMAS = (
 
 
 class BookingMail(msgspec.Struct, frozen=True, kw_only=True):
-    """``time_zone``: the session's. ``previous``: start and end of one that was moved."""
+    """``time_zone``: the session's. ``at``: when it became so. ``previous``: start and end of one that was moved."""
 
     booking_id: str
     version: int
@@ -41,6 +41,7 @@ class BookingMail(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
     previous: tuple[datetime, datetime] | None
     time_zone: str
+    at: datetime
 
 
 @repository
@@ -84,4 +85,5 @@ class BookingMails:
             ends_at=found["endsAt"],
             previous=(found["previousStartsAt"], found["previousEndsAt"]) if moved else None,
             time_zone=found["timeZone"],
+            at=found["createdAt"],
         )

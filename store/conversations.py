@@ -174,7 +174,7 @@ class Conversations:
     async def own_participants(self, user_id: str) -> list[ParticipantRecord]:
         """The user's side of every conversation, with its watermarks as they stand."""
         found = await self._participants.find({"userId": ObjectId(user_id)}).to_list(None)
-        return [_participant(document) for document in found]
+        return [participant_from(document) for document in found]
 
     async def participants(self, conversation_ids: Iterable[str]) -> dict[str, list[ParticipantRecord]]:
         """The participants of each conversation, with their present watermarks."""
@@ -182,7 +182,7 @@ class Conversations:
         by_conversation: dict[str, list[ParticipantRecord]] = {}
         if ids:
             async for document in self._participants.find({"conversationId": {"$in": ids}}):
-                record = _participant(document)
+                record = participant_from(document)
                 by_conversation.setdefault(record.conversation_id, []).append(record)
         return by_conversation
 
@@ -299,7 +299,7 @@ def _record(document: Document) -> ConversationRecord:
     )
 
 
-def _participant(document: Document) -> ParticipantRecord:
+def participant_from(document: Document) -> ParticipantRecord:
     return ParticipantRecord(
         id=str(document["_id"]),
         conversation_id=str(document["conversationId"]),

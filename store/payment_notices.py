@@ -10,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from domain.payments import NOTICE, Notice
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
+from store.receipts import Receipts
 from store.work_queue import WorkQueue, WorkRow, work_indexes
 
 NAME = "paymentNotices"
@@ -28,11 +29,14 @@ SCHEMAS = (
 
 @repository
 class PaymentNotices:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, receipts: Receipts) -> None:
         self._rows = database.collection(NAME)
+        self._receipts = receipts
         self.queue = WorkQueue(database, NAME, removes=True)
 
     async def add(self, notice: Notice, *, session: ClientSession) -> None:
+        """With its receipt."""
+        await self._receipts.add(notice, session=session)
         await self._rows.insert_one(
             {
                 "transaction": ObjectId(notice.transaction_id),

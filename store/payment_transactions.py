@@ -136,16 +136,34 @@ class PaymentTransactions:
             if stripe_id is not None:
                 await self._tell_refunded(transaction, refund, now, session)
                 return True
-            after = after_refund(transaction, refund, -1)
-            if not await self._transactions.put_refunded(transaction, after, now, session=session):
-                raise _Changed
-            await self._credits.record_within(refund_entry(transaction, refund, now, 1), session=session)
+            await self._undo(transaction, refund, now, session)
             return True
 
         try:
             return await self._database.transaction(body)
         except _Changed:
             return False
+
+    async def fail_refund(self, transaction: Transaction, refund: Refund, now: datetime) -> bool:
+        """The client's bank has sent the money back, and the credits come back; false when the payment changed
+        meanwhile."""
+
+        async def body(session: ClientSession) -> bool:
+            if await self._refunds.fail(refund, session=session):
+                await self._undo(transaction, refund, now, session)
+            return True
+
+        try:
+            return await self._database.transaction(body)
+        except _Changed:
+            return False
+
+    async def _undo(self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession) -> None:
+        after = after_refund(transaction, refund, -1)
+        if not await self._transactions.put_refunded(transaction, after, now, session=session):
+            raise _Changed
+        if refund.credits:
+            await self._credits.record_within(refund_entry(transaction, refund, now, 1), session=session)
 
     async def _take_back(
         self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession

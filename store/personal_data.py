@@ -92,6 +92,9 @@ PARTS: tuple[Part, ...] = (
     Part("trials", "trials", _by_profile("client", "client")),
     Part("calendar", "calendarFeeds", _by_user("user"), frozenset({"token"})),
     Part("files", "files", _by_user("owner"), frozenset({"state", "released"})),
+    Part("notifications", "notificationPreferences", _by_user("_id")),
+    Part("push-devices", "pushDevices", _by_user("user"), frozenset({"token"})),
+    Part("digests", "digests", _by_user("_id")),
     Part("blocks", "userBlocks", _by_user("userId"), frozenset({"pair", "number"})),
     Part("reports-made", "reports", _by_user("reporterId"), frozenset({"resolvedBy", "messageText"})),
     Part("reports-about-you", "reports", _by_user("userId"), only=_REPORTED),
@@ -122,6 +125,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "bookingMails": "mails on their way, of what the bookings hold",
     "trialWeeks": "a counter of a trainer's",
     "paymentNotices": "entries on their way into the log",
+    "receiptMails": "mails on their way, of what the transactions hold",
     "stripeEvents": "what Stripe told, gone when it was acted on",
     "stripeEventGaps": "what Stripe may have told meanwhile",
     "refunds": "how transactions, which are exported, were refunded at Stripe",
@@ -132,6 +136,9 @@ NOT_EXPORTED: Mapping[str, str] = {
     "fs.files": "the bytes of files, which are exported as files",
     "fs.chunks": "the bytes of files, which are exported as files",
     "departures": "erased accounts",
+    "apnsPushes": "pushes on their way, of what the messages and bookings hold",
+    "fcmPushes": "pushes on their way, of what the messages and bookings hold",
+    "unheardScans": "how far durable work has come",
     "silences": "nodes",
 }
 

@@ -65,8 +65,21 @@ class Refunds:
         found = await self._rows.find_one({"_id": ObjectId(refund_id)})
         return None if found is None else (refund_record(found), found.get("refused", False))
 
-    async def known(self, stripe_id: str) -> bool:
-        return await self._rows.find_one({"refundId": stripe_id}, {"_id": 1}) is not None
+    async def by_stripe_id(self, stripe_id: str) -> tuple[Refund, bool] | None:
+        """And whether the bank has sent it back."""
+        found = await self._rows.find_one({"refundId": stripe_id})
+        return None if found is None else (refund_record(found), found.get("failed", False))
+
+    async def open_of(self, transaction_id: str) -> list[Refund]:
+        """Those that Stripe has not answered yet."""
+        unanswered = {"refundId": {"$exists": False}, "refused": {"$ne": True}}
+        found = await self._rows.find({"transaction": ObjectId(transaction_id), **unanswered}).to_list(None)
+        return [refund_record(one) for one in found]
+
+    async def fail(self, refund: Refund, *, session: ClientSession) -> bool:
+        """The bank has sent the money back; false when that was known."""
+        made = {"_id": ObjectId(refund.id), "failed": {"$ne": True}}
+        return bool((await self._rows.update_one(made, {"$set": {"failed": True}}, session=session)).matched_count)
 
     async def finish(self, refund: Refund, stripe_id: str | None, *, session: ClientSession) -> bool:
         """Stripe has made it or, with nothing, refused it; false when that was known."""

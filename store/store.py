@@ -18,6 +18,8 @@ from store import (
     certificates,
     conversations,
     credits,
+    devices,
+    digests,
     disputes,
     event_gaps,
     exports,
@@ -25,6 +27,7 @@ from store import (
     final_refunds,
     idempotency,
     listings,
+    notification_preferences,
     outbox,
     password_resets,
     payment_differences,
@@ -32,7 +35,9 @@ from store import (
     pricings,
     profiles,
     publish_outages,
+    pushes,
     ratings,
+    receipts,
     refunds,
     registrations,
     reports,
@@ -45,6 +50,7 @@ from store import (
     stripe_accounts,
     stripe_events,
     transactions,
+    unheard,
     user_blocks,
     users,
 )
@@ -62,6 +68,8 @@ from store.certificates import Certificates
 from store.conversations import Conversations
 from store.credits import Credits, Trials
 from store.database import Database, prepare
+from store.devices import PushDevices
+from store.digests import Digests
 from store.disputes import Disputes
 from store.earnings import Earnings
 from store.event_gaps import EventGaps
@@ -74,6 +82,7 @@ from store.idempotency import Idempotency
 from store.listings import Listings
 from store.log.documents import SCHEMA as LOG_SCHEMA
 from store.log.log import Log
+from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.outbox import Outbox
 from store.password_resets import PasswordResets
@@ -85,8 +94,10 @@ from store.personal_data import PersonalData
 from store.pricings import Pricings
 from store.profiles import Profiles
 from store.publish_outages import PublishOutages
+from store.pushes import Pushes
 from store.ratings import RatingChanges
 from store.reachability import require
+from store.receipts import Receipts
 from store.refunds import Refunds
 from store.registrations import Registrations
 from store.reports import Reports
@@ -100,6 +111,7 @@ from store.statistics import Counts
 from store.stripe_accounts import StripeAccounts
 from store.stripe_events import StripeEvents
 from store.transactions import Transactions
+from store.unheard import Unheard
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
@@ -139,15 +151,20 @@ SCHEMAS = (
     *user_blocks.SCHEMAS,
     *reports.SCHEMAS,
     *audit.SCHEMAS,
+    *notification_preferences.SCHEMAS,
+    *devices.SCHEMAS,
+    *digests.SCHEMAS,
+    *pushes.SCHEMAS,
+    *unheard.SCHEMAS,
     *exports.SCHEMAS,
     *transactions.SCHEMAS,
     *payment_notices.SCHEMAS,
+    *receipts.SCHEMAS,
     *stripe_accounts.SCHEMAS,
     *stripe_events.SCHEMAS,
     *event_gaps.SCHEMAS,
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
-    *audit.SCHEMAS,
     *payment_differences.SCHEMAS,
     *final_refunds.SCHEMAS,
 )
@@ -208,6 +225,11 @@ class Store:
         self.user_blocks = UserBlocks(database)
         self.reports = Reports(database)
         self.audit = Audit(database)
+        self.notification_preferences = NotificationPreferences(database)
+        self.devices = PushDevices(database)
+        self.digests = Digests(database)
+        self.pushes = Pushes(database)
+        self.unheard = Unheard(database)
         self.exports = Exports(database)
         self.personal_data = PersonalData(database)
         self.counts = Counts(database)
@@ -217,14 +239,14 @@ class Store:
             self.booking_mails,
         )
         self.transactions = Transactions(database)
-        self.payment_notices = PaymentNotices(database)
+        self.receipts = Receipts(database)
+        self.payment_notices = PaymentNotices(database, self.receipts)
         self.stripe_accounts = StripeAccounts(database)
         self.stripe_events = StripeEvents(database)
         self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
         self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
-        self.audit = Audit(database)
         self.payment_differences = PaymentDifferences(database, self.audit)
         self.final_refunds = FinalRefunds(database)
         self.earnings = Earnings(database)
@@ -255,6 +277,10 @@ class Store:
             self.pending_erasures,
             self.user_blocks,
             self.reports,
+            self.notification_preferences,
+            self.devices,
+            self.digests,
+            self.pushes,
             self.exports,
             self.reviews,
             self.stripe_accounts,

@@ -14,10 +14,11 @@ from pymongo import AsyncMongoClient
 
 from server import embedded
 from server.app import utc_now
+from server.revocation import freshness
 from store.database import Database
 from tests.harness import described
 from tests.harness.databases import made_at, make_empty, named, new_name
-from tests.harness.nodes import RunningNode, running_node
+from tests.harness.nodes import PROMISED_SECONDS, RunningNode, running_node
 from tests.harness.people import People
 
 # What an example takes on a shared machine says nothing about it: no deadlines. Whoever has to be steady tries the same
@@ -54,6 +55,13 @@ def refusals_are_described() -> Iterator[None]:
     found = sorted(described.undescribed)
     described.undescribed.clear()
     assert found == [], "name them in handlers/refusals.py"
+
+
+@pytest.fixture(autouse=True)
+def revocations_are_bounded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As promised, where dependencies fail or nodes are watched together."""
+    if request.path.relative_to(Path(__file__).parent).parts[0] in ("together", "faults"):
+        monkeypatch.setattr(freshness, "BOUND_SECONDS", PROMISED_SECONDS)
 
 
 @pytest.fixture(scope="session")

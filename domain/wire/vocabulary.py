@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 from domain.characters import LINE, LINES, MAYBE_BLANK_LINES
 from domain.wire import fields
 from domain.wire.bookings import FeedToken
+from domain.wire.notifications import DeviceId, UnsubscribeToken
 
 
 class Meaning(NamedTuple):
@@ -42,6 +43,8 @@ OF_PATTERN: dict[str, Meaning] = {
     _pattern(fields.DateOrInstant): Meaning(None, _DATE),
     _pattern(fields.Phone): Meaning(None, "+49 30 1234567"),
     _pattern(FeedToken): Meaning(None, "q3VxY0t2b1hYd0pLc1Rr"),
+    _pattern(DeviceId): Meaning(None, _UUID),
+    _pattern(UnsubscribeToken): Meaning(None, f"{ID}.message.{'0f' * 32}"),
     _pattern(fields.Url): Meaning("uri", "https://example.com/ann"),
 }
 # Texts of people: what a name has no example for.

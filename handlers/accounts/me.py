@@ -90,6 +90,7 @@ async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
     erasures = context.store.pending_erasures
     gone = erasures.row(claimed)
     await context.store.bookings.leave(gone.role, gone.profile_id, context.now())
+    await context.store.accounts.forget_notifications(gone.user_id)
     context.wake_ups.wake(DUE_BOOKINGS)
     room, after = RETRACTED_AT_ONCE, gone.after
     for conversation_id in sorted(await context.store.conversations.all_ids(gone.user_id)):

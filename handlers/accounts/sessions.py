@@ -75,7 +75,8 @@ async def _tell(context: AccountContext, claimed: WorkRow) -> None:
     if user is None or user.is_deleted:
         return
     # Nobody can guess its nonce: each try is the same message.
-    mail = mails.new_sign_in(user.email, session, kind, context.secrets.keyed_hash("sign-in-mail", session.nonce))
+    key = context.secrets.keyed_hash("sign-in-mail", session.nonce)
+    mail = mails.new_sign_in(user.email, session, kind, key, user.time_zone)
     if not await context.mailer.deliver(mail):
         raise Postponed
 

@@ -17,6 +17,8 @@ from handlers.bookings import announce, queries
 from handlers.bookings.mailing import addressees
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
+from handlers.notifications.reminding import remind
+from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
@@ -55,6 +57,12 @@ async def _give(context: ReminderContext, booking: Booking, notice: Notice) -> b
         context.publisher.publish(event, *map(rooms.user, booking.user_ids))
         return True
     client, trainer = booking.user_ids
-    pair = (client, trainer) if notice.channel == "mail:client" else (trainer, client)
+    pair = (client, trainer) if notice.channel.endswith(":client") else (trainer, client)
+    if notice.channel.startswith("push:"):
+        await remind(context, pair[0], booking, notice.hours)
+        return True
     both = await addressees(context, *pair, booking.time_zone)
-    return both is None or await context.mailer.deliver(mails.session_reminder(*both, booking, notice.hours))
+    unsubscribe = await unsubscribe_path(context.store, context.secrets, pair[0], "reminder")
+    if both is None or unsubscribe is None:
+        return True
+    return await context.mailer.deliver(mails.session_reminder(*both, booking, notice.hours, unsubscribe))

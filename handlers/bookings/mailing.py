@@ -10,6 +10,7 @@ from handlers import mails
 from handlers.context import ReminderContext
 from handlers.jobs import BOOKING_MAILS, Job, Postponed
 from handlers.mails import Addressee
+from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
@@ -25,13 +26,24 @@ async def _send(context: ReminderContext, claimed: WorkRow) -> None:
         # The mail server was away for so long that there is nothing to be told any more.
         return
     both = await addressees(context, mail.user_id, mail.other_id, mail.time_zone)
-    if both is None:
+    unsubscribe = await unsubscribe_path(context.store, context.secrets, mail.user_id, "booking")
+    if both is None or unsubscribe is None:
         return
     own, other = both
+    span = (mail.starts_at, mail.ends_at)
     known = mails.booking_changed(
-        own, other, mail.action, mail.by, (mail.starts_at, mail.ends_at), mail.previous,
+        own,
+        other,
+        mail.action,
+        mail.by,
+        span,
+        mail.previous,
         key=f"booking {mail.booking_id} {mail.version} {own.email}",
-    )  # fmt: skip
+        invitation=mails.invitation_of(
+            mail.booking_id, mail.version, mail.at, span, other, cancelled=mail.action == "cancelled"
+        ),
+        unsubscribe=unsubscribe,
+    )
     if not await context.mailer.deliver(known):
         raise Postponed
 

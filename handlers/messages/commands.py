@@ -221,6 +221,8 @@ async def _change(
     applied = await appending
     if ends_files:
         await release(context, record)
+    if change.kind == "delete":
+        await context.store.unheard.doubt(member.participant_of(member.other(actor.user_id)), record.seq, context.now())
     seen = views.caught_up(context, participants)
     return MessageAnswer(message=views.seen_message(context, applied.target, seen, files))
 

@@ -6,23 +6,25 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+import structlog
+
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
-from domain.moderation import Target
-from domain.payments import Refused, Transaction
-from domain.refunds import REFUNDABLE, Refund, absorbed, refund_of
+from domain.payments import OPEN, Refused, Transaction
+from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
+from handlers.audit import noted
 from handlers.context import PaymentContext
 from handlers.idempotency import claim, held
 from handlers.jobs import Job
 from handlers.payments import announce
 from handlers.request_digests import asked_by, scope_of
-from store.audit import Noted
 from store.idempotency import Claim, StoredResult
 from store.work_queue import WorkRow
 
+log = structlog.get_logger("payments")
 _SCOPE = "transaction:refund"
 _TRIES = 10
 # Stripe keeps keys for 24 hours; later it is asked first whether it has done it.
@@ -52,17 +54,7 @@ async def refund_transaction(
 async def _begin(
     context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
 ) -> Refund:
-    note = context.store.audit.note(
-        Noted(
-            actor_id=actor.user_id,
-            actor_role=actor.role,
-            address=actor.address,
-            action="transaction.refund",
-            target=Target("transaction", command.id),
-            reason=None,
-            at=context.now(),
-        )
-    )
+    note = noted(context, actor, "transaction.refund", "transaction", command.id)
     for _ in range(_TRIES):
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
@@ -123,6 +115,9 @@ async def drive(context: PaymentContext, refund: Refund) -> bool:
         stripe_id = await _at_stripe(context, transaction, refund)
         if await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
             await _announce(context, refund.transaction_id)
+            if stripe_id is None:
+                # Most likely it was refunded there meanwhile.
+                await absorb(context, transaction)
             return stripe_id is not None
     raise unavailable()
 
@@ -141,26 +136,41 @@ async def _at_stripe(context: PaymentContext, transaction: Transaction, refund: 
 
 
 async def absorb(context: PaymentContext, transaction: Transaction) -> None:
-    """What was refunded at Stripe without us, each once."""
-    if transaction.intent_id is None or transaction.status not in REFUNDABLE:
+    """What was refunded at Stripe without us, and what a bank has sent back of any refund, each once."""
+    if transaction.intent_id is None or transaction.status in OPEN:
         return
     for one in await context.payments.refunds(transaction.intent_id):
-        if one.refund_id is not None and await _is_ours(context, one.refund_id, transaction):
-            continue
         for _ in range(_TRIES):
-            if await context.store.refunds.known(one.id):
+            # Ours first: what is still asked for counts as refunded until Stripe has answered.
+            for ours in await context.store.refunds.open_of(transaction.id):
+                await drive(context, ours)
+            if await _follow(context, transaction.id, one):
                 break
-            current = await context.store.transactions.by_id(transaction.id)
-            if current is None or current.status not in REFUNDABLE:
-                return
-            balance = await unused(context, current)
-            refund = absorbed(current, one, context.store.refunds.new_id(), balance, context.now())
-            with suppress(DomainError):
-                if await context.store.payment_transactions.absorb_refund(current, refund):
-                    break
         else:
             raise unavailable()
     await _announce(context, transaction.id)
+
+
+async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtStripe) -> bool:
+    """False when something changed meanwhile."""
+    known = await context.store.refunds.by_stripe_id(found.id)
+    current = await context.store.transactions.by_id(transaction_id)
+    assert current is not None
+    now = context.now()
+    if known is not None:
+        refund, has_failed = known
+        if not found.failed or has_failed:
+            return True
+        log.error("a client's bank refuses a refund: the transfer stays reversed", transaction=transaction_id)
+        return await context.store.payment_transactions.fail_refund(current, refund, now)
+    if found.failed or current.status not in REFUNDABLE:
+        return True
+    if found.refund_id is not None and await _is_ours(context, found.refund_id, current):
+        return True
+    refund = absorbed(current, found, context.store.refunds.new_id(), await unused(context, current), now)
+    with suppress(DomainError):
+        return await context.store.payment_transactions.absorb_refund(current, refund)
+    return False
 
 
 async def _is_ours(context: PaymentContext, refund_id: str, transaction: Transaction) -> bool:

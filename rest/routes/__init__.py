@@ -18,6 +18,7 @@ from rest.routes import (
     files,
     limits,
     moderation,
+    notifications,
     payments,
     profiles,
 )
@@ -33,5 +34,6 @@ ROWS: tuple[Route, ...] = (
     *files.ROWS,
     *administration.ROWS,
     *moderation.ROWS,
+    *notifications.ROWS,
     *limits.ROWS,
 )

@@ -14,6 +14,10 @@ from handlers.files.uses import sweeping
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
+from handlers.notifications.digests import digesting
+from handlers.notifications.pushing import push_jobs
+from handlers.notifications.receipts import receipt_mails
+from handlers.notifications.unheard import scanning, telling
 from handlers.payments import announce as payment_notices
 from handlers.payments.comparing import compared_payments
 from handlers.payments.disputes import open_disputes
@@ -36,6 +40,10 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         exporting(context),
         respelling(context),
         ratings(context),
+        receipt_mails(context),
+        scanning(context),
+        digesting(context),
+        *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),
         open_payments(context),
         open_refunds(context),
         open_disputes(context),

@@ -21,7 +21,8 @@ import structlog
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from domain.networks import is_loopback_host
-from handlers.mails import Mail
+from handlers.mails import Invitation, Mail
+from server.mail.invitation import calendar_of, method_of
 from store.concurrency import cancelled
 
 
@@ -36,8 +37,11 @@ def address_of(text: str) -> Address:
     return Address(display_name=name, username=local, domain=domain)
 
 
-def to_message(mail: Mail, sender: Address) -> EmailMessage:
-    """Raises ValueError for a recipient or a subject that would break out of its header."""
+def to_message(mail: Mail, sender: Address, public_url: str | None = None) -> EmailMessage:
+    """``public_url``: where people reach the server, for links to it; without one there are none.
+
+    Raises ValueError for a recipient or a subject that would break out of its header.
+    """
     recipient = address_of(mail.to)
     if recipient.addr_spec.strip('"') != mail.to:
         raise ValueError("the recipient has to be one plain address")
@@ -47,11 +51,29 @@ def to_message(mail: Mail, sender: Address) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = formatdate(localtime=False)
     message["Message-ID"] = _message_id(mail, sender.domain)
+    # Nothing answers these: neither absence notes nor lists (RFC 3834), and those who do not know it (Exchange).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
-    if mail.html is not None:
-        message.add_alternative(mail.html, subtype="html")
+    message["X-Auto-Response-Suppress"] = "All"
+    unsubscribe_url = None
+    if mail.unsubscribe is not None and public_url is not None:
+        unsubscribe_url = public_url + mail.unsubscribe
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(mail.written("txt", unsubscribe_url))
+    message.add_alternative(mail.written("html", unsubscribe_url), subtype="html")
+    if mail.invitation is not None:
+        _invite(message, mail, mail.invitation, sender)
     return message
+
+
+def _invite(message: EmailMessage, mail: Mail, invitation: Invitation, sender: Address) -> None:
+    """The last alternative is the one that calendar programs take (RFC 6047)."""
+    message.add_alternative(
+        calendar_of(invitation, mail.to, sender),
+        maintype="text",
+        subtype="calendar",
+        params={"method": method_of(invitation), "charset": "utf-8"},
+    )
 
 
 def _message_id(mail: Mail, domain: str) -> str:
@@ -138,10 +160,13 @@ class Patience:
 
 
 class SmtpMailer:
-    def __init__(self, url: str, sender: str, patience: Patience | None = None) -> None:
+    def __init__(
+        self, url: str, sender: str, patience: Patience | None = None, public_url: str | None = None
+    ) -> None:
         self._place = SmtpPlace.from_url(url)
         self._sender = address_of(sender)
         self._patience = patience or Patience()
+        self._public_url = public_url
         self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._patience.queue)
         self._stopping = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
@@ -158,7 +183,7 @@ class SmtpMailer:
     async def deliver(self, mail: Mail) -> bool:
         """One try, past the queue. What the server refuses for good is not worth another."""
         try:
-            await self._hand_in(to_message(mail, self._sender))
+            await self._hand_in(to_message(mail, self._sender, self._public_url))
         except (SMTPException, OSError, TimeoutError) as error:
             log.warning("mail_failed", error=type(error).__name__, final=is_final(error))
             return is_final(error)
@@ -190,8 +215,8 @@ class SmtpMailer:
                 self._queue.task_done()
 
     async def _deliver(self, mail: Mail, not_before: float) -> None:
-        message = to_message(mail, self._sender)
         await self._pause(not_before - asyncio.get_running_loop().time())
+        message = to_message(mail, self._sender, self._public_url)
         for pause in (*self._patience.pauses, None):
             try:
                 await self._hand_in(message)

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+_CLIENTS = ("httpx", "httpcore", "hpack", "urllib3")
 LONGEST_VALUE = 8_000  # characters: room for the place of an error
 _LARGEST_NUMBER = 2**64
 _LEFT_OUT = "…"
@@ -31,7 +32,7 @@ _SECRETS = (
     re.compile(r"(\bbearer\b(?:[\s,:]|%20)*)[^\s\"',]+", re.IGNORECASE),
     re.compile(r"(://)[^\s/]*@"),
     re.compile(r"([?&;](?:[\w-]*token|auth|code|key|password|secret|sig|signature)=)[^\s&;#\"']+", re.IGNORECASE),
-    re.compile(r"(/v1/calendar/)[^\s/?#\"']+"),
+    re.compile(r"(/v1/calendar/|/v1/unsubscribe/|/3/device/)[^\s/?#\"']+"),
 )
 
 
@@ -94,8 +95,8 @@ def configure(*, production: bool, level: int = logging.INFO) -> None:
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread_error
-    # At INFO and DEBUG the drivers log what they send: messages, and each call to Stripe.
-    for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio", "stripe"):
+    # At INFO and DEBUG the drivers log what they send, messages; and clients of HTTP each call, with its URL.
+    for name in ("pymongo", "motor", "aiohttp.access", "asyncio", "engineio", "socketio", "stripe", *_CLIENTS):
         logging.getLogger(name).setLevel(logging.WARNING)
     # What our error middleware lets through are requests that are no HTTP: anybody can send those, as many as he likes.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

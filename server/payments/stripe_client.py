@@ -255,12 +255,16 @@ class StripePayments:
         return str((await self._make("refund", refund.id, lambda key: create(params, key), made)).id)
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
-        """Those that were not given up, the oldest first; of the hundred newest."""
+        """The oldest first; of the hundred newest."""
         listed = await self._call(self._client.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
         return [
-            RefundAtStripe(id=one.id, amount=one.amount, refund_id=own_id(metadata_of(one).get("refund")))
+            RefundAtStripe(
+                id=one.id,
+                amount=one.amount,
+                failed=one.status in ("failed", "canceled"),
+                refund_id=own_id(metadata_of(one).get("refund")),
+            )
             for one in reversed(listed.data)
-            if one.status not in ("failed", "canceled")
         ]
 
     # --- disputes ---

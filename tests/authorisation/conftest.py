@@ -18,7 +18,7 @@ from tests.harness.nodes import running_node
 from tests.harness.unread_errors import no_complaints
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_world(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
@@ -44,7 +44,7 @@ async def world(shared_world: World) -> AsyncIterator[World]:
         yield shared_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_phones(shared_world: World) -> AsyncIterator[Phones]:
     async with phones_of(shared_world) as phones:
         yield phones

@@ -27,6 +27,17 @@ PRICES = {"isFiveSessionAvailable": True, "fiveSessionPrice": 20_000}
 STARS = {"rating": 4}
 
 
+QUIET = {"quietHours": {"startTime": "22:00", "endTime": "07:00"}}
+
+
+async def a_device(world: World) -> str:
+    return secrets.token_hex(8)
+
+
+def a_token(world: World, who: Asker) -> Data:
+    return {"platform": "ios", "token": secrets.token_hex(32)}
+
+
 def new_start(world: World, who: Asker) -> Data:
     return {"startsAt": world.free_start()}
 
@@ -203,6 +214,13 @@ CASES = (
     rest("PUT /me/blocks/{userId}",              "401 ok  ok  blk 403 ok  ok", World.a_client),
     rest("DELETE /me/blocks/{userId}",           "401 ok  ok  blk 403 ok  ok", World.a_client),
     rest("POST /reports",                        "401 ok  ok  blk 403 ok  ok", ("userId", World.a_client), REASON),
+    # Notifications. A device is one's own by its name.
+    rest("GET /me/notifications",                "401 ok  ok  blk ok  ok  ok"),
+    rest("PUT /me/notifications",                "401 ok  ok  blk ok  ok  ok", says=QUIET),
+    rest("PUT /me/devices/{deviceId}",           "401 ok  ok  blk ok  ok  ok", a_device, a_token),
+    rest("DELETE /me/devices/{deviceId}",        "401 ok  ok  blk ok  ok  ok", a_device),
+    rest("GET /unsubscribe/{token}",             "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
+    rest("POST /unsubscribe/{token}",            "ok  ok  ok  ok  ok  ok  ok", World.unsubscribing),
     # Administration.                           nobody others  blk adm clt trn
     rest("POST /admin/users/{id}/block",         "401 403 403 blk ok  403 403", World.a_client, REASON),
     rest("POST /admin/users/{id}/block",         "401 403 403 blk 403 403 403", World.a_super_admin, REASON),

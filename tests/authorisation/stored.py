@@ -17,11 +17,11 @@ Contents = dict[str, Documents]
 _LAST_USED = frozenset({"lastUsedAt", "lastSeenAt"})
 # What durable work moves on and takes away of a session whose owner waits to be told of the sign-in.
 _SIGN_IN_NOTICE = ("tellAt", "work")
-# Durable work takes rows out whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails"})
 _EXPORT_SECONDS = 30.0
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
-_WORKED_OFF = frozenset({"bookingMails", "paymentNotices", "stripeEvents"})
+_WORKED_OFF = frozenset(
+    {"bookingMails", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents", "unheardScans", "digests"}
+)
 
 
 @dataclass(frozen=True)

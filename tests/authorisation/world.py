@@ -12,6 +12,7 @@ import aiohttp
 
 from domain.bookings import Booking
 from domain.times import to_wire
+from handlers.notifications.unsubscribing import path_of
 from store.database import ClientSession
 from tests.authorisation.people import Asker, People
 from tests.authorisation.stored import Stored
@@ -201,6 +202,11 @@ class World(People):
         """The secret part of the address of somebody's calendar feed."""
         url: str = (await self.done("POST", "/me/calendar", None, await self.newcomer("client")))["url"]
         return url.removeprefix("/v1/calendar/").removesuffix(".ics")
+
+    async def unsubscribing(self) -> str:
+        """The secret part of the link in somebody's mail."""
+        somebody = await self.newcomer("client")
+        return path_of(self.node.secrets, somebody.id, "message").removeprefix("/v1/unsubscribe/")
 
     async def trainer_profile(self) -> str:
         return self.trainer.profile

@@ -13,13 +13,13 @@ from tests.harness.unread_errors import no_complaints
 from tests.rest.surface import Surface, serve
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
     async with prepared_database(mongo_url) as database:
         yield database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def surface(shared_database: Database) -> AsyncIterator[Surface]:
     async with serve(shared_database) as served:
         yield served

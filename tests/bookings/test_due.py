@@ -24,10 +24,12 @@ from tests.bookings.test_live import phone
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
 from tests.harness.work import work_off
-from tests.server.mail.test_smtp import Desk, served
+from tests.server.mail.test_smtp import Desk, plain_of, served
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+# Of one reminder: the event, and to each party a mail and a push.
+GIVEN = 5
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
         assert (await stored(market, booking)).reminded == ()
         for number, before in enumerate((DAY, HOUR), 1):
             market.clock.now = start_of(booking) - before
-            await reminded(market, booking, 3 * number)
+            await reminded(market, booking, GIVEN * number)
             await work(market)
             for device in (his, hers):
                 events = await device.receive("booking:reminder", number)
@@ -123,7 +125,7 @@ async def test_both_are_reminded_a_day_and_an_hour_before_once(market: Market, d
             letters = [await desk.taken.get() for _ in range(2)]
             assert {to for (to,), _ in letters} == {client.user.email, trainer.user.email}
             for _, letter in letters:
-                text = letter.get_content()
+                text = plain_of(letter)
                 assert "America/New_York" in text
                 assert ("tomorrow" if before == DAY else "in an hour") in letter["Subject"]
             assert desk.taken.empty()
@@ -141,11 +143,11 @@ async def test_what_was_booked_later_than_that_is_not_reminded_of(market: Market
     )  # fmt: skip
     booking = await market.booked(client, trainer, start)
     market.clock.now = start - HOUR
-    found = await reminded(market, booking, 3)
+    found = await reminded(market, booking, GIVEN)
     assert {name.partition(":")[0] for name in found.reminded} == {"1h"}
     market.clock.now = start - timedelta(minutes=1)
     await work(market)
-    assert len((await stored(market, booking)).reminded) == 3
+    assert len((await stored(market, booking)).reminded) == GIVEN
 
 
 async def test_a_moved_booking_is_reminded_of_anew(market: Market, desk: Desk) -> None:
@@ -153,15 +155,15 @@ async def test_a_moved_booking_is_reminded_of_anew(market: Market, desk: Desk) -
     client = await market.client(trainer)
     booking = await market.booked(client, trainer, market.at(9, days=3))
     market.clock.now = start_of(booking) - DAY
-    await reminded(market, booking, 3)
+    await reminded(market, booking, GIVEN)
     moved = (await market.move(booking, client, market.at(9, days=5))).body
     assert (await stored(market, booking)).reminded == ()
     market.clock.now = start_of(moved) - DAY
-    await reminded(market, booking, 3)
+    await reminded(market, booking, GIVEN)
     assert (await market.cancel(moved, client)).status == 200
     market.clock.now = start_of(moved) - HOUR
     await work(market)
-    assert len((await stored(market, booking)).reminded) == 3
+    assert len((await stored(market, booking)).reminded) == GIVEN
 
 
 async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: Desk) -> None:
@@ -171,14 +173,14 @@ async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: De
     await told(market, desk)
     desk.replies = ["451 later"]
     market.clock.now = start_of(booking) - DAY
-    await reminded(market, booking, 2)
+    await reminded(market, booking, GIVEN - 1)
     assert desk.replies == []
     ((first,), _) = await desk.taken.get()
     # What failed stays claimed for a minute, and is then tried again; what went is not sent twice.
     await work(market)
     assert desk.taken.empty()
     market.clock.advance(seconds=61)
-    await reminded(market, booking, 3)
+    await reminded(market, booking, GIVEN)
     ((second,), _) = await desk.taken.get()
     assert {first, second} == {client.user.email, trainer.user.email}
 

@@ -23,6 +23,7 @@ from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import running_node
 from tests.harness.work import work_off
 from tests.server.mail.test_smtp import Desk
+from tests.server.mail.test_smtp import plain_of as text_of
 from tests.server.mail.test_smtp import served as serving_mail
 from tests.together.processes import served
 
@@ -86,10 +87,6 @@ async def pair(market: Market) -> tuple[Somebody, Somebody]:
     answer = await market.call("PATCH", "/me", {"timeZone": "Europe/Berlin"}, client)
     assert (answer.status, answer.body["timeZone"]) == (200, "Europe/Berlin")
     return client, trainer
-
-
-def text_of(message: EmailMessage) -> str:
-    return str(message.get_content())
 
 
 NEW_YORK, BERLIN = "10:00-11:00 (America/New_York, UTC-05:00)", "16:00-17:00 (Europe/Berlin, UTC+01:00)"

@@ -128,6 +128,7 @@ class OneNodeService(ConversationService):
             tokens=nobody,
             secrets=nobody,
             mailer=nobody,
+            pusher=nobody,
             sockets=nobody,
             typing=self.typing,
             presence=nobody,

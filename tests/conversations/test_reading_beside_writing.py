@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from store.database import Database
 from tests.conversations.services import Caller, OneNodeService
 
-EDITS = 80
+# The more, the likelier a reader comes in between.
+ROUNDS = pytest.mark.parametrize("rounds", [30, pytest.param(80, marks=pytest.mark.verify)])
 
 
-async def _edit(writer: Caller, message_id: str) -> None:
-    for number in range(1, EDITS + 1):
+async def _edit(writer: Caller, message_id: str, rounds: int) -> None:
+    for number in range(1, rounds + 1):
         await writer.do("message:edit", {"messageId": message_id, "text": f"version {number}"})
 
 
@@ -19,16 +22,17 @@ def _version(message: dict[str, str]) -> int:
     return int(message["text"].removeprefix("version "))
 
 
-async def test_sync_never_passes_a_change_by(shared_database: Database) -> None:
+@ROUNDS
+async def test_sync_never_passes_a_change_by(shared_database: Database, rounds: int) -> None:
     """The message is entry 1, and entry n + 1 its version n: a cursor at n + 1 has to come with that version."""
     writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     message = await writing.device(client).send(conversation, "m", "version 0")
-    editing = asyncio.ensure_future(_edit(writing.device(client), message["id"]))
+    editing = asyncio.ensure_future(_edit(writing.device(client), message["id"], rounds))
 
     async def follow(device: Caller) -> None:
         cursor = 1
-        while cursor <= EDITS:
+        while cursor <= rounds:
             (told,) = (await device.do("sync", {"cursors": {conversation: cursor}}))["conversations"]
             for entry in told["entries"]:
                 assert _version(entry["message"]) >= told["cursor"] - 1, told
@@ -45,11 +49,12 @@ async def test_sync_never_passes_a_change_by(shared_database: Database) -> None:
     await asyncio.gather(editing, *readers)
 
 
-async def test_a_page_never_passes_a_change_by(shared_database: Database) -> None:
+@ROUNDS
+async def test_a_page_never_passes_a_change_by(shared_database: Database, rounds: int) -> None:
     writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     message = await writing.device(client).send(conversation, "m", "version 0")
-    editing = asyncio.ensure_future(_edit(writing.device(client), message["id"]))
+    editing = asyncio.ensure_future(_edit(writing.device(client), message["id"], rounds))
     device = reading.device(trainer)
     while not editing.done():
         acknowledged = len(writing.recorder.events(trainer, "message:updated"))
@@ -58,12 +63,13 @@ async def test_a_page_never_passes_a_change_by(shared_database: Database) -> Non
     await editing
 
 
-async def test_unread_and_last_message_are_those_of_the_head(shared_database: Database) -> None:
+@ROUNDS
+async def test_unread_and_last_message_are_those_of_the_head(shared_database: Database, rounds: int) -> None:
     """A device counts on from there as it hears of what is past the head."""
     writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     phone = writing.device(client)
-    sending = asyncio.gather(*(phone.send(conversation, str(number)) for number in range(EDITS)))
+    sending = asyncio.gather(*(phone.send(conversation, str(number)) for number in range(rounds)))
 
     async def look(device: Caller) -> None:
         while not sending.done():

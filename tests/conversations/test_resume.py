@@ -72,7 +72,7 @@ async def come_back(device: Caller, away: Replica, limit: int) -> int:
         (1, 100),
         (300, 100),
         pytest.param(300, 7, marks=pytest.mark.verify),
-        (700, 300),
+        pytest.param(700, 300, marks=pytest.mark.verify),
         pytest.param(10_000, 500, marks=pytest.mark.soak),
     ],
 )

@@ -53,24 +53,24 @@ async def _talks(node: OneNodeService, count: int, messages: int) -> tuple[Perso
     return trainer, ids
 
 
-@pytest.mark.parametrize("how", ["first", "beyond", "behind"])
 async def test_the_commands_of_a_sync_do_not_grow_with_its_conversations(
-    node: OneNodeService, counted: CountedDatabase, how: str
+    node: OneNodeService, counted: CountedDatabase
 ) -> None:
-    fresh, commands = OneNodeService(counted), counted.counter.commands
-    costs = []
+    """First, beyond the head and behind it."""
+    commands = counted.counter.commands
     # As many as an answer of 200 kB takes.
-    for count in (5, 95):
-        trainer, ids = await _talks(node, count, 2)
-        cursor = {"first": None, "beyond": 9, "behind": 1}[how]
-        cursors = {} if cursor is None else dict.fromkeys(ids, cursor)
-        begun = len(commands)
-        answer = await fresh.device(trainer).do("sync", {"cursors": cursors, "limit": 500})
-        assert len(answer["conversations"]) == count
-        assert all(each["entries"] for each in answer["conversations"])
-        costs.append(len(commands) - begun)
-    # Batches of the driver, no more.
-    assert costs[1] <= costs[0] + 12
+    talks = {count: await _talks(node, count, 2) for count in (5, 95)}
+    for cursor in (None, 9, 1):
+        fresh, costs = OneNodeService(counted), []
+        for count, (trainer, ids) in talks.items():
+            cursors = {} if cursor is None else dict.fromkeys(ids, cursor)
+            begun = len(commands)
+            answer = await fresh.device(trainer).do("sync", {"cursors": cursors, "limit": 500})
+            assert len(answer["conversations"]) == count
+            assert all(each["entries"] for each in answer["conversations"])
+            costs.append(len(commands) - begun)
+        # Batches of the driver, no more.
+        assert costs[1] <= costs[0] + 12, cursor
 
 
 # --- how many at a time ---

@@ -49,8 +49,17 @@ def _unkeyed(number: int) -> Data:
     return {}
 
 
-@pytest.mark.parametrize("keys", [_unkeyed, _some_keyed, _keyed])
-@pytest.mark.parametrize("nodes", [_one_node, _two_nodes])
+@pytest.mark.parametrize(
+    ("nodes", "keys"),
+    [
+        pytest.param(_one_node, _unkeyed, marks=pytest.mark.verify),
+        (_one_node, _some_keyed),
+        pytest.param(_one_node, _keyed, marks=pytest.mark.verify),
+        (_two_nodes, _unkeyed),
+        pytest.param(_two_nodes, _some_keyed, marks=pytest.mark.verify),
+        (_two_nodes, _keyed),
+    ],
+)
 @pytest.mark.parametrize("same", SAME)
 async def test_several_devices_make_one_change_at_once(
     messaging: ConversationService,

@@ -286,7 +286,7 @@ async def test_whoever_names_by_seq_alone_gets_there_too(node: OneNodeService) -
     assert all(named["seq"] == 2 and named["state"] for named in cursors.values())
 
 
-@pytest.mark.parametrize("room", [3_000, 20_000, ANSWER_BYTES])
+@pytest.mark.parametrize("room", [3_000, pytest.param(20_000, marks=pytest.mark.verify), ANSWER_BYTES])
 async def test_from_anywhere_to_the_heads_with_any_room(
     node: OneNodeService, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:

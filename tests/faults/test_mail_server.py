@@ -250,7 +250,7 @@ def test_a_mail_with_a_key_is_one_message_on_every_node() -> None:
     sender = address_of(SENDER)
 
     def message_id(key: str | None) -> str:
-        mail = Mail(to="ann@example.com", subject="Hello", text="x\n", key=key)
+        mail = Mail(to="ann@example.com", subject="Hello", template="password_changed", key=key)
         found = email.message_from_bytes(to_message(mail, sender).as_bytes(), policy=email.policy.default)
         return str(found["Message-ID"])
 

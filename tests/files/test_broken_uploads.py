@@ -155,14 +155,14 @@ async def test_what_was_begun_is_waited_for() -> None:
 
 
 async def test_what_a_killed_server_leaves_is_swept(
-    shelf: FileService, database_url: str, redis_url: str, tmp_path: Path
+    shelf: FileService, shared_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """It is killed when the first of 60 MB are in the database."""
     database = shelf.running.node.database.db
     person = await shelf.people.make()
     content = samples.mp4(0) + samples.box(b"free", bytes(60_000_000))
     async with (
-        served(database_url, redis_url, tmp_path / "other") as server,
+        served(shared_url, redis_url, tmp_path / "other") as server,
         database["fs.chunks"].watch() as written,
         line(server.url) as phone,
     ):

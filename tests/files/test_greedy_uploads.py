@@ -25,13 +25,13 @@ from tests.harness.people import People, Person
 SERVED_WITHIN_SECONDS = 6.0
 
 
-async def test_scans_are_counted_before_anything_is_decoded(shelf: FileService) -> None:
+async def test_scans_are_counted_before_anything_is_decoded(shelf: FileService, decoded: list[int]) -> None:
     """3,000 of them keep a decoder for 20 s."""
     bomb = samples.jpeg_of_scans(3000, (2000, 1500))[:10_000_000]
     status, answer = await shelf.put(await shelf.people.make(), bomb)
     assert (status, answer["code"]) == (415, "unsupported_media")
     assert answer["detail"] == "The image has more than 60 scans."
-    assert all(worker.pid is None for worker in shelf.running.node.pictures.workers)
+    assert decoded == []
     assert await shelf.counts() == NOTHING
 
 
@@ -152,26 +152,30 @@ async def test_the_pace_rises_with_the_size() -> None:
     assert seconds(3_000_000, 3_000_000) > 200
 
 
-async def test_what_is_on_disk_is_bounded_for_each(shelf: FileService) -> None:
+async def test_what_is_on_disk_is_bounded_for_each(
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person, other = await shelf.people.make(), await shelf.people.make()
     space = shelf.running.node.context.spooling
-    space._of_one = len(samples.PDF)
+    monkeypatch.setattr(space, "_of_one", len(samples.PDF))
     assert (await shelf.put(person, samples.PDF))[0] == 201
     status, answer = await shelf.put(person, samples.PDF + b"\n")
     assert (status, answer["code"]) == (429, "rate_limited")
     assert answer["retryAfterMs"] > 0
     # A network has no more than it leaves.
-    space._of_all = 2 * len(samples.PDF) - 1
+    monkeypatch.setattr(space, "_of_all", 2 * len(samples.PDF) - 1)
     assert (await shelf.put(other, samples.PDF))[0] == 429
-    space._of_all += 1
+    monkeypatch.setattr(space, "_of_all", 2 * len(samples.PDF))
     assert (await shelf.put(other, samples.PDF))[0] == 201
     # And nothing stays behind, of those that were refused either.
     assert space.taken == 0
 
 
-async def test_a_decoder_s_seconds_are_charged(shelf: FileService) -> None:
+async def test_a_decoder_s_seconds_are_charged(
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pictures = shelf.running.node.pictures
-    pictures._of_accounts = DecoderSeconds(Allowance(0.001, 0.0001))
+    monkeypatch.setattr(pictures, "_of_accounts", DecoderSeconds(Allowance(0.001, 0.0001)))
     greedy, quiet = await shelf.people.make(), await shelf.people.make()
     await shelf.uploaded(greedy, samples.image())
     status, answer = await shelf.put(greedy, samples.image())
@@ -180,7 +184,7 @@ async def test_a_decoder_s_seconds_are_charged(shelf: FileService) -> None:
     # Only what is decoded.
     await shelf.uploaded(greedy, samples.PDF)
     await shelf.uploaded(quiet, samples.image())
-    pictures._of_networks = DecoderSeconds(Allowance(0.0, 0.0001))
+    monkeypatch.setattr(pictures, "_of_networks", DecoderSeconds(Allowance(0.0, 0.0001)))
     assert (await shelf.put(await shelf.people.make(), samples.image()))[0] == 429
 
 

@@ -27,11 +27,11 @@ TRIES = 20
 MOST_MEGABYTES = 120
 
 
-async def test_fifty_uploads_at_once(shelf: FileService, database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_fifty_uploads_at_once(shelf: FileService, shared_url: str, redis_url: str, tmp_path: Path) -> None:
     people = [await shelf.people.make() for _ in range(PEOPLE)]
     noise = Image.frombytes("RGB", (1500, 1000), random.Random(1).randbytes(4_500_000))
     contents = [samples.mp4(0) + samples.box(b"free", bytes(12_000_000)), saved(noise, "JPEG", quality=95)]
-    async with served(database_url, redis_url, tmp_path / "other") as server, aiohttp.ClientSession() as http:
+    async with served(shared_url, redis_url, tmp_path / "other") as server, aiohttp.ClientSession() as http:
         # What a first upload loads is there before.
         first = [await put(http, server, people[0], content) for content in contents]
         before = peak_megabytes(server)

@@ -24,13 +24,6 @@ from tests.files import samples
 from tests.files.service import Data, FileService
 
 
-@pytest.fixture
-async def maker() -> AsyncIterator[PictureMaker]:
-    made = PictureMaker(1)
-    yield made
-    await made.stop()
-
-
 async def pictures(maker: PictureMaker, content: bytes) -> Pictures:
     async def chunks() -> AsyncIterator[bytes]:
         yield content
@@ -95,14 +88,14 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-async def test_a_bomb_does_not_go_off(maker: PictureMaker, name: str) -> None:
+async def test_a_bomb_does_not_go_off(lone_maker: PictureMaker, name: str) -> None:
     # One before it, so that the process is there to be looked at.
-    await pictures(maker, samples.image(size=(8, 8)))
-    pid = maker.workers[0].pid
+    await pictures(lone_maker, samples.image(size=(8, 8)))
+    pid = lone_maker.workers[0].pid
     with pytest.raises(DomainError) as refused:
-        await pictures(maker, BOMBS[name])
+        await pictures(lone_maker, BOMBS[name])
     assert refused.value.code is (Code.UNSUPPORTED_MEDIA if "text" in name else Code.PAYLOAD_TOO_LARGE)
-    assert maker.workers[0].pid == pid
+    assert lone_maker.workers[0].pid == pid
     assert peak_megabytes(pid) < 300
 
 
@@ -235,15 +228,15 @@ async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
     await pictures(maker, samples.image())
 
 
-async def test_the_process_has_nothing_of_ours(shelf: FileService) -> None:
+async def test_the_process_has_nothing_of_ours(shelf_alone: FileService) -> None:
     """No listening socket, no environment, no controlling signals of the server's group; gone with the node."""
-    assert all(worker.pid is None for worker in shelf.running.node.pictures.workers)
-    await shelf.uploaded(await shelf.people.make(), samples.image())
-    (pid,) = [worker.pid for worker in shelf.running.node.pictures.workers if worker.pid is not None]
+    assert all(worker.pid is None for worker in shelf_alone.running.node.pictures.workers)
+    await shelf_alone.uploaded(await shelf_alone.people.make(), samples.image())
+    (pid,) = [worker.pid for worker in shelf_alone.running.node.pictures.workers if worker.pid is not None]
     kinds = [os.readlink(entry).partition(":")[0] for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
     assert "socket" not in kinds or kinds.count("socket") <= 2, kinds
     assert len(kinds) <= 4, kinds
     assert b"JWT_SECRET" not in Path(f"/proc/{pid}/environ").read_bytes()
     assert os.getpgid(pid) != os.getpgid(0)
-    await shelf.running.node.pictures.stop()
+    await shelf_alone.running.node.pictures.stop()
     assert not Path(f"/proc/{pid}").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +13,8 @@ from pymongo import AsyncMongoClient
 
 from sandbox.delivery import Disturbance
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
+from store.event_gaps import NAME as GAPS
+from store.work_queue import WORK
 from tests.bookings.market import Clock, Market
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
@@ -53,7 +56,11 @@ async def shared_shop(
 
 @pytest.fixture
 async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
-    shared_shop.market.clock.now = Clock().now
+    shared_shop.market.clock.now = now = Clock().now
+    # A test before this one may have gone on into days that are still to come.
+    shared_shop.sandbox.state.ahead = 0.0
+    gaps = shared_shop.market.nodes[0].database.collection(GAPS)
+    await gaps.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
     shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]
     yield shared_shop
     shared_shop.sandbox.delivery.endpoints.clear()

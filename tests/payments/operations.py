@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.delivery import Endpoint
@@ -82,6 +82,11 @@ class Operation:
 
 def node(scene: Scene) -> int:
     return len(scene.shop.market.urls) - 1
+
+
+def soon(scene: Scene) -> datetime:
+    """When the node has started, and before that for the others."""
+    return scene.shop.market.clock() + timedelta(seconds=5)
 
 
 class Onboarding(Operation):
@@ -425,7 +430,7 @@ class ErasedClient(Refund):
         await self.erase(scene)
 
     async def erase(self, scene: Scene) -> None:
-        await scene.shop.market.store.accounts.erase(scene.client.user, scene.shop.market.clock())
+        await scene.shop.market.store.accounts.erase(scene.client.user, soon(scene))
 
     async def begin(self, scene: Scene) -> object:
         return None
@@ -449,7 +454,7 @@ class ErasedClient(Refund):
 
 class ErasedTrainer(ErasedClient):
     async def erase(self, scene: Scene) -> None:
-        await scene.shop.market.store.accounts.erase(scene.trainer.user, scene.shop.market.clock())
+        await scene.shop.market.store.accounts.erase(scene.trainer.user, soon(scene))
 
     def books(self, scene: Scene) -> Books:
         return Books(scene.shop, scene.client, scene.trainer)

@@ -97,6 +97,8 @@ class Trade:
 
     async def pay(self, pick: int, card: str) -> None:
         if self.sold:
+            # A refund that fails leaves the transfer reversed.
+            self.elsewhere |= card == "unrefundable"
             await self.shop.pay(self.sold[pick % len(self.sold)][1], CARDS[card])
 
     async def settle(self, pick: int, outcome: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from handlers.payments.refunds import open_refunds
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
+from tests.payments.books import Books, reconcile
 from tests.payments.shop import PRICES, Shop, eventually
 
 
@@ -48,6 +49,15 @@ async def test_the_parts_come_to_the_whole(shop: Shop) -> None:
     assert (await refund(shop, admin, purchase, "none")).code == "conflict"
     await shop.told(client, 3)
     assert [one["action"] for one in await shop.entries(client)] == ["paid", "refunded", "refunded"]
+
+
+async def test_it_leaves_a_row_in_the_audit(shop: Shop) -> None:
+    _, _, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    assert (await refund(shop, admin, purchase, "two", credits=2)).status == 200
+    (row,) = (await shop.market.call("GET", f"/admin/audit?target={purchase['id']}", None, admin)).body["items"]
+    assert (row["action"], row["actor"], row["target"]["kind"]) == ("transaction.refund", admin.id, "transaction")
+    assert (row["before"]["creditsRefunded"], row["after"]["creditsRefunded"]) == (0, 2)
 
 
 async def test_one_with_everything_unused_is_refunded(shop: Shop) -> None:
@@ -121,3 +131,55 @@ async def test_only_administrators_refund(shop: Shop) -> None:
     for wrong in (0, -1, 11, 1.5, "1"):
         answer = await refund(shop, admin, purchase, "no", credits=wrong)
         assert [error["field"] for error in answer.body["errors"]] == ["credits"]
+
+
+async def test_one_that_the_bank_sends_back_gives_the_credits_back(shop: Shop) -> None:
+    trainer, client = await shop.seller(), await shop.market.client()
+    purchase = await shop.bought(client, trainer, "five")
+    await shop.pay(purchase, "pm_card_refundFail")
+    await shop.granted(client, trainer, 5)
+    admin = await shop.market.somebody("admin")
+    assert (await refund(shop, admin, purchase, "one", credits=2)).status == 200
+    await shop.granted(client, trainer, 5)
+    found = await shop.purchase(client, purchase)
+    assert (found["status"], found["creditsRefunded"], found["amountRefunded"]) == ("paid", 0, 0)
+
+
+async def test_one_made_elsewhere_that_the_bank_sends_back(shop: Shop) -> None:
+    trainer, client, purchase = await paid(shop, "five")
+    made = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
+    await shop.granted(client, trainer, 0)
+    await shop.control("POST", f"/refunds/{made['id']}/fail")
+    await shop.granted(client, trainer, 5)
+    assert (await shop.purchase(client, purchase))["status"] == "paid"
+    # Told once more it changes nothing.
+    await shop.control("POST", "/events", type="refund.failed", object=made["id"])
+    admin = await shop.market.somebody("admin")
+    assert (await refund(shop, admin, purchase, "all")).body["status"] == "refunded"
+
+
+@pytest.mark.parametrize("credits", [1, 5])
+async def test_one_made_elsewhere_while_ours_is_under_way(untold: Shop, credits: int) -> None:
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    await shop.control("POST", "/faults", action="error", status=500, method="POST", path="/v1/refunds")
+    assert (await refund(shop, admin, purchase, "ours", credits=credits)).code == "unavailable"
+    elsewhere = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
+    shop.sandbox.delivery.endpoints[:] = [shop.endpoint()]
+    await shop.control("POST", "/events", type="refund.created", object=elsewhere["id"])
+    shop.market.clock.advance(minutes=2)
+    await reconcile(shop)
+    (one,) = await Books(shop, client, trainer, elsewhere=True).check()
+    assert (one.status, one.credits_refunded, one.amount_refunded) == ("refunded", 5, PRICES["five"])
+    assert await shop.market.balance(client, trainer) == 0
+
+
+async def test_who_is_erased_after_a_refund_elsewhere_that_nobody_told_of(untold: Shop) -> None:
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
+    await shop.market.store.accounts.erase(client.user, shop.market.clock())
+    await reconcile(shop)
+    (one,) = await Books(shop, client, trainer, elsewhere=True, reader=trainer).check()
+    assert (one.status, one.credits_refunded) == ("refunded", 5)

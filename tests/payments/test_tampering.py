@@ -1,4 +1,4 @@
-"""What anybody changes of a payment, here or at Stripe: it is paid as it was sold, or nothing comes of it."""
+"""What anybody changes of a payment before it is paid, here or at Stripe: it is paid as it was sold, or not at all."""
 
 from __future__ import annotations
 

@@ -49,6 +49,9 @@ class Clock:
     def advance(self, **by: float) -> None:
         self._ahead += timedelta(**by)
 
+    def reset(self) -> None:
+        self._ahead = timedelta()
+
 
 class Mailbox:
     """Keeps the mails; ``code`` waits for nothing because mail is queued before the answer."""
@@ -218,6 +221,16 @@ class Surface:
         assert found
         return found
 
+    async def forget(self) -> None:
+        """All that was stored, sent, cut and counted, and the time that was let pass."""
+        await self.context.store.drain()
+        for name in await self.database.db.list_collection_names():
+            await self.database.collection(name).delete_many({})
+        self.mail.mails.clear()
+        self.cuts.made.clear()
+        self.passwords.uses = 0
+        self.clock.reset()
+
 
 @asynccontextmanager
 async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cost = CHEAP) -> AsyncIterator[Surface]:
@@ -232,6 +245,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
         tokens=tokens,
         secrets=ServerSecrets(SECRET),
         mailer=mail,
+        pusher=cast(Any, None),
         sockets=cuts,
         typing=cast(Any, None),
         presence=cast(Any, None),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from tests.harness.databases import ListenedDatabase
+from tests.conversations.databases import prepared_database
+from tests.harness.databases import ListenedDatabase, named
 from tests.rest.surface import PASSWORD, Surface, serve
 
 STATES = ("unknown", "pending", "verified", "blocked", "erased", "paused")
@@ -35,13 +36,20 @@ class Commands(CommandListener):
         self.made.append((*self._under_way.pop(event.request_id), -1))
 
 
-@pytest.fixture
-async def observed(database_url: str) -> AsyncIterator[tuple[Surface, Commands]]:
+@pytest.fixture(scope="module")
+async def listened(mongo_url: str) -> AsyncIterator[tuple[Surface, Commands]]:
     commands = Commands()
-    database = ListenedDatabase(database_url, commands)
-    async with serve(database) as surface:
-        yield surface, commands
-    database.close()
+    async with prepared_database(mongo_url) as plain:
+        database = ListenedDatabase(named(mongo_url, plain.db.name), commands)
+        async with serve(database) as surface:
+            yield surface, commands
+        database.close()
+
+
+@pytest.fixture
+async def observed(listened: tuple[Surface, Commands]) -> AsyncIterator[tuple[Surface, Commands]]:
+    yield listened
+    await listened[0].forget()
 
 
 async def in_state(surface: Surface, state: str, email: str) -> str:

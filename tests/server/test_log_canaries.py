@@ -64,7 +64,7 @@ def requests() -> Iterator[bytes]:
     for target in (
         f"{SOCKET}{CANARY}", f"{SOCKET}polling&sid={CANARY}", f"{SOCKET}polling&j={CANARY}",
         f"/socket.io/?EIO={CANARY}", f"/v1/{CANARY}", f"/v1/me?token={CANARY}", f"/v1/calendar/{CANARY}.ics",
-        f"/v1/files/{CANARY}?sig={CANARY}",
+        f"/v1/files/{CANARY}?sig={CANARY}", f"/v1/unsubscribe/{CANARY}", f"/v1/me/devices/{CANARY}",
         f"/{CANARY}%00%ff", f"http://{CANARY}@{CANARY}:99999/{CANARY}", f"/{CANARY}" * 2_000,
     ):  # fmt: skip
         yield request("GET", target, closing)

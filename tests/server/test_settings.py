@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from domain.networks import LOOPBACK
 from server.setting_warnings import warnings_of
 from server.settings import Place, Settings, SettingsError, load
+from tests.notifications.services import APNS_KEY, FCM_KEY, PushService, pem
 
 # As good as random, yet the same in every test process: it is part of the tests' names.
 STRONG = b64encode(sha384(b"a key for the tests").digest()).decode()
@@ -237,6 +239,49 @@ def test_a_signing_key_that_is_too_short_is_refused_in_development_too(tmp_path:
     assert problems({"DATA_DIR": str(tmp_path), "JWT_SECRET": "short"}) == ["JWT_SECRET"]
 
 
+APNS = {"APNS_KEY_ID": "K", "APNS_TEAM_ID": "T", "APNS_TOPIC": "example.spotter"}
+
+
+def test_push_services_are_set_up_whole_or_not_at_all(tmp_path: Path) -> None:
+    nothing = development(tmp_path).push
+    assert (nothing.apns, nothing.fcm, nothing.after.total_seconds()) == (None, None, 10)
+    key, file = pem(APNS_KEY), tmp_path / "key.p8"
+    file.write_text(key)
+    for given in (key, str(file)):
+        apns = development(tmp_path, APNS_KEY=given, **APNS).push.apns
+        assert apns is not None
+        assert (apns.key.strip(), apns.topic) == (key.strip(), "example.spotter")
+        assert key.splitlines()[1] not in repr(development(tmp_path, APNS_KEY=given, **APNS))
+    account = json.dumps(PushService(url="https://accounts.example").account())
+    fcm = development(tmp_path, FCM_SERVICE_ACCOUNT=account).push.fcm
+    assert fcm is not None and fcm["token_uri"] == "https://accounts.example/token"
+    assert problems({"APNS_KEY": key, "APNS_TOPIC": "x"}) == ["APNS_KEY_ID", "APNS_TEAM_ID"]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"APNS_KEY": "nonsense", **APNS},
+        {"APNS_KEY": "-----BEGIN PRIVATE KEY-----", **APNS},
+        {"APNS_KEY": pem(FCM_KEY), **APNS},
+        {"FCM_SERVICE_ACCOUNT": "/nowhere/account.json"},
+        {"FCM_SERVICE_ACCOUNT": "{}"},
+        {"FCM_SERVICE_ACCOUNT": "{"},
+        {"FCM_SERVICE_ACCOUNT": "[1]"},
+        {"FCM_API_BASE": "ftp://example.com"},
+        {"PUSH_AFTER_SECONDS": "0"},
+        {"DIGEST_AFTER_MINUTES": "soon"},
+        {"PUBLIC_URL": "example.com"},
+    ],
+    ids=lambda environ: " ".join(environ)[:40],
+)
+def test_what_is_no_push_setting_is_named(environ: dict[str, str]) -> None:
+    assert problems(environ) == [next(iter(environ))]
+
+
+@pytest.mark.parametrize("name", ["APNS_API_BASE", "FCM_API_BASE", "PUBLIC_URL"])
+def test_production_speaks_to_nobody_in_the_clear(name: str) -> None:
+    assert problems({**PRODUCTION, name: "http://example.com"}) == [name]
 TIDY = {
     **PRODUCTION,
     "MONGO_URL": "mongodb://user:hush@one,two/spotter?replicaSet=rs0",

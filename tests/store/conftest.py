@@ -12,7 +12,7 @@ from tests.conversations.databases import prepared_database
 from tests.harness.unread_errors import no_complaints
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_database(mongo_url: str) -> AsyncIterator[Database]:
     async with prepared_database(mongo_url) as database:
         yield database

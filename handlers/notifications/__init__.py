@@ -1,0 +1,1 @@
+"""What people are notified of besides live events: what they want, their devices, pushes, digests."""

@@ -1,0 +1,1 @@
+"""The push services: Apple's and Google's, each spoken to directly."""
