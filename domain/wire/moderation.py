@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from domain.accounts import Role
 from domain.bookings import Status
+from domain.characters import LINE
 from domain.moderation import Act, AuditEntry, Report, ReportStatus, TargetKind
 from domain.times import to_wire, to_wire_or_none
 from domain.wire.base import Answer, Command
@@ -48,7 +49,7 @@ class ListUsers(Command, frozen=True, kw_only=True):
 
     role: Role | None = None
     is_blocked: bool | None = None
-    email: Annotated[str, Meta(min_length=1, max_length=254)] | None = None
+    email: Annotated[str, Meta(min_length=1, max_length=254, pattern=LINE)] | None = None
     cursor: Id | None = None
     limit: PageSize = 20
 

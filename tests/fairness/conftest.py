@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.rest.conftest import surface
+from tests.rest.conftest import shared_surface, surface
 
-__all__ = ["surface"]
+__all__ = ["shared_surface", "surface"]
