@@ -8,7 +8,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONOPTIMIZE PYTHONWARNINGS PYTHOND
 PYTHON := .venv/bin/python
 # Processes that share the tests, a module each; 0 runs them in one, which a debugger needs. More than the two cores that
 # the tests are meant for, because many of them wait for deadlines.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 PYTEST = $(PYTHON) -m pytest -q
 # Of Hypothesis's examples in the soak: other ones each time, and the same ones again with the seed that was printed.
 ifndef SEED
