@@ -16,6 +16,8 @@ from domain.wire.base import Answer, Command
 from domain.wire.bookings import Statuses
 from domain.wire.fields import Cursor, DateOrInstant, Email, Id, Name, PageSize, Password, Reason
 
+_Beginning = Annotated[str, Meta(min_length=1, max_length=254, pattern=LINE, description="how an address begins")]
+
 
 class BlockPerson(Command, frozen=True, kw_only=True):
     user_id: Id
@@ -45,11 +47,9 @@ class ResolveReport(Command, frozen=True, kw_only=True):
 
 
 class ListUsers(Command, frozen=True, kw_only=True):
-    """``email``: how the address begins."""
-
     role: Role | None = None
     is_blocked: bool | None = None
-    email: Annotated[str, Meta(min_length=1, max_length=254, pattern=LINE)] | None = None
+    email: _Beginning | None = None
     cursor: Id | None = None
     limit: PageSize = 20
 
