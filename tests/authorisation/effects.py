@@ -15,16 +15,18 @@ _OF_NODES = frozenset({"silences"})
 
 
 def assert_untouched(before: Contents, after: Contents) -> None:
-    assert [found for found in differences(before, after) if found.collection not in _OF_NODES] == []
+    touched = [found for found in differences(before, after) if found.collection not in _OF_NODES]
+    assert not touched, touched
 
 
 def assert_harmless(before: Contents, after: Contents, who: Somebody) -> None:
     """Nothing has changed of what was there and has nothing to do with who gave the command."""
     own = (who.id, who.profile, who.person.session_id)
-    assert [
+    harmed = [
         found
         for found in differences(before, after)
         if found.before is not None
         and found.collection not in _COMMON | _OF_NODES
         and not any(one in str(found.before) for one in own)
-    ] == []
+    ]
+    assert not harmed, harmed

@@ -20,7 +20,10 @@ _SIGN_IN_NOTICE = ("tellAt", "work")
 _EXPORT_SECONDS = 30.0
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
 _WORKED_OFF = frozenset(
-    {"bookingMails", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents", "unheardScans", "digests"}
+    {
+        "bookingMails", "departures", "digests", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents",
+        "unheardScans",
+    }
 )
 
 

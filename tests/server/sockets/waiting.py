@@ -8,8 +8,8 @@ from collections.abc import Callable
 from tests.harness.devices import PATIENCE_SECONDS
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], within: float = PATIENCE_SECONDS) -> None:
     """Let the event loop turn until it is so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(within):
         for _ in iter(condition, True):
             await asyncio.sleep(0)
