@@ -173,7 +173,8 @@ async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, p
     few = await leave_at_once(running, persons, count)
     assert many < 2.5 * few
     assert memory() - before < 0.02 * MEGABYTE * count
-    assert len(gc.get_objects()) - objects < 2 * count
+    # What goes on beside them makes some hundreds; a socket that stays has dozens.
+    assert len(gc.get_objects()) - objects < max(2 * count, 1000)
     assert_forgotten(running)
 
 
