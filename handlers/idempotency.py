@@ -105,6 +105,29 @@ async def held(context: ReadContext, claimed: Claim) -> AsyncIterator[None]:
         renewing.cancel()
 
 
+async def begun_once(
+    name: str,
+    context: X,
+    actor: Actor,
+    command: C,
+    begin: Callable[[Claim | None], Awaitable[R]],
+    find: Callable[[str], Awaitable[R | None]],
+) -> R:
+    """What ``begin`` commits under its claim, or what ``find`` has under the id that was kept of it: for work that
+    goes on after its commit, and that a repeat goes on with."""
+    if command.idempotency_key is None:
+        return await begin(None)
+    claimed = await claim(context, scope_of(actor.user_id, name, command.idempotency_key), asked_by(name, command))
+    if not isinstance(claimed, StoredResult):
+        async with held(context, claimed):
+            return await begin(claimed)
+    assert claimed.result is not None
+    found = await find(claimed.result.decode())
+    if found is None:
+        raise unavailable()
+    return found
+
+
 async def _renew(context: ReadContext, claimed: Claim) -> None:
     while True:
         await asyncio.sleep(_RENEWED_EACH_SECONDS)
@@ -139,7 +162,6 @@ async def release(context: ReadContext, claimed: Claim) -> None:
     that could not be given back runs out."""
     giving_back = detached(context.store.idempotency.release(claimed), BUDGET_SECONDS)
     await asyncio.wait([giving_back], timeout=None if (left := remaining()) == math.inf else max(0.0, left))
-
 
 
 def idempotent_commit(

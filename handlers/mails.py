@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,54 +15,10 @@ from domain.bookings import Action, Booking, Party
 from domain.payments import Notice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
-from handlers.mail_rendering import rendered
+from handlers.mail_rendering import Invitation, Mail
 
 # Of a name that somebody gave in another's mail.
 MAX_NAME = 60
-
-
-class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """A session for calendar programs: one ``uid`` from its making to its end, and a ``sequence`` that grows.
-
-    ``at``: when it became so. ``cancelled``: it does not take place.
-    """
-
-    uid: str
-    sequence: int
-    at: datetime
-    starts_at: datetime
-    ends_at: datetime
-    summary: str
-    cancelled: bool
-
-
-class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """``to`` is one address; text and HTML come from the template of that name, written when they are asked for: what
-    that takes must not show in the time of an answer.
-
-    ``key`` names a mail that may be handed in again after a crash, by any node: each time it is the same message. It
-    must hold something that nobody can guess. ``unsubscribe``: the path that ends mails of this kind.
-    """
-
-    to: str
-    subject: str
-    template: str
-    values: Mapping[str, Any] = {}
-    key: str | None = None
-    unsubscribe: str | None = None
-    invitation: Invitation | None = None
-
-    @property
-    def text(self) -> str:
-        return self.written("txt")
-
-    @property
-    def html(self) -> str:
-        return self.written("html")
-
-    def written(self, kind: str, unsubscribe_url: str | None = None) -> str:
-        values = {**self.values, "subject": self.subject, "unsubscribe_url": unsubscribe_url}
-        return rendered(self.template, kind, values)
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,8 +53,8 @@ def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
 
 def of_payments(payments: StripePayments, differences: PaymentDifferences) -> Callable[[], Iterable[Metric]]:
     def figures() -> Iterable[Metric]:
-        yield counter("spotter_stripe_calls", "Calls to Stripe.", payments.calls)
-        yield counter("spotter_stripe_failures", "Calls to Stripe that failed or were refused.", payments.failures)
+        yield counter("spotter_stripe_calls", "Calls to Stripe.", payments.calls.made)
+        yield counter("spotter_stripe_failures", "Calls to Stripe that failed or were refused.", payments.calls.failed)
         text = "Payments of which Stripe and we hold something else."
         yield counter("spotter_payment_differences", text, differences.found)
 

@@ -33,6 +33,7 @@ from msgspec.inspect import (
 )
 
 from domain.errors import MOST_FIELDS, UNKNOWN, Code, DomainError, FieldError, invalid_fields
+from domain.wire import wanted
 
 _NAME_CHARACTERS = 80
 REQUIRED: Final = "is required"
@@ -79,11 +80,11 @@ class _Search:
         if isinstance(kind, UnionType):
             member = next((one for one in kind.types if _has_shape(_bare(one), value)), None)
             if member is None:
-                self.add(path, f"has to be {_union(kind, null)}")
+                self.add(path, f"has to be {wanted.union(kind, null)}")
             else:
                 self.look(member, value, path)
         elif not _has_shape(kind, value):
-            self.add(path, _must_be(asked))
+            self.add(path, wanted.must_be(asked))
         elif isinstance(kind, StructType):
             self._fields(kind, value, path)
         elif isinstance(kind, _LISTS):
@@ -100,7 +101,7 @@ class _Search:
         if half is None:
             return False
         self.surrogates = True
-        self.add(path, _of_half(half))
+        self.add(path, wanted.of_half(half))
         return True
 
     def _fields(self, kind: StructType, value: dict[str, Any], path: str) -> None:
@@ -121,7 +122,7 @@ class _Search:
 
     def _items(self, kind: ListType | VarTupleType, value: Sequence[Any], path: str) -> None:
         if not _within(len(value), kind.min_length, kind.max_length):
-            self.add(path, f"has to have {_bounds(kind.min_length, kind.max_length)} items")
+            self.add(path, f"has to have {wanted.bounds(kind.min_length, kind.max_length)} items")
             return
         for index, item in enumerate(value):
             if self.full:
@@ -130,7 +131,7 @@ class _Search:
 
     def _entries(self, kind: DictType, value: dict[str, Any], path: str) -> None:
         if not _within(len(value), kind.min_length, kind.max_length):
-            self.add(path, f"has to have {_bounds(kind.min_length, kind.max_length)} entries")
+            self.add(path, f"has to have {wanted.bounds(kind.min_length, kind.max_length)} entries")
             return
         for name, item in value.items():
             if self.full:
@@ -181,7 +182,7 @@ def at(kind: Any, path: str) -> DomainError:
     found: Type = _type_info(kind)
     for name, index in re.findall(r"([^.\[\]]+)|\[([^\]]*)\]", path):
         found = _step(_bare(found), name, index)
-    return invalid_fields([FieldError(path, _must_be(found))])
+    return invalid_fields([FieldError(path, wanted.must_be(found))])
 
 
 def _step(kind: Type, name: str, index: str) -> Type:
@@ -274,84 +275,13 @@ def _fault(asked: Type, kind: Type, value: Any) -> str | None:
     """What is wrong with a value of the right shape."""
     if isinstance(kind, IntType | FloatType):
         fits = _within(value, kind.ge, kind.le) and (not kind.multiple_of or value % kind.multiple_of == 0)
-        return None if fits else _must_be(asked)
+        return None if fits else wanted.must_be(asked)
     if isinstance(kind, StrType):
         if not _within(len(value), kind.min_length, kind.max_length):
-            return f"has to have {_bounds(kind.min_length, kind.max_length)} characters"
+            return f"has to have {wanted.bounds(kind.min_length, kind.max_length)} characters"
         if kind.pattern is not None and re.search(kind.pattern, value) is None:
-            return _must_be(asked)
+            return wanted.must_be(asked)
     return None
-
-
-# --- words ---
-
-
-def _must_be(kind: Type) -> str:
-    return f"has to be {_noun(kind)}"
-
-
-def _noun(kind: Type, description: str = "") -> str:
-    if isinstance(kind, Metadata):
-        return _noun(kind.type, description or _described(kind))
-    if isinstance(kind, UnionType):
-        return _union(kind, False)
-    if isinstance(kind, StrType):
-        bounds = _bounds(kind.min_length, kind.max_length)
-        return (description or "text") + (f", {bounds} characters" if bounds else "")
-    note = f" ({description})" if description else ""
-    if isinstance(kind, IntType | FloatType):
-        number = "a whole number" if isinstance(kind, IntType) else "a number"
-        return number + _span(kind.ge, kind.le) + _multiple(kind.multiple_of) + note
-    if isinstance(kind, LiteralType):
-        return ("one of " if len(kind.values) > 1 else "") + ", ".join(map(str, kind.values))
-    if isinstance(kind, StructType):
-        return f"an object with {_names(kind.fields)}"
-    if isinstance(kind, _LISTS):
-        bounds = _bounds(kind.min_length, kind.max_length)
-        return f"a list of {bounds} items" if bounds else "a list"
-    return _NOUNS.get(type(kind), "another value") + note
-
-
-def _described(kind: Metadata) -> str:
-    """In words of no document's mark-up."""
-    return str((kind.extra_json_schema or {}).get("description", "")).replace("`", "")
-
-
-_NOUNS: dict[type[Type], str] = {BoolType: "true or false", NoneType: "null", DictType: "an object"}
-
-
-def _union(kind: UnionType, null: bool) -> str:
-    """Where a field can be left out, null is no news."""
-    told = [_noun(one) for one in kind.types if null or not isinstance(one, NoneType)]
-    return ", or ".join(told)
-
-
-def _names(fields: Sequence[Field]) -> str:
-    names = [field.encode_name for field in fields if field.encode_name != "idempotencyKey"]
-    if not names:
-        return "no fields"
-    return ("the field " if len(names) == 1 else "the fields ") + ", ".join(names)
-
-
-def _bounds(least: int | None, most: int | None) -> str:
-    if least and most is not None:
-        return f"{least} to {most}"
-    return f"at most {most}" if most is not None else f"at least {least}" if least else ""
-
-
-def _span(least: float | None, most: float | None) -> str:
-    if least is not None and most is not None:
-        return f" from {least} to {most}"
-    return f" of at most {most}" if most is not None else f" of at least {least}" if least is not None else ""
-
-
-def _multiple(of: float | None) -> str:
-    return f" that is a multiple of {of}" if of else ""
-
-
-def _of_half(found: re.Match[str]) -> str:
-    half = f"\\u{ord(found.group()):04x}"
-    return f"holds {half}, half of a surrogate pair and no character: send both halves, or U+FFFD"
 
 
 def _below(path: str, name: str) -> str:

@@ -199,12 +199,7 @@ def report_answer(report: Report) -> ReportAnswer:
 
 def report_details(report: Report) -> ReportDetails:
     return ReportDetails(
-        id=report.id,
-        user_id=report.user_id,
-        message_id=report.message_id,
-        reason=report.reason,
-        status=report.status,
-        created_at=to_wire(report.created_at),
+        **msgspec.structs.asdict(report_answer(report)),
         reporter_id=report.reporter_id,
         message_text=report.message_text,
         resolution=report.resolution,

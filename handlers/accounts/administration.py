@@ -14,8 +14,8 @@ from domain.wire import codec
 from domain.wire.accounts import BlockUser, CreateSuperAdmin, UnblockUser
 from domain.wire.moderation import AdminAnswer, CreateAdmin
 from handlers.access import Actor, require_role
+from handlers.accounts.passwords import require_strong
 from handlers.accounts.sessions import cut_each
-from handlers.accounts.strength import require_strong
 from handlers.audit import noted
 from handlers.context import AccountContext
 from handlers.slots import changes
@@ -23,7 +23,8 @@ from store.audit import Note, Noted
 from store.profiles import NewProfile
 
 if TYPE_CHECKING:
-    from handlers.context import AccountContext, Passwords
+    from handlers.context import AccountContext
+    from handlers.ports import Passwords
     from store.store import Store
 
 async def create_superadmin(

@@ -1,16 +1,18 @@
-"""Change a password, or reset a forgotten one by a code and the token that it is traded for."""
+"""Change a password, or reset a forgotten one by a code and the token that it is traded for; which ones are taken."""
 
 from __future__ import annotations
 
 import msgspec
 
 from domain.accounts import (
+    User,
     invalid_code,
     invalid_credentials,
     next_password_change,
     normalised_email,
     unauthenticated,
 )
+from domain.errors import invalid
 from domain.networks import network_of, site_of
 from domain.proofs import CODE_LIFETIME
 from domain.sessions import Reason
@@ -28,8 +30,9 @@ from handlers.access import Actor, Visitor
 from handlers.accounts import codes
 from handlers.accounts.sessions import cut_each, new_session, tokens_of
 from handlers.accounts.sign_in_tries import remember_network
-from handlers.accounts.strength import require_strong_of
 from handlers.context import AccountContext
+from handlers.ports import Passwords
+from store.store import Store
 
 # How long a reset token waits for the new password.
 RESET_TOKEN_LIFETIME = CODE_LIFETIME
@@ -119,3 +122,19 @@ def _key(context: AccountContext, email: str) -> str:
 
 def _is_id(text: str) -> bool:
     return len(text) == 24 and all(character in "0123456789abcdef" for character in text)
+
+
+async def require_strong(passwords: Passwords, password: str, *own: str, field: str = "password") -> None:
+    """``own``: what is known of its owner. Raises ``validation_failed``, saying why."""
+    why = await passwords.weakness(password, own)
+    if why is not None:
+        raise invalid(field, why)
+
+
+async def require_strong_of(
+    store: Store, passwords: Passwords, user: User, password: str, *, field: str = "password"
+) -> None:
+    """The same for a user, whose name and address are guessed before anything else."""
+    profile = await store.profiles.by_id(user.role, user.profile_id)
+    own = (user.email, *([profile.name] if profile is not None else []))
+    await require_strong(passwords, password, *own, field=field)

@@ -19,8 +19,8 @@ from domain.wire.accounts import Accepted, Register, Registered, ResendCode, Tok
 from handlers import mails
 from handlers.access import Visitor
 from handlers.accounts import codes
+from handlers.accounts.passwords import require_strong
 from handlers.accounts.sessions import sign_in
-from handlers.accounts.strength import require_strong
 from handlers.context import AccountContext
 from store.profiles import NewProfile
 

@@ -17,7 +17,7 @@ from handlers.bookings import announce, queries
 from handlers.bookings.mailing import addressees
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
-from handlers.notifications.reminding import remind
+from handlers.notifications.pushing import remind
 from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 

@@ -23,10 +23,11 @@ from domain.networks import network_of
 from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
 from handlers.access import Actor
-from handlers.context import Picture, Pictures, UploadContext
+from handlers.context import UploadContext
 from handlers.files.access import file_answer
 from handlers.files.spool import Spool
 from handlers.idempotency import claim, held
+from handlers.ports import Picture, Pictures
 from handlers.request_digests import scope_of
 from store import command_budget
 from store.command_budget import BUDGET_SECONDS, Budget

@@ -1,4 +1,4 @@
-"""What a user wants to be notified of, and when not."""
+"""What a user wants to be notified of, when not, and on which devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from domain.wire.notifications import (
     ChannelChoice,
     KindChoice,
     NotificationsAnswer,
+    PutDevice,
     QuietHoursChoice,
+    RemoveDevice,
     SetNotifications,
 )
 from handlers.access import Actor
@@ -94,3 +96,21 @@ def _minutes(wall_time: str) -> int:
 
 def _wall_time(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+# --- devices ---
+
+
+@idempotent("device:put")
+async def put_device(context: ReadContext, actor: Actor, command: PutDevice) -> None:
+    """Pushes go to it from now on, until it is removed, its token ends or its session does. Whoever registers too many
+    loses those that were not registered for longest."""
+    await context.store.devices.put(
+        actor.user_id, command.device_id, command.platform, command.token, actor.session_id, context.now()
+    )
+
+
+@idempotent("device:remove")
+async def remove_device(context: ReadContext, actor: Actor, command: RemoveDevice) -> None:
+    """Nothing happens where there is none such."""
+    await context.store.devices.remove(actor.user_id, command.device_id)

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domain.accounts import User, may_sign_in
+from domain.bookings import Booking
+from domain.notifications import not_before
 from domain.times import to_wire
 from handlers import pushes
-from handlers.context import NotifyContext
+from handlers.context import NotifyContext, ReminderContext
 from handlers.jobs import PUSHES, Job, Postponed
 from handlers.notifications.unread import is_muted, unread_of
 from handlers.pushes import Push, push_id
 from store.devices import PushDevice
-from store.pushes import PendingPush, Provider
+from store.pushes import PendingPush, Provider, provider_of
 from store.work_queue import WorkRow
 
 
@@ -25,6 +27,30 @@ def push_jobs(context: NotifyContext) -> tuple[Job, ...]:
         for provider, queue in queues.items()
         if provider in context.pusher.providers
     )
+
+
+async def remind(context: ReminderContext, user_id: str, booking: Booking, hours: int) -> None:
+    """Of a session, on the devices of whoever wants it there: past quiet hours, unless it would have begun by then."""
+    wanted, now = await context.store.notification_preferences.of(user_id), context.now()
+    user = await context.store.users.by_id(user_id)
+    if user is None or not context.pusher.providers or not wanted.wants("reminder", "push"):
+        return
+    starts_at = to_wire(booking.starts_at)
+    push = PendingPush(
+        user_id=user_id,
+        device="",
+        key=f"booking:{booking.id}",
+        # A later start, and of one start the later reminder.
+        order=int(booking.starts_at.timestamp()) * 100 - hours,
+        kind="reminder",
+        about=booking.id,
+        subject=f"{starts_at} {hours}",
+        ends_at=booking.starts_at,
+    )
+    at = not_before(wanted, user.time_zone, now, booking.starts_at)
+    for device in await context.store.devices.of(user_id):
+        await context.store.pushes.add(device, push, now, at)
+        context.wake_ups.wake(PUSHES[provider_of(device.platform)])
 
 
 async def _send(context: NotifyContext, provider: Provider, claimed: WorkRow) -> None:

@@ -8,7 +8,8 @@ from domain.errors import not_found
 from domain.notifications import KINDS, Kind, KindName
 from domain.wire.notifications import Unsubscribe
 from handlers.access import Visitor
-from handlers.context import MailedContext, Secrets
+from handlers.context import MailedContext
+from handlers.ports import Secrets
 from store.store import Store
 
 _PURPOSE = "unsubscribe"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from domain.accounts import require_administrator
-from domain.errors import Code, DomainError, not_found, unavailable
+from domain.errors import Code, DomainError, not_found
 from domain.payments import CREDITS, Intent, Refused, Transaction, fee_of, price_of
 from domain.times import to_wire
 from domain.wire.fields import Id
@@ -26,11 +28,10 @@ from domain.wire.payments import (
 )
 from handlers.access import Actor, require_role
 from handlers.context import PaymentContext, ReadContext
-from handlers.idempotency import claim, held
+from handlers.idempotency import begun_once
 from handlers.payments import fulfilment
 from handlers.payments.accounts import require_selling
-from handlers.request_digests import asked_by, scope_of
-from store.idempotency import Claim, StoredResult
+from store.idempotency import Claim
 
 _SCOPE = "purchase:create"
 
@@ -43,19 +44,8 @@ async def buy(context: PaymentContext, actor: Actor, command: Buy) -> PurchaseAn
     """By a client, at the price that the trainer asks now. Raises ``conflict`` for a pack that is not offered or a
     trainer who cannot take money, and ``unavailable`` when Stripe does not answer: a repeat under the key goes on."""
     require_role(actor, "client")
-    if command.idempotency_key is None:
-        transaction = await _begin(context, actor, command, None)
-        return await _answer(context, transaction)
-    claimed = await claim(context, scope_of(actor.user_id, _SCOPE, command.idempotency_key), asked_by(_SCOPE, command))
-    if isinstance(claimed, StoredResult):
-        assert claimed.result is not None
-        begun = await context.store.transactions.by_id(claimed.result.decode())
-        if begun is None:
-            raise unavailable()
-        return await _answer(context, begun)
-    async with held(context, claimed):
-        transaction = await _begin(context, actor, command, claimed)
-    return await _answer(context, transaction)
+    begin, find = partial(_begin, context, actor, command), context.store.transactions.by_id
+    return await _answer(context, await begun_once(_SCOPE, context, actor, command, begin, find))
 
 
 async def _begin(context: PaymentContext, actor: Actor, command: Buy, claimed: Claim | None) -> Transaction:

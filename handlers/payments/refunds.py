@@ -17,11 +17,10 @@ from domain.wire.payments import RefundTransaction, TransactionAnswer, transacti
 from handlers.access import Actor
 from handlers.audit import noted
 from handlers.context import PaymentContext
-from handlers.idempotency import claim, held
+from handlers.idempotency import begun_once
 from handlers.jobs import Job
 from handlers.payments import announce
-from handlers.request_digests import asked_by, scope_of
-from store.idempotency import Claim, StoredResult
+from store.idempotency import Claim
 from store.work_queue import WorkRow
 
 log = structlog.get_logger("payments")
@@ -37,18 +36,13 @@ async def refund_transaction(
     """By an administrator, so many unused credits or all. Raises ``conflict`` when there are not so many or Stripe
     refuses, and ``unavailable`` when it does not answer: then it is made as soon as it does."""
     require_administrator(actor.role)
-    if command.idempotency_key is None:
-        return await _finished(context, await _begin(context, actor, command, None))
-    claimed = await claim(context, scope_of(actor.user_id, _SCOPE, command.idempotency_key), asked_by(_SCOPE, command))
-    if isinstance(claimed, StoredResult):
-        assert claimed.result is not None
-        found = await context.store.refunds.by_id(claimed.result.decode())
-        if found is None:
-            raise unavailable()
-        return await _finished(context, found[0])
-    async with held(context, claimed):
-        refund = await _begin(context, actor, command, claimed)
-    return await _finished(context, refund)
+
+    async def known(refund_id: str) -> Refund | None:
+        found = await context.store.refunds.by_id(refund_id)
+        return None if found is None else found[0]
+
+    begin = partial(_begin, context, actor, command)
+    return await _finished(context, await begun_once(_SCOPE, context, actor, command, begin, known))
 
 
 async def _begin(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.wire import notifications as wire
-from handlers.notifications import devices, preferences, unsubscribing
+from handlers.notifications import preferences, unsubscribing
 from rest import limits
 from rest.route import Route
 from rest.unsubscribing import unsubscribe_handler
@@ -54,7 +54,7 @@ ROWS = (
     Route(
         "PUT",
         _DEVICE,
-        devices.put_device,
+        preferences.put_device,
         "Have pushes sent to a device",
         command=wire.PutDevice,
         rate=limits.DEVICES,
@@ -62,7 +62,7 @@ ROWS = (
     Route(
         "DELETE",
         _DEVICE,
-        devices.remove_device,
+        preferences.remove_device,
         "Send no more pushes to a device",
         command=wire.RemoveDevice,
         rate=limits.DEVICES,

@@ -30,7 +30,7 @@ from domain.image_limits import (
     too_many_pixels,
 )
 from domain.networks import site_of
-from handlers.context import Picture, Pictures
+from handlers.ports import Picture, Pictures
 from server.files.decoder_seconds import OF_ACCOUNT, OF_NETWORK, OF_SITE, DecoderSeconds
 from store.command_budget import BUDGET_SECONDS, remaining
 from store.fair_limiter import FairLimiter

@@ -6,7 +6,7 @@ from email.headerregistry import Address
 
 from icalendar import Calendar, Event, vCalAddress
 
-from handlers.mails import Invitation
+from handlers.mail_rendering import Invitation
 
 
 def method_of(invitation: Invitation) -> str:

@@ -21,7 +21,7 @@ import structlog
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from domain.networks import is_loopback_host
-from handlers.mails import Invitation, Mail
+from handlers.mail_rendering import Invitation, Mail
 from server.mail.invitation import calendar_of, method_of
 from store.concurrency import cancelled
 

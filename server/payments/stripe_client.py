@@ -6,22 +6,19 @@ key that follows from a persisted intent, so that asking again makes nothing twi
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import stripe
-import structlog
 from stripe import AIOHTTPClient, StripeClient
 
 from domain.disputes import DisputeAtStripe
-from domain.errors import DomainError, unavailable
 from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refused, Transaction
 from domain.refunds import Refund, RefundAtStripe
 from server.payments.stripe_answers import (
@@ -33,22 +30,14 @@ from server.payments.stripe_answers import (
     own_id,
     with_metadata,
 )
+from server.payments.stripe_calls import CALL_SECONDS, StripeCalls
 from server.settings import Settings
-from store import command_budget
 
-log = structlog.get_logger("stripe")
-
-T = TypeVar("T")
 API_VERSION = "2026-05-27.dahlia"
-# A purchase makes four calls within its budget of 10 s.
-CALL_SECONDS = 6.0
 _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 32
 _SIGNATURE_SECONDS = 300
 _A_PAGE = 100
-_AWAY = "Payments cannot be reached right now; try again."
-# Of one intent; a fault of Stripe's that it keeps costs one.
-_KEYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +75,7 @@ class StripePayments:
         self._settings = settings
         self._http: _Http | None = None
         self._made: StripeClient | None = None
-        self.calls = 0
-        self.failures = 0
+        self.calls = StripeCalls()
 
     @property
     def publishable_key(self) -> str:
@@ -136,11 +124,11 @@ class StripePayments:
             "capabilities": {"card_payments": {"requested": True}, "transfers": {"requested": True}},
             "metadata": {"trainer": trainer_id},
         }
-        made = await self._make("account", trainer_id, lambda key: self._client.accounts.create_async(params, key))
+        made = await self.calls.make("account", trainer_id, lambda key: self._client.accounts.create_async(params, key))
         return str(made.id)
 
     async def account(self, account_id: str) -> Account:
-        found = await self._call(self._client.accounts.retrieve_async(account_id))
+        found = await self.calls.call(self._client.accounts.retrieve_async(account_id))
         return Account(
             id=found.id,
             submitted=bool(found.details_submitted),
@@ -149,7 +137,7 @@ class StripePayments:
         )
 
     async def onboarding(self, account_id: str, return_url: str) -> Link:
-        made = await self._call(
+        made = await self.calls.call(
             self._client.account_links.create_async(
                 {
                     "account": account_id,
@@ -162,15 +150,15 @@ class StripePayments:
         return Link(url=made.url, expires_at=datetime.fromtimestamp(made.expires_at, UTC))
 
     async def dashboard(self, account_id: str) -> str:
-        made = await self._call(self._client.accounts.login_links.create_async(account_id))
+        made = await self.calls.call(self._client.accounts.login_links.create_async(account_id))
         return str(made.url)
 
     # --- clients and what they pay ---
 
     async def create_customer(self, client_id: str, email: str) -> str:
         params = {"email": email, "metadata": {"client": client_id}}
-        made = await self._make("customer", client_id, lambda key: self._client.customers.create_async(params, key))
-        return str(made.id)
+        create = self._client.customers.create_async
+        return str((await self.calls.make("customer", client_id, lambda key: create(params, key))).id)
 
     async def customer_session(self, customer_id: str) -> str:
         """Its client secret, with which a payment sheet offers saved cards."""
@@ -180,7 +168,7 @@ class StripePayments:
             "payment_method_remove": "enabled",
         }
         sheet = {"mobile_payment_element": {"enabled": True, "features": features}}
-        made = await self._call(
+        made = await self.calls.call(
             self._client.customer_sessions.create_async({"customer": customer_id, "components": sheet})
         )
         return str(made.client_secret)
@@ -201,17 +189,17 @@ class StripePayments:
 
         async def made() -> Any:
             of_customer = {"customer": customer_id, "limit": 100}
-            listed = await self._call(self._client.payment_intents.list_async(of_customer))
+            listed = await self.calls.call(self._client.payment_intents.list_async(of_customer))
             return with_metadata(listed.data, "purchase", transaction.id)
 
         return intent_of(
-            await self._make(
+            await self.calls.make(
                 "purchase", transaction.id, lambda key: self._client.payment_intents.create_async(params, key), made
             )
         )
 
     async def intent(self, intent_id: str) -> Intent:
-        return intent_of(await self._call(self._client.payment_intents.retrieve_async(intent_id)))
+        return intent_of(await self.calls.call(self._client.payment_intents.retrieve_async(intent_id)))
 
     async def intents_since(self, since: datetime) -> AsyncIterator[Sequence[ListedIntent]]:
         """All that were made since then, page by page, the newest first."""
@@ -219,7 +207,7 @@ class StripePayments:
             "created": {"gte": int(since.timestamp())}, "limit": _A_PAGE, "expand": ["data.latest_charge"]
         }  # fmt: skip
         while True:
-            page = await self._call(self._client.payment_intents.list_async(params))
+            page = await self.calls.call(self._client.payment_intents.list_async(params))
             yield [listed_intent(one) for one in page.data]
             if not page.has_more or not page.data:
                 return
@@ -228,11 +216,11 @@ class StripePayments:
     async def delete_customer(self, customer_id: str) -> None:
         """With the cards that it saved; also one that is gone."""
         with suppress(Refused):
-            await self._call(self._client.customers.delete_async(customer_id))
+            await self.calls.call(self._client.customers.delete_async(customer_id))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """Raises ``Refused`` where it has been paid or is being paid."""
-        return intent_of(await self._call(self._client.payment_intents.cancel_async(intent_id)))
+        return intent_of(await self.calls.call(self._client.payment_intents.cancel_async(intent_id)))
 
     # --- refunds ---
 
@@ -248,15 +236,15 @@ class StripePayments:
 
         async def made() -> Any:
             of_intent = {"payment_intent": transaction.intent_id, "limit": 100}
-            listed = await self._call(self._client.refunds.list_async(of_intent))
+            listed = await self.calls.call(self._client.refunds.list_async(of_intent))
             return with_metadata(listed.data, "refund", refund.id)
 
         create = self._client.refunds.create_async
-        return str((await self._make("refund", refund.id, lambda key: create(params, key), made)).id)
+        return str((await self.calls.make("refund", refund.id, lambda key: create(params, key), made)).id)
 
     async def refunds(self, intent_id: str) -> Sequence[RefundAtStripe]:
         """The oldest first; of the hundred newest."""
-        listed = await self._call(self._client.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
+        listed = await self.calls.call(self._client.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
         return [
             RefundAtStripe(
                 id=one.id,
@@ -271,7 +259,7 @@ class StripePayments:
 
     async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
         """Those for which the bank has taken money, the oldest first; inquiries take none."""
-        listed = await self._call(self._client.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
+        listed = await self.calls.call(self._client.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
         return [
             DisputeAtStripe(id=one.id, amount=one.amount, status=DISPUTES[one.status])
             for one in reversed(listed.data)
@@ -282,13 +270,13 @@ class StripePayments:
         """Reverses so much of the payment's transfer, as far as it stands, with the fee's share; once for a dispute.
         Answers how much that was. ``attempt``: another one where the last was refused, for Stripe keeps that answer."""
         expanded = {"expand": ["latest_charge.transfer"]}
-        found = await self._call(self._client.payment_intents.retrieve_async(transaction.intent_id, expanded))
+        found = await self.calls.call(self._client.payment_intents.retrieve_async(transaction.intent_id, expanded))
         transfer = None if found.latest_charge is None else found.latest_charge.transfer
         if transfer is None:
             return 0
 
         async def made() -> Any:
-            listed = await self._call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
+            listed = await self.calls.call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
             return with_metadata(listed.data, "dispute", dispute_id)
 
         if (known := await made()) is not None:
@@ -299,14 +287,14 @@ class StripePayments:
         params = {**_with_fee(transaction), "amount": amount, "metadata": {"dispute": dispute_id}}
         create = self._client.transfers.reversals.create_async
         kind = f"dispute:{attempt}"
-        return int((await self._make(kind, dispute_id, lambda key: create(transfer.id, params, key), made)).amount)
+        return int((await self.calls.make(kind, dispute_id, lambda key: create(transfer.id, params, key), made)).amount)
 
     async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
         """A transfer of so much to the trainer, once for a dispute; ``attempt`` as above."""
         group = f"spotter:dispute:{dispute_id}"
 
         async def made() -> Any:
-            listed = await self._call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
+            listed = await self.calls.call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
             return listed.data[0] if listed.data else None
 
         if amount <= 0 or await made() is not None:
@@ -319,7 +307,7 @@ class StripePayments:
             "metadata": {"purchase": transaction.id, "dispute": dispute_id},
         }
         create = self._client.transfers.create_async
-        await self._make(f"won:{attempt}", dispute_id, lambda key: create(params, key), made)
+        await self.calls.make(f"won:{attempt}", dispute_id, lambda key: create(params, key), made)
 
     # --- events ---
 
@@ -338,57 +326,11 @@ class StripePayments:
         found: list[Incoming] = []
         params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _A_PAGE}
         while True:
-            page = await self._call(self._client.events.list_async(params))
+            page = await self.calls.call(self._client.events.list_async(params))
             found += [incoming(one.to_dict()) for one in page.data]
             if not page.has_more or not page.data:
                 return found
             params = {**params, "starting_after": page.data[-1].id}
-
-    async def _make(
-        self,
-        kind: str,
-        intent_id: str,
-        create: Callable[[dict[str, Any]], Awaitable[Any]],
-        made: Callable[[], Awaitable[Any]] | None = None,
-    ) -> Any:
-        """What follows from the intent, once. A fault of Stripe's own is kept as the answer to the key for a day,
-        whether or not the work was done: then ``made`` looks for it, and without one it is asked for under the next
-        key (what has no ``made`` may be there twice, and is used once)."""
-        for number in range(_KEYS):
-            try:
-                return await self._call(create(_keyed(kind, intent_id, number)))
-            except _Kept:
-                found = None if made is None else await made()
-                if found is not None:
-                    return found
-        raise unavailable(_AWAY)
-
-    async def _call(self, call: Awaitable[T]) -> T:
-        """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
-        self.calls += 1
-        try:
-            async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
-                return await call
-        except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
-            self._note(error)
-            raise unavailable(_AWAY) from error
-        except stripe.StripeError as error:
-            self._note(error)
-            if _is_kept(error):
-                raise _Kept from error
-            if _later(error):
-                raise _unavailable(error) from error
-            if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-                # Ours to mend: nobody who buys is told which of our keys is wrong.
-                raise unavailable() from error
-            raise Refused(error.code or "") from error
-
-    def _note(self, error: Exception) -> None:
-        """Without the message, which may quote what was sent."""
-        self.failures += 1
-        status = error.http_status if isinstance(error, stripe.StripeError) else None
-        code = error.code if isinstance(error, stripe.StripeError) else None
-        log.warning("a call to Stripe failed", error=type(error).__name__, status=status, code=code)
 
 
 class _Http(AIOHTTPClient):
@@ -401,38 +343,6 @@ class _Http(AIOHTTPClient):
             await self._session.close()
 
 
-class _Kept(Exception):
-    """A fault of Stripe's own that it repeats under the key."""
-
-
-def _is_kept(error: stripe.StripeError) -> bool:
-    replayed = any(
-        name.lower() == "idempotent-replayed" and value == "true" for name, value in (error.headers or {}).items()
-    )
-    return replayed and error.http_status is not None and error.http_status >= 500
-
-
-def _keyed(kind: str, intent_id: str, number: int) -> dict[str, Any]:
-    return {"idempotency_key": f"spotter:{kind}:{intent_id}" + (f":{number}" if number else "")}
-
-
 def _with_fee(transaction: Transaction) -> dict[str, Any]:
     """Stripe refuses to give back a fee that there was not."""
     return {"refund_application_fee": True} if transaction.fee else {}
-
-
-def _later(error: stripe.StripeError) -> bool:
-    """Too many at once, the same key still at work, or a fault of Stripe's."""
-    if isinstance(error, stripe.IdempotencyError):
-        # Somebody else asks for the same at this moment, and saw another state; what comes of it is looked up.
-        return True
-    return error.http_status in (None, 409, 429) or error.http_status >= 500
-
-
-def _unavailable(error: stripe.StripeError) -> DomainError:
-    refused = unavailable(_AWAY)
-    headers = error.headers or {}
-    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-    if asked is not None and asked.isdigit():
-        refused.retry_after_ms = 1000 * max(1, min(int(asked), 60))
-    return refused

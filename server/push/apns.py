@@ -15,7 +15,7 @@ import httpx
 import jwt
 import structlog
 
-from handlers.context import PushOutcome
+from handlers.ports import PushOutcome
 from handlers.pushes import Push
 from server.push.client import TIMEOUT_SECONDS, PushClient
 from server.push.configuration import ApnsAccount

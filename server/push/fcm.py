@@ -18,7 +18,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2.service_account import Credentials
 
-from handlers.context import PushOutcome
+from handlers.ports import PushOutcome
 from handlers.pushes import Push
 from server.push.client import TIMEOUT_SECONDS, PushClient
 

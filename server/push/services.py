@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
-from handlers.context import PushOutcome
+from handlers.ports import PushOutcome
 from handlers.pushes import Push
 from server.push.configuration import PushSettings
 from store.pushes import Provider

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from domain import rooms
 from domain.conversations import Membership
 from domain.wire.events import TypingChanged
-from handlers.context import Publisher
+from handlers.ports import Publisher
 
 # CONTRACT.md: typing ends by itself after 7 s.
 ENDS_AFTER_SECONDS = 7.0

@@ -20,7 +20,7 @@ import pytest
 import structlog
 from aiosmtpd.smtp import SMTP
 
-from handlers.mails import Mail
+from handlers.mail_rendering import Mail
 from server.app import utc_now
 from server.mail.smtp import Patience, SmtpMailer, address_of, to_message
 from tests.faults.proxy import frozen, proxy

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from PIL.ImageFilter import GaussianBlur
 
 from domain.errors import Code, DomainError
-from handlers.context import Pictures
+from handlers.ports import Pictures
 from server.files import image_processes
 from server.files.image_processes import PictureMaker
 from tests.files import samples

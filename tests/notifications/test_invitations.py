@@ -16,7 +16,7 @@ import pytest
 import vobject
 
 from handlers.bookings.mailing import booking_mails
-from handlers.mails import Mail
+from handlers.mail_rendering import Mail
 from handlers.notifications.unsubscribing import path_of
 from server.mail.smtp import address_of, to_message
 from tests.bookings.market import Market, Somebody

@@ -35,14 +35,14 @@ async def reconcile(shop: Shop) -> None:
             for job in durable_jobs(node.context):
                 if job.name not in _NOT:
                     await work_off(job, clock)
-            if not shop.sandbox.delivery.pending and not await _is_left(shop):
+            if not shop.sandbox.delivery.pending and not await is_left(shop):
                 return
             # What a node's own loop has in hand, that one finishes; what failed is tried again later.
             await asyncio.sleep(0.02)
             clock.advance(seconds=5)
 
 
-async def _is_left(shop: Shop) -> bool:
+async def is_left(shop: Shop) -> bool:
     """Due, or in the hands of a node."""
     now, database = shop.market.clock(), shop.market.nodes[0].database
     for name in QUEUES:

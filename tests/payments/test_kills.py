@@ -13,7 +13,7 @@ import pytest
 from sandbox.delivery import Endpoint
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
-from tests.payments.books import reconcile
+from tests.payments.books import is_left, reconcile
 from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
 from tests.payments.shop import Shop
 from tests.payments.victim import Step, Victim, Ways, ways
@@ -69,8 +69,13 @@ async def _dies(scene: Scene, operation: Operation, victim: Victim) -> bool:
     market.urls.append(victim.url)
     if operation.events:
         endpoints.append(Endpoint(f"{victim.url}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
+
+    async def is_done() -> bool:
+        """And what follows the last thing that shows: the ends of the claims."""
+        return await operation.is_done(scene) and not await is_left(scene.shop)
+
     try:
-        return await victim.dies(lambda: operation.begin(scene), lambda: operation.is_done(scene))
+        return await victim.dies(lambda: operation.begin(scene), is_done)
     finally:
         market.urls.pop()
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.delivery import Endpoint
 from sandbox.server import WEBHOOK_SECRET
-from server.payments import stripe_client
+from server.payments import stripe_calls
 from tests.bookings.market import Answer, Somebody
 from tests.payments.books import reconcile
 from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
@@ -40,7 +40,7 @@ async def impatient(shop: Shop, request: pytest.FixtureRequest, monkeypatch: pyt
         for node in shop.market.nodes:
             # Its connections are made with the time-outs that hold otherwise.
             await node.context.payments.events_since(datetime.now(UTC))
-        monkeypatch.setattr(stripe_client, "CALL_SECONDS", 1.5)
+        monkeypatch.setattr(stripe_calls, "CALL_SECONDS", 1.5)
 
 
 async def one_fault(

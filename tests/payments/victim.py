@@ -161,8 +161,6 @@ class Victim:
         async with asyncio.timeout(_START_WITHIN_SECONDS):
             while not self.tap.struck:
                 if await is_done():
-                    # What follows the last thing that shows: the end of the claim.
-                    await asyncio.sleep(0.1)
                     break
                 await asyncio.sleep(0.02)
         if self.tap.struck:

@@ -17,7 +17,7 @@ from domain.slots import SlotHint
 from domain.wire.events import Event
 from domain.wire.limits import SocketLimits
 from handlers.context import Context
-from handlers.mails import Mail
+from handlers.mail_rendering import Mail
 from rest.build import attach
 from rest.published_limits import published
 from rest.route import Services

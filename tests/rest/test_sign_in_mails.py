@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.accounts.sessions import sign_in_notices
-from handlers.mails import Mail
+from handlers.mail_rendering import Mail
 from tests.harness.work import work_off
 from tests.rest.surface import PASSWORD, Surface
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from handlers.mails import Codes, Mail, reset_code
+from handlers.mail_rendering import Mail
+from handlers.mails import Codes, reset_code
 from server.mail import smtp
 from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
 

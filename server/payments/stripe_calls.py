@@ -1,0 +1,110 @@
+"""One call of Stripe's API: bounded in time, its errors in our terms, and made once however often it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import aiohttp
+import stripe
+import structlog
+
+from domain.errors import DomainError, unavailable
+from domain.payments import Refused
+from store import command_budget
+
+log = structlog.get_logger("stripe")
+
+T = TypeVar("T")
+# A purchase makes four calls within its budget of 10 s.
+CALL_SECONDS = 6.0
+_AWAY = "Payments cannot be reached right now; try again."
+# Of one intent; a fault of Stripe's that it keeps costs one.
+_KEYS = 4
+
+
+class StripeCalls:
+    """``made`` and ``failed`` are counted for operators."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.failed = 0
+
+    async def make(
+        self,
+        kind: str,
+        intent_id: str,
+        create: Callable[[dict[str, Any]], Awaitable[Any]],
+        made: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
+        """What follows from the intent, once. A fault of Stripe's own is kept as the answer to the key for a day,
+        whether or not the work was done: then ``made`` looks for it, and without one it is asked for under the next
+        key (what has no ``made`` may be there twice, and is used once)."""
+        for number in range(_KEYS):
+            try:
+                return await self.call(create(_keyed(kind, intent_id, number)))
+            except _Kept:
+                found = None if made is None else await made()
+                if found is not None:
+                    return found
+        raise unavailable(_AWAY)
+
+    async def call(self, call: Awaitable[T]) -> T:
+        """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
+        self.made += 1
+        try:
+            async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
+                return await call
+        except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
+            self._note(error)
+            raise unavailable(_AWAY) from error
+        except stripe.StripeError as error:
+            self._note(error)
+            if _is_kept(error):
+                raise _Kept from error
+            if _later(error):
+                raise _unavailable(error) from error
+            if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+                # Ours to mend: nobody who buys is told which of our keys is wrong.
+                raise unavailable() from error
+            raise Refused(error.code or "") from error
+
+    def _note(self, error: Exception) -> None:
+        """Without the message, which may quote what was sent."""
+        self.failed += 1
+        status = error.http_status if isinstance(error, stripe.StripeError) else None
+        code = error.code if isinstance(error, stripe.StripeError) else None
+        log.warning("a call to Stripe failed", error=type(error).__name__, status=status, code=code)
+
+
+class _Kept(Exception):
+    """A fault of Stripe's own that it repeats under the key."""
+
+
+def _is_kept(error: stripe.StripeError) -> bool:
+    replayed = any(
+        name.lower() == "idempotent-replayed" and value == "true" for name, value in (error.headers or {}).items()
+    )
+    return replayed and error.http_status is not None and error.http_status >= 500
+
+
+def _keyed(kind: str, intent_id: str, number: int) -> dict[str, Any]:
+    return {"idempotency_key": f"spotter:{kind}:{intent_id}" + (f":{number}" if number else "")}
+
+
+def _later(error: stripe.StripeError) -> bool:
+    """Too many at once, the same key still at work, or a fault of Stripe's."""
+    if isinstance(error, stripe.IdempotencyError):
+        # Somebody else asks for the same at this moment, and saw another state; what comes of it is looked up.
+        return True
+    return error.http_status in (None, 409, 429) or error.http_status >= 500
+
+
+def _unavailable(error: stripe.StripeError) -> DomainError:
+    refused = unavailable(_AWAY)
+    headers = error.headers or {}
+    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
+    if asked is not None and asked.isdigit():
+        refused.retry_after_ms = 1000 * max(1, min(int(asked), 60))
+    return refused
