@@ -7,10 +7,10 @@ from datetime import timedelta
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.payments import NOTICE, Notice
-from store.database import ClientSession, CollectionSchema, Database, Document
+from domain.payments import Notice
+from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
-from store.receipts import Receipts
+from store.receipts import Receipts, notice_row, stored_notice
 from store.work_queue import WorkQueue, WorkRow, work_indexes
 
 NAME = "paymentNotices"
@@ -37,31 +37,17 @@ class PaymentNotices:
     async def add(self, notice: Notice, *, session: ClientSession) -> None:
         """With its receipt."""
         await self._receipts.add(notice, session=session)
-        await self._rows.insert_one(
-            {
-                "transaction": ObjectId(notice.transaction_id),
-                "effect": notice.effect,
-                "notice": NOTICE.encode(notice),
-                "format": NOTICE.version,
-                "createdAt": notice.at,
-                "dueAt": notice.at + ABANDONED_AFTER,
-            },
-            session=session,
-        )
+        await self._rows.insert_one(notice_row(notice, notice.at + ABANDONED_AFTER), session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> Notice:
-        return _notice(claimed.document)
+        return stored_notice(claimed.document)
 
     async def of_transaction(self, transaction_id: str) -> list[Notice]:
         """What the log may lack of a payment, in the order in which it happened."""
         found = self._rows.find({"transaction": ObjectId(transaction_id)}).sort("_id", ASCENDING)
-        return [_notice(document) for document in await found.to_list(None)]
+        return [stored_notice(document) for document in await found.to_list(None)]
 
     async def done(self, notice: Notice) -> None:
         """It is in the log."""
         await self._rows.delete_one({"transaction": ObjectId(notice.transaction_id), "effect": notice.effect})
-
-
-def _notice(document: Document) -> Notice:
-    return NOTICE.decode(document["notice"], document["format"])

@@ -199,21 +199,7 @@ class PaymentTransactions:
         balance = await self._credits.balance_within(
             transaction.client_id, transaction.trainer_id, session=session
         )
-        notice = Notice(
-            transaction_id=transaction.id,
-            effect=f"payment:{transaction.id}:{name}",
-            action=action,
-            credits=credits,
-            amount=amount,
-            currency=transaction.currency,
-            client_user_id=transaction.client_user_id,
-            trainer_user_id=transaction.trainer_user_id,
-            trainer_id=transaction.trainer_id,
-            conversation_id=conversation_id,
-            balance=balance.amount,
-            version=balance.version,
-            at=now,
-        )
+        notice = _notice(transaction, name, action, credits, amount, conversation_id, balance, now)
         await self._notices.add(notice, session=session)
 
     async def step_dispute(
@@ -243,19 +229,30 @@ class PaymentTransactions:
         return True
 
 
-def _paid_notice(
-    paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime
+def _paid_notice(paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime) -> Notice:
+    return _notice(paid, "paid", "paid", credits, paid.amount, conversation_id, balance, now)
+
+
+def _notice(
+    transaction: Transaction,
+    name: str,
+    action: PaymentAction,
+    credits: int,
+    amount: int,
+    conversation_id: str,
+    balance: Balance,
+    now: datetime,
 ) -> Notice:
     return Notice(
-        transaction_id=paid.id,
-        effect=f"payment:{paid.id}:paid",
-        action="paid",
+        transaction_id=transaction.id,
+        effect=f"payment:{transaction.id}:{name}",
+        action=action,
         credits=credits,
-        amount=paid.amount,
-        currency=paid.currency,
-        client_user_id=paid.client_user_id,
-        trainer_user_id=paid.trainer_user_id,
-        trainer_id=paid.trainer_id,
+        amount=amount,
+        currency=transaction.currency,
+        client_user_id=transaction.client_user_id,
+        trainer_user_id=transaction.trainer_user_id,
+        trainer_id=transaction.trainer_id,
         conversation_id=conversation_id,
         balance=balance.amount,
         version=balance.version,

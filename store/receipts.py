@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from domain.payments import NOTICE, Notice
-from store.database import ClientSession, CollectionSchema, Database
+from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WorkQueue, WorkRow, work_indexes
 
@@ -32,18 +34,23 @@ class Receipts:
         """To the client, of what was paid or given back; a dispute has none."""
         if notice.action not in ("paid", "refunded"):
             return
-        await self._rows.insert_one(
-            {
-                "transaction": ObjectId(notice.transaction_id),
-                "effect": notice.effect,
-                "notice": NOTICE.encode(notice),
-                "format": NOTICE.version,
-                "createdAt": notice.at,
-                "dueAt": notice.at,
-            },
-            session=session,
-        )
+        await self._rows.insert_one(notice_row(notice, notice.at), session=session)
 
     @staticmethod
     def row(claimed: WorkRow) -> Notice:
-        return NOTICE.decode(claimed.document["notice"], claimed.document["format"])
+        return stored_notice(claimed.document)
+
+
+def notice_row(notice: Notice, due_at: datetime) -> Document:
+    return {
+        "transaction": ObjectId(notice.transaction_id),
+        "effect": notice.effect,
+        "notice": NOTICE.encode(notice),
+        "format": NOTICE.version,
+        "createdAt": notice.at,
+        "dueAt": due_at,
+    }
+
+
+def stored_notice(document: Document) -> Notice:
+    return NOTICE.decode(document["notice"], document["format"])
