@@ -15,12 +15,13 @@ from domain.errors import Code, DomainError
 MAX_BLOCKS, MAX_OPEN_REPORTS = 1000, 50
 
 ReportStatus = Literal["open", "resolved"]
-TargetKind = Literal["user", "report", "booking", "review", "category", "subcategory", "transaction"]
+TargetKind = Literal["user", "report", "booking", "review", "category", "subcategory", "transaction", "webhook"]
 # What administrators do.
 Act = Literal[
     "user.block", "user.unblock", "admin.create", "report.resolve", "booking.cancel", "booking.reschedule",
     "review.delete", "category.create", "category.update", "category.delete", "subcategory.create",
     "subcategory.update", "subcategory.delete", "transaction.refund", "payment.difference",
+    "webhook.create", "webhook.update", "webhook.delete",
 ]  # fmt: skip
 
 

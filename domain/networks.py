@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 
@@ -62,6 +62,31 @@ def is_loopback_host(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+# Their last 32 bits are an address of IPv4 (RFC 6052).
+_NAT64 = ip_network("64:ff9b::/96")
+# Special ones that versions of Python disagree about (IANA's registries).
+_SPECIAL = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
+
+
+def is_public_address(address: str) -> bool:
+    """Whether it leads to a host of the internet: not to the machine itself, a network of its own, several hosts, or
+    anything else that is set apart. An IPv4 address within one of IPv6 counts as itself."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            inner = IPv4Address(int(parsed) & 0xFFFF_FFFF)
+        if inner is not None:
+            return is_public_address(str(inner))
+        if parsed.is_site_local:
+            return False
+    special = any(parsed in network for network in _SPECIAL)
+    return parsed.is_global and not (special or parsed.is_multicast or parsed.is_reserved)
 
 
 def allows_origin(allowed: Collection[str], origin: str) -> bool:

@@ -28,6 +28,7 @@ from handlers.ports import (
     Sockets,
     Tokens,
     Typing,
+    Webhooks,
 )
 from store.concurrency import SingleFlight
 from store.fair_limiter import FairLimiter
@@ -140,6 +141,13 @@ class PaymentContext(PublishContext, Protocol):
     def return_url(self) -> str: ...
 
 
+class WebhookContext(PublishContext, Protocol):
+    @property
+    def secrets(self) -> Secrets: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+
 class FeedContext(ReadContext, Protocol):
     @property
     def secrets(self) -> Secrets: ...
@@ -200,6 +208,7 @@ class Context:
     secrets: Secrets
     mailer: Mailer
     pusher: Pusher
+    webhooks: Webhooks
     sockets: Sockets
     typing: Typing
     presence: Presence

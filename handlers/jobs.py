@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from domain.webhooks import MAX_ENDPOINTS
 from store.work_queue import WorkQueue, WorkRow
 
 # Jobs that are woken by their names.
@@ -22,6 +23,8 @@ FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
 # By service.
 PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
+# By lane, one an endpoint.
+WEBHOOKS = tuple(f"webhooks {number}" for number in range(1, MAX_ENDPOINTS + 1))
 EXPORTS = "exports"
 ERASURES = "erasures"
 

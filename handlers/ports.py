@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from domain.sessions import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from decimal import Decimal
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from domain.presence import Choice, Status, View
     from domain.refunds import Refund, RefundAtStripe
     from domain.slots import Days, SlotHint
+    from domain.webhooks import Failure
     from domain.wire.events import Event
     from handlers.mail_rendering import Mail
     from handlers.pushes import Push
@@ -101,6 +102,17 @@ class Pusher(Protocol):
     async def deliver(self, provider: Provider, push: Push, registered_at: datetime) -> PushOutcome:
         """One try. ``gone``: the token leads nowhere since it was registered; ``later``: another try may succeed;
         ``refused``: none will."""
+
+
+class Webhooks(Protocol):
+    """Other systems' endpoints."""
+
+    @property
+    def allows_private(self) -> bool:
+        """Whether they may have private addresses, and do without TLS."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Failure | None:
+        """One try; nothing when it was taken."""
 
 
 class Sockets(Protocol):

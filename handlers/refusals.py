@@ -21,6 +21,7 @@ from handlers.notifications import unsubscribing
 from handlers.payments import accounts, earnings, events, holds, purchases, refunds
 from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
+from handlers.webhooks import endpoints
 
 _BOOKING = (Code.NOT_FOUND, Code.CONFLICT)
 _ADMINISTRATION = (Code.FORBIDDEN, Code.NOT_FOUND)
@@ -117,6 +118,11 @@ REFUSALS: Mapping[Callable[..., Any], tuple[Code, ...]] = {
     accounts.open_dashboard: (Code.FORBIDDEN, Code.CONFLICT),
     refunds.refund_transaction: (*_ADMINISTRATION, Code.CONFLICT),
     events.receive: (Code.MALFORMED,),
+    # Outbound webhooks.
+    endpoints.list_webhooks: (Code.FORBIDDEN,),
+    endpoints.add_webhook: (Code.FORBIDDEN, Code.CONFLICT),
+    endpoints.update_webhook: _ADMINISTRATION,
+    endpoints.delete_webhook: _ADMINISTRATION,
     # Conversations and files.
     conversations.open_conversation: (Code.NOT_FOUND,),
     conversations.mute_conversation: (Code.NOT_FOUND,),

@@ -11,6 +11,7 @@ from domain.messages import MAX_ATTACHMENTS, MAX_REACTIONS_PER_USER
 from domain.notifications import MAX_DEVICES
 from domain.proofs import MAX_MAILS, MAX_TRIES, STRANGERS_SIGN_INS
 from domain.slots import HORIZON_DAYS
+from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT
 from domain.wire.field_bounds import bounds_of
 from domain.wire.limits import Bound, Limits, RouteLimits, SocketLimits, Window
 from domain.wire.pages import ANSWER_BYTES
@@ -98,6 +99,11 @@ BOUNDS = (
     Bound(name="certificates", most=MAX_CERTIFICATES, unit="items", description="certificates of a trainer"),
     Bound(name="devices", most=MAX_DEVICES, unit="items", description="devices of a user that pushes go to"),
     Bound(name="heldSlots", most=MAX_HOLDS, unit="items", description="slots that a client holds unpaid at a time"),
+    Bound(name="webhooks", most=MAX_ENDPOINTS, unit="items", description="endpoints of outbound webhooks"),
+    Bound(
+        name="webhookEvents", most=MAX_KEPT, unit="items", description="events kept for an endpoint that takes none"
+    ),
+    Bound(name="webhookDays", most=KEPT_FOR.days, unit="days", description="how long such events are kept"),
     Bound(name="codeTries", most=MAX_TRIES, unit="items", description="wrong guesses of a mailed code"),
     Bound(
         name="signInTries",

@@ -62,6 +62,7 @@ from server.sockets.namespaces import NAMESPACES
 from server.sockets.rooms import RoomMembers, Rooms, SlotWatches
 from server.sockets.rows import Buckets
 from server.sockets.typing import TypingIndicators
+from server.webhooks.client import WebhookClient
 from server.workers.metrics import merged, of_peers
 from server.workers.peers import IpcSockets, WorkerPeers
 from store.concurrency import cancelled
@@ -126,6 +127,7 @@ class Node:
             else PrintedMailer()
         )
         self.pusher = PushServices(settings.push, clock)
+        self.webhooks = WebhookClient(allows_private=settings.webhooks_allow_private)
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
@@ -198,6 +200,7 @@ class Node:
             secrets=self.secrets,
             mailer=self.mailer,
             pusher=self.pusher,
+            webhooks=self.webhooks,
             sockets=self.registry,
             typing=self.typing,
             presence=self.presence,
@@ -369,6 +372,7 @@ class Node:
         self.passwords.close()
         await self.pictures.stop()
         await self.pusher.stop()
+        await self.webhooks.stop()
         await self.payments.close()
         await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
         await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")

@@ -24,6 +24,8 @@ def warnings_of(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "OPERATIONS_HOST", "whoever reaches the machine may ask /metrics and /readyz"
     if any(origin.startswith("http:") or is_loopback_origin(origin) for origin in settings.allowed_origins):
         yield "ALLOWED_ORIGINS", "a page over plain http can be altered on its way"
+    if settings.webhooks_allow_private:
+        yield "WEBHOOKS_ALLOW_PRIVATE", "administrators have requests sent to whatever this server reaches"
     keys = (settings.stripe_secret_key, settings.stripe_publishable_key)
     if any(key and "_test_" in key for key in keys):
         yield "STRIPE_SECRET_KEY", "is of the test mode, or the publishable key is: nobody pays"

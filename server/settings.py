@@ -98,6 +98,8 @@ class Settings:
     public_url: str | None
     """Where people reach the server, for links in mails to it."""
     push: PushSettings
+    webhooks_allow_private: bool
+    """Whether outbound webhooks may go to private addresses, and over plain http."""
     kept_days: Mapping[str, int]
     """By setting, how long rows are kept; 0 is for ever."""
     export_days: int
@@ -152,6 +154,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
         public_url=_public_url(read, port, production),
         push=read_push(read, production=production),
+        webhooks_allow_private=read.choice("WEBHOOKS_ALLOW_PRIVATE", ("no", "yes"), "no") == "yes",
         kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
         export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )

@@ -19,6 +19,7 @@ from domain.accounts import Block, Role, User
 from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
+from domain.webhooks import of_user
 from store.audit import Note
 from store.bookings import Bookings
 from store.calendars import Calendars
@@ -45,6 +46,7 @@ from store.sessions import Sessions
 from store.stripe_accounts import StripeAccounts
 from store.user_blocks import UserBlocks
 from store.users import Users
+from store.webhook_deliveries import WebhookDeliveries
 from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
@@ -120,6 +122,7 @@ class Accounts:
         reviews: Reviews,
         stripe_accounts: StripeAccounts,
         final_refunds: FinalRefunds,
+        webhooks: WebhookDeliveries,
     ) -> None:
         self._database = database
         self._users = users
@@ -144,6 +147,7 @@ class Accounts:
         self._reviews = reviews
         self._stripe_accounts = stripe_accounts
         self._final_refunds = final_refunds
+        self._webhooks = webhooks
 
     async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
@@ -171,6 +175,7 @@ class Accounts:
                 if former.role == "trainer":
                     await self._listings.delete(former.profile_id, session=session)
             await self._insert(user, profile, session)
+            await self._webhooks.add(of_user("user.registered", user, user.created_at), session=session)
             return True
 
         try:
@@ -283,6 +288,7 @@ class Accounts:
             await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
             await self._departures.add(user, now, session=session)
+            await self._webhooks.add(of_user("user.erased", user, now), session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
 

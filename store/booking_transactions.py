@@ -20,6 +20,7 @@ from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.errors import Code, DomainError
 from domain.stored import StoredFormat
 from domain.times import to_wire
+from domain.webhooks import of_booking
 from store.audit import Note
 from store.booking_mails import BookingMails
 from store.bookings import Bookings
@@ -30,6 +31,7 @@ from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
 from store.reviews import Reviews
+from store.webhook_deliveries import WebhookDeliveries
 
 NAME = "clientClaims"
 CLAIMS_INDEX = "clientClaims"
@@ -85,6 +87,7 @@ class BookingTransactions:
         idempotency: Idempotency,
         reviews: Reviews,
         mails: BookingMails,
+        webhooks: WebhookDeliveries,
     ) -> None:
         self._database = database
         self._bookings = bookings
@@ -94,6 +97,7 @@ class BookingTransactions:
         self._idempotency = idempotency
         self._reviews = reviews
         self._mails = mails
+        self._webhooks = webhooks
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
@@ -171,6 +175,7 @@ class BookingTransactions:
         await self._outbox.add(change, session=session)
         if is_mailed(before, change):
             await self._mails.add(change, session=session)
+        await self._webhooks.add(of_booking(change), session=session)
         if claim is not None:
             # What people wrote is kept in the booking alone.
             kept = msgspec.structs.replace(booking, note=None, reason=None)

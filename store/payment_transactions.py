@@ -15,6 +15,7 @@ from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
 from domain.payments import Notice, PaymentAction, Transaction, grant_entry
 from domain.refunds import Refund, after_refund, refund_entry
+from domain.webhooks import of_payment
 from store.audit import Note, unrecorded
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
@@ -26,6 +27,7 @@ from store.idempotency import Claim, Idempotency
 from store.payment_notices import PaymentNotices
 from store.refunds import Refunds
 from store.transactions import Transactions
+from store.webhook_deliveries import WebhookDeliveries
 
 
 @repository
@@ -41,6 +43,7 @@ class PaymentTransactions:
         disputes: Disputes,
         idempotency: Idempotency,
         bookings: BookingTransactions,
+        webhooks: WebhookDeliveries,
     ) -> None:
         self._database = database
         self._transactions = transactions
@@ -51,6 +54,7 @@ class PaymentTransactions:
         self._disputes = disputes
         self._idempotency = idempotency
         self._bookings = bookings
+        self._webhooks = webhooks
 
     async def begin(self, transaction: Transaction, claim: Claim | None) -> None:
         """The intent to sell; a key keeps its id, so that a repeat goes on with it."""
@@ -73,7 +77,7 @@ class PaymentTransactions:
                 paid.client_user_id, paid.trainer_user_id, now, session=session
             )
             balance = await self._credits.record_within(grant_entry(paid, now), session=session)
-            await self._notices.add(_paid_notice(paid, paid.credits, conversation_id, balance, now), session=session)
+            await self._add(paid, _paid_notice(paid, paid.credits, conversation_id, balance, now), session)
             return paid
 
         return await self._database.transaction(body)
@@ -87,7 +91,7 @@ class PaymentTransactions:
                 raise _Changed
             balance = await self._credits.balance_within(paid.client_id, paid.trainer_id, session=session)
             notice = _paid_notice(paid, 0, before.conversation_id, balance, now)
-            await self._notices.add(notice, session=session)
+            await self._add(paid, notice, session)
 
         try:
             return await self._bookings.alter(before, change, NO_SETTLEMENT, now, None, beside=pay) is not None
@@ -200,7 +204,12 @@ class PaymentTransactions:
             transaction.client_id, transaction.trainer_id, session=session
         )
         notice = _notice(transaction, name, action, credits, amount, conversation_id, balance, now)
+        await self._add(transaction, notice, session)
+
+    async def _add(self, transaction: Transaction, notice: Notice, session: ClientSession) -> None:
+        """For the two of them, and for other systems."""
         await self._notices.add(notice, session=session)
+        await self._webhooks.add(of_payment(notice, transaction), session=session)
 
     async def step_dispute(
         self, transaction: Transaction, before: Dispute | None, after: Dispute, now: datetime

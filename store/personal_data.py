@@ -140,6 +140,8 @@ NOT_EXPORTED: Mapping[str, str] = {
     "fcmPushes": "pushes on their way, of what the messages and bookings hold",
     "unheardScans": "how far durable work has come",
     "silences": "nodes",
+    "webhookEndpoints": "other systems, as administrators set them up",
+    "webhookDeliveries": "events on their way, of what bookings, transactions, reviews and accounts hold",
 }
 
 

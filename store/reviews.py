@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.catalogue import Review
 from domain.errors import Code, DomainError
+from domain.webhooks import of_review
 from store import bookings
 from store.audit import Note
 from store.command_budget import BUDGET_SECONDS, detached, remaining
@@ -20,6 +21,7 @@ from store.failures import repository
 from store.idempotency import Keep
 from store.listings import Listings
 from store.ratings import RatingChanges
+from store.webhook_deliveries import WebhookDeliveries
 
 NAME = "reviews"
 # As long as a transaction is tried.
@@ -43,12 +45,15 @@ SCHEMAS = (
 class Reviews:
     """Whoever changes a review waits until the rating shows it, unless that takes long: then it follows."""
 
-    def __init__(self, database: Database, listings: Listings, ratings: RatingChanges) -> None:
+    def __init__(
+        self, database: Database, listings: Listings, ratings: RatingChanges, webhooks: WebhookDeliveries
+    ) -> None:
         self._database = database
         self._reviews = database.collection(NAME)
         self._bookings = database.collection(bookings.NAME)
         self._listings = listings
         self._ratings = ratings
+        self._webhooks = webhooks
 
     @staticmethod
     def new_id() -> str:
@@ -94,6 +99,7 @@ class Reviews:
             await self._ratings.add(
                 review.trainer_id, stars=review.rating, reviews=1, now=review.updated_at, session=session
             )
+            await self._webhooks.add(of_review(review), session=session)
             await keep(session=session)
 
         try:

@@ -53,6 +53,8 @@ from store import (
     unheard,
     user_blocks,
     users,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from store.accounts import Accounts, PendingErasures
 from store.audit import Audit
@@ -115,6 +117,8 @@ from store.unheard import Unheard
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
+from store.webhook_deliveries import WebhookDeliveries
+from store.webhook_endpoints import WebhookEndpoints
 
 SCHEMAS = (
     LOG_SCHEMA,
@@ -167,6 +171,8 @@ SCHEMAS = (
     *disputes.SCHEMAS,
     *payment_differences.SCHEMAS,
     *final_refunds.SCHEMAS,
+    *webhook_endpoints.SCHEMAS,
+    *webhook_deliveries.SCHEMAS,
 )
 
 
@@ -195,7 +201,9 @@ class Store:
         self.listings = Listings(database)
         self.availability = Availability(database, self.listings)
         self.ratings = RatingChanges(database)
-        self.reviews = Reviews(database, self.listings, self.ratings)
+        self.webhook_endpoints = WebhookEndpoints(database)
+        self.webhook_deliveries = WebhookDeliveries(database, self.webhook_endpoints)
+        self.reviews = Reviews(database, self.listings, self.ratings, self.webhook_deliveries)
         self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)
         self.offers = Offers(
@@ -236,7 +244,7 @@ class Store:
         self.booking_mails = BookingMails(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
-            self.booking_mails,
+            self.booking_mails, self.webhook_deliveries,
         )
         self.transactions = Transactions(database)
         self.receipts = Receipts(database)
@@ -260,6 +268,7 @@ class Store:
             self.disputes,
             self.idempotency,
             self.booking_transactions,
+            self.webhook_deliveries,
         )
         self.accounts = Accounts(
             database,
@@ -285,6 +294,7 @@ class Store:
             self.reviews,
             self.stripe_accounts,
             self.final_refunds,
+            self.webhook_deliveries,
         )
 
     async def prepare(self) -> None:

@@ -98,6 +98,9 @@ class WorkQueue:
     """``due``: the name of the instant. ``only``: which documents of the collection are rows. ``removes``: a row
     whose work is done goes; otherwise it loses its instant, unless the work has given it another.
 
+    ``shared``: where several queues have one collection, what all rows of this queue have for as long as they live, and
+    no others; its fields come first in the index of instants.
+
     ``free``: a further condition for claiming at this time. Several nodes may use the same rows.
     """
 
@@ -112,10 +115,12 @@ class WorkQueue:
         undated: Undated | None = None,
         free: Callable[[datetime], Document] | None = None,
         hint: str | None = None,
+        shared: Document | None = None,
     ) -> None:
         self._rows = database.collection(collection)
         self._due = due
-        self._only = only or {}
+        self._shared = shared or {}
+        self._only = {**self._shared, **(only or {})}
         self._removes = removes
         self._undated = undated
         self._free = free
@@ -183,8 +188,8 @@ class WorkQueue:
 
     async def backlog(self, now: datetime) -> Backlog:
         due: Document = {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
-        begun: Document = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
-        dead: Document = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
+        begun: Document = {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
+        dead = self._dead()
         waiting = await self._rows.count_documents(due, limit=MAX_COUNTED)
         waiting += await self._rows.count_documents(begun, limit=MAX_COUNTED)
         first_due = await self._rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)])
@@ -195,8 +200,7 @@ class WorkQueue:
 
     async def dead(self, limit: int = 100) -> Sequence[DeadRow]:
         """Rows that were set aside, the oldest first."""
-        query = {f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
-        found = await self._rows.find(query, {WORK: 1}).sort(f"{WORK}.since", ASCENDING).to_list(limit)
+        found = await self._rows.find(self._dead(), {WORK: 1}).sort(f"{WORK}.since", ASCENDING).to_list(limit)
         return [
             DeadRow(row["_id"], row[WORK]["error"], row[WORK]["attempts"], row[WORK]["deadAt"]) for row in found
         ]
@@ -206,6 +210,14 @@ class WorkQueue:
         dead = {"_id": row_id, f"{WORK}.deadAt": {"$exists": True}}
         replayed = await self._rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
+
+    async def replay_all(self, now: datetime) -> int:
+        """Make all rows due again that were set aside; answers how many."""
+        replayed = await self._rows.update_many(self._dead(), {"$set": {self._due: now}, "$unset": {WORK: ""}})
+        return int(replayed.modified_count)
+
+    def _dead(self) -> Document:
+        return {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
 
     def _claimed(self, row: WorkRow) -> Document:
         return {"_id": row.id, self._due: row.until, f"{WORK}.attempts": row.attempts}

@@ -18,6 +18,7 @@ from handlers.idempotency import idempotent
 from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, FINAL_REFUNDS, Job
 from handlers.messages.retracting import retract
 from handlers.slots import changes
+from handlers.webhooks.delivering import wake
 from store.accounts import LONGEST_TRANSACTION
 from store.work_queue import WorkRow
 
@@ -73,6 +74,7 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
     context.wake_ups.wake(FILE_SWEEPS)
     context.wake_ups.wake(ERASURES)
     context.wake_ups.wake(FINAL_REFUNDS)
+    wake(context, "user.erased")
 
 
 # What one claim takes back; a conversation without anything counts as well.

@@ -22,6 +22,7 @@ from handlers.accounts import codes
 from handlers.accounts.passwords import require_strong
 from handlers.accounts.sessions import sign_in
 from handlers.context import AccountContext
+from handlers.webhooks.delivering import wake
 from store.profiles import NewProfile
 
 
@@ -93,6 +94,7 @@ async def verify(context: AccountContext, visitor: Visitor, command: Verify) -> 
     user = user_of(context, registration, now)
     if not await context.store.accounts.activate(user, registration, profile_of(user, registration, now)):
         raise invalid_code()
+    wake(context, "user.registered")
     require_may_sign_in(user)
     return await sign_in(context, user, None, now)
 

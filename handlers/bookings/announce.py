@@ -13,6 +13,7 @@ from domain import rooms
 from domain.booking_changes import Change, note_of
 from domain.errors import DomainError
 from domain.messages import Message, MessageRecord, effect_key, to_message
+from domain.webhooks import OF_BOOKING
 from domain.wire.bookings import BookingAnswer
 from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged, MessageNew
 from handlers.bookings import queries
@@ -20,6 +21,7 @@ from handlers.context import PublishContext
 from handlers.jobs import BOOKING_MAILS, Job, Postponed
 from handlers.messages import views
 from handlers.slots import changes
+from handlers.webhooks.delivering import wake
 from store.outbox import OutboxRow
 from store.work_queue import WorkRow
 
@@ -74,6 +76,7 @@ async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswe
     """Answers the booking, and whether it was this node that appended and published it."""
     change = row.change()
     context.wake_ups.wake(BOOKING_MAILS)
+    wake(context, OF_BOOKING[change.action])
     changes.after_booking(context, change)
     appended, _ = await asyncio.gather(_append(context, change), _leave(context, change))
     await context.store.outbox.done(row)

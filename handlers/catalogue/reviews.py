@@ -19,10 +19,11 @@ from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
 from handlers.access import Actor, Visitor, require_role
 from handlers.audit import noted
 from handlers.catalogue.cards import listed_trainer
-from handlers.context import ReadContext
+from handlers.context import PublishContext, ReadContext
 from handlers.files.access import url_or_none
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 from handlers.jobs import Job
+from handlers.webhooks.delivering import wake
 from store.reviews import not_completed
 from store.work_queue import WorkRow
 
@@ -35,7 +36,7 @@ class _PageCursor(msgspec.Struct, frozen=True):
 
 
 @idempotent_commit("review:add")
-async def add_review(context: ReadContext, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
+async def add_review(context: PublishContext, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
     """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
     require_role(actor, "client")
     booking = await context.store.bookings.by_id(command.booking_id)
@@ -57,6 +58,7 @@ async def add_review(context: ReadContext, actor: Actor, command: AddReview, kee
     answer = await _answer(context, actor, review)
     if not await context.store.reviews.add(review, keep(answer)):
         raise DomainError(Code.CONFLICT, "This session has its review.")
+    wake(context, "review.created")
     return answer
 
 

@@ -8,10 +8,12 @@ from functools import partial
 from domain import rooms
 from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.payments import Notice, PaymentNote
+from domain.webhooks import OF_PAYMENT
 from domain.wire.events import CreditChanged, MessageNew
 from handlers.context import PublishContext
 from handlers.jobs import Job
 from handlers.messages import views
+from handlers.webhooks.delivering import wake
 from store.work_queue import WorkRow
 
 
@@ -33,6 +35,7 @@ async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
 
 
 async def _settle(context: PublishContext, notice: Notice) -> None:
+    wake(context, OF_PAYMENT[notice.action])
     await _append(context, notice)
     await context.store.payment_notices.done(notice)
 

@@ -21,6 +21,7 @@ from rest.routes import (
     notifications,
     payments,
     profiles,
+    webhooks,
 )
 
 ROWS: tuple[Route, ...] = (
@@ -35,5 +36,6 @@ ROWS: tuple[Route, ...] = (
     *administration.ROWS,
     *moderation.ROWS,
     *notifications.ROWS,
+    *webhooks.ROWS,
     *limits.ROWS,
 )

@@ -25,6 +25,7 @@ from handlers.payments.erasures import final_refunds
 from handlers.payments.events import missed_events, stripe_events
 from handlers.payments.fulfilment import open_payments
 from handlers.payments.refunds import open_refunds
+from handlers.webhooks.delivering import delivering
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -52,4 +53,5 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         payment_notices.redriving(context),
         stripe_events(context),
         missed_events(context),
+        *delivering(context),
     )

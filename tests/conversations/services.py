@@ -129,6 +129,7 @@ class OneNodeService(ConversationService):
             secrets=nobody,
             mailer=nobody,
             pusher=nobody,
+            webhooks=nobody,
             sockets=nobody,
             typing=self.typing,
             presence=nobody,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.networks import is_loopback_origin, network_of, site_of
+from domain.networks import is_loopback_origin, is_public_address, network_of, site_of
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,23 @@ def test_loopback_origins(origin: str) -> None:
 )
 def test_other_origins(origin: str) -> None:
     assert not is_loopback_origin(origin)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "255.255.255.255", "224.0.0.1", "240.0.0.1", "198.18.0.1", "192.0.0.8", "192.88.99.1", "203.0.113.4", "::1",
+        "::", "::ffff:10.0.0.1", "::8.8.8.8", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1",
+        "2002:a00:1::", "64:ff9b::a00:1", "64:ff9b:1::808:808", "2001::1", "100::1", "4000::1", "", "odd",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_no_host_of_the_internet(address: str) -> None:
+    assert not is_public_address(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "2002:808:808::", "64:ff9b::808:808"]
+)
+def test_an_address_that_is(address: str) -> None:
+    assert is_public_address(address)

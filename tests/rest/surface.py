@@ -246,6 +246,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
         secrets=ServerSecrets(SECRET),
         mailer=mail,
         pusher=cast(Any, None),
+        webhooks=cast(Any, None),
         sockets=cuts,
         typing=cast(Any, None),
         presence=cast(Any, None),

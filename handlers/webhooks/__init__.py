@@ -1,0 +1,1 @@
+"""Outbound webhooks: their endpoints, signatures and deliveries."""

@@ -1,0 +1,121 @@
+"""Events on their way to webhooks: a row an event and endpoint, written in the transaction of what it tells of.
+
+Which endpoints want what a node knows as of its last look, at most ``KNOWN_SECONDS`` ago. It looks only when something
+happens, so that without endpoints an event costs nothing but that. What was written for an endpoint that is gone, or
+wants it no more, goes when it comes due.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from time import monotonic
+
+import msgspec
+import structlog
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+
+from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT, Endpoint, Event, EventType
+from store.concurrency import SingleFlight
+from store.database import ClientSession, CollectionSchema, Database
+from store.failures import repository
+from store.webhook_endpoints import WebhookEndpoints
+from store.work_queue import WorkQueue, WorkRow, begun_index
+
+log = structlog.get_logger("webhooks")
+
+NAME = "webhookDeliveries"
+SCHEMAS = (
+    CollectionSchema(
+        NAME,
+        (
+            IndexModel([("lane", ASCENDING), ("dueAt", ASCENDING)], name="due"),
+            begun_index(),
+            IndexModel(
+                [("createdAt", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT_FOR.total_seconds())
+            ),
+        ),
+    ),
+)
+# After an endpoint was added or changed on another node.
+KNOWN_SECONDS = 2.0
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """``event_id``: the same at each endpoint and in each attempt. ``body``: as it is sent, byte by byte."""
+
+    endpoint_id: str
+    event_id: str
+    type: EventType
+    body: str
+
+
+@repository
+class WebhookDeliveries:
+    def __init__(self, database: Database, endpoints: WebhookEndpoints) -> None:
+        self._rows = database.collection(NAME)
+        self._endpoints = endpoints
+        # One an endpoint, by its lane.
+        self.queues = tuple(
+            WorkQueue(database, NAME, removes=True, shared={"lane": lane}) for lane in range(MAX_ENDPOINTS)
+        )
+        self._known: tuple[Endpoint, ...] = ()
+        self._full: frozenset[str] = frozenset()
+        self._looked_at = -math.inf
+        self._looking = SingleFlight()
+
+    async def add(self, event: Event, *, session: ClientSession) -> None:
+        """For every endpoint that wants it."""
+        if monotonic() - self._looked_at >= KNOWN_SECONDS:
+            await self._looking.do("look", self._look)
+        wanting = [one for one in self._known if one.wants(event.type)]
+        if not wanting:
+            return
+        told = {"event": event.id, "type": event.type, "body": event.body, "createdAt": event.at, "dueAt": event.at}
+        rows = [{**told, "endpoint": ObjectId(one.id), "lane": one.lane} for one in wanting]
+        await self._rows.insert_many(rows, session=session)
+
+    def lanes(self, kinds: Iterable[EventType]) -> list[int]:
+        """Those in which such events may have been written, as of the last look."""
+        return [one.lane for one in self._known if any(map(one.wants, kinds))]
+
+    def look_again(self) -> None:
+        """Before the next event: something has changed."""
+        self._looked_at = -math.inf
+
+    @staticmethod
+    def row(claimed: WorkRow) -> Delivery:
+        found = claimed.document
+        return Delivery(
+            endpoint_id=str(found["endpoint"]), event_id=found["event"], type=found["type"], body=found["body"]
+        )
+
+    async def counts(self, endpoint: Endpoint) -> tuple[int, int]:
+        """How many wait, and how many were given up."""
+        own = {"lane": endpoint.lane, "endpoint": ObjectId(endpoint.id)}
+        dead = await self._rows.count_documents(
+            {**own, "work.since": {"$exists": True}, "work.deadAt": {"$exists": True}}, limit=MAX_KEPT
+        )
+        return await self._rows.count_documents({**own, "dueAt": {"$exists": True}}, limit=MAX_KEPT), dead
+
+    async def replay(self, endpoint: Endpoint, now: datetime) -> int:
+        """Make all due again that were given up; answers how many."""
+        return await self.queues[endpoint.lane].replay_all(now)
+
+    async def forget(self, endpoint: Endpoint) -> None:
+        """Of one that is gone or turned off. What a crash leaves goes when it comes due, or after ``KEPT_FOR``."""
+        await self._rows.delete_many({"lane": endpoint.lane, "endpoint": ObjectId(endpoint.id)})
+
+    async def _look(self) -> None:
+        began = monotonic()
+        known = [one for one in await self._endpoints.all() if one.is_active]
+        full = {one.id for one in known if await self._is_full(one)}
+        for one in full - self._full:
+            log.error("nothing more is kept for a webhook", endpoint=one, rows=MAX_KEPT)
+        self._known, self._full = tuple(one for one in known if one.id not in full), frozenset(full)
+        self._looked_at = began
+
+    async def _is_full(self, endpoint: Endpoint) -> bool:
+        return await self._rows.count_documents({"lane": endpoint.lane}, limit=MAX_KEPT) >= MAX_KEPT

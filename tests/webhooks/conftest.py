@@ -1,0 +1,67 @@
+"""One node that may send to private addresses, and receivers of each test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from pymongo import AsyncMongoClient
+
+from server.webhooks.client import TIMEOUT_SECONDS
+from store.webhook_deliveries import NAME as DELIVERIES
+from tests.bookings.market import Clock, Market
+from tests.harness.databases import named, new_name
+from tests.harness.nodes import running_node
+from tests.harness.unread_errors import no_complaints
+from tests.webhooks.hooks import Hooks
+from tests.webhooks.receiver import Receiver, receiving
+
+
+@pytest.fixture(scope="session")
+async def shared_market(
+    mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Market]:
+    name, clock = new_name(), Clock()
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(
+            running_node(
+                named(mongo_url, name), redis_url, tmp_path_factory.mktemp("hooks"), clock, WEBHOOKS_ALLOW_PRIVATE="yes"
+            )
+        )
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Market([node.node], [node.url], http, clock)
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+    async with client:
+        await client.drop_database(name)
+
+
+@pytest.fixture
+async def market(shared_market: Market) -> AsyncIterator[Market]:
+    shared_market.clock.now = Clock().now
+    with no_complaints():
+        yield shared_market
+
+
+@pytest.fixture
+async def hooks(market: Market) -> AsyncIterator[Hooks]:
+    """Whatever endpoints the test makes go with it."""
+    found, client = Hooks(market, await market.somebody("admin")), market.nodes[0].webhooks
+    yield found
+    client.allows_private, client.timeout_seconds = True, TIMEOUT_SECONDS
+    for one in (await found.call("GET", "")).body["items"]:
+        assert (await found.call("DELETE", f"/{one['id']}")).status == 204
+    await market.nodes[0].database.collection(DELIVERIES).delete_many({})
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving(Receiver()) as found:
+        yield found
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Receiver]:
+    async with receiving(Receiver()) as found:
+        yield found
