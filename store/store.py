@@ -202,7 +202,7 @@ class Store:
         self.availability = Availability(database, self.listings)
         self.ratings = RatingChanges(database)
         self.webhook_endpoints = WebhookEndpoints(database)
-        self.webhook_deliveries = WebhookDeliveries(database, self.webhook_endpoints)
+        self.webhook_deliveries = WebhookDeliveries(database)
         self.reviews = Reviews(database, self.listings, self.ratings, self.webhook_deliveries)
         self.respelling = Respelling(database, self.listings)
         self.catalogue = Catalogue(database, self.categories, self.specializations)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 
 import msgspec
@@ -21,8 +21,9 @@ from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT, Endpoint, Event, 
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
-from store.webhook_endpoints import WebhookEndpoints
-from store.work_queue import WorkQueue, WorkRow, begun_index
+from store.webhook_endpoints import NAME as ENDPOINTS
+from store.webhook_endpoints import endpoint_of
+from store.work_queue import WorkQueue, WorkRow
 
 log = structlog.get_logger("webhooks")
 
@@ -32,7 +33,11 @@ SCHEMAS = (
         NAME,
         (
             IndexModel([("lane", ASCENDING), ("dueAt", ASCENDING)], name="due"),
-            begun_index(),
+            IndexModel(
+                [("lane", ASCENDING), ("work.since", ASCENDING)],
+                name="work",
+                partialFilterExpression={"work.since": {"$exists": True}},
+            ),
             IndexModel(
                 [("createdAt", ASCENDING)], name="kept", expireAfterSeconds=int(KEPT_FOR.total_seconds())
             ),
@@ -41,6 +46,7 @@ SCHEMAS = (
 )
 # After an endpoint was added or changed on another node.
 KNOWN_SECONDS = 2.0
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +60,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 @repository
 class WebhookDeliveries:
-    def __init__(self, database: Database, endpoints: WebhookEndpoints) -> None:
+    def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self._endpoints = endpoints
+        self._endpoints = database.collection(ENDPOINTS)
         # One an endpoint, by its lane.
         self.queues = tuple(
             WorkQueue(database, NAME, removes=True, shared={"lane": lane}) for lane in range(MAX_ENDPOINTS)
@@ -94,11 +100,11 @@ class WebhookDeliveries:
 
     async def counts(self, endpoint: Endpoint) -> tuple[int, int]:
         """How many wait, and how many were given up."""
-        own = {"lane": endpoint.lane, "endpoint": ObjectId(endpoint.id)}
-        dead = await self._rows.count_documents(
-            {**own, "work.since": {"$exists": True}, "work.deadAt": {"$exists": True}}, limit=MAX_KEPT
-        )
-        return await self._rows.count_documents({**own, "dueAt": {"$exists": True}}, limit=MAX_KEPT), dead
+        waiting = {"lane": endpoint.lane, "dueAt": {"$gt": _LONG_AGO}}
+        count = await self._rows.count_documents(waiting, limit=MAX_KEPT)
+        # By the index alone: what was given up has no instant.
+        kept = await self._rows.count_documents({"lane": endpoint.lane}, limit=2 * MAX_KEPT)
+        return count, max(0, kept - count)
 
     async def replay(self, endpoint: Endpoint, now: datetime) -> int:
         """Make all due again that were given up; answers how many."""
@@ -110,7 +116,9 @@ class WebhookDeliveries:
 
     async def _look(self) -> None:
         began = monotonic()
-        known = [one for one in await self._endpoints.all() if one.is_active]
+        # By the driver itself: its errors have to reach the transaction that waits for this, which then tries again.
+        active = await self._endpoints.find({"isActive": True}).to_list(MAX_ENDPOINTS)
+        known = [endpoint_of(one) for one in active]
         full = {one.id for one in known if await self._is_full(one)}
         for one in full - self._full:
             log.error("nothing more is kept for a webhook", endpoint=one, rows=MAX_KEPT)

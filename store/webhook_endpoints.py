@@ -40,11 +40,11 @@ class WebhookEndpoints:
     async def all(self) -> list[Endpoint]:
         """The oldest first."""
         found = await self._rows.find().sort("_id", ASCENDING).to_list(MAX_ENDPOINTS)
-        return [_endpoint(one) for one in found]
+        return [endpoint_of(one) for one in found]
 
     async def by_id(self, endpoint_id: str) -> Endpoint | None:
         found = await self._rows.find_one({"_id": ObjectId(endpoint_id)})
-        return None if found is None else _endpoint(found)
+        return None if found is None else endpoint_of(found)
 
     async def add(
         self,
@@ -113,12 +113,12 @@ class WebhookEndpoints:
             )
             if before is None or after is None:
                 raise not_found("webhook")
-            was, is_now = audited(_endpoint(before)), audited(_endpoint(after))
+            was, is_now = audited(endpoint_of(before)), audited(endpoint_of(after))
             changed = [name for name in was if was[name] != is_now[name]]
             told = {name: is_now[name] for name in changed} | ({"replayed": True} if replays else {})
             if told:
                 await note({name: was[name] for name in changed}, told, session=session)
-            changed_to = _endpoint(after)
+            changed_to = endpoint_of(after)
             await keep(changed_to)(session=session)
             return changed_to
 
@@ -131,7 +131,7 @@ class WebhookEndpoints:
             found = await self._rows.find_one_and_delete({"_id": ObjectId(endpoint_id)}, session=session)
             if found is None:
                 raise not_found("webhook")
-            removed = _endpoint(found)
+            removed = endpoint_of(found)
             await note(audited(removed), None, session=session)
             await keep(session=session)
             return removed
@@ -176,7 +176,8 @@ def _document(endpoint: Endpoint) -> Document:
     }
 
 
-def _endpoint(document: Document) -> Endpoint:
+def endpoint_of(document: Document) -> Endpoint:
+    """Of a stored row."""
     last = document["lastFailure"]
     return Endpoint(
         id=str(document["_id"]),

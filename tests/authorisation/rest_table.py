@@ -27,6 +27,7 @@ PRICES = {"isFiveSessionAvailable": True, "fiveSessionPrice": 20_000}
 STARS = {"rating": 4}
 
 
+HOOK = {"url": "https://hooks.example/in", "events": ["dispute.opened"]}
 QUIET = {"quietHours": {"startTime": "22:00", "endTime": "07:00"}}
 
 
@@ -238,4 +239,8 @@ CASES = (
     rest("POST /admin/subcategories",            "401 403 403 blk ok  403 403", ("category", World.category), new_name),
     rest("PATCH /admin/subcategories/{id}",      "401 403 403 blk ok  403 403", World.sub_category, new_name),
     rest("DELETE /admin/subcategories/{id}",     "401 403 403 blk ok  403 403", World.sub_category),
+    rest("GET /admin/webhooks",                  "401 403 403 blk ok  403 403"),
+    rest("POST /admin/webhooks",                 "401 403 403 blk ok  403 403", says=HOOK),
+    rest("PATCH /admin/webhooks/{id}",           "401 403 403 blk ok  403 403", World.webhook, {"rotateSecret": True}),
+    rest("DELETE /admin/webhooks/{id}",          "401 403 403 blk ok  403 403", World.webhook),
 )  # fmt: skip

@@ -22,7 +22,7 @@ _EXPORT_SECONDS = 30.0
 _WORKED_OFF = frozenset(
     {
         "bookingMails", "departures", "digests", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents",
-        "unheardScans",
+        "unheardScans", "webhookDeliveries",
     }
 )
 

@@ -220,6 +220,11 @@ class World(People):
         body = {"name": secrets.token_hex(6), "category": await self.category()}
         return await self._made(self.admin, "/admin/subcategories", body)
 
+    async def webhook(self) -> str:
+        """Of what does not happen here."""
+        body = {"url": f"https://hooks.example/{WORDS.replace(' ', '-')}", "events": ["dispute.opened"]}
+        return self._secret(await self._made(self.admin, "/admin/webhooks", body))
+
     async def _made(self, who: Somebody, path: str, said: Any) -> str:
         made: str = (await self.done("POST", path, said, who))["id"]
         return made
