@@ -78,6 +78,7 @@ _OF_NAME: tuple[tuple[str, Meaning], ...] = (
 _EXAMPLES: dict[str, Any] = {
     "name": "Ann Example",
     "device": "Ann's phone",
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "city": "Berlin",
     "studioCity": "Berlin",
     "country": "Germany",

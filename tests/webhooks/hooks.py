@@ -69,6 +69,9 @@ class Hooks:
         rows = self.market.nodes[0].database.collection(DELIVERIES)
         return await rows.find({"endpoint": ObjectId(endpoint["id"]), **query}).to_list(None)
 
+    async def has_none(self, endpoint: Data) -> bool:
+        return not await self.rows(endpoint)
+
     async def put(self, endpoint: Data, update: Data) -> None:
         rows = self.market.nodes[0].database.collection(DELIVERIES)
         await rows.update_many({"endpoint": ObjectId(endpoint["id"])}, update)
