@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
-import aiohttp
 import pytest
-from pymongo import AsyncMongoClient
 
 from server.webhooks.client import TIMEOUT_SECONDS
 from store.webhook_deliveries import NAME as DELIVERIES
-from tests.bookings.market import Clock, Market
-from tests.harness.databases import named, new_name
-from tests.harness.nodes import running_node
+from tests.bookings.market import Clock, Market, served_market
 from tests.harness.unread_errors import no_complaints
 from tests.webhooks.hooks import Hooks
 from tests.webhooks.receiver import Receiver, receiving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_market(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Market]:
-    name, clock = new_name(), Clock()
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(
-            running_node(
-                named(mongo_url, name), redis_url, tmp_path_factory.mktemp("hooks"), clock, WEBHOOKS_ALLOW_PRIVATE="yes"
-            )
-        )
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([node.node], [node.url], http, clock)
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
+    folder = tmp_path_factory.mktemp("hooks")
+    async with served_market(mongo_url, redis_url, folder, 1, WEBHOOKS_ALLOW_PRIVATE="yes") as market:
+        yield market
 
 
 @pytest.fixture
