@@ -17,7 +17,7 @@ from domain.conversations import UNREAD_CAP
 from domain.payments import Notice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
-from handlers.mail_rendering import Invitation, Mail
+from handlers.mail_rendering import Invitation, Mail, Owner
 
 # Of a name that somebody gave in another's mail; of marks on one letter there are four in a few languages.
 MAX_NAME, MOST_MARKS = 60, 4
@@ -41,10 +41,11 @@ def verification_code(registration: Registration, codes: Codes) -> Mail:
         f"It is good for 10 minutes, and for this registration only: {_described(registration)}",
         "Is that not yours? Then do nothing: without the code nothing happens. If you registered yourself, the code"
         " that goes with it came in another mail.",
+        owner=Owner("registration", registration.id),
     )
 
 
-def reset_code(to: str, codes: Codes) -> Mail:
+def reset_code(to: str, codes: Codes, user_id: str | None = None) -> Mail:
     return _with_code(
         to,
         "Reset your Spotter password",
@@ -52,20 +53,23 @@ def reset_code(to: str, codes: Codes) -> Mail:
         codes,
         "reset",
         "It is good for 10 minutes. If it was not you, do nothing: your password stays.",
+        owner=_of_user(user_id),
     )
 
 
-def already_registered(registration: Registration) -> Mail:
+def already_registered(registration: Registration, user_id: str | None = None) -> Mail:
     return Mail(
         to=registration.email,
         subject="You already have a Spotter account",
         template="already_registered",
         values={"described": _described(registration)},
+        owner=_of_user(user_id),
     )
 
 
-def password_changed(to: str) -> Mail:
-    return Mail(to=to, subject="Your Spotter password was changed", template="password_changed")
+def password_changed(to: str, user_id: str | None = None) -> Mail:
+    subject = "Your Spotter password was changed"
+    return Mail(to=to, subject=subject, template="password_changed", owner=_of_user(user_id))
 
 
 def new_sign_in(to: str, session: Session, kind: str, key: str, time_zone: str | None = None) -> Mail:
@@ -263,11 +267,17 @@ def _offset(at: datetime) -> str:
     return f"UTC{at.strftime('%z')[:3]}:{at.strftime('%z')[3:5]}"
 
 
-def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str, doubt: str = "") -> Mail:
+def _of_user(user_id: str | None) -> Owner | None:
+    return None if user_id is None else Owner("user", user_id)
+
+
+def _with_code(
+    to: str, subject: str, before: str, codes: Codes, action: str, after: str, doubt: str = "", *, owner: Owner | None
+) -> Mail:
     # The code is alone on its line: people copy it, programs find it. The link opens the app.
     link = f"spotter://{action}?code={codes.link}"
     said = {"before": before, "digits": codes.digits, "link": link, "after": after, "doubt": doubt}
-    return Mail(to=to, subject=subject, template="code", values=said)
+    return Mail(to=to, subject=subject, template="code", values=said, owner=owner)
 
 
 def _described(registration: Registration) -> str:
