@@ -12,8 +12,10 @@ from bson import ObjectId
 from domain.sessions import Reason
 from domain.wire.events import CONVERSATIONS, NAMESPACES, PRESENCE
 from handlers.bookings import due
+from handlers.notifications import unread
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.unheard import telling
+from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS, device
 from tests.harness.work import work_off
@@ -174,6 +176,29 @@ async def test_what_is_muted_has_no_badge(pushed: Pushed) -> None:
     got = await pushed.next(pushed.apns, phone)
     assert (got.data["conversationId"], got.body["aps"]["badge"]) == (loud, 1)
     assert pushed.left(pushed.apns, phone) == []
+
+
+async def test_a_badge_counts_the_newest_conversations(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many somebody has: a push reads so many of them. That of the push itself always counts."""
+    trainer = await pushed.market.somebody("trainer")
+    conversations = []
+    for _ in range(5):
+        client = await pushed.market.client()
+        conversations.append(await pushed.market.people.acquaint(client.id, trainer.id))
+        await pushed.send(client, conversations[-1], "hello")
+        await pushed.send(client, conversations[-1], "are you there?")
+    await pushed.market.nodes[0].store.log.projections.flush()
+    sides = (await pushed.market.store.conversations.participants(conversations)).values()
+    mine = [one for both in sides for one in both if one.user_id == trainer.id]
+    context, now = pushed.market.nodes[0].context, pushed.market.clock()
+    assert [await badge_of(context, one, now) for one in mine] == [15] * 5
+    await pushed.mark(trainer, conversations[4], seen=2)
+    assert await badge_of(context, mine[0], now) == 13
+    monkeypatch.setattr(unread, "BADGE_CONVERSATIONS", 2)
+    # The two newest, of which one has one left, and the oldest of all.
+    assert await badge_of(context, mine[0], now) == 3 + 3 + 1
+    monkeypatch.setattr(unread, "MAX_BADGE", 5)
+    assert await badge_of(context, mine[0], now) == 5
 
 
 async def test_quiet_hours_hold_back(pushed: Pushed) -> None:
