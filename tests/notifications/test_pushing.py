@@ -289,3 +289,24 @@ async def test_bookings_are_pushed_out_of_the_log_and_reminded_of(pushed: Pushed
     assert one.said is not None
     assert one.said.startswith("Your session begins in an hour: ")
     assert one.data["bookingId"] == booking["id"]
+
+
+async def test_sessions_of_a_muted_conversation_are_reminded_of_and_otherwise_silent(pushed: Pushed) -> None:
+    market = pushed.market
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    phone, mine = await pushed.register(trainer), await pushed.register(client)
+    off = {"kinds": [{"kind": "reminder", "channels": {"push": False}}]}
+    assert (await market.call("PUT", "/me/notifications", off, client)).status == 200
+    start = market.at(9, days=3)
+    booking = await market.booked(client, trainer, start)
+    for who, other in ((trainer, client), (client, trainer)):
+        await mute(pushed, who, other, booking["conversationId"])
+    await pushed.pass_time()
+    assert pushed.left(pushed.apns, phone, mine) == []
+    market.clock.now = start - timedelta(hours=1)
+    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
+    reminder = await pushed.next(pushed.apns, phone, mine)
+    assert (reminder.to, reminder.data["type"]) == (phone, "reminder")
+    await pushed.work()
+    assert {one.to for one in pushed.left(pushed.apns, phone, mine)} <= {phone}
