@@ -115,7 +115,7 @@ async def test_presence_has_no_part_in_it(pushed: Pushed, status: str) -> None:
 async def mute(pushed: Pushed, who: Somebody, other: Somebody, conversation: str) -> None:
     sides = (await pushed.market.store.conversations.participants([conversation]))[conversation]
     (side,) = [one for one in sides if one.user_id == who.id]
-    until = pushed.market.clock() + timedelta(days=1)
+    until = pushed.market.clock() + timedelta(days=9)
     await pushed.market.store.conversations.mute(side.id, until, pushed.market.clock())
 
 
