@@ -72,6 +72,14 @@ _HEADERS: dict[str, Schema] = {
         "description": "seconds to wait",
         "schema": {"type": "integer", "format": "int32", "minimum": 1, "examples": [7]},
     },
+    "WWW-Authenticate": {
+        "description": "how to sign in: with an access token",
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+    "Accept-Encoding": {
+        "description": "the codings that a body may come in, where it came in another",
+        "schema": {"type": "string", "const": "identity"},
+    },
     "ETag": {"description": "names what was answered", "schema": {"type": "string", "examples": [_TAG]}},
     "Accept-Ranges": {"description": "parts can be asked for", "schema": {"type": "string", "const": "bytes"}},
     "Content-Range": {
@@ -272,6 +280,10 @@ class _Writer:
             responses[str(status)] = self.problem(f"{HTTPStatus(status).phrase}. {told}.", codes)
             if status in (429, 503):
                 responses[str(status)]["headers"] = _headers("Retry-After")
+            if status == HTTPStatus.UNAUTHORIZED:
+                responses[str(status)]["headers"] = _headers("WWW-Authenticate")
+            if status == STATUS[Code.UNSUPPORTED_MEDIA]:
+                responses[str(status)]["headers"] = _headers("Accept-Encoding")
             if status == STATUS[Code.RANGE_NOT_SATISFIABLE]:
                 responses[str(status)]["headers"] = _headers("Content-Range")
         responses["default"] = {"$ref": "#/components/responses/Problem"}

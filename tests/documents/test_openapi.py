@@ -97,6 +97,13 @@ def test_conditions_and_ranges_are_described_where_they_are_heeded() -> None:
             assert (taken, said) == (set(), set()), path
 
 
+def test_refusals_that_say_how_to_go_on_name_their_headers() -> None:
+    for operation in operations().values():
+        for status, header in (("401", "WWW-Authenticate"), ("415", "Accept-Encoding"), ("429", "Retry-After")):
+            if status in operation["responses"]:
+                assert set(operation["responses"][status]["headers"]) == {header}
+
+
 def test_payments_and_conflicts_come_where_they_can() -> None:
     for (method, path), status in {
         ("POST", "/v1/bookings"): "402",
