@@ -90,7 +90,7 @@ def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
 def _with_whole_numbers(data: bytes | str | msgspec.Raw) -> Any:
     """JSON as plain values where it has whole numbers that are written like fractions, else nothing."""
     try:
-        value = _decoder(Any).decode(data)  # type: ignore[arg-type]
+        value = _decoder(Any).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     whole = _whole_numbers(value)

@@ -68,6 +68,14 @@ async def test_a_whole_number_may_be_written_like_a_fraction(surface: Surface) -
             assert answer.body["sessionDurationInMins"] == 60
 
 
+@pytest.mark.parametrize("name", ["minRating", "maxPrice", "freeTrial"])
+async def test_the_text_null_in_a_query_is_a_text(surface: Surface, name: str) -> None:
+    """What is left out is left out: a filter that was meant is not silently none."""
+    answer = await surface.get(f"/trainers?{name}=null")
+    assert (answer.status, answer.code) == (422, "validation_failed")
+    assert [error["field"] for error in answer.body["errors"]] == [name]
+
+
 @pytest.mark.parametrize("missing", ["email", "password", "role", "name"])
 async def test_a_missing_field_is_named(surface: Surface, missing: str) -> None:
     answer = await surface.post("/auth/register", {name: value for name, value in GOOD.items() if name != missing})
