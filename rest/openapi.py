@@ -262,7 +262,9 @@ class _Writer:
             if _is_document(row):
                 success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
             is_text = row.produces.startswith("text/")
-            success["content"] = {row.produces: {"schema": {"type": "string"} if is_text else _BINARY}}
+            # A file is what it is: a picture, a video or a PDF.
+            kind = "*/*" if _has_parts(row) else row.produces
+            success["content"] = {kind: {"schema": {"type": "string"} if is_text else _BINARY}}
         elif row.answer is not None:
             schema = self.schemas.of(row.answer)
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}

@@ -89,6 +89,8 @@ def test_conditions_and_ranges_are_described_where_they_are_heeded() -> None:
         if (method, path) == ("GET", "/v1/files/{id}"):
             assert taken == {"If-Match", "If-None-Match", "Range", "If-Range"}
             assert said == {"ETag", "Accept-Ranges", "Content-Disposition"}
+            # Whatever kind of file it is.
+            assert {*operation["responses"]["200"]["content"]} == {"*/*"} == {*operation["responses"]["206"]["content"]}
             assert set(operation["responses"]["206"]["headers"]) >= {"ETag", "Content-Range"}
             assert set(operation["responses"]["416"]["headers"]) == {"Content-Range"}
         elif (method, path) == ("GET", "/v1/calendar/{token}.ics"):

@@ -42,6 +42,7 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     (r"PUT /v1/me/notifications", r".*: is no channel of this kind"),
     (r"POST /v1/conversations/\{id\}/messages", r"text: a message needs text that shows something, or an attachment"),
     # Now, who asks, and what was said before.
+    (r"POST /v1/reports", r"messageId: is not a message of that user"),
     (r"PATCH /v1/me/profile", r"\w+: is not a known field"),
     (r"POST /v1/conversations/\{id\}/messages", r"replyTo: has to be the id of a message of this conversation"),
     (r"POST /v1/me/availability/exceptions", r"date: has to lie ahead"),
