@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import aiohttp
 import pytest
-from pymongo import AsyncMongoClient
 
 from sandbox.server import Sandbox
 from tests.authorisation.world import World
-from tests.bookings.market import Clock, Market
+from tests.bookings.market import Market, served_market
 from tests.fuzzing.served import prompter
-from tests.harness.databases import named, new_name
-from tests.harness.nodes import running_node
 
 
 @dataclass(frozen=True)
@@ -28,18 +23,13 @@ class Fuzzed:
 
 @pytest.fixture(scope="package")
 async def market(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Market]:
-    name, clock, sandbox = new_name(), Clock(), Sandbox()
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(sandbox.stop)
+    sandbox, folder = Sandbox(), tmp_path_factory.mktemp("market")
+    try:
         stripe = {"STRIPE_API_BASE": await sandbox.start()}
-        running = await stack.enter_async_context(
-            running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("node"), clock, **stripe)
-        )
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([running.node], [running.url], http, clock)
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
+        async with served_market(mongo_url, redis_url, folder, 1, **stripe) as market:
+            yield market
+    finally:
+        await sandbox.stop()
 
 
 @pytest.fixture

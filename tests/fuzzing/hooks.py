@@ -36,7 +36,7 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     (r"GET /v1/bookings", r"\w+: does not go with changedAfter"),
     (r"GET /v1/conversations/\{id\}/messages", r"(beforeSeq|afterSeq): take either"),
     # What a strength estimator says.
-    (r"POST .*", r"(newPassword|password): (is among the passwords|has |is )"),
+    (r"POST .*", r"(newPassword|password): is among the passwords that are guessed first"),
     # Whose a file is and what it holds, what there is in the catalogue, and what a kind is sent by.
     (r".*", r".*: has to be the id of a (file of this kind|category|subcategory)"),
     (r"PUT /v1/me/notifications", r".*: is no channel of this kind"),
