@@ -41,6 +41,8 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     (r".*", r".*: has to be the id of a (file of this kind|category|subcategory)"),
     (r"PUT /v1/me/notifications", r".*: is no channel of this kind"),
     (r"POST /v1/conversations/\{id\}/messages", r"text: a message needs text that shows something, or an attachment"),
+    # What a file holds.
+    (r"POST /v1/files", r"file: has to hold something|Only JPEG|The (image|video|file|PDF) "),
     # Now, who asks, and what was said before.
     (r"POST /v1/reports", r"messageId: is not a message of that user"),
     (r"PATCH /v1/me/profile", r"\w+: is not a known field"),

@@ -80,7 +80,7 @@ async def test_edges_of_parameters_methods_and_headers(fuzzed: Fuzzed, tmp_path:
 @pytest.mark.verify
 @pytest.mark.parametrize("role", ["client", "trainer"])
 async def test_walks_from_answer_to_request(fuzzed: Fuzzed, tmp_path: Path, role: str) -> None:
-    await run(fuzzed, role, tmp_path, "stateful", "--generation-deterministic", "--max-examples", "3")
+    await run(fuzzed, role, tmp_path, "stateful", "--generation-deterministic", "--max-examples", "10")
 
 
 @pytest.mark.soak
