@@ -24,7 +24,7 @@ FileId = Annotated[
     str,
     Meta(
         max_length=1000,
-        pattern=rf"^(?:[0-9a-f]{{24}}|(?:https?://[^\s/?#\\]{{1,255}})?{_FILE_PATH}(?:\?[\x21-\x7e]*)?)\Z",
+        pattern=rf"^(?:[0-9a-f]{{24}}|(?:https?://[^\s{UNSEEN}/?#\\]{{1,255}})?{_FILE_PATH}(?:\?[\x21-\x7e]*)?)\Z",
         description="a file's id, or a URL of ours to it",
     ),
 ]

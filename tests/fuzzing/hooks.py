@@ -32,6 +32,8 @@ LAST_ONES = {
 BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     # Opaque: what a list gave.
     (r"GET .*", r"(cursor|changedAfter): is not one that this list gave"),
+    # A day of the calendar, a second of the day.
+    (r"GET .*", r"\w+: has to be (an instant of RFC 3339|a date of the calendar)"),
     # What two fields of a query say together.
     (r"GET /v1/bookings", r"\w+: does not go with changedAfter"),
     (r"GET /v1/conversations/\{id\}/messages", r"(beforeSeq|afterSeq): take either"),
