@@ -26,7 +26,6 @@ LAST_ONES = {
     "POST /v1/auth/logout",
     "POST /v1/auth/logout-all",
     "POST /v1/auth/change-password",
-    "DELETE /v1/auth/sessions/{id}",
 }
 # What a request was refused for, by its operation and the server's words, that no schema can say of a request.
 BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (

@@ -25,8 +25,6 @@ from tests.fuzzing.served import NOBODY
 _CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 _ROOT = Path(__file__).resolve().parents[2]
 ROLES = (NOBODY, "client", "trainer", "admin", "superAdmin")
-# What no request of a table can say: Stripe signs its own, by the second.
-_UNASKED = {"POST /webhooks/stripe"}
 
 
 async def run(fuzzed: Fuzzed, role: str, folder: Path, phases: str, *options: str) -> Counter[str]:
@@ -52,12 +50,13 @@ async def run(fuzzed: Fuzzed, role: str, folder: Path, phases: str, *options: st
 
 
 def successes(role: str) -> set[str]:
-    """What the role is allowed, by the table of who may do what, with the status of its success."""
+    """What the role may read, by the table of who may do what, with the status of its success; what it may change can be
+    in the way of what it asks for next."""
     return {
         f"{row.method} {row.full_path} {row.success}"
         for row in ROWS
         for case in CASES
-        if case.row == f"{row.method} {row.path}" and case.outcomes.get(role) == OK and case.row not in _UNASKED
+        if case.row == f"{row.method} {row.path}" and case.outcomes.get(role) == OK and row.method == "GET"
     }
 
 
