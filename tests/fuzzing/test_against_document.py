@@ -50,8 +50,8 @@ async def run(fuzzed: Fuzzed, role: str, folder: Path, phases: str, *options: st
 
 
 def successes(role: str) -> set[str]:
-    """What the role may read, by the table of who may do what, with the status of its success. What it changes can be in
-    the way of what it changes next."""
+    """What the role may read, by the table of who may do what, with the status of its success. What it changes can be
+    in the way of what it changes next."""
     return {
         f"{row.method} {row.full_path} {row.success}"
         for row in ROWS
