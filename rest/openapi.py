@@ -72,6 +72,14 @@ _HEADERS: dict[str, Schema] = {
         "description": "seconds to wait",
         "schema": {"type": "integer", "format": "int32", "minimum": 1, "examples": [7]},
     },
+    "WWW-Authenticate": {
+        "description": "how to sign in: with an access token",
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+    "Accept-Encoding": {
+        "description": "the codings that a body may come in, where it came in another",
+        "schema": {"type": "string", "const": "identity"},
+    },
     "ETag": {"description": "names what was answered", "schema": {"type": "string", "examples": [_TAG]}},
     "Accept-Ranges": {"description": "parts can be asked for", "schema": {"type": "string", "const": "bytes"}},
     "Content-Range": {
@@ -254,7 +262,9 @@ class _Writer:
             if _is_document(row):
                 success["headers"] = _RATE_HEADERS | _headers("ETag", *of_parts)
             is_text = row.produces.startswith("text/")
-            success["content"] = {row.produces: {"schema": {"type": "string"} if is_text else _BINARY}}
+            # A file is what it is: a picture, a video or a PDF.
+            kind = "*/*" if _has_parts(row) else row.produces
+            success["content"] = {kind: {"schema": {"type": "string"} if is_text else _BINARY}}
         elif row.answer is not None:
             schema = self.schemas.of(row.answer)
             success["content"] = {"application/json": {"schema": schema, "example": self.schemas.example(schema)}}
@@ -272,6 +282,10 @@ class _Writer:
             responses[str(status)] = self.problem(f"{HTTPStatus(status).phrase}. {told}.", codes)
             if status in (429, 503):
                 responses[str(status)]["headers"] = _headers("Retry-After")
+            if status == HTTPStatus.UNAUTHORIZED:
+                responses[str(status)]["headers"] = _headers("WWW-Authenticate")
+            if status == STATUS[Code.UNSUPPORTED_MEDIA]:
+                responses[str(status)]["headers"] = _headers("Accept-Encoding")
             if status == STATUS[Code.RANGE_NOT_SATISFIABLE]:
                 responses[str(status)]["headers"] = _headers("Content-Range")
         responses["default"] = {"$ref": "#/components/responses/Problem"}

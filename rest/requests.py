@@ -168,6 +168,9 @@ def _typed(field: FieldInfo, text: str | list[str]) -> Any:
         value = msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError:
         return text
+    # What is left out is left out: the text "null", which msgspec reads too, is no number.
+    if value is None:
+        return text
     # msgspec also reads "1.0", which would be another way to write a URL that was signed.
     return text if type(value) is int and not _WHOLE.fullmatch(str(text)) else value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -21,6 +22,8 @@ encode = _encoder.encode
 # msgspec words a violation as "<what> - at `$.path`", one of a dictionary's key as "<what> - at `key` in `$.path`";
 # a missing or unknown field is named in the text itself.
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+# From here on a float may stand for several integers.
+_EXACT = 2**53
 _NAMED = re.compile(r"(?:missing required|unknown) field `(?P<name>.*)`", re.DOTALL)
 
 
@@ -35,6 +38,9 @@ def decode(kind: type[T], data: bytes | str | msgspec.Raw) -> T:
         decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a class is hashable
         return decoded
     except msgspec.ValidationError as error:
+        plain = _with_whole_numbers(data)
+        if plain is not None:
+            return convert(kind, plain)
         raise faults.of_json(kind, data, {}) or _first_fault(kind, error) from None
     except (msgspec.DecodeError, UnicodeError) as error:
         # Half a character is JSON, if nothing that can be kept: it is told where it is.
@@ -73,9 +79,43 @@ def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
+        whole = _whole_numbers(value)
+        if whole is not value:
+            return convert(kind, whole, strict=strict)
         raise faults.of_value(kind, value) or _first_fault(kind, error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Nested too deeply.") from None
+
+
+def _with_whole_numbers(data: bytes | str | msgspec.Raw) -> Any:
+    """JSON as plain values where it has whole numbers that are written like fractions, else nothing."""
+    try:
+        value = _decoder(Any).decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    whole = _whole_numbers(value)
+    return None if whole is value else whole
+
+
+def _whole_numbers(value: Any) -> Any:
+    """The same with ``4.0`` as 4, which JSON Schema takes for an integer (2020-12, 4.2.2) and msgspec does not; the
+    value itself where there is none, or where it is nested too deeply for any command."""
+    try:
+        return _with_integers(value)
+    except RecursionError:
+        return value
+
+
+def _with_integers(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if isinstance(value, list | tuple):
+        items = [_with_integers(item) for item in value]
+        return value if all(map(operator.is_, items, value)) else items
+    if isinstance(value, dict):
+        entries = {name: _with_integers(item) for name, item in value.items()}
+        return value if all(entries[name] is item for name, item in value.items()) else entries
+    return value
 
 
 def _first_fault(kind: Any, error: msgspec.ValidationError) -> DomainError:

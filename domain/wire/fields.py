@@ -24,7 +24,7 @@ FileId = Annotated[
     str,
     Meta(
         max_length=1000,
-        pattern=rf"^(?:[0-9a-f]{{24}}|(?:https?://[^\s/?#\\]{{1,255}})?{_FILE_PATH}(?:\?[\x21-\x7e]*)?)\Z",
+        pattern=rf"^(?:[0-9a-f]{{24}}|(?:https?://[^\s{UNSEEN}/?#\\]{{1,255}})?{_FILE_PATH}(?:\?[\x21-\x7e]*)?)\Z",
         description="a file's id, or a URL of ours to it",
     ),
 ]
@@ -116,8 +116,14 @@ def date_from_wire(text: str, field: str) -> date:
     return day
 
 
+_YEAR = r"(?:19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 Date = Annotated[
-    str, Meta(pattern=rf"^{_DATE}\Z", description="a date as YYYY-MM-DD", extra={CHECK: date_from_wire})
+    str,
+    Meta(
+        pattern=rf"^{_YEAR}{_DATE.removeprefix('[0-9]{4}')}\Z",
+        description="a date as YYYY-MM-DD, from 1970 to 9998",
+        extra={CHECK: date_from_wire},
+    ),
 ]
 _INSTANT = "an instant of RFC 3339, like 2026-11-22T09:30:00.000Z"
 Instant = Annotated[

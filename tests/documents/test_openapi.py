@@ -91,12 +91,21 @@ def test_conditions_and_ranges_are_described_where_they_are_heeded() -> None:
         if (method, path) == ("GET", "/v1/files/{id}"):
             assert taken == {"If-Match", "If-None-Match", "Range", "If-Range"}
             assert said == {"ETag", "Accept-Ranges", "Content-Disposition"}
+            # Whatever kind of file it is.
+            assert {*operation["responses"]["200"]["content"]} == {"*/*"} == {*operation["responses"]["206"]["content"]}
             assert set(operation["responses"]["206"]["headers"]) >= {"ETag", "Content-Range"}
             assert set(operation["responses"]["416"]["headers"]) == {"Content-Range"}
         elif (method, path) == ("GET", "/v1/calendar/{token}.ics"):
             assert (taken, said) == ({"If-Match", "If-None-Match"}, {"ETag"})
         else:
             assert (taken, said) == (set(), set()), path
+
+
+def test_refusals_that_say_how_to_go_on_name_their_headers() -> None:
+    for operation in operations().values():
+        for status, header in (("401", "WWW-Authenticate"), ("415", "Accept-Encoding"), ("429", "Retry-After")):
+            if status in operation["responses"]:
+                assert set(operation["responses"][status]["headers"]) == {header}
 
 
 def test_payments_and_conflicts_come_where_they_can() -> None:

@@ -55,6 +55,27 @@ async def test_a_refused_field_is_named(surface: Surface, change: dict[str, Any]
     assert await surface.database.collection("users").count_documents({}) == 0
 
 
+async def test_a_whole_number_may_be_written_like_a_fraction(surface: Surface) -> None:
+    """Some languages write every number so, and JSON Schema calls it an integer; what is none stays refused."""
+    week = b'{"timeZone": "UTC", "sessionDurationInMins": %s, "breakBetweenSessionMins": 1.0e1, "days": []}'
+    token = (await surface.sign_up(role="trainer"))["accessToken"]
+    for written, status in ((b"60.0", 200), (b"6e1", 200), (b"60.5", 422), (b"5000.0", 422)):
+        answer = await surface.call("PUT", "/v1/me/availability", data=week % written, headers=JSON, token=token)
+        assert answer.status == status, answer
+        if status == 422:
+            assert [error["field"] for error in answer.body["errors"]] == ["sessionDurationInMins"]
+        else:
+            assert answer.body["sessionDurationInMins"] == 60
+
+
+@pytest.mark.parametrize("name", ["minRating", "maxPrice", "freeTrial"])
+async def test_the_text_null_in_a_query_is_a_text(surface: Surface, name: str) -> None:
+    """What is left out is left out: a filter that was meant is not silently none."""
+    answer = await surface.get(f"/trainers?{name}=null")
+    assert (answer.status, answer.code) == (422, "validation_failed")
+    assert [error["field"] for error in answer.body["errors"]] == [name]
+
+
 @pytest.mark.parametrize("missing", ["email", "password", "role", "name"])
 async def test_a_missing_field_is_named(surface: Surface, missing: str) -> None:
     answer = await surface.post("/auth/register", {name: value for name, value in GOOD.items() if name != missing})

@@ -1,0 +1,94 @@
+"""Schemathesis against the document that the server serves: each answer is as documented, and each request is taken or
+refused as documented, whoever asks.
+
+The document does not show 5xx as something that happens; a run that finds one fails, as does one that finds a status, a
+header or a body that is not documented, bad data that are taken or good ones that are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rest.routes import ROWS
+from tests.authorisation.cases import OK
+from tests.authorisation.rest_table import CASES
+from tests.fuzzing.conftest import Fuzzed
+from tests.fuzzing.served import NOBODY
+
+_CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
+_ROOT = Path(__file__).resolve().parents[2]
+ROLES = (NOBODY, "client", "trainer", "admin", "superAdmin")
+
+
+async def run(fuzzed: Fuzzed, role: str, folder: Path, phases: str, *options: str) -> Counter[str]:
+    """How often each operation was answered with each status; fails with what Schemathesis has found."""
+    answered = folder / f"{role}.json"
+    environ = {**os.environ, "PROMPTER": fuzzed.prompter, "ROLE": role, "ANSWERED": str(answered)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(_CONFIGURATION)),
+        *("run", f"{fuzzed.url}/openapi.json", "--phases", phases, "--continue-on-failure", *options),
+        cwd=_ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said.decode()
+    return Counter(json.loads(answered.read_text(encoding="utf-8")))
+
+
+def successes(role: str) -> set[str]:
+    """What the role may read, by the table of who may do what, with the status of its success. What it changes can be
+    in the way of what it changes next, and where a token may be left out, it often is."""
+    return {
+        f"{row.method} {row.full_path} {row.success}"
+        for row in ROWS
+        for case in CASES
+        if case.row == f"{row.method} {row.path}" and case.outcomes.get(role) == OK and row.method == "GET"
+        and not row.optional_auth
+    }
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("role", ROLES)
+async def test_answers_are_as_documented(fuzzed: Fuzzed, tmp_path: Path, role: str) -> None:
+    """The same few requests each time."""
+    few = ("--generation-deterministic", "--max-examples", "3")
+    answered = await run(fuzzed, role, tmp_path, "examples,fuzzing", *few)
+    assert successes(role) - answered.keys() == set()
+
+
+@pytest.mark.verify
+async def test_edges_of_parameters_methods_and_headers(fuzzed: Fuzzed, tmp_path: Path) -> None:
+    """Of what has no body: the edges of long texts take minutes to find."""
+    only = ("--generation-deterministic", "--include-method", "GET", "--include-method", "DELETE")
+    await run(fuzzed, "client", tmp_path, "coverage", *only)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("role", ["client", "trainer"])
+async def test_walks_from_answer_to_request(fuzzed: Fuzzed, tmp_path: Path, role: str) -> None:
+    await run(fuzzed, role, tmp_path, "stateful", "--generation-deterministic", "--max-examples", "10")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("role", ROLES)
+async def test_thousands_of_requests(
+    fuzzed: Fuzzed, tmp_path: Path, role: str, request: pytest.FixtureRequest
+) -> None:
+    seed = request.config.getoption("--hypothesis-seed") or "0"
+    phases = "examples,coverage,fuzzing,stateful"
+    answered = await run(fuzzed, role, tmp_path, phases, "--max-examples", "100", "--seed", str(seed), "--no-shrink")
+    assert successes(role) - answered.keys() == set()
