@@ -45,7 +45,6 @@ class Trade:
         self.disputes: list[str] = []
         self.refunds: list[str] = []
         self.erased: set[str] = set()
-        self.elsewhere = False
         self.hours = count(1)
         self.steps: list[str] = []
 
@@ -97,8 +96,6 @@ class Trade:
 
     async def pay(self, pick: int, card: str) -> None:
         if self.sold:
-            # A refund that fails leaves the transfer reversed.
-            self.elsewhere |= card == "unrefundable"
             await self.shop.pay(self.sold[pick % len(self.sold)][1], CARDS[card])
 
     async def settle(self, pick: int, outcome: str) -> None:
@@ -124,7 +121,6 @@ class Trade:
         transaction = await self._transaction(pick)
         if transaction is None or transaction.intent_id is None:
             return
-        self.elsewhere = True
         form = {"payment_intent": transaction.intent_id, "amount": str(transaction.amount // parts)}
         headers = {"Authorization": f"Bearer {SECRET_KEY}"}
         url = f"{self.shop.sandbox.url}/v1/refunds"
@@ -180,7 +176,7 @@ class Trade:
     async def check(self) -> None:
         for client in self.clients:
             reader = self.trainer if client.id in self.erased else client
-            await Books(self.shop, client, self.trainer, self.elsewhere, reader).check()
+            await Books(self.shop, client, self.trainer, reader).check()
 
     def _is_gone(self, client: int) -> bool:
         return bool({self.clients[client].id, self.trainer.id} & self.erased)
