@@ -37,7 +37,8 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
     for _ in range(_TRIES):
         part = await context.store.trainer_parts.by_id(transaction_id)
         transaction = await context.store.transactions.by_id(transaction_id)
-        assert part is not None and transaction is not None
+        if part is None or transaction is None:
+            return
         if part.under_way is not None:
             await _make(context, transaction, part.under_way)
         elif await _is_settled(context, transaction, part.moves):
