@@ -11,6 +11,7 @@ import structlog
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
+from domain.payment_comparison import refund_refused
 from domain.payments import OPEN, Refused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
@@ -176,7 +177,12 @@ async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtS
         if not found.failed or has_failed:
             return True
         log.warning("a client's bank refuses a refund", transaction=transaction_id)
-        return await context.store.payment_transactions.fail_refund(current, refund, now)
+        if not await context.store.payment_transactions.fail_refund(current, refund, now):
+            return False
+        if refund.reason == "erased":
+            # The card takes nothing more, and nobody is there to name another: a person has to look.
+            await context.store.payment_differences.report(refund_refused(current, refund.credits), now)
+        return True
     if found.failed or current.status not in REFUNDABLE:
         return True
     if found.refund_id is not None and await _is_ours(context, found.refund_id, current):

@@ -64,8 +64,10 @@ async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
     shared_shop.sandbox.state.ahead = 0.0
     database = shared_shop.market.nodes[0].database
     # What is tried again in days that are still to come, and what a bank still has.
-    for name in (DISPUTES, FINAL_REFUNDS, TRAINER_PARTS):
+    for name in (DISPUTES, FINAL_REFUNDS):
         await database.collection(name).delete_many({})
+    # Their numbers are used up at Stripe.
+    await database.collection(TRAINER_PARTS).update_many({}, {"$unset": {"dueAt": "", WORK: ""}})
     gaps = database.collection(GAPS)
     await gaps.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
     shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]

@@ -4,6 +4,7 @@ Stripe or not: money and credits are conserved."""
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from itertools import count
@@ -234,7 +235,12 @@ class Conservation(RuleBasedStateMachine):
 
     def do(self, step: Coroutine[Any, Any, Any]) -> Any:
         """On the loop of the tests; Hypothesis runs in a thread of its own."""
-        return asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+        try:
+            return asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+        except BaseException:
+            # Hypothesis may have something else to say, of what it tries after it.
+            traceback.print_exc()
+            raise
 
     @initialize(told=st.booleans(), first=st.lists(_BUY, min_size=1, max_size=2))
     def open(self, told: bool, first: list[tuple[str, Data]]) -> None:
