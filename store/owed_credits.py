@@ -1,6 +1,6 @@
 """Credits whose money has gone while they were in use: a row a refund or dispute, gone when nothing is owed any more.
 
-Read and written within the transactions of payments and bookings only.
+Written within the transactions of payments and bookings only.
 """
 
 from __future__ import annotations
@@ -58,17 +58,15 @@ class OwedCreditRows:
             await self._rows.delete_many({"_id": {"$in": [one["_id"] for one in found]}}, session=session)
         return sum(int(one["credits"]) for one in found)
 
+    async def is_owed(self, booking: Booking) -> bool:
+        """Whether what it was paid with goes when it comes back."""
+        return await self._rows.find_one(_of(booking), {"_id": 1}) is not None
+
     async def take(self, booking: Booking, now: datetime, *, session: ClientSession) -> OwedCredits | None:
         """One credit comes back from this session: what it owes is settled with it, the oldest first. Nothing where
         nothing is owed; the ledger's entry is the caller's."""
-        query = {
-            "client": ObjectId(booking.client_id),
-            "trainer": ObjectId(booking.trainer_id),
-            "createdAt": {"$gte": booking.created_at},
-            "$or": [{"booking": {"$exists": False}}, {"booking": ObjectId(booking.id)}],
-        }
         found = await self._rows.find_one_and_update(
-            query,
+            _of(booking),
             {"$inc": {"credits": -1}},
             sort=[("_id", ASCENDING)],
             return_document=ReturnDocument.AFTER,
@@ -86,6 +84,16 @@ class OwedCreditRows:
         rows, row_id = (self._refunds, ObjectId(found["causeId"])) if is_refund else (self._disputes, found["causeId"])
         await rows.update_one({"_id": row_id}, {"$inc": {"credits": 1}}, session=session)
         return _record(found)
+
+
+def _of(booking: Booking) -> Document:
+    """Those that may be in this session."""
+    return {
+        "client": ObjectId(booking.client_id),
+        "trainer": ObjectId(booking.trainer_id),
+        "createdAt": {"$gte": booking.created_at},
+        "$or": [{"booking": {"$exists": False}}, {"booking": ObjectId(booking.id)}],
+    }
 
 
 def _record(document: Document) -> OwedCredits:

@@ -41,6 +41,12 @@ async def cancelled(shop: Shop, booking: Data, who: Somebody) -> None:
     assert (answer.status, answer.body["status"]) == (200, "cancelled"), answer
 
 
+async def would_return(shop: Shop, booking: Data, who: Somebody) -> bool:
+    preview = await shop.market.call("GET", f"/bookings/{booking['id']}/cancellation", None, who)
+    assert (preview.status, preview.body["free"]) == (200, True), preview
+    return bool(preview.body["creditReturned"])
+
+
 async def ledger(shop: Shop, client: Somebody, trainer: Somebody) -> list[tuple[str, int]]:
     found = await shop.market.store.credits.entries(client.profile, trainer.profile)
     return [(one.kind, one.amount) for one in found]
@@ -50,7 +56,9 @@ async def ledger(shop: Shop, client: Somebody, trainer: Somebody) -> list[tuple[
 async def test_after_a_refund_at_stripe(shop: Shop, pay_with: str) -> None:
     trainer, client = await shop.seller(), await shop.market.client()
     booking, purchase = await booked(shop, trainer, client, pay_with)
+    assert await would_return(shop, booking, client)
     await refunded_elsewhere(shop, client, purchase)
+    assert not await would_return(shop, booking, client)
     await cancelled(shop, booking, client)
     assert (await ledger(shop, client, trainer))[-2:] == [("return", 1), ("refund", -1)]
     await shop.granted(client, trainer, 0)
