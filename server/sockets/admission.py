@@ -23,7 +23,7 @@ from handlers.access import Actor
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.protocol.packets import encode
-from server.sockets.clients import Client, NamespaceConnection, Registry
+from server.sockets.clients import Attempt, Client, NamespaceConnection, Registry
 from server.sockets.rooms import RoomChannels, Rooms
 from server.sockets.rows import Buckets, Rate
 from store import command_budget
@@ -114,8 +114,8 @@ class Admission:
             return error
         return _limited(self._buckets.take_of("FAILED", client.socket.network, FAILED_TOKENS)) or error
 
-    async def connect(self, client: Client, namespace: str, auth: str, attempt: object) -> None:
-        """Admit the client to the namespace, or answer why not."""
+    async def connect(self, client: Client, namespace: str, auth: str, attempt: Attempt) -> None:
+        """Admit the client to the namespace, or answer why not and end what it was connected as before."""
         entered: list[str] = []
         budget = Budget()
         command_budget.begin(budget)
@@ -201,12 +201,13 @@ class Admission:
             raise
 
     @staticmethod
-    def _end(client: Client, namespace: str, attempt: object, error: DomainError | None = None) -> bool:
+    def _end(client: Client, namespace: str, attempt: Attempt, error: DomainError | None = None) -> bool:
         """Whether the client still waits for this attempt; if so, it is answered with an error."""
         if client.admitting.get(namespace) is not attempt:
             return False
         del client.admitting[namespace]
         if error is not None:
+            attempt()
             code = Code.UNAUTHENTICATED if error.code in _SHAPELESS else error.code
             client.socket.send_text(packets.refused(namespace, error.message, code, error.retry_after_ms))
         return True
@@ -214,7 +215,12 @@ class Admission:
     def _admit(self, client: Client, namespace: str, actor: Actor, expires_at: datetime) -> None:
         sid = secrets.token_urlsafe(_SID_BYTES)
         actor = replace(actor, submit_lock=client.submit_lock, connection=sid)
-        connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor)
+        if (former := client.connections.pop(namespace, None)) is not None:
+            self._attendance.left(client, former)
+            self._rooms.remove(namespace, former.sid)
+            if not client.connections:
+                client.expires_at, client.renewal_requested = None, False
+        connection = client.connections[namespace] = NamespaceConnection(namespace, sid, actor, former)
         client.socket.restrict(False)
         client.failures = 0
         self._attendance.admitted(client, connection)

@@ -18,17 +18,23 @@ from server.protocol.packets import encode
 
 # Why a socket is not read for a while: too many commands at work, too many refused, the node is on its way out.
 Hold = Literal["busy", "flood", "drain"]
+# To connect a namespace; called when it fails, it ends what the namespace was connected as before.
+Attempt = Callable[[], None]
 
 
 class NamespaceConnection:
-    """A namespace that a client was admitted to."""
+    """A namespace that a client was admitted to.
 
-    __slots__ = ("actor", "namespace", "sid")
+    ``numbering``: of the acknowledgements; the client begins anew when it has left, but not when it connects twice.
+    """
 
-    def __init__(self, namespace: str, sid: str, actor: Actor) -> None:
+    __slots__ = ("actor", "namespace", "numbering", "sid")
+
+    def __init__(self, namespace: str, sid: str, actor: Actor, former: NamespaceConnection | None = None) -> None:
         self.namespace = namespace
         self.sid = sid
         self.actor = actor
+        self.numbering: object = object() if former is None else former.numbering
 
 
 class Client:
@@ -58,7 +64,7 @@ class Client:
         self.socket = socket
         self.connections: dict[str, NamespaceConnection] = {}
         # Of each namespace that is being connected, the attempt that counts.
-        self.admitting: dict[str, object] = {}
+        self.admitting: dict[str, Attempt] = {}
         self.user_id: str | None = None
         # Sessions whose tokens are being looked up.
         self.checking: list[str] = []

@@ -294,8 +294,8 @@ class Dispatcher:
         client, connection = work.client, work.connection
         self._finished(client)
         self._count(work.row.event, code)
-        # A namespace left and connected again counts its acknowledgements anew: this is not one of them.
-        if work.ack_id is not None and client.connections.get(connection.namespace) is connection:
+        now = client.connections.get(connection.namespace)
+        if work.ack_id is not None and now is not None and now.numbering is connection.numbering:
             client.socket.send_text(packets.acknowledgement(connection.namespace, work.ack_id, envelope))
 
     async def _read(self, client: Client, connection: NamespaceConnection, row: Row, command: object) -> object:

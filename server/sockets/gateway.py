@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import socketio
@@ -158,15 +159,16 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
 
     def _connect(self, client: Client, namespace: str, auth: str) -> None:
         # The official client says so again when its program calls ``connect`` twice, or ``disconnect`` while it waits.
-        self._leave(client, namespace)
+        # What it was connected as goes on until the answer: its program may have been told of the first by now.
         if (error := self._admission.refusal(client)) is not None:
+            self._leave(client, namespace)
             client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
         elif namespace not in self._namespaces:
             # In the words of other Socket.IO servers.
             error = self._admission.failed(client, DomainError(Code.NOT_FOUND, "Invalid namespace"))
             client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
         else:
-            attempt = client.admitting[namespace] = object()
+            attempt = client.admitting[namespace] = partial(self._leave, client, namespace)
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))
 
     def _leave(self, client: Client, namespace: str) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-import aiohttp
 import pytest
-from pymongo import AsyncMongoClient
 
 from sandbox.server import Sandbox
 from tests.authorisation.phones import Phones, phones_of
 from tests.authorisation.world import World
-from tests.bookings.market import Clock, Market
-from tests.harness.databases import named, new_name
-from tests.harness.nodes import running_node
+from tests.bookings.market import served_market
 from tests.harness.unread_errors import no_complaints
 
 
@@ -22,20 +18,13 @@ from tests.harness.unread_errors import no_complaints
 async def shared_world(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    name, clock, sandbox = new_name(), Clock(), Sandbox()
+    sandbox, folder = Sandbox(), tmp_path_factory.mktemp("world")
     async with AsyncExitStack() as stack:
         stack.push_async_callback(sandbox.stop)
         stripe = {"STRIPE_API_BASE": await sandbox.start()}
-        running = await stack.enter_async_context(
-            running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("world"), clock, **stripe)
-        )
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        world = World(Market([running.node], [running.url], http, clock))
+        world = World(await stack.enter_async_context(served_market(mongo_url, redis_url, folder, 1, **stripe)))
         await world.prepare()
         yield world
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
 
 
 @pytest.fixture

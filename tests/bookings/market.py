@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +18,8 @@ from domain.credits import CreditEntry, grant
 from domain.times import to_wire, whole_milliseconds
 from server.app import Node
 from store.store import Store
+from tests.harness.databases import dropped_at_the_end
+from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 
 Data = dict[str, Any]
@@ -229,3 +234,18 @@ class Market:
 
 async def together(*work: Any) -> list[Any]:
     return list(await asyncio.gather(*work))
+
+
+@asynccontextmanager
+async def served_market(
+    mongo_url: str, redis_url: str, folder: Path, nodes: int = 2, /, **environ: str
+) -> AsyncIterator[Market]:
+    """So many nodes on a database of their own, which goes with them."""
+    clock = Clock()
+    async with dropped_at_the_end(mongo_url) as url, AsyncExitStack() as stack:
+        running = [
+            await stack.enter_async_context(running_node(url, redis_url, folder / str(number), clock, **environ))
+            for number in range(nodes)
+        ]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Market([one.node for one in running], [one.url for one in running], http, clock)

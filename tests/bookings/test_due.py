@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
-import aiohttp
 import msgspec
 import pytest
 from bson import ObjectId
@@ -19,10 +17,8 @@ from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import due
 from handlers.bookings.mailing import booking_mails
-from tests.bookings.market import Clock, Data, Market, Somebody
+from tests.bookings.market import Clock, Data, Market, Somebody, served_market
 from tests.bookings.test_live import phone
-from tests.harness.databases import named, new_name
-from tests.harness.nodes import running_node
 from tests.harness.work import work_off
 from tests.server.mail.test_smtp import Desk, plain_of, served
 
@@ -42,20 +38,11 @@ async def mailed(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory, desk: Desk
 ) -> AsyncIterator[Market]:
     """Two nodes that send real mail, and do their due work at any moment."""
-    url, clock, folder = named(mongo_url, new_name()), Clock(), tmp_path_factory.mktemp("mailed")
-    async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(served(desk))
+    folder = tmp_path_factory.mktemp("mailed")
+    async with served(desk) as port:
         smtp = f"smtp://127.0.0.1:{port}"
-        nodes = [
-            await stack.enter_async_context(
-                running_node(url, redis_url, folder / str(number), clock, SMTP_URL=smtp)
-            )
-            for number in range(2)
-        ]
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([one.node for one in nodes], [one.url for one in nodes], http, clock)
-        database = nodes[0].node.database
-        await database.client.drop_database(database.db.name)
+        async with served_market(mongo_url, redis_url, folder, SMTP_URL=smtp) as market:
+            yield market
 
 
 @pytest.fixture

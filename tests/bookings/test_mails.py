@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,12 +14,10 @@ import pytest
 from bson import ObjectId
 
 from handlers.bookings.mailing import booking_mails
-from tests.bookings.market import Clock, Data, Market, Somebody
+from tests.bookings.market import Clock, Data, Market, Somebody, served_market
 from tests.bookings.test_due import hold
 from tests.faults.tap import tapped
-from tests.harness.databases import named, new_name
 from tests.harness.devices import PATIENCE_SECONDS
-from tests.harness.nodes import running_node
 from tests.harness.work import work_off
 from tests.server.mail.test_smtp import Desk
 from tests.server.mail.test_smtp import plain_of as text_of
@@ -60,18 +57,9 @@ async def post() -> AsyncIterator[Post]:
 async def mailed(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory, post: Post
 ) -> AsyncIterator[Market]:
-    url, clock, folder = named(mongo_url, new_name()), Clock(), tmp_path_factory.mktemp("mails")
-    async with AsyncExitStack() as stack:
-        nodes = [
-            await stack.enter_async_context(
-                running_node(url, redis_url, folder / str(number), clock, SMTP_URL=post.url)
-            )
-            for number in range(2)
-        ]
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Market([one.node for one in nodes], [one.url for one in nodes], http, clock)
-        database = nodes[0].node.database
-        await database.client.drop_database(database.db.name)
+    folder = tmp_path_factory.mktemp("mails")
+    async with served_market(mongo_url, redis_url, folder, SMTP_URL=post.url) as market:
+        yield market
 
 
 @pytest.fixture

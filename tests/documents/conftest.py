@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from pymongo import AsyncMongoClient
 
 from server.app import utc_now
-from tests.harness.databases import named, new_name
+from tests.harness.databases import dropped_at_the_end
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 
@@ -17,12 +16,9 @@ from tests.harness.people import People, Person
 async def served(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningNode]:
-    name = new_name()
-    async with running_node(named(mongo_url, name), redis_url, tmp_path_factory.mktemp("node")) as node:
+    folder = tmp_path_factory.mktemp("node")
+    async with dropped_at_the_end(mongo_url) as url, running_node(url, redis_url, folder) as node:
         yield node
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
 
 
 @pytest.fixture(scope="package")

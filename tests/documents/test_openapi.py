@@ -8,7 +8,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from rest.routes import ROWS
 from tests.documents.loaded import OPENAPI, descriptions, names_on_the_wire, references, resolved
@@ -25,6 +24,9 @@ def operations() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def test_it_is_openapi() -> None:
+    # Here, as it takes a second to load and every process of the tests would.
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
     assert list(OpenAPIV31SpecValidator(OPENAPI).iter_errors()) == []
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -20,16 +21,20 @@ from server.sockets.namespaces import NAMESPACES
 # What is compared only, or looked up: it is stored nowhere, or means something to a machine.
 _NO_TEXT = {"password", "currentPassword", "newPassword", "q", "query", "timeZone", "cursor", "signature"}
 _TOKENS = {"token", "refreshToken", "resetToken", "registrationToken", "idempotencyKey"}
-EVERYTHING = "".join(chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF)
+
+
+@cache
+def everything() -> str:
+    return "".join(chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF)
 
 
 def _of(pattern: str) -> set[str]:
-    return set(re.findall(f"[{pattern}]", EVERYTHING))
+    return set(re.findall(f"[{pattern}]", everything()))
 
 
 def test_controls_and_blanks_are_unicode_s() -> None:
-    assert _of(CONTROLS) == {one for one in EVERYTHING if unicodedata.category(one) == "Cc"}
-    white = {one for one in EVERYTHING if one.isspace()}
+    assert _of(CONTROLS) == {one for one in everything() if unicodedata.category(one) == "Cc"}
+    white = {one for one in everything() if one.isspace()}
     assert _of(BLANK) == white | _of(CONTROLS) | _of(IGNORABLE) | {"\u2800"}
 
 
@@ -39,7 +44,7 @@ def test_what_is_ignorable_is_shown_as_nothing() -> None:
     for character in _of(IGNORABLE) - fillers:
         assert unicodedata.category(character) in ("Cf", "Mn", "Cn"), ascii(character)
     # All format characters are in it but those that show something, or hold others together.
-    shown = {one for one in EVERYTHING if unicodedata.category(one) == "Cf"} - _of(IGNORABLE)
+    shown = {one for one in everything() if unicodedata.category(one) == "Cf"} - _of(IGNORABLE)
     assert {"\u200d", "\ufeff", "\u2066"} <= _of(IGNORABLE)
     for character in shown:
         name = unicodedata.name(character)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 
 from PIL import Image
 
@@ -14,8 +15,13 @@ PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\
 def image(kind: str = "JPEG", size: tuple[int, int] = (640, 480), **how: object) -> bytes:
     out = io.BytesIO()
     mode = "RGBA" if kind == "PNG" else "RGB"
-    Image.effect_mandelbrot(size, (-2, -1.5, 1, 1.5), 50).convert(mode).save(out, kind, **how)
+    _picture(size).convert(mode).save(out, kind, **how)
     return out.getvalue()
+
+
+@cache
+def _picture(size: tuple[int, int]) -> Image.Image:
+    return Image.effect_mandelbrot(size, (-2, -1.5, 1, 1.5), 50)
 
 
 def photo_with_metadata() -> bytes:

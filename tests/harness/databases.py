@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
@@ -27,6 +28,16 @@ def named(mongo_url: str, name: str) -> str:
 def new_name() -> str:
     """With its time, so that what a killed run left behind can be told and dropped."""
     return f"{PREFIX}{int(time.time())}_{uuid4().hex[:12]}"
+
+
+@asynccontextmanager
+async def dropped_at_the_end(mongo_url: str) -> AsyncIterator[str]:
+    """The URL of a new database."""
+    name = new_name()
+    yield named(mongo_url, name)
+    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+    async with client:
+        await client.drop_database(name)
 
 
 def made_at(name: str) -> int | None:

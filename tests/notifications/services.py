@@ -14,8 +14,6 @@ from urllib.parse import parse_qs
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 APNS_KEY = ec.generate_private_key(ec.SECP256R1())
 FCM_KEY = rsa.generate_private_key(65537, 2048)
@@ -128,6 +126,10 @@ class PushService:
 async def serving(service: PushService) -> AsyncIterator[PushService]:
     listening = socket.create_server(("127.0.0.1", 0))
     service.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    # Here, as they take a second to load and every process of the tests would.
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
     config, ended = Config(), asyncio.Event()
     config.bind = [f"fd://{listening.detach()}"]
     config.graceful_timeout = 0.1

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 
-import aiohttp
 import pytest
-from pymongo import AsyncMongoClient
 
 from sandbox.delivery import Disturbance
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
@@ -18,22 +14,18 @@ from store.event_gaps import NAME as GAPS
 from store.final_refunds import NAME as FINAL_REFUNDS
 from store.trainer_parts import NAME as TRAINER_PARTS
 from store.work_queue import WORK
-from tests.bookings.market import Clock, Market
-from tests.harness.databases import named, new_name
-from tests.harness.nodes import running_node
+from tests.bookings.market import Clock, served_market
 from tests.harness.unread_errors import no_complaints
 from tests.payments.shop import Shop
 
 OLD_SECRET = "whsec_before_this_one"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_shop(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
-    name, clock = new_name(), Clock()
-    folder: Path = tmp_path_factory.mktemp("shop")
-    sandbox = Sandbox()
+    sandbox, folder = Sandbox(), tmp_path_factory.mktemp("shop")
     stripe = {
         "STRIPE_API_BASE": await sandbox.start(),
         "STRIPE_SECRET_KEY": SECRET_KEY,
@@ -41,20 +33,10 @@ async def shared_shop(
         "STRIPE_WEBHOOK_SECRETS": f"{WEBHOOK_SECRET},{OLD_SECRET}",
     }
     try:
-        async with AsyncExitStack() as stack:
-            nodes = [
-                await stack.enter_async_context(
-                    running_node(named(mongo_url, name), redis_url, folder / str(number), clock, **stripe)
-                )
-                for number in range(2)
-            ]
-            http = await stack.enter_async_context(aiohttp.ClientSession())
-            yield Shop(Market([one.node for one in nodes], [one.url for one in nodes], http, clock), sandbox)
+        async with served_market(mongo_url, redis_url, folder, **stripe) as market:
+            yield Shop(market, sandbox)
     finally:
         await sandbox.stop()
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
 
 
 @pytest.fixture

@@ -9,12 +9,15 @@ from random import Random
 import pytest
 
 from store.database import Database
+from store.log import appender
 from store.log.log import Log
 from tests.store.writing import Sent, a_message, entries, keys, new_id, send, upto
 
 
 @pytest.fixture
-async def logs(shared_database: Database) -> list[Log]:
+async def logs(shared_database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Log]:
+    """Patient: hundreds of entries at once may take a busy machine longer than anybody waits for one."""
+    monkeypatch.setattr(appender, "PATIENCE_SECONDS", 60.0)
     return [Log(shared_database) for _ in range(3)]
 
 

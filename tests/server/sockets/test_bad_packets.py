@@ -92,6 +92,24 @@ async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unch
         assert await raw.is_usable("/presence")
 
 
+async def test_what_a_namespace_was_connected_as_goes_on_until_it_is_connected_again(unchanged: World) -> None:
+    """The client's program has been told that it is connected, and goes on while the second CONNECT is looked at."""
+    before = unchanged.running.node.rooms.connections
+    async with raw_socket(unchanged.running.url) as raw:
+        first = await raw.connect(unchanged.client.token)
+        await raw.send(f'0/conversations,{{"token":"{unchanged.client.token}"}}')
+        assert (await raw.ask("conversation:unread", "{}"))["ok"]
+        if not (answers := [packet for packet in raw.received if packet.startswith("0/conversations,")]):
+            answers = [await raw.until("0/conversations,")]
+        assert first["sid"] not in answers[0]
+        assert await raw.is_usable()
+        assert unchanged.running.node.rooms.connections == before + 1
+        # It ends with an attempt that fails.
+        await raw.send('0/conversations,{"token":"garbage"}')
+        assert (await raw.answer_to_connect())["data"]["code"] == "unauthenticated"
+        assert unchanged.running.node.rooms.connections == before
+
+
 @pytest.mark.parametrize("transports", [("polling",), ("websocket",), ("polling", "websocket")])
 async def test_the_official_client_may_call_connect_twice(unchanged: World, transports: tuple[str, ...]) -> None:
     async with js_devices() as devices:
