@@ -119,6 +119,16 @@ def after_refund(transaction: Transaction, refund: Refund, sign: int = 1) -> Tra
     )
 
 
+def sent_back(transaction: Transaction, refund: Refund) -> Refund:
+    """With all credits that come back when the bank does not take it: parts are rounded, and what is left refunded may
+    have paid for fewer than the other parts took."""
+    left = transaction.amount_refunded - refund.amount
+    # An amount of ours is less than a unit a credit below its share.
+    paid_for = (left + transaction.credits) * transaction.credits // transaction.amount
+    others = transaction.credits_refunded - refund.credits
+    return msgspec.structs.replace(refund, credits=refund.credits + max(0, others - paid_for))
+
+
 def refund_entry(transaction: Transaction, refund: Refund, now: datetime, sign: int = -1) -> CreditEntry:
     """``sign``: 1 where Stripe or the client's bank refused and the credits come back."""
     return CreditEntry(

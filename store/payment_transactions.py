@@ -16,7 +16,7 @@ from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
 from domain.owed_credits import Cause, OwedCredits
 from domain.payments import Notice, PaymentAction, Transaction, grant_entry
-from domain.refunds import Refund, after_refund, refund_entry
+from domain.refunds import Refund, after_refund, refund_entry, sent_back
 from store.audit import Note, unrecorded
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
@@ -168,7 +168,8 @@ class PaymentTransactions:
             if not await self._refunds.fail(refund, session=session):
                 return False
             owed = await self._owed.drop("refund", refund.id, session=session)
-            await self._undo(transaction, msgspec.structs.replace(refund, owes=owed), now, session)
+            back = sent_back(transaction, msgspec.structs.replace(refund, owes=owed))
+            await self._undo(transaction, back, now, session)
             await self._trainer_parts.look(transaction.id, now, session=session)
             return True
 

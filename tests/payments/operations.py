@@ -371,13 +371,14 @@ class RefundFailed(Refund):
         await super().prepare(scene)
         # What is transferred anew is the platform's first.
         await scene.shop.control("POST", "/balance", amount=10_000_000)
-        assert (await self._refund(scene, 0)).status == 200
+        answer = await self._refund(scene, 0)
+        assert answer.status == 200, answer
         await reconcile(scene.shop)
+        made = await scene.shop.stripe("GET", "/refunds", payment_intent=answer.body["transactionId"])
+        scene.sold = {**scene.sold, "refund": made["data"][0]["id"]}
 
     async def begin(self, scene: Scene) -> object:
-        transaction = await scene.transaction()
-        made = await scene.shop.stripe("GET", "/refunds", payment_intent=transaction["transactionId"])
-        return await scene.shop.control("POST", f"/refunds/{made['data'][0]['id']}/fail")
+        return await scene.shop.control("POST", f"/refunds/{scene.sold['refund']}/fail")
 
     async def is_done(self, scene: Scene) -> bool:
         return await scene.is_worked()

@@ -215,6 +215,21 @@ async def test_one_that_the_bank_sends_back_gives_the_trainer_its_part_again(sho
     assert (one.status, one.credits_refunded) == ("refunded", 5)
 
 
+async def test_one_of_two_halves_that_the_bank_sends_back(shop: Shop) -> None:
+    """Half a credit is none of either; together they are one, which comes back with the half that took it."""
+    trainer, client, purchase = await paid(shop, "five")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    half = str(PRICES["five"] // 2)
+    first = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], amount=half)
+    await shop.granted(client, trainer, 3)
+    await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], amount=half)
+    await shop.granted(client, trainer, 0)
+    await shop.control("POST", f"/refunds/{first['id']}/fail")
+    await shop.granted(client, trainer, 3)
+    await reconcile(shop)
+    await Books(shop, client, trainer).check()
+
+
 async def test_one_made_elsewhere_fetches_the_trainers_part(shop: Shop) -> None:
     trainer, client, purchase = await paid(shop, "five")
     amount = str(PRICES["five"] * 2 // 5)
