@@ -7,6 +7,7 @@ by which every node learns which sessions have ended, and disconnects their sock
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Literal
@@ -19,6 +20,9 @@ from domain.presence import Status
 LIFETIME = timedelta(days=30)
 # A phone that lost the answer to its refresh may be without a network for hours.
 GRACE = timedelta(hours=24)
+# A refresh shows from which network the owner comes: that is noted once in so long, of so many networks.
+NETWORK_NOTED_FOR = timedelta(days=1)
+NETWORKS_NOTED = 8
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +31,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ``used_generation``: the latest whose access token was used, so that its device has received its tokens.
 
     ``presence``: what the device said of its owner last.
+
+    ``networks``: when it was noted last that the owner comes from there, by keyed hash of the network.
     """
 
     id: str
@@ -42,6 +48,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     revoked_at: datetime | None = None
     presence: Status = "online"
+    networks: Mapping[str, datetime] = {}
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +84,15 @@ def refresh_step(session: Session, generation: int, now: datetime) -> Step:
     if generation == session.generation - 1 and not arrived and now - session.rotated_at <= GRACE:
         return Step.REPEAT
     return Step.REUSE
+
+
+def networks_noted(session: Session, network: str, now: datetime) -> Mapping[str, datetime] | None:
+    """The session's networks when it is refreshed from there; nothing where that was noted lately."""
+    lately = {one: at for one, at in session.networks.items() if now - NETWORK_NOTED_FOR < at <= now}
+    if network in lately:
+        return None
+    newest = sorted(lately.items(), key=lambda one: one[1])[1 - NETWORKS_NOTED :]
+    return {**dict(newest), network: now}
 
 
 def proof_text(session_id: str, nonce: str, generation: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -34,12 +34,21 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """A user, or a registration that is none yet."""
+
+    kind: Literal["user", "registration"]
+    id: str
+
+
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """``to`` is one address; text and HTML come from the template of that name, written when they are asked for: what
     that takes must not show in the time of an answer.
 
     ``key`` names a mail that may be handed in again after a crash, by any node: each time it is the same message. It
     must hold something that nobody can guess. ``unsubscribe``: the path that ends mails of this kind.
+
+    ``owner``: of a mail that waits in memory; where that is gone by then, it is not handed in.
     """
 
     to: str
@@ -49,6 +58,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     unsubscribe: str | None = None
     invitation: Invitation | None = None
+    owner: Owner | None = None
 
     @property
     def text(self) -> str:

@@ -12,13 +12,16 @@ import msgspec
 
 from domain.accounts import Role
 from domain.bookings import Action, Booking, Party
+from domain.characters import is_blank
+from domain.conversations import UNREAD_CAP
 from domain.payments import Notice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
-from handlers.mail_rendering import Invitation, Mail
+from handlers.mail_rendering import Invitation, Mail, Owner
 
-# Of a name that somebody gave in another's mail.
-MAX_NAME = 60
+# Of a name that somebody gave in another's mail; of marks on one letter there are four in a few languages.
+MAX_NAME, MOST_MARKS = 60, 4
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +41,11 @@ def verification_code(registration: Registration, codes: Codes) -> Mail:
         f"It is good for 10 minutes, and for this registration only: {_described(registration)}",
         "Is that not yours? Then do nothing: without the code nothing happens. If you registered yourself, the code"
         " that goes with it came in another mail.",
+        owner=Owner("registration", registration.id),
     )
 
 
-def reset_code(to: str, codes: Codes) -> Mail:
+def reset_code(to: str, codes: Codes, user_id: str | None = None) -> Mail:
     return _with_code(
         to,
         "Reset your Spotter password",
@@ -49,20 +53,23 @@ def reset_code(to: str, codes: Codes) -> Mail:
         codes,
         "reset",
         "It is good for 10 minutes. If it was not you, do nothing: your password stays.",
+        owner=_of_user(user_id),
     )
 
 
-def already_registered(registration: Registration) -> Mail:
+def already_registered(registration: Registration, user_id: str | None = None) -> Mail:
     return Mail(
         to=registration.email,
         subject="You already have a Spotter account",
         template="already_registered",
         values={"described": _described(registration)},
+        owner=_of_user(user_id),
     )
 
 
-def password_changed(to: str) -> Mail:
-    return Mail(to=to, subject="Your Spotter password was changed", template="password_changed")
+def password_changed(to: str, user_id: str | None = None) -> Mail:
+    subject = "Your Spotter password was changed"
+    return Mail(to=to, subject=subject, template="password_changed", owner=_of_user(user_id))
 
 
 def new_sign_in(to: str, session: Session, kind: str, key: str, time_zone: str | None = None) -> Mail:
@@ -205,14 +212,16 @@ def unread_digest(
 ) -> Mail:
     """``counts``: of each conversation the other's name and how many messages are unread, of which none is quoted."""
     total = sum(count for _, count in counts)
+    at_least = "+" if any(count >= UNREAD_CAP for _, count in counts) else ""
+    said = f"{total}{at_least} unread message{'' if total == 1 else 's'}"
     left = len(counts) - NAMED
     return Mail(
         to=to,
-        subject=f"{_messages(total)} for you",
+        subject=f"{said} for you",
         template="unread_digest",
         values={
-            "total": _messages(total),
-            "people": [(_plain(name) or "somebody", count) for name, count in counts[:NAMED]],
+            "total": said,
+            "people": [(_plain(name) or "somebody", _counted(count)) for name, count in counts[:NAMED]],
             "more": f"{left} conversation{'' if left == 1 else 's'}" if left > 0 else "",
             "link": "spotter://conversations",
         },
@@ -221,8 +230,8 @@ def unread_digest(
     )
 
 
-def _messages(count: int) -> str:
-    return f"{count} unread message{'' if count == 1 else 's'}"
+def _counted(count: int) -> str:
+    return f"{UNREAD_CAP}+" if count >= UNREAD_CAP else str(count)
 
 
 def _known_as(person: Addressee) -> str:
@@ -258,20 +267,48 @@ def _offset(at: datetime) -> str:
     return f"UTC{at.strftime('%z')[:3]}:{at.strftime('%z')[3:5]}"
 
 
-def _with_code(to: str, subject: str, before: str, codes: Codes, action: str, after: str, doubt: str = "") -> Mail:
+def _of_user(user_id: str | None) -> Owner | None:
+    return None if user_id is None else Owner("user", user_id)
+
+
+def _with_code(
+    to: str, subject: str, before: str, codes: Codes, action: str, after: str, doubt: str = "", *, owner: Owner | None
+) -> Mail:
     # The code is alone on its line: people copy it, programs find it. The link opens the app.
     link = f"spotter://{action}?code={codes.link}"
     said = {"before": before, "digits": codes.digits, "link": link, "after": after, "doubt": doubt}
-    return Mail(to=to, subject=subject, template="code", values=said)
+    return Mail(to=to, subject=subject, template="code", values=said, owner=owner)
 
 
 def _described(registration: Registration) -> str:
     """Whose it says it is: anybody may have written the name, so that nothing in it becomes a link or another line."""
     at = _moment(registration.created_at, registration.time_zone)
     name = _plain(registration.name)
-    return f"as a {registration.role}, under the name “{name}”, from {registration.device}, at {at}."
+    named = f"under the name “{name}”" if name else "under a name without letters"
+    return f"as a {registration.role}, {named}, from {registration.device}, at {at}."
 
 
 def _plain(name: str) -> str:
-    kept = "".join(one for one in name if one in " '\u2019-.," or unicodedata.category(one)[0] in "LMN")
-    return re.sub(r"\.(?=\S)", ". ", " ".join(kept.split()))[:MAX_NAME]
+    """Letters, their marks, digits and what stands between them; nothing of a name that has none of them."""
+    kept, marks = "", MOST_MARKS
+    for one in name:
+        category = unicodedata.category(one)[0]
+        if category == "M":
+            marks += 1
+            # Without a letter below, or a heap of them over the lines around.
+            if marks > MOST_MARKS or is_blank(one):
+                continue
+        elif one.isspace():
+            one, marks = " ", MOST_MARKS
+        elif category not in "LN" or is_blank(one):
+            marks = MOST_MARKS
+            if one not in "'\u2019-.,":
+                continue
+        else:
+            marks = 0
+        kept += one
+    cut = re.sub(r"\.(?=\S)", ". ", " ".join(kept.split()))[:MAX_NAME]
+    if not any(map(str.isalnum, cut)):
+        return ""
+    # Isolated, a name leaves the words and the figures around it where they are.
+    return f"\u2068{cut}\u2069" if any(unicodedata.bidirectional(one) in _RIGHT_TO_LEFT for one in cut) else cut

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -13,6 +14,7 @@ from domain import rooms as room_names
 from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
+from handlers.accounts.me import mails_wanted
 from handlers.context import Context, PushPatience, Reader
 from rest.build import attach as attach_rest
 from rest.build import generated
@@ -79,6 +81,7 @@ CONNECTIONS_PER_ADDRESS = 600
 # Of one network to the operators' port.
 _OPERATORS_CONNECTIONS = 64
 FORGET_SECONDS = 3600.0
+DROP_MAILS_SECONDS = 10.0
 BODY_LIMIT_BYTES = 1_000_000
 
 
@@ -120,7 +123,11 @@ class Node:
         self.passwords = Argon2Passwords(password_cost)
         self.mailer: PrintedMailer | SmtpMailer = (
             SmtpMailer(
-                settings.smtp_url, settings.mail_from, Patience(drain=draining.MAILS_SECONDS), settings.public_url
+                settings.smtp_url,
+                settings.mail_from,
+                Patience(drain=draining.MAILS_SECONDS),
+                settings.public_url,
+                partial(mails_wanted, self.store),
             )
             if settings.smtp_url
             else PrintedMailer()
@@ -335,6 +342,7 @@ class Node:
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
+        self.background.every(DROP_MAILS_SECONDS, "drop mails of who is gone", self.mailer.drop_unwanted)
         self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         await self._begin_scans()

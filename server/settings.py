@@ -38,7 +38,8 @@ _REQUIRED_IN_PRODUCTION = (
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_WEBHOOK_SECRETS",
 )
-_KEPT_DAYS = ("AUDIT_DAYS", "IDEMPOTENCY_DAYS")
+# With what they are without a setting; 0 is for ever.
+_KEPT_DAYS = {"AUDIT_DAYS": 0, "IDEMPOTENCY_DAYS": 0, "REVOCATION_DAYS": 1}
 _OPERATIONS_PORT = 9090
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
@@ -152,7 +153,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) ->
         mail_from=read.mail_address("MAIL_FROM", "Spotter <no-reply@localhost>"),
         public_url=_public_url(read, port, production),
         push=read_push(read, production=production),
-        kept_days={name: read.integer(name, 0, 0, 36_500) for name in _KEPT_DAYS},
+        kept_days={name: read.integer(name, days, 0, 36_500) for name, days in _KEPT_DAYS.items()},
         export_days=read.integer("EXPORT_DAYS", 7, 1, 365),
     )
     read.raise_problems()

@@ -171,6 +171,19 @@ class Conversations:
         found = await self._conversations.find({"_id": {"$in": ids}}).to_list(None) if ids else []
         return {str(document["_id"]): _record(document) for document in found}
 
+    async def newest_behind(self, user_id: str, limit: int) -> list[ParticipantRecord]:
+        """Of the user's ``limit`` newest conversations one's own side, where something was said past what was seen; by
+        their projections, which come a moment late. Newest first."""
+        newest = self._conversations.find({"members": ObjectId(user_id)}, {"lastSeq": 1})
+        last = {one["_id"]: one.get("lastSeq", 0) async for one in newest.sort("updatedAt", DESCENDING).limit(limit)}
+        mine = self._participants.find({"conversationId": {"$in": list(last)}, "userId": ObjectId(user_id)})
+        sides = {one["conversationId"]: one async for one in mine.hint("member")}
+        return [
+            participant_from(sides[one])
+            for one, head in last.items()
+            if one in sides and head > sides[one].get("seenSeq", 0)
+        ]
+
     async def own_participants(self, user_id: str) -> list[ParticipantRecord]:
         """The user's side of every conversation, with its watermarks as they stand."""
         found = await self._participants.find({"userId": ObjectId(user_id)}).to_list(None)

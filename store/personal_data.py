@@ -76,7 +76,10 @@ PARTS: tuple[Part, ...] = (
         Part("profile", collection, _by_profile("_id", *(role for role in PROFILES if PROFILES[role] == collection)))  # type: ignore[arg-type]
         for collection in dict.fromkeys(PROFILES.values())
     ),
-    Part("sessions", "sessions", _by_user("userId"), frozenset({"nonce", "generation", "usedGeneration", "tellAt"})),
+    Part(
+        "sessions", "sessions", _by_user("userId"),
+        frozenset({"nonce", "generation", "usedGeneration", "networks", "tellAt"}),
+    ),
     Part("pricing", "pricings", _by_profile("trainer", "trainer")),
     Part("specializations", "specializations", _by_profile("trainer", "trainer")),
     Part("certificates", "trainerCertificates", _by_profile("trainerId", "trainer")),

@@ -26,9 +26,10 @@ _INDEXES = (
     IndexModel([("user", ASCENDING)], name="user"),
     # Housekeeping: of rows that were set aside.
     IndexModel([("endsAt", ASCENDING)], name="end", expireAfterSeconds=7 * 24 * 3600),
-    *work_indexes(),
+    *work_indexes(owner="user"),
 )
-SCHEMAS = tuple(CollectionSchema(name, _INDEXES) for name in NAMES.values())
+# "due": rows are found with their users since.
+SCHEMAS = tuple(CollectionSchema(name, _INDEXES, obsolete=("due",)) for name in NAMES.values())
 PushKind = Literal["entry", "withdrawal", "reminder"]
 
 
@@ -57,7 +58,9 @@ def provider_of(platform: Platform) -> Provider:
 class Pushes:
     def __init__(self, database: Database) -> None:
         self._rows = {provider: database.collection(name) for provider, name in NAMES.items()}
-        self.queues = {provider: WorkQueue(database, name, removes=True) for provider, name in NAMES.items()}
+        self.queues = {
+            provider: WorkQueue(database, name, removes=True, owner="user") for provider, name in NAMES.items()
+        }
 
     async def add(self, device: PushDevice, push: PendingPush, now: datetime, at: datetime | None = None) -> None:
         """In place of an older one of its key; nothing where there is a newer one, or the same.

@@ -5,6 +5,7 @@ A registration of an address that has an account is kept like any other; no code
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
@@ -70,6 +71,10 @@ class Registrations:
             return False
         await self.forget(registration.email, session=session)
         return True
+
+    async def standing(self, ids: Collection[str]) -> set[str]:
+        """Those that are neither used nor forgotten."""
+        return set(await self._registrations.distinct("_id", {"_id": {"$in": list(ids)}}))
 
     async def forget(self, email: str, *, session: ClientSession) -> None:
         await self._registrations.delete_many({"email": email}, session=session)

@@ -7,18 +7,23 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from store import audit, idempotency
+from store import audit, idempotency, revocations
 from store.database import Database
 from store.failures import repository
 
 # Named by setting; each has ids that the driver makes when a row is written.
-KEPT = {"AUDIT_DAYS": audit.NAME, "IDEMPOTENCY_DAYS": idempotency.NAME}
+KEPT = {
+    "AUDIT_DAYS": audit.NAME,
+    "IDEMPOTENCY_DAYS": idempotency.NAME,
+    # A day is longer than any token lives that a revocation ends (domain.sessions.KEPT); there is no shorter setting.
+    "REVOCATION_DAYS": revocations.NAME,
+}
 AT_ONCE, MOST_AT_A_TIME = 1000, 100_000
 
 
 @repository
 class Retention:
-    """``days`` by setting; 0 keeps for ever."""
+    """``days`` by setting; 0 keeps for ever. Of nodes whose settings differ the shortest counts."""
 
     def __init__(self, database: Database, days: Mapping[str, int]) -> None:
         self._database = database

@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from domain.errors import unavailable
-from domain.sessions import KEPT, Reason, Revocation
+from domain.sessions import Reason, Revocation
 from store.database import ClientSession as DatabaseSession
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
@@ -24,8 +24,10 @@ NAME = "revocations"
 SCHEMAS = (
     CollectionSchema(
         NAME,
-        # Cleans up, and serves the polls.
-        (IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=int(KEPT.total_seconds())),),
+        # Serves the polls.
+        (IndexModel([("at", ASCENDING), ("_id", ASCENDING)], name="since"),),
+        # Made rows go after 20 minutes, whatever the setting. Nodes of that version may start beside this one.
+        obsolete=("at",),
     ),
 )
 _INSERTS = [{"$match": {"operationType": "insert"}}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from bson import ObjectId
@@ -76,12 +76,16 @@ class Sessions:
         cursor = self._sessions.find(query).sort("_id", DESCENDING).limit(limit)
         return [_from(document) async for document in cursor]
 
-    async def rotate(self, current: Session, now: datetime, expires_at: datetime) -> bool:
-        """To the next generation; false when another refresh or a revocation was faster."""
+    async def rotate(
+        self, current: Session, now: datetime, expires_at: datetime, networks: Mapping[str, datetime] | None
+    ) -> bool:
+        """To the next generation; false when another refresh or a revocation was faster. ``networks``: the session's
+        from now on, where they change."""
+        noted = {} if networks is None else {"networks": [{"network": one, "at": at} for one, at in networks.items()]}
         result = await self._sessions.update_one(
             {"_id": ObjectId(current.id), "generation": current.generation, "revokedAt": None},
             {
-                "$set": {"rotatedAt": now, "lastUsedAt": now, "expiresAt": expires_at},
+                "$set": {"rotatedAt": now, "lastUsedAt": now, "expiresAt": expires_at, **noted},
                 "$inc": {"generation": 1},
             },
         )
@@ -125,8 +129,9 @@ class Sessions:
         return [str(one) for one in ids]
 
     async def forget(self, user_id: str, *, session: DatabaseSession) -> None:
-        """What an erased user's devices were called; that they were there, nodes ask until they would have expired."""
-        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", _TOLD_AT: "", WORK: ""}}
+        """What an erased user's devices were called, and where they were; that they were there, nodes ask until they
+        would have expired."""
+        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", "networks": "", _TOLD_AT: "", WORK: ""}}
         await self._sessions.update_many({"userId": ObjectId(user_id)}, nothing, session=session)
 
 
@@ -162,4 +167,5 @@ def _from(document: Document) -> Session:
         expires_at=document["expiresAt"],
         revoked_at=document["revokedAt"],
         presence=document.get("presence", "online"),
+        networks={one["network"]: one["at"] for one in document.get("networks", ())},
     )

@@ -32,11 +32,13 @@ SCHEMAS = (
     CollectionSchema(
         PARTICIPANTS,
         (
-            *work_indexes(_DUE, only=_WAITS),
+            *work_indexes(_DUE, only=_WAITS, owner="userId"),
             IndexModel(
                 [("updatedAt", ASCENDING)], name="shown", partialFilterExpression={"shownSeq": {"$exists": True}}
             ),
         ),
+        # Rows are found with their users since.
+        obsolete=("due",),
     ),
 )
 _BATCH = 500
@@ -88,7 +90,8 @@ class Unheard:
         self._conversations = database.collection(CONVERSATIONS)
         self._participants = database.collection(PARTICIPANTS)
         self.scans = WorkQueue(database, NAME)
-        self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS)
+        # Past the rows of one the planner might look through everybody's, by their users.
+        self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS, owner="userId", hint="turns")
         self._looked: dict[ScanName, OrderedDict[ObjectId, int]] = {name: OrderedDict() for name in OVERLAPS}
 
     # --- scans ---

@@ -8,7 +8,7 @@ instant, failure moves the instant on. What the work on a row has come to so far
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,8 @@ MAX_COUNTED = 10_000
 class WorkRow:
     """A claimed row: its document as it was before, the end of the claim, and how often it was claimed.
 
-    ``excused``: how many of the attempts failed through no fault of the row, or were given back.
+    ``excused``: how many of the attempts failed through no fault of the row, or were given back. ``owner``: whose it
+    is, where rows have owners.
     """
 
     id: Any
@@ -36,6 +37,7 @@ class WorkRow:
     until: datetime
     attempts: int
     excused: int
+    owner: Any = None
 
     @property
     def faults(self) -> int:
@@ -73,13 +75,16 @@ class Undated:
     after: timedelta
 
 
-def work_indexes(due: str = "dueAt", *, only: Document | None = None) -> tuple[IndexModel, IndexModel]:
-    """For the rows that are due, and for those that are or were being worked on."""
+def work_indexes(
+    due: str = "dueAt", *, only: Document | None = None, owner: str | None = None
+) -> tuple[IndexModel, IndexModel]:
+    """For the rows that are due (with their owners where those take turns), and for those that are or were being worked
+    on."""
     begun: Document = {f"{WORK}.since": {"$exists": True}}
+    keys = [(due, ASCENDING)] if owner is None else [(due, ASCENDING), (owner, ASCENDING)]
+    name = "due" if owner is None else "turns"
     by_due = (
-        IndexModel([(due, ASCENDING)], name="due")
-        if only is None
-        else IndexModel([(due, ASCENDING)], name="due", partialFilterExpression=only)
+        IndexModel(keys, name=name) if only is None else IndexModel(keys, name=name, partialFilterExpression=only)
     )
     return by_due, begun_index(begun)
 
@@ -98,7 +103,8 @@ class WorkQueue:
     """``due``: the name of the instant. ``only``: which documents of the collection are rows. ``removes``: a row
     whose work is done goes; otherwise it loses its instant, unless the work has given it another.
 
-    ``free``: a further condition for claiming at this time. Several nodes may use the same rows.
+    ``free``: a further condition for claiming at this time. Several nodes may use the same rows. ``owner``: the field
+    that says whose a row is, where nobody's many rows are to hold up another's.
     """
 
     def __init__(
@@ -112,7 +118,9 @@ class WorkQueue:
         undated: Undated | None = None,
         free: Callable[[datetime], Document] | None = None,
         hint: str | None = None,
+        owner: str | None = None,
     ) -> None:
+        self._owner = owner
         self._rows = database.collection(collection)
         self._due = due
         self._only = only or {}
@@ -121,10 +129,13 @@ class WorkQueue:
         self._free = free
         self._hint = hint
 
-    async def claim(self, now: datetime, lasting: timedelta) -> WorkRow | None:
-        """The row that has been due longest, for the caller alone until ``now + lasting``."""
+    async def claim(self, now: datetime, lasting: timedelta, *, without: Collection[Any] = ()) -> WorkRow | None:
+        """The row that has been due longest, for the caller alone until ``now + lasting``; ``without`` those of these
+        owners."""
         until = now + lasting
-        query = {**self._only, self._due: {"$lte": now}}
+        query: Document = {**self._only, self._due: {"$lte": now}}
+        if without and self._owner is not None:
+            query[self._owner] = {"$nin": list(without)}
         if self._free is not None:
             query |= self._free(now)
         begun = {
@@ -138,8 +149,9 @@ class WorkQueue:
             return None
         before = found.get(WORK, {})
         return WorkRow(
-            found["_id"], found, found[self._due], until, before.get("attempts", 0) + 1, before.get("excused", 0)
-        )
+            found["_id"], found, found[self._due], until, before.get("attempts", 0) + 1, before.get("excused", 0),
+            None if self._owner is None else found.get(self._owner),
+        )  # fmt: skip
 
     # --- the end of a claim; each of these does nothing when the row was changed or claimed anew meanwhile ---
 

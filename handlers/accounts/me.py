@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -16,9 +17,11 @@ from handlers.accounts.sign_in_tries import forget_networks
 from handlers.context import AccountContext
 from handlers.idempotency import idempotent
 from handlers.jobs import DUE_BOOKINGS, ERASURES, FILE_SWEEPS, FINAL_REFUNDS, Job
+from handlers.mail_rendering import Mail
 from handlers.messages.retracting import retract
 from handlers.slots import changes
 from store.accounts import LONGEST_TRANSACTION
+from store.store import Store
 from store.work_queue import WorkRow
 
 
@@ -75,6 +78,17 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
     context.wake_ups.wake(FINAL_REFUNDS)
 
 
+async def mails_wanted(store: Store, waiting: Sequence[Mail]) -> list[bool]:
+    """Of each mail that waits in memory whether its owner is still there: a user that is not erased, a registration
+    that is not used."""
+    of = {kind: {one.owner.id for one in waiting if one.owner and one.owner.kind == kind} for kind in _OWNERS}
+    there = await store.registrations.standing(of["registration"]) if of["registration"] else set()
+    if of["user"]:
+        there |= {user.id for user in await store.users.by_ids(of["user"]) if not user.is_deleted}
+    return [one.owner is None or one.owner.id in there for one in waiting]
+
+
+_OWNERS = ("user", "registration")
 # What one claim takes back; a conversation without anything counts as well.
 RETRACTED_AT_ONCE = 200
 

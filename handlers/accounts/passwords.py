@@ -44,7 +44,7 @@ async def forgot_password(context: AccountContext, visitor: Visitor, command: Fo
     email = normalised_email(command.email)
     user = await context.store.users.by_email(email)
     asked = await context.store.password_resets.ask(_key(context, email), context.secrets.random(), context.now())
-    mail = mails.reset_code(email, codes.of_reset(context, user, asked.codes[-1]))
+    mail = mails.reset_code(email, codes.of_reset(context, user, asked.codes[-1]), user.id if user else None)
     if user is not None:
         context.mailer.send(mail)
     return Accepted(status="reset_sent")
@@ -87,7 +87,7 @@ async def reset_password(context: AccountContext, visitor: Visitor, command: Res
     if ended is None:
         raise invalid_code()
     cut_each(context, user.id, ended, _REASON)
-    context.mailer.send(mails.password_changed(user.email))
+    context.mailer.send(mails.password_changed(user.email, user.id))
 
 
 async def change_password(context: AccountContext, actor: Actor, command: ChangePassword) -> Tokens:
@@ -111,7 +111,7 @@ async def change_password(context: AccountContext, actor: Actor, command: Change
     if ended is None:
         raise invalid_credentials()
     cut_each(context, user.id, ended, _REASON)
-    context.mailer.send(mails.password_changed(user.email))
+    context.mailer.send(mails.password_changed(user.email, user.id))
     return tokens_of(context, changed, session, session.generation, now)
 
 

@@ -55,7 +55,7 @@ async def register(context: AccountContext, visitor: Visitor, command: Register)
     )
     await context.store.registrations.insert(registration)
     invitation = mails.verification_code(registration, codes.of_registration(context, registration))
-    context.mailer.send(invitation if user is None else mails.already_registered(registration))
+    context.mailer.send(invitation if user is None else mails.already_registered(registration, user.id))
     return Registered(status="verification_sent", registration_token=token)
 
 

@@ -26,6 +26,7 @@ from domain.sessions import (
     Step,
     is_live,
     kind_of_device,
+    networks_noted,
     parse_refresh_token,
     proof_text,
     refresh_step,
@@ -34,7 +35,7 @@ from domain.wire.accounts import Login, Refresh, Tokens
 from handlers.access import Visitor
 from handlers.accounts.registration import password_salt
 from handlers.accounts.sessions import end, sign_in, tokens_of
-from handlers.accounts.sign_in_tries import remember_network, require_try
+from handlers.accounts.sign_in_tries import network_key, remember_network, require_try
 from handlers.context import AccountContext
 
 
@@ -82,7 +83,7 @@ async def refresh(context: AccountContext, visitor: Visitor, command: Refresh) -
         await end(context, session.user_id, session.id, "token_reuse", now)
         raise unauthenticated("The refresh token was used before; sign in again.")
     if step is Step.ROTATE:
-        await _rotate(context, session, user, now)
+        await _rotate(context, visitor, session, user, now)
     return tokens_of(context, user, session, token.generation + 1, now)
 
 
@@ -97,9 +98,15 @@ async def _session_of(context: AccountContext, text: str) -> tuple[RefreshToken,
     return token, session
 
 
-async def _rotate(context: AccountContext, session: Session, user: User, now: datetime) -> None:
-    """Whoever loses the race used the same current token at the same time: the successor is the same."""
-    if await context.store.sessions.rotate(session, now, now + LIFETIME):
+async def _rotate(context: AccountContext, visitor: Visitor, session: Session, user: User, now: datetime) -> None:
+    """Whoever loses the race used the same current token at the same time: the successor is the same.
+
+    The owner is at home where a device of the owner's is; that costs a write a day and network.
+    """
+    networks = networks_noted(session, network_key(context, visitor), now)
+    if await context.store.sessions.rotate(session, now, now + LIFETIME, networks):
+        if networks is not None:
+            await remember_network(context, visitor, user.email, now)
         return
     again = await context.store.sessions.by_id(session.id)
     if again is None or not is_live(again, user, now):

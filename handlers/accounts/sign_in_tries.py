@@ -13,7 +13,7 @@ from handlers.context import AccountContext
 
 async def require_try(context: AccountContext, visitor: Visitor, email: str, now: datetime) -> None:
     """Counts a try; raises ``rate_limited``."""
-    network = _network(context, visitor)
+    network = network_key(context, visitor)
     tries = await context.store.sign_in_tries.begin(_key(context, email), network, now)
     wait = tries.wait(network, now)
     if wait is not None:
@@ -26,7 +26,7 @@ async def require_try(context: AccountContext, visitor: Visitor, email: str, now
 
 async def remember_network(context: AccountContext, visitor: Visitor, email: str, now: datetime) -> None:
     """The visitor has shown to own the address."""
-    await context.store.sign_in_tries.succeed(_key(context, email), _network(context, visitor), now)
+    await context.store.sign_in_tries.succeed(_key(context, email), network_key(context, visitor), now)
 
 
 async def forget_networks(context: AccountContext, email: str) -> None:
@@ -37,6 +37,7 @@ def _key(context: AccountContext, email: str) -> str:
     return context.secrets.keyed_hash("sign-in", email)
 
 
-def _network(context: AccountContext, visitor: Visitor) -> str:
+def network_key(context: AccountContext, visitor: Visitor) -> str:
+    """Of where the visitor comes from, without keeping it."""
     # By site: whoever has one would otherwise be a new network with each try.
     return context.secrets.keyed_hash("network", site_of(network_of(visitor.address)))

@@ -12,7 +12,7 @@ from domain.times import to_wire
 from handlers import pushes
 from handlers.context import NotifyContext, ReminderContext
 from handlers.jobs import PUSHES, Job, Postponed
-from handlers.notifications.unread import is_muted, unread_of
+from handlers.notifications.unread import badge_of, is_muted
 from handlers.pushes import Push, push_id
 from store.devices import PushDevice
 from store.pushes import PendingPush, Provider, provider_of
@@ -95,12 +95,12 @@ async def _written(
     if side is None:
         return None
     record = side.record
-    unread = await unread_of(context, user.id, now)
-    data = {"type": pending.kind, "conversationId": record.conversation_id, "badge": str(unread.total)}
+    badge = await badge_of(context, record, now)
+    data = {"type": pending.kind, "conversationId": record.conversation_id, "badge": str(badge)}
     identity = push_id(device.id, device.token, pending.key, pending.order)
     if pending.kind == "withdrawal":
         return Push(
-            id=identity, token=device.token, collapse_key=pending.key, badge=unread.total,
+            id=identity, token=device.token, collapse_key=pending.key, badge=badge,
             data={**data, "id": str(identity)}, ends_at=pending.ends_at,
         )  # fmt: skip
     message = await context.store.log.read.message(pending.subject)
@@ -117,7 +117,7 @@ async def _written(
         collapse_key=pending.key,
         title=pushes.title_of(sender.name if sender else ""),
         body=pushes.words_of(message, user.time_zone),
-        badge=unread.total,
+        badge=badge,
         thread=record.conversation_id,
         data=data,
         ends_at=pending.ends_at,

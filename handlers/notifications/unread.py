@@ -40,5 +40,29 @@ async def unread_of(context: ReadContext, user_id: str, now: datetime) -> Unread
     )
 
 
+# What a badge counts: messages of so many conversations, those with the newest entries; so many at most. Reading is
+# done when that many are found.
+BADGE_CONVERSATIONS, MAX_BADGE = 200, 999
+_AT_ONCE = 50
+
+
+async def badge_of(context: ReadContext, side: ParticipantRecord, now: datetime) -> int:
+    """The unread messages of somebody to whom a push of this conversation goes; it is read again for each push, so that
+    it must not grow with everything that was ever said."""
+    found = await context.store.conversations.newest_behind(side.user_id, BADGE_CONVERSATIONS)
+    behind = [one for one in found if not is_muted(one, now) and one.conversation_id != side.conversation_id]
+    if not is_muted(side, now):
+        # Its projection may be late.
+        behind.insert(0, side)
+    total = 0
+    for start in range(0, len(behind), _AT_ONCE):
+        part = {one.conversation_id: [one] for one in behind[start : start + _AT_ONCE]}
+        heads = await context.store.log.read.heads(part)
+        total += sum((await views.unread_counts(context, side.user_id, part, heads)).values())
+        if total >= MAX_BADGE:
+            break
+    return min(total, MAX_BADGE)
+
+
 def is_muted(side: ParticipantRecord, now: datetime) -> bool:
     return side.muted_until is not None and side.muted_until > now

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import sys
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,6 +21,7 @@ import aiosmtplib
 import structlog
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
+from domain.errors import DomainError
 from domain.networks import is_loopback_host
 from handlers.mail_rendering import Invitation, Mail
 from server.mail.invitation import calendar_of, method_of
@@ -102,6 +104,9 @@ class PrintedMailer:
     async def stop(self) -> None:
         """Nothing waits."""
 
+    async def drop_unwanted(self) -> None:
+        """Nothing waits."""
+
 
 log = structlog.get_logger(__name__)
 
@@ -159,14 +164,30 @@ class Patience:
     workers: int = 2
 
 
+# Of each mail, whether its owner is still there.
+Wanted = Callable[[Sequence[Mail]], Awaitable[Sequence[bool]]]
+
+
+async def _all_wanted(waiting: Sequence[Mail]) -> Sequence[bool]:
+    return [True] * len(waiting)
+
+
 class SmtpMailer:
+    """``wanted`` is asked before each try of a mail that waited here; it may raise ``unavailable``."""
+
     def __init__(
-        self, url: str, sender: str, patience: Patience | None = None, public_url: str | None = None
+        self,
+        url: str,
+        sender: str,
+        patience: Patience | None = None,
+        public_url: str | None = None,
+        wanted: Wanted = _all_wanted,
     ) -> None:
         self._place = SmtpPlace.from_url(url)
         self._sender = address_of(sender)
         self._patience = patience or Patience()
         self._public_url = public_url
+        self._wanted = wanted
         self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._patience.queue)
         self._stopping = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
@@ -179,6 +200,29 @@ class SmtpMailer:
             self._queue.put_nowait((mail, not_before))
         except asyncio.QueueFull:
             log.error("mail_dropped", reason="the queue is full")
+
+    async def drop_unwanted(self) -> None:
+        """Forget the mails whose owners are gone while they wait for their turn, which is as long as a slow mail server
+        makes it. Raises ``unavailable``."""
+        waiting = self._waiting()
+        if not waiting:
+            return
+        wanted = await self._wanted([mail for mail, _ in waiting])
+        gone = {id(mail) for (mail, _), is_wanted in zip(waiting, wanted, strict=True) if not is_wanted}
+        if gone:
+            self._waiting(gone)
+
+    def _waiting(self, without: Collection[int] = ()) -> list[tuple[Mail, float]]:
+        """What is in the queue, in its order; ``without``: ids of mails that are taken out. Nobody else has a turn
+        meanwhile."""
+        found = []
+        for _ in range(self._queue.qsize()):
+            one = self._queue.get_nowait()
+            if id(one[0]) not in without:
+                self._queue.put_nowait(one)
+                found.append(one)
+            self._queue.task_done()
+        return found
 
     async def deliver(self, mail: Mail) -> bool:
         """One try, past the queue. What the server refuses for good is not worth another."""
@@ -219,8 +263,10 @@ class SmtpMailer:
         message = to_message(mail, self._sender, self._public_url)
         for pause in (*self._patience.pauses, None):
             try:
+                if not all(await self._wanted([mail])):
+                    return
                 await self._hand_in(message)
-            except (SMTPException, OSError, TimeoutError) as error:
+            except (SMTPException, OSError, TimeoutError, DomainError) as error:
                 if pause is None or is_final(error):
                     raise
                 log.warning("mail_retried", error=type(error).__name__, pause=pause)

@@ -17,7 +17,7 @@ import structlog
 
 from handlers.ports import PushOutcome
 from handlers.pushes import Push
-from server.push.client import TIMEOUT_SECONDS, PushClient
+from server.push.client import TIMEOUT_SECONDS, PushClient, loggable
 from server.push.configuration import ApnsAccount
 
 log = structlog.get_logger("push")
@@ -90,7 +90,7 @@ class Apns:
             # The phone came back meanwhile.
             came_back = isinstance(since, int) and since < registered_at.timestamp() * 1000
             return "refused" if came_back else "gone"
-        log.warning("APNs refuses a push", status=answer.status_code, reason=reason[:60])
+        log.warning("APNs refuses a push", status=answer.status_code, reason=loggable(reason))
         if reason == "ExpiredProviderToken":
             self._token = None
         if reason in _LATER or answer.status_code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,14 @@ import httpx
 
 # Of one request, from connecting to the whole answer.
 TIMEOUT_SECONDS = 10.0
+
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z_]{0,59}")
+
+
+def loggable(code: object) -> str:
+    """What a service calls its reason, if it is a word; whatever else it says may quote what it was sent."""
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else "other"
 
 
 @dataclass(slots=True)

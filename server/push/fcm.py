@@ -20,7 +20,7 @@ from google.oauth2.service_account import Credentials
 
 from handlers.ports import PushOutcome
 from handlers.pushes import Push
-from server.push.client import TIMEOUT_SECONDS, PushClient
+from server.push.client import TIMEOUT_SECONDS, PushClient, loggable
 
 log = structlog.get_logger("push")
 
@@ -77,7 +77,7 @@ class Fcm:
         codes, fields = _told(answer)
         if codes & _GONE or (answer.status_code == HTTPStatus.BAD_REQUEST and "message.token" in fields):
             return "gone"
-        log.warning("FCM refuses a push", status=answer.status_code, codes=sorted(codes)[:3])
+        log.warning("FCM refuses a push", status=answer.status_code, codes=sorted(map(loggable, codes))[:3])
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self._credentials.expiry = datetime(1970, 1, 1)
         passing = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)

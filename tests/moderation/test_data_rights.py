@@ -17,8 +17,12 @@ from bson import ObjectId, json_util
 from domain.times import to_wire
 from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
+from handlers.accounts.sessions import sign_in_notices
 from handlers.bookings.due import due_bookings
+from handlers.bookings.mailing import booking_mails
 from handlers.files.uses import sweeping
+from handlers.notifications.digests import digesting
+from handlers.notifications.receipts import receipt_mails
 from store.personal_data import NOT_EXPORTED, PARTS
 from store.store import SCHEMAS
 from tests.bookings.market import Answer, Data, Market, Somebody
@@ -192,9 +196,13 @@ async def test_an_export_has_it_all_and_an_erasure_leaves_nothing(
     # The walk does find them where they are.
     assert canaries.found_in("".join((await everything(market)).values())) == set(canaries.words.values())
     assert await market.store.accounts.erase(who.user, market.clock()) is not None
+    printed.seek(0)
+    printed.truncate()
     market.clock.advance(minutes=3)
-    for job in (second_looks, sweeping):
+    for job in (second_looks, sweeping, booking_mails, receipt_mails, sign_in_notices, digesting, due_bookings):
         await worked(market, job)
+    # Whatever was still to be mailed, to the other side too.
+    assert canaries.found_in(printed.getvalue()) == set()
     left = {name: canaries.found_in(stored) for name, stored in (await everything(market)).items()}
     assert {name: words for name, words in left.items() if words} == {}
     async with market.http.get(market.urls[0] + answer.body["url"]) as response:

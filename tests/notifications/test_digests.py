@@ -69,8 +69,8 @@ async def test_unread_messages_are_told_once_and_not_quoted(digests: Digests) ->
 
 async def test_who_has_read_or_muted_or_does_not_want_it_gets_none(digests: Digests) -> None:
     market = digests.market
-    reader, muter, unwilling, paused = [await digests.pair() for _ in range(4)]
-    for client, _, conversation in (reader, muter, unwilling, paused):
+    reader, muter, unwilling, paused, blocker = [await digests.pair() for _ in range(5)]
+    for client, _, conversation in (reader, muter, unwilling, paused, blocker):
         await digests.send(client, conversation, "hello")
     await digests.mark(reader[1], reader[2], seen=2)
     sides = (await market.store.conversations.participants([muter[2]]))[muter[2]]
@@ -79,10 +79,11 @@ async def test_who_has_read_or_muted_or_does_not_want_it_gets_none(digests: Dige
     off = {"kinds": [{"kind": "message", "channels": {"mail": False}}]}
     assert (await market.call("PUT", "/me/notifications", off, unwilling[1])).status == 200
     assert (await market.call("PATCH", "/me", {"isActive": False}, paused[1])).status == 200
+    assert (await market.call("PUT", f"/me/blocks/{blocker[0].id}", None, blocker[1])).status == 204
     control = await digests.pair()
     await digests.send(control[0], control[2], "hello")
     await digests.pass_hours(2)
-    (mail,) = digests.mails(*(pair[1] for pair in (reader, muter, unwilling, paused, control)))
+    (mail,) = digests.mails(*(pair[1] for pair in (reader, muter, unwilling, paused, blocker, control)))
     assert mail["To"] == control[1].user.email
 
 

@@ -12,8 +12,10 @@ from bson import ObjectId
 from domain.sessions import Reason
 from domain.wire.events import CONVERSATIONS, NAMESPACES, PRESENCE
 from handlers.bookings import due
+from handlers.notifications import unread
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.unheard import telling
+from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS, device
 from tests.harness.work import work_off
@@ -113,7 +115,7 @@ async def test_presence_has_no_part_in_it(pushed: Pushed, status: str) -> None:
 async def mute(pushed: Pushed, who: Somebody, other: Somebody, conversation: str) -> None:
     sides = (await pushed.market.store.conversations.participants([conversation]))[conversation]
     (side,) = [one for one in sides if one.user_id == who.id]
-    until = pushed.market.clock() + timedelta(days=1)
+    until = pushed.market.clock() + timedelta(days=9)
     await pushed.market.store.conversations.mute(side.id, until, pushed.market.clock())
 
 
@@ -174,6 +176,29 @@ async def test_what_is_muted_has_no_badge(pushed: Pushed) -> None:
     got = await pushed.next(pushed.apns, phone)
     assert (got.data["conversationId"], got.body["aps"]["badge"]) == (loud, 1)
     assert pushed.left(pushed.apns, phone) == []
+
+
+async def test_a_badge_counts_the_newest_conversations(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many somebody has: a push reads so many of them. That of the push itself always counts."""
+    trainer = await pushed.market.somebody("trainer")
+    conversations = []
+    for _ in range(5):
+        client = await pushed.market.client()
+        conversations.append(await pushed.market.people.acquaint(client.id, trainer.id))
+        await pushed.send(client, conversations[-1], "hello")
+        await pushed.send(client, conversations[-1], "are you there?")
+    await pushed.market.nodes[0].store.log.projections.flush()
+    sides = (await pushed.market.store.conversations.participants(conversations)).values()
+    mine = [one for both in sides for one in both if one.user_id == trainer.id]
+    context, now = pushed.market.nodes[0].context, pushed.market.clock()
+    assert [await badge_of(context, one, now) for one in mine] == [15] * 5
+    await pushed.mark(trainer, conversations[4], seen=2)
+    assert await badge_of(context, mine[0], now) == 13
+    monkeypatch.setattr(unread, "BADGE_CONVERSATIONS", 2)
+    # The two newest, of which one has one left, and the oldest of all.
+    assert await badge_of(context, mine[0], now) == 3 + 3 + 1
+    monkeypatch.setattr(unread, "MAX_BADGE", 5)
+    assert await badge_of(context, mine[0], now) == 5
 
 
 async def test_quiet_hours_hold_back(pushed: Pushed) -> None:
@@ -264,3 +289,24 @@ async def test_bookings_are_pushed_out_of_the_log_and_reminded_of(pushed: Pushed
     assert one.said is not None
     assert one.said.startswith("Your session begins in an hour: ")
     assert one.data["bookingId"] == booking["id"]
+
+
+async def test_sessions_of_a_muted_conversation_are_reminded_of_and_otherwise_silent(pushed: Pushed) -> None:
+    market = pushed.market
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    phone, mine = await pushed.register(trainer), await pushed.register(client)
+    off = {"kinds": [{"kind": "reminder", "channels": {"push": False}}]}
+    assert (await market.call("PUT", "/me/notifications", off, client)).status == 200
+    start = market.at(9, days=3)
+    booking = await market.booked(client, trainer, start)
+    for who, other in ((trainer, client), (client, trainer)):
+        await mute(pushed, who, other, booking["conversationId"])
+    await pushed.pass_time()
+    assert pushed.left(pushed.apns, phone, mine) == []
+    market.clock.now = start - timedelta(hours=1)
+    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
+    reminder = await pushed.next(pushed.apns, phone, mine)
+    assert (reminder.to, reminder.data["type"]) == (phone, "reminder")
+    await pushed.work()
+    assert {one.to for one in pushed.left(pushed.apns, phone, mine)} <= {phone}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 
 from domain import proofs
+from domain.sessions import NETWORKS_NOTED
 from tests.rest.surface import PASSWORD, Surface
 
 EMAIL, NOBODY = "ann@example.com", "nobody@example.com"
@@ -62,3 +66,59 @@ async def test_what_is_kept_is_bounded_and_goes(surface: Surface) -> None:
     assert EMAIL not in str(kept) and "203.0." not in str(kept)
     assert (await surface.post("/me/erase", {"password": PASSWORD}, token=token)).status == 204
     assert await surface.database.collection("signInTries").count_documents({}) == 0
+
+
+async def test_a_refresh_shows_where_the_owner_is(surface: Surface) -> None:
+    """Who never types a password again is at home where the phone is."""
+    tokens = await surface.sign_up()
+    phone = "203.0.113.5"
+    assert (await refreshed(surface, tokens, phone))["accessToken"]
+    surface.clock.advance(days=80)
+    await guessed(surface, 12)
+    assert await tried(surface, "192.0.2.77", PASSWORD) == 429
+    assert await tried(surface, phone, PASSWORD) == 200
+
+
+async def test_a_refresh_notes_a_network_once_a_day(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = await surface.sign_up()
+    noted: list[str] = []
+    tries = surface.context.store.sign_in_tries
+    succeed = tries.succeed
+
+    async def counted(key: str, network: str, now: datetime) -> None:
+        noted.append(network)
+        await succeed(key, network, now)
+
+    monkeypatch.setattr(tries, "succeed", counted)
+    for _ in range(3):
+        for address in ("203.0.113.5", "203.0.114.5"):
+            tokens = await refreshed(surface, tokens, address)
+            surface.clock.advance(minutes=15)
+    assert len(noted) == len(set(noted)) == 2
+    surface.clock.advance(hours=24)
+    tokens = await refreshed(surface, tokens, "203.0.113.5")
+    assert noted[2:] == noted[:1]
+    # However much a phone travels, its session stays small; and it does not say where it was.
+    for n in range(12):
+        tokens = await refreshed(surface, tokens, f"198.51.{n}.7")
+    (kept,) = [one async for one in surface.database.collection("sessions").find({})]
+    assert len(kept["networks"]) == NETWORKS_NOTED and "198.51." not in str(kept)
+
+
+async def test_a_token_that_is_worth_nothing_shows_nothing(surface: Surface) -> None:
+    tokens = await surface.sign_up()
+    later = await refreshed(surface, tokens, HOME)
+    await refreshed(surface, later, HOME)
+    # Stolen, or invented.
+    stranger = "198.51.100.9"
+    for token in (tokens["refreshToken"], later["refreshToken"][:-4] + "0000"):
+        assert (await surface.post("/auth/refresh", {"refreshToken": token}, address=stranger)).status == 401
+    await guessed(surface, 12)
+    assert await tried(surface, stranger, PASSWORD) == 429
+    assert await tried(surface, HOME, PASSWORD) == 200
+
+
+async def refreshed(surface: Surface, tokens: dict[str, Any], address: str) -> dict[str, Any]:
+    answer = await surface.post("/auth/refresh", {"refreshToken": tokens["refreshToken"]}, address=address)
+    assert answer.status == 200, answer
+    return dict(answer.body)

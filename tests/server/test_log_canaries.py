@@ -14,21 +14,30 @@ from urllib.parse import urlsplit
 from tests.faults.served import RUN, Served, environment
 from tests.server.sockets.raw import raw_socket
 
-# ``run.py`` with everything that every library has to say.
-LOUD = """
+# ``run.py`` with everything that these loggers have to say.
+PROGRAM = """
 import logging, sys
 from server import cli
 from server.observability import logging as ours
 
 configure = ours.configure
 def loud(**options):
-    configure(**{**options, "level": logging.DEBUG})
-    for name in (*logging.Logger.manager.loggerDict, "aiohttp.server", "aiohttp.access", "aiohttp.web",
-                 "aiohttp.websocket", "aiohttp.internal", "aiohttp.client", "engineio", "socketio", "asyncio"):
+    configure(**{**options, "level": logging.LEVEL})
+    for name in (NAMES):
         logging.getLogger(name).setLevel(logging.DEBUG)
 ours.configure = loud
 sys.exit(cli.main([]))
 """
+LIBRARIES = (
+    "aiohttp.server", "aiohttp.access", "aiohttp.web", "aiohttp.websocket", "aiohttp.internal", "aiohttp.client",
+    "engineio", "socketio", "asyncio",
+)  # fmt: skip
+CLIENTS = (
+    "httpx", "httpcore", "httpcore.connection", "httpcore.http2", "httpcore.http11", "hpack.hpack", "google.auth",
+)  # fmt: skip
+# Every library; the clients of push services alone.
+LOUD = PROGRAM.replace("LEVEL", "DEBUG").replace("NAMES", f"*logging.Logger.manager.loggerDict, *{LIBRARIES}")
+LOUD_CLIENTS = PROGRAM.replace("LEVEL", "INFO").replace("NAMES", f"*{CLIENTS},")
 CANARY = "canary7f3a"
 HEADERS = (
     "Host", "Origin", "Authorization", "Cookie", "User-Agent", "Content-Type", "Content-Encoding", "Content-Length",
@@ -93,9 +102,9 @@ async def tell(url: str, data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def loud(data_dir: Path, **settings: str) -> AsyncIterator[Served]:
+async def loud(data_dir: Path, program: str = LOUD, **settings: str) -> AsyncIterator[Served]:
     environ = {**environment(data_dir, **settings), "PYTHONPATH": str(RUN.parent)}
-    command = (sys.executable, "-c", LOUD)
+    command = (sys.executable, "-c", program)
     process = await asyncio.create_subprocess_exec(*command, cwd=data_dir, env=environ, stdout=PIPE, stderr=PIPE)
     served = Served(process, data_dir, settings)
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from tests.faults.served import Served, serving
 from tests.files import samples
 from tests.harness.devices import Device, Refused, device
 from tests.harness.people import Person
+from tests.notifications.services import PushService
+from tests.notifications.services import serving as push_service
+from tests.notifications.services import settings as pushes
 from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
 from tests.server.test_commands import PRODUCTION
-from tests.server.test_log_canaries import loud
+from tests.server.test_log_canaries import LOUD_CLIENTS, loud
 from tests.together.processes import prepared
 
 CodeOf = Callable[[str], Awaitable[str]]
@@ -31,6 +35,7 @@ EDITED = "the words it was changed into"
 SEARCHED = "nobody else"
 PASSWORD, WRONG, WEAK = "correct horse battery", "wrong horse battery", "password1234"
 CARD, REASON = "4242424242424242", "a reason that administrators alone may read"
+ZONE, REFUSED = "Antarctica/Troll", "words of a push service about a phone"
 
 
 class Visit:
@@ -112,6 +117,33 @@ class Visit:
         assert (await self.post("me/erase", {"password": WRONG}, token))[0] == 401
         assert (await self.post("me/erase", {"password": password}, token))[0] == 204
 
+    async def notified(self, tokens: dict[str, Any], apns: PushService, fcm: PushService, conversation: str) -> None:
+        """By pushes to both of one's phones, which the services refuse at first, of what the other says."""
+        _, sender = await self.post("auth/login", {"email": "ann@example.com", "password": PASSWORD})
+        self.keep(sender)
+        token = tokens["accessToken"]
+        phones = {"ios": secrets.token_hex(32), "android": f"fcm:{secrets.token_urlsafe(90)}"}
+        self.secrets |= {*phones.values(), ZONE, REFUSED}
+        for platform, phone in phones.items():
+            device = f"me/devices/{KEY}-{platform}"
+            assert (await self.call("PUT", device, token, {"platform": phone, "token": phone}))[0] == 422
+            assert (await self.call("PUT", device, token, {"platform": platform, "token": phone}))[0] == 204
+        self.secrets.add(KEY)
+        quiet = {"startTime": "22:00", "endTime": "22:00", "timeZone": ZONE}
+        assert (await self.call("PUT", "me/notifications", token, {"quietHours": quiet}))[0] == 422
+        assert (await self.call("PUT", "me/notifications", token, {"kinds": [{"kind": REASON}]}))[0] == 422
+        assert (await self.call("POST", f"unsubscribe/{phones['ios']}", token))[0] >= 400
+        apns.replies, fcm.replies = [(503, {"reason": REFUSED})], [(503, {"error": {"message": REFUSED}})]
+        talk = f"conversations/{conversation}/messages"
+        said = {"clientMessageId": "pushed", "text": WORDS}
+        assert (await self.post(talk, said, sender["accessToken"]))[0] == 201
+        async with asyncio.timeout(60):
+            for service in (apns, fcm):
+                received = await service.received.get()
+                assert (received.to in phones.values(), received.said) == (True, WORDS)
+                self.secrets.add(received.headers["authorization"].split()[1])
+        assert (await self.call("DELETE", f"me/devices/{KEY}-ios", token))[0] == 204
+
     async def subscribe(self, tokens: dict[str, Any]) -> None:
         """A calendar program reads the feed, and another one guesses at it."""
         _, made = await self.post("me/calendar", {}, tokens["accessToken"])
@@ -160,7 +192,8 @@ class Visit:
         return tokens
 
 
-async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
+async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> str:
+    """Answers the conversation."""
     first, second = person(one), person(two)
     async with device(url, first) as phone, device(url, second, transports=["polling"]) as other:
         conversation = (await phone.do("conversation:open", {"userId": second.id}))["conversation"]["id"]
@@ -179,6 +212,7 @@ async def talk(url: str, one: dict[str, Any], two: dict[str, Any]) -> None:
         await raw.connect(first.token[:-2])
         await raw.send(f"4{WORDS}")
         await raw.closed()
+    return str(conversation)
 
 
 async def misbehave(phone: Device, conversation: str, message: str) -> None:
@@ -216,8 +250,14 @@ def assert_secret(log: str, secrets: set[str]) -> None:
 
 
 async def test_in_development(tmp_path: Path, database_url: str, redis_url: str) -> None:
-    """Mail is printed there, codes and all: on standard output, which is not the log."""
-    async with serving(tmp_path, MONGO_URL=database_url, REDIS_URL=redis_url) as server, visit(server) as guest:
+    """Mail is printed there, codes and all: on standard output, which is not the log. Pushes go to stand-ins, and the
+    clients of those say what they have to say."""
+    async with AsyncExitStack() as stack:
+        apns, fcm = [await stack.enter_async_context(push_service(PushService())) for _ in range(2)]
+        settings = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "PUSH_AFTER_SECONDS": "1", **pushes(apns, fcm)}
+        server = await stack.enter_async_context(loud(tmp_path, LOUD_CLIENTS, **settings))
+        guest = await stack.enter_async_context(visit(server))
+        guest.secrets |= {settings["APNS_KEY"].splitlines()[1], fcm.account()["private_key"].splitlines()[1]}
         await prepared(server.url)
         tokens = []
         for email, role in (("ann@example.com", "client"), ("tom@example.com", "trainer")):
@@ -226,7 +266,10 @@ async def test_in_development(tmp_path: Path, database_url: str, redis_url: str)
             await guest.verify(email, mail[1])
             tokens.append(await guest.sign_in(email))
         await guest.subscribe(tokens[0])
-        await talk(server.url, *tokens)
+        conversation = await talk(server.url, *tokens)
+        await guest.notified(tokens[1], apns, fcm, conversation)
+    # As loud as it should be: the clients told of their requests.
+    assert all(name in server.logged for name in ("httpcore.http2", "APNs refuses a push"))
     assert_secret(server.logged, guest.secrets)
 
 

@@ -51,6 +51,17 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert settings.allowed_origins == (LOOPBACK,)
     assert (settings.trusted_proxies, settings.rate_limit_scale, settings.sandbox_port) == (0, 1.0, 8081)
     assert (settings.platform_fee_percent, settings.currency) == (Decimal(10), "usd")
+    assert settings.kept_days == {"AUDIT_DAYS": 0, "IDEMPOTENCY_DAYS": 0, "REVOCATION_DAYS": 1}
+    assert settings.export_days == 7
+
+
+def test_what_is_kept_is_kept_for_whole_days(tmp_path: Path) -> None:
+    """So that no revocation goes before the tokens that it ends."""
+    names = ["AUDIT_DAYS", "EXPORT_DAYS", "IDEMPOTENCY_DAYS", "REVOCATION_DAYS"]
+    for value in ("0.5", "-1", "20m", "40000"):
+        assert sorted(problems({"DATA_DIR": str(tmp_path), **dict.fromkeys(names, value)})) == names
+    settings = development(tmp_path, **dict.fromkeys(names, "9"))
+    assert (set(settings.kept_days.values()), settings.export_days) == ({9}, 9)
 
 
 def test_a_full_production_environment_is_accepted() -> None:

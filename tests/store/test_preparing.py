@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pymongo import ASCENDING, IndexModel
 
-from store import accounts, outbox, publish_outages
+from store import accounts, outbox, publish_outages, revocations
 from store.database import CollectionSchema, Database, prepare
 
 # What found rows before they had an instant.
@@ -32,3 +34,16 @@ async def test_indexes_that_nothing_reads_go(kept_database: Database, collection
             assert await _names(kept_database, name) >= {"_id_", "due", "work"}
             assert "age" not in await _names(kept_database, name)
     assert "age" in await _names(kept_database, publish_outages.NAME)
+
+
+async def test_revocations_of_an_earlier_version_are_kept_by_the_setting(kept_database: Database) -> None:
+    """Its index made them go after 20 minutes; its nodes make it again when they start beside ours."""
+    earlier = IndexModel([("at", ASCENDING)], name="at", expireAfterSeconds=1200)
+    rows = kept_database.collection(revocations.NAME)
+    for _ in range(2):
+        await prepare(kept_database, [CollectionSchema(revocations.NAME, [earlier])])
+        # Several nodes start at once.
+        await asyncio.gather(*(prepare(kept_database, revocations.SCHEMAS) for _ in range(4)))
+        indexes = await rows.index_information()
+        assert indexes.keys() == {"_id_", "since"}
+        assert [one for one in indexes.values() if "expireAfterSeconds" in one] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from domain.errors import DomainError, unavailable
 from handlers.mail_rendering import Mail
 from handlers.mails import Codes, reset_code
 from server.mail import smtp
@@ -171,6 +172,38 @@ async def test_sending_never_waits_and_a_full_queue_drops() -> None:
         desk.open.set()
         assert [(await taken(desk))[0] for _ in range(3)] == [[f"{n}@example.com"] for n in range(3)]
     assert desk.taken.empty()
+
+
+async def test_a_mail_of_somebody_who_is_gone_is_not_handed_in() -> None:
+    """Neither what was tried before, nor what waits behind a server that hangs; that is dropped where it waits."""
+    gone: set[str] = set()
+    down = [unavailable()]
+
+    async def wanted(waiting: Sequence[Mail]) -> list[bool]:
+        if gone and down:
+            raise down.pop()
+        return [one.owner is None or one.owner.id not in gone for one in waiting]
+
+    def mail_of(name: str) -> Mail:
+        return reset_code(f"{name}@example.com", Codes(digits="012345", link="f" * 48), name)
+
+    desk = Desk(["451 later"])
+    patience = Patience(before=0, pauses=(0.3,) * 3, timeout=5, drain=5, workers=1)
+    async with served(desk) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, patience, wanted=wanted)
+        await mailer.start()
+        mailer.send(mail_of("ann"))
+        await desk.tried.wait()
+        for name in ("bob", "ann", "carl", "ann"):
+            mailer.send(mail_of(name))
+        gone.add("ann")
+        with pytest.raises(DomainError):
+            await mailer.drop_unwanted()
+        await mailer.drop_unwanted()
+        assert [mail.to for mail, _ in mailer._waiting()] == ["bob@example.com", "carl@example.com"]
+        assert [(await taken(desk))[0] for _ in range(2)] == [["bob@example.com"], ["carl@example.com"]]
+        await mailer.stop()
+    assert desk.taken.empty() and desk.tries == 3
 
 
 async def test_what_waits_is_delivered_at_shutdown() -> None:
