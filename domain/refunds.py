@@ -87,10 +87,14 @@ def refund_of(
     )
 
 
-def absorbed(transaction: Transaction, found: RefundAtStripe, refund_id: str, balance: int, now: datetime) -> Refund:
+def absorbed(
+    transaction: Transaction, found: RefundAtStripe, refund_id: str, balance: int, now: datetime
+) -> Refund | None:
     """What was refunded without us takes the credits that it paid for, as far as they are unused; the others are
-    owed."""
-    refunded = min(transaction.amount, transaction.amount_refunded + found.amount)
+    owed. Nothing where both come to more than was paid: then one of ours is still counted that Stripe will refuse."""
+    refunded = transaction.amount_refunded + found.amount
+    if refunded > transaction.amount:
+        return None
     due = refunded * transaction.credits // transaction.amount - transaction.credits_refunded - transaction.credits_owed
     due = max(0, min(due, transaction.credits_left))
     return Refund(
@@ -98,7 +102,7 @@ def absorbed(transaction: Transaction, found: RefundAtStripe, refund_id: str, ba
         transaction_id=transaction.id,
         credits=min(due, balance),
         owes=max(0, due - balance),
-        amount=refunded - transaction.amount_refunded,
+        amount=found.amount,
         stripe_id=found.id,
         created_at=now,
     )

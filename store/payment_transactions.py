@@ -148,9 +148,9 @@ class PaymentTransactions:
         async def body(session: ClientSession) -> bool:
             if not await self._refunds.finish(refund, stripe_id, session=session):
                 return True
+            await self._trainer_parts.look(transaction.id, now, session=session, always=False)
             if stripe_id is not None:
                 await self._tell_refunded(transaction, refund, now, session)
-                await self._trainer_parts.look(transaction.id, now, session=session, always=False)
                 return True
             await self._undo(transaction, refund, now, session)
             return True

@@ -189,6 +189,8 @@ async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtS
         return True
     usable = await of_payment(context, current)
     refund = absorbed(current, found, context.store.refunds.new_id(), usable.credits, now)
+    if refund is None:
+        return False
     with suppress(DomainError):
         return await context.store.payment_transactions.absorb_refund(current, refund, usable)
     return False

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from domain.refunds import RefundAtStripe, absorbed
+from handlers.payments import refunds
 from handlers.payments.refunds import open_refunds
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
 from tests.payments.shop import PRICES, Shop, eventually
-from tests.payments.test_disputes import NET, has_earned
+from tests.payments.test_disputes import NET, has_earned, shows
 
 
 async def paid(shop: Shop, pack: str = "ten") -> tuple[Somebody, Somebody, Data]:
@@ -174,6 +176,44 @@ async def test_one_made_elsewhere_while_ours_is_under_way(untold: Shop, credits:
     (one,) = await Books(shop, client, trainer).check()
     assert (one.status, one.credits_refunded, one.amount_refunded) == ("refunded", 5, PRICES["five"])
     assert await shop.market.balance(client, trainer) == 0
+
+
+async def test_what_does_not_fit_beside_one_of_ours_waits_for_its_end(untold: Shop) -> None:
+    """Ours is asked for between a look at what Stripe made and its commit; Stripe will refuse it."""
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    elsewhere = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
+    await shop.control("POST", "/faults", action="error", status=500, method="POST", path="/v1/refunds")
+    assert (await refund(shop, admin, purchase, "ours", credits=2)).code == "unavailable"
+    transaction = await shop.market.store.transactions.by_id(purchase["id"])
+    assert transaction is not None
+    found = RefundAtStripe(id=elsewhere["id"], amount=elsewhere["amount"])
+    assert absorbed(transaction, found, "a" * 24, 3, shop.market.clock()) is None
+    await refunds.absorb(shop.market.nodes[0].context, transaction)
+    await reconcile(shop)
+    (one,) = await Books(shop, client, trainer).check()
+    assert (one.status, one.credits_refunded, one.amount_refunded) == ("refunded", 5, PRICES["five"])
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+async def test_one_that_stripe_refused_moves_nothing_of_the_trainers(untold: Shop, outcome: str) -> None:
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    dispute = await shop.control("POST", "/disputes", payment_intent=purchase["transactionId"])
+    await shop.control("POST", "/faults", action="error", status=500, method="POST", path="/v1/refunds")
+    assert (await refund(shop, admin, purchase, "two", credits=2)).code == "unavailable"
+    shop.sandbox.delivery.endpoints[:] = [shop.endpoint()]
+    await shop.control("POST", "/events", type="charge.dispute.updated", object=dispute["id"])
+    await reconcile(shop)
+    await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome=outcome)
+    shop.market.clock.advance(minutes=2)
+    await reconcile(shop)
+    await shows(shop, client, purchase, dispute=outcome, creditsFrozen=5 if outcome == "lost" else 0)
+    await has_earned(shop, trainer, 0 if outcome == "lost" else NET)
+    await Books(shop, client, trainer).check()
 
 
 async def test_who_is_erased_after_a_refund_elsewhere_that_nobody_told_of(untold: Shop) -> None:
