@@ -1,7 +1,7 @@
 """A payment that the client's bank takes back: its unused credits are frozen, and the trainer's part comes back.
 
-Forward only: an open dispute is won or lost, and what is decided stays. While it is open, credits that come back from
-cancelled sessions are frozen as well, up to what the disputed money paid for.
+Forward only: an open dispute is won or lost, and what is won stays so. Unless it is won, credits that come back from
+cancelled sessions are frozen as well, up to what the disputed money paid for (``owed_credits``).
 """
 
 from __future__ import annotations
@@ -24,12 +24,7 @@ class DisputeAtStripe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
-    """``id`` is Stripe's. ``credits``: those frozen, in so many ``freezes``.
-
-    ``takes_back``: it was seen while the money was with the bank, so that the trainer's part is fetched, be it late:
-    ``taken_back`` is how much of the transfer that was, once it is known. ``given_back``: transferred anew, as it was
-    won. ``attempt``: at what is still owed; another one where Stripe refused the last.
-    """
+    """``id`` is Stripe's. ``credits``: those frozen, in so many ``freezes`` and from sessions that gave them back."""
 
     id: str
     transaction_id: str
@@ -37,54 +32,45 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     status: DisputeStatus
     credits: int = 0
     freezes: int = 0
-    takes_back: bool = True
-    taken_back: int | None = None
-    given_back: bool = False
-    attempt: int = 0
     created_at: datetime
-
-    @property
-    def owes(self) -> bool:
-        """Whether Stripe has to be asked for something yet."""
-        taking = self.takes_back and self.taken_back is None
-        return taking or (self.status == "won" and bool(self.taken_back) and not self.given_back)
 
 
 def next_state(
     transaction: Transaction, known: Dispute | None, found: DisputeAtStripe, unused: int, now: datetime
-) -> Dispute:
-    """After a look at Stripe; ``unused``: credits that may be of this payment."""
+) -> tuple[Dispute, int]:
+    """After a look at Stripe, and how many credits more are owed; ``unused``: credits that may be of this payment."""
     before = known or Dispute(
-        id=found.id,
-        transaction_id=transaction.id,
-        amount=found.amount,
-        status=found.status,
-        takes_back=found.status != "won",
-        created_at=now,
+        id=found.id, transaction_id=transaction.id, amount=found.amount, status=found.status, created_at=now
     )
-    if before.status != "open" and known is not None:
-        return before
+    if before.status == "won":
+        return before, 0
     if found.status == "won":
-        return msgspec.structs.replace(before, status="won", credits=0)
-    fresh = _freezable(transaction, before, unused)
-    return msgspec.structs.replace(
-        before, status=found.status, credits=before.credits + fresh, freezes=before.freezes + bool(fresh)
+        return msgspec.structs.replace(before, status="won", credits=0), 0
+    due = _due(transaction, transaction.amount_disputed + (found.amount if known is None else 0))
+    fresh = min(due, unused)
+    # A lost one is not opened again.
+    status = found.status if before.status == "open" else before.status
+    after = msgspec.structs.replace(
+        before, status=status, credits=before.credits + fresh, freezes=before.freezes + bool(fresh)
     )
+    return after, due - fresh
 
 
-def _freezable(transaction: Transaction, before: Dispute, unused: int) -> int:
-    """Of the credits that the disputed money paid for, those that are unused."""
-    gone = min(transaction.amount, transaction.amount_refunded + before.amount)
-    due = gone * transaction.credits // transaction.amount - transaction.credits_refunded - before.credits
-    return max(0, min(due, unused, transaction.credits_left))
+def _due(transaction: Transaction, disputed: int) -> int:
+    """Of the credits whose money has gone, those that have not gone with it and are not owed yet."""
+    gone = min(transaction.amount, transaction.amount_refunded + disputed)
+    counted = transaction.credits_refunded + transaction.credits_frozen + transaction.credits_owed
+    return max(0, min(gone * transaction.credits // transaction.amount - counted, transaction.credits_left))
 
 
-def with_dispute(transaction: Transaction, before: Dispute | None, after: Dispute) -> Transaction:
+def with_dispute(transaction: Transaction, before: Dispute | None, after: Dispute, owes: int) -> Transaction:
+    """``owes``: so many credits more, or fewer."""
     return msgspec.structs.replace(
         transaction,
         dispute=after.status,
         amount_disputed=transaction.amount_disputed + _at_bank(after) - _at_bank(before),
         credits_frozen=transaction.credits_frozen + after.credits - (before.credits if before else 0),
+        credits_owed=transaction.credits_owed + owes,
     )
 
 
@@ -116,8 +102,3 @@ def action_of(before: Dispute | None, after: Dispute) -> PaymentAction | None:
     if after.status == "won":
         return "dispute_won" if before is not None else None
     return "disputed" if after.status == "open" else "dispute_lost"
-
-
-def lost_by_trainer(transaction: Transaction, taken_back: int) -> int:
-    """Of a transfer's part that was fetched back: the platform's fee came back with it."""
-    return taken_back - transaction.fee * taken_back // transaction.amount

@@ -10,7 +10,7 @@ from domain.payments import OPEN, ListedIntent, Transaction, fits
 
 Kind = Literal[
     "unknown here", "unknown at Stripe", "a second payment", "not what was sold", "paid at Stripe only",
-    "paid here only", "refunded differently",
+    "paid here only", "refunded differently", "refund refused",
 ]  # fmt: skip
 
 
@@ -53,6 +53,18 @@ def missing_at_stripe(ours: Transaction) -> Difference:
     assert ours.intent_id is not None
     return Difference(
         intent_id=ours.intent_id, purchase_id=ours.id, kind="unknown at Stripe", ours=_ours(ours), theirs=None
+    )
+
+
+def refund_refused(ours: Transaction, credits: int) -> Difference:
+    """Stripe will not give back what nobody can use any more. ``credits``: that are left of it."""
+    assert ours.intent_id is not None
+    return Difference(
+        intent_id=ours.intent_id,
+        purchase_id=ours.id,
+        kind="refund refused",
+        ours={**_ours(ours), "credits": credits},
+        theirs=None,
     )
 
 

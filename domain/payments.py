@@ -39,7 +39,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     ``intent_id``: of Stripe's PaymentIntent, once it is known. ``destination``: the trainer's account there.
     ``closed``: the intent is cancelled, nothing can be paid any more. ``booking_id``: of the hold that it pays for,
     which lasts until ``held_until``. ``dispute``: of the last one; ``amount_disputed``: what is with the bank, and
-    ``credits_frozen`` what was taken from the client's credit for it.
+    ``credits_frozen`` what was taken from the client's credit for it. ``credits_owed``: those in sessions ahead whose
+    money has gone; they are taken when they come back.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     dispute: DisputeStatus | None = None
     amount_disputed: int = 0
     credits_frozen: int = 0
+    credits_owed: int = 0
     paid_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
@@ -73,8 +75,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def credits_left(self) -> int:
-        """Neither refunded nor frozen; some of them may have been used."""
-        return self.credits - self.credits_refunded - self.credits_frozen
+        """Neither refunded nor frozen nor owed; some of them may have been used."""
+        return self.credits - self.credits_refunded - self.credits_frozen - self.credits_owed
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

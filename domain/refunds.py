@@ -19,7 +19,9 @@ RefundReason = Literal["asked", "erased"]
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """Credits given back for their money: the intent, made before Stripe is asked, or what was done there without us.
 
-    ``reason``: nothing for what was done without us. ``stripe_id``: of Stripe's refund, once it is known.
+    ``reason``: nothing for what was done without us. ``stripe_id``: of Stripe's refund, once it is known. ``owes``: so
+    many more credits it has paid for that are in use. ``reverses``: Stripe takes the trainer's share back with it; not
+    where the share no longer lies where the payment put it (``trainer_parts``).
     """
 
     id: str
@@ -29,6 +31,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     reason: RefundReason | None = None
     by: str | None = None
     stripe_id: str | None = None
+    owes: int = 0
+    reverses: bool = True
     created_at: datetime
 
 
@@ -46,7 +50,14 @@ REFUNDABLE: frozenset[TransactionStatus] = frozenset({"paid", "partially_refunde
 
 
 def refund_of(
-    transaction: Transaction, refund_id: str, balance: int, credits: int | None, by: str | None, now: datetime
+    transaction: Transaction,
+    refund_id: str,
+    balance: int,
+    credits: int | None,
+    by: str | None,
+    now: datetime,
+    *,
+    reverses: bool,
 ) -> Refund:
     """Of so many unused credits, or all of them; raises ``conflict`` when there are not so many. ``by``: an
     administrator, nobody where one of the two was erased."""
@@ -59,7 +70,8 @@ def refund_of(
     if not 0 < wanted <= unused:
         raise DomainError(Code.CONFLICT, f"There are {unused} unused credits of this payment.")
     # By what is given back altogether, so that the parts of a price that does not divide come to the whole.
-    through = transaction.amount * (transaction.credits_refunded + wanted) // transaction.credits
+    given_back = transaction.credits_refunded + transaction.credits_owed + wanted
+    through = transaction.amount * given_back // transaction.credits
     amount = through - transaction.amount_refunded
     if amount <= 0:
         raise DomainError(Code.CONFLICT, "As much has been refunded already.")
@@ -70,19 +82,27 @@ def refund_of(
         amount=amount,
         reason="erased" if by is None else "asked",
         by=by,
+        reverses=reverses,
         created_at=now,
     )
 
 
-def absorbed(transaction: Transaction, found: RefundAtStripe, refund_id: str, balance: int, now: datetime) -> Refund:
-    """What was refunded without us takes the credits that it paid for, as far as they are unused."""
-    refunded = min(transaction.amount, transaction.amount_refunded + found.amount)
-    due = refunded * transaction.credits // transaction.amount - transaction.credits_refunded
+def absorbed(
+    transaction: Transaction, found: RefundAtStripe, refund_id: str, balance: int, now: datetime
+) -> Refund | None:
+    """What was refunded without us takes the credits that it paid for, as far as they are unused; the others are
+    owed. Nothing where both come to more than was paid: then one of ours is still counted that Stripe will refuse."""
+    refunded = transaction.amount_refunded + found.amount
+    if refunded > transaction.amount:
+        return None
+    due = refunded * transaction.credits // transaction.amount - transaction.credits_refunded - transaction.credits_owed
+    due = max(0, min(due, transaction.credits_left))
     return Refund(
         id=refund_id,
         transaction_id=transaction.id,
-        credits=max(0, min(due, balance, transaction.credits_left)),
-        amount=refunded - transaction.amount_refunded,
+        credits=min(due, balance),
+        owes=max(0, due - balance),
+        amount=found.amount,
         stripe_id=found.id,
         created_at=now,
     )
@@ -99,7 +119,18 @@ def after_refund(transaction: Transaction, refund: Refund, sign: int = 1) -> Tra
         status=status,
         amount_refunded=amount,
         credits_refunded=transaction.credits_refunded + sign * refund.credits,
+        credits_owed=transaction.credits_owed + sign * refund.owes,
     )
+
+
+def sent_back(transaction: Transaction, refund: Refund) -> Refund:
+    """With all credits that come back when the bank does not take it: parts are rounded, and what is left refunded may
+    have paid for fewer than the other parts took."""
+    left = transaction.amount_refunded - refund.amount
+    # An amount of ours is less than a unit a credit below its share.
+    paid_for = (left + transaction.credits) * transaction.credits // transaction.amount
+    others = transaction.credits_refunded - refund.credits
+    return msgspec.structs.replace(refund, credits=refund.credits + max(0, others - paid_for))
 
 
 def refund_entry(transaction: Transaction, refund: Refund, now: datetime, sign: int = -1) -> CreditEntry:

@@ -19,6 +19,7 @@ FILE_SWEEPS = "file sweeps"
 SIGN_IN_NOTICES = "sign-in notices"
 PAYMENTS = "open payments"
 STRIPE_EVENTS = "Stripe events"
+TRAINER_PARTS = "trainers' parts of payments"
 FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
 # By service.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from domain.presence import Choice, Status, View
     from domain.refunds import Refund, RefundAtStripe
     from domain.slots import Days, SlotHint
+    from domain.trainer_parts import Move, Part
     from domain.webhooks import Failure
     from domain.wire.events import Event
     from handlers.mail_rendering import Mail
@@ -217,7 +218,7 @@ class PaymentProvider(Protocol):
         """As ``create_account``."""
 
     async def customer_session(self, customer_id: str) -> str: ...
-    async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
+    async def create_intent(self, transaction: Transaction, customer_id: str) -> Intent:
         """As ``create_account``."""
 
     async def intent(self, intent_id: str) -> Intent: ...
@@ -235,12 +236,11 @@ class PaymentProvider(Protocol):
     async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
         """The oldest first."""
 
-    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
-        """So much of the trainer's part at most, once for a dispute, with the fee's share; answers how much it was.
-        ``attempt``: another one where the last was refused."""
+    async def parts(self, transaction: Transaction) -> Sequence[Part]:
+        """What the trainer has of it: transfers that were made anew first, the newest first, then the payment's own."""
 
-    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
-        """To the trainer, once for a dispute."""
+    async def move(self, transaction: Transaction, move: Move) -> None:
+        """To the trainer or back, once."""
 
     def verified(self, payload: bytes, signature: str) -> Incoming | None:
         """An event that Stripe signed in the last minutes."""

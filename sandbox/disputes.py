@@ -67,12 +67,18 @@ def _book(world: World, dispute: Object, amount: int, fee: int, category: str) -
     world.state.put(dispute)
 
 
+def withholds(world: World, charge: Object) -> bool:
+    """Whether a bank has money of it or may keep it: then it can't be refunded. What was won can."""
+    ours = (one for one in world.state.all("dispute") if one["charge"] == charge["id"])
+    return charge["disputed"] and not all(one["is_charge_refundable"] for one in ours)
+
+
 def end(world: World, dispute: Object, won: bool) -> None:
     """The bank's decision. Raises StripeError when there was one."""
     if dispute["status"] not in _OPEN:
         raise invalid("This dispute is already closed")
     before = {"status": dispute["status"]}
-    dispute["status"] = "won" if won else "lost"
+    dispute |= {"status": "won" if won else "lost", "is_charge_refundable": won}
     world.state.put(dispute)
     world.emit("charge.dispute.updated", dispute, before)
     if won:

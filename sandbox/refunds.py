@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox import cards, charges, document, transfers
+from sandbox import cards, charges, disputes, document, transfers
 from sandbox.errors import invalid
 from sandbox.reading import page
 from sandbox.state import Object
@@ -12,7 +12,7 @@ from sandbox.world import Call, World
 def create(call: Call) -> Object:
     world, params = call.world, call.params
     charge = charges.of_payment(world, params, call.account)
-    amount = _amount(charge, params.get("amount"))
+    amount = _amount(world, charge, params.get("amount"))
     reverse, fee_back = params.get("reverse_transfer", False), params.get("refund_application_fee", False)
     if reverse and not charge.get("transfer"):
         raise invalid(f"Charge {charge['id']} does not have an associated transfer to reverse.", "reverse_transfer")
@@ -54,8 +54,8 @@ def create(call: Call) -> Object:
     return refund
 
 
-def _amount(charge: Object, given: int | None) -> int:
-    if charge["disputed"]:
+def _amount(world: World, charge: Object, given: int | None) -> int:
+    if disputes.withholds(world, charge):
         raise invalid(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.", "charge", "charge_disputed"
         )

@@ -17,7 +17,9 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.booking_changes import Change, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
+from domain.credits import Balance, CreditEntry
 from domain.errors import Code, DomainError
+from domain.owed_credits import taken_entry
 from domain.stored import StoredFormat
 from domain.times import to_wire
 from domain.webhooks import of_booking
@@ -30,6 +32,7 @@ from store.database import SHARED, ClientSession, CollectionSchema, Database, Ho
 from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
+from store.owed_credits import OwedCreditRows
 from store.reviews import Reviews
 from store.webhook_deliveries import WebhookDeliveries
 
@@ -88,6 +91,7 @@ class BookingTransactions:
         reviews: Reviews,
         mails: BookingMails,
         webhooks: WebhookDeliveries,
+        owed: OwedCreditRows,
     ) -> None:
         self._database = database
         self._bookings = bookings
@@ -98,6 +102,7 @@ class BookingTransactions:
         self._reviews = reviews
         self._mails = mails
         self._webhooks = webhooks
+        self._owed = owed
         self._client_claims = ClientClaims(database)
         self._trials = Trials(database)
 
@@ -164,7 +169,7 @@ class BookingTransactions:
         booking = change.booking
         await self._client_claims.put(booking, session=session)
         if settlement.credit is not None:
-            balance = await self._credits.record_within(settlement.credit, session=session)
+            balance = await self._settle_credit(booking, settlement.credit, session)
             change = msgspec.structs.replace(change, balance=balance if settlement.credit.amount else None)
         if settlement.trial == "consume":
             await self._trials.consume(booking, settlement.trial_limit, session=session)
@@ -181,6 +186,16 @@ class BookingTransactions:
             kept = msgspec.structs.replace(booking, note=None, reason=None)
             await self._idempotency.keep_within(claim, RESULT.encode(kept), RESULT.version, session=session)
         return change
+
+    async def _settle_credit(self, booking: Booking, entry: CreditEntry, session: ClientSession) -> Balance:
+        """What comes back goes again, where its money has gone."""
+        balance = await self._credits.record_within(entry, session=session)
+        if entry.amount > 0:
+            owed = await self._owed.take(booking, entry.created_at, session=session)
+            if owed is not None:
+                taken = taken_entry(owed, booking, entry.created_at)
+                balance = await self._credits.record_within(taken, session=session)
+        return balance
 
     async def _commit(self, body: Callable[[ClientSession], Awaitable[T]], hot: Several[Hot]) -> T:
         try:

@@ -102,6 +102,20 @@ class Credits:
             version=found.get("version", 0),
         )
 
+    async def lock_within(self, client_id: str, trainer_id: str, now: datetime, *, session: ClientSession) -> int:
+        """The balance; whoever changes it at the same time is tried again after this commit, or this one after that."""
+        found = await self._balances.find_one_and_update(
+            _pair(client_id, trainer_id),
+            {
+                "$inc": {"locks": 1},
+                "$setOnInsert": {"amountOfCredit": 0, "version": 0, "createdAt": now, "updatedAt": now},
+            },
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return int(found["amountOfCredit"])
+
     async def entries(self, client_id: str, trainer_id: str) -> list[CreditEntry]:
         """The pair's whole ledger, the oldest first."""
         found = self._entries.find(_pair(client_id, trainer_id)).sort([("createdAt", ASCENDING), ("_id", ASCENDING)])

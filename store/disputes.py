@@ -1,4 +1,4 @@
-"""Disputes: what has been done about each, and durable work until it is decided and Stripe has answered everything."""
+"""Disputes: what has been done about each, and durable work until it is decided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "disputes"
-# Whoever commits a step asks Stripe itself; after that any node does.
+# An event tells of what comes; and any node looks.
 NEXT_LOOK = timedelta(seconds=30)
 SCHEMAS = (
     CollectionSchema(
@@ -50,7 +50,6 @@ class Disputes:
                 "_id": after.id,
                 "transaction": ObjectId(after.transaction_id),
                 "amount": after.amount,
-                "takesBack": after.takes_back,
                 "createdAt": after.created_at,
             }
             await self._rows.insert_one(first | state, session=session)
@@ -58,24 +57,6 @@ class Disputes:
         known = {"_id": before.id, "status": before.status, "credits": before.credits, "freezes": before.freezes}
         update: Document = {"$set": state, "$unset": {WORK: ""}}
         return bool((await self._rows.update_one(known, update, session=session)).matched_count)
-
-    async def remember_taken_back(self, dispute_id: str, amount: int) -> None:
-        """The first answer holds: all who asked were given the same."""
-        await self._rows.update_one(
-            {"_id": dispute_id, "takenBack": {"$exists": False}}, {"$set": {"takenBack": amount}}
-        )
-
-    async def remember_given_back(self, dispute_id: str) -> None:
-        await self._rows.update_one({"_id": dispute_id}, {"$set": {"givenBack": True}})
-
-    async def refused(self, dispute: Dispute) -> None:
-        """Stripe will not do what is owed: not under this attempt's key. What was taken back once it is won is
-        settled: nothing."""
-        known: Document = {"_id": dispute.id, "attempt": dispute.attempt or {"$in": [None, 0]}}
-        if dispute.taken_back is None:
-            known["takenBack"] = {"$exists": False}
-        settled: Document = {"takenBack": 0} if dispute.taken_back is None and dispute.status == "won" else {}
-        await self._rows.update_one(known, {"$set": {"attempt": dispute.attempt + 1, **settled}})
 
     @staticmethod
     def row(claimed: WorkRow) -> Dispute:
@@ -97,9 +78,5 @@ def _record(document: Document) -> Dispute:
         status=document["status"],
         credits=document["credits"],
         freezes=document["freezes"],
-        takes_back=document["takesBack"],
-        taken_back=document.get("takenBack"),
-        given_back=document.get("givenBack", False),
-        attempt=document.get("attempt", 0),
         created_at=created_at,
     )

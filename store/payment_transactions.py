@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
 from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
+from domain.owed_credits import Cause, OwedCredits
 from domain.payments import Notice, PaymentAction, Transaction, grant_entry
-from domain.refunds import Refund, after_refund, refund_entry
+from domain.refunds import Refund, after_refund, refund_entry, sent_back
 from domain.webhooks import of_payment
 from store.audit import Note, unrecorded
 from store.booking_transactions import BookingTransactions
@@ -24,8 +26,10 @@ from store.database import ClientSession, Database
 from store.disputes import Disputes
 from store.failures import repository
 from store.idempotency import Claim, Idempotency
+from store.owed_credits import OwedCreditRows
 from store.payment_notices import PaymentNotices
 from store.refunds import Refunds
+from store.trainer_parts import TrainerParts
 from store.transactions import Transactions
 from store.webhook_deliveries import WebhookDeliveries
 
@@ -41,6 +45,8 @@ class PaymentTransactions:
         notices: PaymentNotices,
         refunds: Refunds,
         disputes: Disputes,
+        trainer_parts: TrainerParts,
+        owed: OwedCreditRows,
         idempotency: Idempotency,
         bookings: BookingTransactions,
         webhooks: WebhookDeliveries,
@@ -52,6 +58,8 @@ class PaymentTransactions:
         self._notices = notices
         self._refunds = refunds
         self._disputes = disputes
+        self._trainer_parts = trainer_parts
+        self._owed = owed
         self._idempotency = idempotency
         self._bookings = bookings
         self._webhooks = webhooks
@@ -114,12 +122,17 @@ class PaymentTransactions:
 
         return await self._database.transaction(body)
 
-    async def absorb_refund(self, transaction: Transaction, refund: Refund) -> bool:
+    async def absorb_refund(self, transaction: Transaction, refund: Refund, usable: Usable) -> bool:
         """What Stripe refunded without us; as ``begin_refund``, and true for one that is known."""
 
         async def body(session: ClientSession) -> bool:
+            if refund.owes:
+                name, at = refund.stripe_id or refund.id, refund.created_at
+                owed = _owed(transaction, "refund", name, refund.id, usable, refund.owes, at)
+                await self._owe(owed, usable, session)
             if not await self._take_back(transaction, refund, refund.created_at, session):
-                return False
+                raise _Changed
+            await self._trainer_parts.look(transaction.id, refund.created_at, session=session)
             await self._tell_refunded(transaction, refund, refund.created_at, session)
             return True
 
@@ -127,6 +140,8 @@ class PaymentTransactions:
             return await self._database.transaction(body)
         except DuplicateKeyError:
             return True
+        except _Changed:
+            return False
 
     async def finish_refund(
         self, transaction: Transaction, refund: Refund, stripe_id: str | None, now: datetime
@@ -137,6 +152,7 @@ class PaymentTransactions:
         async def body(session: ClientSession) -> bool:
             if not await self._refunds.finish(refund, stripe_id, session=session):
                 return True
+            await self._trainer_parts.look(transaction.id, now, session=session, always=False)
             if stripe_id is not None:
                 await self._tell_refunded(transaction, refund, now, session)
                 return True
@@ -153,8 +169,12 @@ class PaymentTransactions:
         meanwhile."""
 
         async def body(session: ClientSession) -> bool:
-            if await self._refunds.fail(refund, session=session):
-                await self._undo(transaction, refund, now, session)
+            if not await self._refunds.fail(refund, session=session):
+                return False
+            owed = await self._owed.drop("refund", refund.id, session=session)
+            back = sent_back(transaction, msgspec.structs.replace(refund, owes=owed))
+            await self._undo(transaction, back, now, session)
+            await self._trainer_parts.look(transaction.id, now, session=session)
             return True
 
         try:
@@ -211,18 +231,39 @@ class PaymentTransactions:
         await self._notices.add(notice, session=session)
         await self._webhooks.add(of_payment(notice, transaction), session=session)
 
+    async def _owe(self, owed: OwedCredits, usable: Usable, session: ClientSession) -> None:
+        """Raises ``_Changed`` when credits came or went meanwhile. Whoever gives one back in this moment finds that it
+        is owed, or is found to have given it back."""
+        locked = await self._credits.lock_within(owed.client_id, owed.trainer_id, owed.at, session=session)
+        if locked != usable.balance:
+            raise _Changed
+        await self._owed.add(owed, session=session)
+
     async def step_dispute(
-        self, transaction: Transaction, before: Dispute | None, after: Dispute, now: datetime
+        self,
+        transaction: Transaction,
+        before: Dispute | None,
+        after: Dispute,
+        owes: int,
+        usable: Usable,
+        now: datetime,
     ) -> bool:
-        """The dispute, what the payment shows of it, the credits and the notice; false when one of them changed
-        meanwhile. Raises ``insufficient_credit`` when a credit was spent in between."""
+        """The dispute, what the payment shows of it, the credits, those owed (``owes`` more) and the notice; false when
+        one of them changed meanwhile. Raises ``insufficient_credit`` when a credit was spent in between."""
 
         async def body(session: ClientSession) -> None:
-            changed = with_dispute(transaction, before, after)
+            change = owes
+            if after.status == "won":
+                change = -await self._owed.drop("dispute", after.id, session=session)
+            elif owes:
+                owed = _owed(transaction, "dispute", after.id, after.id, usable, owes, now)
+                await self._owe(owed, usable, session)
+            changed = with_dispute(transaction, before, after, change)
             if not await self._transactions.put_disputed(transaction, changed, now, session=session):
                 raise _Changed
             if not await self._disputes.put(before, after, now, session=session):
                 raise _Changed
+            await self._trainer_parts.look(transaction.id, now, session=session)
             entry = dispute_entry(transaction, before, after, now)
             if entry.amount:
                 await self._credits.record_within(entry, session=session)
@@ -236,6 +277,31 @@ class PaymentTransactions:
         except (_Changed, DuplicateKeyError):
             return False
         return True
+
+
+class Usable(msgspec.Struct, frozen=True, kw_only=True):
+    """``credits``: of the ``balance`` that was seen, so many may be of the payment. ``in_booking``: its one credit is
+    still in the session that it was paid for."""
+
+    credits: int
+    balance: int
+    in_booking: bool = False
+
+
+def _owed(
+    transaction: Transaction, cause: Cause, name: str, cause_id: str, usable: Usable, credits: int, at: datetime
+) -> OwedCredits:
+    return OwedCredits(
+        name=name,
+        cause=cause,
+        cause_id=cause_id,
+        transaction_id=transaction.id,
+        client_id=transaction.client_id,
+        trainer_id=transaction.trainer_id,
+        booking_id=transaction.booking_id if usable.in_booking else None,
+        credits=credits,
+        at=at,
+    )
 
 
 def _paid_notice(paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime) -> Notice:

@@ -132,6 +132,8 @@ NOT_EXPORTED: Mapping[str, str] = {
     "stripeEvents": "what Stripe told, gone when it was acted on",
     "stripeEventGaps": "what Stripe may have told meanwhile",
     "refunds": "how transactions, which are exported, were refunded at Stripe",
+    "trainerParts": "how trainers' parts of transactions, which are exported, are settled at Stripe",
+    "owedCredits": "what comes of credits, whose entries are exported, when they come back",
     "disputes": "how transactions, which are exported, were disputed at Stripe",
     "paymentDifferences": "what is to be looked at of payments, by administrators",
     "finalRefunds": "erased accounts",

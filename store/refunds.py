@@ -48,6 +48,7 @@ class Refunds:
             "transaction": ObjectId(refund.transaction_id),
             "credits": refund.credits,
             "amount": refund.amount,
+            "reverses": refund.reverses,
             "createdAt": refund.created_at,
         }
         if refund.reason is not None:
@@ -77,8 +78,8 @@ class Refunds:
         return [refund_record(one) for one in found]
 
     async def fail(self, refund: Refund, *, session: ClientSession) -> bool:
-        """The bank has sent the money back; false when that was known."""
-        made = {"_id": ObjectId(refund.id), "failed": {"$ne": True}}
+        """The bank has sent the money back; false when that was known, or more credits were taken for it meanwhile."""
+        made = {"_id": ObjectId(refund.id), "failed": {"$ne": True}, "credits": refund.credits}
         return bool((await self._rows.update_one(made, {"$set": {"failed": True}}, session=session)).matched_count)
 
     async def finish(self, refund: Refund, stripe_id: str | None, *, session: ClientSession) -> bool:
@@ -103,5 +104,6 @@ def refund_record(document: Document) -> Refund:
         reason=document.get("reason"),
         by=str(document["by"]) if "by" in document else None,
         stripe_id=document.get("refundId"),
+        reverses=document.get("reverses", True),
         created_at=created_at,
     )

@@ -29,6 +29,7 @@ from store import (
     listings,
     notification_preferences,
     outbox,
+    owed_credits,
     password_resets,
     payment_differences,
     payment_notices,
@@ -49,6 +50,7 @@ from store import (
     specializations,
     stripe_accounts,
     stripe_events,
+    trainer_parts,
     transactions,
     unheard,
     user_blocks,
@@ -87,6 +89,7 @@ from store.log.log import Log
 from store.notification_preferences import NotificationPreferences
 from store.offers import Offers
 from store.outbox import Outbox
+from store.owed_credits import OwedCreditRows
 from store.password_resets import PasswordResets
 from store.payment_differences import PaymentDifferences
 from store.payment_notices import PaymentNotices
@@ -112,6 +115,7 @@ from store.specializations import Specializations
 from store.statistics import Counts
 from store.stripe_accounts import StripeAccounts
 from store.stripe_events import StripeEvents
+from store.trainer_parts import TrainerParts
 from store.transactions import Transactions
 from store.unheard import Unheard
 from store.user_blocks import UserBlocks
@@ -169,6 +173,8 @@ SCHEMAS = (
     *event_gaps.SCHEMAS,
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
+    *trainer_parts.SCHEMAS,
+    *owed_credits.SCHEMAS,
     *payment_differences.SCHEMAS,
     *final_refunds.SCHEMAS,
     *webhook_endpoints.SCHEMAS,
@@ -242,9 +248,10 @@ class Store:
         self.personal_data = PersonalData(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
+        self.owed_credits = OwedCreditRows(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
-            self.booking_mails, self.webhook_deliveries,
+            self.booking_mails, self.webhook_deliveries, self.owed_credits,
         )
         self.transactions = Transactions(database)
         self.receipts = Receipts(database)
@@ -255,6 +262,7 @@ class Store:
         self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
+        self.trainer_parts = TrainerParts(database)
         self.payment_differences = PaymentDifferences(database, self.audit)
         self.final_refunds = FinalRefunds(database)
         self.earnings = Earnings(database)
@@ -266,6 +274,8 @@ class Store:
             self.payment_notices,
             self.refunds,
             self.disputes,
+            self.trainer_parts,
+            self.owed_credits,
             self.idempotency,
             self.booking_transactions,
             self.webhook_deliveries,

@@ -171,6 +171,7 @@ class Transactions:
             "status": after.status,
             "creditsRefunded": after.credits_refunded,
             "amountRefunded": after.amount_refunded,
+            "creditsOwed": after.credits_owed,
         }
         return await self._put(before, changed, now, session)
 
@@ -182,6 +183,7 @@ class Transactions:
             "dispute": after.dispute,
             "amountDisputed": after.amount_disputed,
             "creditsFrozen": after.credits_frozen,
+            "creditsOwed": after.credits_owed,
         }
         return await self._put(before, changed, now, session)
 
@@ -192,8 +194,9 @@ class Transactions:
             "creditsRefunded": before.credits_refunded,
             "amountRefunded": before.amount_refunded,
             "dispute": before.dispute,
-            # Rows that were never disputed have neither of the two.
+            # Rows that were never disputed have none of these.
             "creditsFrozen": before.credits_frozen or {"$in": [None, 0]},
+            "creditsOwed": before.credits_owed or {"$in": [None, 0]},
         }
         update = {"$set": {**changed, "updatedAt": now}}
         return bool((await self._rows.update_one(known, update, session=session)).matched_count)
@@ -262,6 +265,7 @@ def transaction_record(document: Document) -> Transaction:
         dispute=document.get("dispute"),
         amount_disputed=document.get("amountDisputed", 0),
         credits_frozen=document.get("creditsFrozen", 0),
+        credits_owed=document.get("creditsOwed", 0),
         paid_at=document.get("paidAt"),
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],

@@ -156,9 +156,11 @@ async def preview_cancellation(
     """What cancelling now would cost the actor; raises ``conflict`` when it is too late for that."""
     booking, by = await own_booking(context, actor, command.booking_id)
     found = cancellation(booking, by, context.now())
+    returned = found.free and returns_credit(booking)
     return CancellationPreview(
         free=found.free,
-        credit_returned=found.free and returns_credit(booking),
+        # Not one whose money has gone: it goes with it.
+        credit_returned=returned and not await context.store.owed_credits.is_owed(booking),
         deadline=to_wire(found.deadline),
     )
 

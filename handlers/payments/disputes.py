@@ -1,7 +1,6 @@
-"""What a client's bank takes back: credits frozen and the transfer reversed, both undone when the dispute is won.
+"""What a client's bank takes back: credits frozen and the trainer's part fetched back, both undone when it is won.
 
-The dispute's row is the intent: it is committed with the credits before Stripe is asked. The trainer's part is fetched
-back before it is given back, even of one that was won meanwhile: so no node has to know how far another one came.
+The dispute's row is committed with the credits, and with that by which the trainer's part follows (``trainer_parts``).
 """
 
 from __future__ import annotations
@@ -10,26 +9,20 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-import structlog
-
-from domain.disputes import Dispute, DisputeAtStripe, lost_by_trainer, next_state
+from domain.disputes import Dispute, DisputeAtStripe, next_state
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import OPEN, Refused, Transaction
+from domain.payments import OPEN, Transaction
 from handlers.context import PaymentContext
-from handlers.jobs import Job
+from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import announce
 from handlers.payments.fulfilment import settle_if_erased
-from handlers.payments.refunds import unused
+from handlers.payments.refunds import of_payment
+from store.payment_transactions import Usable
 from store.work_queue import WorkRow
 
-log = structlog.get_logger("payments")
 _TRIES = 10
 # An open one lasts for weeks; events tell of its end.
 _LOOKS = timedelta(hours=1)
-
-
-class NotDone(Exception):
-    """Stripe refuses what a dispute asks for; a person has to look when it goes on doing so."""
 
 
 async def absorb(context: PaymentContext, transaction: Transaction) -> None:
@@ -61,47 +54,33 @@ async def _follow(context: PaymentContext, transaction_id: str, found: DisputeAt
         transaction = await context.store.transactions.by_id(transaction_id)
         assert transaction is not None
         known = await context.store.disputes.by_id(found.id)
-        after = next_state(transaction, known, found, await unused(context, transaction), context.now())
-        if after == known or await _step(context, transaction, known, after):
+        usable, now = await of_payment(context, transaction), context.now()
+        after, owes = next_state(transaction, known, found, usable.credits, now)
+        if (after == known and not owes) or await _step(context, transaction, known, after, owes, usable):
             break
     else:
         raise unavailable()
     with suppress(DomainError):
         # What is not announced now is by the durable work.
         await announce.settle(context, transaction_id)
+    context.wake_ups.wake(TRAINER_PARTS)
     if after.status == "won":
         await settle_if_erased(context, transaction)
-    await _settle_with_trainer(context, transaction, found.id)
 
 
-async def _step(context: PaymentContext, transaction: Transaction, known: Dispute | None, after: Dispute) -> bool:
+async def _step(
+    context: PaymentContext,
+    transaction: Transaction,
+    known: Dispute | None,
+    after: Dispute,
+    owes: int,
+    usable: Usable,
+) -> bool:
+    step, now = context.store.payment_transactions.step_dispute, context.now()
     try:
-        return await context.store.payment_transactions.step_dispute(transaction, known, after, context.now())
+        return await step(transaction, known, after, owes, usable, now)
     except DomainError as error:
         # A credit was spent in between.
         if error.code is not Code.INSUFFICIENT_CREDIT:
             raise
         return False
-
-
-async def _settle_with_trainer(context: PaymentContext, transaction: Transaction, dispute_id: str) -> None:
-    disputes = context.store.disputes
-    dispute = await disputes.by_id(dispute_id)
-    if dispute is None or not dispute.owes:
-        return
-    try:
-        if dispute.taken_back is None:
-            taken = await context.payments.take_back(transaction, dispute.id, dispute.attempt, dispute.amount)
-            await disputes.remember_taken_back(dispute.id, taken)
-            dispute = await disputes.by_id(dispute_id) or dispute
-        if dispute.status == "won" and dispute.taken_back and not dispute.given_back:
-            amount = lost_by_trainer(transaction, dispute.taken_back)
-            await context.payments.give_back(transaction, dispute.id, dispute.attempt, amount)
-            await disputes.remember_given_back(dispute.id)
-    except Refused as error:
-        log.error("Stripe refuses what a dispute asks for", transaction=transaction.id, code=error.code)
-        await disputes.refused(dispute)
-        if error.code == "balance_insufficient":
-            # The platform's balance; what the bank returns takes a while to arrive.
-            raise unavailable() from error
-        raise NotDone from error

@@ -7,22 +7,22 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+import structlog
+
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import Refused, Transaction
-from domain.refunds import refund_of
+from domain.payment_comparison import refund_refused
+from domain.payments import Transaction
+from domain.refunds import Refund, refund_of
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, Job, Postponed
-from handlers.payments import fulfilment
-from handlers.payments.refunds import drive, unused
+from handlers.payments import disputes, fulfilment
+from handlers.payments.refunds import drive, reverses, unused
 from store.accounts import LONGEST_TRANSACTION
 from store.work_queue import WorkRow
 
 _TRIES = 10
+log = structlog.get_logger("payments")
 _OF_BANKS = timedelta(hours=1)
-
-
-class NotRefunded(Exception):
-    """Stripe refuses the money of credits that nobody can use any more: a person has to look."""
 
 
 def final_refunds(context: PaymentContext) -> Job:
@@ -38,14 +38,10 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
     if await context.store.bookings.has_leaving(erased.role, erased.profile_id):
         # Their credits are about to come back.
         raise Postponed
-    refused = [
+    for client_id, trainer_id in await context.store.credits.pairs_with_credit(erased.role, erased.profile_id):
         await _refund_pair(context, client_id, trainer_id)
-        for client_id, trainer_id in await context.store.credits.pairs_with_credit(erased.role, erased.profile_id)
-    ]
     if erased.customer is not None:
         await context.payments.delete_customer(erased.customer)
-    if any(refused):
-        raise NotRefunded
     if await context.store.transactions.open_of(erased.role, erased.profile_id):
         # A bank is still at work on one, which cannot be cancelled then.
         await context.store.final_refunds.look_again(claimed, context.now() + _OF_BANKS)
@@ -56,24 +52,30 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
         await context.store.final_refunds.look_again(claimed, last_look)
 
 
-async def _refund_pair(context: PaymentContext, client_id: str, trainer_id: str) -> bool:
-    """The newest purchases first: those are the ones of which something is left. Whether Stripe refused one."""
-    refused = False
+async def _refund_pair(context: PaymentContext, client_id: str, trainer_id: str) -> None:
+    """The newest purchases first: those are the ones of which something is left."""
     for transaction in await context.store.transactions.paid_between(client_id, trainer_id):
-        refused |= not await _refund(context, transaction)
-    return refused
+        await _refund(context, transaction)
 
 
-async def _refund(context: PaymentContext, transaction: Transaction) -> bool:
+async def _refund(context: PaymentContext, transaction: Transaction) -> None:
     for _ in range(_TRIES):
         current = await context.store.transactions.by_id(transaction.id)
         assert current is not None
         balance = await unused(context, current)
         try:
-            refund = refund_of(current, context.store.refunds.new_id(), balance, None, None, context.now())
+            refund = refund_of(
+                current,
+                context.store.refunds.new_id(),
+                balance,
+                None,
+                None,
+                context.now(),
+                reverses=await reverses(context, current),
+            )
         except DomainError:
-            # Nothing is left of it, or a bank has it.
-            return True
+            # Nothing is left of it, or a bank has it: then the end of the dispute brings us back.
+            return
         try:
             if not await context.store.payment_transactions.begin_refund(current, refund, None):
                 continue
@@ -81,7 +83,27 @@ async def _refund(context: PaymentContext, transaction: Transaction) -> bool:
             if error.code is not Code.INSUFFICIENT_CREDIT:
                 raise
             continue
-        with suppress(Refused):
-            return await drive(context, refund)
-        return False
+        if await drive(context, refund):
+            return
+        # Refused for what is not known here yet, most likely: a dispute, or a refund made there.
+        await disputes.absorb(context, current)
+        if not await _is_changed(context, current):
+            await _report(context, current, refund)
+            return
     raise unavailable()
+
+
+async def _is_changed(context: PaymentContext, before: Transaction) -> bool:
+    after = await context.store.transactions.by_id(before.id)
+    assert after is not None
+    return _gone(after) != _gone(before)
+
+
+def _gone(transaction: Transaction) -> tuple[int, int]:
+    return transaction.amount_refunded, transaction.amount_disputed
+
+
+async def _report(context: PaymentContext, transaction: Transaction, refund: Refund) -> None:
+    """What Stripe refuses of a payment of which it says what we say, it will refuse again: a person has to look."""
+    if await context.store.payment_differences.report(refund_refused(transaction, refund.credits), context.now()):
+        log.error("Stripe refuses the money of credits that nobody can use", transaction=transaction.id)

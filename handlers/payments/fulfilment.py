@@ -108,15 +108,15 @@ async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Tran
 
 async def _begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
     customer = await context.store.stripe_accounts.customer(transaction.client_id)
-    user = await context.store.users.by_id(transaction.client_user_id)
-    email = "" if user is None else user.email
     if customer is None:
+        user = await context.store.users.by_id(transaction.client_user_id)
+        email = "" if user is None else user.email
         made = await context.payments.create_customer(transaction.client_id, email)
         customer = await context.store.stripe_accounts.remember_customer(transaction.client_id, made) or made
     if transaction.intent_id is None:
         if not transaction.is_open:
             raise _too_late()
-        intent = await context.payments.create_intent(transaction, customer, email)
+        intent = await context.payments.create_intent(transaction, customer)
         remembered = await context.store.transactions.remember_intent(transaction, intent.id)
         if remembered is None:
             # It was closed meanwhile. Nobody has its secret, and nobody is to have it.

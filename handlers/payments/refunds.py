@@ -11,6 +11,7 @@ import structlog
 from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
+from domain.payment_comparison import refund_refused
 from domain.payments import OPEN, Refused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
@@ -18,9 +19,10 @@ from handlers.access import Actor
 from handlers.audit import noted
 from handlers.context import PaymentContext
 from handlers.idempotency import begun_once
-from handlers.jobs import Job
+from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import announce
 from store.idempotency import Claim
+from store.payment_transactions import Usable
 from store.work_queue import WorkRow
 
 log = structlog.get_logger("payments")
@@ -55,7 +57,13 @@ async def _begin(
             raise not_found("transaction")
         balance = await unused(context, transaction)
         refund = refund_of(
-            transaction, context.store.refunds.new_id(), balance, command.credits, actor.user_id, context.now()
+            transaction,
+            context.store.refunds.new_id(),
+            balance,
+            command.credits,
+            actor.user_id,
+            context.now(),
+            reverses=await reverses(context, transaction),
         )
         try:
             if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, note):
@@ -78,11 +86,22 @@ async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswe
 
 async def unused(context: PaymentContext, transaction: Transaction) -> int:
     """The credits that may be of this payment; one for a booking is none until it has come back."""
+    return (await of_payment(context, transaction)).credits
+
+
+async def of_payment(context: PaymentContext, transaction: Transaction) -> Usable:
+    """The same, beside the balance in which they were seen."""
     balance = await context.store.credits.balance(transaction.client_id, transaction.trainer_id)
     if transaction.booking_id is None:
-        return balance
+        return Usable(credits=balance, balance=balance)
     effects = (grant(transaction.id), settle(transaction.booking_id))
-    return balance if await context.store.credits.came_of(transaction.client_id, effects) else 0
+    came = await context.store.credits.came_of(transaction.client_id, effects)
+    return Usable(credits=balance if came else 0, balance=balance, in_booking=not came)
+
+
+async def reverses(context: PaymentContext, transaction: Transaction) -> bool:
+    """Whether the trainer's part lies where the payment put it, so that Stripe takes its share back with a refund."""
+    return await context.store.trainer_parts.by_id(transaction.id) is None
 
 
 def open_refunds(context: PaymentContext) -> Job:
@@ -109,6 +128,7 @@ async def drive(context: PaymentContext, refund: Refund) -> bool:
         stripe_id = await _at_stripe(context, transaction, refund)
         if await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
             await _announce(context, refund.transaction_id)
+            context.wake_ups.wake(TRAINER_PARTS)
             if stripe_id is None:
                 # Most likely it was refunded there meanwhile.
                 await absorb(context, transaction)
@@ -143,6 +163,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
         else:
             raise unavailable()
     await _announce(context, transaction.id)
+    context.wake_ups.wake(TRAINER_PARTS)
 
 
 async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtStripe) -> bool:
@@ -155,15 +176,23 @@ async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtS
         refund, has_failed = known
         if not found.failed or has_failed:
             return True
-        log.error("a client's bank refuses a refund: the transfer stays reversed", transaction=transaction_id)
-        return await context.store.payment_transactions.fail_refund(current, refund, now)
+        log.warning("a client's bank refuses a refund", transaction=transaction_id)
+        if not await context.store.payment_transactions.fail_refund(current, refund, now):
+            return False
+        if refund.reason == "erased":
+            # The card takes nothing more, and nobody is there to name another: a person has to look.
+            await context.store.payment_differences.report(refund_refused(current, refund.credits), now)
+        return True
     if found.failed or current.status not in REFUNDABLE:
         return True
     if found.refund_id is not None and await _is_ours(context, found.refund_id, current):
         return True
-    refund = absorbed(current, found, context.store.refunds.new_id(), await unused(context, current), now)
+    usable = await of_payment(context, current)
+    taken = absorbed(current, found, context.store.refunds.new_id(), usable.credits, now)
+    if taken is None:
+        return False
     with suppress(DomainError):
-        return await context.store.payment_transactions.absorb_refund(current, refund)
+        return await context.store.payment_transactions.absorb_refund(current, taken, usable)
     return False
 
 

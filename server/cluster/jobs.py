@@ -25,6 +25,7 @@ from handlers.payments.erasures import final_refunds
 from handlers.payments.events import missed_events, stripe_events
 from handlers.payments.fulfilment import open_payments
 from handlers.payments.refunds import open_refunds
+from handlers.payments.trainer_parts import trainer_parts
 from handlers.webhooks.delivering import delivering
 
 
@@ -48,6 +49,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         open_payments(context),
         open_refunds(context),
         open_disputes(context),
+        trainer_parts(context),
         final_refunds(context),
         compared_payments(context),
         payment_notices.redriving(context),

@@ -21,6 +21,7 @@ from stripe import AIOHTTPClient, StripeClient
 from domain.disputes import DisputeAtStripe
 from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refused, Transaction
 from domain.refunds import Refund, RefundAtStripe
+from domain.trainer_parts import Move, Part
 from server.payments.stripe_answers import (
     DISPUTES,
     incoming,
@@ -173,15 +174,14 @@ class StripePayments:
         )
         return str(made.client_secret)
 
-    async def create_intent(self, transaction: Transaction, customer_id: str, email: str) -> Intent:
-        """The same one, however often it is asked."""
+    async def create_intent(self, transaction: Transaction, customer_id: str) -> Intent:
+        """The same one, however often it is asked. The receipt is ours to mail: Stripe is not told an address."""
         fee = {"application_fee_amount": transaction.fee} if transaction.fee else {}
         params = {
             **fee,
             "amount": transaction.amount,
             "currency": transaction.currency,
             "customer": customer_id,
-            "receipt_email": email,
             "transfer_data": {"destination": transaction.destination},
             "automatic_payment_methods": {"enabled": True},
             "metadata": {"purchase": transaction.id},
@@ -226,11 +226,11 @@ class StripePayments:
 
     async def create_refund(self, transaction: Transaction, refund: Refund) -> str:
         """Its id at Stripe; the same one, however often it is asked. The transfer and the fee go back in proportion."""
+        share = {"reverse_transfer": True, **_with_fee(transaction)} if refund.reverses else {}
         params = {
-            **_with_fee(transaction),
+            **share,
             "payment_intent": transaction.intent_id,
             "amount": refund.amount,
-            "reverse_transfer": True,
             "metadata": {"refund": refund.id},
         }
 
@@ -266,48 +266,54 @@ class StripePayments:
             if one.status in DISPUTES
         ]
 
-    async def take_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> int:
-        """Reverses so much of the payment's transfer, as far as it stands, with the fee's share; once for a dispute.
-        Answers how much that was. ``attempt``: another one where the last was refused, for Stripe keeps that answer."""
-        expanded = {"expand": ["latest_charge.transfer"]}
+    # --- the trainer's part ---
+
+    async def parts(self, transaction: Transaction) -> Sequence[Part]:
+        """What the trainer has of it: of the hundred newest transfers that were made anew, and of the payment's own."""
+        expanded = {"expand": ["latest_charge.transfer", "latest_charge.application_fee"]}
         found = await self.calls.call(self._client.payment_intents.retrieve_async(transaction.intent_id, expanded))
-        transfer = None if found.latest_charge is None else found.latest_charge.transfer
-        if transfer is None:
-            return 0
+        charge = found.latest_charge
+        if charge is None or charge.transfer is None:
+            return []
+        of_group = {"transfer_group": _group(transaction), "limit": 100}
+        anew = await self.calls.call(self._client.transfers.list_async(of_group))
+        parts = [Part(transfer_id=one.id, left=one.amount - one.amount_reversed) for one in anew.data]
+        own, fee = charge.transfer, charge.application_fee
+        kept = 0 if fee is None else fee.amount - fee.amount_refunded
+        return [*parts, Part(transfer_id=own.id, left=own.amount - own.amount_reversed - kept)]
+
+    async def move(self, transaction: Transaction, move: Move) -> None:
+        """Made once. Of a reversal the platform keeps all: what its fee is less, the trainer's part is more."""
+        metadata = {"purchase": transaction.id, "move": str(move.number)}
+        if move.transfer_id is None:
+            params = {
+                "amount": move.amount,
+                "currency": transaction.currency,
+                "destination": transaction.destination,
+                "transfer_group": _group(transaction),
+                "metadata": metadata,
+            }
+
+            async def listed() -> Any:
+                return await self._client.transfers.list_async({"transfer_group": _group(transaction), "limit": 100})
+
+            async def create(key: dict[str, Any]) -> Any:
+                return await self._client.transfers.create_async(params, key)
+
+        else:
+            params = {"amount": -move.amount, "metadata": metadata}
+
+            async def listed() -> Any:
+                return await self._client.transfers.reversals.list_async(move.transfer_id, {"limit": 100})
+
+            async def create(key: dict[str, Any]) -> Any:
+                return await self._client.transfers.reversals.create_async(move.transfer_id, params, key)
 
         async def made() -> Any:
-            listed = await self.calls.call(self._client.transfers.reversals.list_async(transfer.id, {"limit": 100}))
-            return with_metadata(listed.data, "dispute", dispute_id)
+            return with_metadata((await self.calls.call(listed())).data, "move", str(move.number))
 
-        if (known := await made()) is not None:
-            return int(known.amount)
-        amount = min(amount, transfer.amount - transfer.amount_reversed)
-        if amount <= 0:
-            return 0
-        params = {**_with_fee(transaction), "amount": amount, "metadata": {"dispute": dispute_id}}
-        create = self._client.transfers.reversals.create_async
-        kind = f"dispute:{attempt}"
-        return int((await self.calls.make(kind, dispute_id, lambda key: create(transfer.id, params, key), made)).amount)
-
-    async def give_back(self, transaction: Transaction, dispute_id: str, attempt: int, amount: int) -> None:
-        """A transfer of so much to the trainer, once for a dispute; ``attempt`` as above."""
-        group = f"spotter:dispute:{dispute_id}"
-
-        async def made() -> Any:
-            listed = await self.calls.call(self._client.transfers.list_async({"transfer_group": group, "limit": 1}))
-            return listed.data[0] if listed.data else None
-
-        if amount <= 0 or await made() is not None:
-            return
-        params = {
-            "amount": amount,
-            "currency": transaction.currency,
-            "destination": transaction.destination,
-            "transfer_group": group,
-            "metadata": {"purchase": transaction.id, "dispute": dispute_id},
-        }
-        create = self._client.transfers.create_async
-        await self.calls.make(f"won:{attempt}", dispute_id, lambda key: create(params, key), made)
+        if await made() is None:
+            await self.calls.make("part", f"{transaction.id}:{move.number}", create, made)
 
     # --- events ---
 
@@ -346,3 +352,8 @@ class _Http(AIOHTTPClient):
 def _with_fee(transaction: Transaction) -> dict[str, Any]:
     """Stripe refuses to give back a fee that there was not."""
     return {"refund_application_fee": True} if transaction.fee else {}
+
+
+def _group(transaction: Transaction) -> str:
+    """Of the transfers that are made anew; that of the payment's own is Stripe's."""
+    return f"spotter:purchase:{transaction.id}"

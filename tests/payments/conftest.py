@@ -12,6 +12,7 @@ from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
 from store.disputes import NAME as DISPUTES
 from store.event_gaps import NAME as GAPS
 from store.final_refunds import NAME as FINAL_REFUNDS
+from store.trainer_parts import NAME as TRAINER_PARTS
 from store.work_queue import WORK
 from tests.bookings.market import Clock, served_market
 from tests.harness.unread_errors import no_complaints
@@ -44,9 +45,11 @@ async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
     # A test before this one may have gone on into days that are still to come.
     shared_shop.sandbox.state.ahead = 0.0
     database = shared_shop.market.nodes[0].database
-    # What Stripe refused an erased account of that test is tried again for days, and so is what a bank still has.
+    # What is tried again in days that are still to come, and what a bank still has.
     for name in (DISPUTES, FINAL_REFUNDS):
         await database.collection(name).delete_many({})
+    # Their numbers are used up at Stripe.
+    await database.collection(TRAINER_PARTS).update_many({}, {"$unset": {"dueAt": "", WORK: ""}})
     gaps = database.collection(GAPS)
     await gaps.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
     shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]

@@ -24,11 +24,10 @@ class Scene:
     admin: Somebody
     hour: int = 12
     sold: Data = field(default_factory=dict)
-    elsewhere: bool = False
 
     @property
     def books(self) -> Books:
-        return Books(self.shop, self.client, self.trainer, self.elsewhere)
+        return Books(self.shop, self.client, self.trainer)
 
     async def transaction(self) -> Data:
         listed = await self.shop.market.call("GET", "/transactions", None, self.client)
@@ -350,10 +349,6 @@ class RefundElsewhere(Refund):
     method = "GET"
     events: tuple[str, ...] = ("charge.refunded",)
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        scene.elsewhere = True
-
     async def begin(self, scene: Scene) -> object:
         transaction = await scene.transaction()
         amount = str(PRICES["five"] * 2 // 5)
@@ -365,6 +360,52 @@ class RefundElsewhere(Refund):
         return await scene.is_worked()
 
     async def again(self, scene: Scene) -> None: ...
+
+
+class RefundFailed(Refund):
+    """A bank sends it back: the trainer's part is transferred anew."""
+
+    events: tuple[str, ...] = ("refund.failed",)
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        # What is transferred anew is the platform's first.
+        await scene.shop.control("POST", "/balance", amount=10_000_000)
+        answer = await self._refund(scene, 0)
+        assert answer.status == 200, answer
+        await reconcile(scene.shop)
+        made = await scene.shop.stripe("GET", "/refunds", payment_intent=answer.body["transactionId"])
+        scene.sold = {**scene.sold, "refund": made["data"][0]["id"]}
+
+    async def begin(self, scene: Scene) -> object:
+        return await scene.shop.control("POST", f"/refunds/{scene.sold['refund']}/fail")
+
+    async def is_done(self, scene: Scene) -> bool:
+        return await scene.is_worked()
+
+    async def again(self, scene: Scene) -> None: ...
+
+    async def end(self, scene: Scene) -> None:
+        (one,) = await scene.books.check()
+        assert (one.status, one.credits_refunded) == ("paid", 0)
+        assert await scene.shop.market.balance(scene.client, scene.trainer) == 5
+
+
+class RefundAfterDispute(Refund):
+    """That was won: the trainer's part lies in another transfer."""
+
+    async def prepare(self, scene: Scene) -> None:
+        await super().prepare(scene)
+        shop, transaction = scene.shop, await scene.transaction()
+        await shop.control("POST", "/balance", amount=10_000_000)
+        made = await shop.control("POST", "/disputes", payment_intent=transaction["transactionId"])
+        shop.sandbox.delivery.endpoints.append(shop.endpoint())
+        await shop.control("POST", "/events", type="charge.dispute.updated", object=made["id"])
+        await reconcile(shop)
+        await shop.control("POST", f"/disputes/{made['id']}/close", outcome="won")
+        await reconcile(shop)
+        shop.sandbox.delivery.endpoints.clear()
+        assert (await scene.transaction())["dispute"] == "won"
 
 
 class Disputed(Refund):
@@ -480,6 +521,8 @@ OPERATIONS: dict[str, type[Operation]] = {
     "hold ended when it was paid": HoldEndedPaid,
     "refund": Refund,
     "refund elsewhere": RefundElsewhere,
+    "refund that fails": RefundFailed,
+    "refund after a dispute": RefundAfterDispute,
     "dispute": Disputed,
     "dispute won": DisputeWon,
     "dispute lost": DisputeLost,

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from handlers.payments.disputes import open_disputes
 from tests.bookings.market import Data, Somebody
-from tests.harness.work import work_off
+from tests.payments.books import reconcile
 from tests.payments.shop import PRICES, Shop, eventually
 
 
@@ -60,15 +59,13 @@ async def test_it_freezes_what_is_unused_and_takes_the_trainers_part(shop: Shop)
     await has_earned(shop, trainer, 0)
     fields = {"dispute": "open", "amountDisputed": PRICES["five"], "creditsFrozen": 4, "status": "paid"}
     await shows(shop, trainer, purchase, **fields)
-    # Nothing of it can be refunded or booked; what comes back of it is frozen as well.
+    # Nothing of it can be refunded or booked; what comes back of it is frozen as well, at once.
     admin = await shop.market.somebody("admin")
     path = f"/admin/transactions/{purchase['id']}/refund"
     assert (await shop.market.call("POST", path, {}, admin, key="no")).code == "conflict"
     assert (await shop.market.book(client, trainer, shop.market.at(12))).code == "insufficient_credit"
     assert (await shop.market.cancel(booked, client)).status == 200
-    shop.market.clock.advance(hours=2)
-    await work_off(open_disputes(shop.market.nodes[0].context), shop.market.clock)
-    await shop.granted(client, trainer, 0)
+    assert await shop.market.balance(client, trainer) == 0
     await shop.control("POST", f"/disputes/{dispute}/close", outcome="lost")
     await shows(shop, client, purchase, dispute="lost", creditsFrozen=5)
     await shop.told(client, 3)
@@ -96,9 +93,6 @@ async def test_the_platform_has_too_little_to_give_back_yet(untold: Shop) -> Non
     shop = untold
     trainer, client, purchase = await paid(shop)
     dispute = await disputed(shop, purchase)
-    jobs, context = open_disputes(shop.market.nodes[0].context), shop.market.nodes[0].context
-    transaction = await context.store.transactions.by_id(purchase["id"])
-    assert transaction is not None
     await tell(shop, dispute)
     await has_earned(shop, trainer, 0)
     await shop.control("POST", "/faults", action="error", method="POST", path="/v1/transfers", status=400)
@@ -107,7 +101,7 @@ async def test_the_platform_has_too_little_to_give_back_yet(untold: Shop) -> Non
     await shop.granted(client, trainer, 5)
     await shop.control("POST", "/balance", amount=PRICES["five"])
     shop.market.clock.advance(hours=1)
-    await work_off(jobs, shop.market.clock)
+    await reconcile(shop)
     await has_earned(shop, trainer, NET)
 
 
@@ -146,14 +140,13 @@ async def test_what_stripe_did_not_answer_is_asked_again(untold: Shop, path: str
     dispute = await disputed(shop, purchase)
     await shop.control("POST", "/balance", amount=PRICES["five"])
     await shop.control("POST", "/faults", method="POST", path=path, **fault)
-    job = open_disputes(shop.market.nodes[0].context)
     for outcome in (None, "won"):
         if outcome is not None:
             await shop.control("POST", f"/disputes/{dispute}/close", outcome=outcome)
         await tell(shop, dispute)
         await shop.granted(client, trainer, 0 if outcome is None else 5)
         shop.market.clock.advance(hours=1)
-        await work_off(job, shop.market.clock)
+        await reconcile(shop)
         await has_earned(shop, trainer, 0 if outcome is None else NET)
 
 

@@ -141,28 +141,80 @@ async def test_stripe_is_away_and_it_is_made_later(shop: Shop, fault: dict[str, 
     await is_whole(shop, client, trainer)
 
 
-async def test_what_stripe_does_not_refund_waits_for_a_person(shop: Shop) -> None:
-    """Such as a payment that was ever disputed."""
+async def is_over(shop: Shop, who: Somebody) -> None:
+    """Nothing waits, and nothing was set aside."""
+    rows = shop.market.nodes[0].database.collection("finalRefunds")
+    assert await rows.find_one({"_id": ObjectId(who.id)}) is None
+
+
+async def bought(shop: Shop) -> tuple[Somebody, Somebody, Data, str]:
     trainer, client = await shop.seller(), await shop.market.client()
     purchase = await shop.bought(client, trainer, "five")
     await shop.pay(purchase)
-    await shop.granted(client, trainer, 5)
-    await shop.purchase(client, purchase)
-    intent = purchase["payment"]["clientSecret"].partition("_secret_")[0]
+    assert (await shop.purchase(client, purchase))["status"] == "paid"
+    return trainer, client, purchase, purchase["payment"]["clientSecret"].partition("_secret_")[0]
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown here"])
+async def test_what_a_bank_disputes_waits_for_its_end(untold: Shop, outcome: str, known: bool) -> None:
+    shop = untold
+    trainer, client, purchase, intent = await bought(shop)
     dispute = await shop.control("POST", "/disputes", payment_intent=intent)
-    await shop.granted(client, trainer, 0)
+    await shop.control("POST", "/balance", amount=PRICES["five"])
+    if known:
+        shop.sandbox.delivery.endpoints[:] = [shop.endpoint()]
+        await shop.control("POST", "/events", type="charge.dispute.updated", object=dispute["id"])
+        await shop.granted(client, trainer, 0)
     await erase(shop, client)
     await settled(shop, client)
-    await shop.control("POST", "/balance", amount=PRICES["five"])
-    await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome="won")
-    rows = shop.market.nodes[0].database.collection("finalRefunds")
+    # Not by tries: it is over here until the bank has decided.
+    await is_over(shop, client)
+    await is_whole(shop, client, trainer)
+    shop.sandbox.delivery.endpoints[:] = [shop.endpoint()]
+    await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome=outcome)
+    if outcome == "won":
+        await refunded(shop, purchase, PRICES["five"])
+    await is_whole(shop, client, trainer)
+    await settled(shop, client)
+    await is_over(shop, client)
 
-    async def is_tried() -> bool:
-        await work_off(final_refunds(shop.market.nodes[0].context), shop.market.clock)
-        found = await rows.find_one({"_id": ObjectId(client.id)})
-        shop.market.clock.advance(minutes=6)
-        return found is not None and found.get("work", {}).get("error") == "NotRefunded"
 
-    await eventually(is_tried)
+async def test_what_stripe_will_never_refund_is_audited_and_counted(untold: Shop) -> None:
+    shop = untold
+    trainer, client, purchase, _ = await bought(shop)
+    found = shop.market.nodes[0].store.payment_differences, shop.market.nodes[1].store.payment_differences
+    before = sum(one.found for one in found)
+    await shop.control("POST", "/faults", action="error", method="POST", path="/v1/refunds", status=400, times=1000)
+    await erase(shop, client)
+    await settled(shop, client)
+    await is_over(shop, client)
     await is_whole(shop, client, trainer, 5)
-    await rows.delete_one({"_id": ObjectId(client.id)})
+    admin = await shop.market.somebody("admin")
+    rows = (await shop.market.call("GET", f"/admin/audit?target={purchase['id']}", None, admin)).body["items"]
+    assert [(row["action"], row["reason"], row["actor"]) for row in rows] == [
+        ("payment.difference", "refund refused", None)
+    ]
+    assert sum(one.found for one in found) == before + 1
+    # Asked for at most at both looks, and what that took is back.
+    entries = await shop.market.store.credits.entries(client.profile, trainer.profile)
+    assert len(entries) in (3, 5) and sum(one.amount for one in entries) == 5
+
+
+async def test_a_card_that_takes_no_refund_any_more(shop: Shop) -> None:
+    trainer, client = await shop.seller(), await shop.market.client()
+    purchase = await shop.bought(client, trainer, "five")
+    await shop.pay(purchase, "pm_card_refundFail")
+    await shop.granted(client, trainer, 5)
+    await erase(shop, client)
+    admin = await shop.market.somebody("admin")
+
+    async def is_reported() -> bool:
+        shop.market.clock.advance(seconds=1)
+        rows = (await shop.market.call("GET", f"/admin/audit?target={purchase['id']}", None, admin)).body["items"]
+        return [(row["action"], row["reason"]) for row in rows] == [("payment.difference", "refund refused")]
+
+    await eventually(is_reported)
+    await is_whole(shop, client, trainer, 5)
+    await settled(shop, client)
+    await is_over(shop, client)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from domain.refunds import RefundAtStripe, absorbed
+from handlers.payments import refunds
 from handlers.payments.refunds import open_refunds
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
 from tests.payments.shop import PRICES, Shop, eventually
+from tests.payments.test_disputes import NET, has_earned, shows
 
 
 async def paid(shop: Shop, pack: str = "ten") -> tuple[Somebody, Somebody, Data]:
@@ -170,9 +173,47 @@ async def test_one_made_elsewhere_while_ours_is_under_way(untold: Shop, credits:
     await shop.control("POST", "/events", type="refund.created", object=elsewhere["id"])
     shop.market.clock.advance(minutes=2)
     await reconcile(shop)
-    (one,) = await Books(shop, client, trainer, elsewhere=True).check()
+    (one,) = await Books(shop, client, trainer).check()
     assert (one.status, one.credits_refunded, one.amount_refunded) == ("refunded", 5, PRICES["five"])
     assert await shop.market.balance(client, trainer) == 0
+
+
+async def test_what_does_not_fit_beside_one_of_ours_waits_for_its_end(untold: Shop) -> None:
+    """Ours is asked for between a look at what Stripe made and its commit; Stripe will refuse it."""
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    elsewhere = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
+    await shop.control("POST", "/faults", action="error", status=500, method="POST", path="/v1/refunds")
+    assert (await refund(shop, admin, purchase, "ours", credits=2)).code == "unavailable"
+    transaction = await shop.market.store.transactions.by_id(purchase["id"])
+    assert transaction is not None
+    found = RefundAtStripe(id=elsewhere["id"], amount=elsewhere["amount"])
+    assert absorbed(transaction, found, "a" * 24, 3, shop.market.clock()) is None
+    await refunds.absorb(shop.market.nodes[0].context, transaction)
+    await reconcile(shop)
+    (one,) = await Books(shop, client, trainer).check()
+    assert (one.status, one.credits_refunded, one.amount_refunded) == ("refunded", 5, PRICES["five"])
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+async def test_one_that_stripe_refused_moves_nothing_of_the_trainers(untold: Shop, outcome: str) -> None:
+    shop = untold
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    dispute = await shop.control("POST", "/disputes", payment_intent=purchase["transactionId"])
+    await shop.control("POST", "/faults", action="error", status=500, method="POST", path="/v1/refunds")
+    assert (await refund(shop, admin, purchase, "two", credits=2)).code == "unavailable"
+    shop.sandbox.delivery.endpoints[:] = [shop.endpoint()]
+    await shop.control("POST", "/events", type="charge.dispute.updated", object=dispute["id"])
+    await reconcile(shop)
+    await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome=outcome)
+    shop.market.clock.advance(minutes=2)
+    await reconcile(shop)
+    await shows(shop, client, purchase, dispute=outcome, creditsFrozen=5 if outcome == "lost" else 0)
+    await has_earned(shop, trainer, 0 if outcome == "lost" else NET)
+    await Books(shop, client, trainer).check()
 
 
 async def test_who_is_erased_after_a_refund_elsewhere_that_nobody_told_of(untold: Shop) -> None:
@@ -181,5 +222,83 @@ async def test_who_is_erased_after_a_refund_elsewhere_that_nobody_told_of(untold
     await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
     await shop.market.store.accounts.erase(client.user, shop.market.clock())
     await reconcile(shop)
-    (one,) = await Books(shop, client, trainer, elsewhere=True, reader=trainer).check()
+    (one,) = await Books(shop, client, trainer, reader=trainer).check()
     assert (one.status, one.credits_refunded) == ("refunded", 5)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["ours", "elsewhere"])
+async def test_one_that_the_bank_sends_back_gives_the_trainer_its_part_again(shop: Shop, elsewhere: bool) -> None:
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    if elsewhere:
+        params: Any = {"reverse_transfer": "true", "refund_application_fee": "true"}
+        made = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], **params)
+        await shop.granted(client, trainer, 0)
+    else:
+        assert (await refund(shop, admin, purchase, "one")).status == 200
+        (made,) = await at_stripe(shop, purchase)
+    await has_earned(shop, trainer, 0)
+    await shop.control("POST", f"/refunds/{made['id']}/fail")
+    await shop.granted(client, trainer, 5)
+    await has_earned(shop, trainer, NET)
+    earnings = (await shop.market.call("GET", "/me/earnings", None, trainer)).body
+    assert [one["net"] for one in earnings["items"]] == [NET]
+    # Told again it changes nothing, and a refund that the bank takes fetches the part from where it is now.
+    await shop.control("POST", "/events", type="refund.failed", object=made["id"])
+    assert (await refund(shop, admin, purchase, "part", credits=2)).status == 200
+    await has_earned(shop, trainer, NET * 3 // 5)
+    assert (await refund(shop, admin, purchase, "rest")).status == 200
+    await has_earned(shop, trainer, 0)
+    await reconcile(shop)
+    (one,) = await Books(shop, client, trainer).check()
+    assert (one.status, one.credits_refunded) == ("refunded", 5)
+
+
+async def test_one_of_two_halves_that_the_bank_sends_back(shop: Shop) -> None:
+    """Half a credit is none of either; together they are one, which comes back with the half that took it."""
+    trainer, client, purchase = await paid(shop, "five")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    half = str(PRICES["five"] // 2)
+    first = await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], amount=half)
+    await shop.granted(client, trainer, 3)
+    await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], amount=half)
+    await shop.granted(client, trainer, 0)
+    await shop.control("POST", f"/refunds/{first['id']}/fail")
+    await shop.granted(client, trainer, 3)
+    await reconcile(shop)
+    await Books(shop, client, trainer).check()
+
+
+async def test_one_made_elsewhere_fetches_the_trainers_part(shop: Shop) -> None:
+    trainer, client, purchase = await paid(shop, "five")
+    amount = str(PRICES["five"] * 2 // 5)
+    await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"], amount=amount)
+    await shop.granted(client, trainer, 3)
+    await has_earned(shop, trainer, NET * 3 // 5)
+    await reconcile(shop)
+    await Books(shop, client, trainer).check()
+
+
+async def test_one_after_a_dispute_that_was_won(shop: Shop) -> None:
+    trainer, client, purchase = await paid(shop, "five")
+    admin = await shop.market.somebody("admin")
+    await shop.control("POST", "/balance", amount=1_000_000)
+    dispute = await shop.control("POST", "/disputes", payment_intent=purchase["transactionId"])
+    await has_earned(shop, trainer, 0)
+    assert (await refund(shop, admin, purchase, "no")).code == "conflict"
+    await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome="won")
+    await has_earned(shop, trainer, NET)
+    answer = await refund(shop, admin, purchase, "yes")
+    assert (answer.status, answer.body["status"]) == (200, "refunded"), answer
+    await has_earned(shop, trainer, 0)
+    await reconcile(shop)
+    await Books(shop, client, trainer).check()
+
+
+async def test_stripe_mails_no_receipt_of_its_own(shop: Shop) -> None:
+    """Ours is the one (``handlers/notifications/receipts.py``)."""
+    _, _, purchase = await paid(shop, "five")
+    expanded: Any = {"expand[]": "latest_charge"}
+    intent = await shop.stripe("GET", f"/payment_intents/{purchase['transactionId']}", **expanded)
+    assert (intent["receipt_email"], intent["latest_charge"]["receipt_email"]) == (None, None)

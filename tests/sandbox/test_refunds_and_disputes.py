@@ -76,6 +76,16 @@ async def test_a_dispute(shop: Shop, outcome: str) -> None:
     told = [type.removeprefix("charge.dispute.") for type in await shop.types() if "dispute" in type]
     assert told[:2] == ["created", "funds_withdrawn"] and told[-1] == "closed"
     assert ("funds_reinstated" in told) == (outcome == "won")
+    # The money that was won is the platform's again, to be refunded as any.
+    assert found.is_charge_refundable is (outcome == "won")
+    if outcome == "won":
+        whole: Any = {"payment_intent": intent.id, **BACK}
+        refund = await shop.platform.v1.refunds.create_async(whole)
+        assert (refund.status, refund.amount) == ("succeeded", 5000)
+        return
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await shop.platform.v1.refunds.create_async({"payment_intent": intent.id})
+    assert refused.value.code == "charge_disputed"
 
 
 async def test_a_card_that_disputes_and_evidence_that_wins(shop: Shop) -> None:
