@@ -232,6 +232,11 @@ class Runner:
         await cancelled([*self._claiming, self._looking])
         await asyncio.gather(*(runner.abandon() for runner in self._runners))
 
+    @property
+    def in_hand(self) -> int:
+        """Rows that this node works on."""
+        return sum(runner.counters.in_hand for runner in self._runners)
+
     async def _look(self) -> None:
         while True:
             for runner in self._runners:

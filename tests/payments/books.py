@@ -44,6 +44,9 @@ async def reconcile(shop: Shop) -> None:
 
 async def is_left(shop: Shop) -> bool:
     """Due, or in the hands of a node; whoever commits a change has what follows from it in hand, before it is due."""
+    if any(node.durable_work.in_hand for node in shop.market.nodes):
+        # Its row may say nothing of it: another has made it due again, and has finished it.
+        return True
     now, database = shop.market.clock(), shop.market.nodes[0].database
     for name in _FOLLOWING:
         if await database.collection(name).find_one({"work.deadAt": None}, {"_id": 1}):
