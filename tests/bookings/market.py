@@ -74,6 +74,11 @@ class Market:
     def store(self) -> Store:
         return self.nodes[0].store
 
+    async def at_rest(self) -> None:
+        """Waits until no node has durable work in hand."""
+        while any(node.durable_work.in_hand for node in self.nodes):  # noqa: ASYNC110 - they count, and tell nobody
+            await asyncio.sleep(0.02)
+
     @property
     def people(self) -> People:
         return People(self.store, self.nodes[0].tokens, self.clock)

@@ -165,6 +165,7 @@ async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: De
     ((first,), _) = await desk.taken.get()
     # What failed stays claimed for a minute, and is then tried again; what went is not sent twice.
     await work(market)
+    await market.at_rest()
     assert desk.taken.empty()
     market.clock.advance(seconds=61)
     await reminded(market, booking, GIVEN)

@@ -166,6 +166,8 @@ async def test_a_mail_server_that_is_down_gets_them_later(market: Market, post: 
         while post.desk.replies:
             post.desk.tried.clear()
             await post.desk.tried.wait()
+        # When each is tried again is known once its attempt is over.
+        await market.at_rest()
     market.clock.advance(seconds=61)
     await post.next(client, trainer)
 
