@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox.server import Sandbox
+from store.webhook_endpoints import NAME as WEBHOOK_ENDPOINTS
 from tests.authorisation.world import World
 from tests.bookings.market import Market, served_market
 from tests.fuzzing.served import prompter
@@ -35,6 +36,8 @@ async def market(mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 async def fuzzed(market: Market) -> AsyncIterator[Fuzzed]:
     """People of its own: a run leaves nothing as it was."""
+    # There may be ten, and each run adds its own.
+    await market.nodes[0].database.collection(WEBHOOK_ENDPOINTS).delete_many({})
     world = World(market)
     await world.prepare()
     async with prompter(world) as prompting:

@@ -24,7 +24,7 @@ _QUEUES = ("transactions", "refunds", "stripeEvents", "disputes", "trainerParts"
 _FOLLOWING = ("paymentNotices", "outbox")
 # What would hide that something else was forgotten.
 _NOT = ("comparison with Stripe",)
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 90.0
 
 
 async def reconcile(shop: Shop) -> None:
