@@ -83,9 +83,11 @@ async def _tag(context: FeedContext, user: User) -> str:
 
 
 async def _written(context: FeedContext, user: User) -> bytes:
-    bookings: list[Booking] = []
+    found: dict[str, Booking] = {}
     for wanted, most in _pages(context, user):
-        bookings += await context.store.bookings.page(wanted, None, most)
+        # One that is cancelled between the two is in both.
+        found |= {one.id: one for one in await context.store.bookings.page(wanted, None, most)}
+    bookings = list(found.values())
     people = {other for booking in bookings for other in booking.user_ids}
     trainers = {booking.trainer_id for booking in bookings}
     cards, places = await asyncio.gather(context.store.people.cards(people), _places(context, trainers))

@@ -237,3 +237,24 @@ async def test_a_session_is_where_the_trainer_s_studio_is(market: Market) -> Non
 
 async def test_an_administrator_has_no_feed(market: Market) -> None:
     assert (await market.call("POST", "/me/calendar", {}, await market.somebody("admin"))).code == "forbidden"
+
+
+async def test_what_is_cancelled_while_a_feed_is_read_is_in_it_once(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9))
+    bookings = market.nodes[0].context.store.bookings
+    page = bookings.page
+
+    async def cancelled_afterwards(*args: Any) -> list[Booking]:
+        found = await page(*args)
+        monkeypatch.setattr(bookings, "page", page)
+        assert (await market.cancel(booking, trainer)).status == 200
+        return found
+
+    url = await feed_of(market, trainer)
+    monkeypatch.setattr(bookings, "page", cancelled_afterwards)
+    (event,) = await read(market, url)
+    assert event["status"] == "CANCELLED"
