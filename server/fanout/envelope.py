@@ -28,7 +28,7 @@ NODE: Final = slice(1, 9)
 class Kind(IntEnum):
     # The next entry of a conversation.
     ENTRY = 1
-    # Anything without a number.
+    # Anything without a number; with a number, what comes before that entry.
     EVENT = 2
     # A conversation has got this far; its entries may have been lost on the way.
     HEAD = 3
@@ -65,6 +65,11 @@ def entry(node: bytes, conversation_id: str, seq: int, chained: bool, packet: by
 
 def event(node: bytes, packet: bytes) -> bytes:
     return _pack(_VERSION, node, 2, 0, 0, _NOBODY) + packet
+
+
+def first_entry_event(node: bytes, conversation_id: str, packet: bytes) -> bytes:
+    """An event to nodes of versions that do not know of these."""
+    return _pack(_VERSION, node, 2, 0, 1, bytes.fromhex(conversation_id)) + packet
 
 
 def head(node: bytes, conversation_id: str, seq: int) -> bytes:

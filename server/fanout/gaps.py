@@ -139,7 +139,7 @@ class GapFiller:
             cursor = buffer.cursor(missed.conversation_id)
             if cursor is not None and cursor.seq == missed.seq - 1:
                 if missed.seq == 1 and buffer.room in first_events:
-                    buffer.deliver_first_entry_event(first_events[buffer.room])
+                    buffer.first_entry_event(missed.conversation_id, first_events[buffer.room])
                 buffer.entry(missed.conversation_id, missed.seq, frame, False)
 
     async def _first_entry_events(self, found: Iterable[Missed]) -> dict[str, dict[str, frames.Frame]]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from domain.presence import Choice
 from domain.rooms import slots, user
 from domain.slots import SlotHint
-from domain.wire.events import Event, MessageNew, MessageUpdated
+from domain.wire.events import ConversationNew, Event, MessageNew, MessageUpdated
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.slot_notifier import SlotNotifier
@@ -97,6 +97,8 @@ class ClusterPublisher:
         packet = encode(event, event.namespace)
         if isinstance(event, (MessageNew, MessageUpdated)):
             message = self._entry(event.conversation_id, event.seq, packet, rooms)
+        elif isinstance(event, ConversationNew):
+            message = self._first_entry_event(event.conversation.id, packet, rooms)
         else:
             message = envelope.event(self._node, packet)
             frame = frames.text(packet)
@@ -143,6 +145,15 @@ class ClusterPublisher:
                 buffer.entry(conversation_id, seq, frame, follows)
         chained = follows and epoch == self._bus.epoch
         return envelope.entry(self._node, conversation_id, seq, chained, packet)
+
+    def _first_entry_event(self, conversation_id: str, packet: bytes, rooms: tuple[str, ...]) -> bytes:
+        """Deliver here what comes before a conversation's first entry; answers what to publish."""
+        self._recent.event(rooms)
+        frame = frames.text(packet)
+        for room in rooms:
+            if (buffer := self._subscriptions.buffer(room)) is not None:
+                buffer.first_entry_event(conversation_id, frame)
+        return envelope.first_entry_event(self._node, conversation_id, packet)
 
     def _announce(self, conversation_id: str, seq: int) -> None:
         if len(self._announced) >= MAX_ANNOUNCED:

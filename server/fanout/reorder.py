@@ -75,7 +75,7 @@ class Joined(NamedTuple):
 class ReorderBuffer:
     """One room's delivery cursors. ``joined`` is None when it could not be read in time."""
 
-    __slots__ = ("_cursors", "_delivery", "_filler", "_resynced_at", "joined", "room")
+    __slots__ = ("_begun", "_cursors", "_delivery", "_filler", "_resynced_at", "joined", "room")
 
     def __init__(self, room: str, joined: Awaitable[Joined | None], delivery: Delivery, filler: Filler) -> None:
         self.room = room
@@ -83,6 +83,8 @@ class ReorderBuffer:
         self._delivery = delivery
         self._filler = filler
         self._cursors: dict[str, DeliveryCursor] = {}
+        # Whose first entry was announced while the room was here.
+        self._begun: set[str] = set()
         self._resynced_at = 0.0
 
     def entry(self, conversation_id: str, seq: int, frame: Frame, certain: bool) -> None:
@@ -105,6 +107,13 @@ class ReorderBuffer:
             self._early(conversation_id, cursor, seq, frame)
         elif seq <= cursor.base:
             self._late()
+
+    def first_entry_event(self, conversation_id: str, frame: Frame) -> None:
+        """What comes before a conversation's first entry, from wherever it comes: once, and never after that entry."""
+        cursor = self._cursors.get(conversation_id)
+        if conversation_id not in self._begun and (cursor is None or cursor.seq < 1):
+            self._begun.add(conversation_id)
+            self._delivery.deliver(CONVERSATIONS, self.room, frame)
 
     def head(self, conversation_id: str, seq: int) -> None:
         """The conversation has got this far."""
@@ -134,10 +143,6 @@ class ReorderBuffer:
             if cursor.seq < cursor.target:
                 self._filler.fill(self, conversation_id)
 
-    def deliver_first_entry_event(self, frame: Frame) -> None:
-        """Deliver it before a first entry that was fetched."""
-        self._delivery.deliver(CONVERSATIONS, self.room, frame)
-
     def give_up(self, conversation_id: str) -> None:
         """It cannot be fetched, or is too much: the members have to ask themselves."""
         cursor = self._cursors.get(conversation_id)
@@ -154,6 +159,7 @@ class ReorderBuffer:
         cursor = self._cursors.pop(conversation_id, None)
         if cursor is not None:
             cursor.cancel_timer()
+        self._begun.discard(conversation_id)
 
     def resync(self) -> None:
         self._delivery.resync(self.room)

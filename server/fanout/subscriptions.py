@@ -155,6 +155,8 @@ class RoomSubscriptions:
         if received.kind == Kind.ENTRY:
             self._on_head(received.subject, received.seq)
             buffer.entry(received.subject, received.seq, frames.text(received.packet), received.chained)
+        elif received.kind == Kind.EVENT and received.seq:
+            buffer.first_entry_event(received.subject, frames.text(received.packet))
         elif received.kind == Kind.EVENT:
             self._delivery.deliver(received.namespace, buffer.room, frames.text(received.packet))
         elif received.kind == Kind.HEAD:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from statistics import quantiles
@@ -10,6 +11,8 @@ from time import perf_counter
 
 import pytest
 
+from domain import rooms
+from server.fanout import envelope
 from server.fanout.subscriptions import channel
 from tests.together.fanout_nodes import FanoutNodes, fanout_nodes
 
@@ -37,6 +40,22 @@ async def test_all_devices_of_both_receive_each_entry_once_in_order(three: Fanou
         assert phone.events("message:updated")[0]["message"]["text"] == "better"
         assert phone.events("sync:required") == []
     assert stranger.received == []
+
+
+async def test_a_conversation_that_is_announced_again_late_is_not_new_again(three: FanoutNodes) -> None:
+    """A node filled the first entry from the log, because the one that wrote it was slow."""
+    talk = await three.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_received_everything()
+    (told,) = talk.devices[0].events("conversation:new")
+    packet = f'2/conversations,["conversation:new",{json.dumps(told)}]'.encode()
+    async with three.redis.client() as redis:
+        for person in (talk.client, talk.trainer):
+            late = envelope.first_entry_event(b"the node", talk.id, packet)
+            assert await redis.publish(channel(rooms.user(person.id)), late) == len(three.nodes)
+    await talk.say(talk.devices[0], "second")
+    await talk.everyone_received_everything()
+    assert [len(phone.events("conversation:new")) for phone in talk.devices] == [1] * len(talk.devices)
 
 
 async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -> None:

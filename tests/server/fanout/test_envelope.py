@@ -34,7 +34,14 @@ def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) 
 @given(packets)
 def test_an_event(packet: bytes) -> None:
     read = envelope.read(envelope.event(NODE, packet))
-    assert (read.kind, read.packet) == (Kind.EVENT, packet)
+    assert (read.kind, read.seq, read.packet) == (Kind.EVENT, 0, packet)
+
+
+@given(ids, packets)
+def test_what_comes_before_a_first_entry(conversation_id: str, packet: bytes) -> None:
+    """A node that knows nothing of these takes it for any event."""
+    read = envelope.read(envelope.first_entry_event(NODE, conversation_id, packet))
+    assert (read.kind, read.subject, read.seq, read.packet) == (Kind.EVENT, conversation_id, 1, packet)
 
 
 @given(ids, seqs)

@@ -96,6 +96,27 @@ async def test_one_that_is_early_is_fetched_after_a_while(room: Room) -> None:
     assert room.written.given == [1, 2, 3]
 
 
+@pytest.mark.parametrize("fetched", [True, False])
+async def test_what_comes_before_the_first_comes_once(room: Room, fetched: bool) -> None:
+    """Also where the first is fetched, with its own, while the node that wrote it is slow: either may be late."""
+    begins = frames.text(b"0")
+    if not fetched:
+        room.buffer.first_entry_event(TALK, begins)
+    room.entry(2)
+    room.buffer.first_entry_event(TALK, begins)
+    room.entry(1)
+    room.buffer.first_entry_event(TALK, begins)
+    room.entry(1)
+    assert room.written.given == [0, 1, 2]
+
+
+async def test_what_comes_before_the_first_does_not_come_after_it(room: Room) -> None:
+    """Who joined later has the conversation already."""
+    room.entry(7, certain=True)
+    room.buffer.first_entry_event(TALK, frames.text(b"0"))
+    assert room.written.given == [7]
+
+
 async def test_without_redis_nothing_is_waited_for() -> None:
     room = Room(patient=False)
     room.entry(1)
