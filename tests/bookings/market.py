@@ -214,9 +214,12 @@ class Market:
         return midnight + timedelta(days=days, hours=hour, minutes=minute)
 
     async def balance(self, client: Somebody, trainer: Somebody) -> int:
-        """Checked against the ledger."""
-        entries = await self.store.credits.entries(client.profile, trainer.profile)
-        balance = await self.store.credits.balance(client.profile, trainer.profile)
+        """Checked against the ledger; a change between the two reads would show as a difference."""
+        credits, pair = self.store.credits, (client.profile, trainer.profile)
+        balance, earlier = await credits.balance(*pair), None
+        while balance != earlier:
+            entries, earlier = await credits.entries(*pair), balance
+            balance = await credits.balance(*pair)
         assert balance == sum(entry.amount for entry in entries)
         assert balance >= 0
         return balance

@@ -172,8 +172,8 @@ async def test_no_file_is_left_open(spotter: Spotter) -> None:
     before = {pid: open_files(pid) for pid in workers.values()}
     handed_off = 500 * spotter.workers // (spotter.workers - 1)
     await post_often(handed_off)
-    # A pool of the driver's may have grown by a connection meanwhile; 500 is what a leak would show.
-    await until(lambda: all(open_files(pid) <= count + 8 for pid, count in before.items()))
+    # The driver's pools may have grown meanwhile, on a busy machine by dozens; a leak would show hundreds.
+    await until(lambda: all(open_files(pid) <= count + 40 for pid, count in before.items()))
 
 
 async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:
