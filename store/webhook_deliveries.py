@@ -106,9 +106,9 @@ class WebhookDeliveries:
         kept = await self._rows.count_documents({"lane": endpoint.lane}, limit=2 * MAX_KEPT)
         return count, max(0, kept - count)
 
-    async def replay(self, endpoint: Endpoint, now: datetime) -> int:
-        """Make all due again that were given up; answers how many."""
-        return await self.queues[endpoint.lane].replay_all(now)
+    async def replay(self, endpoint: Endpoint, given_up_by: datetime, now: datetime) -> int:
+        """Make all due again that were given up by then; answers how many."""
+        return await self.queues[endpoint.lane].replay_all(given_up_by, now)
 
     async def forget(self, endpoint: Endpoint) -> None:
         """Of one that is gone or turned off. What a crash leaves goes when it comes due, or after ``KEPT_FOR``."""

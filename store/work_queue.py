@@ -223,9 +223,10 @@ class WorkQueue:
         replayed = await self._rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
 
-    async def replay_all(self, now: datetime) -> int:
-        """Make all rows due again that were set aside; answers how many."""
-        replayed = await self._rows.update_many(self._dead(), {"$set": {self._due: now}, "$unset": {WORK: ""}})
+    async def replay_all(self, set_aside_by: datetime, now: datetime) -> int:
+        """Make all rows due again that were set aside by then; answers how many."""
+        dead = {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
+        replayed = await self._rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return int(replayed.modified_count)
 
     def _dead(self) -> Document:

@@ -17,6 +17,7 @@ from domain.accounts import ADMINISTRATORS
 from domain.errors import invalid
 from domain.networks import is_loopback_host, is_public_address
 from domain.stored import StoredFormat
+from domain.times import from_wire
 from domain.webhooks import Endpoint, in_order
 from domain.wire.fields import web_address_from_wire
 from domain.wire.webhooks import (
@@ -70,6 +71,9 @@ async def update_webhook(context: WebhookContext, actor: Actor, command: UpdateW
     """What is left out stays."""
     require_role(actor, *ADMINISTRATORS)
     kept = await committed_once("webhook:update", context, actor, command, _update, _recalled)
+    if command.replay:
+        # By a repeat too: whoever committed may have been killed before this.
+        await _replay(context, kept.answer)
     secret = None if kept.generation is None else secret_of(context.secrets, kept.answer.id, kept.generation)
     return WebhookChanged(**msgspec.structs.asdict(kept.answer), secret=secret)
 
@@ -125,10 +129,15 @@ async def _update(context: WebhookContext, actor: Actor, command: UpdateWebhook,
     deliveries.look_again()
     if not changed.is_active:
         await deliveries.forget(changed)
-    elif command.replay:
-        await deliveries.replay(changed, now)
-        context.wake_ups.wake(WEBHOOKS[changed.lane])
     return kept(changed)
+
+
+async def _replay(context: WebhookContext, answered: WebhookAnswer) -> None:
+    endpoint = await context.store.webhook_endpoints.by_id(answered.id)
+    if endpoint is not None:
+        given_up_by = from_wire(answered.updated_at, "updatedAt")
+        await context.store.webhook_deliveries.replay(endpoint, given_up_by, context.now())
+        context.wake_ups.wake(WEBHOOKS[endpoint.lane])
 
 
 async def _recalled(context: WebhookContext, stored: StoredResult) -> Kept:

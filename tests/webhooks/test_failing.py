@@ -4,12 +4,16 @@ nobody else up."""
 from __future__ import annotations
 
 from functools import partial
+from unittest.mock import AsyncMock
 
+import pytest
 from bson import ObjectId
 from standardwebhooks import Webhook
 
+from domain.errors import Code, DomainError
 from handlers.webhooks.delivering import ATTEMPTS
 from store.webhook_deliveries import NAME as DELIVERIES
+from store.work_queue import WorkQueue
 from tests.bookings.market import Data, Market
 from tests.webhooks.hooks import Hooks
 from tests.webhooks.receiver import Receiver
@@ -99,17 +103,23 @@ async def test_nothing_goes_to_a_private_address(hooks: Hooks, market: Market, r
     await receiver.next()
 
 
-async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
-    endpoint, another = await hooks.add(receiver.url, EVENTS), await hooks.add(other.url, EVENTS)
-    receiver.replies, other.replies = [(500, {})] * 2, [(500, {})] * 2
+async def given_up(hooks: Hooks, *endpoints: Data) -> None:
+    """One event more is tried for the last time at each, and fails."""
     await hooks.happens()
-    for one in (endpoint, another):
+    for one in endpoints:
         await hooks.failed(one, "status")
         await hooks.put(one, {"$set": {"work.attempts": ATTEMPTS - 1}})
     hooks.market.clock.advance(seconds=20)
     hooks.look()
-    for one in (endpoint, another):
+    for one in endpoints:
         await hooks.until(partial(hooks.rows, one, **{"work.deadAt": {"$exists": True}}))
+
+
+async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
+    endpoint, another = await hooks.add(receiver.url, EVENTS), await hooks.add(other.url, EVENTS)
+    receiver.replies, other.replies = [(500, {})] * 2, [(500, {})] * 2
+    await given_up(hooks, endpoint, another)
+    for one in (endpoint, another):
         shown = await hooks.shown(one)
         assert (shown["waiting"], shown["dead"]) == (0, 1)
     changed = await hooks.change(endpoint, replay=True)
@@ -117,6 +127,29 @@ async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, ot
     await receiver.next()
     # Nobody else's are.
     assert other.tries == 2 and (await hooks.shown(another))["dead"] == 1
+
+
+async def test_a_repeat_replays_what_was_asked_for_and_no_more(
+    hooks: Hooks, market: Market, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever committed that it is replayed may have been killed before it was."""
+    endpoint = await hooks.add(receiver.url, EVENTS)
+    receiver.replies = [(500, {})] * 4
+    await given_up(hooks, endpoint)
+    path, body, key = f"/{endpoint['id']}", {"replay": True}, "once"
+    with monkeypatch.context() as killed:
+        killed.setattr(WorkQueue, "replay_all", AsyncMock(side_effect=DomainError(Code.UNAVAILABLE, "Killed.")))
+        assert (await hooks.call("PATCH", path, body, key=key)).code == "unavailable"
+    assert (await hooks.shown(endpoint))["dead"] == 1
+    receiver.replies.clear()
+    assert (await hooks.call("PATCH", path, body, key=key)).status == 200
+    await receiver.next()
+    await hooks.until(partial(hooks.has_none, endpoint))
+    market.clock.advance(seconds=1)
+    receiver.replies = [(500, {})] * 2
+    await given_up(hooks, endpoint)
+    assert (await hooks.call("PATCH", path, body, key=key)).status == 200
+    assert (await hooks.shown(endpoint))["dead"] == 1
 
 
 async def test_what_waits_for_an_endpoint_goes_with_it(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
