@@ -85,27 +85,40 @@ def _message_id(mail: Mail, domain: str) -> str:
     return f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:40]}@{domain}>"
 
 
+# Before a mail is written, for which its text is rendered: the answer that it belongs to leaves first, or its time
+# would tell whether there was one.
+_BEFORE_SECONDS = 0.1
+
+
 class PrintedMailer:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._waiting: dict[int, tuple[Mail, asyncio.TimerHandle]] = {}
 
     def send(self, mail: Mail) -> None:
+        timer = asyncio.get_running_loop().call_later(_BEFORE_SECONDS, self._print, mail)
+        self._waiting[id(mail)] = mail, timer
+
+    async def deliver(self, mail: Mail) -> bool:
+        self._print(mail)
+        return True
+
+    def _print(self, mail: Mail) -> None:
+        self._waiting.pop(id(mail), None)
         rule = "-" * 72
         self._out.write(f"{rule}\nMail to {mail.to}: {mail.subject}\n\n{mail.text}{rule}\n")
         self._out.flush()
-
-    async def deliver(self, mail: Mail) -> bool:
-        self.send(mail)
-        return True
 
     async def start(self) -> None:
         """Nothing to start."""
 
     async def stop(self) -> None:
-        """Nothing waits."""
+        for mail, timer in list(self._waiting.values()):
+            timer.cancel()
+            self._print(mail)
 
     async def drop_unwanted(self) -> None:
-        """Nothing waits."""
+        """Nothing waits for long."""
 
 
 log = structlog.get_logger(__name__)
@@ -156,7 +169,7 @@ class Patience:
     time of an answer that is the same with and without one. It counts from when the mail was queued.
     """
 
-    before: float = 0.1
+    before: float = _BEFORE_SECONDS
     pauses: tuple[float, ...] = (1, 4, 15, 60, 180)
     timeout: float = 20
     drain: float = 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -17,7 +18,7 @@ from domain.errors import DomainError, unavailable
 from handlers.mail_rendering import Mail
 from handlers.mails import Codes, reset_code
 from server.mail import smtp
-from server.mail.smtp import Patience, SmtpMailer, SmtpPlace
+from server.mail.smtp import Patience, PrintedMailer, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"
 QUICK = Patience(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
@@ -77,6 +78,20 @@ async def mailing(desk: Desk, patience: Patience = QUICK) -> AsyncIterator[SmtpM
 async def taken(desk: Desk) -> tuple[list[str], EmailMessage]:
     async with asyncio.timeout(10):
         return await desk.taken.get()
+
+
+async def test_a_printed_mail_is_written_after_the_answer_it_belongs_to_and_none_is_lost_at_the_end() -> None:
+    out = io.StringIO()
+    mailer = PrintedMailer(out)
+    mailer.send(a_mail("ann@people.test", "123456"))
+    await asyncio.sleep(0)
+    assert out.getvalue() == ""
+    async with asyncio.timeout(10):
+        while "123456" not in out.getvalue():  # noqa: ASYNC110 - it says nothing by itself
+            await asyncio.sleep(0.01)
+    mailer.send(a_mail("ann@people.test", "654321"))
+    await mailer.stop()
+    assert out.getvalue().count("123456") == out.getvalue().count("654321") == 1
 
 
 async def test_mails_that_wait_do_not_pause_one_after_the_other() -> None:
