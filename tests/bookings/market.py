@@ -62,6 +62,10 @@ class Somebody:
         return self.user.id
 
 
+# Before midnight: what is booked for the next morning would be within the notice of a cancellation policy.
+_LATE = timedelta(hours=4)
+
+
 @dataclass
 class Market:
     nodes: list[Node]
@@ -209,8 +213,8 @@ class Market:
     # --- what is so ---
 
     def at(self, hour: int, minute: int = 0, *, days: int = 1) -> datetime:
-        """A time of day in UTC, so many days from now."""
-        midnight = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        """A time of day in UTC, so many days from now: at least 13 hours ahead from nine on, however late it is."""
+        midnight = (self.clock() + _LATE).replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight + timedelta(days=days, hours=hour, minutes=minute)
 
     async def balance(self, client: Somebody, trainer: Somebody) -> int:

@@ -131,7 +131,7 @@ async def test_watchers_see_each_slot_that_comes_or_goes(market: Market) -> None
 async def test_watchers_see_a_trainer_go_and_come_back(market: Market) -> None:
     trainer = await market.trainer()
     watcher, admin = await market.somebody("client"), await market.somebody("admin")
-    first, last = market.at(0), market.at(0, days=62)
+    first, last = market.at(0), market.at(0, days=61)
     span = {"from": first.date().isoformat(), "to": last.date().isoformat()}
     async with phone(market, watcher, 1) as screen:
         await screen.do("slots:watch", {"trainerId": trainer.profile, **span}, BOOKINGS)

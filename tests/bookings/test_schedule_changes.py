@@ -16,7 +16,7 @@ Slots = set[tuple[str, str]]
 
 def late_in_the_evening(market: Market) -> None:
     """Nothing of today is left."""
-    market.clock.now = market.at(23, 30, days=0)
+    market.clock.now = market.at(19, 30, days=0)
 
 
 def within(market: Market, slots: list[dict[str, str]]) -> Slots:
