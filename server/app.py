@@ -138,7 +138,8 @@ class Node:
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
-        self.payments = StripePayments(stripe_settings(settings))
+        ready = settings.production or settings.stripe_secret_key is not None
+        self.payments = StripePayments(stripe_settings(settings), ready=ready)
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
         self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
         self._limits: Limits | None = None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
-import stripe
 import structlog
 
 from domain.errors import DomainError, unavailable
 from domain.payments import Refused
 from store import command_budget
+
+if TYPE_CHECKING:
+    import stripe
 
 log = structlog.get_logger("stripe")
 
@@ -52,6 +54,8 @@ class StripeCalls:
 
     async def call(self, call: Awaitable[T]) -> T:
         """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
+        import stripe
+
         self.made += 1
         try:
             async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
@@ -73,8 +77,7 @@ class StripeCalls:
     def _note(self, error: Exception) -> None:
         """Without the message, which may quote what was sent."""
         self.failed += 1
-        status = error.http_status if isinstance(error, stripe.StripeError) else None
-        code = error.code if isinstance(error, stripe.StripeError) else None
+        status, code = getattr(error, "http_status", None), getattr(error, "code", None)
         log.warning("a call to Stripe failed", error=type(error).__name__, status=status, code=code)
 
 
@@ -95,6 +98,8 @@ def _keyed(kind: str, intent_id: str, number: int) -> dict[str, Any]:
 
 def _later(error: stripe.StripeError) -> bool:
     """Too many at once, the same key still at work, or a fault of Stripe's."""
+    import stripe
+
     if isinstance(error, stripe.IdempotencyError):
         # Somebody else asks for the same at this moment, and saw another state; what comes of it is looked up.
         return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import dns.asyncresolver
 from aiohttp.abc import AbstractResolver, ResolveResult
-from dns.exception import DNSException
 
 from domain.networks import is_loopback_host
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 LOOKUP_SECONDS = 5.0
 # Nobody needs more; each is tried until one connects.
@@ -18,11 +20,10 @@ _LOOPBACK = (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6))
 
 
 class Names(AbstractResolver):
-    """``resolver``: made anew for each look-up, as the system's name servers change."""
+    """``resolver``: made anew for each look-up, as the system's name servers change. Its library is imported for the
+    first: most nodes look nobody up."""
 
-    def __init__(
-        self, resolver: Callable[[], dns.asyncresolver.Resolver] = dns.asyncresolver.Resolver
-    ) -> None:
+    def __init__(self, resolver: Callable[[], Resolver] | None = None) -> None:
         self._resolver = resolver
 
     async def resolve(
@@ -33,8 +34,12 @@ class Names(AbstractResolver):
             # RFC 6761: no name server is asked for these.
             found = list(_LOOPBACK)
         else:
+            from dns.asyncresolver import Resolver
+            from dns.exception import DNSException
+
+            resolver = (self._resolver or Resolver)()
             try:
-                answers = await self._resolver().resolve_name(host, family=family, lifetime=LOOKUP_SECONDS)
+                answers = await resolver.resolve_name(host, family=family, lifetime=LOOKUP_SECONDS)
             except DNSException as error:
                 raise OSError(f"no address: {type(error).__name__}") from None
             found = [(address, socket.AddressFamily(kind)) for address, kind in answers.addresses_and_families()]

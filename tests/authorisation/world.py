@@ -118,7 +118,7 @@ class World(People):
 
     async def session_over(self) -> str:
         """A booking that took place within the last day: each its own 5 minutes of it."""
-        first = self.market.at(self.market.clock().hour, days=0) - timedelta(hours=20)
+        first = self.market.clock().replace(minute=0, second=0, microsecond=0) - timedelta(hours=20)
         start = first + timedelta(minutes=5 * next(self._sessions_over))
         booking = self._past(start)
 
