@@ -82,6 +82,8 @@ class StripePayments:
             import stripe  # noqa: F401
         self._settings = settings
         self._http: AIOHTTPClient | None = None
+        # Ours, where something stands in for Stripe.
+        self._session: aiohttp.ClientSession | None = None
         self._made: StripeClient | None = None
         self.calls = StripeCalls()
 
@@ -102,10 +104,10 @@ class StripePayments:
         return self._settings.fee_percent
 
     async def close(self) -> None:
-        http = self._http
-        if http is not None and (http._cached_session is not None or http._user_session is not None):
-            # Its connections, whoever made the session.
-            await http._session.close()
+        if self._http is not None:
+            await self._http.close_async()  # type: ignore[no-untyped-call]
+        if self._session is not None:
+            await self._session.close()
 
     @property
     def _client(self) -> Any:
@@ -114,10 +116,9 @@ class StripePayments:
             from stripe import AIOHTTPClient, StripeClient
 
             timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=_CONNECT_SECONDS)
-            session = None
             if self.api_base is not None:
-                session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))
-            self._http = AIOHTTPClient(timeout=timeout, session=session)
+                self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))
+            self._http = AIOHTTPClient(timeout=timeout, session=self._session)
             self._made = StripeClient(
                 self._settings.secret_key,
                 stripe_version=API_VERSION,
