@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -27,6 +29,7 @@ from server.webhooks.client import WebhookClient
 from server.webhooks.names import Names
 from tests.webhooks.receiver import Receiver, receiving
 
+ROOT = Path(__file__).resolve().parents[2]
 HEADERS = {"webhook-id": "evt_1"}
 
 
@@ -159,28 +162,61 @@ async def test_what_is_no_answer(said: bytes) -> None:
         assert await client.post(url, b"{}", HEADERS) == Failure("unreachable")
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+# Told where to post; prints what came of it.
+_PROGRAM = """
+import asyncio, sys
+from server.webhooks.client import WebhookClient
+
+async def main():
+    client = WebhookClient(allows_private=True)
+    print(await client.post(sys.argv[1], b"{}", {"webhook-id": "evt_1"}))
+    await client.stop()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "vouched", "expected"),
+    [("localhost", True, "None"), ("localhost", False, "reason='tls'"), ("hooks.example", True, "reason='tls'")],
+)
+async def test_only_a_certificate_of_that_host_that_the_system_vouches_for_is_taken(
+    tmp_path: Path, name: str, vouched: bool, expected: str
+) -> None:
+    """In a process of its own: what the system vouches for is read at its start."""
+    certificate = self_signed(tmp_path, name)
+    vouching = certificate if vouched else self_signed(tmp_path, "other.example")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
-    async with receiving(Receiver(), ssl_context=context) as receiver, client_of(allows_private=True) as client:
-        assert await client.post(receiver.url, b"{}", HEADERS) == Failure("tls")
-        assert receiver.tries == 0
+    context.load_cert_chain(certificate)
+    async with receiving(Receiver(), ssl_context=context) as receiver:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _PROGRAM,
+            receiver.url.replace("127.0.0.1", "localhost"),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SSL_CERT_FILE": str(vouching)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        assert expected in out.decode(), out
+        assert receiver.tries == (expected == "None")
 
 
-def self_signed(folder: Path) -> Path:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "me")])
+def self_signed(folder: Path, name: str) -> Path:
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(issuer)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, SHA256())
     )
-    path = folder / "tls.pem"
+    path = folder / f"{name}.pem"
     path.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
     )
