@@ -30,9 +30,14 @@ class GetBooking(Command, frozen=True, kw_only=True):
     booking_id: Id
 
 
+_STATUS = "|".join(get_args(Status))
 Statuses = Annotated[
     str,
-    Meta(min_length=1, max_length=100, description=f"one or several, by commas, of {', '.join(get_args(Status))}"),
+    Meta(
+        max_length=100,
+        pattern=rf"^(?:{_STATUS})(?:,(?:{_STATUS}))*\Z",
+        description=f"one or several, parted by commas, of {', '.join(get_args(Status))}",
+    ),
 ]
 
 

@@ -9,14 +9,15 @@ from msgspec import Meta
 
 from domain.accounts import Role
 from domain.bookings import Status
-from domain.characters import LINE
 from domain.moderation import Act, AuditEntry, Report, ReportStatus, TargetKind
 from domain.times import to_wire, to_wire_or_none
 from domain.wire.base import Answer, Command
 from domain.wire.bookings import Statuses
 from domain.wire.fields import Cursor, DateOrInstant, Email, Id, Name, PageSize, Password, Reason
 
-_Beginning = Annotated[str, Meta(min_length=1, max_length=254, pattern=LINE, description="how an address begins")]
+_Beginning = Annotated[
+    str, Meta(max_length=254, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+\Z", description="how an address begins")
+]
 
 
 class BlockPerson(Command, frozen=True, kw_only=True):

@@ -33,9 +33,18 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     (r"GET .*", r"(cursor|changedAfter): is not one that this list gave"),
     # A day of the calendar, a second of the day.
     (r"GET .*", r"\w+: has to be (an instant of RFC 3339|a date of the calendar)"),
+    # What there is in the database of time zones.
+    (r".*", r"timeZone: has to be an IANA time zone"),
     # What two fields of a query say together.
+    (r"GET .*", r"to: has to (be (the same day as|later than)|lie within 62 days of) from"),
     (r"GET /v1/bookings", r"\w+: does not go with changedAfter"),
     (r"GET /v1/conversations/\{id\}/messages", r"(beforeSeq|afterSeq): take either"),
+    # What fields of a body say together.
+    (r"POST /v1/conversations/\{id\}/messages", r"\w+: has to leave the message with at most 10 attachments"),
+    (r"POST /v1/me/availability/exceptions", r"(startTime|endTime): is needed as well"),
+    (r"PUT /v1/me/availability", r"days\[\d+\]: is shorter than a session"),
+    (r"PUT /v1/me/notifications", r".*: has to be on: sign-ins"),
+    (r"PUT /v1/me/pricing", r"\w+: is required where it is offered"),
     # What a strength estimator says.
     (r"POST .*", r"(newPassword|password): is among the passwords that are guessed first"),
     # Whose a file is and what it holds, what there is in the catalogue, and what a kind is sent by.
