@@ -30,21 +30,29 @@ LAST_ONES = {
 # What a request was refused for, by its operation and the server's words, that no schema can say of a request.
 BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     # Opaque: what a list gave.
-    (r"GET .*", r"(cursor|changedAfter): is not one that this list gave"),
+    (r"GET .*", r"(cursor|changedAfter): is not one that this (list|search) gave"),
     # A day of the calendar, a second of the day.
     (r"GET .*", r"\w+: has to be (an instant of RFC 3339|a date of the calendar)"),
-    # What there is in the database of time zones.
-    (r".*", r"timeZone: has to be an IANA time zone"),
-    # What two fields of a query say together.
-    (r"GET .*", r"to: has to (be (the same day as|later than)|lie within 62 days of) from"),
+    # What there is in the database of time zones and of emojis, and what a URL or an address is made of.
+    (r".*", r"(quietHours\.)?timeZone: has to be an IANA time zone"),
+    (r".*", r"emoji: has to be one emoji"),
+    (r".*", r"\w+: has to be an http or https URL"),
+    (r".*", r"email: has a character that is easily taken for another"),
+    (r"\w+ /v1/admin/webhooks.*", r"url: has to (be without a fragment|be an https URL|lead to a public address)"),
+    # How many words a text has, and whether they show.
+    (r"GET .*", r"q: has to have at most|query: has to show something"),
+    # What two fields of a query say together, and with today.
+    (r"GET .*", r"to: has to (be (the same day as|later than|at most)|lie (within|at most) 62 days)"),
+    (r"GET /v1/me/earnings", r"from: leaves more than"),
     (r"GET /v1/bookings", r"\w+: does not go with changedAfter"),
     (r"GET /v1/conversations/\{id\}/messages", r"(beforeSeq|afterSeq): take either"),
     # What fields of a body say together.
     (r"POST /v1/conversations/\{id\}/messages", r"\w+: has to leave the message with at most 10 attachments"),
     (r"POST /v1/me/availability/exceptions", r"(startTime|endTime): is needed as well"),
-    (r"PUT /v1/me/availability", r"days\[\d+\]: is shorter than a session"),
-    (r"PUT /v1/me/notifications", r".*: has to be on: sign-ins"),
-    (r"PUT /v1/me/pricing", r"\w+: is required where it is offered"),
+    (r"PUT /v1/me/availability", r"days\[\d+\]: (is shorter than a session|overlaps another window|is one too many)"),
+    (r"PUT /v1/me/notifications", r".*: (is named before|has to be (on: sign-ins|another time than startTime))"),
+    (r"PUT /v1/me/pricing", r".*: is (required where it is offered|named twice)"),
+    (r"PUT /v1/me/pricing", r"weeklyTrialLimit: has to be at least 1 where there is a free trial"),
     # What a strength estimator says.
     (r"POST .*", r"(newPassword|password): is among the passwords that are guessed first"),
     # Whose a file is and what it holds, what there is in the catalogue, and what a kind is sent by.
@@ -58,6 +66,7 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     (r"PATCH /v1/me/profile", r"\w+: is not a known field"),
     (r"POST /v1/conversations/\{id\}/messages", r"replyTo: has to be the id of a message of this conversation"),
     (r"POST /v1/me/availability/exceptions", r"date: has to lie ahead"),
+    (r".*", r"userId: has to be somebody else|until: has to be an instant to come"),
     (r"POST /v1/reports|DELETE /v1/me/blocks/\{userId\}|PUT /v1/me/blocks/\{userId\}", r"userId: is yourself"),
     # Only Stripe can sign.
     (r"POST /v1/webhooks/stripe", r"The signature does not verify"),
