@@ -19,7 +19,9 @@ _LINGER = struct.pack("ii", 1, 0)
 
 def _abort(writer: asyncio.StreamWriter) -> None:
     end: socket.socket = writer.get_extra_info("socket")
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+    if end.fileno() != -1:
+        # Else it has ended by itself meanwhile.
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     writer.transport.abort()
 
 

@@ -60,8 +60,13 @@ def fields_of(command: type[Command]) -> tuple[Field, ...]:
 
 
 def fitting(command: type[Command], known: Mapping[str, str]) -> dict[str, str]:
-    """JSON text for each field: from ``known`` by its name, else from its type."""
-    return {field.encode_name: known.get(field.encode_name) or _fitting(field) for field in fields_of(command)}
+    """JSON text for each field: one of its choices, from ``known`` by its name, or else from its type."""
+
+    def fits(field: Field) -> str:
+        has_choices = any(isinstance(kind, LiteralType) for kind in _members(field.type))
+        return _fitting(field) if has_choices else known.get(field.encode_name) or _fitting(field)
+
+    return {field.encode_name: fits(field) for field in fields_of(command)}
 
 
 def _fitting(field: Field) -> str:
@@ -78,7 +83,7 @@ def _fitting(field: Field) -> str:
             return json.dumps(kind.values[0])
         if isinstance(kind, StrType) and kind.pattern is None:
             return json.dumps("x" * (kind.min_length or 1))
-    raise AssertionError(f"these tests need a sample for the field {field.encode_name}: see SAMPLES")
+    raise AssertionError(f"these tests need a sample for the field {field.encode_name}: see World.known")
 
 
 def spoilt(field: Field) -> Iterator[InvalidValue]:

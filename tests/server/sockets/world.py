@@ -78,6 +78,7 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
             "trainerId": json.dumps(trainer_id),
             "bookingId": json.dumps("b" * 24),
             "startsAt": '"2030-01-01T00:00:00.000Z"',
+            "status": '"held,confirmed"',
             "from": '"2030-01-01"',
             "to": '"2030-01-01"',
             "token": json.dumps(client.token),
