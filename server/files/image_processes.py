@@ -138,6 +138,11 @@ class PictureWorker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            assert process.stdin is not None
+            # What it did not read broke the pipe: Python 3.11.2 reports that as an error unless somebody asks.
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(_END_SECONDS):
+                    await process.stdin.wait_closed()
 
 
 def _too_large(

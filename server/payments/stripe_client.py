@@ -73,8 +73,8 @@ def stripe_settings(settings: Settings) -> StripeSettings:
 class StripePayments:
     """Make it inside the running loop; ``close`` it at the end.
 
-    Stripe's library takes a fifth of a node's start, so it is imported when it is first needed; with ``ready`` at once,
-    so that nobody's payment waits for it.
+    Stripe's library takes a fourteenth of a node's start, so it is imported when it is first needed; with
+    ``ready`` at once, so that nobody's payment waits for it.
     """
 
     def __init__(self, settings: StripeSettings, *, ready: bool = False) -> None:

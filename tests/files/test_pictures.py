@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from server.files import image_processes
 from server.files.image_processes import PictureMaker
 from tests.files import samples
 from tests.files.service import Data, FileService
+from tests.harness.unread_errors import no_complaints
 
 
 async def pictures(maker: PictureMaker, content: bytes) -> Pictures:
@@ -171,6 +173,39 @@ async def test_a_process_that_dies_is_replaced(maker: PictureMaker) -> None:
     assert refused.value.code is Code.UNSUPPORTED_MEDIA
     await pictures(maker, samples.image())
     assert maker.workers[0].pid != first
+
+
+async def test_what_a_killed_process_did_not_read_is_no_error_of_ours() -> None:
+    """Some versions of asyncio report how its pipe broke, unless somebody asks."""
+    maker = PictureMaker(1)
+    await pictures(maker, samples.image())
+    stopped = maker.workers[0].pid
+    assert stopped is not None
+
+    given = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        os.kill(stopped, signal.SIGSTOP)
+        given.set()
+        # More than a pipe holds: the task waits until it is read.
+        yield bytes(1_000_000)
+
+    with no_complaints():
+        task = asyncio.create_task(made_of(maker, 1_000_000, chunks()))
+        await given.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await maker.stop()
+        del task, maker
+        for _ in range(5):
+            # Its transports are closed one after the other.
+            await asyncio.sleep(0)
+            gc.collect()
+
+
+async def made_of(maker: PictureMaker, size: int, content: AsyncIterator[bytes]) -> None:
+    async with maker.made("account", "network", size, content):
+        pass
 
 
 async def test_a_process_that_hangs_is_replaced() -> None:
