@@ -109,7 +109,8 @@ def _headers(*names: str) -> Schema:
 _RATE_HEADERS = _headers("RateLimit-Policy", "RateLimit")
 _SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
-_ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
+# The longest cursor in percent codes is longer than a URL may be.
+_ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.HEAD_TOO_LARGE, Code.INTERNAL, Code.UNAVAILABLE)
 _FORM, _PAGE = "application/x-www-form-urlencoded", "text/html"
 # Of documents and files, which are answered without a body too (RFC 9110, 13 and 14).
 _OF_DOWNLOADS: dict[int, Schema] = {

@@ -6,12 +6,13 @@ import asyncio
 import os
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.harness import forked
+from tests.harness.forked import ForkedProcess
 from tests.harness.nodes import SECRET
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
@@ -33,11 +34,9 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     }
 
 
-async def start(data_dir: Path, *arguments: str, **settings: str) -> Process:
+async def start(data_dir: Path, *arguments: str, **settings: str) -> ForkedProcess:
     """In ``data_dir``, so that no ``.env`` of this checkout is read."""
-    command = [sys.executable, str(RUN), *arguments]
-    environ = environment(data_dir, **settings)
-    return await asyncio.create_subprocess_exec(*command, cwd=data_dir, env=environ, stdout=PIPE, stderr=PIPE)
+    return await forked.start(RUN, arguments, data_dir, environment(data_dir, **settings))
 
 
 async def run(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
@@ -52,7 +51,7 @@ async def run(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, st
 class Served:
     """A server that was started, and what it printed and logged so far."""
 
-    def __init__(self, process: Process, data_dir: Path, settings: dict[str, str]) -> None:
+    def __init__(self, process: Process | ForkedProcess, data_dir: Path, settings: dict[str, str]) -> None:
         self.process = process
         self.data_dir = data_dir
         self.settings = settings

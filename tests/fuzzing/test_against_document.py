@@ -92,4 +92,6 @@ async def test_thousands_of_requests(
     many = ("--max-examples", "100", "--seed", str(seed), "--no-shrink")
     await run(fuzzed, role, tmp_path, "coverage", *many, *_WITHOUT_BODY)
     answered = await run(fuzzed, role, tmp_path, "examples,fuzzing,stateful", *many)
-    assert successes(role) - answered.keys() == set()
+    # So long a run may change all that it could have read: then it was refused for that, not for who asked.
+    conflicts = {known.replace(" 409", " 200") for known in answered if known.endswith(" 409")}
+    assert successes(role) - answered.keys() - conflicts == set()

@@ -7,7 +7,6 @@ hears of it. Writes within a transaction count once, with their commit: until th
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import re
 import struct
@@ -26,6 +25,7 @@ from bson import decode
 
 from server.app import utc_now
 from tests.faults.tap import Tap
+from tests.harness.forked import FORKS
 from tests.harness.nodes import running_node
 
 _START_WITHIN_SECONDS = 60.0
@@ -36,9 +36,6 @@ _ID = re.compile(r"(acct|pi|cus|re|ch|py|tr|du|fee|trr)_\w+")
 _WRITES = ("insert", "update", "delete", "findAndModify")
 Write = tuple[str, str]
 Step = int | Write
-# Forked from one that has imported all of it, a node begins in a fraction of the time.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.payments.victim"])
 
 
 class WriteTap(Tap):
@@ -122,9 +119,9 @@ class Ways:
         """That dies at this write after ``arm``; ``at_start``: from its first one on."""
         log = self.folder / f"log-{len(self.logs)}"
         self.logs.append(log)
-        here, there = _FORKS.Pipe(duplex=False)
+        here, there = FORKS.Pipe(duplex=False)
         settings = {"DATA_DIR": str(self.folder / "data"), **self.stripe}
-        process = _FORKS.Process(target=_live, args=(self.mongo_url, self.redis_url, settings, str(log), there))
+        process = FORKS.Process(target=_live, args=(self.mongo_url, self.redis_url, settings, str(log), there))
         process.start()
         there.close()
         victim = Victim(process, self.tap, step)

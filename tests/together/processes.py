@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
+from tests.harness import forked
+from tests.harness.forked import ForkedProcess
 from tests.harness.nodes import SECRET
 
 _RUN = Path(__file__).resolve().parents[2] / "run.py"
@@ -21,7 +21,7 @@ _START_WITHIN_SECONDS = 60.0
 
 
 class Served:
-    def __init__(self, process: Process, url: str) -> None:
+    def __init__(self, process: ForkedProcess, url: str) -> None:
         self.process = process
         self.url = url
 
@@ -70,10 +70,7 @@ async def served(
         "REDIS_URL": redis_url,
         **environ,
     }
-    with (data_dir / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), cwd=data_dir, stdout=PIPE, stderr=log, env={**os.environ, **settings}
-        )
+    process = await forked.start(program, (), data_dir, {**os.environ, **settings}, data_dir / "log")
     draining: asyncio.Task[None] | None = None
     try:
         url = await _url_of(process)
@@ -103,14 +100,12 @@ async def prepared(url: str, in_a_row: int = 1) -> None:
                 await asyncio.sleep(0.02)
 
 
-async def _drained(process: Process) -> None:
-    assert process.stdout is not None
+async def _drained(process: ForkedProcess) -> None:
     while await process.stdout.read(65536):
         pass
 
 
-async def _url_of(process: Process) -> str:
-    assert process.stdout is not None
+async def _url_of(process: ForkedProcess) -> str:
     async with asyncio.timeout(_START_WITHIN_SECONDS):
         while line := (await process.stdout.readline()).decode():
             if line.startswith(_SERVES_AT):
