@@ -110,13 +110,15 @@ async def test_large_messages_of_one_iteration_are_not_copied_together(echo: Har
 
 
 async def test_what_was_gathered_is_dropped_with_an_aborted_connection(echo: Harness) -> None:
-    await echo.open_websocket()
+    websocket = await echo.open_websocket()
     socket = await echo.socket()
     connection = counted(socket)
     socket.send_text("too late")
     socket.abort()
     assert await echo.ended() == "transport error"
     assert connection.writes == []
+    # The loop of tests closes a connection that nobody keeps.
+    await websocket.close()
 
 
 async def test_masks_and_fragments(echo: Harness) -> None:
