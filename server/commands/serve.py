@@ -116,13 +116,13 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    control = socket.socket(fileno=descriptor)
+    control = _own_socket(descriptor)
     configuration = read_configuration(control)
     control.setblocking(False)
     # The parent sends nothing more: something to read is its end.
     loop.add_reader(control, _orphaned, loop, control, stop)
-    senders = [_ipc_socket(sender) for sender in configuration.senders]
-    ipc = IpcSockets(configuration.index, _ipc_socket(configuration.receiver), senders)
+    senders = [_own_socket(sender) for sender in configuration.senders]
+    ipc = IpcSockets(configuration.index, _own_socket(configuration.receiver), senders)
     return await live(
         replace(settings, port=configuration.port, operations_port=configuration.operations_port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
@@ -145,7 +145,8 @@ def _report(control: socket.socket, report: Report) -> None:
         return  # the parent is gone, which is noticed elsewhere
 
 
-def _ipc_socket(descriptor: int) -> socket.socket:
+def _own_socket(descriptor: int) -> socket.socket:
     end = socket.socket(fileno=descriptor)
+    # It came over an exec; it goes over no other.
     end.set_inheritable(False)
     return end

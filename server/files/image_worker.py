@@ -92,6 +92,8 @@ def main() -> None:
 def confine(limits: Limits) -> None:
     """No more memory than this, no files, no dumps; a doubtful size is an error."""
     os.nice(NICENESS)
+    # Whatever the server inherited and did not know of: uvloop passes it on, and copies of these three.
+    os.closerange(3, max(os.sysconf("SC_OPEN_MAX"), 4096))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     Image.preinit()
     # No threads: each takes address space of its own, and their time is not to be had beside the image's.
