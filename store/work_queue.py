@@ -8,14 +8,15 @@ instant, failure moves the instant on. What the work on a row has come to so far
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Several
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from store.database import Database, Document
+from store.database import Collection, Database, Document
 from store.failures import repository
 
 WORK = "work"
@@ -125,30 +126,28 @@ class WorkQueue:
         owner: str | None = None,
     ) -> None:
         self._owner = owner
-        self._rows = database.collection(collection)
+        self.rows = database.collection(collection)
         self._due = due
         self._shared = shared or {}
         self._only = {**self._shared, **(only or {})}
         self._removes = removes
         self._undated = undated
         self._free = free
-        self._hint = hint
+        self.hint = hint
 
-    async def claim(self, now: datetime, lasting: timedelta, *, without: Collection[Any] = ()) -> WorkRow | None:
+    async def claim(self, now: datetime, lasting: timedelta, *, without: Several[Any] = ()) -> WorkRow | None:
         """The row that has been due longest, for the caller alone until ``now + lasting``; ``without`` those of these
         owners."""
         until = now + lasting
-        query: Document = {**self._only, self._due: {"$lte": now}}
+        query = self._free_and_due(now)
         if without and self._owner is not None:
             query[self._owner] = {"$nin": list(without)}
-        if self._free is not None:
-            query |= self._free(now)
         begun = {
             "attempts": {"$add": [{"$ifNull": [f"${WORK}.attempts", 0]}, 1]},
             "since": {"$ifNull": [f"${WORK}.since", f"${self._due}"]},
         }
-        found = await self._rows.find_one_and_update(
-            query, [{"$set": {WORK: begun, self._due: until}}], sort=[(self._due, ASCENDING)], hint=self._hint
+        found = await self.rows.find_one_and_update(
+            query, [{"$set": {WORK: begun, self._due: until}}], sort=[(self._due, ASCENDING)], hint=self.hint
         )
         if found is None:
             return None
@@ -163,17 +162,17 @@ class WorkQueue:
     async def complete(self, row: WorkRow) -> None:
         """Its work is done."""
         if self._removes:
-            await self._rows.delete_one(self._claimed(row))
+            await self.rows.delete_one(self._claimed(row))
         else:
-            await self._rows.update_one(self._claimed(row), {"$unset": {self._due: "", WORK: ""}})
+            await self.rows.update_one(self._claimed(row), {"$unset": {self._due: "", WORK: ""}})
 
     async def retry(self, row: WorkRow, at: datetime, error: str) -> None:
         """It failed; ``error``: of which kind."""
-        await self._rows.update_one(self._claimed(row), {"$set": {self._due: at, f"{WORK}.error": error}})
+        await self.rows.update_one(self._claimed(row), {"$set": {self._due: at, f"{WORK}.error": error}})
 
     async def postpone(self, row: WorkRow, at: datetime) -> None:
         """It could not be done now, which is not counted against it."""
-        await self._rows.update_one(
+        await self.rows.update_one(
             self._claimed(row), {"$set": {self._due: at}, "$inc": {f"{WORK}.excused": 1}}
         )
 
@@ -183,7 +182,7 @@ class WorkQueue:
 
     async def set_aside(self, row: WorkRow, now: datetime, error: str) -> None:
         """Nobody claims it any more, until it is replayed."""
-        await self._rows.update_one(
+        await self.rows.update_one(
             self._claimed(row),
             {"$set": {f"{WORK}.error": error, f"{WORK}.deadAt": now}, "$unset": {self._due: ""}},
         )
@@ -196,23 +195,23 @@ class WorkQueue:
             return
         at = {"$add": [f"${self._undated.field}", self._undated.after // timedelta(milliseconds=1)]}
         undated = {**self._only, self._due: None, f"{WORK}.deadAt": None, self._undated.field: {"$type": "date"}}
-        await self._rows.update_many(undated, [{"$set": {self._due: at}}], hint=self._hint)
+        await self.rows.update_many(undated, [{"$set": {self._due: at}}], hint=self.hint)
 
     async def backlog(self, now: datetime) -> Backlog:
         due: Document = {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
         begun: Document = {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
         dead = self._dead()
-        waiting = await self._rows.count_documents(due, limit=MAX_COUNTED)
-        waiting += await self._rows.count_documents(begun, limit=MAX_COUNTED)
-        first_due = await self._rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)])
-        first_begun = await self._rows.find_one(begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)])
+        waiting = await self.rows.count_documents(due, limit=MAX_COUNTED)
+        waiting += await self.rows.count_documents(begun, limit=MAX_COUNTED)
+        first_due = await self.rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)])
+        first_begun = await self.rows.find_one(begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)])
         since = [first_due[self._due]] if first_due else []
         since += [first_begun[WORK]["since"]] if first_begun else []
-        return Backlog(waiting, min(since, default=None), await self._rows.count_documents(dead, limit=MAX_COUNTED))
+        return Backlog(waiting, min(since, default=None), await self.rows.count_documents(dead, limit=MAX_COUNTED))
 
     async def dead(self, limit: int = 100) -> Sequence[DeadRow]:
         """Rows that were set aside, the oldest first."""
-        found = await self._rows.find(self._dead(), {WORK: 1}).sort(f"{WORK}.since", ASCENDING).to_list(limit)
+        found = await self.rows.find(self._dead(), {WORK: 1}).sort(f"{WORK}.since", ASCENDING).to_list(limit)
         return [
             DeadRow(row["_id"], row[WORK]["error"], row[WORK]["attempts"], row[WORK]["deadAt"]) for row in found
         ]
@@ -220,17 +219,54 @@ class WorkQueue:
     async def replay(self, row_id: Any, now: datetime) -> bool:
         """Make a row that was set aside due again; false when there is none such."""
         dead = {"_id": row_id, f"{WORK}.deadAt": {"$exists": True}}
-        replayed = await self._rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
+        replayed = await self.rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
 
     async def replay_all(self, set_aside_by: datetime, now: datetime) -> int:
         """Make all rows due again that were set aside by then; answers how many."""
         dead = {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
-        replayed = await self._rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
+        replayed = await self.rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return int(replayed.modified_count)
+
+    def _free_and_due(self, now: datetime) -> Document:
+        query: Document = {**self._only, self._due: {"$lte": now}}
+        return query if self._free is None else query | self._free(now)
 
     def _dead(self) -> Document:
         return {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
 
     def _claimed(self, row: WorkRow) -> Document:
         return {"_id": row.id, self._due: row.until, f"{WORK}.attempts": row.attempts}
+
+    def one_due(self, now: datetime, name: str) -> list[Document]:
+        """The stages of an aggregation that gives ``{name}`` when a row could be claimed."""
+        return [
+            {"$match": self._free_and_due(now)},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "name": {"$literal": name}}},
+        ]
+
+
+@repository
+class DueRows:
+    """Which of several queues, by names of the caller's, have rows that could be claimed: one read for all of them, so
+    that a node at rest costs its database one command and not one a queue."""
+
+    def __init__(self, queues: Mapping[str, WorkQueue]) -> None:
+        self._queues = queues
+
+    async def names(self, of: Several[str], now: datetime) -> set[str]:
+        """Of these those with rows."""
+        rows, stages, hint = self.read(of, now)
+        return {found["name"] async for found in rows.aggregate(stages, **hint)}
+
+    def read(self, of: Several[str], now: datetime) -> tuple[Collection, list[Document], dict[str, Any]]:
+        """The collection, stages and hint of the aggregation."""
+        # A hint is for the collection that an aggregation begins with.
+        first, *others = sorted(of, key=lambda name: self._queues[name].hint is None)
+        queue = self._queues[first]
+        stages = queue.one_due(now, first)
+        for name in others:
+            other = self._queues[name]
+            stages.append({"$unionWith": {"coll": other.rows.name, "pipeline": other.one_due(now, name)}})
+        return queue.rows, stages, {} if queue.hint is None else {"hint": queue.hint}

@@ -25,7 +25,7 @@ from handlers.jobs import Job, Postponed, WakeUps
 from server.observability.metrics import Figures
 from store.concurrency import Tasks, cancelled
 from store.failures import is_transient
-from store.work_queue import Backlog, WorkRow
+from store.work_queue import Backlog, DueRows, WorkRow
 
 log = structlog.get_logger("durable work")
 
@@ -34,7 +34,7 @@ BACKLOG_SECONDS = 60.0
 # Claims are shorter than leases by this part, so that work is over before another node may begin.
 _OF_LEASE = 0.9
 _RELEASE_SECONDS = 1.0
-_LONGEST_CLAIM_PAUSE_SECONDS = 5.0
+_LONGEST_FAILED_POLL_SECONDS = 5.0
 # Places of a job that one owner has when others have rows that are due: a part of so many.
 _OWNERS_AT_ONCE = 4
 # To look for others past 20,000 rows of one can take 100 ms.
@@ -75,25 +75,30 @@ class JobRunner:
 
     async def run(self) -> None:
         """Until ``stop``."""
-        claim_failures = 0
+        failing = False
+        await self._rest()
         while not self._stopping:
             await self._slots.acquire()
             row = None
             try:
                 row = None if self._stopping else await self._claim()
             except Exception as error:
-                if not claim_failures:
+                if not failing:
                     log.warning("rows cannot be claimed", job=self.job.name, error=type(error).__name__)
-                claim_failures += 1
+                failing = True
             else:
-                claim_failures = 0
+                failing = False
             finally:
                 if row is None:
                     self._slots.release()
             if row is not None:
                 self._tasks.spawn(self._attend_in_slot(row))
-            elif not self._stopping:
-                await self._rest(claim_failures)
+            else:
+                await self._rest()
+
+    def wake(self) -> None:
+        """There may be rows."""
+        self._woken.set()
 
     def stop_claiming(self) -> None:
         self._stopping = True
@@ -191,15 +196,10 @@ class JobRunner:
         pause = self.job.backoff.pause(row.attempts, excused=excused)
         return whole_milliseconds(self._clock() + pause * random.uniform(0.75, 1.25))
 
-    async def _rest(self, claim_failures: int) -> None:
-        """Until there may be rows again."""
-        pause = self.job.poll.total_seconds()
-        if claim_failures:
-            pause = max(pause, min(0.5 * 2 ** min(claim_failures, 10), _LONGEST_CLAIM_PAUSE_SECONDS))
-        with suppress(TimeoutError):
-            # No task, as ``wait_for`` would make: a node has a dozen jobs at rest.
-            async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):
-                await self._woken.wait()
+    async def _rest(self) -> None:
+        """Until there may be rows."""
+        if not self._stopping:
+            await self._woken.wait()
         self._woken.clear()
 
     def _now(self) -> datetime:
@@ -213,12 +213,15 @@ class Runner:
         assert len({job.name for job in jobs}) == len(jobs), "two jobs have one name"
         self._runners = [JobRunner(job, clock, wake_ups) for job in jobs]
         self._clock = clock
+        self._due = DueRows({job.name: job.queue for job in jobs})
         self._claiming: list[asyncio.Task[None]] = []
+        self._polling: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._claiming = [loop.create_task(runner.run(), name=runner.job.name) for runner in self._runners]
+        self._polling = loop.create_task(self._poll())
         self._looking = loop.create_task(self._look())
 
     async def stop(self, seconds: float) -> None:
@@ -229,13 +232,39 @@ class Runner:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*self._claiming)
                 await asyncio.gather(*(runner.finish() for runner in self._runners))
-        await cancelled([*self._claiming, self._looking])
+        await cancelled([*self._claiming, self._polling, self._looking])
         await asyncio.gather(*(runner.abandon() for runner in self._runners))
 
     @property
     def in_hand(self) -> int:
         """Rows that this node works on."""
         return sum(runner.counters.in_hand for runner in self._runners)
+
+    async def _poll(self) -> None:
+        """Wake each job that has rows which nobody woke it for: made by another node, left by one, or due by now."""
+        polls = {runner.job.name: runner.job.poll.total_seconds() for runner in self._runners}
+        next_at = dict.fromkeys(polls, monotonic())
+        failures = 0
+        while True:
+            await asyncio.sleep(min(next_at.values()) - monotonic())
+            now = monotonic()
+            # Whoever's turn is near goes along.
+            asked = [name for name, poll in polls.items() if next_at[name] <= now + poll / 4]
+            try:
+                due = await self._due.names(asked, whole_milliseconds(self._clock()))
+            except Exception as error:
+                if not failures:
+                    log.warning("due rows cannot be looked for", error=type(error).__name__)
+                failures += 1
+                pause = min(0.5 * 2 ** min(failures, 10), _LONGEST_FAILED_POLL_SECONDS)
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                continue
+            failures = 0
+            for runner in self._runners:
+                if runner.job.name in due:
+                    runner.wake()
+            now = monotonic()
+            next_at |= {name: now + polls[name] * random.uniform(0.8, 1.2) for name in asked}
 
     async def _look(self) -> None:
         while True:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from server.revocation import freshness
 from server.revocation import watch as revocation
 from server.security.passwords import CHEAP
 from server.settings import load
+from store import store as stores
+from store.database import CollectionSchema, Database, prepare
+from tests.harness.databases import made_at
 
 # A thread of the driver ends a quarter of a second later than a node that does not wait for it: of a thousand nodes of
 # tests that is minutes.
@@ -21,6 +25,21 @@ revocation.STOP_SECONDS = 0.0
 # that are about it have the promised bound (``revocations_are_bounded``).
 PROMISED_SECONDS, freshness.BOUND_SECONDS = freshness.BOUND_SECONDS, 3 * freshness.BOUND_SECONDS
 SECRET = "tests-only-8f2b6c1d9e7a4053b1c2d3e4f5a60718"
+# The databases of tests whose indexes a node of this process has made: hundreds of nodes would ask for each again.
+_indexed: set[str] = set()
+_starts_for_a_test: ContextVar[bool] = ContextVar("starts_for_a_test", default=False)
+
+
+async def _prepare_once(database: Database, schemas: Sequence[CollectionSchema]) -> None:
+    name = database.db.name
+    if _starts_for_a_test.get() and name in _indexed:
+        return
+    await prepare(database, schemas)
+    if made_at(name) is not None:
+        _indexed.add(name)
+
+
+setattr(stores, "prepare", _prepare_once)  # noqa: B010 - it is imported there
 
 
 @dataclass(frozen=True)
@@ -43,8 +62,12 @@ async def running_node(
          "SANDBOX_PORT": "1", **environ}, None
     )
     node = Node(settings, mongo_url, redis_url, clock=clock, password_cost=CHEAP)
+    for_a_test = _starts_for_a_test.set(True)
     try:
-        url = await node.start()
+        try:
+            url = await node.start()
+        finally:
+            _starts_for_a_test.reset(for_a_test)
         assert node.preparation is not None
         # On a busy machine it listens before it serves.
         await node.preparation

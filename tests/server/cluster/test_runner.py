@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -14,14 +15,18 @@ import pytest
 from bson import ObjectId
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from domain.errors import unavailable
 from handlers.jobs import Backoff, Job, Postponed, WakeUps
+from server.cluster import runner as runner_module
 from server.cluster.runner import JobRunner, Runner
 from server.observability.metrics import Metrics
 from store.database import CollectionSchema, Database, prepare
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import DueRows, Undated, WorkQueue, WorkRow, work_indexes
+from tests.harness.databases import ListenedDatabase
 from tests.harness.machines import run_machine
+from tests.harness.nodes import RunningNode
 from tests.harness.work import work_off
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -286,6 +291,79 @@ async def test_a_wake_up_is_not_waited_for(rows: Rows) -> None:
             await seen.wait()
     finally:
         await runner.stop(PATIENCE_SECONDS)
+
+
+async def test_at_rest_all_jobs_are_one_read(rows: Rows, database_url: str) -> None:
+    """And a row that another node has made is found by it."""
+    sent: Counter[str] = Counter()
+    polled, seen = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Listener(CommandListener):
+        def started(self, event: CommandStartedEvent) -> None:
+            sent[event.command_name] += 1
+            if sent["aggregate"] == 5:
+                loop.call_soon_threadsafe(polled.set)
+
+        def succeeded(self, event: CommandSucceededEvent) -> None: ...
+        def failed(self, event: CommandFailedEvent) -> None: ...
+
+    async def work(row: WorkRow) -> None:
+        seen.set()
+
+    database = ListenedDatabase(database_url, Listener())
+    names = [rows.name, *(f"{rows.name}_{number}" for number in range(3))]
+    jobs = [
+        rows.job(name=name, queue=WorkQueue(database, name, removes=True), work=work, poll=timedelta(milliseconds=20))
+        for name in names
+    ]
+    runner = Runner(jobs, rows.clock)
+    runner._look = asyncio.Event().wait  # type: ignore[method-assign,assignment]
+    runner.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await polled.wait()
+            assert sent.keys() - {"endSessions"} == {"aggregate"}
+            await rows.add()
+            await seen.wait()
+    finally:
+        await runner.stop(PATIENCE_SECONDS)
+        database.close()
+    assert await rows.left() == []
+
+
+async def test_a_poll_that_fails_is_made_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures, seen = [unavailable(), KeyError("words")], asyncio.Event()
+    names = DueRows.names
+
+    async def work(row: WorkRow) -> None:
+        seen.set()
+
+    async def failing(due: DueRows, of: Collection[str], now: datetime) -> set[str]:
+        if failures:
+            raise failures.pop()
+        return await names(due, of, now)
+
+    monkeypatch.setattr(DueRows, "names", failing)
+    monkeypatch.setattr(runner_module, "_LONGEST_FAILED_POLL_SECONDS", 0.01)
+    await rows.add()
+    runner = Runner([rows.job(work=work)], rows.clock)
+    runner.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await seen.wait()
+    finally:
+        await runner.stop(PATIENCE_SECONDS)
+    assert failures == []
+
+
+async def test_no_job_is_looked_for_without_an_index(running: RunningNode) -> None:
+    due = running.node.durable_work._due
+    rows, stages, hint = due.read(due._queues.keys(), START)
+    command = {"aggregate": rows.name, "pipeline": stages, "cursor": {}, **hint}
+    plan = json.dumps(await rows.database.command({"explain": command, "verbosity": "queryPlanner"}), default=str)
+    assert plan.count('"IXSCAN"') >= len(due._queues)
+    assert "COLLSCAN" not in plan
 
 
 async def test_no_more_than_so_many_at_once(rows: Rows) -> None:
