@@ -248,8 +248,8 @@ class Runner:
         while True:
             await asyncio.sleep(min(next_at.values()) - monotonic())
             now = monotonic()
-            # Whoever's turn is near goes along.
-            asked = [name for name, poll in polls.items() if next_at[name] <= now + poll / 4]
+            # Whoever's turn is near goes along, so that most turns are one.
+            asked = [name for name, poll in polls.items() if next_at[name] <= now + poll / 3]
             try:
                 due = await self._due.names(asked, whole_milliseconds(self._clock()))
             except Exception as error:
@@ -263,8 +263,8 @@ class Runner:
             for runner in self._runners:
                 if runner.job.name in due:
                     runner.wake()
-            now = monotonic()
-            next_at |= {name: now + polls[name] * random.uniform(0.8, 1.2) for name in asked}
+            now, jitter = monotonic(), random.uniform(0.8, 1.2)
+            next_at |= {name: now + polls[name] * jitter for name in asked}
 
     async def _look(self) -> None:
         while True:
