@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -51,7 +50,7 @@ async def run(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, st
 class Served:
     """A server that was started, and what it printed and logged so far."""
 
-    def __init__(self, process: Process | ForkedProcess, data_dir: Path, settings: dict[str, str]) -> None:
+    def __init__(self, process: ForkedProcess, data_dir: Path, settings: dict[str, str]) -> None:
         self.process = process
         self.data_dir = data_dir
         self.settings = settings
@@ -102,8 +101,7 @@ class Served:
             await asyncio.wait(self._reading, timeout=5)
         return code
 
-    async def _read(self, stream: asyncio.StreamReader | None, name: str) -> None:
-        assert stream
+    async def _read(self, stream: asyncio.StreamReader, name: str) -> None:
         while chunk := await stream.read(65536):
             async with self._grown:
                 setattr(self, name, getattr(self, name) + chunk.decode())

@@ -32,7 +32,6 @@ async def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path, http: aioh
     known: stripe.PaymentIntent | None = None
     for _ in range(2):
         process = await start(tmp_path, "stripe-sandbox", SANDBOX_PORT=str(port))
-        assert process.stdout is not None
         async with asyncio.timeout(STARTED_WITHIN_SECONDS):
             line = await process.stdout.readline()
         found = _SERVES.search(line)

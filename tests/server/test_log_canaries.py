@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.faults.served import RUN, Served, environment
+from tests.faults.served import Served, environment
+from tests.harness import forked
 from tests.server.sockets.raw import raw_socket
 
 # ``run.py`` with everything that these loggers have to say.
@@ -103,9 +102,9 @@ async def tell(url: str, data: bytes) -> bytes:
 
 @asynccontextmanager
 async def loud(data_dir: Path, program: str = LOUD, **settings: str) -> AsyncIterator[Served]:
-    environ = {**environment(data_dir, **settings), "PYTHONPATH": str(RUN.parent)}
-    command = (sys.executable, "-c", program)
-    process = await asyncio.create_subprocess_exec(*command, cwd=data_dir, env=environ, stdout=PIPE, stderr=PIPE)
+    file = data_dir / "loud.py"
+    file.write_text(program)
+    process = await forked.start(file, (), data_dir, environment(data_dir, **settings))
     served = Served(process, data_dir, settings)
     try:
         served.url = (await served.prints(re.compile(r"^Spotter serves at (http://\S+)$", re.MULTILINE)))[1]
