@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import runpy
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -65,9 +66,9 @@ class ForkedProcess:
 async def start(
     program: Path, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], log: Path | None = None
 ) -> ForkedProcess:
-    """The program in ``folder`` with this environment alone; ``log``: where standard error goes, else into a pipe."""
-    out, its_out = FORKS.Pipe(duplex=False)
-    err, its_err = FORKS.Pipe(duplex=False)
+    """The program in ``folder`` with this environment alone; ``log``: where standard error goes, else to be read."""
+    out, its_out = FORKS.Pipe()
+    err, its_err = FORKS.Pipe()
     with out, its_out, err, its_err:
         files = (its_out, its_err if log is None else log)
         process = FORKS.Process(target=_run, args=(program, arguments, folder, dict(environ), *files), daemon=True)
@@ -76,10 +77,18 @@ async def start(
         return ForkedProcess(process, await _reader(out), await _reader(err))
 
 
-async def _reader(pipe: Connection) -> asyncio.StreamReader:
+class _Output(asyncio.StreamReaderProtocol):
+    def eof_received(self) -> bool:
+        """Nothing is to be sent: with the last byte it is closed."""
+        super().eof_received()
+        return False
+
+
+async def _reader(end: Connection) -> asyncio.StreamReader:
+    """Of a socket: what uvloop reads from a file it closes twice, the second time whatever has its number by then."""
     reader = asyncio.StreamReader()
-    file = os.fdopen(os.dup(pipe.fileno()), "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+    mine = socket.socket(fileno=os.dup(end.fileno()))
+    await asyncio.get_running_loop().create_unix_connection(lambda: _Output(reader), sock=mine)
     return reader
 
 
