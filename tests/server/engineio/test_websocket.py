@@ -117,7 +117,7 @@ async def test_what_was_gathered_is_dropped_with_an_aborted_connection(echo: Har
     socket.abort()
     assert await echo.ended() == "transport error"
     assert connection.writes == []
-    # The loop of tests closes a connection that nobody keeps.
+    # Kept until here: uvloop closes a connection that nobody has.
     await websocket.close()
 
 
