@@ -85,7 +85,7 @@ class _Output(asyncio.StreamReaderProtocol):
 
 
 async def _reader(end: Connection) -> asyncio.StreamReader:
-    """Of a socket: what uvloop reads from a file it closes twice, the second time whatever has its number by then."""
+    """Of a socket, and no file: uvloop closes a file's descriptor, and the file closes that number once more."""
     reader = asyncio.StreamReader()
     mine = socket.socket(fileno=os.dup(end.fileno()))
     await asyncio.get_running_loop().create_unix_connection(lambda: _Output(reader), sock=mine)
