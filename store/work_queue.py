@@ -228,6 +228,14 @@ class WorkQueue:
         replayed = await self.rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return int(replayed.modified_count)
 
+    def one_due(self, now: datetime, name: str) -> list[Document]:
+        """The stages of an aggregation that gives ``{name}`` when a row could be claimed."""
+        return [
+            {"$match": self._free_and_due(now)},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "name": {"$literal": name}}},
+        ]
+
     def _free_and_due(self, now: datetime) -> Document:
         query: Document = {**self._only, self._due: {"$lte": now}}
         return query if self._free is None else query | self._free(now)
@@ -237,14 +245,6 @@ class WorkQueue:
 
     def _claimed(self, row: WorkRow) -> Document:
         return {"_id": row.id, self._due: row.until, f"{WORK}.attempts": row.attempts}
-
-    def one_due(self, now: datetime, name: str) -> list[Document]:
-        """The stages of an aggregation that gives ``{name}`` when a row could be claimed."""
-        return [
-            {"$match": self._free_and_due(now)},
-            {"$limit": 1},
-            {"$project": {"_id": 0, "name": {"$literal": name}}},
-        ]
 
 
 @repository

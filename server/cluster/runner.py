@@ -35,6 +35,8 @@ BACKLOG_SECONDS = 60.0
 _OF_LEASE = 0.9
 _RELEASE_SECONDS = 1.0
 _LONGEST_FAILED_POLL_SECONDS = 5.0
+# So often a poll may fail because the database is away before it may be one collection's fault.
+_EXCUSED_POLLS = 3
 # Places of a job that one owner has when others have rows that are due: a part of so many.
 _OWNERS_AT_ONCE = 4
 # To look for others past 20,000 rows of one can take 100 ms.
@@ -256,10 +258,15 @@ class Runner:
                 if not failures:
                     log.warning("due rows cannot be looked for", error=type(error).__name__)
                 failures += 1
-                pause = min(0.5 * 2 ** min(failures, 10), _LONGEST_FAILED_POLL_SECONDS)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-                continue
-            failures = 0
+                if _is_excused(error):
+                    pause = min(0.5 * 2 ** min(failures, 10), _LONGEST_FAILED_POLL_SECONDS)
+                    await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                    if failures < _EXCUSED_POLLS:
+                        continue
+                # No collection that cannot be read may be in the way of the others: each job sees for itself.
+                due = set(asked)
+            else:
+                failures = 0
             for runner in self._runners:
                 if runner.job.name in due:
                     runner.wake()
