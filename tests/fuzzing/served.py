@@ -57,9 +57,11 @@ class _Prompter:
         return web.json_response({"token": token})
 
     async def good(self, request: web.Request) -> web.Response:
-        """A request for each line of the table of who may do what, by its row; made before anything is changed."""
+        """A request for each line of the table of who may do what, by its row, or for those of one ``row``."""
         found: dict[str, list[dict[str, Any]]] = {}
         for case in CASES:
+            if request.query.get("row", case.row) != case.row:
+                continue
             found.setdefault(case.row, []).append(await self._request(case, request.query["role"]))
         return web.json_response(found)
 
