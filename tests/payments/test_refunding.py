@@ -211,6 +211,9 @@ async def test_one_that_stripe_refuses_after_the_dispute_was_seen_is_frozen(unto
     await shop.control("POST", f"/disputes/{dispute['id']}/close", outcome="lost")
     shop.market.clock.advance(minutes=2)
     await reconcile(shop)
+    # A dispute that was taken up while the refund was open still is looked at again after half a minute.
+    shop.market.clock.advance(minutes=1)
+    await reconcile(shop)
     await shows(shop, client, purchase, dispute="lost", creditsFrozen=5)
     await has_earned(shop, trainer, 0)
     await Books(shop, client, trainer).check()
