@@ -118,6 +118,12 @@ async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
         assert [event["active"] for event in other.events("typing")] == [True, False]
         await say(laptop, "online")
         await sees(seeing, client, "online", "offline", "online")
+
+        async def is_seen_here() -> bool:
+            """What the watcher was told is the other node's view."""
+            return not two.nodes[0].node.presence.hides(client.id)
+
+        await until(is_seen_here)
         await phone.do("typing", typing)
         assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
 
