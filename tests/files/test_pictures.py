@@ -9,7 +9,9 @@ import json
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -263,20 +265,9 @@ async def test_who_gives_up_leaves_no_process_busy(maker: PictureMaker) -> None:
     await pictures(maker, samples.image())
 
 
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        os.close(end)
-
-
-async def test_the_process_has_nothing_of_ours(shelf_alone: FileService, pipe: tuple[int, int]) -> None:
+async def test_the_process_has_nothing_of_ours(shelf_alone: FileService) -> None:
     """No descriptor, no environment, no controlling signals of the server's group; gone with the node."""
     assert all(worker.pid is None for worker in shelf_alone.running.node.pictures.workers)
-    for end in pipe:
-        # As a supervisor may leave one to the server.
-        os.set_inheritable(end, True)
     await shelf_alone.uploaded(await shelf_alone.people.make(), samples.image())
     (pid,) = [worker.pid for worker in shelf_alone.running.node.pictures.workers if worker.pid is not None]
     assert sorted(entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()) == ["0", "1", "2"]
@@ -284,3 +275,21 @@ async def test_the_process_has_nothing_of_ours(shelf_alone: FileService, pipe: t
     assert os.getpgid(pid) != os.getpgid(0)
     await shelf_alone.running.node.pictures.stop()
     assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_the_process_closes_what_it_inherits() -> None:
+    """Asyncio's own loop gives it nothing; uvloop, on which a server runs, whatever is inheritable."""
+    ends = os.pipe()
+    try:
+        command = (sys.executable, "-I", str(image_processes._PROGRAM), "1.0", image_processes._LIMITS)
+        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, pass_fds=ends)
+        assert process.stdout is not None
+        try:
+            assert await process.stdout.readexactly(1) == b"+"
+            assert sorted(entry.name for entry in Path(f"/proc/{process.pid}/fd").iterdir()) == ["0", "1", "2"]
+        finally:
+            process.kill()
+            await process.wait()
+    finally:
+        for end in ends:
+            os.close(end)
