@@ -45,11 +45,17 @@ async def is_whole(shop: Shop, client: Somebody, trainer: Somebody, credits: int
 
 
 async def settled(shop: Shop, who: Somebody) -> None:
-    """The last look, when no transaction can be open any more; a claim of a node's that failed has run out before."""
+    """The last look, when no transaction can be open any more; a claim of a node's that failed has run out before.
+
+    Nothing is in hand at a node then: while the clock goes on, the claim of what is would run out in the middle of it.
+    """
     rows = shop.market.nodes[0].database.collection("finalRefunds")
 
     async def is_over() -> bool:
-        if await rows.find_one({"_id": ObjectId(who.id)}) is None:
+        is_done = await rows.find_one({"_id": ObjectId(who.id)}) is None
+        if any(node.durable_work.in_hand for node in shop.market.nodes):
+            return False
+        if is_done:
             return True
         shop.market.clock.advance(minutes=6)
         await work_off(final_refunds(shop.market.nodes[0].context), shop.market.clock)
