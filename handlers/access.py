@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from domain.accounts import ADMINISTRATORS, Role
-from domain.conversations import Membership
+from domain.conversations import Membership, UserSummary
 from domain.errors import Code, DomainError, not_found
 from domain.messages import MessageRecord
 from domain.moderation import blocked_between
@@ -65,6 +65,16 @@ async def require_no_block(context: ReadContext, one: str, other: str) -> None:
     """Raises ``forbidden`` while one of the two users blocks the other."""
     if await context.store.user_blocks.stands_between(one, other):
         raise blocked_between()
+
+
+async def trainer_to_deal_with(context: ReadContext, actor: Actor, trainer_id: str) -> UserSummary:
+    """Whom the actor wants to book or to pay; raises ``not_found``, and ``forbidden`` while one of them blocks the
+    other."""
+    found = await context.store.people.reachable_profile("trainer", trainer_id)
+    if found is None:
+        raise not_found("trainer")
+    await require_no_block(context, actor.user_id, found.user_id)
+    return found
 
 
 async def message(context: ReadContext, actor: Actor, message_id: str) -> tuple[Membership, MessageRecord]:

@@ -23,7 +23,7 @@ from domain.bookings import (
 )
 from domain.catalogue import Pricing
 from domain.conversations import UserSummary
-from domain.errors import Code, DomainError, not_found, unavailable
+from domain.errors import Code, DomainError, unavailable
 from domain.moderation import Act
 from domain.slots import Slot
 from domain.times import from_wire, to_wire
@@ -99,10 +99,7 @@ async def create_booking(context: PublishContext, actor: Actor, command: CreateB
     """By a client, with a credit or a trial (``handlers/payments/holds.py`` has cards). Raises ``slot_taken``,
     ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""
     access.require_role(actor, "client")
-    trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
-    if trainer is None:
-        raise not_found("trainer")
-    await access.require_no_block(context, actor.user_id, trainer.user_id)
+    trainer = await access.trainer_to_deal_with(context, actor, command.trainer_id)
     pricing = await context.store.pricings.of(command.trainer_id)
     _require_payable(command, pricing)
     now = context.now()

@@ -8,11 +8,11 @@ import msgspec
 
 from domain.booking_changes import NO_SETTLEMENT, Change
 from domain.bookings import Booking
-from domain.errors import Code, DomainError, not_found, unavailable
+from domain.errors import Code, DomainError, unavailable
 from domain.payments import HOLD_LASTS, Transaction, fee_of, price_of
 from domain.times import from_wire, to_wire
 from domain.wire.bookings import BookingAnswer, CreateBooking, HoldPayment
-from handlers.access import Actor, require_role
+from handlers.access import Actor, require_role, trainer_to_deal_with
 from handlers.bookings import announce, commands, queries
 from handlers.bookings.keyed import as_kept
 from handlers.context import PaymentContext
@@ -59,9 +59,7 @@ async def _own(context: PaymentContext, actor: Actor, command: CreateBooking) ->
 
 async def _hold(context: PaymentContext, actor: Actor, command: CreateBooking, claimed: Claim | None) -> Booking:
     """Committed together: the hold, and the intent to sell it."""
-    trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
-    if trainer is None:
-        raise not_found("trainer")
+    trainer = await trainer_to_deal_with(context, actor, command.trainer_id)
     if await context.store.bookings.holds_of(actor.profile_id, context.now()) >= MAX_HOLDS:
         raise DomainError(Code.CONFLICT, "Pay or cancel one of the slots that you hold first.")
     pricing = await context.store.pricings.of(command.trainer_id)

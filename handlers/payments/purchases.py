@@ -26,7 +26,7 @@ from domain.wire.payments import (
     TransactionPage,
     transaction_answer,
 )
-from handlers.access import Actor, require_role
+from handlers.access import Actor, require_role, trainer_to_deal_with
 from handlers.context import PaymentContext, ReadContext
 from handlers.idempotency import begun_once
 from handlers.payments import fulfilment
@@ -49,9 +49,7 @@ async def buy(context: PaymentContext, actor: Actor, command: Buy) -> PurchaseAn
 
 
 async def _begin(context: PaymentContext, actor: Actor, command: Buy, claimed: Claim | None) -> Transaction:
-    trainer = await context.store.people.reachable_profile("trainer", command.trainer_id)
-    if trainer is None:
-        raise not_found("trainer")
+    trainer = await trainer_to_deal_with(context, actor, command.trainer_id)
     amount = price_of(await context.store.pricings.of(command.trainer_id), command.pack)
     account = await require_selling(context, command.trainer_id)
     now = context.now()

@@ -66,6 +66,29 @@ async def test_a_hold_that_is_paid_is_a_booking(shop: Shop) -> None:
     assert await shop.market.balance(client, trainer) == 0
 
 
+@pytest.mark.parametrize("blocker", ["client", "trainer"])
+async def test_nothing_is_held_or_bought_while_one_blocks_the_other(shop: Shop, blocker: str) -> None:
+    trainer, client = await shop.seller(), await shop.market.client()
+    found = await held(shop, trainer, client)
+    one, other = (client, trainer) if blocker == "client" else (trainer, client)
+    assert (await shop.market.call("PUT", f"/me/blocks/{other.id}", None, one)).status == 204
+    for node in (0, 1):
+        answer = await shop.market.book(client, trainer, shop.market.at(12), pay_with="card", node=node)
+        assert answer.code == "forbidden"
+        assert (await shop.buy(client, trainer, node=node)).code == "forbidden"
+    listed = (await shop.market.call("GET", "/transactions", None, client)).body["items"]
+    assert [one["booking"] for one in listed] == [found["id"]]
+    # What was held before stays, and is paid.
+    assert await shop.pay(found) == 200
+    await has(shop, client, found, "confirmed")
+    assert (await shop.market.call("DELETE", f"/me/blocks/{other.id}", None, one)).status == 204
+
+    async def is_sold() -> bool:
+        return (await shop.buy(client, trainer)).status == 201
+
+    await eventually(is_sold)
+
+
 async def test_a_decline_frees_the_slot_at_once(shop: Shop) -> None:
     trainer, client, other = await shop.seller(), await shop.market.client(), await shop.market.client()
     found = await held(shop, trainer, client)
