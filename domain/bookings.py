@@ -31,7 +31,7 @@ REVIEWABLE: frozenset[Status] = frozenset({"completed", "no_show"})
 UPCOMING: frozenset[Status] = frozenset({"held", "confirmed"})
 
 CLAIM = timedelta(minutes=5)
-# NOTES-booking.md: completed at the end plus a grace.
+# A session is completed so long after its end: until then a trainer who ran late may still move or report it.
 COMPLETION_GRACE = timedelta(minutes=15)
 NO_SHOW_WINDOW = timedelta(hours=24)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -12,7 +12,7 @@ import msgspec
 from domain.accounts import ADMINISTRATORS, Role
 from domain.messages import Message
 
-# unread counts stop here (CONTRACT.md).
+# Unread counts stop here, in the wire contract.
 UNREAD_CAP = 100
 
 

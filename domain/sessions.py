@@ -116,7 +116,7 @@ def _is_hex(text: str, length: int) -> bool:
     return len(text) == length and all(character in "0123456789abcdef" for character in text)
 
 
-# CONTRACT.md: why a client is told that its session is over.
+# Of the wire contract: why a client is told that its session is over.
 PublicReason = Literal["logout", "logout_all", "session_ended", "password_changed", "blocked", "erased"]
 # Why it is; the last one is for the record only.
 Reason = PublicReason | Literal["token_reuse"]

@@ -16,7 +16,7 @@ import msgspec
 from domain.availability import Absence, Day, Schedule
 from domain.times import exists, instant
 
-# How far ahead of the trainer's today a slot may lie, and how many days one list spans (CONTRACT.md).
+# How far ahead of the trainer's today a slot may lie, and how many days one list spans, in the wire contract.
 HORIZON_DAYS = 62
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)

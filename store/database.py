@@ -46,7 +46,7 @@ MAJORITY = WriteConcern("majority", j=True)
 READ_MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 DEFAULT_NAME = "spotter"
-# NOTES-booking.md: retries of a transaction stop after 2 s.
+# The driver would go on with a transaction for two minutes, and its client has long repeated it.
 TRANSACTION_PATIENCE_SECONDS = 2.0
 # Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
 TURN_PATIENCE_SECONDS = 6.0

@@ -14,8 +14,8 @@ from domain.wire import codec
 
 T = TypeVar("T")
 
-# 200 kB (CONTRACT.md): 64 kbit/s take them in 25 s, within a ping's interval and time-out. A part of it is for what
-# stands around the items: the packet, the envelope, the names of the lists.
+# 200 kB, in the wire contract: 64 kbit/s take them in 25 s, within a ping's interval and time-out. A part of it is for
+# what stands around the items: the packet, the envelope, the names of the lists.
 ANSWER_BYTES = 200_000 - 1_000
 LAST_PAGE = "nextCursor of its last page"
 

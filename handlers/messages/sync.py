@@ -27,7 +27,8 @@ from handlers.messages import views
 from store import command_budget
 from store.log.reader import Entry
 
-# Conversations that the device did not name, an answer; and the messages each of them starts with (CONTRACT.md).
+# Conversations that the device did not name, an answer; and the messages each of them starts with, as the wire
+# contract has it.
 UNNAMED = 100
 FIRST_MESSAGES = 20
 # The smallest that a conversation gets in an answer: no more are looked at than could fit.

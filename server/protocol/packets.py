@@ -21,7 +21,7 @@ ACK: Final = "3"
 BINARY_EVENT: Final = "5"
 BINARY_ACK: Final = "6"
 
-# NOTES-stack.md, 8: the stock parser lets a client announce 10^10 attachments. Commands take none at all.
+# python-socketio's own parser lets a client announce 10^10 attachments. Commands take none at all.
 MAX_ATTACHMENTS: Final = 10
 # Kind, announced attachments, namespace up to its comma, id, and the rest as JSON text.
 _PACKET: Final = re.compile(

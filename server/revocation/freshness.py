@@ -13,7 +13,7 @@ from domain.errors import unavailable
 
 log = structlog.get_logger("revocation")
 
-# DESIGN.md, promise 6.
+# Within this a revoked session's sockets are cut on every node, whatever else is down.
 BOUND_SECONDS = 2.0
 # A command that meets a short stall waits; it is answered `unavailable` after this long.
 PATIENCE_SECONDS = 1.0

@@ -11,7 +11,7 @@ from domain.conversations import Membership
 from domain.wire.events import TypingChanged
 from handlers.ports import Publisher
 
-# CONTRACT.md: typing ends by itself after 7 s.
+# Of the wire contract: typing ends by itself after 7 s.
 ENDS_AFTER_SECONDS = 7.0
 # Another device of the user may have ended on another node meanwhile, and published the end of typing.
 PUBLISH_AGAIN_AFTER_SECONDS = 3.0

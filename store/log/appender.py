@@ -1,4 +1,4 @@
-"""Appending to the log: group commit over a unique index that is the sequencer (DESIGN.md, "The log").
+"""Appending to the log: group commit over a unique index that is the sequencer (``docs/architecture.md``, "The log").
 
 A node writes head + 1. A duplicate key means that another node was faster: the head is read again and the
 entry retried. While one write is in flight what arrives waits, and goes together in the next one: at most one

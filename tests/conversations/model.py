@@ -1,4 +1,4 @@
-"""A conversation as CONTRACT.md describes it, in plain Python: what the server's answers are compared with."""
+"""A conversation as the wire contract describes it, in plain Python: what the server's answers are compared with."""
 
 from __future__ import annotations
 

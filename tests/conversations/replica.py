@@ -34,7 +34,7 @@ class HeldConversation:
         marks.seen, marks.delivered = max(marks.seen, seen), max(marks.delivered, delivered, seen)
 
     def seen(self, message: Data) -> bool:
-        """CONTRACT.md: the other side's mark has reached the message."""
+        """The other side's mark has reached the message."""
         sender = message["senderId"]
         return any(marks.seen >= message["seq"] for user_id, marks in self.marks.items() if user_id != sender)
 

@@ -28,7 +28,7 @@ from tests.together.processes import Served, served
 PAIRS = 3
 # Of each client, of which one is being written and the others wait for it.
 IN_FLIGHT = 4
-# DESIGN.md: a death is noticed within 15 s; three times as much.
+# A death is noticed within 15 s; three times as much.
 WITHIN_SECONDS = 45.0
 INSERT = ("insert", MESSAGES)
 ENTRIES = ("message:new", "message:updated")

@@ -20,7 +20,7 @@ from tests.harness.people import People, Person
 PASSWORD = "correct horse battery"
 # Where nothing listens.
 DEAD_REDIS = "redis://127.0.0.1:1/0"
-# DESIGN.md, promise 6: 2 s; tests assert three times as much.
+# 2 s are promised; tests assert three times as much.
 WITHIN_SECONDS = 6.0
 Data = dict[str, Any]
 

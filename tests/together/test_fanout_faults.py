@@ -11,7 +11,7 @@ import pytest
 
 from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes, fanout_nodes
 
-# DESIGN.md promises 3 s; tests allow three times as much.
+# 3 s are promised; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
 
 

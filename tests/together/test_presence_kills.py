@@ -22,7 +22,7 @@ from tests.server.pubsub.redis_servers import RedisServer, redis_server
 from tests.together.presence_nodes import CHANGED, changes, say, sees, until, watch, watcher
 from tests.together.processes import Served, served
 
-# DESIGN.md: within 15 s of a kill -9; tests assert three times as much.
+# Promised: within 15 s of a kill -9; tests assert three times as much.
 WITHIN_SECONDS = 45.0
 
 

@@ -1,4 +1,4 @@
-"""The official Socket.IO v5 suite's cases (NOTES-protocol.md) on the namespaces that there are.
+"""The official Socket.IO v5 suite's cases on the namespaces that there are.
 
 The suite wants an echo on ``/`` and ``/custom``. Here ``/`` is not served, a namespace asks for a token, events are
 commands, and none takes binary data; whatever else a case says of packets holds as it stands.
