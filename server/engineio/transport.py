@@ -1,6 +1,6 @@
 """What a socket needs from the transport that it currently uses, and what all transports of a server share.
 
-Reasons for the end of a socket have the names that python-engineio gives them.
+And why sockets end, as ``spotter_closes`` counts it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("engineio")
 
-# Why a socket ended, by the names of python-engineio.
+# Why a socket ended. These names are python-engineio's, for what the transport meets and for the end of the server;
 SERVER_DISCONNECT: Final = "server disconnect"
 CLIENT_DISCONNECT: Final = "client disconnect"
 PING_TIMEOUT: Final = "ping timeout"
 TRANSPORT_CLOSE: Final = "transport close"
 TRANSPORT_ERROR: Final = "transport error"
+# these are decisions of the application's.
+BAD_PACKET: Final = "bad packet"
+FLOOD: Final = "flood"
+NEVER_CONNECTED: Final = "never connected"
+SESSION_ENDED: Final = "session ended"
+LOGIN_EXPIRED: Final = "token expired"
 
 
 @dataclass(frozen=True, slots=True)

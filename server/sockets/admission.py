@@ -20,6 +20,7 @@ from domain.wire.base import Command
 from domain.wire.events import AuthExpired, AuthExpiring
 from domain.wire.fields import Token
 from handlers.access import Actor
+from server.engineio import transport as reasons
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.protocol.packets import encode
@@ -31,7 +32,7 @@ from store.command_budget import BUDGET_SECONDS, Budget
 
 log = structlog.get_logger("sockets")
 
-# CONTRACT.md: the server asks for a new token one minute before the old one ends.
+# Of the wire contract: the server asks for a new token one minute before the old one ends.
 ASK_BEFORE = timedelta(minutes=1)
 # Of one address, with tokens that we signed: each costs two look-ups.
 CONNECTS = Rate(50, 1000)
@@ -249,7 +250,7 @@ class Admission:
 
     def _expired(self, client: Client) -> None:
         client.send_event(AuthExpired())
-        client.socket.close()
+        client.socket.close(reasons.LOGIN_EXPIRED)
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:
         delay = max(0.0, (instant - self._clock()).total_seconds())

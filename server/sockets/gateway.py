@@ -11,6 +11,7 @@ import socketio
 
 from domain.errors import Code, DomainError
 from domain.wire.events import ConnectionFault
+from server.engineio import transport as reasons
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
@@ -22,7 +23,7 @@ from server.sockets.dispatcher import Dispatcher
 from server.sockets.rooms import Rooms
 from store.concurrency import Tasks
 
-# NOTES-stack.md, 10: whoever opens a socket and never connects a namespace is sent away.
+# python-socketio would let whoever opens a socket and never connects a namespace stay for ever.
 CONNECT_WITHIN_SECONDS = 10.0
 PING_INTERVAL_SECONDS = 20
 PING_TIMEOUT_SECONDS = 10
@@ -30,7 +31,8 @@ MAX_PAYLOAD_BYTES = 1_000_000
 
 
 class Gateway(socketio.AsyncServer):  # type: ignore[misc]
-    """One dispatcher for all namespaces. python-socketio's own event path is replaced where NOTES-stack.md says why."""
+    """One dispatcher for all namespaces. Which parts of python-socketio are used, and why its event path is not:
+    ``docs/decisions/0019-python-socketio.md``."""
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             # It waits for us, and is answered within the budget of a command.
             self._reap_later(client)
         elif not client.connections:
-            client.socket.close()
+            client.socket.close(reasons.NEVER_CONNECTED)
 
     def _closed(self, socket: EngineSocket, reason: str) -> None:
         client: Client = socket.context
@@ -125,7 +127,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
                 self._packet(client, packets.parse(data))
         except BadPacket:
             self.bad_packets += 1
-            socket.close()
+            socket.close(reasons.BAD_PACKET)
 
     @staticmethod
     def _too_large(socket: EngineSocket) -> None:
