@@ -11,7 +11,7 @@ import msgspec
 from domain.booking_changes import BookingEntry, BookingNote, to_entry
 from domain.characters import is_blank
 from domain.emojis import fully_qualified, same_emoji
-from domain.errors import Code, DomainError, invalid, not_found
+from domain.errors import Code, DomainError, invalid
 from domain.files import AttachedFile
 from domain.payments import PaymentEntry, PaymentNote
 from domain.payments import to_entry as to_payment_entry
@@ -299,9 +299,3 @@ def _fold_reaction(record: MessageRecord, change: Change) -> MessageRecord:
     return msgspec.structs.replace(
         record, marks=(*kept, mark), updated_at=max(record.updated_at, change.created_at)
     )
-
-
-def visible_or_not_found(record: MessageRecord | None) -> MessageRecord:
-    if record is None:
-        raise not_found("message")
-    return record

@@ -85,7 +85,6 @@ class ResetCode(msgspec.Struct, frozen=True, kw_only=True):
     """A code is derived from its ``nonce``."""
 
     nonce: str
-    made_at: datetime
     expires_at: datetime
 
 

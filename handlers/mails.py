@@ -1,4 +1,5 @@
-"""The mails that leave: pure composition, one function a mail; their words are in ``mail_templates``."""
+"""The mails that leave: pure composition, one function a mail. Their texts are in ``mail_templates``, subjects and what
+several share here."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class Node:
             audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
-            Choices(self.store.presences.choices, self.publisher.tell_choice, self.typing.leave),
+            Choices(self.store.presences.choices, self.publisher.publish_choice, self.typing.leave),
         )
         self.freshness.on_restored(self.presence.send_withheld)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)

@@ -70,6 +70,11 @@ def of_sockets(
         yield gauge("spotter_connections", "Namespaces connected.", gateway.rooms_index.connections)
         yield gauge("spotter_users", "Users with a socket here.", registry.users)
         yield counter("spotter_handshakes", "Sockets opened.", engine.handshakes)
+        yield counter("spotter_engine_requests_refused", "Engine.IO requests that were refused.", engine.refused)
+        yield counter("spotter_upgrades", "Sockets that moved to a WebSocket.", engine.upgrades)
+        yield counter("spotter_upgrades_failed", "Sockets that tried, and still poll.", engine.failed_upgrades)
+        failed = engine.failed_handlers
+        yield counter("spotter_sockets_failed", "Sockets closed for a fault of ours, which the log has.", failed)
         bad = engine.bad_packets + gateway.bad_packets
         yield counter("spotter_bad_packets", "Packets that closed their socket.", bad)
         yield counter("spotter_slow_readers", "Sockets cut because they did not read.", engine.aborted_slow)
@@ -78,6 +83,8 @@ def of_sockets(
         yield gauge("spotter_unfinished_bytes", "Bytes of messages and POST bodies that are not whole yet.", held)
         cut = engine.aborted_unfinished
         yield counter("spotter_unfinished_cut", "Sockets cut because unfinished messages held too much.", cut)
+        yield counter("spotter_received_messages", "Engine.IO messages received.", engine.messages_in)
+        yield counter("spotter_sent_messages", "Engine.IO messages sent.", engine.messages_out)
         yield counter("spotter_received_bytes", "Payload bytes received on sockets.", engine.bytes_in)
         yield counter("spotter_sent_bytes", "Payload bytes sent on sockets.", engine.bytes_out)
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})

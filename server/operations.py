@@ -1,6 +1,6 @@
 """Routes for operators: alive, ready, metrics.
 
-Redis carries hints only, so readiness reports it and does not depend on it. Workers of a port are one server to a load
+Nothing is kept in Redis, so readiness reports it and does not depend on it. Workers of a port are one server to a load
 balancer: it is ready when every worker that answers is. One that is being started again takes no connections, and does
 not take the others out of service.
 """

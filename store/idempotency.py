@@ -1,4 +1,4 @@
-"""First results of commands that carried an idempotency key, kept for ever."""
+"""First results of commands that carried an idempotency key, kept for ``IDEMPOTENCY_DAYS`` or for ever."""
 
 from __future__ import annotations
 

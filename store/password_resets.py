@@ -102,7 +102,7 @@ def _from(document: Document | None) -> PasswordReset:
     document = document or {}
     return PasswordReset(
         codes=[
-            ResetCode(nonce=one["nonce"], made_at=one["madeAt"], expires_at=one["expiresAt"])
+            ResetCode(nonce=one["nonce"], expires_at=one["expiresAt"])
             for one in document.get("codes", ())
         ],
         guesses=[Guess(network=one["network"], at=one["at"]) for one in document.get("guesses", ())],

@@ -120,7 +120,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "respellings": "how far durable work has come",
     "sessionCategories": "the catalogue",
     "sessionSubCategories": "the catalogue",
-    "revocations": "that a session ended; gone in minutes",
+    "revocations": "that a session ended; gone after a day",
     "idempotency": "copies of answers, some of which hold secrets",
     "bookingCounters": "a counter",
     "userBlockCounters": "a counter",

@@ -74,7 +74,6 @@ class Side:
     """One of a conversation's two, as far as pushes go."""
 
     record: ParticipantRecord
-    pushed_seq: int
     shown_seq: int
 
     @property
@@ -201,4 +200,4 @@ class Unheard:
 
 
 def _side(document: Document) -> Side:
-    return Side(participant_from(document), document.get("pushedSeq", 0), document.get("shownSeq", 0))
+    return Side(participant_from(document), document.get("shownSeq", 0))

@@ -101,7 +101,7 @@ def mongod_command(program: str, port: int, data: Path) -> list[str]:
 
 
 def redis_command(program: str, port: int, data: Path) -> list[str]:
-    """Without persistence: Redis carries hints only."""
+    """Without persistence: nothing is kept there that has to last."""
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
     return [*command, "--save", "", "--appendonly", "no", "--daemonize", "no"]
 

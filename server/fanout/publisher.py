@@ -114,14 +114,14 @@ class ClusterPublisher:
         self._slot_notifier.take(trainer_id, hint)
         self._bus.publish(channel(room), envelope.slots(self._node, trainer_id, hint))
 
-    def tell_choice(self, user_id: str, choice: Choice) -> None:
+    def publish_choice(self, user_id: str, choice: Choice) -> None:
         """Have every node with devices of the person know what holds for all of them; never raises, never waits."""
         room = user(user_id)
         self._recent.event((room,))
         self._bus.publish(channel(room), envelope.choice(self._node, user_id, choice))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
-        """Whoever has not on_head of it, here or elsewhere, looks into the log."""
+        """Whoever has no entry of that number, here or elsewhere, looks into the log."""
         message = envelope.head(self._node, conversation_id, seq)
         for room in rooms:
             buffer = self._subscriptions.buffer(room)

@@ -1,1 +1,1 @@
-"""Signed URLs, and the processes that decode images."""
+"""The processes that decode images, and what a network may have of them."""
