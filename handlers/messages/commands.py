@@ -47,7 +47,7 @@ _NAMES = {EditMessage: _EDIT, DeleteMessage: _DELETE, ReactToMessage: _REACT}
 @idempotent_message("message:send")
 async def send_message(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageAnswer:
     """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
-    attached = count(command)
+    attached = _files_count(command)
     check_body(command.text, attached)
     record = _record(context, actor, command)
     async with actor.submit_lock:
@@ -55,7 +55,7 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         await _require_no_block(context, member, record)
         await _check_reply(context, member, command)
         if attached:
-            await claim(context, actor, record)
+            await _claim_files(context, actor, record)
         files = await views.files_of(context, [record])
         first_entry = await views.prepare(context, member)
 
@@ -72,11 +72,11 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         sent = await appending
     except DomainError as error:
         if attached and error.code is Code.IDEMPOTENCY_CONFLICT:
-            await withdraw(context, record)
+            await _withdraw_files(context, record)
         raise
     if isinstance(sent, MessageRecord):
         if attached and sent.id != record.id:
-            await withdraw(context, record)
+            await _withdraw_files(context, record)
         (repeated,) = await views.seen_messages(context, [sent])
         return MessageAnswer(message=repeated)
     context.typing.set(member, actor.user_id, active=False)
@@ -205,9 +205,9 @@ async def _change(
         files = await views.files_of(context, [record])
         if changes_nothing(record, change):
             return MessageAnswer(message=views.seen_message(context, record, participants, files))
-        ends_files = change.kind == "delete" and count(record) > 0
+        ends_files = change.kind == "delete" and _files_count(record) > 0
         if ends_files:
-            await doom(context, record)
+            await _recheck_files_later(context, record)
 
         def announce(applied: AppendedChange) -> None:
             # What was published as seen in the meantime must not be published as unseen again.
@@ -220,7 +220,7 @@ async def _change(
         appending = context.store.log.append_change(change, announce)
     applied = await appending
     if ends_files:
-        await release(context, record)
+        await _release_files(context, record)
     if change.kind == "delete":
         await context.store.unheard.doubt(member.participant_of(member.other(actor.user_id)), record.seq, context.now())
     seen = views.caught_up(context, participants)
@@ -247,14 +247,14 @@ def _effect(command: EditMessage | DeleteMessage | ReactToMessage) -> str:
 
 
 # Longer than the log takes to accept a deletion, or to refuse it.
-_DOOMED_AFTER = timedelta(seconds=60)
+_RECHECKED_AFTER = timedelta(seconds=60)
 
 
-def count(said: SendMessage | MessageRecord) -> int:
+def _files_count(said: SendMessage | MessageRecord) -> int:
     return len(said.image_urls) + len(said.video_urls) + len(said.pdf_urls)
 
 
-async def claim(context: ConversationContext, actor: Actor, record: MessageRecord) -> None:
+async def _claim_files(context: ConversationContext, actor: Actor, record: MessageRecord) -> None:
     """Raises ``validation_failed`` naming the first that is not a file of that kind that the sender uploaded.
 
     A repeat needs none of it: its files may have gone with the first message, which it is answered with.
@@ -265,22 +265,22 @@ async def claim(context: ConversationContext, actor: Actor, record: MessageRecor
             for number, file_id in enumerate(ids):
                 await uses.claim(context, actor, file_id, kind=kind, use=use, field=f"{field}[{number}]")
     except DomainError:
-        await withdraw(context, record)
+        await _withdraw_files(context, record)
         if not await context.store.log.read.has_sent(record):
             raise
 
 
-async def withdraw(context: ConversationContext, record: MessageRecord) -> None:
+async def _withdraw_files(context: ConversationContext, record: MessageRecord) -> None:
     """The message was not written."""
     await uses.withdraw(context, _use(record))
 
 
-async def doom(context: ConversationContext, record: MessageRecord) -> None:
+async def _recheck_files_later(context: ConversationContext, record: MessageRecord) -> None:
     """The message is about to be deleted: should nobody live to release its files, a sweep looks at them."""
-    await context.store.files.recheck(_use(record), context.now() + _DOOMED_AFTER)
+    await context.store.files.recheck(_use(record), context.now() + _RECHECKED_AFTER)
 
 
-async def release(context: ConversationContext, record: MessageRecord) -> None:
+async def _release_files(context: ConversationContext, record: MessageRecord) -> None:
     """The message was deleted."""
     await uses.release(context, _use(record))
 

@@ -55,7 +55,7 @@ async def heads(context: ReadContext, conversation_ids: Iterable[str]) -> dict[s
 
 async def first_entry_events(context: ReadContext, conversation_id: str) -> dict[str, ConversationNew]:
     """What each side's room receives before a conversation's first entry."""
-    before = await views.unspoken_views(context, conversation_id)
+    before = await views.empty_views(context, conversation_id)
     return {rooms.user(user_id): ConversationNew(conversation=view) for user_id, view in before.items()}
 
 

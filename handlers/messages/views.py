@@ -79,7 +79,7 @@ async def conversation_views(
     ]
 
 
-async def unspoken_views(context: ReadContext, conversation_id: str) -> dict[str, Conversation]:
+async def empty_views(context: ReadContext, conversation_id: str) -> dict[str, Conversation]:
     """A conversation as each of the two saw it before its first entry, whatever was said since; by their ids."""
     records, participants = await asyncio.gather(
         context.store.conversations.records([conversation_id]),
@@ -228,7 +228,7 @@ async def prepare(context: PublishContext, member: Membership) -> FirstEntry:
 
     async def look() -> FirstEntry:
         heads = await log.read.heads([conversation_id])
-        return {} if heads[conversation_id] > 0 else await unspoken_views(context, conversation_id)
+        return {} if heads[conversation_id] > 0 else await empty_views(context, conversation_id)
 
     # First words often come several at a time, from both sides.
     return await context.introducing.do(conversation_id, look)

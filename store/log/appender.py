@@ -123,7 +123,7 @@ class Appender:
         return (queue.head or 0) if queue else 0
 
     def received(self, conversation_id: ObjectId, seq: int) -> None:
-        """Another node says that a majority has committed this entry: go on from there, now if it was awaited."""
+        """Another node published that a majority has committed this entry: go on from there, now if it was awaited."""
         queue = self._queues.get(conversation_id)
         if queue is None or queue.head is None or queue.head >= seq:
             return

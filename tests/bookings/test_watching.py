@@ -63,7 +63,7 @@ async def watched(market: Market) -> AsyncIterator[tuple[WatchedSlots, Somebody,
 
 
 class HeldBackChannel:
-    """What a node says on a channel is held back."""
+    """What a node publishes on a channel is held back."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self._publish = bus.publish

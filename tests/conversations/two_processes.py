@@ -64,7 +64,7 @@ class TwoProcessService(ConversationService):
                 await asyncio.sleep(0.02)
 
     async def arrive(self, person: Person) -> None:
-        """Before anybody can speak to the person: when both nodes listen for what is said elsewhere."""
+        """Before anybody can write to the person: when both nodes are subscribed to what the other publishes."""
         self._devices[person.id] = list(await asyncio.gather(*(self._connect(person, node) for node in range(NODES))))
         name = channel(rooms.user(person.id))
         async with asyncio.timeout(PATIENCE_SECONDS):

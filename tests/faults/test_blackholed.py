@@ -1,4 +1,4 @@
-"""MongoDB swallows what a node says to it: the node serves no socket that it can't vouch for, and says so."""
+"""MongoDB swallows what a node sends it: the node serves no socket that it can't vouch for, and is not ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices spread over nodes hear each entry once and in order; outsiders hear nothing."""
+"""Devices spread over nodes receive each entry once and in order; outsiders receive nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_conversation_that_is_announced_again_late_is_not_new_again(thre
 
 
 async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -> None:
-    """What a node hears of a conversation is where its next entry goes."""
+    """What a node receives of a conversation is where its next entry goes."""
     talk = await three.talk()
     for number in (0, -1):
         await talk.say(talk.devices[number], f"hello {number}")
@@ -94,7 +94,7 @@ async def test_two_nodes_write_one_conversation_at_full_speed(three: FanoutNodes
 
 
 async def test_a_device_that_comes_later_receives_only_what_comes_later(three: FanoutNodes) -> None:
-    """The first entry a node hears of an old conversation is told apart from one that came too early."""
+    """The first entry that a node receives of an old conversation is told apart from one that came too early."""
     talk = await three.talk()
     late = talk.devices.pop()
     await late.io.disconnect()

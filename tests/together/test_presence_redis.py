@@ -1,4 +1,4 @@
-"""Redis killed, emptied and frozen: nodes say what they know, and all is true again soon after its return."""
+"""Redis killed, emptied and frozen: nodes answer from what they have, and all is true again soon after its return."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -
             await nothing_ends(leaves, 2.0)
         async with device(here, coming, (PRESENCE,)):
             await say(changes_status, "away")
-            # What this node knows itself it tells its own; the other holds what it knew last.
+            # What this node has itself it publishes to its own; the other holds what it received last.
             await sees(near, changing, "online", "away")
             await sees(near, coming, "online")
             await sees(near, leaving, "online", "offline")
@@ -236,7 +236,7 @@ async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: Prese
 
 
 async def test_who_came_without_redis_was_seen_when_the_node_ends(place: PresenceDeployment) -> None:
-    """Redis never heard of the user: nobody but this node knows."""
+    """The user was never written to Redis: no other node knows."""
     people, here = place.nodes.people, place.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:

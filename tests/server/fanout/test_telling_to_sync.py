@@ -70,7 +70,7 @@ async def entered(running: RunningNode, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 def interrupted(running: RunningNode) -> None:
-    """Another node says that anything may have been missed."""
+    """Another node publishes that anything may have been missed."""
     running.node.bus.publish(EVERYONE, envelope.resync(ANOTHER_NODE))
 
 

@@ -21,7 +21,7 @@ UNKNOWN_NAMESPACE = '4{}{{"message":"Invalid namespace","data":{{"code":"not_fou
 
 
 class Raw:
-    """One question at a time: what is received while waiting for an answer is kept in ``heard``."""
+    """One question at a time: what is received while waiting for an answer is kept in ``received``."""
 
     def __init__(self, websocket: ClientConnection) -> None:
         self.websocket = websocket
