@@ -9,7 +9,6 @@ until its entry is settled, so entries are committed, and announced, in the orde
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
+from store.backoff import ExponentialBackoff
 from store.command_budget import BUDGET_SECONDS, deadline, no_budget
 from store.database import Database, Document
 from store.failures import NOT_NOW, is_transient
@@ -42,6 +42,7 @@ MAX_WAITING = 20_000
 MAX_KNOWN_HEADS = 50_000
 MAX_HEADS_A_READ = 1000
 _DUPLICATE_KEY = 11000
+_BACKOFF = ExponentialBackoff(first=0.01, longest=0.5, jitter=(0.5, 1.5))
 
 
 @dataclass(slots=True)
@@ -249,8 +250,7 @@ class Appender:
         for queue in queues:
             queue.losses += 1
             queue.head = None
-            pause = min(0.005 * 2 ** min(queue.losses, 7), 0.5) * random.uniform(0.5, 1.5)
-            self._loop.call_later(pause, self._next, queue, context=self._context)
+            self._loop.call_later(_BACKOFF.pause(queue.losses), self._next, queue, context=self._context)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work, context=self._context.copy())
