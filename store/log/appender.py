@@ -73,7 +73,7 @@ class Appender:
         self._begin = begin
         self._committed = committed
         self._fairness = Fairness()
-        # Every conversation with something waiting, and the heads of those used last.
+        # Every conversation with something waiting, which a BoundedMap might forget, and the heads of those used last.
         self._queues: OrderedDict[ObjectId, ConversationQueue] = OrderedDict()
         self._ready: deque[ConversationQueue] = deque()
         self._headless: set[ConversationQueue] = set()
