@@ -23,7 +23,8 @@ from domain.bounded_map import BoundedMap
 from domain.conversations import pair_key
 from store.bookings import CHANGED
 from store.bookings import NAME as BOOKINGS
-from store.command_budget import BUDGET_SECONDS, detached
+from store.command_budget import BUDGET_SECONDS
+from store.concurrency import detached
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 

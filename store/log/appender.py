@@ -22,6 +22,7 @@ from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.backoff import ExponentialBackoff
 from store.command_budget import BUDGET_SECONDS, deadline, no_budget
+from store.concurrency import Tasks
 from store.database import Database, Document
 from store.failures import NOT_NOW, is_transient
 from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
@@ -83,7 +84,7 @@ class Appender:
         self._learning = False
         self._watching_deadlines = False
         self._flush_scheduled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
         # What is written for many must not end with the time of the one who happened to begin it.
         self._context = no_budget()
@@ -253,9 +254,7 @@ class Appender:
             self._loop.call_later(_BACKOFF.pause(queue.losses), self._next, queue, context=self._context)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work, context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(work, self._context.copy())
 
     async def _learn_heads(self) -> None:
         """Read the heads of all conversations that need one, together, until none does."""
