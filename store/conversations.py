@@ -23,9 +23,9 @@ from store.command_budget import remaining
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
+from store.log.documents import CONVERSATIONS
 from store.log.heads import Heads
 
-CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"
 MAX_REMEMBERED = 100_000
 OPEN_PATIENCE_SECONDS = 2.0

@@ -19,9 +19,10 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.bounded_map import BoundedMap
 from domain.conversations import ParticipantRecord
-from store.conversations import CONVERSATIONS, PARTICIPANTS, participant_from
+from store.conversations import PARTICIPANTS, participant_from
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
+from store.log.documents import CONVERSATIONS
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "unheardScans"

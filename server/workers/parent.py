@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+from server.draining import DRAIN_SECONDS
 from server.workers.configuration import COMMAND, Report, WorkerConfiguration, read_report
 from server.workers.ipc import make_pair
 from store.backoff import ExponentialBackoff
@@ -196,9 +197,6 @@ class Supervision:
     def kill(self) -> None:
         if self._worker is not None:
             self._worker.kill()
-
-
-DRAIN_SECONDS: Final = 10.0
 
 
 async def supervise(

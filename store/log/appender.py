@@ -24,7 +24,7 @@ from store.backoff import ExponentialBackoff
 from store.command_budget import BUDGET_SECONDS, deadline, no_budget
 from store.concurrency import Tasks
 from store.database import Database, Document
-from store.failures import NOT_NOW, is_transient
+from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
 from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
@@ -42,7 +42,6 @@ DEADLINE_TICK_SECONDS = 0.25
 MAX_WAITING = 20_000
 MAX_KNOWN_HEADS = 50_000
 MAX_HEADS_A_READ = 1000
-_DUPLICATE_KEY = 11000
 _BACKOFF = ExponentialBackoff(first=0.01, longest=0.5, jitter=(0.5, 1.5))
 
 
@@ -314,7 +313,7 @@ class Appender:
             error = errors.get(index)
             if error is None:
                 self._stored(queue)
-            elif error["code"] != _DUPLICATE_KEY:
+            elif error["code"] != DUPLICATE_KEY:
                 # The server has said no, and will again: nobody waits for ever.
                 queue.waiting[0].doubtful &= error["code"] in NOT_NOW
                 self._retry([queue])
