@@ -28,9 +28,9 @@ from server import embedded
 from server.app import utc_now
 from server.fanout.subscriptions import RESYNC_SPREAD_SECONDS
 from server.security.tokens import AccessTokens
-from store.conversations import CONVERSATIONS as TALKS
 from store.conversations import PARTICIPANTS, _new_conversation, _new_participants
 from store.database import Database
+from store.log.documents import CONVERSATIONS as TALKS
 from store.log.documents import MESSAGES, message_document
 from store.store import Store
 from tests.harness.light_sockets import Light, open_sockets

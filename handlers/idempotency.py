@@ -22,7 +22,8 @@ from domain.wire.base import Command
 from handlers.access import Actor
 from handlers.context import ReadContext
 from handlers.request_digests import asked_by, scope_of
-from store.command_budget import BUDGET_SECONDS, detached, remaining
+from store.command_budget import BUDGET_SECONDS, remaining
+from store.concurrency import detached
 from store.idempotency import CLAIM_LASTS, Asked, Claim, Keep, Scope, StoredResult, nothing
 
 X = TypeVar("X", bound=ReadContext)

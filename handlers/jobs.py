@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.webhooks import MAX_ENDPOINTS
+from store.backoff import ExponentialBackoff
 from store.work_queue import WorkQueue, WorkRow
 
 # Jobs that are woken by their names.
@@ -37,7 +38,7 @@ class Postponed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses between attempts at one row: doubled each time, up to the longest.
+    """Pauses between attempts at one row: doubled each time, up to the longest; a quarter more or less of that.
 
     ``longest_excused``: where the row is not to blame, and the cause will be gone at any moment.
     """
@@ -48,7 +49,8 @@ class Backoff:
 
     def pause(self, attempts: int, *, excused: bool) -> timedelta:
         longest = self.longest_excused if excused else self.longest
-        return min(self.first * int(2 ** min(attempts - 1, 30)), longest)
+        seconds = ExponentialBackoff(self.first.total_seconds(), longest.total_seconds(), jitter=(0.75, 1.25))
+        return timedelta(seconds=seconds.pause(attempts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import structlog
 from domain.errors import DomainError, unavailable
 from store import command_budget
 from store.command_budget import Budget
+from store.concurrency import Tasks
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 # A budget may be prolonged while the client's body arrives.
 _LOOK_AGAIN_SECONDS = 1.0
-_tasks: set[asyncio.Task[object]] = set()
+_left = Tasks()
 
 
 async def answered_in_time(budget: Budget, answer: Callable[[Budget], Awaitable[T]]) -> T:
@@ -51,12 +52,11 @@ async def answered_in_time(budget: Budget, answer: Callable[[Budget], Awaitable[
 
 
 def _leave(task: asyncio.Task[T]) -> None:
-    _tasks.add(task)
-    task.add_done_callback(_ended)
+    _left.hold(task)
+    task.add_done_callback(_log_error)
 
 
-def _ended(task: asyncio.Task[T]) -> None:
-    _tasks.discard(task)
+def _log_error(task: asyncio.Task[T]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, DomainError):
         log.error("request failed after its answer", error=type(error).__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -11,31 +10,31 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from domain.errors import DomainError, unavailable
+from store.backoff import ExponentialBackoff
 
 log = structlog.get_logger("node")
 
 # A node that is not prepared by then listens, and that is logged.
 LISTEN_AFTER_SECONDS = 5.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
+_BACKOFF = ExponentialBackoff(first=0.2, longest=2.0)
 _NEED_THE_DATABASE = ("/v1/",)
 
 
 async def prepare_when_it_answers(prepare: Callable[[], Awaitable[None]]) -> None:
     """Return once ``prepare`` has succeeded; ``unavailable`` is tried again, anything else is raised."""
-    pause, logged = _FIRST_PAUSE_SECONDS, False
+    attempts = 0
     while True:
+        attempts += 1
         try:
             await prepare()
         except DomainError:
-            if not logged:
+            if attempts == 1:
                 log.warning("MongoDB does not answer; trying again")
-            logged = True
         else:
-            if logged:
+            if attempts > 1:
                 log.info("MongoDB answers")
             return
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(_BACKOFF.pause(attempts))
 
 
 def refusing_until(prepared: Callable[[], bool]) -> Middleware:

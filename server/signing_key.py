@@ -10,6 +10,7 @@ from pathlib import Path
 
 from server.setting_values import SettingsError
 
+# HS256 wants a key as long as its hash.
 LEAST_BYTES = 32
 _LEAST_DISTINCT = 8
 _PLACEHOLDERS = (

@@ -8,17 +8,13 @@ unknown outcome, and what waits for the driver ends with the driver's own time-o
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from time import monotonic
-from typing import Any, TypeVar
 
 from domain.errors import unavailable
-
-T = TypeVar("T")
 
 BUDGET_SECONDS = 10.0
 
@@ -155,23 +151,3 @@ def no_budget() -> Context:
     context = copy_context()
     context.run(_current.set, None)
     return context
-
-
-_tasks: set[asyncio.Task[Any]] = set()
-
-
-def detached(work: Coroutine[Any, Any, T], seconds: float | None = None) -> asyncio.Task[T]:
-    """A task that others may wait for as well, with ``seconds`` of its own; its error may stay unread."""
-    context = no_budget()
-    if seconds is not None:
-        context.run(_current.set, Budget(seconds=seconds))
-    task = asyncio.get_running_loop().create_task(work, context=context)
-    _tasks.add(task)
-    task.add_done_callback(_ended)
-    return task
-
-
-def _ended(task: asyncio.Task[Any]) -> None:
-    _tasks.discard(task)
-    if not task.cancelled():
-        task.exception()

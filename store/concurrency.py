@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextvars import Context
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
-from store.command_budget import BUDGET_SECONDS, detached
+from store.command_budget import BUDGET_SECONDS, Budget, begin, no_budget
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -126,18 +127,21 @@ class Tasks:
     """Tasks that nobody awaits, held until they are done."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin it; after ``stop`` nothing begins any more."""
+    def spawn(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
+        """Begin it, in the context if one is given; after ``stop`` nothing begins any more."""
         if self._stopped:
             work.close()
             return
-        task = asyncio.get_running_loop().create_task(work)
+        self.hold(asyncio.get_running_loop().create_task(work, context=context))
+
+    def hold(self, task: asyncio.Task[Any]) -> None:
+        """One that is at work already."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -149,3 +153,22 @@ class Tasks:
     async def stop(self) -> None:
         self._stopped = True
         await cancelled(tuple(self._tasks))
+
+
+_detached = Tasks()
+
+
+def detached(work: Coroutine[Any, Any, T], seconds: float | None = None) -> asyncio.Task[T]:
+    """A task that others may wait for as well, with ``seconds`` of its own; its error may stay unread."""
+    context = no_budget()
+    if seconds is not None:
+        context.run(begin, Budget(seconds=seconds))
+    task = asyncio.get_running_loop().create_task(work, context=context)
+    _detached.hold(task)
+    task.add_done_callback(_read_error)
+    return task
+
+
+def _read_error(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

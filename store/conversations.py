@@ -7,7 +7,6 @@ an entry is told by ``head``, which is written before the first one is announced
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,15 +16,16 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from domain.bounded_map import BoundedMap
 from domain.conversations import ConversationRecord, Membership, ParticipantRecord, pair_key
 from domain.errors import unavailable
 from store.command_budget import remaining
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
+from store.log.documents import CONVERSATIONS
 from store.log.heads import Heads
 
-CONVERSATIONS = "conversations"
 PARTICIPANTS = "conversationParticipants"
 MAX_REMEMBERED = 100_000
 OPEN_PATIENCE_SECONDS = 2.0
@@ -58,7 +58,7 @@ class Conversations:
         self._participants = database.collection(PARTICIPANTS)
         self._heads = Heads(database)
         # Of those that have begun.
-        self._memberships: OrderedDict[str, Membership] = OrderedDict()
+        self._memberships: BoundedMap[str, Membership] = BoundedMap(MAX_REMEMBERED)
         self._loading = SingleFlight()
 
     async def between(self, user_id: str, other_id: str) -> ConversationRecord | None:
@@ -115,7 +115,7 @@ class Conversations:
 
     def has_begun(self, member: Membership) -> None:
         """Its first entry is stored: from now on it is known without a look-up."""
-        self._remember(msgspec.structs.replace(member, begun=True))
+        self._memberships[member.conversation_id] = msgspec.structs.replace(member, begun=True)
 
     async def members(self, conversation_id: str) -> Membership | None:
         """The same for the server's own entries, whoever sees it."""
@@ -243,13 +243,8 @@ class Conversations:
             member = _membership(document, begun=begun)
             loaded.append(_Loaded(member, frozenset(map(str, document.get("openers", ())))))
             if begun:
-                self._remember(member)
+                self._memberships[member.conversation_id] = member
         return loaded
-
-    def _remember(self, membership: Membership) -> None:
-        self._memberships[membership.conversation_id] = membership
-        if len(self._memberships) > MAX_REMEMBERED:
-            self._memberships.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

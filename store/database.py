@@ -6,7 +6,6 @@ Setting up collections and indexes at start may be repeated.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Collection as Several
 from contextlib import AsyncExitStack
@@ -30,6 +29,7 @@ from pymongo.read_concern import ReadConcern
 
 from domain.errors import DomainError, unavailable
 from store import command_budget, threads
+from store.backoff import ExponentialBackoff
 from store.failures import is_transient
 from store.fair_limiter import FairLimiter, KeyedTurns
 from store.reachability import understood_url
@@ -57,6 +57,7 @@ _INDEX_NOT_FOUND = 27
 TRANSACTIONS_AT_ONCE, TRANSACTIONS_OF_NETWORK, TRANSACTIONS_OF_ONE_OWNER = 16, 12, 4
 # Of a transaction that is given up, even when its command has no time left: what it holds stands in others' way.
 _ABORT_SECONDS = 1.0
+_BACKOFF = ExponentialBackoff(first=0.005, longest=0.2, jitter=(0.5, 1.5))
 
 threads.install()
 
@@ -134,18 +135,19 @@ class Database:
     async def _transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._at_most(TRANSACTION_PATIENCE_SECONDS)
-        pause = 0.005
+        attempts = 0
         while True:
+            attempts += 1
             try:
                 with threads.begun():
                     return await self._attempt(body)
             except PyMongoError as error:
                 if not is_transient(error):
                     raise
+                pause = _BACKOFF.pause(attempts)
                 if loop.time() + pause > give_up:
                     raise unavailable() from error
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-                pause = min(pause * 2, 0.2)
+                await asyncio.sleep(pause)
 
     async def _attempt(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         async with await self.client.start_session() as session:

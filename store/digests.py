@@ -11,14 +11,13 @@ from pymongo.errors import BulkWriteError
 
 from store.conversations import PARTICIPANTS
 from store.database import ClientSession, CollectionSchema, Database
-from store.failures import repository
+from store.failures import DUPLICATE_KEY, repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "digests"
 SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
 # Nobody gets more than one in so long.
 PAUSE = timedelta(hours=20)
-_DUPLICATE_KEY = 11000
 
 
 @repository
@@ -46,7 +45,7 @@ class Digests:
             await self._rows.bulk_write(new, ordered=False)
         except BulkWriteError as error:
             # Another node was faster.
-            if any(one["code"] != _DUPLICATE_KEY for one in error.details["writeErrors"]):
+            if any(one["code"] != DUPLICATE_KEY for one in error.details["writeErrors"]):
                 raise
 
     async def again(self, claimed: WorkRow, at: datetime) -> None:

@@ -26,6 +26,8 @@ C = TypeVar("C", bound=type)
 # Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
 # the server's words for "not now".
 NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
+# A unique index refused the write.
+DUPLICATE_KEY = 11000
 
 
 def is_transient(error: BaseException) -> bool:

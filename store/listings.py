@@ -21,7 +21,8 @@ from domain.catalogue import Pricing
 from domain.listings import EVERYBODY, Listing, Offer, Sort, TrainerQuery, average, listing_of, priced_up_to, rated_from
 from store import command_budget, pricings, specializations, users
 from store.availability_documents import DAYS, windows
-from store.command_budget import BUDGET_SECONDS, detached
+from store.command_budget import BUDGET_SECONDS
+from store.concurrency import detached
 from store.database import OWN, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.people import PROFILES, REACHABLE

@@ -15,7 +15,8 @@ from domain.errors import Code, DomainError
 from domain.webhooks import of_review
 from store import bookings
 from store.audit import Note
-from store.command_budget import BUDGET_SECONDS, detached, remaining
+from store.command_budget import BUDGET_SECONDS, remaining
+from store.concurrency import detached
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from store import bookings, conversations, reports, users
+from store import bookings, reports, users
 from store.database import Database, Document
 from store.failures import repository
-from store.log.documents import MESSAGES
+from store.log.documents import CONVERSATIONS, MESSAGES
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Counts:
             blocked_users=blocked,
             bookings=await self._by(bookings.NAME, "status", {}, "status"),
             reports=await self._by(reports.NAME, "status", {}, "status"),
-            conversations=await self._database.collection(conversations.CONVERSATIONS).estimated_document_count(),
+            conversations=await self._database.collection(CONVERSATIONS).estimated_document_count(),
             entries=await self._database.collection(MESSAGES).estimated_document_count(),
         )
 

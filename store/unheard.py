@@ -8,7 +8,6 @@ that has come, ``shownSeq`` the last message that devices were shown and have no
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +17,12 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from domain.bounded_map import BoundedMap
 from domain.conversations import ParticipantRecord
-from store.conversations import CONVERSATIONS, PARTICIPANTS, participant_from
+from store.conversations import PARTICIPANTS, participant_from
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
+from store.log.documents import CONVERSATIONS
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "unheardScans"
@@ -91,7 +92,9 @@ class Unheard:
         self.scans = WorkQueue(database, NAME)
         # Past the rows of one the planner might look through everybody's, by their users.
         self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS, owner="userId", hint="turns")
-        self._looked: dict[ScanName, OrderedDict[ObjectId, int]] = {name: OrderedDict() for name in OVERLAPS}
+        self._looked: dict[ScanName, BoundedMap[ObjectId, int]] = {
+            name: BoundedMap(_MOST_REMEMBERED) for name in OVERLAPS
+        }
 
     # --- scans ---
 
@@ -133,11 +136,11 @@ class Unheard:
                 last[one["_id"]] = one["lastSeq"]
             if len(last) == _BATCH:
                 yield await self._behind(last, mark, done)
-                self._remember(looked, last)
+                looked.update(last)
                 last = {}
         if last:
             yield await self._behind(last, mark, done)
-            self._remember(looked, last)
+            looked.update(last)
 
     async def _behind(self, last: Mapping[ObjectId, int], mark: Mark, done: str) -> list[tuple[ObjectId, ObjectId]]:
         fields = {"conversationId": 1, "userId": 1, mark: 1, done: 1}
@@ -147,14 +150,6 @@ class Unheard:
             for one in found
             if max(one.get(mark, 0), one.get(done, 0)) < last[one["conversationId"]]
         ]
-
-    @staticmethod
-    def _remember(looked: OrderedDict[ObjectId, int], last: Mapping[ObjectId, int]) -> None:
-        for conversation_id, seq in last.items():
-            looked[conversation_id] = seq
-            looked.move_to_end(conversation_id)
-        while len(looked) > _MOST_REMEMBERED:
-            looked.popitem(last=False)
 
     async def look_at(self, participant_ids: Sequence[ObjectId], at: datetime) -> None:
         """They are due then, unless they are due already."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -20,10 +19,12 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from domain.bounded_map import BoundedMap
 from domain.conversations import pair_key
 from store.bookings import CHANGED
 from store.bookings import NAME as BOOKINGS
-from store.command_budget import BUDGET_SECONDS, detached
+from store.command_budget import BUDGET_SECONDS
+from store.concurrency import detached
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 
@@ -67,8 +68,8 @@ class UserBlocks:
         self._blocks = database.collection(NAME)
         self._bookings = database.collection(BOOKINGS)
         self._counters = database.collection(COUNTERS)
-        # Pairs between whom no block stands, as of the last look, and until when that is believed. The oldest first.
-        self._open: OrderedDict[str, float] = OrderedDict()
+        # Pairs between whom no block stands, as of the last look, and until when that is believed.
+        self._open: BoundedMap[str, float] = BoundedMap(_MOST_REMEMBERED)
         # When the last look began, and up to which number all blocks are known.
         self._looked_at = -math.inf
         self._last: int | None = None
@@ -221,6 +222,4 @@ class UserBlocks:
                     waiting.exception()
             raise
         finally:
-            while len(self._open) > _MOST_REMEMBERED:
-                self._open.popitem(last=False)
             self._read_on()

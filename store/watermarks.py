@@ -7,13 +7,13 @@ what arrives while a write is in flight goes in the next one, the highest mark o
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from domain.bounded_map import BoundedMap
 from domain.errors import unavailable
 from store.concurrency import SingleFlight, WriteBehind
 from store.conversations import PARTICIPANTS
@@ -48,7 +48,7 @@ class Watermarks:
     def __init__(self, database: Database) -> None:
         self._db = database.db
         self._participants = database.collection(PARTICIPANTS)
-        self._known: OrderedDict[str, Marks] = OrderedDict()
+        self._known: BoundedMap[str, Marks] = BoundedMap(MAX_REMEMBERED)
         self._loading = SingleFlight()
         self._writes: WriteBehind[str, _Waiting] = WriteBehind(self._write_batch, _merged, max_batch=MAX_BATCH)
 
@@ -64,7 +64,7 @@ class Watermarks:
             await asyncio.shield(self._write(participant_id, after))
             before = self._known.get(participant_id, before)
             after = before.raised(marks)
-            self._remember(participant_id, after)
+            self._known[participant_id] = after
         return before, after
 
     def known(self, participant_id: str) -> Marks:
@@ -74,7 +74,7 @@ class Watermarks:
     def learn(self, participant_id: str, marks: Marks) -> None:
         """The marks as they were just read, which spares the look-up of each by itself."""
         if participant_id not in self._known:
-            self._remember(participant_id, marks)
+            self._known[participant_id] = marks
 
     async def _load(self, participant_id: str) -> Marks:
         """One look-up at a time for each: a second one would find a mark that is written and not returned yet."""
@@ -85,14 +85,8 @@ class Watermarks:
             {"_id": ObjectId(participant_id)}, {"seenSeq": 1, "deliveredSeq": 1}
         )
         marks = Marks(found.get("seenSeq", 0), found.get("deliveredSeq", 0)) if found else Marks()
-        self._remember(participant_id, marks)
-        return marks
-
-    def _remember(self, participant_id: str, marks: Marks) -> None:
         self._known[participant_id] = marks
-        self._known.move_to_end(participant_id)
-        if len(self._known) > MAX_REMEMBERED:
-            self._known.popitem(last=False)
+        return marks
 
     def _write(self, participant_id: str, marks: Marks) -> asyncio.Future[None]:
         """Submit the marks; the future is that of the batch which carries them."""

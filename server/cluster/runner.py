@@ -23,6 +23,7 @@ from domain.errors import Code, DomainError
 from domain.times import whole_milliseconds
 from handlers.jobs import Job, Postponed, WakeUps
 from server.observability.metrics import Figures
+from store.backoff import ExponentialBackoff
 from store.concurrency import Tasks, cancelled
 from store.failures import is_transient
 from store.work_queue import Backlog, DueRows, WorkRow
@@ -34,7 +35,7 @@ BACKLOG_SECONDS = 60.0
 # Claims are shorter than leases by this part, so that work is over before another node may begin.
 _OF_LEASE = 0.9
 _RELEASE_SECONDS = 1.0
-_LONGEST_FAILED_POLL_SECONDS = 5.0
+_POLL_BACKOFF = ExponentialBackoff(first=1.0, longest=5.0, jitter=(0.8, 1.2))
 # So often a poll may fail because the database is away before it may be one collection's fault.
 _EXCUSED_POLLS = 3
 # Places of a job that one owner has when others have rows that are due: a part of so many.
@@ -196,7 +197,7 @@ class JobRunner:
 
     def _after_pause(self, row: WorkRow, *, excused: bool) -> datetime:
         pause = self.job.backoff.pause(row.attempts, excused=excused)
-        return whole_milliseconds(self._clock() + pause * random.uniform(0.75, 1.25))
+        return whole_milliseconds(self._clock() + pause)
 
     async def _rest(self) -> None:
         """Until there may be rows."""
@@ -259,8 +260,7 @@ class Runner:
                     log.warning("due rows cannot be looked for", error=type(error).__name__)
                 failures += 1
                 if _is_excused(error):
-                    pause = min(0.5 * 2 ** min(failures, 10), _LONGEST_FAILED_POLL_SECONDS)
-                    await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                    await asyncio.sleep(_POLL_BACKOFF.pause(failures))
                     if failures < _EXCUSED_POLLS:
                         continue
                 # No collection that cannot be read may be in the way of the others: each job sees for itself.

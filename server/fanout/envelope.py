@@ -40,6 +40,14 @@ class Kind(IntEnum):
     CHOICE = 6
 
 
+# Plain numbers, as every message passes here and an enumeration's take longer to find and to compare.
+_ENTRY, _EVENT = int(Kind.ENTRY), int(Kind.EVENT)
+_LAST: Final = int(max(Kind))
+# What follows the header: a Socket.IO packet, a record of ours, or else nothing.
+_OF_A_PACKET: Final = frozenset((_ENTRY, _EVENT))
+_OF_A_RECORD: Final = frozenset(map(int, (Kind.SLOTS, Kind.CHOICE)))
+
+
 class Garbage(Exception):
     """Not an envelope of ours, or one of a newer kind."""
 
@@ -60,32 +68,32 @@ class Envelope(NamedTuple):
 
 
 def entry(node: bytes, conversation_id: str, seq: int, chained: bool, packet: bytes) -> bytes:
-    return _pack(_VERSION, node, 1, chained, seq, bytes.fromhex(conversation_id)) + packet
+    return _pack(_VERSION, node, _ENTRY, chained, seq, bytes.fromhex(conversation_id)) + packet
 
 
 def event(node: bytes, packet: bytes) -> bytes:
-    return _pack(_VERSION, node, 2, 0, 0, _NOBODY) + packet
+    return _pack(_VERSION, node, _EVENT, 0, 0, _NOBODY) + packet
 
 
 def first_entry_event(node: bytes, conversation_id: str, packet: bytes) -> bytes:
     """An event to nodes of versions that do not know of these."""
-    return _pack(_VERSION, node, 2, 0, 1, bytes.fromhex(conversation_id)) + packet
+    return _pack(_VERSION, node, _EVENT, 0, 1, bytes.fromhex(conversation_id)) + packet
 
 
 def head(node: bytes, conversation_id: str, seq: int) -> bytes:
-    return _pack(_VERSION, node, 3, 0, seq, bytes.fromhex(conversation_id))
+    return _pack(_VERSION, node, Kind.HEAD, 0, seq, bytes.fromhex(conversation_id))
 
 
 def resync(node: bytes) -> bytes:
-    return _pack(_VERSION, node, 4, 0, 0, _NOBODY)
+    return _pack(_VERSION, node, Kind.RESYNC, 0, 0, _NOBODY)
 
 
 def slots(node: bytes, trainer_id: str, hint: SlotHint) -> bytes:
-    return _pack(_VERSION, node, 5, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
+    return _pack(_VERSION, node, Kind.SLOTS, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
 
 
 def choice(node: bytes, user_id: str, chosen: Choice) -> bytes:
-    return _pack(_VERSION, node, 6, 0, 0, bytes.fromhex(user_id)) + _encode_hint(chosen)
+    return _pack(_VERSION, node, Kind.CHOICE, 0, 0, bytes.fromhex(user_id)) + _encode_hint(chosen)
 
 
 def read_choice(packet: bytes) -> Choice:
@@ -110,16 +118,16 @@ def read(payload: bytes) -> Envelope:
         version, node, kind, chained, seq, conversation = _unpack(payload)
     except StructError:
         raise Garbage from None
-    if version != _VERSION or not 1 <= kind <= 6 or chained > 1:
+    if version != _VERSION or not 1 <= kind <= _LAST or chained > 1:
         raise Garbage
     packet = payload[_SIZE:]
     namespace = ""
-    if kind <= 2:
+    if kind in _OF_A_PACKET:
         # "2/conversations,[...]": the packet names its namespace itself.
         found = _NAMESPACES.get(packet[1 : packet.find(b",")])
         if found is None or packet[:1] != b"2":
             raise Garbage
         namespace = found
-    elif packet and kind not in (Kind.SLOTS, Kind.CHOICE):
+    elif packet and kind not in _OF_A_RECORD:
         raise Garbage
     return Envelope(node, kind, bool(chained), seq, conversation.hex(), namespace, packet)

@@ -18,6 +18,7 @@ from server.fanout.reorder import HOLD_SECONDS, UNKNOWN, Joined, ReorderBuffer
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
+from store.backoff import ExponentialBackoff
 from store.concurrency import SingleFlight, Tasks
 
 log = structlog.get_logger("fanout")
@@ -34,7 +35,7 @@ PATIENCE_SECONDS = 10.0
 JOIN_SECONDS = 1.0
 # MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.
 HISTORY_SECONDS = 240
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+_BACKOFF = ExponentialBackoff(first=0.1, longest=1.0)
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class GapFiller:
         return want
 
     async def _fill_all(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        in_vain = 0
         try:
             while self._wanted:
                 batch = {i: self._wanted.pop(i) for i in tuple(self._wanted)[:MAX_CONVERSATIONS_A_READ]}
@@ -107,10 +108,10 @@ class GapFiller:
                         for buffer in want.buffers:
                             notify(buffer.give_up, conversation_id)
                 if progressed:
-                    pause = _FIRST_PAUSE_SECONDS
+                    in_vain = 0
                 else:
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                    in_vain += 1
+                    await asyncio.sleep(_BACKOFF.pause(in_vain))
         finally:
             self._filling = False
 
@@ -170,15 +171,15 @@ class GapFiller:
 
     async def _locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         deadline = self._loop.time() + PATIENCE_SECONDS
-        pause = _FIRST_PAUSE_SECONDS
+        in_vain = 0
         while self._is_unlocated(buffer, conversation_id):
             try:
                 if await self._try_locating(buffer, conversation_id):
                     return
             except Exception as error:
                 log.warning("finding the position of a room failed", **safe_traceback(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                in_vain += 1
+                await asyncio.sleep(_BACKOFF.pause(in_vain))
             cursor = buffer.cursor(conversation_id)
             if cursor is not None and self._loop.time() > deadline:
                 buffer.resync()
@@ -264,7 +265,7 @@ class GapFiller:
                 heads = await recovery.heads(self._context, chunk)
             except Exception as error:
                 log.warning("reading heads failed", **safe_traceback(error))
-                await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(_BACKOFF.longest)
                 continue
             del ids[: len(chunk)]
             for conversation_id, head in heads.items():

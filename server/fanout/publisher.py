@@ -157,7 +157,7 @@ class ClusterPublisher:
 
     def _announce(self, conversation_id: str, seq: int) -> None:
         if len(self._announced) >= MAX_ANNOUNCED:
-            # Forgetting costs each conversation one look into the log.
+            # Forgetting costs each conversation one look into the log; a BoundedMap would cost each message more.
             self._announced.clear()
         self._announced[conversation_id] = (seq, self._bus.epoch)
 

@@ -23,6 +23,7 @@ from server.fanout.delivery import Delivery
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
+from store.backoff import ExponentialBackoff
 from store.concurrency import Tasks
 
 log = structlog.get_logger("slots")
@@ -35,7 +36,7 @@ MAX_HINTS = 500
 # Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
 MAX_SCHEDULES = 8
 PATIENCE_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+_BACKOFF = ExponentialBackoff(first=0.1, longest=1.0)
 
 
 Watchers = Callable[[str], Mapping[Days, Collection[EngineSocket]]]
@@ -91,16 +92,16 @@ class SlotNotifier:
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""
-        give_up, pause = self._loop.time() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        give_up, attempts = self._loop.time() + PATIENCE_SECONDS, 0
         while True:
+            attempts += 1
             try:
                 return await slot_status(self._context, trainer_id, hints)
             except Exception as error:
                 if self._loop.time() > give_up:
                     log.warning("slot watchers have to ask", **safe_traceback(error))
                     return None
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(_BACKOFF.pause(attempts))
 
     def _deliver(
         self, trainer_id: str, members: Collection[EngineSocket], added: list[Slot], removed: list[Slot]

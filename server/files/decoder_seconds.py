@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from domain.bounded_map import BoundedMap
 from domain.errors import rate_limited
 from domain.networks import NETWORKS_OF_SITE
 
@@ -36,7 +36,7 @@ class DecoderSeconds:
         self._most = allowance.seconds * scale
         self._per_second = allowance.per_second * scale
         self._clock = clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: BoundedMap[str, tuple[float, float]] = BoundedMap(_MOST_REMEMBERED)
 
     def require(self, key: str) -> None:
         """Raises ``rate_limited`` when nothing is left."""
@@ -48,9 +48,6 @@ class DecoderSeconds:
     def charge(self, key: str, seconds: float) -> None:
         """What is at work already may take more than is left."""
         self._left[key] = self._now(key) - seconds, self._clock()
-        self._left.move_to_end(key)
-        if len(self._left) > _MOST_REMEMBERED:
-            self._left.popitem(last=False)
 
     def _now(self, key: str) -> float:
         left, at = self._left.get(key, (self._most, 0.0))

@@ -103,7 +103,8 @@ class Devices:
         self._leaving.clear()
 
     def _forget_choices(self) -> None:
-        # Those who are here are passed over: two for each new one, so that it never grows beyond them and the limit.
+        # Those who are here are passed over, which no BoundedMap does: two for each new one, so that it never grows
+        # beyond them and the limit.
         for _ in range(2):
             if len(self._choices) <= MOST_CHOICES:
                 return

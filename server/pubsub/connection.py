@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, cast
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 from server.callbacks import notify
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Endpoint
+from store.backoff import ExponentialBackoff
 from store.concurrency import cancelled
 
 log = structlog.get_logger("fanout")
@@ -25,8 +25,7 @@ ANSWER_WITHIN_SECONDS = 1.0
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 # What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
 UNREACHABLE = (OSError, TimeoutError, RedisError)
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
+_BACKOFF = ExponentialBackoff(first=0.05, longest=1.0)
 
 Locate = Callable[[], Awaitable[Endpoint]]
 
@@ -167,8 +166,9 @@ class ReconnectingConnection(Generic[C]):
             self.connection.abort()
 
     async def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        attempts = 0
         while True:
+            attempts += 1
             try:
                 self.endpoint = await self._locate()
                 connection = await dial(self.endpoint, self._make())
@@ -176,13 +176,12 @@ class ReconnectingConnection(Generic[C]):
                 if not isinstance(error, UNREACHABLE):
                     log.error("connecting to Redis failed", **safe_traceback(error))
                 notify(self._failed)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(_BACKOFF.pause(attempts))
                 continue
-            pause = FIRST_PAUSE_SECONDS
+            attempts = 0
             await self._live(connection)
             # Not at once: a server that hangs up on everybody would otherwise be called without end.
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(_BACKOFF.pause(1))
 
     async def _live(self, connection: C) -> None:
         self.connection = connection

@@ -24,7 +24,7 @@ from server.pubsub.addresses import Address, Endpoint
 from server.pubsub.channels import PLAIN, SHARDED
 from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
 from server.pubsub.pair import ConnectionPair, PairOwner
-from store.concurrency import cancelled
+from store.concurrency import Tasks, cancelled
 
 log = structlog.get_logger("fanout")
 
@@ -153,7 +153,7 @@ class Cluster:
         self._unpublished = False
         self._look = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending = Tasks()
         self._client = RedisCluster(
             startup_nodes=[ClusterNode(*host) for host in address.hosts],
             ssl=address.endpoint.tls is not None,
@@ -185,7 +185,7 @@ class Cluster:
 
     async def stop(self) -> None:
         await cancelled([self._watch])
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._ending.wait()
         await asyncio.gather(*(pair.stop() for pair in self._pairs.values()))
         await self._client.aclose()
 
@@ -244,7 +244,7 @@ class Cluster:
             self._pairs[host].start()
         self._owner.rerouted()
         for pair in gone:
-            self._end(pair)
+            self._ending.spawn(pair.stop())
         if self._unpublished:
             self._unpublished = False
             self._owner.publishing_again()
@@ -261,11 +261,6 @@ class Cluster:
         """A name that lives on that master; a pair whose canary has moved is made anew."""
         names = (f"spotter:canary:{self._node}:{number}" for number in count())
         return next(name for name in names if masters.get(key_slot(name.encode())) == host)
-
-    def _end(self, pair: ConnectionPair) -> None:
-        task = asyncio.get_running_loop().create_task(pair.stop())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
 
 
 def _for_cluster(options: Mapping[str, Any]) -> dict[str, Any]:

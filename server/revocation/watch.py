@@ -7,7 +7,6 @@ poll each second. A row that both bring is acted on once, as a rule; acting on i
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from domain.accounts import User, may_sign_in
+from domain.bounded_map import BoundedMap
 from domain.sessions import KEPT, Reason, Revocation, Session, is_live
 from store.concurrency import cancelled
 
@@ -38,19 +38,16 @@ STOP_SECONDS = 0.5
 class Seen:
     """Which rows were acted on already. A row forgotten too early is acted on twice, which is harmless."""
 
-    __slots__ = ("_ids", "_most")
+    __slots__ = ("_ids",)
 
     def __init__(self, most: int = MOST) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
-        self._most = most
+        self._ids: BoundedMap[str, None] = BoundedMap(most)
 
     def is_new(self, row_id: str) -> bool:
         """Whether it is met for the first time; from now on it is not."""
         if row_id in self._ids:
             return False
         self._ids[row_id] = None
-        if len(self._ids) > self._most:
-            self._ids.popitem(last=False)
         return True
 
 

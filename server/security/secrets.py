@@ -10,9 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.files import signed_text, url_expiry
-
-# HS256 wants a key as long as its hash.
-MIN_SECRET_BYTES = 32
+from server.signing_key import LEAST_BYTES
 
 
 class ServerSecrets:
@@ -43,8 +41,8 @@ class ServerSecrets:
 
 
 def require_strong(jwt_secret: str) -> None:
-    if len(jwt_secret.encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"JWT_SECRET has to have at least {MIN_SECRET_BYTES} bytes")
+    if len(jwt_secret.encode()) < LEAST_BYTES:
+        raise ValueError(f"JWT_SECRET has to have at least {LEAST_BYTES} bytes")
 
 
 _PURPOSE = "file url"

@@ -57,6 +57,7 @@ class Buckets:
     def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._scale = scale
         self._clock = clock
+        # By hand, as a BoundedMap would cost each command more.
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: Hashable, rate: Rate) -> int:

@@ -18,8 +18,10 @@ from typing import Final
 
 import structlog
 
+from server.draining import DRAIN_SECONDS
 from server.workers.configuration import COMMAND, Report, WorkerConfiguration, read_report
 from server.workers.ipc import make_pair
+from store.backoff import ExponentialBackoff
 
 
 @contextmanager
@@ -108,7 +110,7 @@ log = structlog.get_logger("workers")
 # A worker that ends sooner than this after its start was not well from the beginning.
 _SOON_SECONDS: Final = 10.0
 _MOST_SOON: Final = 5
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_BACKOFF = ExponentialBackoff(first=0.1, longest=5.0)
 # One that was signalled to end while Python was still starting has no handler for it yet.
 _ORDERLY: Final = (0, -signal.SIGTERM)
 
@@ -126,7 +128,8 @@ class Supervision:
         self._stopping = False
         self._ready_once = False
         self._ended_soon = 0
-        self._pause = _FIRST_PAUSE
+        # Those that ended soon, one after the other, for whatever reason.
+        self._short_lives = 0
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -172,7 +175,7 @@ class Supervision:
             raise GivenUp(f"Worker {self._configuration.index} ended with code {code} before it served; see above.")
         log.warning("a worker ended; starting it again", worker=self._configuration.index, code=code)
         self._ended_soon = self._ended_soon + 1 if soon else 0
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE) if soon else _FIRST_PAUSE
+        self._short_lives = self._short_lives + 1 if soon else 0
         if self._ended_soon >= _MOST_SOON:
             times = f"{_MOST_SOON} times, each within {_SOON_SECONDS:.0f} s of its start"
             index = self._configuration.index
@@ -180,7 +183,7 @@ class Supervision:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._stop.wait(), self._pause)
+            await asyncio.wait_for(self._stop.wait(), _BACKOFF.pause(self._short_lives + 1))
         except TimeoutError:
             return
 
@@ -194,9 +197,6 @@ class Supervision:
     def kill(self) -> None:
         if self._worker is not None:
             self._worker.kill()
-
-
-DRAIN_SECONDS: Final = 10.0
 
 
 async def supervise(

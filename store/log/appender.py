@@ -9,7 +9,6 @@ until its entry is settled, so entries are committed, and announced, in the orde
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from pymongo.errors import PyMongoError
 
 from domain.errors import unavailable
 from domain.messages import MessageRecord
+from store.backoff import ExponentialBackoff
 from store.command_budget import BUDGET_SECONDS, deadline, no_budget
+from store.concurrency import Tasks
 from store.database import Database, Document
-from store.failures import NOT_NOW, is_transient
+from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
 from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
@@ -41,7 +42,7 @@ DEADLINE_TICK_SECONDS = 0.25
 MAX_WAITING = 20_000
 MAX_KNOWN_HEADS = 50_000
 MAX_HEADS_A_READ = 1000
-_DUPLICATE_KEY = 11000
+_BACKOFF = ExponentialBackoff(first=0.01, longest=0.5, jitter=(0.5, 1.5))
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Appender:
         self._begin = begin
         self._committed = committed
         self._fairness = Fairness()
-        # Every conversation with something waiting, and the heads of those used last.
+        # Every conversation with something waiting, which a BoundedMap might forget, and the heads of those used last.
         self._queues: OrderedDict[ObjectId, ConversationQueue] = OrderedDict()
         self._ready: deque[ConversationQueue] = deque()
         self._headless: set[ConversationQueue] = set()
@@ -82,7 +83,7 @@ class Appender:
         self._learning = False
         self._watching_deadlines = False
         self._flush_scheduled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
         # What is written for many must not end with the time of the one who happened to begin it.
         self._context = no_budget()
@@ -249,13 +250,10 @@ class Appender:
         for queue in queues:
             queue.losses += 1
             queue.head = None
-            pause = min(0.005 * 2 ** min(queue.losses, 7), 0.5) * random.uniform(0.5, 1.5)
-            self._loop.call_later(pause, self._next, queue, context=self._context)
+            self._loop.call_later(_BACKOFF.pause(queue.losses), self._next, queue, context=self._context)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work, context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(work, self._context.copy())
 
     async def _learn_heads(self) -> None:
         """Read the heads of all conversations that need one, together, until none does."""
@@ -315,7 +313,7 @@ class Appender:
             error = errors.get(index)
             if error is None:
                 self._stored(queue)
-            elif error["code"] != _DUPLICATE_KEY:
+            elif error["code"] != DUPLICATE_KEY:
                 # The server has said no, and will again: nobody waits for ever.
                 queue.waiting[0].doubtful &= error["code"] in NOT_NOW
                 self._retry([queue])

@@ -17,6 +17,8 @@ from store.database import CollectionSchema, Document
 from store.work_queue import work_indexes
 
 MESSAGES = "messages"
+# Of which the log brings a part up to date.
+CONVERSATIONS = "conversations"
 # A node that lives applies its changes within the appender's patience.
 ABANDONED_AFTER = timedelta(seconds=30)
 SAYING = "saying"

@@ -12,9 +12,8 @@ from pymongo import UpdateOne
 
 from store.concurrency import WriteBehind
 from store.database import Database, Document
-from store.log.documents import MESSAGES
+from store.log.documents import CONVERSATIONS, MESSAGES
 
-CONVERSATIONS = "conversations"
 # An idle server writes at once; a busy one gathers for this long.
 PAUSE_SECONDS = 0.1
 # Nodes write within PAUSE_SECONDS of a commit; what a dead one left is younger than this before the newest.

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from bson import ObjectId
 
-from store.conversations import CONVERSATIONS
 from store.database import Database
+from store.log.documents import CONVERSATIONS
 from tests.conversations.services import Caller, ConversationService
 from tests.harness.devices import Data, Refused
 from tests.harness.people import Person

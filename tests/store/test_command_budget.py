@@ -8,7 +8,8 @@ import math
 import pytest
 
 from domain.errors import Code, DomainError
-from store.command_budget import Budget, begin, current, detached, limited, remaining, within
+from store.command_budget import Budget, begin, current, limited, remaining, within
+from store.concurrency import detached
 from store.database import Database
 from store.log.log import Log
 from store.users import Users

@@ -10,8 +10,8 @@ import pytest
 from bson import ObjectId
 
 from domain.messages import MessageRecord
-from store.conversations import CONVERSATIONS
 from store.database import Database, Document
+from store.log.documents import CONVERSATIONS
 from store.log.log import Log
 from store.store import Store
 from tests.conversations.databases import prepared_database

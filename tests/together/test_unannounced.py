@@ -20,9 +20,8 @@ from server.cluster.lease import LEASES, QUIET
 from server.cluster.membership import DeadNode
 from server.cluster.recovery import UnpublishedRecovery
 from store import publish_outages
-from store.conversations import CONVERSATIONS
 from store.database import Document
-from store.log.documents import MESSAGES, message_document
+from store.log.documents import CONVERSATIONS, MESSAGES, message_document
 from store.publish_outages import PublishOutages
 from tests.faults.relay import relay
 from tests.harness.devices import Device, device

@@ -22,6 +22,7 @@ from handlers.jobs import Backoff, Job, Postponed, WakeUps
 from server.cluster import runner as runner_module
 from server.cluster.runner import JobRunner, Runner
 from server.observability.metrics import Metrics
+from store.backoff import ExponentialBackoff
 from store.database import CollectionSchema, Database, prepare
 from store.work_queue import DueRows, Undated, WorkQueue, WorkRow, work_indexes
 from tests.harness.databases import ListenedDatabase
@@ -349,7 +350,7 @@ async def test_a_poll_that_fails_is_in_nobodys_way(
         seen.set()
 
     monkeypatch.setattr(DueRows, "names", read)
-    monkeypatch.setattr(runner_module, "_LONGEST_FAILED_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(runner_module, "_POLL_BACKOFF", ExponentialBackoff(first=0.01, longest=0.01))
     await rows.add()
     runner = Runner([rows.job(work=work)], rows.clock)
     runner.start()

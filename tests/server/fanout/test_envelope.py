@@ -87,9 +87,21 @@ def test_a_spoilt_hint(packet: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage(payload: bytes) -> None:
-    if payload[:1] != b"\x01" or not 1 <= int.from_bytes(payload[9:10], "big") <= 5:
+    if payload[:1] != b"\x01" or int.from_bytes(payload[9:10], "big") not in [*Kind]:
         with pytest.raises(Garbage):
             envelope.read(payload)
+
+
+def test_every_kind_is_read_and_no_other() -> None:
+    payload = bytearray(envelope.event(NODE, b"2/conversations,[]"))
+    for kind in range(256):
+        payload[9] = kind
+        bare = kind in (Kind.HEAD, Kind.RESYNC)
+        if kind in [*Kind]:
+            assert envelope.read(bytes(payload[: -len(b"2/conversations,[]")] if bare else payload)).kind == kind
+        else:
+            with pytest.raises(Garbage):
+                envelope.read(bytes(payload))
 
 
 @given(st.binary(max_size=80), st.integers(0, 60))
