@@ -62,12 +62,6 @@ class Disputes:
     def row(claimed: WorkRow) -> Dispute:
         return _record(claimed.document)
 
-    async def look_again(self, claimed: WorkRow, at: datetime) -> None:
-        """Does nothing where it was given another instant meanwhile."""
-        await self._rows.update_one(
-            {"_id": claimed.id, "dueAt": claimed.until}, {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
-        )
-
 
 def _record(document: Document) -> Dispute:
     created_at: datetime = document["createdAt"]

@@ -113,8 +113,7 @@ class Unheard:
 
     async def scanned(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
         """Unless another has taken it over."""
-        again = {"$set": {"since": until, "dueAt": next_at}, "$unset": {WORK: ""}}
-        await self._scans.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
+        await self.scans.reschedule(claimed, next_at, {"since": until})
 
     async def lagging(
         self, scan: Scan, since: datetime, mark: Mark, done: str
@@ -188,10 +187,6 @@ class Unheard:
         """Up to there nothing is left to be pushed; ``shown``: the message that devices are to show."""
         marks = {"pushedSeq": seq} if shown is None else {"pushedSeq": seq, "shownSeq": shown}
         await self._participants.update_one({"_id": ObjectId(side.record.id)}, {"$max": marks})
-
-    async def postpone(self, claimed: WorkRow, at: datetime) -> None:
-        again = {"$set": {_DUE: at}, "$unset": {WORK: ""}}
-        await self._participants.update_one({"_id": claimed.id, _DUE: claimed.until}, again)
 
     async def taken_back(self, side: Side) -> None:
         """Devices were told, unless they were shown something newer meanwhile."""

@@ -3,7 +3,8 @@
 A row is a document of any collection with one indexed instant, the time from which on it is due. Claiming moves that
 instant to the end of the claim, so that nobody has to skip what others are working on; success removes the row or its
 instant, failure moves the instant on. What the work on a row has come to so far lies in its field ``work``:
-``{attempts, excused, since, error?, deadAt?}``. Whoever gives a row a new instant also unsets ``work``.
+``{attempts, excused, since, error?, deadAt?}``. Whoever gives a row a new instant also unsets ``work``: its claimer by
+``reschedule``, others by a write of their own, which ends the claim.
 """
 
 from __future__ import annotations
@@ -158,6 +159,22 @@ class WorkQueue:
         )  # fmt: skip
 
     # --- the end of a claim; each of these does nothing when the row was changed or claimed anew meanwhile ---
+
+    async def reschedule(
+        self,
+        row: WorkRow,
+        at: datetime,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        where: Document | None = None,
+    ) -> bool:
+        """Its work goes on then, with attempts counted from anew; ``changes``: of fields, which go where the value is
+        nothing. ``where``: only while the row is so. Answers whether it was, and the claim still held."""
+        update: Document = {"$set": {self._due: at}, "$unset": {WORK: ""}}
+        for name, value in (changes or {}).items():
+            update["$unset" if value is None else "$set"][name] = "" if value is None else value
+        wanted = self._claimed(row) | (where or {})
+        return bool((await self.rows.update_one(wanted, update)).matched_count)
 
     async def complete(self, row: WorkRow) -> None:
         """Its work is done."""
