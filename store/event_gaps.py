@@ -22,7 +22,8 @@ class EventGaps:
         self._rows = database.collection(NAME)
         self._one = one
         self._first_after = first_after
-        self.queue = WorkQueue(database, NAME, only={"_id": one})
+        # The id is what sets the two apart, and needs no further index.
+        self.queue = WorkQueue(database, NAME, shared={"_id": one})
 
     async def begin(self, now: datetime) -> None:
         """From the first start on; however often."""

@@ -235,7 +235,7 @@ class WorkQueue:
 
     async def replay(self, row_id: Any, now: datetime) -> bool:
         """Make a row that was set aside due again; false when there is none such."""
-        dead = {"_id": row_id, f"{WORK}.deadAt": {"$exists": True}}
+        dead: Document = {"$and": [{"_id": row_id}, self._dead()]}
         replayed = await self.rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
 

@@ -293,6 +293,20 @@ async def test_a_row_that_another_has_claimed_is_not_rescheduled(rows: Rows) -> 
     assert await rows.left() == []
 
 
+async def test_only_a_row_of_the_queue_s_own_is_replayed(rows: Rows) -> None:
+    """Where several have one collection."""
+    mine, others = (WorkQueue(rows.database, rows.name, shared={"lane": lane}) for lane in range(2))
+    row = ObjectId()
+    await rows.database.collection(rows.name).insert_one({"_id": row, "lane": 0, "dueAt": rows.now})
+    claimed = await mine.claim(rows.now, LEASE)
+    assert claimed is not None
+    await mine.set_aside(claimed, rows.now, "ValueError")
+    assert not await others.replay(row, rows.now)
+    assert [dead.id for dead in await mine.dead()] == [row]
+    assert await mine.replay(row, rows.now)
+    assert await mine.dead() == []
+
+
 async def test_rows_without_an_instant_get_one(rows: Rows) -> None:
     row = ObjectId()
     rows.failures[row] = []
