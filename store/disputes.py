@@ -30,7 +30,7 @@ SCHEMAS = (
 class Disputes:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, NAME, named=True)
 
     async def by_id(self, dispute_id: str) -> Dispute | None:
         found = await self._rows.find_one({"_id": dispute_id})

@@ -23,7 +23,7 @@ class EventGaps:
         self._one = one
         self._first_after = first_after
         # The id is what sets the two apart, and needs no further index.
-        self.queue = WorkQueue(database, NAME, shared={"_id": one})
+        self.queue = WorkQueue(database, NAME, shared={"_id": one}, named=True)
 
     async def begin(self, now: datetime) -> None:
         """From the first start on; however often."""

@@ -35,7 +35,9 @@ class PublishOutage(msgspec.Struct, frozen=True):
 class PublishOutages:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER))
+        self.queue = WorkQueue(
+            database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER), named=True
+        )  # fmt: skip
 
     async def keep(self, outage: PublishOutage) -> None:
         update = {

@@ -40,7 +40,7 @@ class Respelling:
         self._messages = database.collection(MESSAGES)
         self._listed = database.collection(LISTINGS)
         self._listings = listings
-        self.queue = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, NAME, named=True)
 
     async def begin(self) -> None:
         """At a start; nothing where it was begun before."""

@@ -89,7 +89,7 @@ class Unheard:
         self._scans = database.collection(NAME)
         self._conversations = database.collection(CONVERSATIONS)
         self._participants = database.collection(PARTICIPANTS)
-        self.scans = WorkQueue(database, NAME)
+        self.scans = WorkQueue(database, NAME, named=True)
         # Past the rows of one the planner might look through everybody's, by their users.
         self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS, owner="userId", hint="turns")
         self._looked: dict[ScanName, OrderedDict[ObjectId, int]] = {name: OrderedDict() for name in OVERLAPS}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from store.database import Collection, Database, Document
@@ -109,7 +110,7 @@ class WorkQueue:
     no others; its fields come first in the index of instants.
 
     ``free``: a further condition for claiming at this time. Several nodes may use the same rows. ``owner``: the field
-    that says whose a row is, where nobody's many rows are to hold up another's.
+    that says whose a row is, where nobody's many rows are to hold up another's. ``named``: its rows have names for ids.
     """
 
     def __init__(
@@ -125,8 +126,10 @@ class WorkQueue:
         hint: str | None = None,
         shared: Document | None = None,
         owner: str | None = None,
+        named: bool = False,
     ) -> None:
         self._owner = owner
+        self._named = named
         self.rows = database.collection(collection)
         self._due = due
         self._shared = shared or {}
@@ -233,15 +236,23 @@ class WorkQueue:
             DeadRow(row["_id"], row[WORK]["error"], row[WORK]["attempts"], row[WORK]["deadAt"]) for row in found
         ]
 
+    def id_of(self, text: str) -> Any:
+        """The id that is written so; raises ``ValueError`` for what can be no row's."""
+        if self._named:
+            return text
+        if not ObjectId.is_valid(text):
+            raise ValueError
+        return ObjectId(text)
+
     async def replay(self, row_id: Any, now: datetime) -> bool:
         """Make a row that was set aside due again; false when there is none such."""
         dead: Document = {"$and": [{"_id": row_id}, self._dead()]}
         replayed = await self.rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
 
-    async def replay_all(self, set_aside_by: datetime, now: datetime) -> int:
-        """Make all rows due again that were set aside by then; answers how many."""
-        dead = {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
+    async def replay_all(self, set_aside_by: datetime | None, now: datetime) -> int:
+        """Make all rows due again that were set aside, by then where that is given; answers how many."""
+        dead = self._dead() if set_aside_by is None else {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
         replayed = await self.rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return int(replayed.modified_count)
 
