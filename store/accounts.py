@@ -47,7 +47,7 @@ from store.stripe_accounts import StripeAccounts
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.webhook_deliveries import WebhookDeliveries
-from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "departures"
 # MongoDB ends transactions after 60 s (transactionLifetimeLimitSeconds); and nodes' clocks differ.
@@ -85,14 +85,9 @@ class PendingErasures:
             None if after is None else str(after),
         )  # fmt: skip
 
-    async def go_on(self, gone: PendingErasure, at: datetime, after: str | None) -> None:
+    async def go_on(self, claimed: WorkRow, at: datetime, after: str | None) -> None:
         """There is more to take back, at that time; ``after`` as in the row, nothing to begin with the first again."""
-        update: dict[str, Any] = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
-        if after is None:
-            update["$unset"]["after"] = ""
-        else:
-            update["$set"]["after"] = ObjectId(after)
-        await self._rows.update_one({"_id": ObjectId(gone.user_id)}, update)
+        await self.queue.reschedule(claimed, at, {"after": None if after is None else ObjectId(after)})
 
 
 @repository

@@ -48,11 +48,6 @@ class Digests:
             if any(one["code"] != DUPLICATE_KEY for one in error.details["writeErrors"]):
                 raise
 
-    async def again(self, claimed: WorkRow, at: datetime) -> None:
-        """Looked at once more then."""
-        again = {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
-        await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
-
     async def sent(self, claimed: WorkRow, heads: dict[str, int], now: datetime) -> None:
         """``heads``: by participant, up to where it was told of; none of that is told again."""
         for participant_id, head in heads.items():

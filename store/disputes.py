@@ -30,7 +30,7 @@ SCHEMAS = (
 class Disputes:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, NAME, named=True)
 
     async def by_id(self, dispute_id: str) -> Dispute | None:
         found = await self._rows.find_one({"_id": dispute_id})
@@ -61,12 +61,6 @@ class Disputes:
     @staticmethod
     def row(claimed: WorkRow) -> Dispute:
         return _record(claimed.document)
-
-    async def look_again(self, claimed: WorkRow, at: datetime) -> None:
-        """Does nothing where it was given another instant meanwhile."""
-        await self._rows.update_one(
-            {"_id": claimed.id, "dueAt": claimed.until}, {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
-        )
 
 
 def _record(document: Document) -> Dispute:

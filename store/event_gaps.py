@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from store.database import CollectionSchema, Database
 from store.failures import repository
-from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WorkQueue, WorkRow, work_indexes
 
 NAME = "stripeEventGaps"
 EVENTS, PAYMENTS = "events", "payments"
@@ -22,7 +22,8 @@ class EventGaps:
         self._rows = database.collection(NAME)
         self._one = one
         self._first_after = first_after
-        self.queue = WorkQueue(database, NAME, only={"_id": one})
+        # The id is what sets the two apart, and needs no further index.
+        self.queue = WorkQueue(database, NAME, shared={"_id": one}, named=True)
 
     async def begin(self, now: datetime) -> None:
         """From the first start on; however often."""
@@ -40,7 +41,4 @@ class EventGaps:
 
     async def closed(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
         """All up to then is known."""
-        await self._rows.update_one(
-            {"_id": self._one, "dueAt": claimed.until},
-            {"$set": {"seenUntil": until, "dueAt": next_at}, "$unset": {WORK: ""}},
-        )
+        await self.queue.reschedule(claimed, next_at, {"seenUntil": until})

@@ -112,10 +112,10 @@ _UPLOADS: Document = {"thumbnailOf": {"$exists": False}, "keptUntil": {"$exists"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """``file``: nothing for what is only the rest of one. ``until``: how long the look is one's own."""
+    """``file``: nothing for what is only the rest of one."""
 
+    claimed: WorkRow
     file_id: str
-    until: datetime
     file: StoredFile | None
 
 
@@ -289,7 +289,7 @@ class Files:
     def check(claimed: WorkRow) -> Check:
         """The record to look at."""
         document = claimed.document
-        return Check(str(claimed.id), claimed.until, file_record(document) if document["state"] == "ready" else None)
+        return Check(claimed, str(claimed.id), file_record(document) if document["state"] == "ready" else None)
 
     async def settle(self, check: Check, finding: Finding, now: datetime) -> bool:
         """Forget uses that are no more. True when nothing uses the file and its time is over: it goes now."""
@@ -310,16 +310,13 @@ class Files:
         return False
 
     async def _look_later(self, check: Check, again_at: datetime | None) -> None:
-        """Unless somebody has begun to use it meanwhile, which set a time of its own."""
-        mine: Document = {"_id": ObjectId(check.file_id), "checkAt": check.until}
-        used: Document = {"$unset": {"checkAt": "", WORK: ""}}
+        """Unless somebody has begun to use it meanwhile, which set a time of its own. Not at all where it is used and
+        nothing is undecided: the end of the claim takes its time away."""
         if again_at is not None:
-            used = {"$set": {"checkAt": again_at}, "$unset": {WORK: ""}}
-        await self._files.update_one(mine | {"uses": {"$ne": []}}, used)
+            await self.queue.reschedule(check.claimed, again_at, where={"uses": {"$ne": []}})
         if check.file is not None:
             unused_until = check.file.kept_until or check.file.created_at + UNUSED_KEPT
-            unused = {"$set": {"checkAt": unused_until}, "$unset": {WORK: ""}}
-            await self._files.update_one(mine | {"uses": []}, unused)
+            await self.queue.reschedule(check.claimed, unused_until, where={"uses": []})
 
     async def remove(self, file_id: str) -> None:
         """With its thumbnail; bytes first, then the record, so that whatever breaks off can be gone on with."""

@@ -68,8 +68,3 @@ class FinalRefunds:
             customer=document.get("customer"),
             at=document["at"],
         )
-
-    async def look_again(self, claimed: WorkRow, at: datetime) -> None:
-        await self._rows.update_one(
-            {"_id": claimed.id, "dueAt": claimed.until}, {"$set": {"dueAt": at}, "$unset": {WORK: ""}}
-        )

@@ -12,7 +12,7 @@ from pymongo import ASCENDING, IndexModel
 
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
-from store.work_queue import Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
 NAME = "silences"
 # Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
@@ -35,13 +35,15 @@ class PublishOutage(msgspec.Struct, frozen=True):
 class PublishOutages:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER))
+        self.queue = WorkQueue(
+            database, NAME, removes=True, undated=Undated("at", OUTAGE_OVER_AFTER), named=True
+        )  # fmt: skip
 
     async def keep(self, outage: PublishOutage) -> None:
         update = {
             "$set": {"at": outage.at, "dueAt": outage.at + OUTAGE_OVER_AFTER},
             "$setOnInsert": {"since": outage.since},
-            "$unset": {"work": "", "looks": ""},
+            "$unset": {WORK: "", "looks": ""},
         }
         await self._rows.update_one({"_id": outage.node}, update, upsert=True)
 
@@ -52,8 +54,7 @@ class PublishOutages:
 
     async def look_again(self, claimed: WorkRow, at: datetime, looks: int) -> None:
         """The row is due once more; nothing when it was changed since it was claimed."""
-        again = {"$set": {"dueAt": at, "looks": looks}, "$unset": {"work": ""}}
-        await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
+        await self.queue.reschedule(claimed, at, {"looks": looks})
 
     async def end(self, node: str) -> None:
         """It has published what it could not."""

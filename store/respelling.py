@@ -18,7 +18,7 @@ from store.failures import repository
 from store.listings import NAME as LISTINGS
 from store.listings import Listings
 from store.log.documents import MESSAGES
-from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
+from store.work_queue import WorkQueue, WorkRow, work_indexes
 
 NAME = "respellings"
 SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
@@ -40,7 +40,7 @@ class Respelling:
         self._messages = database.collection(MESSAGES)
         self._listed = database.collection(LISTINGS)
         self._listings = listings
-        self.queue = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, NAME, named=True)
 
     async def begin(self) -> None:
         """At a start; nothing where it was begun before."""
@@ -53,8 +53,7 @@ class Respelling:
         messages = claimed.id.startswith("messages ")
         after = await (self._next_messages if messages else self._next_listings)(claimed.document["after"])
         if after is not None:
-            on = {"$set": {"after": after, "dueAt": now + PAUSE}, "$unset": {WORK: ""}}
-            await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, on)
+            await self.queue.reschedule(claimed, now + PAUSE, {"after": after})
 
     async def _next_messages(self, after: ObjectId) -> ObjectId | None:
         shown = {"text": 1, "spelling": 1, "spellingSeq": 1, "editSeq": 1, "change": 1}

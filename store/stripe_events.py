@@ -34,7 +34,7 @@ SCHEMAS = (
 class StripeEvents:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
-        self.queue = WorkQueue(database, NAME)
+        self.queue = WorkQueue(database, NAME, named=True)
 
     async def add(self, event: Incoming, now: datetime) -> bool:
         """To be worked on now; false when it is known."""

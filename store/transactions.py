@@ -207,13 +207,6 @@ class Transactions:
     def row(claimed: WorkRow) -> Transaction:
         return transaction_record(claimed.document)
 
-    async def look_again(self, claimed: WorkRow, at: datetime | None) -> None:
-        """``at``: when it wants attention next. Does nothing where it was given another instant meanwhile."""
-        update: Document = {"$unset": {WORK: "", **({"dueAt": ""} if at is None else {})}}
-        if at is not None:
-            update["$set"] = {"dueAt": at}
-        await self._rows.update_one({"_id": claimed.id, "dueAt": claimed.until}, update)
-
 
 def _document(transaction: Transaction) -> Document:
     document: Document = {

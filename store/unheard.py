@@ -89,7 +89,7 @@ class Unheard:
         self._scans = database.collection(NAME)
         self._conversations = database.collection(CONVERSATIONS)
         self._participants = database.collection(PARTICIPANTS)
-        self.scans = WorkQueue(database, NAME)
+        self.scans = WorkQueue(database, NAME, named=True)
         # Past the rows of one the planner might look through everybody's, by their users.
         self.queue = WorkQueue(database, PARTICIPANTS, due=_DUE, only=_WAITS, owner="userId", hint="turns")
         self._looked: dict[ScanName, BoundedMap[ObjectId, int]] = {
@@ -115,8 +115,7 @@ class Unheard:
 
     async def scanned(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
         """Unless another has taken it over."""
-        again = {"$set": {"since": until, "dueAt": next_at}, "$unset": {WORK: ""}}
-        await self._scans.update_one({"_id": claimed.id, "dueAt": claimed.until}, again)
+        await self.scans.reschedule(claimed, next_at, {"since": until})
 
     async def lagging(
         self, scan: Scan, since: datetime, mark: Mark, done: str
@@ -182,10 +181,6 @@ class Unheard:
         """Up to there nothing is left to be pushed; ``shown``: the message that devices are to show."""
         marks = {"pushedSeq": seq} if shown is None else {"pushedSeq": seq, "shownSeq": shown}
         await self._participants.update_one({"_id": ObjectId(side.record.id)}, {"$max": marks})
-
-    async def postpone(self, claimed: WorkRow, at: datetime) -> None:
-        again = {"$set": {_DUE: at}, "$unset": {WORK: ""}}
-        await self._participants.update_one({"_id": claimed.id, _DUE: claimed.until}, again)
 
     async def taken_back(self, side: Side) -> None:
         """Devices were told, unless they were shown something newer meanwhile."""

@@ -3,7 +3,8 @@
 A row is a document of any collection with one indexed instant, the time from which on it is due. Claiming moves that
 instant to the end of the claim, so that nobody has to skip what others are working on; success removes the row or its
 instant, failure moves the instant on. What the work on a row has come to so far lies in its field ``work``:
-``{attempts, excused, since, error?, deadAt?}``. Whoever gives a row a new instant also unsets ``work``.
+``{attempts, excused, since, error?, deadAt?}``. Whoever gives a row a new instant also unsets ``work``: its claimer by
+``reschedule``, others by a write of their own, which ends the claim.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from store.database import Collection, Database, Document
@@ -108,7 +110,7 @@ class WorkQueue:
     no others; its fields come first in the index of instants.
 
     ``free``: a further condition for claiming at this time. Several nodes may use the same rows. ``owner``: the field
-    that says whose a row is, where nobody's many rows are to hold up another's.
+    that says whose a row is, where nobody's many rows are to hold up another's. ``named``: its rows have names for ids.
     """
 
     def __init__(
@@ -124,8 +126,10 @@ class WorkQueue:
         hint: str | None = None,
         shared: Document | None = None,
         owner: str | None = None,
+        named: bool = False,
     ) -> None:
         self._owner = owner
+        self._named = named
         self.rows = database.collection(collection)
         self._due = due
         self._shared = shared or {}
@@ -158,6 +162,22 @@ class WorkQueue:
         )  # fmt: skip
 
     # --- the end of a claim; each of these does nothing when the row was changed or claimed anew meanwhile ---
+
+    async def reschedule(
+        self,
+        row: WorkRow,
+        at: datetime,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        where: Document | None = None,
+    ) -> bool:
+        """Its work goes on then, with attempts counted from anew; ``changes``: of fields, which go where the value is
+        nothing. ``where``: only while the row is so. Answers whether it was, and the claim still held."""
+        update: Document = {"$set": {self._due: at}, "$unset": {WORK: ""}}
+        for name, value in (changes or {}).items():
+            update["$unset" if value is None else "$set"][name] = "" if value is None else value
+        wanted = self._claimed(row) | (where or {})
+        return bool((await self.rows.update_one(wanted, update)).matched_count)
 
     async def complete(self, row: WorkRow) -> None:
         """Its work is done."""
@@ -216,15 +236,23 @@ class WorkQueue:
             DeadRow(row["_id"], row[WORK]["error"], row[WORK]["attempts"], row[WORK]["deadAt"]) for row in found
         ]
 
+    def id_of(self, text: str) -> Any:
+        """The id that is written so; raises ``ValueError`` for what can be no row's."""
+        if self._named:
+            return text
+        if not ObjectId.is_valid(text):
+            raise ValueError
+        return ObjectId(text)
+
     async def replay(self, row_id: Any, now: datetime) -> bool:
         """Make a row that was set aside due again; false when there is none such."""
-        dead = {"_id": row_id, f"{WORK}.deadAt": {"$exists": True}}
+        dead: Document = {"$and": [{"_id": row_id}, self._dead()]}
         replayed = await self.rows.update_one(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return bool(replayed.matched_count)
 
-    async def replay_all(self, set_aside_by: datetime, now: datetime) -> int:
-        """Make all rows due again that were set aside by then; answers how many."""
-        dead = {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
+    async def replay_all(self, set_aside_by: datetime | None, now: datetime) -> int:
+        """Make all rows due again that were set aside, by then where that is given; answers how many."""
+        dead = self._dead() if set_aside_by is None else {**self._dead(), f"{WORK}.deadAt": {"$lte": set_aside_by}}
         replayed = await self.rows.update_many(dead, {"$set": {self._due: now}, "$unset": {WORK: ""}})
         return int(replayed.modified_count)
 

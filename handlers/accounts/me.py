@@ -114,9 +114,9 @@ async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
             continue
         room -= max(1, await retract(context, conversation_id, gone.user_id, room))
         if room <= 0:
-            await erasures.go_on(gone, context.now(), after)
+            await erasures.go_on(claimed, context.now(), after)
             context.wake_ups.wake(ERASURES)
             return
         after = conversation_id
     if context.now() < gone.at + LONGEST_TRANSACTION:
-        await erasures.go_on(gone, gone.at + LONGEST_TRANSACTION, None)
+        await erasures.go_on(claimed, gone.at + LONGEST_TRANSACTION, None)

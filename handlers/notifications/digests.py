@@ -33,7 +33,7 @@ async def _digest(context: NotifyContext, claimed: WorkRow) -> None:
     if user is None or not may_sign_in(user) or not user.is_active or unsubscribe is None:
         return
     if (at := not_before(wanted, user.time_zone, now)) > now:
-        await context.store.digests.again(claimed, at)
+        await context.store.digests.queue.reschedule(claimed, at)
         return
     unread, told = await unread_of(context, user_id, now), await context.store.digests.told(user_id)
     members = await context.store.conversations.memberships(unread.sides, user_id)

@@ -83,7 +83,7 @@ async def _tell(context: NotifyContext, claimed: WorkRow) -> None:
     if newest is not None and user is not None:
         deadline = None if newest.booking is None else newest.booking.starts_at
         if (at := not_before(wanted, user.time_zone, now, deadline)) > now:
-            await context.store.unheard.postpone(claimed, at)
+            await context.store.unheard.queue.reschedule(claimed, at)
             return
         await _to_each_device(context, side, newest.seq, "entry", newest.id)
     elif side.shown_seq and await _is_taken_back(context, side):

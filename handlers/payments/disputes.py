@@ -46,7 +46,7 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
     await absorb(context, transaction)
     after = await context.store.disputes.by_id(dispute.id)
     if after is not None and after.status == "open":
-        await context.store.disputes.look_again(claimed, context.now() + _LOOKS)
+        await context.store.disputes.queue.reschedule(claimed, context.now() + _LOOKS)
 
 
 async def _follow(context: PaymentContext, transaction_id: str, found: DisputeAtStripe) -> None:

@@ -44,12 +44,12 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
         await context.payments.delete_customer(erased.customer)
     if await context.store.transactions.open_of(erased.role, erased.profile_id):
         # A bank is still at work on one, which cannot be cancelled then.
-        await context.store.final_refunds.look_again(claimed, context.now() + _OF_BANKS)
+        await context.store.final_refunds.queue.reschedule(claimed, context.now() + _OF_BANKS)
         return
     last_look = erased.at + LONGEST_TRANSACTION
     if context.now() < last_look:
         # A transaction may be committing what was not seen.
-        await context.store.final_refunds.look_again(claimed, last_look)
+        await context.store.final_refunds.queue.reschedule(claimed, last_look)
 
 
 async def _refund_pair(context: PaymentContext, client_id: str, trainer_id: str) -> None:

@@ -40,7 +40,8 @@ async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
         transaction = await look(context, transaction)
     if transaction.is_open and await _is_abandoned(context, transaction):
         transaction = await close(context, transaction)
-    await context.store.transactions.look_again(claimed, next_look(transaction, context.now()))
+    if (at := next_look(transaction, context.now())) is not None:
+        await context.store.transactions.queue.reschedule(claimed, at)
 
 
 async def _is_abandoned(context: PaymentContext, transaction: Transaction) -> bool:

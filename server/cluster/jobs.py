@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
 from handlers.accounts.exports import exporting
 from handlers.accounts.me import second_looks
 from handlers.accounts.sessions import sign_in_notices
@@ -11,7 +14,7 @@ from handlers.bookings.mailing import booking_mails
 from handlers.catalogue.reviews import ratings
 from handlers.context import Context
 from handlers.files.uses import sweeping
-from handlers.jobs import Job
+from handlers.jobs import PUSHES, Job
 from handlers.messages.recovery import unapplied_changes, unpublished_entries
 from handlers.messages.search import respelling
 from handlers.notifications.digests import digesting
@@ -27,6 +30,8 @@ from handlers.payments.fulfilment import open_payments
 from handlers.payments.refunds import open_refunds
 from handlers.payments.trainer_parts import trainer_parts
 from handlers.webhooks.delivering import delivering
+from store.store import Store
+from store.work_queue import WorkQueue
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
@@ -57,3 +62,21 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         missed_events(context),
         *delivering(context),
     )
+
+
+class _EveryPushService:
+    providers: ClassVar = tuple(PUSHES)
+
+
+@dataclass(frozen=True, slots=True)
+class _RowsAlone:
+    """What jobs are made from. Their work would need the rest of a context."""
+
+    store: Store
+    pusher: _EveryPushService
+
+
+def durable_queues(store: Store) -> dict[str, WorkQueue]:
+    """The rows of every job by its name, whatever a node's settings are; for who looks after rows and does no work."""
+    context = _RowsAlone(store, _EveryPushService())
+    return {job.name: job.queue for job in durable_jobs(cast(Context, context))}

@@ -20,6 +20,13 @@ def parser() -> argparse.ArgumentParser:
     sub = command("create-superadmin", "Make a superAdmin account.")
     sub.add_argument("--email", required=True)
     sub.add_argument("--password", required=True, help="10-128 characters; - reads a line of standard input")
+    sub = command("dead-work", "List durable work that was set aside, or make it due again.")
+    sub.add_argument(
+        "--replay",
+        nargs="+",
+        metavar=("JOB", "ID"),
+        help="make all rows of the job due again that were set aside, or these alone",
+    )
     command(
         "seed-demo", "Make categories, trainers, clients, schedules and conversations to look at (development only)."
     )

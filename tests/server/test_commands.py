@@ -42,7 +42,7 @@ PASSWORD = "a long enough password"
 async def test_help_names_the_commands(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "--help")
     assert code == 0
-    for name in ("serve", "create-superadmin", "seed-demo", "seed-load", "stripe-sandbox"):
+    for name in ("serve", "create-superadmin", "dead-work", "seed-demo", "seed-load", "stripe-sandbox"):
         assert name in out
 
 
@@ -221,6 +221,7 @@ async def test_commands_say_that_mongodb_does_not_answer(tmp_path: Path, redis_u
     ended = await asyncio.gather(
         run(tmp_path, "create-superadmin", "--email", EMAIL, "--password", PASSWORD, **urls),
         run(tmp_path, "seed-load", "--pairs", "1", "--out", "seats.json", **urls),
+        run(tmp_path, "dead-work", **urls),
     )
     for code, out, err in ended:
         assert (code, out) == (1, "")

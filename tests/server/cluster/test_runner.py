@@ -249,6 +249,65 @@ async def test_what_was_claimed_by_another_meanwhile_is_that_ones(rows: Rows) ->
     assert await rows.left() == []
 
 
+async def test_a_rescheduled_row_is_due_then_and_counts_its_attempts_from_anew(rows: Rows) -> None:
+    """With what has become of it; a field that is given nothing goes."""
+    row, at = await rows.add(ValueError()), rows.now + timedelta(hours=1)
+    await work_off(rows.job(), rows.clock)
+    rows.now += LONGEST
+    claimed = await rows.queue.claim(rows.now, LEASE)
+    assert claimed is not None
+    assert claimed.attempts == 2
+    assert await rows.queue.reschedule(claimed, at, {"after": 7, "looks": 1})
+    assert await rows.left() == [{"_id": row, "dueAt": at, "after": 7, "looks": 1}]
+    # The runner ends every claim; this one is over.
+    await rows.queue.complete(claimed)
+    rows.now = at - timedelta(milliseconds=1)
+    assert await rows.queue.claim(rows.now, LEASE) is None
+    rows.now = at
+    again = await rows.queue.claim(rows.now, LEASE)
+    assert again is not None
+    assert (again.attempts, again.faults, again.due_at) == (1, 1, at)
+    assert not await rows.queue.reschedule(again, at, {"after": None}, where={"looks": 2})
+    assert await rows.queue.reschedule(again, at, {"after": None}, where={"looks": 1})
+    assert await rows.left() == [{"_id": row, "dueAt": at, "looks": 1}]
+
+
+async def test_a_row_that_another_has_claimed_is_not_rescheduled(rows: Rows) -> None:
+    """Nor one that was given another instant, or removed."""
+    row = await rows.add()
+    slow = await rows.queue.claim(rows.now, LEASE)
+    rows.now += LEASE
+    quick = await rows.queue.claim(rows.now, LEASE)
+    assert slow is not None
+    assert quick is not None
+    # Both ends may fall on one instant, where clocks differ.
+    for one in (slow, replace(slow, until=quick.until)):
+        before = await rows.left()
+        assert not await rows.queue.reschedule(one, rows.now, {"after": 7})
+        assert await rows.left() == before
+    fresh = {"$set": {"dueAt": rows.now}, "$unset": {"work": ""}}
+    await rows.database.collection(rows.name).update_one({"_id": row}, fresh)
+    assert not await rows.queue.reschedule(quick, rows.now + LEASE)
+    assert await rows.left() == [{"_id": row, "dueAt": rows.now}]
+    await rows.empty()
+    assert not await rows.queue.reschedule(quick, rows.now + LEASE)
+    assert await rows.left() == []
+
+
+async def test_only_a_row_of_the_queue_s_own_is_replayed(rows: Rows) -> None:
+    """Where several have one collection."""
+    mine, others = (WorkQueue(rows.database, rows.name, shared={"lane": lane}) for lane in range(2))
+    row = ObjectId()
+    await rows.database.collection(rows.name).insert_one({"_id": row, "lane": 0, "dueAt": rows.now})
+    claimed = await mine.claim(rows.now, LEASE)
+    assert claimed is not None
+    await mine.set_aside(claimed, rows.now, "ValueError")
+    assert not await others.replay(row, rows.now)
+    assert [dead.id for dead in await mine.dead()] == [row]
+    assert await mine.replay(row, rows.now)
+    assert await mine.dead() == []
+
+
 async def test_rows_without_an_instant_get_one(rows: Rows) -> None:
     row = ObjectId()
     rows.failures[row] = []
