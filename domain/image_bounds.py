@@ -187,4 +187,3 @@ def _one_more(blocks: int) -> int:
 def _colours(flags: bytes) -> int:
     """How long the table of colours is that follows."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
-

@@ -126,6 +126,7 @@ def public_reason(reason: Reason) -> PublicReason:
     """What the client is told of a reason: nothing of a token that was stolen, perhaps by whoever is told."""
     return "session_ended" if reason == "token_reuse" else reason
 
+
 # A socket lives by an access token of 15 minutes; whoever slept for longer than this looks at everybody again.
 KEPT = timedelta(minutes=20)
 

@@ -203,6 +203,7 @@ class PaymentProvider(Protocol):
     @property
     def api_base(self) -> str | None:
         """Where something stands in for Stripe."""
+
     @property
     def currency(self) -> str: ...
     @property

@@ -65,5 +65,3 @@ class Digests:
 
 def user_of(claimed: WorkRow) -> str:
     return str(claimed.id)
-
-

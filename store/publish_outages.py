@@ -14,6 +14,7 @@ from store.database import CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 
+# As it was called first; names of collections stay.
 NAME = "silences"
 # Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
 OUTAGE_OVER_AFTER = timedelta(seconds=15)
@@ -21,7 +22,7 @@ SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"), 
 
 
 class PublishOutage(msgspec.Struct, frozen=True):
-    """``at``: when the node last said that it lives; ``dead``: its lease ran out. ``looks``: how often it was looked
+    """``at``: when the node last wrote that it lives; ``dead``: its lease ran out. ``looks``: how often it was looked
     for what the node left."""
 
     node: str
@@ -61,7 +62,7 @@ class PublishOutages:
         await self._rows.delete_one({"_id": node})
 
     async def before(self, at: datetime) -> list[PublishOutage]:
-        """Nodes that were cut off and last said so before then."""
+        """Nodes that were cut off and last wrote so before then."""
         return [_outage(row) for row in await self._rows.find({"at": {"$lt": at}, "dead": None}).to_list(None)]
 
     @staticmethod

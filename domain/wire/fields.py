@@ -103,7 +103,6 @@ _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 
 
-
 def date_from_wire(text: str, field: str) -> date:
     """The date that a client named; raises ``validation_failed`` for one that no calendar has."""
     try:

@@ -23,9 +23,9 @@ from store.audit import Note, Noted
 from store.profiles import NewProfile
 
 if TYPE_CHECKING:
-    from handlers.context import AccountContext
     from handlers.ports import Passwords
     from store.store import Store
+
 
 async def create_superadmin(
     store: Store, passwords: Passwords, clock: Callable[[], datetime], *, email: str, password: str

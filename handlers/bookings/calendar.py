@@ -146,8 +146,6 @@ _STATUS: dict[Status, str] = {
 _END = b"END:VCALENDAR\r\n"
 
 
-
-
 _NOWHERE: Mapping[str, str] = {}
 
 

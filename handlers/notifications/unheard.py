@@ -132,5 +132,3 @@ async def _to_each_device(context: NotifyContext, side: Side, seq: int, kind: Pu
     for device in await context.store.devices.of(record.user_id):
         await context.store.pushes.add(device, push, now)
         context.wake_ups.wake(PUSHES[provider_of(device.platform)])
-
-

@@ -77,7 +77,7 @@ ROWS = (
         answer=wire.BookingAnswer,
         path_names=_NAMES,
     ),
-   Route(
+    Route(
         "POST",
         "/me/calendar",
         calendar.open_calendar,

@@ -27,7 +27,6 @@ from store.concurrency import cancelled
 log = structlog.get_logger("presence")
 
 
-
 CHOICES_AT_ONCE = 1000
 
 

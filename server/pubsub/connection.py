@@ -132,7 +132,6 @@ async def dial(endpoint: Endpoint, connection: C) -> C:
     return connection
 
 
-
 class ReconnectingConnection(Generic[C]):
     """``connection`` is None while there is none.
 

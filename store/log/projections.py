@@ -133,4 +133,3 @@ def _update(conversation_id: ObjectId, latest: _Latest) -> UpdateOne:
         # Not by ``seq``: the clock of the node that wrote the newer message may be behind.
         fields["updatedAt"] = {"$max": ["$updatedAt", latest.at]}
     return UpdateOne({"_id": conversation_id}, [{"$set": fields}])
-

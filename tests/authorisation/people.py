@@ -24,7 +24,6 @@ class Signed:
     signature: str
 
 
-
 PASSWORD = "correct horse battery"
 
 

@@ -49,6 +49,8 @@ def new_booking(world: World, who: Asker) -> Data:
 
 def new_admin(world: World, who: Asker) -> Data:
     return {"email": world.new_email(), "name": "Ada", "password": PASSWORD}
+
+
 def new_purchase(world: World, who: Asker) -> Data:
     return world.new_purchase()
 
@@ -99,8 +101,6 @@ async def specializations(world: World, who: Asker) -> Data:
 
 def upload(world: World, who: Asker) -> object:
     return a_file()
-
-
 
 
 async def verification(world: World, who: Asker) -> Data:

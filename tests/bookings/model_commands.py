@@ -29,6 +29,7 @@ class Order(Protocol):
 
     def request(self, profiles: list[str]) -> Request:
         """``profiles``: the trainers' ids."""
+
     def happen(self, trade: BookingModel, answer: Data) -> Data:
         """What the answer has to say; raises ``Refusal``."""
 

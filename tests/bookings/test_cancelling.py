@@ -211,5 +211,3 @@ async def test_a_booking_can_be_moved_over_itself(market: Market) -> None:
 
 def _wire(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
-
-

@@ -19,9 +19,11 @@ class Service(Protocol):
     @property
     def store(self) -> Store:
         """A view of the same database."""
+
     @property
     def url(self) -> str:
         """Of any process."""
+
     def device(
         self, person: Person, *, transports: Sequence[str] | None = None
     ) -> AbstractAsyncContextManager[Device]:

@@ -210,4 +210,3 @@ async def ways(mongo_url: str, name: str, redis_url: str, stripe: dict[str, str]
         finally:
             await runner.cleanup()
             await tap.stop()
-

@@ -153,7 +153,6 @@ class Visit:
             async with self.http.get(self.url + url) as response:
                 assert response.status == status
 
-
     async def upload(self, tokens: dict[str, Any]) -> None:
         """A picture by its signed URL, and by one that somebody altered."""
         form = aiohttp.FormData()

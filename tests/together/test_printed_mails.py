@@ -21,7 +21,6 @@ MAILS, AT_ONCE = 800, 16
 
 
 @pytest.mark.soak
-
 async def test_many_printed_mails_do_not_block_it(
     database: Database, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:

@@ -142,7 +142,6 @@ async def test_sockets_are_not_counted_here(running: RunningNode) -> None:
         assert len(running.node.http) == 0
 
 
-
 @pytest.mark.parametrize(
     "request_bytes",
     [
