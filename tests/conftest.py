@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
@@ -97,6 +98,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             else:
                 shutil.rmtree(TEST_DATA, ignore_errors=True)
                 return
+
+
+@pytest.fixture
+def thread_gate() -> Iterator[threading.Event]:
+    """For threads to wait at. It opens at the end whatever becomes of the test: the end of a pool waits for its
+    threads, and the whole run with it."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
 
 
 @pytest.fixture(scope="session", autouse=True)

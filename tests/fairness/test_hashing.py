@@ -42,24 +42,29 @@ class Observed(HashQueue):
         super()._start(job)
 
 
-async def test_an_owner_elsewhere_signs_in_next(surface: Surface) -> None:
+async def test_an_owner_elsewhere_signs_in_next(
+    surface: Surface, thread_gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One thread, held until all are there, so that only the order of the queue decides."""
     await surface.sign_up(EMAIL)
-    queue = surface.passwords._queue = Observed(1, 64)
-    gate = threading.Event()
-    held = asyncio.create_task(queue.run(gate.wait))
+    queue = Observed(1, 64)
+    # However slowly they come: none is refused as it would be too late, but for want of a place.
+    queue._seconds = 0.001
+    monkeypatch.setattr(surface.passwords, "_queue", queue)
+    held = asyncio.create_task(queue.run(thread_gate.wait))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         strangers = [asyncio.create_task(stranger(http, surface, number)) for number in range(MANY)]
         # Those that find no place are refused while the others still wait.
         await until(lambda: sum(task.done() for task in strangers) == MANY - 64)
         mine = asyncio.create_task(timed(owner(surface)))
         await until(lambda: len(queue._waiting) == 2)
-        gate.set()
+        thread_gate.set()
         assert await mine == 200
         # Besides what held the thread, one stranger at most was before them.
         assert ELSEWHERE in queue.begun[:3]
         statuses = await asyncio.gather(*strangers)
         await held
+        queue.close()
     assert statuses.count(401) == 63
     assert {status for status in statuses if status != 401} <= {429, 503}
 

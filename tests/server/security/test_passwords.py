@@ -38,29 +38,33 @@ async def test_letters_composed_differently_are_the_same(passwords: Argon2Passwo
     assert await passwords.verify(await passwords.hash("caf\u00e9 au lait"), "cafe\u0301 au lait")
 
 
-async def test_too_many_at_once_are_turned_away_and_room_comes_back(passwords: Argon2Passwords) -> None:
-    gate, running = threading.Event(), threading.Event()
+async def test_too_many_at_once_are_turned_away_and_room_comes_back(
+    passwords: Argon2Passwords, thread_gate: threading.Event
+) -> None:
+    running = threading.Event()
 
     def work() -> None:
         running.set()
-        gate.wait()
+        thread_gate.wait()
 
     held = [asyncio.ensure_future(passwords._queue.run(work)) for _ in range(3)]
     await asyncio.to_thread(running.wait)
     with pytest.raises(DomainError) as refused:
         await passwords.hash("one password")
     assert refused.value.code is Code.UNAVAILABLE
-    gate.set()
+    thread_gate.set()
     await asyncio.gather(*held)
     assert await passwords.hash("one password")
 
 
-async def test_who_gives_up_waiting_holds_the_place_until_the_work_is_done(passwords: Argon2Passwords) -> None:
-    gate, running = threading.Event(), threading.Event()
+async def test_who_gives_up_waiting_holds_the_place_until_the_work_is_done(
+    passwords: Argon2Passwords, thread_gate: threading.Event
+) -> None:
+    running = threading.Event()
 
     def work() -> None:
         running.set()
-        gate.wait()
+        thread_gate.wait()
 
     waiting = asyncio.ensure_future(passwords._queue.run(work))
     await asyncio.to_thread(running.wait)
@@ -68,7 +72,7 @@ async def test_who_gives_up_waiting_holds_the_place_until_the_work_is_done(passw
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert passwords._queue.at_work == 1
-    gate.set()
+    thread_gate.set()
     await passwords.hash("one password")
 
 
