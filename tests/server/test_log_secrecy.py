@@ -249,14 +249,14 @@ def assert_secret(log: str, secrets: set[str]) -> None:
 
 
 def is_told(secret: str, log: str) -> bool:
-    """Six digits count where they stand alone: the microseconds of a time, or a part of an id, may be the same."""
+    """Not six digits of a fraction or of an id: the microseconds of a time may be the same as a code."""
     if re.fullmatch(r"\d{6}", secret):
-        return re.search(rf"(?<![\w.]){secret}(?!\w)", log) is not None
+        log = re.sub(r"\d\.\d+|\b[0-9a-f]{24}\b", " ", log)
     return secret in log
 
 
-def test_a_code_is_found_where_it_stands_alone() -> None:
-    for log in ("code 374086", '{"code": "374086"}', "374086", "?code=374086&", "374086."):
+def test_a_code_is_found_but_in_a_fraction_or_an_id() -> None:
+    for log in ("code 374086", '{"code": "374086"}', r"code:\r\n374086\r\n", "code%3D374086", "?code=374086&"):
         assert is_told("374086", log), log
     for log in ('"timestamp": "2026-11-29T06:37:31.374086Z"', "6b0bc374086e21e13ccdb74a", "took 0.374086 s"):
         assert not is_told("374086", log), log
