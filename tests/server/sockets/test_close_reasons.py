@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.security.tokens import LIFETIME
+from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.sockets.clock import Clock
@@ -83,6 +85,7 @@ async def transport_close(running: RunningNode, people: People, clock: Clock) ->
 async def test_it_is_counted_under_its_name(node: RunningNode, clock: Clock, scenario: Scenario) -> None:
     people = People(node.node.store, node.node.tokens, clock)
     await scenario(node, people, clock)
-    while not (found := await closes(node)):
-        pass
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (found := await closes(node)):
+            pass
     assert found == {scenario.__name__.replace("_", " "): 1}
