@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -28,8 +27,8 @@ _NAMED = re.compile(r"(?:missing required|unknown) field `(?P<name>.*)`", re.DOT
 
 
 @cache
-def _decoder(kind: Any, strict: bool = True) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind, strict=strict)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def decode(kind: type[T], data: bytes | str | msgspec.Raw) -> T:
@@ -53,7 +52,7 @@ def decode_beside(kind: type[T], data: bytes, beside: Mapping[str, Any], elsewhe
     """As ``decode``, of an object without the fields that ``beside`` adds. It may name none of those, nor any of
     ``elsewhere``, which says of each where it belongs."""
     try:
-        inside: dict[str, Any] = _decoder(dict[str, Any]).decode(data)
+        inside: dict[str, Any] = msgspec.json.Decoder(dict[str, Any], float_hook=_WholeNumbers()).decode(data)
     except msgspec.ValidationError as error:
         raise faults.of_json(kind, data, beside) or _first_fault(kind, error) from None
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -79,43 +78,33 @@ def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        whole = _whole_numbers(value)
-        if whole is not value:
-            return convert(kind, whole, strict=strict)
         raise faults.of_value(kind, value) or _first_fault(kind, error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Nested too deeply.") from None
 
 
+class _WholeNumbers:
+    """Reads ``4.0`` as 4, which JSON Schema takes for an integer (2020-12, 4.2.2) and msgspec does not; ``found``:
+    whether there was one."""
+
+    found = False
+
+    def __call__(self, text: str) -> int | float:
+        value = float(text)
+        if not value.is_integer() or abs(value) >= _EXACT:
+            return value
+        self.found = True
+        return int(value)
+
+
 def _with_whole_numbers(data: bytes | str | msgspec.Raw) -> Any:
     """JSON as plain values where it has whole numbers that are written like fractions, else nothing."""
+    numbers = _WholeNumbers()
     try:
-        value = _decoder(Any).decode(data)
+        value = msgspec.json.Decoder(float_hook=numbers).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    whole = _whole_numbers(value)
-    return None if whole is value else whole
-
-
-def _whole_numbers(value: Any) -> Any:
-    """The same with ``4.0`` as 4, which JSON Schema takes for an integer (2020-12, 4.2.2) and msgspec does not; the
-    value itself where there is none, or where it is nested too deeply for any command."""
-    try:
-        return _with_integers(value)
-    except RecursionError:
-        return value
-
-
-def _with_integers(value: Any) -> Any:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
-    if isinstance(value, list | tuple):
-        items = [_with_integers(item) for item in value]
-        return value if all(map(operator.is_, items, value)) else items
-    if isinstance(value, dict):
-        entries = {name: _with_integers(item) for name, item in value.items()}
-        return value if all(entries[name] is item for name, item in value.items()) else entries
-    return value
+    return value if numbers.found else None
 
 
 def _first_fault(kind: Any, error: msgspec.ValidationError) -> DomainError:
