@@ -13,7 +13,6 @@ from domain.accounts import Role
 from domain.bookings import OCCUPYING, UPCOMING, Booking, Status, duration_in_minutes, trainer_claims, wall_times
 from domain.reminders import next_due
 from domain.slots import Busy
-from domain.wire.fields import Id
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, begun_index
@@ -136,13 +135,6 @@ SCHEMAS = (
 )
 
 
-class BookingCursor(msgspec.Struct, frozen=True):
-    """Where a page of bookings ended."""
-
-    starts_at: datetime
-    id: Id
-
-
 class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which bookings a list is of: of a trainer, a client or, with neither, of everybody."""
 
@@ -247,14 +239,12 @@ class Bookings:
         # Sums of instants are the driver's own kind of integer.
         return [PartyChanges(str(one["_id"]), *(int(one[name]) for name in sums)) for one in found]
 
-    async def page(self, wanted: BookingFilter, after: BookingCursor | None, limit: int) -> list[Booking]:
-        """By start, the earliest first; ``until`` is exclusive."""
+    async def page(self, wanted: BookingFilter, after: tuple[datetime, str] | None, limit: int) -> list[Booking]:
+        """By start, the earliest first. ``after``: start and id of the last one known; ``until`` is exclusive."""
         query = _query(wanted)
         if after is not None:
-            query["$or"] = [
-                {"startsAt": {"$gt": after.starts_at}},
-                {"startsAt": after.starts_at, "_id": {"$gt": ObjectId(after.id)}},
-            ]
+            at, last = after
+            query["$or"] = [{"startsAt": {"$gt": at}}, {"startsAt": at, "_id": {"$gt": ObjectId(last)}}]
         found = await self._bookings.find(query).sort(list(_LISTED)).limit(limit).to_list(None)
         return [booking_record(one) for one in found]
 

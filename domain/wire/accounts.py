@@ -60,7 +60,7 @@ class ChangePassword(Command, frozen=True, kw_only=True):
 
 
 class ListSessions(Command, frozen=True, kw_only=True):
-    cursor: fields.Id | None = None
+    cursor: fields.Cursor | None = None
     limit: fields.PageSize = 20
 
 

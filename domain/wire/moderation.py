@@ -38,7 +38,7 @@ class MakeReport(Command, frozen=True, kw_only=True):
 
 class ListReports(Command, frozen=True, kw_only=True):
     status: ReportStatus | None = None
-    cursor: Id | None = None
+    cursor: Cursor | None = None
     limit: PageSize = 20
 
 
@@ -51,7 +51,7 @@ class ListUsers(Command, frozen=True, kw_only=True):
     role: Role | None = None
     is_blocked: bool | None = None
     email: _Beginning | None = None
-    cursor: Id | None = None
+    cursor: Cursor | None = None
     limit: PageSize = 20
 
 
@@ -73,7 +73,7 @@ class ListAudit(Command, frozen=True, kw_only=True):
     actor: Id | None = None
     target: Id | None = None
     action: Act | None = None
-    cursor: Id | None = None
+    cursor: Cursor | None = None
     limit: PageSize = 20
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
 from domain.errors import DomainError, invalid
 from domain.wire import codec
+from domain.wire.fields import Id
 
 T = TypeVar("T")
 
@@ -36,6 +38,33 @@ def take_within_size(items: Iterable[T], weigh: Callable[[T], int] = size, budge
     return taken
 
 
+class IdCursor(msgspec.Struct, frozen=True):
+    """Where a list ended whose order is that of its ids."""
+
+    id: Id
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class InstantCursor(msgspec.Struct, frozen=True):
+    """Where a list ended that is in the order of an instant: its milliseconds since 1970, and the id of the item."""
+
+    at: int
+    id: Id
+
+    @classmethod
+    def of(cls, at: datetime, item_id: str) -> InstantCursor:
+        return cls((at - _EPOCH) // _MILLISECOND, item_id)
+
+
+def page_of(found: Sequence[T], limit: int, cursor: Callable[[T], msgspec.Struct]) -> tuple[list[T], str | None]:
+    """The first ``limit`` of what was found, and the cursor of its last one if more was."""
+    page = list(found[:limit])
+    return page, encode_cursor(cursor(page[-1])) if len(found) > limit else None
+
+
 def encode_cursor(position: msgspec.Struct) -> str:
     """``position``: the sort key of the last item given, its id included, so that no two items share one."""
     return urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
@@ -47,6 +76,22 @@ def decode_cursor(kind: type[T], cursor: str, field: str = "cursor", given: str 
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         raise not_from_here(field, given) from None
+
+
+def id_of(cursor: str | None) -> str | None:
+    """Where a list goes on whose order is that of its ids. Raises as ``decode_cursor``."""
+    return None if cursor is None else decode_cursor(IdCursor, cursor).id
+
+
+def instant_of(cursor: str | None) -> tuple[datetime, str] | None:
+    """The same for a list in the order of an instant."""
+    if cursor is None:
+        return None
+    place = decode_cursor(InstantCursor, cursor)
+    try:
+        return _EPOCH + place.at * _MILLISECOND, place.id
+    except OverflowError:
+        raise not_from_here() from None
 
 
 def not_from_here(field: str = "cursor", given: str = LAST_PAGE) -> DomainError:

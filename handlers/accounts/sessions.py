@@ -10,6 +10,7 @@ from domain.errors import not_found
 from domain.sessions import LIFETIME, Reason, Session, proof_text
 from domain.times import to_wire
 from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
+from domain.wire.pages import IdCursor, id_of, page_of
 from handlers import mails
 from handlers.access import Actor
 from handlers.context import AccountContext
@@ -102,13 +103,10 @@ async def list_sessions(context: AccountContext, actor: Actor, command: ListSess
     if user is None:
         raise unauthenticated()
     found = await context.store.sessions.live_of(
-        actor.user_id, user.password_changed_at, context.now(), before=command.cursor, limit=command.limit + 1
+        actor.user_id, user.password_changed_at, context.now(), before=id_of(command.cursor), limit=command.limit + 1
     )
-    page = found[: command.limit]
-    return DevicePage(
-        items=[_device(session, actor) for session in page],
-        next_cursor=page[-1].id if len(found) > command.limit else None,
-    )
+    page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
+    return DevicePage(items=[_device(session, actor) for session in page], next_cursor=cursor)
 
 
 async def end(context: AccountContext, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:

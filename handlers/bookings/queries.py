@@ -23,11 +23,11 @@ from domain.wire.bookings import (
 )
 from domain.wire.fields import Seq
 from domain.wire.moderation import ListAllBookings
-from domain.wire.pages import decode_cursor, encode_cursor, not_from_here, take_within_size
+from domain.wire.pages import InstantCursor, decode_cursor, encode_cursor, instant_of, take_within_size
 from handlers.access import Actor
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
-from store.bookings import BookingCursor, BookingFilter
+from store.bookings import BookingFilter
 
 
 async def own_booking(context: ReadContext, actor: Actor, booking_id: str) -> tuple[Booking, Party]:
@@ -87,14 +87,14 @@ async def list_bookings(context: ReadContext, actor: Actor, command: ListBooking
         trainer_id=actor.profile_id if actor.role == "trainer" else None,
         client_id=actor.profile_id if actor.role == "client" else None,
     )
-    return await page_of(context, command, None if actor.is_admin else wanted)
+    return await bookings_by_start(context, command, None if actor.is_admin else wanted)
 
 
-async def page_of(
+async def bookings_by_start(
     context: ReadContext, command: ListBookings | ListAllBookings, whose: BookingFilter | None
 ) -> BookingPage:
     """Those that the command asks for, by start, the earliest first; ``whose``: of nobody, nothing."""
-    after = _after(command.cursor) if command.cursor else None
+    after = instant_of(command.cursor)
     statuses = None if command.status is None else _statuses(command.status)
     since, until = _span(command)
     if whose is None:
@@ -105,7 +105,7 @@ async def page_of(
     last = found[len(items) - 1] if len(found) > len(items) else None
     return BookingPage(
         items=items,
-        next_cursor=None if last is None else encode_cursor(BookingCursor(last.starts_at, last.id)),
+        next_cursor=None if last is None else encode_cursor(InstantCursor.of(last.starts_at, last.id)),
     )
 
 
@@ -133,15 +133,6 @@ async def _changed(context: ReadContext, actor: Actor, command: ListBookings, ch
 def _statuses(text: str) -> frozenset[Status]:
     known: tuple[Status, ...] = get_args(Status)
     return frozenset(known) & frozenset(text.split(","))
-
-
-def _after(cursor: str) -> BookingCursor:
-    place = decode_cursor(BookingCursor, cursor)
-    try:
-        return msgspec.structs.replace(place, starts_at=place.starts_at.astimezone(UTC))
-    except (ValueError, OverflowError):
-        # Its offset leads out of the calendar.
-        raise not_from_here() from None
 
 
 def _span(command: ListBookings | ListAllBookings) -> tuple[datetime | None, datetime | None]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from domain.times import to_wire
 from domain.wire.catalogue import AddBookmark, BookmarkAnswer, BookmarkPage, ListBookmarks, RemoveBookmark
-from domain.wire.fields import Id
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.pages import IdCursor, id_of, page_of
 from handlers.access import Actor, require_role
 from handlers.catalogue.cards import cards, listed_trainer
 from handlers.context import ReadContext
 from handlers.idempotency import idempotent
-
-
-class _PageCursor(msgspec.Struct, frozen=True):
-    id: Id
 
 
 @idempotent("bookmark:add")
@@ -36,10 +29,9 @@ async def remove_bookmark(context: ReadContext, actor: Actor, command: RemoveBoo
 async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookmarks) -> BookmarkPage:
     """Newest first; trainers who may not be found just now are left out."""
     require_role(actor, "client")
-    before = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
-    found = await context.store.bookmarks.page(actor.profile_id, before, command.limit + 1)
-    more, found = len(found) > command.limit, found[: command.limit]
-    listed = await context.store.listings.of([one.trainer_id for one in found])
+    found = await context.store.bookmarks.page(actor.profile_id, id_of(command.cursor), command.limit + 1)
+    page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
+    listed = await context.store.listings.of([one.trainer_id for one in page])
     shown = {card.id: card for card in await cards(context, list(listed.values()))}
     return BookmarkPage(
         items=[
@@ -51,8 +43,8 @@ async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookma
                 created_at=to_wire(one.created_at),
                 updated_at=to_wire(one.updated_at),
             )
-            for one in found
+            for one in page
             if one.trainer_id in shown
         ],
-        next_cursor=encode_cursor(_PageCursor(found[-1].id)) if more else None,
+        next_cursor=cursor,
     )

@@ -21,7 +21,7 @@ from domain.wire.catalogue import (
     category_answer,
     sub_category_answer,
 )
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.pages import decode_cursor, page_of
 from handlers.access import Actor, Visitor, require_role
 from handlers.audit import noted
 from handlers.context import ReadContext
@@ -36,13 +36,13 @@ async def list_categories(context: ReadContext, visitor: Visitor, command: ListC
     """By name, each with its subcategories."""
     after = decode_cursor(_PageCursor, command.cursor).name if command.cursor else None
     found = await context.store.categories.page(after, command.limit + 1)
-    more, found = len(found) > command.limit, found[: command.limit]
+    page, cursor = page_of(found, command.limit, lambda one: _PageCursor(folded(one.name)))
     subs: dict[str, list[SubCategory]] = {}
-    for sub in await context.store.categories.subs_of([one.id for one in found]):
+    for sub in await context.store.categories.subs_of([one.id for one in page]):
         subs.setdefault(sub.category_id, []).append(sub)
     return CategoryPage(
-        items=[category_answer(one, subs.get(one.id, [])) for one in found],
-        next_cursor=encode_cursor(_PageCursor(folded(found[-1].name))) if more else None,
+        items=[category_answer(one, subs.get(one.id, [])) for one in page],
+        next_cursor=cursor,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -11,11 +11,10 @@ import msgspec
 from domain.catalogue import Review
 from domain.errors import Code, DomainError, not_found
 from domain.profiles import Profile
-from domain.times import from_milliseconds, to_wire
+from domain.times import to_wire
 from domain.wire.catalogue import AddReview, Author, DeleteReview, ListReviews, ReviewAnswer, ReviewPage, UpdateReview
 from domain.wire.codec import changes_of
-from domain.wire.fields import Id
-from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
+from domain.wire.pages import InstantCursor, instant_of, page_of
 from handlers.access import Actor, Visitor, require_role
 from handlers.audit import noted
 from handlers.catalogue.cards import listed_trainer
@@ -26,13 +25,6 @@ from handlers.jobs import Job
 from handlers.webhooks.delivering import wake
 from store.reviews import not_completed
 from store.work_queue import WorkRow
-
-
-class _PageCursor(msgspec.Struct, frozen=True):
-    """Milliseconds since 1970, and the id of the last one."""
-
-    at: int
-    id: Id
 
 
 @idempotent_commit("review:add")
@@ -65,11 +57,9 @@ async def add_review(context: PublishContext, actor: Actor, command: AddReview, 
 async def list_reviews(context: ReadContext, caller: Actor | Visitor, command: ListReviews) -> ReviewPage:
     """Of a trainer who may be found, newest first."""
     await listed_trainer(context, command.trainer_id)
-    before = _before(command.cursor) if command.cursor else None
-    found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
-    more, found = len(found) > command.limit, found[: command.limit]
-    place = _PageCursor(int(found[-1].created_at.timestamp() * 1000), found[-1].id) if more else None
-    return ReviewPage(items=await _answers(context, caller, found), next_cursor=encode_cursor(place) if place else None)
+    found = await context.store.reviews.page(command.trainer_id, instant_of(command.cursor), command.limit + 1)
+    page, cursor = page_of(found, command.limit, lambda one: InstantCursor.of(one.created_at, one.id))
+    return ReviewPage(items=await _answers(context, caller, page), next_cursor=cursor)
 
 
 @idempotent("review:update")
@@ -108,17 +98,6 @@ async def _require_author(context: ReadContext, actor: Actor, review_id: str) ->
         raise not_found("review")
     if review.client_id != actor.profile_id:
         raise DomainError(Code.FORBIDDEN, "Only its author may do this.")
-
-
-def _before(cursor: str) -> tuple[datetime, str]:
-    place = decode_cursor(_PageCursor, cursor)
-    try:
-        at = from_milliseconds(place.at)
-    except (ValueError, OverflowError, OSError):
-        at = None
-    if at is None:
-        raise not_from_here()
-    return at, place.id
 
 
 async def _answer(context: ReadContext, actor: Actor, review: Review) -> ReviewAnswer:

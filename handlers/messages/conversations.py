@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from domain import rooms
-from domain.conversations import ConversationRecord, Membership, ParticipantRecord, may_open
+from domain.conversations import Membership, ParticipantRecord, may_open
 from domain.errors import invalid, not_found
 from domain.times import from_wire, to_wire_or_none
 from domain.wire.conversations import (
@@ -28,7 +26,7 @@ from domain.wire.conversations import (
     UnreadAnswer,
 )
 from domain.wire.events import ConversationDelivered, ConversationMuted, ConversationSeen
-from domain.wire.pages import not_from_here, take_within_size
+from domain.wire.pages import InstantCursor, encode_cursor, instant_of, take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
@@ -70,13 +68,15 @@ async def list_conversations(
     context: ConversationContext, actor: Actor, command: ListConversations
 ) -> ConversationPage:
     """The actor's conversations, newest first."""
-    before = _decode_cursor(command.cursor) if command.cursor else None
-    records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
+    records = await context.store.conversations.page(actor.user_id, instant_of(command.cursor), command.limit + 1)
     more = len(records) > command.limit
     records = records[: command.limit]
     items = take_within_size(await views.conversation_views(context, actor.user_id, records))
-    more = more or len(items) < len(records)
-    return ConversationPage(items=items, next_cursor=_encode_cursor(records[len(items) - 1]) if more else None)
+    if not more and len(items) == len(records):
+        return ConversationPage(items=items, next_cursor=None)
+    last = records[len(items) - 1]
+    cursor = encode_cursor(InstantCursor.of(last.updated_at, last.membership.conversation_id))
+    return ConversationPage(items=items, next_cursor=cursor)
 
 
 @idempotent("conversation:mute")
@@ -117,21 +117,6 @@ async def _unread(
     mine = {one.conversation_id: one for one in await context.store.conversations.own_participants(actor.user_id)}
     heads = await context.store.log.read.heads(mine)
     return heads, {i: one for i, one in mine.items() if heads[i] > one.seen_seq}
-
-
-def _encode_cursor(record: ConversationRecord) -> str:
-    at = int(record.updated_at.timestamp() * 1000)
-    return urlsafe_b64encode(f"{at}:{record.membership.conversation_id}".encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(":")
-        if len(last) != 24 or not set(last) <= set("0123456789abcdef"):
-            raise ValueError(last)
-        return datetime.fromtimestamp(int(at) / 1000, UTC), last
-    except (ValueError, binascii.Error, OverflowError, OSError):
-        raise not_from_here() from None
 
 
 async def mark_seen(context: ConversationContext, actor: Actor, command: MarkSeen) -> None:

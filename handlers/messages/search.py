@@ -8,7 +8,7 @@ from functools import partial
 from domain.characters import is_blank
 from domain.errors import invalid
 from domain.wire.conversations import MessagePage, SearchMessages
-from domain.wire.pages import take_within_size
+from domain.wire.pages import IdCursor, encode_cursor, id_of, take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ReadContext
@@ -25,23 +25,15 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
     query = command.query.strip()
     if is_blank(query):
         raise invalid("query", "has to show something: it is blank")
-    before = _cursor(command.cursor)
+    before = id_of(command.cursor)
     if command.conversation_id is not None:
         ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
     else:
         ids = await context.store.conversations.all_ids(actor.user_id)
     found = await context.store.log.search.page(ids, query, before, command.limit)
     page = take_within_size(await views.seen_messages(context, found.records))
-    return MessagePage(
-        items=page,
-        next_cursor=found.rest if len(page) == len(found.records) else page[-1].id,
-    )
-
-
-def _cursor(cursor: str | None) -> str | None:
-    if cursor is not None and (len(cursor) != 24 or not set(cursor) <= set("0123456789abcdef")):
-        raise invalid("cursor", "is not one that this search gave: send nextCursor of its last page as it was")
-    return cursor
+    last = found.rest if len(page) == len(found.records) else page[-1].id
+    return MessagePage(items=page, next_cursor=None if last is None else encode_cursor(IdCursor(last)))
 
 
 def respelling(context: ReadContext) -> Job:

@@ -18,8 +18,9 @@ from domain.wire.moderation import (
     UserDetails,
     UserPage,
 )
+from domain.wire.pages import IdCursor, id_of, page_of
 from handlers.access import Actor, require_role
-from handlers.bookings.queries import page_of
+from handlers.bookings.queries import bookings_by_start
 from handlers.context import ReadContext
 from store.bookings import BookingFilter
 from store.users import ListedUser, UserFilter
@@ -30,12 +31,12 @@ async def list_users(context: ReadContext, actor: Actor, command: ListUsers) -> 
     require_role(actor, *ADMINISTRATORS)
     email = None if command.email is None else command.email.casefold()
     wanted = UserFilter(role=command.role, blocked=command.is_blocked, email_begins=email)
-    found = await context.store.users.page(wanted, command.cursor, command.limit + 1)
-    page = found[: command.limit]
+    found = await context.store.users.page(wanted, id_of(command.cursor), command.limit + 1)
+    page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.user.id))
     cards = await context.store.people.cards([one.user.id for one in page])
     return UserPage(
         items=[_details(one, cards[one.user.id].name if one.user.id in cards else "") for one in page],
-        next_cursor=page[-1].user.id if len(found) > command.limit else None,
+        next_cursor=cursor,
     )
 
 
@@ -62,7 +63,8 @@ def _details(listed: ListedUser, name: str) -> UserDetails:
 async def list_all_bookings(context: ReadContext, actor: Actor, command: ListAllBookings) -> BookingPage:
     """By start, the earliest first."""
     require_role(actor, *ADMINISTRATORS)
-    return await page_of(context, command, BookingFilter(trainer_id=command.trainer, client_id=command.client))
+    whose = BookingFilter(trainer_id=command.trainer, client_id=command.client)
+    return await bookings_by_start(context, command, whose)
 
 
 async def statistics(context: ReadContext, actor: Actor, command: None) -> StatisticsAnswer:

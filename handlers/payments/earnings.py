@@ -13,9 +13,9 @@ import msgspec
 from domain.earnings import EarningSum, fee_kept, net, status_of
 from domain.errors import invalid
 from domain.payments import Transaction
-from domain.times import from_wire, instant, to_wire
-from domain.wire.fields import Id, date_from_wire
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.times import instant, to_wire
+from domain.wire.fields import date_from_wire
+from domain.wire.pages import InstantCursor, instant_of, page_of
 from domain.wire.payments import EarningAnswer, EarningPage, EarningSumAnswer, ListEarnings
 from handlers.access import Actor, require_role
 from handlers.context import ReadContext
@@ -25,11 +25,6 @@ TABLE_ROWS = 10_000
 _BATCH = 500
 # What a spreadsheet would take for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-class _PageCursor(msgspec.Struct, frozen=True):
-    at: str
-    id: Id
 
 
 class _Range(msgspec.Struct, frozen=True):
@@ -46,21 +41,19 @@ async def list_earnings(context: ReadContext, actor: Actor, command: ListEarning
     """The latest payments first. Raises ``validation_failed`` for a range that is none or too long."""
     require_role(actor, "trainer")
     wanted = await _range(context, actor, command)
-    cursor = decode_cursor(_PageCursor, command.cursor) if command.cursor else None
-    before = None if cursor is None else (from_wire(cursor.at, "cursor"), cursor.id)
+    before = instant_of(command.cursor)
     sums = await context.store.earnings.sums(actor.profile_id, wanted.start, wanted.end, wanted.zone)
     found = await context.store.earnings.page(
         actor.profile_id, wanted.start, wanted.end, before, command.limit + 1
     )
-    shown = found[: command.limit]
-    items = await _answers(context, shown)
+    page, cursor = page_of(found, command.limit, lambda one: InstantCursor.of(_paid_at(one), one.id))
     return EarningPage(
         time_zone=wanted.zone,
         since=wanted.since.isoformat(),
         until=wanted.until.isoformat(),
         sums=[_sum(one) for one in sums],
-        items=items,
-        next_cursor=encode_cursor(_PageCursor(items[-1].paid_at, items[-1].id)) if len(found) > len(shown) else None,
+        items=await _answers(context, page),
+        next_cursor=cursor,
     )
 
 

@@ -10,8 +10,7 @@ from domain.accounts import require_administrator
 from domain.errors import Code, DomainError, not_found
 from domain.payments import CREDITS, Intent, Refused, Transaction, fee_of, price_of
 from domain.times import to_wire
-from domain.wire.fields import Id
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.pages import IdCursor, id_of, page_of
 from domain.wire.payments import (
     Buy,
     CreditAnswer,
@@ -34,10 +33,6 @@ from handlers.payments.accounts import require_selling
 from store.idempotency import Claim
 
 _SCOPE = "purchase:create"
-
-
-class _PageCursor(msgspec.Struct, frozen=True):
-    id: Id
 
 
 async def buy(context: PaymentContext, actor: Actor, command: Buy) -> PurchaseAnswer:
@@ -116,7 +111,7 @@ async def get_purchase(context: PaymentContext, actor: Actor, command: GetPurcha
 
 async def list_transactions(context: ReadContext, actor: Actor, command: ListTransactions) -> TransactionPage:
     """One's own, the newest first; an administrator has none."""
-    before = _place(command.cursor)
+    before = id_of(command.cursor)
     if actor.is_admin:
         return TransactionPage(items=[], next_cursor=None)
     found = await context.store.transactions.page(
@@ -134,7 +129,7 @@ async def list_all_transactions(
     """The newest first."""
     require_administrator(actor.role)
     found = await context.store.transactions.page(
-        _place(command.cursor),
+        id_of(command.cursor),
         command.limit + 1,
         client_id=command.client,
         trainer_id=command.trainer,
@@ -143,26 +138,19 @@ async def list_all_transactions(
     return _page(found, command.limit)
 
 
-def _place(cursor: str | None) -> str | None:
-    return decode_cursor(_PageCursor, cursor).id if cursor else None
-
-
 def _page(found: list[Transaction], limit: int) -> TransactionPage:
-    shown = found[:limit]
-    return TransactionPage(
-        items=[transaction_answer(one) for one in shown],
-        next_cursor=encode_cursor(_PageCursor(shown[-1].id)) if len(found) > len(shown) else None,
-    )
+    page, cursor = page_of(found, limit, lambda one: IdCursor(one.id))
+    return TransactionPage(items=[transaction_answer(one) for one in page], next_cursor=cursor)
 
 
 async def list_credits(context: ReadContext, actor: Actor, command: ListCredits) -> CreditPage:
     """What a client has left with its trainers, or clients with this trainer; an administrator has none."""
-    after = _place(command.cursor)
+    after = id_of(command.cursor)
     if actor.is_admin:
         return CreditPage(items=[], next_cursor=None)
     side = "client" if actor.role == "client" else "trainer"
     found = await context.store.credits.page(side, actor.profile_id, after, command.limit + 1)
-    shown = found[: command.limit]
+    page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return CreditPage(
         items=[
             CreditAnswer(
@@ -174,7 +162,7 @@ async def list_credits(context: ReadContext, actor: Actor, command: ListCredits)
                 created_at=to_wire(one.created_at),
                 updated_at=to_wire(one.updated_at),
             )
-            for one in shown
+            for one in page
         ],
-        next_cursor=encode_cursor(_PageCursor(shown[-1].id)) if len(found) > len(shown) else None,
+        next_cursor=cursor,
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from domain.catalogue import Certificate
 from domain.errors import Code, DomainError, not_found
 from domain.wire.catalogue import CertificateAnswer, CertificatePage
 from domain.wire.codec import changes_of
-from domain.wire.fields import Id
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.pages import IdCursor, id_of, page_of
 from domain.wire.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
 from handlers.access import Actor, require_role
 from handlers.catalogue.trainers import certificate_answer
@@ -17,19 +14,13 @@ from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
 
-class _PageCursor(msgspec.Struct, frozen=True):
-    id: Id
-
-
 async def list_certificates(context: ReadContext, actor: Actor, command: ListCertificates) -> CertificatePage:
     """In the order in which they were added."""
     require_role(actor, "trainer")
-    after = decode_cursor(_PageCursor, command.cursor).id if command.cursor else None
-    found = await context.store.certificates.of(actor.profile_id, after, command.limit + 1)
-    more, found = len(found) > command.limit, found[: command.limit]
+    found = await context.store.certificates.of(actor.profile_id, id_of(command.cursor), command.limit + 1)
+    page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return CertificatePage(
-        items=[certificate_answer(context, one, private=True) for one in found],
-        next_cursor=encode_cursor(_PageCursor(found[-1].id)) if more else None,
+        items=[certificate_answer(context, one, private=True) for one in page], next_cursor=cursor
     )
 
 

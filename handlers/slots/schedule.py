@@ -21,7 +21,7 @@ from domain.wire.availability import (
     availability_answer,
     exception_answer,
 )
-from domain.wire.pages import decode_cursor, encode_cursor
+from domain.wire.pages import decode_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.context import PublishContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
@@ -80,12 +80,8 @@ async def list_exceptions(context: PublishContext, actor: Actor, command: ListEx
     after = decode_cursor(_PageCursor, command.cursor) if command.cursor else None
     place = (after.date, after.id) if after else None
     found = await context.store.availability.exceptions(actor.profile_id, place, command.limit + 1)
-    page = found[: command.limit]
-    more = len(found) > command.limit
-    return ExceptionPage(
-        items=[exception_answer(one) for one in page],
-        next_cursor=encode_cursor(_PageCursor(page[-1].absence.date.isoformat(), page[-1].id)) if more else None,
-    )
+    page, cursor = page_of(found, command.limit, lambda one: _PageCursor(one.absence.date.isoformat(), one.id))
+    return ExceptionPage(items=[exception_answer(one) for one in page], next_cursor=cursor)
 
 
 @idempotent_commit("exception:add")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from domain.times import to_wire
-from domain.wire.pages import encode_cursor
+from domain.wire.pages import InstantCursor, encode_cursor
 from tests.bookings.market import Market
 
 
@@ -178,17 +177,10 @@ async def test_who_and_what_cannot_be_booked(market: Market) -> None:
     assert (await market.book(await market.client(trainer), trainer, market.at(12))).code == "not_found"
 
 
-class _Cursor(msgspec.Struct):
-    """A forged one."""
-
-    starts_at: str
-    id: str
-
-
-@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00"])
-async def test_a_forged_cursor_is_refused_or_leads_nowhere(market: Market, at: str) -> None:
+@pytest.mark.parametrize("at", [-(10**30), -(10**15), -62_135_596_800_000, 253_402_300_800_000, 2**63, 10**30])
+async def test_a_forged_cursor_is_refused_or_leads_nowhere(market: Market, at: int) -> None:
     client = await market.somebody("client")
-    cursor = encode_cursor(_Cursor(at, "0" * 24))
+    cursor = encode_cursor(InstantCursor(at, "0" * 24))
     answer = await market.call("GET", "/bookings", None, client, query={"cursor": cursor})
     assert answer.code == "validation_failed" or answer.body == {"items": [], "nextCursor": None}
 
