@@ -197,9 +197,7 @@ class Node:
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
         attendance = Attendance(self.presence, audience)
-        self.blocked_watches = BlockedWatches(
-            self.store.user_blocks.since, self.presence, audience, self._watchers_of, clock
-        )
+        self.blocked_watches = BlockedWatches(self.store.user_blocks, self.presence, audience, self._watchers_of)
         self.context = Context(
             store=self.store,
             publisher=self.publisher,
@@ -343,6 +341,7 @@ class Node:
         await self.room_subscriptions.start()
         self.membership.start()
         self.presence.start()
+        await self.blocked_watches.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)

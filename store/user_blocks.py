@@ -36,9 +36,9 @@ SCHEMAS = (
             IndexModel([("userId", ASCENDING), ("blockedUserId", ASCENDING)], name="block", unique=True),
             IndexModel([("pair", ASCENDING)], name="pair"),
             # What nodes ask for again and again.
-            IndexModel([("createdAt", ASCENDING)], name="created"),
             IndexModel([("number", ASCENDING)], name="number"),
         ),
+        obsolete=("created",),
     ),
 )
 # One document: the number of the last block. Whoever blocks writes it, so that commits are in the order of numbers.
@@ -57,6 +57,14 @@ class Parties(msgspec.Struct, frozen=True):
 
     client_id: str
     trainer_id: str
+
+
+class Block(msgspec.Struct, frozen=True):
+    """``number``: in the order of the commits."""
+
+    number: int
+    user_id: str
+    blocked_user_id: str
 
 
 @repository
@@ -157,11 +165,16 @@ class UserBlocks:
         found = await self._blocks.find({"pair": {"$in": list(pairs)}}, {"_id": 0, "pair": 1}).to_list(None)
         return {document["pair"] for document in found}
 
-    async def since(self, at: datetime) -> list[tuple[str, str]]:
-        """The pairs blocked at that instant and later, by the clocks of the nodes that wrote it."""
-        wanted = {"_id": 0, "userId": 1, "blockedUserId": 1}
-        found = await self._blocks.find({"createdAt": {"$gte": at}}, wanted).to_list(None)
-        return [(str(one["userId"]), str(one["blockedUserId"])) for one in found]
+    async def last_number(self) -> int:
+        """That of the last block; each read that begins from here on sees all up to it."""
+        counter = await self._counters.find_one({"_id": _ALL})
+        return 0 if counter is None else int(counter["last"])
+
+    async def after(self, number: int) -> list[Block]:
+        """What was blocked later, in order; blocks that were taken back meanwhile are not among them."""
+        wanted = {"_id": 0, "number": 1, "userId": 1, "blockedUserId": 1}
+        found = await self._blocks.find({"number": {"$gt": number}}, wanted).sort("number", ASCENDING).to_list(None)
+        return [Block(int(one["number"]), str(one["userId"]), str(one["blockedUserId"])) for one in found]
 
     async def forget(self, user_id: str, *, session: ClientSession) -> None:
         """Of an erased user."""
@@ -180,15 +193,11 @@ class UserBlocks:
         began = monotonic()
         try:
             if self._last is None:
-                # Whatever was blocked before is seen by each read that begins from here on.
-                counter = await self._counters.find_one({"_id": _ALL})
-                self._last = 0 if counter is None else counter["last"]
+                self._last = await self.last_number()
             else:
-                wanted = {"_id": 0, "pair": 1, "number": 1}
-                found = self._blocks.find({"number": {"$gt": self._last}}, wanted).sort("number", ASCENDING)
-                for one in await found.to_list(None):
-                    self._doubt(one["pair"])
-                    self._last = one["number"]
+                for block in await self.after(self._last):
+                    self._doubt(pair_key(block.user_id, block.blocked_user_id))
+                    self._last = block.number
             self._looked_at = began
         finally:
             self._looking = None

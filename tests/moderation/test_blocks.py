@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from bson import ObjectId
@@ -114,15 +115,15 @@ async def test_unblocking_lets_everything_pass_again(pair: Pair) -> None:
     assert (await pair.market.book(pair.client, pair.trainer, start)).status == 201
 
 
+def sees(phone: Device, status: str) -> bool:
+    told = phone.events("presence:changed")
+    return bool(told) and told[-1]["status"] == status
+
+
 async def test_presence_ends_and_nobody_is_seen_any_more(pair: Pair) -> None:
     watching = {"userIds": [pair.trainer.id]}
     await pair.of_client.do("presence:watch", watching, PRESENCE)
     await pair.of_trainer.do("presence:watch", {"userIds": [pair.client.id]}, PRESENCE)
-
-    def sees(phone: Device, status: str) -> bool:
-        told = phone.events("presence:changed")
-        return bool(told) and told[-1]["status"] == status
-
     await pair.of_client.do("presence:set", {"status": "away"}, PRESENCE)
     await pair.of_trainer.until(lambda phone: sees(phone, "away"))
     assert (await pair.block(pair.client, pair.trainer)).status == 204
@@ -134,6 +135,15 @@ async def test_presence_ends_and_nobody_is_seen_any_more(pair: Pair) -> None:
     for phone, other in ((pair.of_client, pair.trainer), (pair.of_trainer, pair.client)):
         assert (await phone.do("presence:watch", {"userIds": [other.id]}, PRESENCE))["presences"] == []
     assert len(pair.of_trainer.events("presence:changed")) == told
+
+
+async def test_presence_ends_however_slow_the_clock_is_of_the_node_that_blocks(pair: Pair) -> None:
+    await pair.of_trainer.do("presence:watch", {"userIds": [pair.client.id]}, PRESENCE)
+    await pair.of_client.do("presence:set", {"status": "away"}, PRESENCE)
+    await pair.of_trainer.until(lambda phone: sees(phone, "away"))
+    its_time = pair.market.clock() - timedelta(minutes=10)
+    assert await pair.market.store.user_blocks.add(pair.client.id, pair.trainer.id, None, its_time)
+    await pair.of_trainer.until(lambda phone: sees(phone, "offline"))
 
 
 async def test_nothing_new_is_booked_and_what_was_booked_stays_and_says_so(pair: Pair) -> None:
