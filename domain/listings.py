@@ -132,7 +132,7 @@ def working_on(day: Day) -> str:
     return f"day:{day}"
 
 
-def saying(word: str, categories: Iterable[str], sub_categories: Iterable[str]) -> tuple[str, ...]:
+def word_terms(word: str, categories: Iterable[str], sub_categories: Iterable[str]) -> tuple[str, ...]:
     """A word that is begun in the trainer's texts, or in the name of one of these categories."""
     return _word(word), *map(of_category, categories), *map(of_sub_category, sub_categories)
 

@@ -107,12 +107,12 @@ SLOTS = RateClass("slots", (Limit(120, _MINUTE, "caller"),))
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A limit and what a request is counted by. ``told``: its headers tell of it."""
+    """A limit and what a request is counted by. ``shown``: headers name it."""
 
     policy: str
     key: str
     limit: Limit
-    told: bool = True
+    shown: bool = True
 
 
 # What the headers of the answer tell of.
@@ -141,7 +141,7 @@ class Counting:
     async def begin(self, rate: RateClass) -> None:
         """Before the command is known: every request counts for its caller, none yet for its address."""
         for one in self._of(rate, [limit for limit in rate.limits if limit.by != "address+email"]):
-            self._tell(one)
+            self._show(one)
             if one.limit.by == "address":
                 await self._look(one)
             else:
@@ -152,7 +152,7 @@ class Counting:
         known = ("address",) if email is None else ("address", "address+email")
         found = self._of(rate, [limit for limit in rate.limits if limit.by in known], email)
         for one in found:
-            self._tell(one)
+            self._show(one)
             await self._look(one)
         for one in found:
             self._refuse(one, await self._limiter.wait_for(*_asked(one)))
@@ -177,20 +177,20 @@ class Counting:
             # After the network's own, which may refuse without a place of its neighbours' being taken.
             if (wider := _key(limit.by, self._caller, site_of(network), email)) != key:
                 of_site = replace(limit, amount=NETWORKS_OF_SITE * limit.amount)
-                found.append(Counted(rate.policy(limit), wider, of_site, told=False))
+                found.append(Counted(rate.policy(limit), wider, of_site, shown=False))
         return found
 
-    def _tell(self, one: Counted) -> None:
-        told = self._request.setdefault(COUNTED, [])
-        if one.told and one not in told:
-            told.append(one)
+    def _show(self, one: Counted) -> None:
+        shown = self._request.setdefault(COUNTED, [])
+        if one.shown and one not in shown:
+            shown.append(one)
 
     async def _look(self, one: Counted) -> None:
         self._refuse(one, await self._limiter.look(*_asked(one)))
 
     def _refuse(self, one: Counted, wait: float) -> None:
         if wait > 0:
-            self._tell(one)
+            self._show(one)
             raise rate_limited("Too many requests", wait * 1000)
 
 

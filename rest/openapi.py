@@ -279,8 +279,8 @@ class _Writer:
         for code in codes_of(row):
             by_status.setdefault(STATUS[code], []).append(code)
         for status, codes in sorted(by_status.items()):
-            told = "; ".join(f"`{code}`: {meaning_of(code)}" for code in codes)
-            responses[str(status)] = self.problem(f"{HTTPStatus(status).phrase}. {told}.", codes)
+            meanings = "; ".join(f"`{code}`: {meaning_of(code)}" for code in codes)
+            responses[str(status)] = self.problem(f"{HTTPStatus(status).phrase}. {meanings}.", codes)
             if status in (429, 503):
                 responses[str(status)]["headers"] = _headers("Retry-After")
             if status == HTTPStatus.UNAUTHORIZED:

@@ -33,7 +33,7 @@ _DONE = "<p>You get no more mails about {about}. In the app you can turn them on
 
 def unsubscribe_handler(route: Route, services: Services) -> HttpHandler:
     parser = Parser(route)
-    said = _ASK if route.method == "GET" else _DONE
+    text = _ASK if route.method == "GET" else _DONE
 
     async def answer(request: web.Request, budget: Budget) -> web.StreamResponse:
         caller = await caller_of(request, services, public=True)
@@ -47,7 +47,7 @@ def unsubscribe_handler(route: Route, services: Services) -> HttpHandler:
                 command = await parser.parse(request)
         budget.owner, budget.network = owner_of(caller), network_of(caller.address)
         kind: Kind = await route.handler(services.context, caller, command)
-        page = _PAGE.format(body=said.format(about=escape(kind.about)))
+        page = _PAGE.format(body=text.format(about=escape(kind.about)))
         return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -101,7 +101,7 @@ def update(call: Call) -> Object:
             account["capabilities"].pop(name, None)
     call.state.put(account)
     if before or "capabilities" in call.params:
-        tell(call.world, account, before)
+        emit_updated(call.world, account, before)
     return account
 
 
@@ -114,7 +114,7 @@ def delete(call: Call) -> Object:
     return {"id": account["id"], "object": "account", "deleted": True}
 
 
-def tell(world: World, account: Object, before: Object | None = None) -> None:
+def emit_updated(world: World, account: Object, before: Object | None = None) -> None:
     world.emit("account.updated", account, before, owner=account["id"])
 
 
@@ -153,7 +153,7 @@ def complete_onboarding(world: World, account: Object) -> None:
         "requirements": _requirements([], None),
     }
     world.state.put(account)
-    tell(world, account, before)
+    emit_updated(world, account, before)
 
 
 def restrict(world: World, account: Object, charges: bool, payouts: bool) -> None:
@@ -167,7 +167,7 @@ def restrict(world: World, account: Object, charges: bool, payouts: bool) -> Non
         "requirements": _requirements(due, "requirements.past_due" if due else None),
     }
     world.state.put(account)
-    tell(world, account, before)
+    emit_updated(world, account, before)
 
 
 def login_link(call: Call) -> Object:

@@ -71,7 +71,7 @@ from store.concurrency import cancelled
 from store.database import Database
 from store.retention import Retention
 from store.store import Store
-from store.unheard import ScanName
+from store.undelivered import ScanName
 
 log = structlog.get_logger("node")
 
@@ -354,7 +354,7 @@ class Node:
 
     async def _begin_scans(self) -> None:
         names: tuple[ScanName, ...] = ("fresh", "late", "digest") if self.pusher.providers else ("digest",)
-        await self.store.unheard.begin(names, self.context.now())
+        await self.store.undelivered.begin(names, self.context.now())
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""

@@ -131,7 +131,7 @@ class _Writer:
         codes = {"data": {"properties": {"code": _one_of(_CONNECTING)}}}
         error = {"allOf": [self.schemas.of(ConnectError)], "properties": codes}
         summary = "The namespace is not connected"
-        self._message(channel, "connectError", "connect_error", summary, error, described=_told(_CONNECTING))
+        self._message(channel, "connectError", "connect_error", summary, error, described=_codes_text(_CONNECTING))
         self._operation(channel, "connect", "receive", "Connect the namespace", ["connect"])
         self.operations[f"{channel}.connect"]["reply"] = self._reply(channel, ["connected", "connectError"])
 
@@ -140,20 +140,20 @@ class _Writer:
         codes = codes_of(row)
         answer = answer_of(row.handler)
         data = self.schemas.add("Nothing", _NOTHING) if answer is None else self.schemas.of(answer)
-        said = self.schemas.of(row.command)
+        payload = self.schemas.of(row.command)
         described = self.schemas.fields(row.command).get("description")
-        self._message(channel, key, row.event, f"The command {row.event}", said, described=described)
+        self._message(channel, key, row.event, f"The command {row.event}", payload, described=described)
         acknowledged = self.schemas.add(f"{key[0].upper()}{key[1:]}Ack", self._acknowledgement(data, codes))
         summary = f"The acknowledgement of {row.event}"
-        self._message(channel, f"{key}Ack", row.event, summary, acknowledged, described=_told(codes))
+        self._message(channel, f"{key}Ack", row.event, summary, acknowledged, described=_codes_text(codes))
         self._operation(channel, key, "receive", f"The client sends {row.event}", [key])
         operation = self.operations[f"{channel}.{key}"]
         operation["reply"] = self._reply(channel, [f"{key}Ack"])
         operation["x-error-codes"] = list(codes)
         if limit is not None:
             rate = limit.rate
-            told = f"At most {rate.burst} at once and {rate.per_second:g} a second of one {rate.by}."
-            operation |= {"x-rate-limit": msgspec.to_builtins(rate), "description": told}
+            text = f"At most {rate.burst} at once and {rate.per_second:g} a second of one {rate.by}."
+            operation |= {"x-rate-limit": msgspec.to_builtins(rate), "description": text}
 
     def _acknowledgement(self, data: Schema, codes: Sequence[Code]) -> Schema:
         error = {"allOf": [self.schemas.of(CommandError)], "properties": {"code": _one_of(codes)}}
@@ -233,7 +233,7 @@ def _one_of(codes: Sequence[Code]) -> Schema:
     return {"type": "string", "enum": list(codes)}
 
 
-def _told(codes: Sequence[Code]) -> str:
+def _codes_text(codes: Sequence[Code]) -> str:
     return "Codes: " + "; ".join(f"`{code}`: {meaning_of(code)}" for code in codes) + "."
 
 

@@ -100,8 +100,8 @@ class Operations:
             return codec.encode({"status": "unavailable", "mongo": "down"})
 
     async def _of_all(self, others: Callable[[], Awaitable[Collection[bytes]]]) -> dict[str, str]:
-        own, told = await asyncio.gather(self._state(), others())
-        states = [own, *(msgspec.json.decode(one, type=dict[str, str]) for one in told)]
+        own, received = await asyncio.gather(self._state(), others())
+        states = [own, *(msgspec.json.decode(one, type=dict[str, str]) for one in received)]
         worst = next((state for state in states if state["status"] != "ready"), own)
         redis = "down" if any(state.get("redis") == "down" for state in states) else own["redis"]
         ready = sum(state["status"] == "ready" for state in states)

@@ -51,21 +51,21 @@ class BookingChanges:
             start = after if after <= last else 0
             numbered = self._bookings.find({**whose, field: {"$gt": start}}, session=session)
             found = await numbered.sort(field, ASCENDING).limit(limit + 1).to_list(None)
-            told = [(int(one[field]), booking_record(one)) for one in found[:limit]]
+            listed = [(int(one[field]), booking_record(one)) for one in found[:limit]]
             if len(found) > limit:
-                return ChangedBookings(bookings=told, start=start, has_more=True)
+                return ChangedBookings(bookings=listed, start=start, has_more=True)
             unnumbered = self._bookings.find({**whose, field: None}, session=session)
             oldest_first = unnumbered.sort([("changedAt", ASCENDING), ("_id", ASCENDING)])
-            waiting = await oldest_first.limit(limit + 1 - len(told)).to_list(None)
-            fresh = waiting[: limit - len(told)]
+            waiting = await oldest_first.limit(limit + 1 - len(listed)).to_list(None)
+            fresh = waiting[: limit - len(listed)]
             if fresh:
                 numbers = range(last + 1, last + 1 + len(fresh))
                 await self._counters.update_one({"_id": profile}, {"$set": {"last": numbers[-1]}}, session=session)
                 placed = list(zip(numbers, fresh, strict=True))
                 updates = [UpdateOne({"_id": one["_id"]}, {"$set": {field: number}}) for number, one in placed]
                 await self._bookings.bulk_write(updates, session=session)
-                told += [(number, booking_record(one)) for number, one in placed]
-            return ChangedBookings(bookings=told, start=start, has_more=len(waiting) > len(fresh))
+                listed += [(number, booking_record(one)) for number, one in placed]
+            return ChangedBookings(bookings=listed, start=start, has_more=len(waiting) > len(fresh))
 
         await self._require_counter(profile)
         return await self._database.transaction(body)

@@ -52,11 +52,11 @@ class PushDevices:
     ) -> None:
         """In place of the device's former token, of whoever had the token, and beyond ``MAX_DEVICES`` of the oldest."""
         own: Document = {"user": ObjectId(user_id), "deviceId": device_id}
-        said = {"platform": platform, "token": token, "session": ObjectId(session_id), "updatedAt": now}
+        fields = {"platform": platform, "token": token, "session": ObjectId(session_id), "updatedAt": now}
         for _ in range(3):
             await self._rows.delete_many({"token": token, "$nor": [own]})
             try:
-                await self._rows.update_one(own, {"$set": said, "$setOnInsert": {"createdAt": now}}, upsert=True)
+                await self._rows.update_one(own, {"$set": fields, "$setOnInsert": {"createdAt": now}}, upsert=True)
                 break
             except DuplicateKeyError:
                 # The same device, or another with this token, at the same moment.

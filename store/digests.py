@@ -54,7 +54,7 @@ class Digests:
             await self._participants.update_one({"_id": ObjectId(participant_id)}, {"$max": {"digestSeq": head}})
         await self._rows.update_one({"_id": claimed.id}, {"$set": {"sentAt": now}})
 
-    async def told(self, user_id: str) -> dict[str, int]:
+    async def heads_sent(self, user_id: str) -> dict[str, int]:
         """Up to where the user was told, by participant."""
         found = self._participants.find({"userId": ObjectId(user_id)}, {"digestSeq": 1})
         return {str(one["_id"]): one.get("digestSeq", 0) async for one in found}

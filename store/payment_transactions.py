@@ -133,7 +133,7 @@ class PaymentTransactions:
             if not await self._take_back(transaction, refund, refund.created_at, session):
                 raise _Changed
             await self._trainer_parts.look(transaction.id, refund.created_at, session=session)
-            await self._tell_refunded(transaction, refund, refund.created_at, session)
+            await self._add_refund_notice(transaction, refund, refund.created_at, session)
             return True
 
         try:
@@ -154,7 +154,7 @@ class PaymentTransactions:
                 return True
             await self._trainer_parts.look(transaction.id, now, session=session, always=False)
             if stripe_id is not None:
-                await self._tell_refunded(transaction, refund, now, session)
+                await self._add_refund_notice(transaction, refund, now, session)
                 return True
             await self._undo(transaction, refund, now, session)
             return True
@@ -200,13 +200,13 @@ class PaymentTransactions:
             await self._credits.record_within(refund_entry(transaction, refund, now), session=session)
         return True
 
-    async def _tell_refunded(
+    async def _add_refund_notice(
         self, transaction: Transaction, refund: Refund, now: datetime, session: ClientSession
     ) -> None:
         name = f"refund:{refund.id}"
-        await self.tell(transaction, name, "refunded", refund.credits, refund.amount, now, session)
+        await self.add_notice(transaction, name, "refunded", refund.credits, refund.amount, now, session)
 
-    async def tell(
+    async def add_notice(
         self,
         transaction: Transaction,
         name: str,
@@ -270,7 +270,7 @@ class PaymentTransactions:
             if (action := action_of(before, after)) is not None:
                 credits = entry.amount if action == "dispute_won" else after.credits
                 name = f"dispute:{after.id}:{after.status}"
-                await self.tell(transaction, name, action, credits, after.amount, now, session)
+                await self.add_notice(transaction, name, action, credits, after.amount, now, session)
 
         try:
             await self._database.transaction(body)

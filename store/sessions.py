@@ -17,7 +17,7 @@ from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
 NAME = "sessions"
 # When the owner is to be told of the sign-in; away once that is done.
-_TOLD_AT = "tellAt"
+_NOTICE_DUE = "tellAt"
 SCHEMAS = (
     CollectionSchema(
         NAME,
@@ -28,7 +28,7 @@ SCHEMAS = (
             IndexModel(
                 [("revokedAt", ASCENDING)], name="revoked", partialFilterExpression={"revokedAt": {"$type": "date"}}
             ),
-            *work_indexes(_TOLD_AT, only={_TOLD_AT: {"$exists": True}}),
+            *work_indexes(_NOTICE_DUE, only={_NOTICE_DUE: {"$exists": True}}),
         ),
     ),
 )
@@ -38,22 +38,22 @@ SCHEMAS = (
 class Sessions:
     def __init__(self, database: Database) -> None:
         self._sessions = database.collection(NAME)
-        # Sign-ins whose owners have not been told yet.
-        self.untold = WorkQueue(database, NAME, due=_TOLD_AT)
+        # Sign-ins whose owners have not been notified yet.
+        self.notices = WorkQueue(database, NAME, due=_NOTICE_DUE)
 
     @staticmethod
     def new_id() -> str:
         return str(ObjectId())
 
     async def insert(
-        self, new: Session, *, told: str | None = None, session: DatabaseSession | None = None
+        self, new: Session, *, notify_from: str | None = None, session: DatabaseSession | None = None
     ) -> None:
-        """``told``: from which kind of device; the owner is told of the sign-in by whichever node takes it up."""
-        telling = {} if told is None else {_TOLD_AT: new.created_at, "kindOfDevice": told}
-        await self._sessions.insert_one({**_document(new), **telling}, session=session)
+        """``notify_from``: the kind of device, if the owner is to be notified, by whichever node takes it up."""
+        notice = {} if notify_from is None else {_NOTICE_DUE: new.created_at, "kindOfDevice": notify_from}
+        await self._sessions.insert_one({**_document(new), **notice}, session=session)
 
     @staticmethod
-    def untold_sign_in(claimed: WorkRow) -> tuple[Session, str]:
+    def notice_of(claimed: WorkRow) -> tuple[Session, str]:
         """The session, and what kind of device it was begun from."""
         return _from(claimed.document), claimed.document["kindOfDevice"]
 
@@ -131,7 +131,7 @@ class Sessions:
     async def forget(self, user_id: str, *, session: DatabaseSession) -> None:
         """What an erased user's devices were called, and where they were; that they were there, nodes ask until they
         would have expired."""
-        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", "networks": "", _TOLD_AT: "", WORK: ""}}
+        nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", "networks": "", _NOTICE_DUE: "", WORK: ""}}
         await self._sessions.update_many({"userId": ObjectId(user_id)}, nothing, session=session)
 
 

@@ -52,7 +52,7 @@ from store import (
     stripe_events,
     trainer_parts,
     transactions,
-    unheard,
+    undelivered,
     user_blocks,
     users,
     webhook_deliveries,
@@ -117,7 +117,7 @@ from store.stripe_accounts import StripeAccounts
 from store.stripe_events import StripeEvents
 from store.trainer_parts import TrainerParts
 from store.transactions import Transactions
-from store.unheard import Unheard
+from store.undelivered import UndeliveredMessages
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
@@ -163,7 +163,7 @@ SCHEMAS = (
     *devices.SCHEMAS,
     *digests.SCHEMAS,
     *pushes.SCHEMAS,
-    *unheard.SCHEMAS,
+    *undelivered.SCHEMAS,
     *exports.SCHEMAS,
     *transactions.SCHEMAS,
     *payment_notices.SCHEMAS,
@@ -243,7 +243,7 @@ class Store:
         self.devices = PushDevices(database)
         self.digests = Digests(database)
         self.pushes = Pushes(database)
-        self.unheard = Unheard(database)
+        self.undelivered = UndeliveredMessages(database)
         self.exports = Exports(database)
         self.personal_data = PersonalData(database)
         self.counts = Counts(database)

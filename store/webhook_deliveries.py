@@ -79,8 +79,8 @@ class WebhookDeliveries:
         wanting = [one for one in self._known if one.wants(event.type)]
         if not wanting:
             return
-        told = {"event": event.id, "type": event.type, "body": event.body, "createdAt": event.at, "dueAt": event.at}
-        rows = [{**told, "endpoint": ObjectId(one.id), "lane": one.lane} for one in wanting]
+        common = {"event": event.id, "type": event.type, "body": event.body, "createdAt": event.at, "dueAt": event.at}
+        rows = [{**common, "endpoint": ObjectId(one.id), "lane": one.lane} for one in wanting]
         await self._rows.insert_many(rows, session=session)
 
     def lanes(self, kinds: Iterable[EventType]) -> list[int]:

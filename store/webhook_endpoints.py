@@ -115,9 +115,9 @@ class WebhookEndpoints:
                 raise not_found("webhook")
             was, is_now = audited(endpoint_of(before)), audited(endpoint_of(after))
             changed = [name for name in was if was[name] != is_now[name]]
-            told = {name: is_now[name] for name in changed} | ({"replayed": True} if replays else {})
-            if told:
-                await note({name: was[name] for name in changed}, told, session=session)
+            after_it = {name: is_now[name] for name in changed} | ({"replayed": True} if replays else {})
+            if after_it:
+                await note({name: was[name] for name in changed}, after_it, session=session)
             changed_to = endpoint_of(after)
             await keep(changed_to)(session=session)
             return changed_to
@@ -139,9 +139,9 @@ class WebhookEndpoints:
         return await self._database.transaction(body)
 
     async def failed(self, endpoint_id: str, failure: Failure, now: datetime) -> None:
-        told = {"reason": failure.reason, "status": failure.status, "at": now}
+        last = {"reason": failure.reason, "status": failure.status, "at": now}
         await self._rows.update_one(
-            {"_id": ObjectId(endpoint_id)}, {"$set": {"lastFailure": told}, "$inc": {"failures": 1}}
+            {"_id": ObjectId(endpoint_id)}, {"$set": {"lastFailure": last}, "$inc": {"failures": 1}}
         )
 
     async def answered(self, endpoint: Endpoint) -> None:

@@ -34,13 +34,13 @@ def new_session(context: AccountContext, user: User, device: str | None, now: da
 
 
 async def sign_in(
-    context: AccountContext, user: User, device: str | None, now: datetime, *, told: str | None = None
+    context: AccountContext, user: User, device: str | None, now: datetime, *, notify_from: str | None = None
 ) -> Tokens:
-    """Begin a session and answer its first tokens. ``told``: its owner is mailed of it, and from which kind of device
-    it came."""
+    """Begin a session and answer its first tokens. ``notify_from``: the kind of device, if its owner is to be notified
+    of it by mail."""
     session = new_session(context, user, device, now)
-    await context.store.sessions.insert(session, told=told)
-    if told is not None:
+    await context.store.sessions.insert(session, notify_from=notify_from)
+    if notify_from is not None:
         context.wake_ups.wake(SIGN_IN_NOTICES)
     return tokens_of(context, user, session, session.generation, now)
 
@@ -67,11 +67,11 @@ def signed_in_user(user: User) -> SignedInUser:
 
 def sign_in_notices(context: AccountContext) -> Job:
     """Mails of new sign-ins; the row is the session itself, so that neither is there without the other."""
-    return Job(SIGN_IN_NOTICES, context.store.sessions.untold, partial(_tell, context), poll=timedelta(seconds=5))
+    return Job(SIGN_IN_NOTICES, context.store.sessions.notices, partial(_notify, context), poll=timedelta(seconds=5))
 
 
-async def _tell(context: AccountContext, claimed: WorkRow) -> None:
-    session, kind = context.store.sessions.untold_sign_in(claimed)
+async def _notify(context: AccountContext, claimed: WorkRow) -> None:
+    session, kind = context.store.sessions.notice_of(claimed)
     user = await context.store.users.by_id(session.user_id)
     if user is None or user.is_deleted:
         return

@@ -54,7 +54,7 @@ async def login(context: AccountContext, visitor: Visitor, command: Login) -> To
         require_may_sign_in(user)
         await remember_network(context, visitor, email, now)
         user = await _with_todays_hash(context, user, hashed, command.password)
-        return await sign_in(context, user, command.device, now, told=kind_of_device(visitor.agent))
+        return await sign_in(context, user, command.device, now, notify_from=kind_of_device(visitor.agent))
     if pending is not None and is_pending(pending, now):
         raise email_not_verified()
     raise invalid_credentials()

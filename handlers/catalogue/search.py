@@ -36,7 +36,7 @@ class _PageCursor(msgspec.Struct, frozen=True):
 async def search_trainers(context: ReadContext, visitor: Visitor, command: SearchTrainers) -> TrainerPage:
     """A trainer comes once however many others come or go meanwhile; one whose own place changes may move past."""
     wanted = TrainerQuery(
-        terms=(*_terms(command), *await _spoken(context, command.q or "")),
+        terms=(*_terms(command), *await _text_terms(context, command.q or "")),
         # Who has no review yet has 0 stars, and is left out by any more.
         min_rating=command.min_rating or None,
         max_price=command.max_price,
@@ -80,7 +80,7 @@ def _terms(command: SearchTrainers) -> Iterable[tuple[str]]:
         yield (listings.with_trial(command.free_trial),)
 
 
-async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
+async def _text_terms(context: ReadContext, text: str) -> list[tuple[str, ...]]:
     """Each word has to be begun in the trainer's texts or in the name of something that the trainer offers."""
     if is_blank(text):
         return []
@@ -92,7 +92,7 @@ async def _spoken(context: ReadContext, text: str) -> list[tuple[str, ...]]:
         return [()]
     categories, subs = await context.store.categories.all()
     return [
-        listings.saying(
+        listings.word_terms(
             word,
             (one.id for one in categories if listings.begins(word, [one.name])),
             (one.id for one in subs if listings.begins(word, [one.name])),

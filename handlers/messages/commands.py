@@ -222,7 +222,8 @@ async def _change(
     if ends_files:
         await _release_files(context, record)
     if change.kind == "delete":
-        await context.store.unheard.doubt(member.participant_of(member.other(actor.user_id)), record.seq, context.now())
+        other = member.participant_of(member.other(actor.user_id))
+        await context.store.undelivered.doubt(other, record.seq, context.now())
     seen = views.caught_up(context, participants)
     return MessageAnswer(message=views.seen_message(context, applied.target, seen, files))
 

@@ -202,13 +202,13 @@ def _continued(
     if not room.fits(0, taken):
         return None
     for entry in entries:
-        told = _entry(context, view, entry, files)
-        more = size(told)
+        answer = _entry(context, view, entry, files)
+        more = size(answer)
         # The first of an answer's entries is told whatever its size; one alone is far below the cap.
         alone = room.empty and not synced.entries
         if not alone and (len(synced.entries) >= room.entries or taken + more > room.size):
             break
-        synced.entries.append(told)
+        synced.entries.append(answer)
         taken += more
     if entries and not synced.entries:
         return None

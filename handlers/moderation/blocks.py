@@ -28,7 +28,7 @@ async def block_person(context: PublishContext, actor: Actor, command: BlockPers
     if await blocks.count(actor.user_id, MAX_BLOCKS) >= MAX_BLOCKS:
         raise DomainError(Code.CONFLICT, f"At most {MAX_BLOCKS} people can be blocked.")
     if await blocks.add(actor.user_id, other.id, _parties(actor, other), context.now()):
-        _tell(context, actor, other)
+        _notify(context, actor, other)
     # Also for a repeat: the first may have had no answer yet.
     await asyncio.sleep(TRUSTED_SECONDS)
 
@@ -38,7 +38,7 @@ async def unblock_person(context: PublishContext, actor: Actor, command: Unblock
     """Takes the actor's own block back; nothing happens without one. Raises ``not_found``."""
     other = await _other(context, actor, command.user_id)
     if await context.store.user_blocks.remove(actor.user_id, other.id, _parties(actor, other)):
-        _tell(context, actor, other)
+        _notify(context, actor, other)
 
 
 async def _other(context: PublishContext, actor: Actor, user_id: str) -> User:
@@ -61,7 +61,7 @@ def _parties(actor: Actor, other: User) -> Parties | None:
     return Parties(mine, others) if actor.role == "client" else Parties(others, mine)
 
 
-def _tell(context: PublishContext, actor: Actor, other: User) -> None:
+def _notify(context: PublishContext, actor: Actor, other: User) -> None:
     """Their bookings say so from now on."""
     if actor.role != other.role:
         context.publisher.publish(BookingsSyncRequired(), rooms.user(actor.user_id), rooms.user(other.id))

@@ -25,7 +25,7 @@ def digesting(context: NotifyContext) -> Job:
 
 async def _digest(context: NotifyContext, claimed: WorkRow) -> None:
     """Of who pauses or does not want it nothing; muted conversations, and those with whom there is a block, do not
-    count, nor what was told before."""
+    count, nor what an earlier digest named."""
     user_id, now = user_of(claimed), context.now()
     user = await context.store.users.by_id(user_id)
     wanted = await context.store.notification_preferences.of(user_id)
@@ -35,13 +35,13 @@ async def _digest(context: NotifyContext, claimed: WorkRow) -> None:
     if (at := not_before(wanted, user.time_zone, now)) > now:
         await context.store.digests.queue.reschedule(claimed, at)
         return
-    unread, told = await unread_of(context, user_id, now), await context.store.digests.told(user_id)
+    unread, sent = await unread_of(context, user_id, now), await context.store.digests.heads_sent(user_id)
     members = await context.store.conversations.memberships(unread.sides, user_id)
     counts: list[tuple[str, int]] = []
     heads: dict[str, int] = {}
     for conversation_id, side in unread.sides.items():
         head = unread.heads[conversation_id]
-        if conversation_id not in members or head <= told.get(side.id, 0):
+        if conversation_id not in members or head <= sent.get(side.id, 0):
             continue
         other = members[conversation_id].other(user_id)
         if await context.store.user_blocks.stands_between(user_id, other):
@@ -52,7 +52,7 @@ async def _digest(context: NotifyContext, claimed: WorkRow) -> None:
         return
     cards = await context.store.people.cards([other for other, _ in counts])
     named = [(cards[other].name if other in cards else "", count) for other, count in counts]
-    # What is told, and to whom, so that the same digest is the same mail on each try.
+    # What it says, and to whom, so that the same digest is the same mail on each try.
     key = context.secrets.keyed_hash("digest", f"{user_id} {sorted(heads.items())}")
     mail = mails.unread_digest(user.email, named, key=f"digest {key}", unsubscribe=unsubscribe)
     if not await context.mailer.deliver(mail):

@@ -91,7 +91,7 @@ async def _written(
     """Nothing where there is nothing to be said any more."""
     if pending.kind == "reminder":
         return await _reminder(context, pending, device, user, now)
-    side = await context.store.unheard.side(pending.about)
+    side = await context.store.undelivered.side(pending.about)
     if side is None:
         return None
     record = side.record

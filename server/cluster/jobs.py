@@ -20,7 +20,7 @@ from handlers.messages.search import respelling
 from handlers.notifications.digests import digesting
 from handlers.notifications.pushing import push_jobs
 from handlers.notifications.receipts import receipt_mails
-from handlers.notifications.unheard import scanning, telling
+from handlers.notifications.undelivered import notifying, scanning
 from handlers.payments import announce as payment_notices
 from handlers.payments.comparing import compared_payments
 from handlers.payments.disputes import open_disputes
@@ -50,7 +50,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         receipt_mails(context),
         scanning(context),
         digesting(context),
-        *((telling(context), *push_jobs(context)) if context.pusher.providers else ()),
+        *((notifying(context), *push_jobs(context)) if context.pusher.providers else ()),
         open_payments(context),
         open_refunds(context),
         open_disputes(context),

@@ -41,7 +41,7 @@ class Choices:
     """What people chose for all devices: how it is read, how other nodes are told, who is told that one is hidden."""
 
     read: Callable[[Collection[str]], Awaitable[dict[str, Choice]]]
-    tell: Callable[[str, Choice], None]
+    publish: Callable[[str, Choice], None]
     hidden: Callable[[str], None]
 
 
@@ -149,7 +149,7 @@ class Presence:
         self.choose(user_id, choice)
         if choice.version:
             # Also when it is no news here: another node may have missed it.
-            self._choices.tell(user_id, choice)
+            self._choices.publish(user_id, choice)
         if self._bus.up:
             await self.registrar.flushed(user_id)
 

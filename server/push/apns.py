@@ -83,10 +83,10 @@ class Apns:
     def _outcome(self, answer: httpx.Response, registered_at: datetime) -> PushOutcome:
         if answer.status_code == HTTPStatus.OK:
             return "delivered"
-        told = _told(answer)
-        reason = str(told.get("reason", ""))
+        error = _error_of(answer)
+        reason = str(error.get("reason", ""))
         if reason in _GONE or answer.status_code == HTTPStatus.GONE:
-            since = told.get("timestamp")
+            since = error.get("timestamp")
             # The phone came back meanwhile.
             came_back = isinstance(since, int) and since < registered_at.timestamp() * 1000
             return "refused" if came_back else "gone"
@@ -111,9 +111,9 @@ def payload(push: Push) -> dict[str, Any]:
     return {"aps": aps, **push.data}
 
 
-def _told(answer: httpx.Response) -> dict[str, Any]:
+def _error_of(answer: httpx.Response) -> dict[str, Any]:
     try:
-        told = answer.json()
+        error = answer.json()
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return error if isinstance(error, dict) else {}

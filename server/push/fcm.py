@@ -74,7 +74,7 @@ class Fcm:
     def _outcome(self, answer: httpx.Response) -> PushOutcome:
         if answer.status_code == HTTPStatus.OK:
             return "delivered"
-        codes, fields = _told(answer)
+        codes, fields = _error_of(answer)
         if codes & _GONE or (answer.status_code == HTTPStatus.BAD_REQUEST and "message.token" in fields):
             return "gone"
         log.warning("FCM refuses a push", status=answer.status_code, codes=sorted(map(loggable, codes))[:3])
@@ -105,7 +105,7 @@ def message(push: Push, now: datetime) -> dict[str, Any]:
     return said
 
 
-def _told(answer: httpx.Response) -> tuple[frozenset[str], frozenset[str]]:
+def _error_of(answer: httpx.Response) -> tuple[frozenset[str], frozenset[str]]:
     """The error codes, and the fields at fault (google.rpc.Status)."""
     try:
         error = answer.json()["error"]

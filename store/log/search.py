@@ -80,7 +80,7 @@ class MessageSearch:
         while True:
             try:
                 stretch = await self._stretch(groups, wanted, list(waiting), place, size)
-                records = await self._saying(stretch.candidates, wanted, waiting, limit + 1 - len(found))
+                records = await self._matching(stretch.candidates, wanted, waiting, limit + 1 - len(found))
             except PyMongoError as error:
                 # Short of an answer only where even the shortest stretch takes too long.
                 if not error.timeout or size == _SHORTEST_STRETCH:
@@ -126,16 +126,16 @@ class MessageSearch:
             return _Stretch(row["candidates"], end)
         return _Stretch([], None)
 
-    async def _saying(
+    async def _matching(
         self, candidates: Sequence[ObjectId], wanted: str, waiting: Waiting, limit: int
     ) -> list[MessageRecord]:
-        """The first of the candidates that say it, as they now stand."""
+        """The first of the candidates that match, as they now stand."""
         found: list[MessageRecord] = []
         for start in range(0, len(candidates), _FETCHED):
             chunk = candidates[start : start + _FETCHED]
             documents = {one["_id"]: one async for one in self._messages.find({"_id": {"$in": list(chunk)}})}
             for key in chunk:
-                record = _if_it_says(documents.get(key), wanted, waiting)
+                record = _if_it_matches(documents.get(key), wanted, waiting)
                 if record is not None:
                     found.append(record)
                     if len(found) == limit:
@@ -169,13 +169,13 @@ def stretch_pipeline(
     ]
 
 
-def _if_it_says(document: Document | None, wanted: str, waiting: Waiting) -> MessageRecord | None:
+def _if_it_matches(document: Document | None, wanted: str, waiting: Waiting) -> MessageRecord | None:
     if document is None:
         return None
     record = message_record(document)
     if record.id in waiting:
         record = reduce(fold, waiting[record.id], record)
-        said = spelling(record.text or "")
+        text = spelling(record.text or "")
     else:
-        said = spelled_of(document)
-    return record if record.deleted_at is None and wanted in said else None
+        text = spelled_of(document)
+    return record if record.deleted_at is None and wanted in text else None

@@ -24,7 +24,7 @@ FILTERS: dict[str, Any] = {
     "city": (listings.in_city("Bern"),),
     "trial": (listings.with_trial(True),),
     "day": (listings.working_on("Monday"),),
-    "word": listings.saying("yo", [ID, ID[::-1]], [ID]),
+    "word": listings.word_terms("yo", [ID, ID[::-1]], [ID]),
     "min_rating": 4.0,
     "max_price": 5000,
 }

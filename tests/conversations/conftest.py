@@ -76,7 +76,7 @@ _OF_RULES: dict[str, tuple[str, ...]] = {
     "test_sync": (),
     "test_sync_state": ("test_only_what_changed_is_told", "test_the_same_without_a_socket"),
     "test_unread": ("test_everything_is_seen_at_once",),
-    "test_unspoken": ("test_from_its_first_entry_both_see_it", "test_whoever_opens_it_sees_it"),
+    "test_before_the_first_entry": ("test_from_its_first_entry_both_see_it", "test_whoever_opens_it_sees_it"),
 }
 
 

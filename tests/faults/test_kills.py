@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.embedded import kill, mongod_pid, residents
 from tests.faults.served import Served
-from tests.faults.talking import MessageTraffic, talk
+from tests.faults.traffic import MessageTraffic, talk
 
 ROUNDS = 20
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from bson import ObjectId
 
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.unheard import scanning, telling
+from handlers.notifications.undelivered import notifying, scanning
 from store.pushes import NAMES
 from store.watermarks import Marks
 from tests.bookings.market import Data, Market, Somebody
@@ -82,7 +82,7 @@ class Pushed:
         due = {"$lte": clock() + timedelta(seconds=61)}
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                await work_off(telling(context), clock)
+                await work_off(notifying(context), clock)
                 for job in push_jobs(context):
                     await work_off(job, clock)
                 waiting = await self._rows("conversationParticipants", {"pushDueAt": {"$lte": clock()}})

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from handlers.notifications.digests import digesting
-from store.unheard import EACH
+from store.undelivered import EACH
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.work import work_off

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from handlers.jobs import Job
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.unheard import telling
+from handlers.notifications.undelivered import notifying
 from server.cluster.runner import JobRunner
 from store.conversations import PARTICIPANTS
 from store.pushes import NAMES
@@ -100,7 +100,7 @@ async def test_whoever_lags_behind_in_many_conversations_takes_turns_with_the_ot
         {"userId": ObjectId(quiet.id), "conversationId": ObjectId(conversation)}, {"$set": {"pushDueAt": now}}
     )
     try:
-        async with running(pushed, telling(pushed.market.nodes[0].context)), asyncio.timeout(PATIENCE_SECONDS):
+        async with running(pushed, notifying(pushed.market.nodes[0].context)), asyncio.timeout(PATIENCE_SECONDS):
             while "pushedSeq" not in await pushed.side(quiet, conversation):  # noqa: ASYNC110 - the database says so
                 await asyncio.sleep(0.01)
         waiting = await sides.count_documents({"userId": ObjectId(greedy.id), "pushDueAt": {"$exists": True}})
@@ -119,7 +119,7 @@ async def test_a_service_that_hangs_holds_up_its_own_pushes_only(pushed: Pushed)
     apns, fcm = push_jobs(pushed.market.nodes[0].context)
     await pushed.scan()
     pushed.market.clock.advance(seconds=10)
-    async with running(pushed, telling(pushed.market.nodes[0].context)), running(pushed, apns), running(pushed, fcm):
+    async with running(pushed, notifying(pushed.market.nodes[0].context)), running(pushed, apns), running(pushed, fcm):
         assert (await pushed.next(pushed.fcm, answers)).said == "hello"
         assert pushed.left(pushed.apns, hangs) == []
         pushed.apns.open.set()

@@ -14,7 +14,7 @@ from domain.wire.events import CONVERSATIONS, NAMESPACES, PRESENCE
 from handlers.bookings import due
 from handlers.notifications import unread
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.unheard import telling
+from handlers.notifications.undelivered import notifying
 from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS, device
@@ -246,7 +246,7 @@ async def test_a_service_that_fails_gets_it_later_under_one_id(pushed: Pushed) -
 
 async def work_off_all(pushed: Pushed) -> None:
     context, clock = pushed.market.nodes[0].context, pushed.market.clock
-    for job in (telling(context), *push_jobs(context)):
+    for job in (notifying(context), *push_jobs(context)):
         await work_off(job, clock)
 
 

@@ -14,9 +14,9 @@ from sandbox.delivery import Endpoint
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
 from tests.payments.books import is_left, reconcile
+from tests.payments.killed_node import NodeToKill, Step, Ways, ways
 from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
 from tests.payments.shop import Shop
-from tests.payments.victim import Step, Victim, Ways, ways
 
 # What a log may never hold: our secrets, what a payment is confirmed with, and anything like the number of a card.
 SECRETS = re.compile(rb"sk_test_|whsec_|_secret_\w|pm_card_|\b(?:\d[ -]?){15,16}\b")
@@ -44,10 +44,10 @@ async def one_kill(shop: Shop, ways: Ways, operation: Operation, step: Step, num
     endpoints.clear()
     scene = Scene(shop, trainer, await market.client(), await market.somebody("admin"), hour=number % 24)
     await operation.prepare(scene)
-    async with ways.node(step, at_start=operation.at_start) as victim:
+    async with ways.node(step, at_start=operation.at_start) as dying:
         if not operation.at_start:
-            victim.arm()
-        died = await _dies(scene, operation, victim)
+            dying.arm()
+        died = await _dies(scene, operation, dying)
         # Stripe goes on telling, to whoever is there.
         for endpoint in endpoints:
             endpoint.url = f"{market.urls[0]}/v1/webhooks/stripe"
@@ -62,20 +62,20 @@ async def one_kill(shop: Shop, ways: Ways, operation: Operation, step: Step, num
     return died
 
 
-async def _dies(scene: Scene, operation: Operation, victim: Victim) -> bool:
+async def _dies(scene: Scene, operation: Operation, dying: NodeToKill) -> bool:
     market, endpoints = scene.shop.market, scene.shop.sandbox.delivery.endpoints
-    if not victim.url:
-        return victim.tap.struck
-    market.urls.append(victim.url)
+    if not dying.url:
+        return dying.tap.struck
+    market.urls.append(dying.url)
     if operation.events:
-        endpoints.append(Endpoint(f"{victim.url}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
+        endpoints.append(Endpoint(f"{dying.url}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
 
     async def is_done() -> bool:
         """And what follows the last thing that shows: the ends of the claims."""
         return await operation.is_done(scene) and not await is_left(scene.shop)
 
     try:
-        return await victim.dies(lambda: operation.begin(scene), is_done)
+        return await dying.dies(lambda: operation.begin(scene), is_done)
     finally:
         market.urls.pop()
 

@@ -111,15 +111,15 @@ async def test_every_job_is_known(running: RunningNode) -> None:
     queues = durable_queues(context.store)
     jobs = durable_jobs(context)
     assert {job.name: job.queue for job in jobs}.items() <= queues.items()
-    assert queues.keys() - {job.name for job in jobs} <= {"unheard messages", *PUSHES.values()}
-    assert queues.keys() >= {"unheard messages", *PUSHES.values(), *WEBHOOKS}
+    assert queues.keys() - {job.name for job in jobs} <= {"undelivered messages", *PUSHES.values()}
+    assert queues.keys() >= {"undelivered messages", *PUSHES.values(), *WEBHOOKS}
 
 
 async def test_rows_of_every_job_are_found_by_the_ids_that_are_listed(store: Store) -> None:
     """Once each, whatever their ids are like."""
     # By the real clock: MongoDB takes rows whose time to be kept is over.
     now = utc_now()
-    await store.unheard.begin(["fresh"], now)
+    await store.undelivered.begin(["fresh"], now)
     await store.event_gaps.begin(now)
     await store.compared_payments.begin(now)
     await store.publish_outages.note_dead("a-node", now, now, now)

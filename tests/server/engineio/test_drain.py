@@ -23,7 +23,7 @@ async def test_everybody_is_told_and_nobody_new_is_let_in(echo: Harness) -> None
     assert [await echo.ended() for _ in range(5)] == ["server disconnect"] * 5
 
 
-async def test_last_words_to_those_who_poll_are_waited_for(echo: Harness) -> None:
+async def test_last_packets_to_those_who_poll_are_waited_for(echo: Harness) -> None:
     sid = await echo.open_polling()
     (await echo.socket()).send_text("said")
     draining = asyncio.create_task(echo.engine.drain(5))

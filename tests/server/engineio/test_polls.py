@@ -102,7 +102,7 @@ async def test_the_client_closes(echo: Harness) -> None:
     assert (await echo.poll(sid))[0] == 400
 
 
-async def test_last_words_reach_a_client_between_two_polls(echo: Harness) -> None:
+async def test_last_packets_reach_a_client_between_two_polls(echo: Harness) -> None:
     sid = await echo.open_polling()
     socket = await echo.socket()
     socket.send_text("revoked")
@@ -114,7 +114,7 @@ async def test_last_words_reach_a_client_between_two_polls(echo: Harness) -> Non
     assert (await echo.poll(sid))[0] == 400
 
 
-async def test_last_words_are_kept_for_a_while(serve: Harnesses) -> None:
+async def test_last_packets_are_kept_for_a_while(serve: Harnesses) -> None:
     server = await serve(limits=Limits(closing_poll_seconds=0.1))
     sid = await server.open_polling()
     socket = await server.socket()
@@ -124,7 +124,7 @@ async def test_last_words_are_kept_for_a_while(serve: Harnesses) -> None:
     assert (await server.poll(sid))[0] == 400
 
 
-async def test_a_post_in_the_middle_of_its_body_does_not_break_off_before_the_last_words(echo: Harness) -> None:
+async def test_a_post_in_the_middle_of_its_body_does_not_break_off_before_the_last_packets(echo: Harness) -> None:
     sid = await echo.open_polling()
     socket = await echo.socket()
     head = f"POST /engine.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\nHost: a\nContent-Length: 6"
@@ -140,7 +140,7 @@ async def test_a_post_in_the_middle_of_its_body_does_not_break_off_before_the_la
     post.close()
 
 
-async def test_a_post_that_is_never_finished_ends_with_the_last_words(echo: Harness) -> None:
+async def test_a_post_that_is_never_finished_ends_with_the_last_packets(echo: Harness) -> None:
     sid = await echo.open_polling()
     socket = await echo.socket()
     head = f"POST /engine.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\nHost: a\nContent-Length: 6"
@@ -152,7 +152,7 @@ async def test_a_post_that_is_never_finished_ends_with_the_last_words(echo: Harn
     assert await post.eof() == b""
 
 
-async def test_last_words_reach_a_client_that_is_about_to_move(echo: Harness) -> None:
+async def test_last_packets_reach_a_client_that_is_about_to_move(echo: Harness) -> None:
     """It has heard of the probe and polls no more."""
     sid = await echo.open_polling()
     socket = await echo.socket()
@@ -168,7 +168,7 @@ async def test_last_words_reach_a_client_that_is_about_to_move(echo: Harness) ->
 
 
 @pytest.mark.parametrize("polling", [True, False])
-async def test_last_words_after_a_burst_take_as_many_polls_as_they_need(echo: Harness, polling: bool) -> None:
+async def test_last_packets_after_a_burst_take_as_many_polls_as_they_need(echo: Harness, polling: bool) -> None:
     sid = await echo.open_polling()
     socket = await echo.socket()
     poll = asyncio.create_task(echo.poll(sid)) if polling else None
@@ -185,7 +185,7 @@ async def test_last_words_after_a_burst_take_as_many_polls_as_they_need(echo: Ha
     assert (await echo.poll(sid))[0] == 400
 
 
-async def test_last_words_of_more_than_max_payload_are_told_too(serve: Harnesses) -> None:
+async def test_last_packets_of_more_than_max_payload_are_told_too(serve: Harnesses) -> None:
     server = await serve(max_http_buffer_size=1000)
     sid = await server.open_polling()
     socket = await server.socket()

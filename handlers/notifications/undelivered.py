@@ -1,7 +1,7 @@
 """Who is pushed what: messages that no device has received within a while, whatever presence says.
 
-A scan finds who lags behind (``store/unheard.py``); after a while each is looked at once more, and whoever still lags
-is pushed the newest message. What is read on one device is taken back from the others.
+A scan finds who lags behind (``store/undelivered.py``); after a while each is looked at once more, and whoever still
+lags is pushed the newest message. What is read on one device is taken back from the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from handlers.context import NotifyContext
 from handlers.jobs import PUSHES, Job
 from handlers.notifications.unread import is_muted
 from store.pushes import PendingPush, PushKind, provider_of
-from store.unheard import EACH, OVERLAPS, Side
+from store.undelivered import EACH, OVERLAPS, Side
 from store.work_queue import WorkRow
 
 # Of the newest messages, those among which one is looked for that may be shown.
@@ -34,44 +34,44 @@ _PAUSE = 9
 
 def scanning(context: NotifyContext) -> Job:
     return Job(
-        "unheard scans", context.store.unheard.scans, partial(_scan, context), at_once=1, attempts=_FOR_EVER,
+        "undelivered scans", context.store.undelivered.scans, partial(_scan, context), at_once=1, attempts=_FOR_EVER,
         lease=timedelta(seconds=60), poll=timedelta(seconds=1.5),
     )  # fmt: skip
 
 
 async def _scan(context: NotifyContext, claimed: WorkRow) -> None:
-    unheard = context.store.unheard
+    undelivered = context.store.undelivered
     begun = monotonic()
-    scan, now = await unheard.scan(claimed), context.now()
+    scan, now = await undelivered.scan(claimed), context.now()
     since, patience = scan.since - OVERLAPS[scan.name], context.push_patience
     if scan.name == "digest":
-        async for batch in unheard.lagging(scan, since, "seenSeq", "digestSeq"):
+        async for batch in undelivered.lagging(scan, since, "seenSeq", "digestSeq"):
             await context.store.digests.note([user_id for _, user_id in batch], now, patience.digest)
     else:
-        async for batch in unheard.lagging(scan, since, "deliveredSeq", "pushedSeq"):
+        async for batch in undelivered.lagging(scan, since, "deliveredSeq", "pushedSeq"):
             owners = await context.store.devices.owners({user_id for _, user_id in batch})
             if reached := [participant for participant, user_id in batch if user_id in owners]:
-                await unheard.look_at(reached, now + patience.push)
+                await undelivered.look_at(reached, now + patience.push)
         as_of = None if scan.as_of is None else scan.as_of - OVERLAPS[scan.name]
-        for side in await unheard.read_elsewhere(as_of):
+        for side in await undelivered.read_elsewhere(as_of):
             await _take_back(context, side)
     # However much there is to read, most of the time is others'.
     pause = max(EACH[scan.name], _PAUSE * timedelta(seconds=monotonic() - begun))
-    await unheard.scanned(claimed, now, now + pause)
+    await undelivered.scanned(claimed, now, now + pause)
 
 
 async def _take_back(context: NotifyContext, side: Side) -> None:
     await _to_each_device(context, side, side.shown_seq, "withdrawal", "")
-    await context.store.unheard.taken_back(side)
+    await context.store.undelivered.taken_back(side)
 
 
-def telling(context: NotifyContext) -> Job:
+def notifying(context: NotifyContext) -> Job:
     """The row is the participant itself."""
-    return Job("unheard messages", context.store.unheard.queue, partial(_tell, context), at_once=8)
+    return Job("undelivered messages", context.store.undelivered.queue, partial(_notify, context), at_once=8)
 
 
-async def _tell(context: NotifyContext, claimed: WorkRow) -> None:
-    side, now = context.store.unheard.row(claimed), context.now()
+async def _notify(context: NotifyContext, claimed: WorkRow) -> None:
+    side, now = context.store.undelivered.row(claimed), context.now()
     record = side.record
     user = await context.store.users.by_id(record.user_id)
     wanted = await context.store.notification_preferences.of(record.user_id)
@@ -83,12 +83,12 @@ async def _tell(context: NotifyContext, claimed: WorkRow) -> None:
     if newest is not None and user is not None:
         deadline = None if newest.booking is None else newest.booking.starts_at
         if (at := not_before(wanted, user.time_zone, now, deadline)) > now:
-            await context.store.unheard.queue.reschedule(claimed, at)
+            await context.store.undelivered.queue.reschedule(claimed, at)
             return
         await _to_each_device(context, side, newest.seq, "entry", newest.id)
     elif side.shown_seq and await _is_taken_back(context, side):
         await _take_back(context, side)
-    await context.store.unheard.looked_at(side, head, None if newest is None else newest.seq)
+    await context.store.undelivered.looked_at(side, head, None if newest is None else newest.seq)
 
 
 async def _to_show(

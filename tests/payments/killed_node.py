@@ -115,7 +115,7 @@ class Ways:
     logs: list[Path] = field(default_factory=list)
 
     @asynccontextmanager
-    async def node(self, step: Step, *, at_start: bool = False) -> AsyncIterator[Victim]:
+    async def node(self, step: Step, *, at_start: bool = False) -> AsyncIterator[NodeToKill]:
         """That dies at this write after ``arm``; ``at_start``: from its first one on."""
         log = self.folder / f"log-{len(self.logs)}"
         self.logs.append(log)
@@ -124,16 +124,16 @@ class Ways:
         process = FORKS.Process(target=_live, args=(self.mongo_url, self.redis_url, settings, str(log), there))
         process.start()
         there.close()
-        victim = Victim(process, self.tap, step)
+        dying = NodeToKill(process, self.tap, step)
         try:
             if at_start:
-                victim.arm()
+                dying.arm()
             async with asyncio.timeout(_START_WITHIN_SECONDS):
                 while not here.poll() and process.is_alive():  # noqa: ASYNC110 - a pipe of another kind
                     await asyncio.sleep(0.01)
             with suppress(EOFError):
-                victim.url = here.recv()
-            yield victim
+                dying.url = here.recv()
+            yield dying
         finally:
             self.tap.disarm()
             process.kill()
@@ -142,7 +142,7 @@ class Ways:
 
 
 @dataclass
-class Victim:
+class NodeToKill:
     process: ForkServerProcess
     tap: WriteTap
     step: Step

@@ -14,8 +14,8 @@ from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Data, Somebody
 from tests.payments.books import Books, reconcile
 from tests.payments.conftest import OLD_SECRET
+from tests.payments.killed_node import ways
 from tests.payments.shop import DECLINED, PRICES, Shop
-from tests.payments.victim import ways
 
 COPIES = 5
 

@@ -84,7 +84,7 @@ class Side:
 
 
 @repository
-class Unheard:
+class UndeliveredMessages:
     def __init__(self, database: Database) -> None:
         self._scans = database.collection(NAME)
         self._conversations = database.collection(CONVERSATIONS)
