@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.accounts import ADMINISTRATORS
 from domain.moderation import Act, Target, TargetKind
 from domain.wire.moderation import AuditPage, ListAudit, audit_answer
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.context import ReadContext
 from store.audit import AuditFilter, Note, Noted
@@ -32,6 +32,6 @@ async def list_audit(context: ReadContext, actor: Actor, command: ListAudit) -> 
     """The newest first."""
     require_role(actor, *ADMINISTRATORS)
     wanted = AuditFilter(actor_id=command.actor, target_id=command.target, action=command.action)
-    found = await context.store.audit.page(wanted, id_of(command.cursor), command.limit + 1)
+    found = await context.store.audit.page(wanted, decode_id_cursor(command.cursor), command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return AuditPage(items=[audit_answer(one) for one in page], next_cursor=cursor)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Publisher(Protocol):
-    """Publishes live events; nothing else does."""
+    """Publishes the live events of commands."""
 
     def publish(self, event: Event, *rooms: str) -> None:
         """Hand the event to every member of the rooms; never raises, never waits."""

@@ -1,7 +1,8 @@
 """Rate limits of the REST surface: classes of limits, each counted by a key of the request.
 
-A limit by caller counts every request. Those by address are meant for commands that cost something, mail or a hash:
-they count a command that its handler took up, not a body that was refused.
+A limit by caller counts every request, and so do the limits of addresses as such (``VISITORS``, ``ADDRESS``,
+``FAILED_TOKENS``). A route's own by address is meant for commands that cost something, mail or a hash: it counts a
+command that its handler took up, not a body that was refused.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ REFRESH = RateClass("refresh", (Limit(300, _MINUTE, "address"),))
 FORGOT = RateClass("forgot", (Limit(_MANY, _HOUR, "address"), Limit(5, _HOUR, "address+email")))
 RESET = RateClass("reset", (Limit(100, _MINUTE, "address"), Limit(20, 10 * _MINUTE, "address+email")))
 RESET_TOKEN = RateClass("reset_token", (Limit(100, _MINUTE, "address"),))
-# Each try costs an argon2 verification, and a stolen phone must not guess its owner's password.
-CHANGE_PASSWORD = RateClass("change_password", (Limit(10, _MINUTE, "caller"),))
+# Of all that ask for one's password again, together: each try costs an argon2 verification, and a stolen phone must not
+# guess its owner's password.
+PASSWORD_CHECK = RateClass("password_check", (Limit(10, _MINUTE, "caller"),))
 # A block writes to the pair's bookings, and holds its answer back for a moment.
 BLOCKS = RateClass("blocks", (Limit(30, _MINUTE, "caller"),))
 # An app registers its device when it starts.

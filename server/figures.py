@@ -1,4 +1,5 @@
-"""The Prometheus metrics of a node, read from the plain counters that its parts keep."""
+"""The Prometheus metrics of a node, read from the plain counters that its parts keep. Durable work, membership and
+workers export their own."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from bson import ObjectId
@@ -22,12 +21,6 @@ class NotificationPreferences:
 
     async def of(self, user_id: str) -> Preferences:
         return _preferences(await self._rows.find_one({"_id": ObjectId(user_id)}))
-
-    async def of_each(self, user_ids: Iterable[str]) -> dict[str, Preferences]:
-        ids = list(user_ids)
-        found = await self._rows.find({"_id": {"$in": [ObjectId(one) for one in ids]}}).to_list(None)
-        by_user = {str(one["_id"]): one for one in found}
-        return {one: _preferences(by_user.get(one)) for one in ids}
 
     async def put(self, user_id: str, preferences: Preferences, now: datetime) -> None:
         document: Document = {

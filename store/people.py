@@ -47,15 +47,8 @@ class People:
         found = await self._users.find_one({"_id": ObjectId(user_id), **REACHABLE}, {"role": 1, "profileId": 1})
         return (await self._cards([found]))[user_id] if found else None
 
-    async def profile(self, role: Role, profile_id: str) -> UserSummary | None:
-        """The person behind a profile of that role, whatever the state of the account."""
-        return await self._behind(role, profile_id, {})
-
     async def reachable_profile(self, role: Role, profile_id: str) -> UserSummary | None:
-        """The same, if others may get in touch."""
-        return await self._behind(role, profile_id, REACHABLE)
-
-    async def _behind(self, role: Role, profile_id: str, state: Document) -> UserSummary | None:
+        """The person behind a profile of that role, if others may get in touch."""
         profiles = self._database.collection(PROFILES[role])
         profile = await profiles.find_one(
             {"_id": ObjectId(profile_id)}, {"user": 1, "name": 1, "profile_image": 1}
@@ -63,7 +56,8 @@ class People:
         if profile is None:
             return None
         # Administrators of both roles have their profiles in one collection.
-        user = await self._users.find_one({"_id": profile["user"], "role": role, **state}, {"role": 1, "profileId": 1})
+        query = {"_id": profile["user"], "role": role, **REACHABLE}
+        user = await self._users.find_one(query, {"role": 1, "profileId": 1})
         return None if user is None else _card(user, profile)
 
     async def cards(self, user_ids: Iterable[str]) -> dict[str, UserSummary]:

@@ -75,15 +75,15 @@ def decode_cursor(kind: type[T], cursor: str, field: str = "cursor", given: str 
     try:
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raise not_from_here(field, given) from None
+        raise invalid_cursor(field, given) from None
 
 
-def id_of(cursor: str | None) -> str | None:
+def decode_id_cursor(cursor: str | None) -> str | None:
     """Where a list goes on whose order is that of its ids. Raises as ``decode_cursor``."""
     return None if cursor is None else decode_cursor(IdCursor, cursor).id
 
 
-def instant_of(cursor: str | None) -> tuple[datetime, str] | None:
+def decode_instant_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     """The same for a list in the order of an instant."""
     if cursor is None:
         return None
@@ -91,8 +91,8 @@ def instant_of(cursor: str | None) -> tuple[datetime, str] | None:
     try:
         return _EPOCH + place.at * _MILLISECOND, place.id
     except OverflowError:
-        raise not_from_here() from None
+        raise invalid_cursor() from None
 
 
-def not_from_here(field: str = "cursor", given: str = LAST_PAGE) -> DomainError:
+def invalid_cursor(field: str = "cursor", given: str = LAST_PAGE) -> DomainError:
     return invalid(field, f"is not one that this list gave: send {given} as it was")

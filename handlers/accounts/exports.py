@@ -56,7 +56,7 @@ async def get_export(context: AccountContext, actor: Actor, command: None) -> Ex
     return ExportAnswer(status="ready", url=context.files.signed(export.file_id), expires_at=to_wire(until))
 
 
-def exporting(context: AccountContext) -> Job:
+def exports_job(context: AccountContext) -> Job:
     # Two gigabytes are on their way for minutes.
     return Job(
         EXPORTS,

@@ -95,7 +95,7 @@ _OWNERS = ("user", "registration")
 RETRACTED_AT_ONCE = 200
 
 
-def second_looks(context: AccountContext) -> Job:
+def erasures_job(context: AccountContext) -> Job:
     """Takes back what the erased said; and, for what was committed while its party was being erased, all of it once
     more, when no transaction can be open that began before."""
     queue = context.store.pending_erasures.queue

@@ -10,7 +10,7 @@ from domain.errors import not_found
 from domain.sessions import LIFETIME, Reason, Session, proof_text
 from domain.times import to_wire
 from domain.wire.accounts import Device, DevicePage, EndSession, ListSessions, SignedInUser, Tokens
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers import mails
 from handlers.access import Actor
 from handlers.context import AccountContext
@@ -65,7 +65,7 @@ def signed_in_user(user: User) -> SignedInUser:
     )
 
 
-def sign_in_notices(context: AccountContext) -> Job:
+def sign_in_notices_job(context: AccountContext) -> Job:
     """Mails of new sign-ins; the row is the session itself, so that neither is there without the other."""
     return Job(SIGN_IN_NOTICES, context.store.sessions.notices, partial(_notify, context), poll=timedelta(seconds=5))
 
@@ -102,8 +102,9 @@ async def list_sessions(context: AccountContext, actor: Actor, command: ListSess
     user = await context.store.users.by_id(actor.user_id)
     if user is None:
         raise unauthenticated()
+    before, limit = decode_id_cursor(command.cursor), command.limit + 1
     found = await context.store.sessions.live_of(
-        actor.user_id, user.password_changed_at, context.now(), before=id_of(command.cursor), limit=command.limit + 1
+        actor.user_id, user.password_changed_at, context.now(), before=before, limit=limit
     )
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return DevicePage(items=[_device(session, actor) for session in page], next_cursor=cursor)

@@ -13,7 +13,7 @@ from domain.bookings import Booking
 from domain.reminders import Notice, due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers import mails
-from handlers.bookings import announce, queries
+from handlers.bookings import outbox, queries
 from handlers.bookings.mailing import addressees
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, Job, Postponed
@@ -22,7 +22,7 @@ from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
-def due_bookings(context: ReminderContext) -> Job:
+def due_bookings_job(context: ReminderContext) -> Job:
     """Whatever time does to bookings. The lease is longer than the mail server may take."""
     return Job(
         DUE_BOOKINGS, context.store.bookings.queue, partial(_attend, context), lease=timedelta(seconds=60), at_once=16
@@ -36,7 +36,7 @@ async def _attend(context: ReminderContext, claimed: WorkRow) -> None:
     if ended is None:
         await _remind(context, booking, now)
     elif (change := await context.store.booking_transactions.alter(booking, *ended, now, None)) is not None:
-        await announce.settle(context, booking.id, change.booking.version)
+        await outbox.publish_pending(context, booking.id, change.booking.version)
 
 
 async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> None:

@@ -13,7 +13,7 @@ from domain.errors import unavailable
 from domain.wire.base import Command
 from domain.wire.bookings import BookingAnswer
 from handlers.access import Actor
-from handlers.bookings import announce, queries
+from handlers.bookings import outbox, queries
 from handlers.context import PublishContext
 from handlers.idempotency import Handler, committed_once
 from store.booking_transactions import RESULT
@@ -37,7 +37,7 @@ def idempotent_booking(
         @functools.wraps(handler)
         async def once(context: PublishContext, actor: Actor, command: C) -> BookingAnswer:
             booking = await committed_once(name, context, actor, command, handler, as_kept)
-            settled = await announce.settle(context, booking.id, booking.version)
+            settled = await outbox.publish_pending(context, booking.id, booking.version)
             return settled.get(booking.version) or await queries.booking_view(context, booking)
 
         # It is called as the one that commits, and answers what clients see: the documents say so.

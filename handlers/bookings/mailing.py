@@ -14,7 +14,7 @@ from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
-def booking_mails(context: ReminderContext) -> Job:
+def booking_mails_job(context: ReminderContext) -> Job:
     """The lease is longer than the mail server may take."""
     queue = context.store.booking_mails.queue
     return Job(BOOKING_MAILS, queue, partial(_send, context), lease=timedelta(seconds=60), at_once=8)

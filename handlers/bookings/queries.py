@@ -23,7 +23,7 @@ from domain.wire.bookings import (
 )
 from domain.wire.fields import Seq
 from domain.wire.moderation import ListAllBookings
-from domain.wire.pages import InstantCursor, decode_cursor, encode_cursor, instant_of, take_within_size
+from domain.wire.pages import InstantCursor, decode_cursor, decode_instant_cursor, encode_cursor, take_within_size
 from handlers.access import Actor
 from handlers.context import ReadContext
 from handlers.files.access import url_or_none
@@ -94,7 +94,7 @@ async def bookings_by_start(
     context: ReadContext, command: ListBookings | ListAllBookings, whose: BookingFilter | None
 ) -> BookingPage:
     """Those that the command asks for, by start, the earliest first; ``whose``: of nobody, nothing."""
-    after = instant_of(command.cursor)
+    after = decode_instant_cursor(command.cursor)
     statuses = None if command.status is None else _statuses(command.status)
     since, until = _span(command)
     if whose is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.times import to_wire
 from domain.wire.catalogue import AddBookmark, BookmarkAnswer, BookmarkPage, ListBookmarks, RemoveBookmark
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.catalogue.cards import cards, listed_trainer
 from handlers.context import ReadContext
@@ -29,7 +29,7 @@ async def remove_bookmark(context: ReadContext, actor: Actor, command: RemoveBoo
 async def list_bookmarks(context: ReadContext, actor: Actor, command: ListBookmarks) -> BookmarkPage:
     """Newest first; trainers who may not be found just now are left out."""
     require_role(actor, "client")
-    found = await context.store.bookmarks.page(actor.profile_id, id_of(command.cursor), command.limit + 1)
+    found = await context.store.bookmarks.page(actor.profile_id, decode_id_cursor(command.cursor), command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     listed = await context.store.listings.of([one.trainer_id for one in page])
     shown = {card.id: card for card in await cards(context, list(listed.values()))}

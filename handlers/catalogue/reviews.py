@@ -14,7 +14,7 @@ from domain.profiles import Profile
 from domain.times import to_wire
 from domain.wire.catalogue import AddReview, Author, DeleteReview, ListReviews, ReviewAnswer, ReviewPage, UpdateReview
 from domain.wire.codec import changes_of
-from domain.wire.pages import InstantCursor, instant_of, page_of
+from domain.wire.pages import InstantCursor, decode_instant_cursor, page_of
 from handlers.access import Actor, Visitor, require_role
 from handlers.audit import noted
 from handlers.catalogue.cards import listed_trainer
@@ -57,7 +57,8 @@ async def add_review(context: PublishContext, actor: Actor, command: AddReview, 
 async def list_reviews(context: ReadContext, caller: Actor | Visitor, command: ListReviews) -> ReviewPage:
     """Of a trainer who may be found, newest first."""
     await listed_trainer(context, command.trainer_id)
-    found = await context.store.reviews.page(command.trainer_id, instant_of(command.cursor), command.limit + 1)
+    before = decode_instant_cursor(command.cursor)
+    found = await context.store.reviews.page(command.trainer_id, before, command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: InstantCursor.of(one.created_at, one.id))
     return ReviewPage(items=await _answers(context, caller, page), next_cursor=cursor)
 
@@ -83,7 +84,7 @@ async def delete_review(context: ReadContext, actor: Actor, command: DeleteRevie
         raise not_found("review")
 
 
-def ratings(context: ReadContext) -> Job:
+def ratings_job(context: ReadContext) -> Job:
     """Stars that a dead node left out of a trainer's listing."""
     return Job("ratings", context.store.ratings.queue, partial(_settle, context), lease=timedelta(seconds=30))
 

@@ -16,7 +16,7 @@ from domain.slots import HORIZON_DAYS
 from domain.text import words
 from domain.wire.catalogue import SearchTrainers, TrainerPage
 from domain.wire.fields import date_from_wire
-from domain.wire.pages import decode_cursor, encode_cursor, not_from_here
+from domain.wire.pages import decode_cursor, encode_cursor, invalid_cursor
 from handlers.access import Visitor
 from handlers.catalogue.cards import cards
 from handlers.context import ReadContext
@@ -62,7 +62,7 @@ def _after(command: SearchTrainers) -> Position | None:
         return None
     place = decode_cursor(_PageCursor, command.cursor)
     if place.sort != command.sort:
-        raise not_from_here()
+        raise invalid_cursor()
     return place.position
 
 

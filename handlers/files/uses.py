@@ -31,7 +31,7 @@ async def release(context: ReadContext, use: FileUse, *, exclude: tuple[str, ...
     await context.store.files.release(use, context.now(), exclude=exclude)
 
 
-def sweeping(context: ReadContext) -> Job:
+def file_sweeps_job(context: ReadContext) -> Job:
     """Looks at every file whose time has come."""
     return Job(
         FILE_SWEEPS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -14,7 +15,6 @@ from domain.files import FileKind, FileUse
 from domain.messages import (
     Change,
     ChangeKind,
-    Message,
     MessageRecord,
     body_digest,
     change_key,
@@ -29,13 +29,14 @@ from domain.messages import (
 )
 from domain.moderation import blocked_between
 from domain.wire.conversations import DeleteMessage, EditMessage, MessageAnswer, ReactToMessage, SendMessage
-from domain.wire.events import MessageNew, MessageUpdated
+from domain.wire.events import MessageUpdated
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
 from handlers.files import uses
 from handlers.messages import views
 from handlers.messages.keyed import idempotent_message
+from handlers.messages.publishing import entry_publisher
 from handlers.request_digests import digest_of
 from store.log.log import AppendedChange
 
@@ -46,7 +47,7 @@ _NAMES = {EditMessage: _EDIT, DeleteMessage: _DELETE, ReactToMessage: _REACT}
 
 @idempotent_message("message:send")
 async def send_message(context: ConversationContext, actor: Actor, command: SendMessage) -> MessageAnswer:
-    """Append a message; a repeated ``clientMessageId`` answers the first one and announces nothing."""
+    """Append a message; a repeated ``clientMessageId`` answers the first one and publishes nothing."""
     attached = _files_count(command)
     check_body(command.text, attached)
     record = _record(context, actor, command)
@@ -57,17 +58,8 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
         if attached:
             await _claim_files(context, actor, record)
         files = await views.files_of(context, [record])
-        first_entry = await views.prepare(context, member)
-
-        def announce(record: MessageRecord) -> Message:
-            message = views.message_view(context, record, files, seen=False)
-            if message.seq == 1:
-                views.publish(context, member, first_entry)
-            event = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
-            context.publisher.publish(event, *map(rooms.user, member.user_ids))
-            return message
-
-        appending = context.store.log.append_message(record, announce)
+        view = partial(views.message_view, context, files=files, seen=False)
+        appending = context.store.log.append_message(record, await entry_publisher(context, member, view))
     try:
         sent = await appending
     except DomainError as error:
@@ -209,7 +201,7 @@ async def _change(
         if ends_files:
             await _recheck_files_later(context, record)
 
-        def announce(applied: AppendedChange) -> None:
+        def on_committed(applied: AppendedChange) -> None:
             # What was published as seen in the meantime must not be published as unseen again.
             message = views.seen_message(context, applied.target, views.caught_up(context, participants), files)
             event = MessageUpdated(
@@ -217,7 +209,7 @@ async def _change(
             )
             context.publisher.publish(event, *map(rooms.user, member.user_ids))
 
-        appending = context.store.log.append_change(change, announce)
+        appending = context.store.log.append_change(change, on_committed)
     applied = await appending
     if ends_files:
         await _release_files(context, record)

@@ -26,7 +26,7 @@ from domain.wire.conversations import (
     UnreadAnswer,
 )
 from domain.wire.events import ConversationDelivered, ConversationMuted, ConversationSeen
-from domain.wire.pages import InstantCursor, encode_cursor, instant_of, take_within_size
+from domain.wire.pages import InstantCursor, decode_instant_cursor, encode_cursor, take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ConversationContext
@@ -68,7 +68,8 @@ async def list_conversations(
     context: ConversationContext, actor: Actor, command: ListConversations
 ) -> ConversationPage:
     """The actor's conversations, newest first."""
-    records = await context.store.conversations.page(actor.user_id, instant_of(command.cursor), command.limit + 1)
+    before = decode_instant_cursor(command.cursor)
+    records = await context.store.conversations.page(actor.user_id, before, command.limit + 1)
     more = len(records) > command.limit
     records = records[: command.limit]
     items = take_within_size(await views.conversation_views(context, actor.user_id, records))

@@ -69,7 +69,7 @@ async def head_at(context: ReadContext, conversation_id: str, at: CommitTime) ->
     return await context.store.log.read.head_at(conversation_id, at)
 
 
-def unapplied_changes(context: PublishContext) -> Job:
+def unapplied_changes_job(context: PublishContext) -> Job:
     """Applies change entries whose writer died before it did, and announces them."""
     return Job(
         "changes",
@@ -102,7 +102,7 @@ AFTER = timedelta(seconds=30)
 AGAIN_AFTER = tuple(timedelta(seconds=pause) for pause in (1, 1, 2, 2, 4, 5, 5, 10, 30, 60))
 
 
-def unpublished_entries(context: PublishContext) -> Job:
+def unpublished_entries_job(context: PublishContext) -> Job:
     """Publishes how far each conversation got in which the node may have been the last to write; whoever received it
     ignores it."""
     return Job(

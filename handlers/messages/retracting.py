@@ -32,7 +32,7 @@ async def retract(context: PublishContext, conversation_id: str, sender_id: str,
 async def _delete(context: PublishContext, record: MessageRecord) -> None:
     participants = (await context.store.conversations.participants([record.conversation_id]))[record.conversation_id]
 
-    def announce(applied: AppendedChange) -> None:
+    def on_committed(applied: AppendedChange) -> None:
         message = views.seen_message(context, applied.target, views.caught_up(context, participants), {})
         event = MessageUpdated(
             conversation_id=record.conversation_id, seq=applied.seq, change="delete", message=message
@@ -48,4 +48,4 @@ async def _delete(context: PublishContext, record: MessageRecord) -> None:
         created_at=context.now(),
     )
     change = msgspec.structs.replace(change, client_message_id=change_key(record, change))
-    await context.store.log.append_change(change, announce)
+    await context.store.log.append_change(change, on_committed)

@@ -8,7 +8,7 @@ from functools import partial
 from domain.characters import is_blank
 from domain.errors import invalid
 from domain.wire.conversations import MessagePage, SearchMessages
-from domain.wire.pages import IdCursor, encode_cursor, id_of, take_within_size
+from domain.wire.pages import IdCursor, decode_id_cursor, encode_cursor, take_within_size
 from handlers import access
 from handlers.access import Actor
 from handlers.context import ReadContext
@@ -25,7 +25,7 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
     query = command.query.strip()
     if is_blank(query):
         raise invalid("query", "has to show something: it is blank")
-    before = id_of(command.cursor)
+    before = decode_id_cursor(command.cursor)
     if command.conversation_id is not None:
         ids = [(await access.membership(context, actor, command.conversation_id)).conversation_id]
     else:
@@ -36,7 +36,7 @@ async def search_messages(context: ReadContext, actor: Actor, command: SearchMes
     return MessagePage(items=page, next_cursor=None if last is None else encode_cursor(IdCursor(last)))
 
 
-def respelling(context: ReadContext) -> Job:
+def respelling_job(context: ReadContext) -> Job:
     """What earlier versions wrote gets its spelling, which is what search compares."""
     return Job("respelling", context.store.respelling.queue, partial(_respell, context), poll=timedelta(seconds=5))
 

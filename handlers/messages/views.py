@@ -1,7 +1,4 @@
-"""Records assembled into what one participant sees: conversations with their people, messages with ``seen``.
-
-First-entry events (``conversation:new``) are views too: each side's, sent just before a conversation's first entry.
-"""
+"""Records assembled into what one participant sees: conversations with their people, messages with ``seen``."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from domain import rooms
 from domain.conversations import (
     UNREAD_CAP,
     Conversation,
@@ -25,8 +21,7 @@ from domain.conversations import (
 from domain.files import StoredFile
 from domain.messages import Message, MessageRecord, to_message
 from domain.times import to_wire, to_wire_or_none
-from domain.wire.events import ConversationNew
-from handlers.context import PublishContext, ReadContext
+from handlers.context import ReadContext
 from handlers.files.access import attachments, url_or_none
 
 Participants = Mapping[str, Sequence[ParticipantRecord]]
@@ -211,31 +206,3 @@ async def unread_counts(
         if p.user_id == viewer_id and heads[conversation_id] > p.seen_seq
     }
     return await context.store.log.read.unread(behind, viewer_id, UNREAD_CAP)
-
-
-# The conversation as each of the two saw it before anything was said.
-FirstEntry = Mapping[str, Conversation]
-
-
-async def prepare(context: PublishContext, member: Membership) -> FirstEntry:
-    """Both views of a conversation that has no entry yet; nothing for any other.
-
-    Made before the entry is submitted, because between its commit and its announcement nothing may wait.
-    """
-    log, conversation_id = context.store.log, member.conversation_id
-    if log.known_head(conversation_id) > 0:
-        return {}
-
-    async def look() -> FirstEntry:
-        heads = await log.read.heads([conversation_id])
-        return {} if heads[conversation_id] > 0 else await empty_views(context, conversation_id)
-
-    # First words often come several at a time, from both sides.
-    return await context.introducing.do(conversation_id, look)
-
-
-def publish(context: PublishContext, member: Membership, first_entry: FirstEntry) -> None:
-    """The conversation has begun: publish it to both, and look nothing more up about it."""
-    context.store.conversations.has_begun(member)
-    for user_id, before in first_entry.items():
-        context.publisher.publish(ConversationNew(conversation=before), rooms.user(user_id))

@@ -18,7 +18,7 @@ from domain.wire.moderation import (
     UserDetails,
     UserPage,
 )
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.bookings.queries import bookings_by_start
 from handlers.context import ReadContext
@@ -31,7 +31,7 @@ async def list_users(context: ReadContext, actor: Actor, command: ListUsers) -> 
     require_role(actor, *ADMINISTRATORS)
     email = None if command.email is None else command.email.casefold()
     wanted = UserFilter(role=command.role, blocked=command.is_blocked, email_begins=email)
-    found = await context.store.users.page(wanted, id_of(command.cursor), command.limit + 1)
+    found = await context.store.users.page(wanted, decode_id_cursor(command.cursor), command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.user.id))
     cards = await context.store.people.cards([one.user.id for one in page])
     return UserPage(

@@ -15,7 +15,7 @@ from domain.wire.moderation import (
     report_answer,
     report_details,
 )
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers import access
 from handlers.access import Actor, require_role
 from handlers.audit import noted
@@ -57,7 +57,7 @@ async def make_report(context: ReadContext, actor: Actor, command: MakeReport, k
 async def list_reports(context: ReadContext, actor: Actor, command: ListReports) -> ReportPage:
     """The newest first."""
     require_role(actor, *ADMINISTRATORS)
-    found = await context.store.reports.page(command.status, id_of(command.cursor), command.limit + 1)
+    found = await context.store.reports.page(command.status, decode_id_cursor(command.cursor), command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return ReportPage(items=[report_details(one) for one in page], next_cursor=cursor)
 

@@ -16,7 +16,7 @@ from store.digests import user_of
 from store.work_queue import WorkRow
 
 
-def digesting(context: NotifyContext) -> Job:
+def digests_job(context: NotifyContext) -> Job:
     return Job(
         "digests", context.store.digests.queue, partial(_digest, context), lease=timedelta(seconds=60),
         poll=timedelta(seconds=10),

@@ -13,7 +13,7 @@ from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
 
 
-def receipt_mails(context: MailedContext) -> Job:
+def receipts_job(context: MailedContext) -> Job:
     """The lease is longer than the mail server may take."""
     queue = context.store.receipts.queue
     return Job("receipts", queue, partial(_send, context), lease=timedelta(seconds=60), poll=timedelta(seconds=5))

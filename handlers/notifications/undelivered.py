@@ -32,7 +32,7 @@ _FOR_EVER = 10**9
 _PAUSE = 9
 
 
-def scanning(context: NotifyContext) -> Job:
+def undelivered_scans_job(context: NotifyContext) -> Job:
     return Job(
         "undelivered scans", context.store.undelivered.scans, partial(_scan, context), at_once=1, attempts=_FOR_EVER,
         lease=timedelta(seconds=60), poll=timedelta(seconds=1.5),
@@ -65,7 +65,7 @@ async def _take_back(context: NotifyContext, side: Side) -> None:
     await context.store.undelivered.taken_back(side)
 
 
-def notifying(context: NotifyContext) -> Job:
+def undelivered_messages_job(context: NotifyContext) -> Job:
     """The row is the participant itself."""
     return Job("undelivered messages", context.store.undelivered.queue, partial(_notify, context), at_once=8)
 

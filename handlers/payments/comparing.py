@@ -25,7 +25,7 @@ _OVERLAP = OPEN_LASTS + timedelta(hours=2)
 SETTLED_AFTER = timedelta(minutes=10)
 
 
-def compared_payments(context: PaymentContext) -> Job:
+def comparison_job(context: PaymentContext) -> Job:
     queue = context.store.compared_payments.queue
     return Job(
         "comparison with Stripe",

@@ -14,7 +14,7 @@ from domain.errors import Code, DomainError, unavailable
 from domain.payments import OPEN, Transaction
 from handlers.context import PaymentContext
 from handlers.jobs import TRAINER_PARTS, Job
-from handlers.payments import announce
+from handlers.payments import outbox
 from handlers.payments.fulfilment import settle_if_erased
 from handlers.payments.refunds import of_payment
 from store.payment_transactions import Usable
@@ -33,7 +33,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
         await _follow(context, transaction.id, found)
 
 
-def open_disputes(context: PaymentContext) -> Job:
+def disputes_job(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
     queue = context.store.disputes.queue
     return Job("disputes", queue, partial(_attend, context), poll=timedelta(seconds=15))
@@ -61,8 +61,8 @@ async def _follow(context: PaymentContext, transaction_id: str, found: DisputeAt
     else:
         raise unavailable()
     with suppress(DomainError):
-        # What is not announced now is by the durable work.
-        await announce.settle(context, transaction_id)
+        # What is not published now is by the durable work.
+        await outbox.publish_pending(context, transaction_id)
     context.wake_ups.wake(TRAINER_PARTS)
     if after.status == "won":
         await settle_if_erased(context, transaction)

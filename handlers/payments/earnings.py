@@ -15,7 +15,7 @@ from domain.errors import invalid
 from domain.payments import Transaction
 from domain.times import instant, to_wire
 from domain.wire.fields import date_from_wire
-from domain.wire.pages import InstantCursor, instant_of, page_of
+from domain.wire.pages import InstantCursor, decode_instant_cursor, page_of
 from domain.wire.payments import EarningAnswer, EarningPage, EarningSumAnswer, ListEarnings
 from handlers.access import Actor, require_role
 from handlers.context import ReadContext
@@ -41,7 +41,7 @@ async def list_earnings(context: ReadContext, actor: Actor, command: ListEarning
     """The latest payments first. Raises ``validation_failed`` for a range that is none or too long."""
     require_role(actor, "trainer")
     wanted = await _range(context, actor, command)
-    before = instant_of(command.cursor)
+    before = decode_instant_cursor(command.cursor)
     sums = await context.store.earnings.sums(actor.profile_id, wanted.start, wanted.end, wanted.zone)
     found = await context.store.earnings.page(
         actor.profile_id, wanted.start, wanted.end, before, command.limit + 1

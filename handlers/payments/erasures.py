@@ -25,7 +25,7 @@ log = structlog.get_logger("payments")
 _OF_BANKS = timedelta(hours=1)
 
 
-def final_refunds(context: PaymentContext) -> Job:
+def final_refunds_job(context: PaymentContext) -> Job:
     queue = context.store.final_refunds.queue
     return Job(FINAL_REFUNDS, queue, partial(_attend, context), lease=timedelta(minutes=5), poll=timedelta(seconds=5))
 

@@ -30,7 +30,7 @@ async def receive(context: PaymentContext, visitor: Visitor, command: StripeEven
     return Received()
 
 
-def stripe_events(context: PaymentContext) -> Job:
+def stripe_events_job(context: PaymentContext) -> Job:
     return Job(STRIPE_EVENTS, context.store.stripe_events.queue, partial(_attend, context), at_once=8)
 
 
@@ -61,7 +61,7 @@ async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> Non
         await disputes.absorb(context, transaction)
 
 
-def missed_events(context: PaymentContext) -> Job:
+def missed_events_job(context: PaymentContext) -> Job:
     """Closes the gap of events that were never told: what Stripe lists and is not known here is added."""
     queue = context.store.event_gaps.queue
     return Job("missed Stripe events", queue, partial(_catch_up, context), poll=timedelta(seconds=30))

@@ -15,10 +15,10 @@ from domain.booking_changes import Change, expiry
 from domain.bookings import Booking, next_version
 from domain.errors import Code, DomainError, unavailable
 from domain.payments import OPEN_LASTS, Intent, Refused, Transaction, fits, next_look
-from handlers.bookings import announce as bookings
+from handlers.bookings import outbox as bookings_outbox
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, PAYMENTS, Job
-from handlers.payments import announce
+from handlers.payments import outbox
 from store.work_queue import WorkRow
 
 _TRIES = 10
@@ -29,7 +29,7 @@ class Misfit(Exception):
     """What was paid at Stripe is not what was sold here."""
 
 
-def open_payments(context: PaymentContext) -> Job:
+def payments_job(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
     return Job(PAYMENTS, context.store.transactions.queue, partial(_attend, context), lease=timedelta(seconds=60))
 
@@ -90,7 +90,7 @@ async def _release(context: PaymentContext, transaction: Transaction) -> None:
         now = context.now()
         committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
         if committed is not None:
-            await _announce_booking(context, committed.booking)
+            await _publish_booking(context, committed.booking)
             return
     raise unavailable()
 
@@ -177,14 +177,14 @@ async def _confirm(context: PaymentContext, transaction: Transaction, booking_id
         confirmed = next_version(booking, now, status="confirmed", held_until=None)
         change = Change(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
         if await context.store.payment_transactions.confirm(transaction, booking, change, now):
-            await _announce_booking(context, confirmed)
+            await _publish_booking(context, confirmed)
             return True
     raise unavailable()
 
 
-async def _announce_booking(context: PaymentContext, booking: Booking) -> None:
+async def _publish_booking(context: PaymentContext, booking: Booking) -> None:
     with suppress(DomainError):
-        await bookings.settle(context, booking.id, booking.version)
+        await bookings_outbox.publish_pending(context, booking.id, booking.version)
 
 
 async def settle_if_erased(context: PaymentContext, transaction: Transaction) -> None:
@@ -201,7 +201,7 @@ async def _fulfil(context: PaymentContext, transaction: Transaction) -> Transact
     if transaction.booking_id is None or not await _confirm(context, transaction, transaction.booking_id):
         paid = await context.store.payment_transactions.fulfil(transaction, context.now())
     with suppress(DomainError):
-        # What is not announced now is by the durable work.
-        await announce.settle(context, transaction.id)
+        # What is not published now is by the durable work.
+        await outbox.publish_pending(context, transaction.id)
     await settle_if_erased(context, transaction)
     return paid or await context.store.transactions.by_id(transaction.id) or transaction

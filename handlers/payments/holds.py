@@ -13,7 +13,7 @@ from domain.payments import HOLD_LASTS, Transaction, fee_of, price_of
 from domain.times import from_wire, to_wire
 from domain.wire.bookings import BookingAnswer, CreateBooking, HoldPayment
 from handlers.access import Actor, require_role, trainer_to_deal_with
-from handlers.bookings import announce, commands, queries
+from handlers.bookings import commands, outbox, queries
 from handlers.bookings.keyed import as_kept
 from handlers.context import PaymentContext
 from handlers.idempotency import claim, held
@@ -83,7 +83,7 @@ def _without_words(booking: Booking) -> Booking:
 
 
 async def _answer(context: PaymentContext, booking: Booking) -> BookingAnswer:
-    settled = await announce.settle(context, booking.id, booking.version)
+    settled = await outbox.publish_pending(context, booking.id, booking.version)
     view = settled.get(booking.version) or await queries.booking_view(context, booking)
     transaction = await context.store.transactions.by_booking(booking.id)
     if transaction is None or transaction.held_until is None:

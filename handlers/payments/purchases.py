@@ -10,7 +10,7 @@ from domain.accounts import require_administrator
 from domain.errors import Code, DomainError, not_found
 from domain.payments import CREDITS, Intent, Refused, Transaction, fee_of, price_of
 from domain.times import to_wire
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from domain.wire.payments import (
     Buy,
     CreditAnswer,
@@ -111,7 +111,7 @@ async def get_purchase(context: PaymentContext, actor: Actor, command: GetPurcha
 
 async def list_transactions(context: ReadContext, actor: Actor, command: ListTransactions) -> TransactionPage:
     """One's own, the newest first; an administrator has none."""
-    before = id_of(command.cursor)
+    before = decode_id_cursor(command.cursor)
     if actor.is_admin:
         return TransactionPage(items=[], next_cursor=None)
     found = await context.store.transactions.page(
@@ -129,7 +129,7 @@ async def list_all_transactions(
     """The newest first."""
     require_administrator(actor.role)
     found = await context.store.transactions.page(
-        id_of(command.cursor),
+        decode_id_cursor(command.cursor),
         command.limit + 1,
         client_id=command.client,
         trainer_id=command.trainer,
@@ -145,7 +145,7 @@ def _page(found: list[Transaction], limit: int) -> TransactionPage:
 
 async def list_credits(context: ReadContext, actor: Actor, command: ListCredits) -> CreditPage:
     """What a client has left with its trainers, or clients with this trainer; an administrator has none."""
-    after = id_of(command.cursor)
+    after = decode_id_cursor(command.cursor)
     if actor.is_admin:
         return CreditPage(items=[], next_cursor=None)
     side = "client" if actor.role == "client" else "trainer"

@@ -20,7 +20,7 @@ from handlers.audit import noted
 from handlers.context import PaymentContext
 from handlers.idempotency import begun_once
 from handlers.jobs import TRAINER_PARTS, Job
-from handlers.payments import announce
+from handlers.payments import outbox
 from store.idempotency import Claim
 from store.payment_transactions import Usable
 from store.work_queue import WorkRow
@@ -104,7 +104,7 @@ async def reverses(context: PaymentContext, transaction: Transaction) -> bool:
     return await context.store.trainer_parts.by_id(transaction.id) is None
 
 
-def open_refunds(context: PaymentContext) -> Job:
+def refunds_job(context: PaymentContext) -> Job:
     """Makes what was asked for when Stripe did not answer, or by a node that died."""
     queue = context.store.refunds.queue
     return Job("refunds", queue, partial(_attend, context), poll=timedelta(seconds=10))
@@ -127,7 +127,7 @@ async def drive(context: PaymentContext, refund: Refund) -> bool:
         assert transaction is not None
         stripe_id = await _at_stripe(context, transaction, refund)
         if await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
-            await _announce(context, refund.transaction_id)
+            await _publish(context, refund.transaction_id)
             context.wake_ups.wake(TRAINER_PARTS)
             if stripe_id is None:
                 # Most likely it was refunded there meanwhile.
@@ -162,7 +162,7 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
                 break
         else:
             raise unavailable()
-    await _announce(context, transaction.id)
+    await _publish(context, transaction.id)
     context.wake_ups.wake(TRAINER_PARTS)
 
 
@@ -202,7 +202,7 @@ async def _is_ours(context: PaymentContext, refund_id: str, transaction: Transac
     return found is not None and found[0].transaction_id == transaction.id and found[0].reason is not None
 
 
-async def _announce(context: PaymentContext, transaction_id: str) -> None:
+async def _publish(context: PaymentContext, transaction_id: str) -> None:
     with suppress(DomainError):
-        # What is not announced now is by the durable work.
-        await announce.settle(context, transaction_id)
+        # What is not published now is by the durable work.
+        await outbox.publish_pending(context, transaction_id)

@@ -27,7 +27,7 @@ class NotMoved(Exception):
     """Stripe refuses it; a person has to look when it goes on doing so."""
 
 
-def trainer_parts(context: PaymentContext) -> Job:
+def trainer_parts_job(context: PaymentContext) -> Job:
     queue = context.store.trainer_parts.queue
     return Job(TRAINER_PARTS, queue, partial(_attend, context), poll=timedelta(seconds=10))
 

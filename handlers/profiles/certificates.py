@@ -6,7 +6,7 @@ from domain.catalogue import Certificate
 from domain.errors import Code, DomainError, not_found
 from domain.wire.catalogue import CertificateAnswer, CertificatePage
 from domain.wire.codec import changes_of
-from domain.wire.pages import IdCursor, id_of, page_of
+from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from domain.wire.profiles import AddCertificate, DeleteCertificate, ListCertificates, UpdateCertificate
 from handlers.access import Actor, require_role
 from handlers.catalogue.trainers import certificate_answer
@@ -17,7 +17,7 @@ from handlers.idempotency import Keeper, idempotent, idempotent_commit
 async def list_certificates(context: ReadContext, actor: Actor, command: ListCertificates) -> CertificatePage:
     """In the order in which they were added."""
     require_role(actor, "trainer")
-    found = await context.store.certificates.of(actor.profile_id, id_of(command.cursor), command.limit + 1)
+    found = await context.store.certificates.of(actor.profile_id, decode_id_cursor(command.cursor), command.limit + 1)
     page, cursor = page_of(found, command.limit, lambda one: IdCursor(one.id))
     return CertificatePage(
         items=[certificate_answer(context, one, private=True) for one in page], next_cursor=cursor

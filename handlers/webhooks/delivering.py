@@ -20,7 +20,7 @@ class NotTaken(Exception):
     """Raised for a delivery that is to be tried again; its endpoint says why."""
 
 
-def delivering(context: WebhookContext) -> tuple[Job, ...]:
+def webhook_jobs(context: WebhookContext) -> tuple[Job, ...]:
     """Four requests at a time a node and endpoint. The lease is longer than one may take."""
     return tuple(
         Job(

@@ -102,7 +102,7 @@ ROWS = (
         "Change the password; every earlier session ends",
         command=wire.ChangePassword,
         answer=wire.Tokens,
-        rate=limits.CHANGE_PASSWORD,
+        rate=limits.PASSWORD_CHECK,
     ),
     Route(
         "GET",
@@ -127,6 +127,6 @@ ROWS = (
     Route("GET", "/me/export", exports.get_export, "The archive that was asked for", answer=wire.ExportAnswer),
     # The same guesses at the same password: one limit.
     Route(
-        "POST", "/me/erase", erase_me, "Erase the account", command=wire.EraseMe, rate=limits.CHANGE_PASSWORD
+        "POST", "/me/erase", erase_me, "Erase the account", command=wire.EraseMe, rate=limits.PASSWORD_CHECK
     ),
 )

@@ -88,6 +88,6 @@ ROWS = (
         command=wire.CreateAdmin,
         answer=wire.AdminAnswer,
         status=201,
-        rate=limits.CHANGE_PASSWORD,
+        rate=limits.PASSWORD_CHECK,
     ),
 )

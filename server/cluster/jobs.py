@@ -5,62 +5,62 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from handlers.accounts.exports import exporting
-from handlers.accounts.me import second_looks
-from handlers.accounts.sessions import sign_in_notices
-from handlers.bookings.announce import redriving
-from handlers.bookings.due import due_bookings
-from handlers.bookings.mailing import booking_mails
-from handlers.catalogue.reviews import ratings
+from handlers.accounts.exports import exports_job
+from handlers.accounts.me import erasures_job
+from handlers.accounts.sessions import sign_in_notices_job
+from handlers.bookings.due import due_bookings_job
+from handlers.bookings.mailing import booking_mails_job
+from handlers.bookings.outbox import outbox_job
+from handlers.catalogue.reviews import ratings_job
 from handlers.context import Context
-from handlers.files.uses import sweeping
+from handlers.files.uses import file_sweeps_job
 from handlers.jobs import PUSHES, Job
-from handlers.messages.recovery import unapplied_changes, unpublished_entries
-from handlers.messages.search import respelling
-from handlers.notifications.digests import digesting
+from handlers.messages.recovery import unapplied_changes_job, unpublished_entries_job
+from handlers.messages.search import respelling_job
+from handlers.notifications.digests import digests_job
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.receipts import receipt_mails
-from handlers.notifications.undelivered import notifying, scanning
-from handlers.payments import announce as payment_notices
-from handlers.payments.comparing import compared_payments
-from handlers.payments.disputes import open_disputes
-from handlers.payments.erasures import final_refunds
-from handlers.payments.events import missed_events, stripe_events
-from handlers.payments.fulfilment import open_payments
-from handlers.payments.refunds import open_refunds
-from handlers.payments.trainer_parts import trainer_parts
-from handlers.webhooks.delivering import delivering
+from handlers.notifications.receipts import receipts_job
+from handlers.notifications.undelivered import undelivered_messages_job, undelivered_scans_job
+from handlers.payments.comparing import comparison_job
+from handlers.payments.disputes import disputes_job
+from handlers.payments.erasures import final_refunds_job
+from handlers.payments.events import missed_events_job, stripe_events_job
+from handlers.payments.fulfilment import payments_job
+from handlers.payments.outbox import payment_notices_job
+from handlers.payments.refunds import refunds_job
+from handlers.payments.trainer_parts import trainer_parts_job
+from handlers.webhooks.delivering import webhook_jobs
 from store.store import Store
 from store.work_queue import WorkQueue
 
 
 def durable_jobs(context: Context) -> tuple[Job, ...]:
     return (
-        due_bookings(context),
-        redriving(context),
-        booking_mails(context),
-        unapplied_changes(context),
-        unpublished_entries(context),
-        sweeping(context),
-        second_looks(context),
-        sign_in_notices(context),
-        exporting(context),
-        respelling(context),
-        ratings(context),
-        receipt_mails(context),
-        scanning(context),
-        digesting(context),
-        *((notifying(context), *push_jobs(context)) if context.pusher.providers else ()),
-        open_payments(context),
-        open_refunds(context),
-        open_disputes(context),
-        trainer_parts(context),
-        final_refunds(context),
-        compared_payments(context),
-        payment_notices.redriving(context),
-        stripe_events(context),
-        missed_events(context),
-        *delivering(context),
+        due_bookings_job(context),
+        outbox_job(context),
+        booking_mails_job(context),
+        unapplied_changes_job(context),
+        unpublished_entries_job(context),
+        file_sweeps_job(context),
+        erasures_job(context),
+        sign_in_notices_job(context),
+        exports_job(context),
+        respelling_job(context),
+        ratings_job(context),
+        receipts_job(context),
+        undelivered_scans_job(context),
+        digests_job(context),
+        *((undelivered_messages_job(context), *push_jobs(context)) if context.pusher.providers else ()),
+        payments_job(context),
+        refunds_job(context),
+        disputes_job(context),
+        trainer_parts_job(context),
+        final_refunds_job(context),
+        comparison_job(context),
+        payment_notices_job(context),
+        stripe_events_job(context),
+        missed_events_job(context),
+        *webhook_jobs(context),
     )
 
 

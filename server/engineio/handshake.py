@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from domain.networks import allows_origin
-from server.engineio import refusals
-from server.engineio import transport as reasons
+from server.engineio import close_reasons, refusals
 from server.engineio.polling import PollingTransport, text_response
 from server.engineio.socket import Engine, EngineSocket
 from server.engineio.upgrade import UpgradeResponse, hijack
@@ -118,7 +117,7 @@ async def open_session(engine: AcceptingEngine, request: web.Request, transport:
             return _open_polling(engine, socket)
         return await _open_websocket(engine, socket, request)
     except BaseException:
-        socket.abort(reasons.TRANSPORT_CLOSE)
+        socket.abort(close_reasons.TRANSPORT_CLOSE)
         raise
 
 
@@ -145,7 +144,7 @@ async def _open_websocket(engine: AcceptingEngine, socket: EngineSocket, request
         await response.prepare(request)
         websocket, tail = hijack(request, engine.transport_state, socket, engine.max_http_buffer_size)
     except ConnectionError:
-        socket.abort(reasons.TRANSPORT_CLOSE)
+        socket.abort(close_reasons.TRANSPORT_CLOSE)
         return response
     websocket.send_packet(open_packet(engine, socket.sid, []))
     socket.move(websocket)

@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.engineio.transport import Bounds, SharedTransportState, TransportOwner
 from server.protocol import frames
 from server.protocol.frames import SEPARATOR, Frame
@@ -134,14 +134,14 @@ class PollingTransport:
         owner = self.owner
         self.abort()
         if owner is not None:
-            owner.on_lost(reasons.TRANSPORT_ERROR)
+            owner.on_lost(close_reasons.TRANSPORT_ERROR)
 
     def cut_unfinished(self) -> None:
         """End a peer whose unfinished body is the largest of too many."""
         owner = self.owner
         self.abort()
         if owner is not None:
-            owner.on_lost(reasons.TRANSPORT_ERROR)
+            owner.on_lost(close_reasons.TRANSPORT_ERROR)
 
     def limit(self, bounds: Bounds) -> None:
         """What it may cost from now on; a message is the body of a POST."""
@@ -187,7 +187,7 @@ class PollingTransport:
         owner = self.owner
         self.abort()
         if owner is not None:
-            owner.on_lost(reasons.TRANSPORT_CLOSE)
+            owner.on_lost(close_reasons.TRANSPORT_CLOSE)
 
     def take(self, most: int = _PACKETS_A_POLL) -> bytes:
         """As much of the queue as one body may hold, and no more than so many packets."""

@@ -10,8 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from rest.pace import go_on
-from server.engineio import handshake, refusals, upgrade
-from server.engineio import transport as reasons
+from server.engineio import close_reasons, handshake, refusals, upgrade
 from server.engineio.handshake import AcceptingEngine, OriginCheck, Query
 from server.engineio.polling import Overlap, PollingTransport, text_response
 from server.engineio.socket import EngineSocket
@@ -39,17 +38,17 @@ async def answer_poll(socket: EngineSocket, transport: PollingTransport, request
         return text_response(await transport.poll(request))
     except Overlap:
         socket.engine.counters.bad_packets += 1
-        socket.close(reasons.TRANSPORT_ERROR)
+        socket.close(close_reasons.TRANSPORT_ERROR)
         raise refusals.bad_request() from None
     except ConnectionResetError:
-        socket.abort(reasons.TRANSPORT_CLOSE)
+        socket.abort(close_reasons.TRANSPORT_CLOSE)
         raise refusals.bad_request() from None
 
 
 async def answer_post(socket: EngineSocket, transport: PollingTransport, request: web.Request) -> web.Response:
     """A POST: all of its packets are delivered, or none; a refused one ends the session, for its packets are lost."""
     if transport.posting:  # the order of two bodies at once is anybody's guess
-        socket.close(reasons.TRANSPORT_ERROR)
+        socket.close(close_reasons.TRANSPORT_ERROR)
         raise refusals.bad_request()
     transport.posting = True
     try:
@@ -57,7 +56,7 @@ async def answer_post(socket: EngineSocket, transport: PollingTransport, request
     except refusals.Refusal as refused:
         if refused.status == 413:
             socket.on_too_large()
-        socket.close(reasons.TRANSPORT_ERROR)
+        socket.close(close_reasons.TRANSPORT_ERROR)
         # To the JavaScript client the refusal is the end: what it is told by a poll has to come before.
         await socket.engine.closing_polls.fetched(socket.sid, socket.engine.limits.refusing_seconds)
         raise
@@ -101,10 +100,10 @@ async def _read_exactly(socket: EngineSocket, transport: PollingTransport, reque
         await go_on(request)
         return await _read_counted(request.content, length, unfinished, transport)
     except asyncio.CancelledError:
-        socket.abort(reasons.TRANSPORT_CLOSE)
+        socket.abort(close_reasons.TRANSPORT_CLOSE)
         raise
     except Exception:  # whatever aiohttp makes of a connection that breaks off
-        socket.abort(reasons.TRANSPORT_CLOSE)
+        socket.abort(close_reasons.TRANSPORT_CLOSE)
         raise refusals.bad_request() from None
     finally:
         transport.reading = None

@@ -15,8 +15,7 @@ from aiohttp import web
 
 from domain.networks import network_of
 from server.deadlines import Deadlines
-from server.engineio import requests
-from server.engineio import transport as reasons
+from server.engineio import close_reasons, requests
 from server.engineio.closing_polls import ClosingPolls
 from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
@@ -171,7 +170,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         self.counters.failed_handlers += 1
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s failed with %s, socket %s is closed\n%s", hook, type(error).__name__, socket.sid, place)
-        socket.close(reasons.TRANSPORT_ERROR, 1011)
+        socket.close(close_reasons.TRANSPORT_ERROR, 1011)
 
     # --- what python-socketio calls ---
 
@@ -186,7 +185,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
         for socket in chosen:
             if socket is not None:
-                socket.close(reasons.SERVER_DISCONNECT)
+                socket.close(close_reasons.SERVER_DISCONNECT)
 
     def transport(self, sid: str) -> str:
         """The name of the transport a client uses; raises ``KeyError`` for one that is gone."""
@@ -203,7 +202,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         """Stop all timers, cutting whoever is left."""
         self.draining = True
         for socket in list(self.sockets.values()):
-            socket.abort(reasons.SERVER_DISCONNECT)
+            socket.abort(close_reasons.SERVER_DISCONNECT)
         for transport in self.transport_state.closing.items():
             transport.abort()
         self.heartbeat.shutdown()

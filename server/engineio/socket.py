@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.networks import network_of
 from server.deadlines import Deadlines
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.engineio.closing_polls import ClosingPolls
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import PollingTransport
@@ -170,7 +170,7 @@ class EngineSocket:
 
     # --- ending ---
 
-    def close(self, reason: str = reasons.SERVER_DISCONNECT, code: int = 1000) -> None:
+    def close(self, reason: str = close_reasons.SERVER_DISCONNECT, code: int = 1000) -> None:
         """End the session; what was sent before still reaches the client."""
         transport = self.transport
         if transport is NO_TRANSPORT:
@@ -185,16 +185,16 @@ class EngineSocket:
         if isinstance(transport, PollingTransport):
             self._leave_unfetched()
             transport.release()
-            self._ended(reasons.SERVER_DISCONNECT)
+            self._ended(close_reasons.SERVER_DISCONNECT)
         else:
-            self.close(reasons.SERVER_DISCONNECT, _GOING_AWAY)
+            self.close(close_reasons.SERVER_DISCONNECT, _GOING_AWAY)
 
     def _leave_unfetched(self) -> None:
         # Also while a poll is open: what was queued in this turn of the loop may be more than its answer holds.
         if isinstance(self.transport, PollingTransport) and self.transport.buffered:
             self.engine.closing_polls.leave(self.sid, self.transport)
 
-    def abort(self, reason: str = reasons.TRANSPORT_ERROR) -> None:
+    def abort(self, reason: str = close_reasons.TRANSPORT_ERROR) -> None:
         """End the session at once, dropping what was not written yet."""
         transport = self.transport
         if transport is not NO_TRANSPORT:
@@ -224,7 +224,7 @@ class EngineSocket:
             self._client_closed()
         elif kind != "6":
             self.engine.counters.bad_packets += 1
-            self.close(reasons.TRANSPORT_ERROR, 1002)
+            self.close(close_reasons.TRANSPORT_ERROR, 1002)
 
     def on_binary(self, data: bytes) -> None:
         """A binary message."""
@@ -246,9 +246,9 @@ class EngineSocket:
         transport = self.transport
         if isinstance(transport, PollingTransport):
             transport.hang_up()
-            self._ended(reasons.CLIENT_DISCONNECT)
+            self._ended(close_reasons.CLIENT_DISCONNECT)
         else:
-            self.close(reasons.CLIENT_DISCONNECT)
+            self.close(close_reasons.CLIENT_DISCONNECT)
 
     # --- the heartbeat ---
 
@@ -275,9 +275,9 @@ class EngineSocket:
 
     def unanswered(self) -> None:
         if self.upgraded:
-            self.close(reasons.PING_TIMEOUT)
+            self.close(close_reasons.PING_TIMEOUT)
         else:
-            self.abort(reasons.PING_TIMEOUT)
+            self.abort(close_reasons.PING_TIMEOUT)
 
     # --- moving to a WebSocket ---
 

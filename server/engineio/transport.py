@@ -1,7 +1,4 @@
-"""What a socket needs from the transport that it currently uses, and what all transports of a server share.
-
-And why sockets end, as ``spotter_closes`` counts it.
-"""
+"""What a socket needs from the transport that it currently uses, and what all transports of a server share."""
 
 from __future__ import annotations
 
@@ -19,19 +16,6 @@ if TYPE_CHECKING:
     from server.protocol.frames import Frame
 
 log = structlog.get_logger("engineio")
-
-# Why a socket ended. These names are python-engineio's, for what the transport meets and for the end of the server;
-SERVER_DISCONNECT: Final = "server disconnect"
-CLIENT_DISCONNECT: Final = "client disconnect"
-PING_TIMEOUT: Final = "ping timeout"
-TRANSPORT_CLOSE: Final = "transport close"
-TRANSPORT_ERROR: Final = "transport error"
-# these are decisions of the application's.
-BAD_PACKET: Final = "bad packet"
-FLOOD: Final = "flood"
-NEVER_CONNECTED: Final = "never connected"
-SESSION_ENDED: Final = "session ended"
-LOGIN_EXPIRED: Final = "token expired"
 
 
 @dataclass(frozen=True, slots=True)

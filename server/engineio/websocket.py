@@ -10,7 +10,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http_websocket import WebSocketReader
 
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.engineio.frame_walk import FrameWalk
 from server.protocol import frames
 
@@ -126,13 +126,13 @@ class WebSocketTransport(WebSocketDataQueue):
         if self._open:
             self._shared.counters.aborted_slow += 1
         self.abort()
-        self._end(reasons.TRANSPORT_ERROR)
+        self._end(close_reasons.TRANSPORT_ERROR)
 
     def cut_unfinished(self) -> None:
         """End a peer whose unfinished message is the largest of too many."""
         self._let_go()
         self.abort()
-        self._end(reasons.TRANSPORT_ERROR)
+        self._end(close_reasons.TRANSPORT_ERROR)
 
     # --- the reader's side ---
 
@@ -163,7 +163,7 @@ class WebSocketTransport(WebSocketDataQueue):
             # A peer that reads nothing must not keep the buffer alive.
             self._shared.closing.start(self)
         self._transport.close()
-        self._end(reasons.TRANSPORT_CLOSE)
+        self._end(close_reasons.TRANSPORT_CLOSE)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """What arrived is no WebSocket, or a message that is too large."""
@@ -184,7 +184,7 @@ class WebSocketTransport(WebSocketDataQueue):
         if not self._transport.is_closing():
             self._transport.write_eof()
         if owner is not None:
-            owner.on_lost(reasons.TRANSPORT_ERROR)
+            owner.on_lost(close_reasons.TRANSPORT_ERROR)
 
     def limit(self, bounds: Bounds) -> None:
         """What it may cost from now on; never a larger message than what the transport was made with."""
@@ -291,4 +291,4 @@ class WebSocketTransport(WebSocketDataQueue):
         self._shared.closing.cancel(self)
         self._bounds.unfinished.release(self)
         self._let_go()
-        self._end(reasons.TRANSPORT_CLOSE)
+        self._end(close_reasons.TRANSPORT_CLOSE)

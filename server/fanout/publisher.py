@@ -1,4 +1,5 @@
-"""Publishing live events: encoded once, for the members here and for all other nodes. Nothing else publishes them.
+"""Publishing live events: encoded once, for the members here and for all other nodes. Handlers publish through this
+alone; what watchers are sent of presence and slots is sent by those parts.
 
 The replay window keeps what was published in the last seconds, and all since publishing failed: it may never have
 arrived.

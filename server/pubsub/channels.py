@@ -34,10 +34,6 @@ class PubSubCommands:
     def subscribed(self) -> bytes:
         return self.subscribe.lower()
 
-    @property
-    def unsubscribed(self) -> bytes:
-        return self.unsubscribe.lower()
-
 
 PLAIN = PubSubCommands("PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE", b"message")
 SHARDED = PubSubCommands("SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"smessage")

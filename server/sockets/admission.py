@@ -20,7 +20,7 @@ from domain.wire.base import Command
 from domain.wire.events import AuthExpired, AuthExpiring
 from domain.wire.fields import Token
 from handlers.access import Actor
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.protocol.packets import encode
@@ -250,7 +250,7 @@ class Admission:
 
     def _expired(self, client: Client) -> None:
         client.send_event(AuthExpired())
-        client.socket.close(reasons.LOGIN_EXPIRED)
+        client.socket.close(close_reasons.TOKEN_EXPIRED)
 
     def _after(self, client: Client, instant: datetime, then: Callable[[Client], None]) -> None:
         delay = max(0.0, (instant - self._clock()).total_seconds())

@@ -12,7 +12,7 @@ from domain.accounts import session_ended
 from domain.sessions import Reason, public_reason
 from domain.wire.events import Event, SessionRevoked
 from handlers.access import Actor
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
 from server.protocol.packets import encode
@@ -160,7 +160,7 @@ class Registry:
                 client.send_event(SessionRevoked(reason=public_reason(reason)))
                 for namespace in tuple(client.admitting):
                     client.socket.send_text(_refused(namespace))
-                client.socket.close(reasons.SESSION_ENDED)
+                client.socket.close(close_reasons.SESSION_ENDED)
 
     def sessions_of(self, user_id: str) -> set[str]:
         """Those that the user's sockets were admitted with, or are about to be."""

@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError, rate_limited, unavailable
 from domain.wire import codec, faults
 from domain.wire.base import Command
 from handlers.context import Context
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.observability.logging import safe_traceback
 from server.protocol import packets
 from server.revocation.freshness import Freshness
@@ -148,7 +148,7 @@ class Dispatcher:
         if client.over_limit == MAX_OVER_LIMIT:
             if not client.connections:
                 # Nobody's: what was read already is not kept until it is forgiven.
-                client.socket.close(reasons.FLOOD)
+                client.socket.close(close_reasons.FLOOD)
                 return
             client.hold("flood")
             self._loop.call_later(FLOOD_PAUSE_SECONDS, self._resume, client)

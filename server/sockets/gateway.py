@@ -11,7 +11,7 @@ import socketio
 
 from domain.errors import Code, DomainError
 from domain.wire.events import ConnectionFault
-from server.engineio import transport as reasons
+from server.engineio import close_reasons
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
@@ -98,7 +98,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
             # It waits for us, and is answered within the budget of a command.
             self._reap_later(client)
         elif not client.connections:
-            client.socket.close(reasons.NEVER_CONNECTED)
+            client.socket.close(close_reasons.NEVER_CONNECTED)
 
     def _closed(self, socket: EngineSocket, reason: str) -> None:
         client: Client = socket.context
@@ -127,7 +127,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
                 self._packet(client, packets.parse(data))
         except BadPacket:
             self.bad_packets += 1
-            socket.close(reasons.BAD_PACKET)
+            socket.close(close_reasons.BAD_PACKET)
 
     @staticmethod
     def _too_large(socket: EngineSocket) -> None:

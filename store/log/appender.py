@@ -3,7 +3,7 @@
 A node writes head + 1. A duplicate key means that another node was faster: the head is read again and the
 entry retried. While one write is in flight what arrives waits, and goes together in the next one: at most one
 entry a conversation and batch, at most two batches in flight. A conversation stays out of further batches
-until its entry is settled, so entries are committed, and announced, in the order of ``seq``.
+until its entry is settled, so entries are committed, and published, in the order of ``seq``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from store.command_budget import BUDGET_SECONDS, deadline, no_budget
 from store.concurrency import Tasks
 from store.database import Database, Document
 from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
-from store.log.conversation_queue import Announce, Appended, ConversationQueue, Pending
+from store.log.conversation_queue import Appended, ConversationQueue, OnCommitted, Pending
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
@@ -57,7 +57,7 @@ class AppendCounters:
 class Appender:
     """``settle`` applies a stored change entry to its target, before it is acknowledged; ``committed`` is called
     with every new entry, in the order of each conversation's ``seq``; ``begin`` shows a conversation to both sides,
-    before its first entry is announced."""
+    before its first entry is published."""
 
     def __init__(
         self,
@@ -89,11 +89,11 @@ class Appender:
         self._context = no_budget()
         self.counters = AppendCounters()
 
-    def append(self, document: Document, announce: Announce) -> asyncio.Future[Appended]:
+    def append(self, document: Document, on_committed: OnCommitted) -> asyncio.Future[Appended]:
         """Submit an entry without its ``seq``; submissions of one conversation are stored in this order.
 
-        ``announce`` is called for a fresh entry when it is committed, before the future is resolved and before
-        a later entry of the conversation is: whoever announces so announces in the order of ``seq``. The
+        ``on_committed`` is called for a fresh entry when it is committed, before the future is resolved and before
+        a later entry of the conversation is: whoever publishes there publishes in the order of ``seq``. The
         future raises ``unavailable`` after ``PATIENCE_SECONDS``, or when the command's budget has run out, whoever
         waits before it: the entry is then not stored, or its outcome is not known yet.
         """
@@ -107,7 +107,7 @@ class Appender:
             future.set_exception(unavailable("Too many messages are waiting to be stored."))
             return future
         queue = self._queue_of(document["conversationId"])
-        queue.waiting.append(Pending(document, future, until, announce))
+        queue.waiting.append(Pending(document, future, until, on_committed))
         self._waiting += 1
         if not queue.busy:
             queue.busy = True
@@ -361,17 +361,17 @@ class Appender:
             self._succeed(queue, Appended(document, True))
 
     def _succeed(self, queue: ConversationQueue, appended: Appended) -> None:
-        """Take the oldest entry out: it is stored. Its announcement comes first, its future after."""
+        """Take the oldest entry out: it is stored. Its callback comes first, its future after."""
         pending = self._remove_oldest(queue)
         try:
             if appended.fresh:
                 try:
                     self._committed(appended.document)
                 finally:
-                    # What is stored is announced, whatever is wrong with the projection.
-                    pending.announce(appended)
+                    # What is stored is published, whatever is wrong with the projection.
+                    pending.on_committed(appended)
         except Exception as error:
-            # The queue must go on, whatever is wrong with one announcement.
+            # The queue must go on, whatever is wrong with one callback.
             pending.fail(error)
         else:
             if not pending.future.done():
@@ -386,7 +386,7 @@ class Appender:
     # --- what did not go straight through ---
 
     async def _settle_change(self, queue: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
-        """The conversation waits for the change to reach its target, so that it is announced in order."""
+        """The conversation waits for the change to reach its target, so that it is published in order."""
         while True:
             try:
                 target = await self._settle(document)

@@ -26,7 +26,7 @@ class Appended:
     target: MessageRecord | None = None
 
 
-Announce = Callable[[Appended], None]
+OnCommitted = Callable[[Appended], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -34,13 +34,13 @@ class Pending:
     """An entry on its way; at ``deadline``, by the monotonic clock, its submitter is answered ``unavailable``.
 
     Once ``expired`` it is written no more, unless it is ``doubtful``: the outcome of an attempt is unknown, so it may
-    be stored already or be stored yet. Such a one is carried on until that is known, or nobody would announce it.
+    be stored already or be stored yet. Such a one is carried on until that is known, or nobody would publish it.
     """
 
     document: Document
     future: asyncio.Future[Appended]
     deadline: float
-    announce: Announce
+    on_committed: OnCommitted
     expired: bool = False
     doubtful: bool = False
 

@@ -45,24 +45,24 @@ class Log:
         return str(ObjectId())
 
     def append_message(
-        self, record: MessageRecord, announce: Callable[[MessageRecord], A]
+        self, record: MessageRecord, on_committed: Callable[[MessageRecord], A]
     ) -> Awaitable[A | MessageRecord]:
         """Store a message under the next ``seq``; submitted at once.
 
-        ``announce`` is called on commit, in the order of ``seq``; awaiting answers what it made of the stored
+        ``on_committed`` is called on commit, in the order of ``seq``; awaiting answers what it made of the stored
         message. For a repeat it is not called, and the first message is answered instead. Raises
         ``idempotency_conflict`` when that had another body, ``unavailable`` when the outcome is unknown.
         """
-        announced: list[A] = []
+        results: list[A] = []
 
         def committed(appended: Appended) -> None:
-            announced.append(announce(msgspec.structs.replace(record, seq=appended.document["seq"])))
+            results.append(on_committed(msgspec.structs.replace(record, seq=appended.document["seq"])))
 
         appending = self.appender.append(message_document(record), committed)
-        return self._message(record, appending, announced)
+        return self._message(record, appending, results)
 
     def append_change(
-        self, change: Change, announce: Callable[[AppendedChange], None]
+        self, change: Change, on_committed: Callable[[AppendedChange], None]
     ) -> Awaitable[AppendedChange]:
         """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
 
@@ -70,7 +70,7 @@ class Log:
         """
 
         def committed(appended: Appended) -> None:
-            announce(_applied(appended))
+            on_committed(_applied(appended))
 
         return self._change(change, self.appender.append(change_document(change), committed))
 
@@ -83,11 +83,11 @@ class Log:
         self.appender.received(shared_id(conversation_id), seq)
 
     async def _message(
-        self, record: MessageRecord, appending: Awaitable[Appended], announced: list[A]
+        self, record: MessageRecord, appending: Awaitable[Appended], results: list[A]
     ) -> A | MessageRecord:
         appended = await appending
         if appended.fresh:
-            return announced[0]
+            return results[0]
         # As readers see it: a change of it may be stored and not applied yet.
         first = await self.read.message(str(appended.document["_id"])) or message_record(appended.document)
         if first.digest is not None and first.digest != record.digest:

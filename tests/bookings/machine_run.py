@@ -99,11 +99,11 @@ class MachineRun:
         self.market.clock.now = min(max(until, self.trade.now), self.began_at + LONGEST)
         self.trade.pass_time(self.market.clock.now)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            jobs = [due.due_bookings(node.context) for node in self.market.nodes]
+            jobs = [due.due_bookings_job(node.context) for node in self.market.nodes]
             await asyncio.gather(*(work_off(job, self.market.clock) for job in jobs))
             # What a node's own loop has claimed, that one finishes.
             while await self._is_due():
-                await work_off(due.due_bookings(self.market.nodes[0].context), self.market.clock)
+                await work_off(due.due_bookings_job(self.market.nodes[0].context), self.market.clock)
         await self.check()
 
     async def grant(self, pair: tuple[int, int], credits: int) -> None:

@@ -16,7 +16,7 @@ from domain.reminders import due_notices, next_due
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import due
-from handlers.bookings.mailing import booking_mails
+from handlers.bookings.mailing import booking_mails_job
 from tests.bookings.market import Clock, Data, Market, Somebody, served_market
 from tests.bookings.test_live import phone
 from tests.harness.work import work_off
@@ -60,7 +60,7 @@ async def told(market: Market, desk: Desk, count: int = 2) -> None:
     rows = market.store.database.collection("bookingMails")
     async with asyncio.timeout(10):
         while await rows.count_documents({}):
-            await work_off(booking_mails(market.nodes[0].context), market.clock)
+            await work_off(booking_mails_job(market.nodes[0].context), market.clock)
     assert desk.taken.qsize() >= count
     while not desk.taken.empty():
         desk.taken.get_nowait()
@@ -68,7 +68,7 @@ async def told(market: Market, desk: Desk, count: int = 2) -> None:
 
 async def work(market: Market) -> None:
     """All nodes at once, beside what they do by themselves."""
-    jobs = [due.due_bookings(node.context) for node in market.nodes for _ in range(2)]
+    jobs = [due.due_bookings_job(node.context) for node in market.nodes for _ in range(2)]
     await asyncio.gather(*(work_off(job, market.clock) for job in jobs))
 
 

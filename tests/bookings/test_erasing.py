@@ -16,7 +16,7 @@ from domain.errors import Code, DomainError, unavailable
 from domain.times import to_wire
 from domain.wire.bookings import CancelBooking, CreateBooking
 from handlers.access import Actor
-from handlers.accounts.me import second_looks
+from handlers.accounts.me import erasures_job
 from handlers.bookings import due
 from handlers.bookings.commands import cancel_booking, create_booking
 from store.store import Store
@@ -28,7 +28,7 @@ async def until(market: Market, booking: Data, who: Somebody, status: str) -> Da
     """Once the booking is that; a node's own loop may have claimed it before us and still be at it."""
     async with asyncio.timeout(10):
         while True:
-            await work_off(due.due_bookings(market.nodes[1].context), market.clock)
+            await work_off(due.due_bookings_job(market.nodes[1].context), market.clock)
             found: Data = (await market.call("GET", f"/bookings/{booking['id']}", None, who)).body
             if found["status"] == status:
                 return found
@@ -108,7 +108,7 @@ async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
     if interrupted:
         assert (await market.call("GET", f"/bookings/{made[0]['id']}", None, stays)).body["status"] == "confirmed"
         market.clock.advance(minutes=3)
-        await work_off(second_looks(market.nodes[1].context), market.clock)
+        await work_off(erasures_job(market.nodes[1].context), market.clock)
     found = await until(market, made[0], stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert await market.balance(client, trainer) == 1
@@ -171,7 +171,7 @@ async def test_what_has_begun_takes_its_course(market: Market) -> None:
     booking = await market.booked(client, trainer, market.at(9))
     market.clock.now = datetime.fromisoformat(booking["startsAt"]) + timedelta(minutes=5)
     assert await market.store.accounts.erase(client.user, market.clock()) is not None
-    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
+    await work_off(due.due_bookings_job(market.nodes[0].context), market.clock)
     path = f"/bookings/{booking['id']}"
     assert (await market.call("GET", path, None, trainer)).body["status"] == "confirmed"
     market.clock.advance(hours=2)

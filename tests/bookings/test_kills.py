@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
-from handlers.bookings import announce
 from tests.bookings.market import Answer, Clock, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
 from tests.harness.work import work_off
@@ -78,7 +77,7 @@ async def settled(market: Market) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         # What the node's own loop has claimed, that one finishes.
         while await outbox.count_documents({}):
-            await work_off(announce.redriving(context), market.clock)
+            await work_off(outbox.outbox_job(context), market.clock)
 
 
 async def check(market: Market, client: Somebody, trainer: Somebody, granted: int) -> list[Data]:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
-from handlers.bookings.mailing import booking_mails
+from handlers.bookings.mailing import booking_mails_job
 from tests.bookings.market import Clock, Data, Market, Somebody, served_market
 from tests.bookings.test_due import hold
 from tests.faults.tap import tapped
@@ -225,7 +225,7 @@ async def test_a_kill_loses_no_mail_and_doubles_none(
         while await rows.count_documents(wanted):
             # As the nodes do by themselves after some seconds.
             market.clock.advance(seconds=5)
-            await work_off(booking_mails(market.nodes[0].context), market.clock)
+            await work_off(booking_mails_job(market.nodes[0].context), market.clock)
     while not post.desk.taken.empty():
         (to,), message = post.desk.taken.get_nowait()
         if to in (client.user.email, trainer.user.email):

@@ -13,7 +13,7 @@ from domain.booking_changes import ending
 from domain.bookings import COMPLETION_GRACE
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
-from handlers.bookings import announce
+from handlers.bookings import outbox
 from tests.bookings.market import Data, Market, Somebody
 from tests.bookings.test_live import phone
 from tests.conversations.replica import Replica
@@ -216,7 +216,7 @@ class World:
         assert over is not None
         change = await context.store.booking_transactions.alter(booking, *over, self.market.clock(), None)
         assert change is not None
-        await announce.settle(context, booking_id, change.booking.version)
+        await outbox.publish_pending(context, booking_id, change.booking.version)
 
     # --- in the end ---
 

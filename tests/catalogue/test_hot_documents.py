@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from domain.times import whole_milliseconds
-from handlers.catalogue.reviews import ratings
+from handlers.catalogue.reviews import ratings_job
 from tests.catalogue.service import CatalogueService, Member
 from tests.catalogue.test_ratings import check
 from tests.rest.surface import Answer
@@ -150,7 +150,7 @@ async def test_what_a_dead_node_left_is_counted_by_another(
         for stars in (5, 2):
             await catalogue.review(trainer, stars, client)
     assert (await catalogue.get(f"/trainers/{trainer.id}")).body["rating"] == {"average": None, "count": 0}
-    job = ratings(catalogue.surface.context)
+    job = ratings_job(catalogue.surface.context)
     later = whole_milliseconds(catalogue.surface.clock()) + timedelta(minutes=1)
     while (row := await job.queue.claim(later, job.lease)) is not None:
         await job.work(row)

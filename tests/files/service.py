@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from handlers.files.uses import sweeping
+from handlers.files.uses import file_sweeps_job
 from server.app import utc_now
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
@@ -63,4 +63,4 @@ class FileService:
     async def sweep(self, **later: float) -> int:
         """That of a node whose clock is ahead."""
         context = dataclasses.replace(self.running.node.context, clock=lambda: utc_now() + timedelta(**later))
-        return await work_off(sweeping(context), context.clock)
+        return await work_off(file_sweeps_job(context), context.clock)

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 from domain.accounts import Role
+from domain.bookings import Booking
 from domain.characters import UNSEEN, is_blank
 from domain.payments import Notice
 from domain.proofs import Registration
@@ -59,6 +61,14 @@ def notice(amount: int, credits: int) -> Notice:
     )  # fmt: skip
 
 
+def booking() -> Booking:
+    return Booking(
+        id=ID, trainer_id=ID, client_id=ID, trainer_user_id=ID, client_user_id=ID, conversation_id=ID,
+        starts_at=SPAN[0], ends_at=SPAN[1], time_zone=ZONE, break_mins=0, cancellation_policy="ALWAYS_FREE",
+        status="confirmed", paid_with="credit", arranged_at=AT, created_at=AT, updated_at=AT,
+    )  # fmt: skip
+
+
 def of_a_name(name: str) -> Iterator[tuple[str, Mail]]:
     own, other = person("Me", "client", ZONE), person(name, "trainer", "Europe/Berlin")
     before = (AT - timedelta(days=2), AT - timedelta(days=2) + timedelta(hours=1))
@@ -66,6 +76,7 @@ def of_a_name(name: str) -> Iterator[tuple[str, Mail]]:
     yield "known", mails.already_registered(registration(name))
     yield "moved", mails.booking_changed(own, other, "rescheduled", "trainer", SPAN, before, key="k")
     yield "booked", mails.booking_changed(own, other, "confirmed", None, SPAN, None, key="k")
+    yield "reminder", mails.session_reminder(own, other, booking(), 24)
     yield "receipt", mails.receipt("a@example.com", notice(123456789, 10), name, ZONE, key="k")
     yield "digest", mails.unread_digest("a@example.com", [(name, 7)] * 300, key="k")
 
@@ -86,6 +97,12 @@ EACH = [
     *((f"{kind}, {what}", mail) for what, name in NAMES.items() for kind, mail in of_a_name(name)),
     *of_nobody(),
 ]
+
+
+def test_each_kind_is_among_them() -> None:
+    folder = Path(mails.__file__).parent / "mail_templates"
+    templates = {path.stem for path in folder.iterdir()} - {"layout", "parts"}
+    assert {mail.template for _, mail in EACH} == templates
 
 
 @dataclass

@@ -18,7 +18,7 @@ _AT_ONCE = 200
 
 
 class Light(asyncio.Protocol):
-    """A WebSocket in some namespaces. ``heard`` keeps the Socket.IO packets, ``gone`` tells when it was cut."""
+    """A WebSocket in some namespaces. ``received`` keeps the Socket.IO packets, ``gone`` tells when it was cut."""
 
     def __init__(self, host: str, token: str, namespaces: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()

@@ -15,14 +15,14 @@ import pytest
 from bson import ObjectId, json_util
 
 from domain.times import to_wire
-from handlers.accounts.exports import exporting
-from handlers.accounts.me import second_looks
-from handlers.accounts.sessions import sign_in_notices
-from handlers.bookings.due import due_bookings
-from handlers.bookings.mailing import booking_mails
-from handlers.files.uses import sweeping
-from handlers.notifications.digests import digesting
-from handlers.notifications.receipts import receipt_mails
+from handlers.accounts.exports import exports_job
+from handlers.accounts.me import erasures_job
+from handlers.accounts.sessions import sign_in_notices_job
+from handlers.bookings.due import due_bookings_job
+from handlers.bookings.mailing import booking_mails_job
+from handlers.files.uses import file_sweeps_job
+from handlers.notifications.digests import digests_job
+from handlers.notifications.receipts import receipts_job
 from store.personal_data import NOT_EXPORTED, PARTS
 from store.store import SCHEMAS
 from tests.bookings.market import Answer, Data, Market, Somebody
@@ -120,7 +120,7 @@ async def reviewed(market: Market, client: Somebody, trainer: Somebody, words: s
     market.clock.advance(days=4)
     async with asyncio.timeout(30):
         while True:
-            await work_off(due_bookings(market.nodes[0].context), market.clock)
+            await work_off(due_bookings_job(market.nodes[0].context), market.clock)
             found = await market.call("GET", f"/bookings/{past['id']}", None, client)
             if found.body["status"] == "completed":
                 break
@@ -134,7 +134,7 @@ async def exported(market: Market, who: Somebody) -> tuple[Answer, dict[str, byt
     assert begun.status == 202, begun
     async with asyncio.timeout(30):
         while True:
-            await work_off(exporting(market.nodes[0].context), market.clock)
+            await work_off(exports_job(market.nodes[0].context), market.clock)
             found = await market.call("GET", "/me/export", None, who, node=1)
             if found.body["status"] == "ready":
                 break
@@ -199,7 +199,8 @@ async def test_an_export_has_it_all_and_an_erasure_leaves_nothing(
     printed.seek(0)
     printed.truncate()
     market.clock.advance(minutes=3)
-    for job in (second_looks, sweeping, booking_mails, receipt_mails, sign_in_notices, digesting, due_bookings):
+    of_mails = booking_mails_job, receipts_job, sign_in_notices_job, digests_job
+    for job in (erasures_job, file_sweeps_job, *of_mails, due_bookings_job):
         await worked(market, job)
     # Whatever was still to be mailed, to the other side too.
     assert canaries.found_in(printed.getvalue()) == set()
@@ -239,7 +240,7 @@ async def test_an_archive_goes_after_its_days(market: Market) -> None:
     assert (await market.call("GET", "/me/export", None, client)).body["status"] == "ready"
     market.clock.advance(days=2)
     assert (await market.call("GET", "/me/export", None, client)).body == {"status": "none"}
-    await worked(market, sweeping)
+    await worked(market, file_sweeps_job)
     files = market.nodes[0].database.collection("files")
     assert await files.find_one({"owner": ObjectId(client.id)}) is None
 
@@ -250,7 +251,7 @@ async def test_a_new_export_takes_the_place_of_the_last(market: Market) -> None:
     market.clock.advance(hours=25)
     second, _ = await exported(market, client)
     assert first.body["url"].partition("?")[0] != second.body["url"].partition("?")[0]
-    await worked(market, sweeping)
+    await worked(market, file_sweeps_job)
     archives = market.nodes[0].database.collection("files").find({"owner": ObjectId(client.id)})
     assert len(await archives.to_list(None)) == 1
 
@@ -260,7 +261,7 @@ async def test_an_export_that_an_erasure_overtakes_leaves_nothing(market: Market
     store = market.store
     assert await store.exports.request(client.id, market.clock(), timedelta(days=1))
     assert await store.accounts.erase(client.user, market.clock()) is not None
-    await worked(market, exporting)
+    await worked(market, exports_job)
     files = market.nodes[0].database.collection("files")
     async with asyncio.timeout(30):
         # A node may have begun before the erasure; what it made goes when it finds that nobody wants it.

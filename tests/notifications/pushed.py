@@ -10,7 +10,7 @@ from datetime import timedelta
 from bson import ObjectId
 
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.undelivered import notifying, scanning
+from handlers.notifications.undelivered import undelivered_messages_job, undelivered_scans_job
 from store.pushes import NAMES
 from store.watermarks import Marks
 from tests.bookings.market import Data, Market, Somebody
@@ -74,7 +74,7 @@ class Pushed:
         self.market.clock.advance(seconds=60)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._rows("unheardScans", {"dueAt": {"$lte": self.market.clock()}}):
-                await work_off(scanning(self.market.nodes[0].context), self.market.clock)
+                await work_off(undelivered_scans_job(self.market.nodes[0].context), self.market.clock)
                 await asyncio.sleep(0.01)
 
     async def work(self) -> None:
@@ -82,7 +82,7 @@ class Pushed:
         due = {"$lte": clock() + timedelta(seconds=61)}
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                await work_off(notifying(context), clock)
+                await work_off(undelivered_messages_job(context), clock)
                 for job in push_jobs(context):
                     await work_off(job, clock)
                 waiting = await self._rows("conversationParticipants", {"pushDueAt": {"$lte": clock()}})

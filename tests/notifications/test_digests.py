@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from handlers.notifications.digests import digesting
+from handlers.notifications.digests import digests_job
 from store.undelivered import EACH
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS
@@ -26,7 +26,7 @@ class Digests(Pushed):
         await self.scan()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._rows("digests", {"dueAt": {"$lte": self.market.clock() + timedelta(seconds=61)}}):
-                await work_off(digesting(self.market.nodes[0].context), self.market.clock)
+                await work_off(digests_job(self.market.nodes[0].context), self.market.clock)
                 await asyncio.sleep(0.01)
 
     def mails(self, *people: Somebody) -> list[EmailMessage]:
@@ -97,7 +97,7 @@ async def test_a_mail_server_that_is_down_gets_the_same_later(digests: Digests) 
     await digests.scan()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not (found := digests.mails(trainer)):
-            await work_off(digesting(digests.market.nodes[0].context), digests.market.clock)
+            await work_off(digests_job(digests.market.nodes[0].context), digests.market.clock)
             digests.market.clock.advance(seconds=1)
             await asyncio.sleep(0.01)
     assert [one["Subject"] for one in found] == ["1 unread message for you"]

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 
 from bson import ObjectId
 
-from handlers.bookings.mailing import booking_mails
+from handlers.bookings.mailing import booking_mails_job
 from server.mail.smtp import SmtpMailer
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS
@@ -77,7 +77,7 @@ async def test_rows_of_mails_go_without_a_mail(pushed: Pushed) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await rows.find_one(own):
             market.clock.advance(seconds=1)
-            await work_off(booking_mails(market.nodes[0].context), market.clock)
+            await work_off(booking_mails_job(market.nodes[0].context), market.clock)
             await asyncio.sleep(0.01)
     pushed.desk.replies.clear()
     assert client.user.email not in await all_addressees(pushed, trainer)
@@ -89,7 +89,7 @@ async def all_addressees(pushed: Pushed, other: Somebody) -> set[str]:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while other.user.email not in found:
             pushed.market.clock.advance(seconds=1)
-            await work_off(booking_mails(pushed.market.nodes[0].context), pushed.market.clock)
+            await work_off(booking_mails_job(pushed.market.nodes[0].context), pushed.market.clock)
             while not pushed.desk.taken.empty():
                 found.add(pushed.desk.taken.get_nowait()[0][0])
             await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ import icalendar
 import pytest
 import vobject
 
-from handlers.bookings.mailing import booking_mails
+from handlers.bookings.mailing import booking_mails_job
 from handlers.mail_rendering import Mail
 from handlers.notifications.unsubscribing import path_of
 from server.mail.smtp import address_of, to_message
@@ -121,7 +121,7 @@ async def test_one_click_ends_mails_of_a_kind(mailed: tuple[Market, Post]) -> No
     async with market.http.post(url, data=multipart) as done:
         assert done.status == 200
     assert (await market.cancel(booking, client)).status == 200
-    await work_off(booking_mails(market.nodes[0].context), market.clock)
+    await work_off(booking_mails_job(market.nodes[0].context), market.clock)
     # The other is told of everything.
     while (await post.next(trainer))["Subject"] != "Your session was cancelled":
         pass

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from handlers.jobs import Job
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.undelivered import notifying
+from handlers.notifications.undelivered import undelivered_messages_job
 from server.cluster.runner import JobRunner
 from store.conversations import PARTICIPANTS
 from store.pushes import NAMES
@@ -100,7 +100,8 @@ async def test_whoever_lags_behind_in_many_conversations_takes_turns_with_the_ot
         {"userId": ObjectId(quiet.id), "conversationId": ObjectId(conversation)}, {"$set": {"pushDueAt": now}}
     )
     try:
-        async with running(pushed, notifying(pushed.market.nodes[0].context)), asyncio.timeout(PATIENCE_SECONDS):
+        job = undelivered_messages_job(pushed.market.nodes[0].context)
+        async with running(pushed, job), asyncio.timeout(PATIENCE_SECONDS):
             while "pushedSeq" not in await pushed.side(quiet, conversation):  # noqa: ASYNC110 - the database says so
                 await asyncio.sleep(0.01)
         waiting = await sides.count_documents({"userId": ObjectId(greedy.id), "pushDueAt": {"$exists": True}})
@@ -119,7 +120,8 @@ async def test_a_service_that_hangs_holds_up_its_own_pushes_only(pushed: Pushed)
     apns, fcm = push_jobs(pushed.market.nodes[0].context)
     await pushed.scan()
     pushed.market.clock.advance(seconds=10)
-    async with running(pushed, notifying(pushed.market.nodes[0].context)), running(pushed, apns), running(pushed, fcm):
+    undelivered = undelivered_messages_job(pushed.market.nodes[0].context)
+    async with running(pushed, undelivered), running(pushed, apns), running(pushed, fcm):
         assert (await pushed.next(pushed.fcm, answers)).said == "hello"
         assert pushed.left(pushed.apns, hangs) == []
         pushed.apns.open.set()

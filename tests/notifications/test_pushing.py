@@ -14,7 +14,7 @@ from domain.wire.events import CONVERSATIONS, NAMESPACES, PRESENCE
 from handlers.bookings import due
 from handlers.notifications import unread
 from handlers.notifications.pushing import push_jobs
-from handlers.notifications.undelivered import notifying
+from handlers.notifications.undelivered import undelivered_messages_job
 from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS, device
@@ -246,7 +246,7 @@ async def test_a_service_that_fails_gets_it_later_under_one_id(pushed: Pushed) -
 
 async def work_off_all(pushed: Pushed) -> None:
     context, clock = pushed.market.nodes[0].context, pushed.market.clock
-    for job in (notifying(context), *push_jobs(context)):
+    for job in (undelivered_messages_job(context), *push_jobs(context)):
         await work_off(job, clock)
 
 
@@ -282,7 +282,7 @@ async def test_bookings_are_pushed_out_of_the_log_and_reminded_of(pushed: Pushed
     assert got.said.startswith("Session booked: ") and got.said.endswith(", 10:00")
     assert got.data["bookingId"] == booking["id"]
     market.clock.now = start - timedelta(hours=1)
-    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
+    await work_off(due.due_bookings_job(market.nodes[0].context), market.clock)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (one := await pushed.next(pushed.apns, phone, mine)).data["type"] != "reminder":
             pass
@@ -305,7 +305,7 @@ async def test_sessions_of_a_muted_conversation_are_reminded_of_and_otherwise_si
     await pushed.pass_time()
     assert pushed.left(pushed.apns, phone, mine) == []
     market.clock.now = start - timedelta(hours=1)
-    await work_off(due.due_bookings(market.nodes[0].context), market.clock)
+    await work_off(due.due_bookings_job(market.nodes[0].context), market.clock)
     reminder = await pushed.next(pushed.apns, phone, mine)
     assert (reminder.to, reminder.data["type"]) == (phone, "reminder")
     await pushed.work()

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from domain.payments import Notice, PaymentAction, in_words
-from handlers.notifications.receipts import receipt_mails
+from handlers.notifications.receipts import receipts_job
 from store.database import ClientSession
 from tests.bookings.market import Somebody
 from tests.harness.devices import PATIENCE_SECONDS
@@ -50,7 +50,7 @@ async def mailed(pushed: Pushed, *people: Somebody) -> list[EmailMessage]:
     rows = pushed.market.nodes[0].database.collection("receiptMails")
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await rows.count_documents({}):
-            await work_off(receipt_mails(pushed.market.nodes[0].context), pushed.market.clock)
+            await work_off(receipts_job(pushed.market.nodes[0].context), pushed.market.clock)
             await asyncio.sleep(0.01)
     found = []
     while not pushed.desk.taken.empty():

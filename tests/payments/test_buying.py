@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import Code, DomainError
 from handlers.payments import fulfilment
-from handlers.payments.fulfilment import open_payments
+from handlers.payments.fulfilment import payments_job
 from tests.harness.work import work_off
 from tests.payments.shop import DECLINED, PRICES, Shop
 
@@ -61,7 +61,7 @@ async def test_durable_work_finds_what_nobody_looked_at(untold: Shop) -> None:
     purchase = await shop.bought(client, trainer, "ten")
     await shop.pay(purchase)
     shop.market.clock.advance(minutes=5)
-    await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
+    await work_off(payments_job(shop.market.nodes[0].context), shop.market.clock)
     await shop.granted(client, trainer, 10)
 
 
@@ -144,7 +144,7 @@ async def test_nobody_pays_for_a_day_and_it_cannot_be_paid_any_more(untold: Shop
     trainer, client = await shop.seller(), await shop.market.client()
     purchase = await shop.bought(client, trainer, "single")
     shop.market.clock.advance(hours=25)
-    await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
+    await work_off(payments_job(shop.market.nodes[0].context), shop.market.clock)
     assert (await shop.purchase(client, purchase))["status"] == "failed"
     (intent,) = await shop.intents(purchase)
     assert intent["status"] == "canceled"
@@ -158,7 +158,7 @@ async def test_what_was_paid_in_the_last_moment_counts(untold: Shop) -> None:
     purchase = await shop.bought(client, trainer, "single")
     await shop.pay(purchase)
     shop.market.clock.advance(hours=25)
-    await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
+    await work_off(payments_job(shop.market.nodes[0].context), shop.market.clock)
     await shop.granted(client, trainer, 1)
 
 
@@ -201,7 +201,7 @@ async def test_an_erased_client_can_pay_nothing_any_more(untold: Shop) -> None:
     purchase = await shop.bought(client, trainer, "single")
     await shop.market.store.accounts.erase(client.user, shop.market.clock())
     shop.market.clock.advance(minutes=5)
-    await work_off(open_payments(shop.market.nodes[0].context), shop.market.clock)
+    await work_off(payments_job(shop.market.nodes[0].context), shop.market.clock)
     (intent,) = await shop.intents(purchase)
     assert intent["status"] == "canceled"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from handlers.payments.comparing import compared_payments
+from handlers.payments.comparing import comparison_job
 from store.event_gaps import NAME as COMPARED
 from tests.bookings.market import Data
 from tests.harness.work import work_off
@@ -21,7 +21,7 @@ async def compare(shop: Shop) -> None:
     await node.database.collection(COMPARED).update_one(
         {"_id": "payments"}, {"$set": {"dueAt": clock(), "seenUntil": clock() - timedelta(hours=1)}}
     )
-    await work_off(compared_payments(node.context), clock)
+    await work_off(comparison_job(node.context), clock)
 
 
 async def told(shop: Shop, purchase: Data) -> list[Data]:

@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from domain.credits import CreditEntry, consume
-from handlers.payments.erasures import final_refunds
+from handlers.payments.erasures import final_refunds_job
 from tests.bookings.market import Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.shop import PRICES, Shop, eventually
@@ -58,7 +58,7 @@ async def settled(shop: Shop, who: Somebody) -> None:
         if is_done:
             return True
         shop.market.clock.advance(minutes=6)
-        await work_off(final_refunds(shop.market.nodes[0].context), shop.market.clock)
+        await work_off(final_refunds_job(shop.market.nodes[0].context), shop.market.clock)
         return False
 
     await eventually(is_over)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from handlers.bookings.due import due_bookings
-from handlers.payments.fulfilment import open_payments
+from handlers.bookings.due import due_bookings_job
+from handlers.payments.fulfilment import payments_job
 from handlers.payments.holds import MAX_HOLDS
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
@@ -35,8 +35,8 @@ async def has(shop: Shop, who: Somebody, held: Data, status: str) -> None:
 
 async def time_passes(shop: Shop) -> None:
     context = shop.market.nodes[0].context
-    await work_off(due_bookings(context), shop.market.clock)
-    await work_off(open_payments(context), shop.market.clock)
+    await work_off(due_bookings_job(context), shop.market.clock)
+    await work_off(payments_job(context), shop.market.clock)
 
 
 async def test_a_hold_that_is_paid_is_a_booking(shop: Shop) -> None:
@@ -126,7 +126,7 @@ async def test_one_paid_in_its_last_second_is_a_booking_or_a_credit(untold: Shop
     assert await shop.pay(found) == 200
     shop.market.clock.advance(minutes=15)
     context = shop.market.nodes[0].context
-    jobs = [due_bookings(context), open_payments(context)]
+    jobs = [due_bookings_job(context), payments_job(context)]
     for job in jobs if first == "hold" else reversed(jobs):
         await work_off(job, shop.market.clock)
 

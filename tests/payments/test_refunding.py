@@ -9,7 +9,7 @@ import pytest
 
 from domain.refunds import RefundAtStripe, absorbed
 from handlers.payments import refunds
-from handlers.payments.refunds import open_refunds
+from handlers.payments.refunds import refunds_job
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
@@ -92,7 +92,7 @@ async def test_what_stripe_did_not_answer_is_made_by_the_durable_work(untold: Sh
     assert (await refund(shop, admin, purchase, "one")).code == "unavailable"
     assert await shop.market.balance(client, trainer) == 0
     shop.market.clock.advance(minutes=2)
-    await work_off(open_refunds(shop.market.nodes[0].context), shop.market.clock)
+    await work_off(refunds_job(shop.market.nodes[0].context), shop.market.clock)
 
     async def is_made() -> bool:
         return [one["action"] for one in await shop.entries(client)] == ["paid", "refunded"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from handlers.bookings.due import due_bookings
-from handlers.payments.fulfilment import open_payments
+from handlers.bookings.due import due_bookings_job
+from handlers.payments.fulfilment import payments_job
 from tests.bookings.market import Data, Somebody
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
@@ -113,7 +113,7 @@ async def test_paid_while_the_hold_ends_on_two_nodes(untold: Shop, number: int) 
     trainer, client, other = await shop.seller(), await market.client(), await market.client()
     held = await market.booked(client, trainer, market.at(10), pay_with="card")
     market.clock.advance(minutes=15)
-    jobs = [job(node.context) for node in market.nodes for job in (due_bookings, open_payments)]
+    jobs = [job(node.context) for node in market.nodes for job in (due_bookings_job, payments_job)]
 
     async def pays() -> int:
         for _ in range(number * 3):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.payments.events import missed_events
+from handlers.payments.events import missed_events_job
 from sandbox.delivery import Endpoint, signature
 from sandbox.server import WEBHOOK_SECRET
 from store.event_gaps import NAME as GAPS
@@ -116,5 +116,5 @@ async def test_a_gap_of_a_day_is_closed(untold: Shop) -> None:
     await shop.pay(purchase)
     node = shop.market.nodes[0]
     await node.database.collection(GAPS).update_one({"_id": "events"}, {"$set": {"dueAt": shop.market.clock()}})
-    await work_off(missed_events(node.context), shop.market.clock)
+    await work_off(missed_events_job(node.context), shop.market.clock)
     await shop.granted(client, trainer, 5)

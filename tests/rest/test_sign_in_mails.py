@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.accounts.sessions import sign_in_notices
+from handlers.accounts.sessions import sign_in_notices_job
 from handlers.mail_rendering import Mail
 from tests.harness.work import work_off
 from tests.rest.surface import PASSWORD, Surface
@@ -12,7 +12,7 @@ EMAIL = "ann@example.com"
 
 async def told(surface: Surface) -> list[Mail]:
     """What was mailed of sign-ins, once all that is due is done."""
-    await work_off(sign_in_notices(surface.context), surface.clock)
+    await work_off(sign_in_notices_job(surface.context), surface.clock)
     return [mail for mail in surface.mail.to(EMAIL) if mail.subject == "New sign-in to Spotter"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from domain.text import words
-from handlers.messages.search import respelling
+from handlers.messages.search import respelling_job
 from store import respelling as batches
 from store.database import Database
 from store.listings import NAME as LISTINGS
@@ -27,7 +27,7 @@ async def _work_off(database: Database) -> None:
     )
     await database.collection(batches.NAME).delete_many({})
     await node.store.respelling.begin()
-    await work_off(respelling(node.context), node.context.clock)
+    await work_off(respelling_job(node.context), node.context.clock)
 
 
 @pytest.mark.parametrize("at_once", [1, 500])

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from domain.messages import Change, ChangeKind, MessageRecord
 from handlers.jobs import Job
-from handlers.messages.recovery import unapplied_changes
+from handlers.messages.recovery import unapplied_changes_job
 from store.database import Database, Document
 from store.log.documents import ABANDONED_AFTER, MESSAGES
 from store.log.log import AppendedChange, Log
@@ -162,7 +162,7 @@ async def test_what_was_applied_is_announced_to_both(abandoned: AbandonedChanges
     stranger = await abandoned.one_node.people.make("trainer")
     await abandoned.abandoned("edit", text="second words")
     await abandoned.abandoned("reaction", emoji="👍")
-    await work_off(unapplied_changes(abandoned.one_node.context), now)
+    await work_off(unapplied_changes_job(abandoned.one_node.context), now)
     told = [
         await abandoned.device(person).received("message:updated")
         for person in (abandoned.client, abandoned.trainer, stranger)
@@ -171,7 +171,7 @@ async def test_what_was_applied_is_announced_to_both(abandoned: AbandonedChanges
     assert told[2] == []
     assert [(event["seq"], event["change"]) for event in told[0]] == [(2, "edit"), (3, "reaction")]
     assert told[0][-1]["message"] == (await _readings(abandoned))[0]
-    await work_off(unapplied_changes(abandoned.one_node.context), now)
+    await work_off(unapplied_changes_job(abandoned.one_node.context), now)
     assert len(await abandoned.device(abandoned.client).received("message:updated")) == 2
 
 
@@ -216,7 +216,7 @@ async def test_one_that_cannot_be_applied_keeps_no_other_from_it(abandoned: Aban
     await abandoned.abandoned("edit", text="second words")
     try:
         device = abandoned.device(abandoned.client)
-        await work_off(unapplied_changes(abandoned.one_node.context), now)
+        await work_off(unapplied_changes_job(abandoned.one_node.context), now)
         assert [(event["seq"], event["change"]) for event in await device.received("message:updated")] == [(3, "edit")]
         found = await messages.find_one({"_id": orphan["_id"]})
         assert found is not None

@@ -21,7 +21,7 @@ import aiohttp
 from bson import json_util
 
 from domain.wire.bookings import BookingAnswer
-from handlers.bookings import announce
+from handlers.bookings import outbox
 from handlers.context import PublishContext
 from server import embedded
 from tests.authorisation.world import World
@@ -142,7 +142,7 @@ class Recorder:
 
 
 async def _leave(context: PublishContext, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
-    """Instead of settling."""
+    """Instead of publishing."""
     return {}
 
 
@@ -155,7 +155,7 @@ async def record(name: str, mongo_url: str, redis_url: str, folder: Path) -> Non
         market = Market([running.node], [running.url], http, clock)
         world = World(market)
         await world.prepare()
-        announce.settle = _leave
+        outbox.publish_pending = _leave
         people = {label: world.people[column] for label, column in LABELS.items()}
         surfaces = Surfaces(market, {label: who for label, who in people.items() if who is not None})
         await stack.enter_async_context(connected(surfaces))

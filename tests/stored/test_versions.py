@@ -18,9 +18,9 @@ from domain.booking_changes import Change
 from domain.messages import body_digest
 from domain.stored import StoredFormat
 from domain.wire.bookings import CreateBooking
-from handlers.bookings import announce
+from handlers.bookings import outbox
 from handlers.request_digests import digest_of, first_version
-from store import outbox
+from store.outbox import FORMAT
 from tests.bookings.market import Clock, Data, Market, Somebody
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
@@ -89,7 +89,7 @@ async def settle_outbox(deployed: Deployed) -> None:
     market.clock.advance(seconds=30)
     context = market.nodes[0].context
     await context.store.outbox.queue.date_undated()
-    await work_off(announce.redriving(context), market.clock)
+    await work_off(outbox.outbox_job(context), market.clock)
 
 
 async def test_every_repeat_is_answered_as_it_was_and_another_body_is_a_conflict(deployed: Deployed) -> None:
@@ -171,7 +171,7 @@ class GrownChange(Change, frozen=True, kw_only=True):
 def test_a_stored_record_may_grow(path: Path) -> None:
     grown = StoredFormat(GrownChange, msgspec.msgpack, [lambda value: {**value, "required": "then", "gone": 1}])
     for row in json_util.loads(path.read_text())["collections"]["outbox"]:
-        change = outbox.FORMAT.decode(row["change"], row.get("format", 1))
+        change = FORMAT.decode(row["change"], row.get("format", 1))
         found = grown.decode(row["change"], row.get("format", 1))
         assert (found.booking, found.optional, found.required) == (change.booking, 1, "then")
         assert grown.decode(grown.encode(found), grown.version) == found

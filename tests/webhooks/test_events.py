@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from domain.webhooks import EVENT_TYPES
-from handlers.bookings.due import due_bookings
+from handlers.bookings.due import due_bookings_job
 from server.app import Node
 from store import webhook_deliveries
 from store.store import Store
@@ -55,7 +55,7 @@ async def test_sessions_that_are_over_and_reviews_are_told(hooks: Hooks, market:
     market.clock.advance(days=3)
 
     async def completed() -> bool:
-        await work_off(due_bookings(market.nodes[0].context), market.clock)
+        await work_off(due_bookings_job(market.nodes[0].context), market.clock)
         found = await market.call("GET", f"/bookings/{booked['id']}", None, client)
         return bool(found.body["status"] == "completed")
 

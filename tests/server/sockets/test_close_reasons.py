@@ -6,14 +6,21 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.exceptions import ConnectionClosed
 
+from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.security.tokens import LIFETIME
+from server.sockets import dispatcher
+from server.sockets.admission import Admission
+from server.sockets.rows import Rate
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
@@ -45,6 +52,14 @@ async def closes(running: RunningNode) -> Counter[str]:
                 if sample.name == "spotter_closes_total"
             }
         )
+
+
+async def first_closes(running: RunningNode) -> Counter[str]:
+    """As soon as there are any."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (found := await closes(running)):
+            pass
+    return found
 
 
 async def bad_packet(running: RunningNode, people: People, clock: Clock) -> None:
@@ -85,7 +100,27 @@ async def transport_close(running: RunningNode, people: People, clock: Clock) ->
 async def test_it_is_counted_under_its_name(node: RunningNode, clock: Clock, scenario: Scenario) -> None:
     people = People(node.node.store, node.node.tokens, clock)
     await scenario(node, people, clock)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (found := await closes(node)):
-            pass
-    assert found == {scenario.__name__.replace("_", " "): 1}
+    assert await first_closes(node) == {scenario.__name__.replace("_", " "): 1}
+
+
+async def test_a_flood_of_nobody_s(node: RunningNode, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is known already is only read more slowly."""
+    monkeypatch.setattr(dispatcher, "UNNAMED_RATE", Rate(1e-6, 0))
+    admitted_at_last = asyncio.Event()
+    read = Admission._read
+
+    async def held(*arguments: Any) -> Any:
+        await admitted_at_last.wait()
+        return await read(*arguments)
+
+    monkeypatch.setattr(Admission, "_read", held)
+    person = await People(node.node.store, node.node.tokens, clock).make()
+    async with raw_socket(node.url) as raw:
+        await raw.send(f"0{CONVERSATIONS}," + json.dumps({"token": person.token}))
+        with suppress(ConnectionClosed):
+            # Some are within the limit.
+            for _ in range(dispatcher.MAX_OVER_LIMIT + 10):
+                await raw.send(f'2{PRESENCE},["x",{{}}]')
+        await raw.closed()
+    admitted_at_last.set()
+    assert await first_closes(node) == {"flood": 1}

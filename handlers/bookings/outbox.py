@@ -15,11 +15,11 @@ from domain.errors import DomainError
 from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.webhooks import OF_BOOKING
 from domain.wire.bookings import BookingAnswer
-from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged, MessageNew
+from domain.wire.events import OF_ACTION, BookingEvent, BookingsSyncRequired, CreditChanged
 from handlers.bookings import queries
 from handlers.context import PublishContext
 from handlers.jobs import BOOKING_MAILS, Job, Postponed
-from handlers.messages import views
+from handlers.messages.publishing import entry_publisher
 from handlers.slots import changes
 from handlers.webhooks.delivering import wake
 from store.outbox import OutboxRow
@@ -28,16 +28,16 @@ from store.work_queue import WorkRow
 log = structlog.get_logger("bookings")
 
 
-async def settle(context: PublishContext, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
-    """Bring the log up to date with a booking; whatever another node left behind comes first.
+async def publish_pending(context: PublishContext, booking_id: str, committed: int) -> dict[int, BookingAnswer]:
+    """Bring the log and the parties up to date with a booking; whatever another node left behind comes first.
 
-    Answers what was settled, by the booking's version. An earlier version that cannot be settled holds the one just
+    Returns what was published, by the booking's version. An earlier version that cannot be published holds the one just
     ``committed`` back, as the log has them in their order: then the durable work goes on with both.
     """
-    settled: dict[int, BookingAnswer] = {}
+    published: dict[int, BookingAnswer] = {}
     for row in await context.store.outbox.of_booking(booking_id):
         try:
-            settled[row.version], _ = await _settle(context, row)
+            published[row.version], _ = await _publish_row(context, row)
         except DomainError:
             raise
         except Exception as error:
@@ -45,23 +45,23 @@ async def settle(context: PublishContext, booking_id: str, committed: int) -> di
                 raise
             log.warning("a booking is held back", booking=booking_id, version=row.version, error=type(error).__name__)
             break
-    return settled
+    return published
 
 
-def redriving(context: PublishContext) -> Job:
-    """Settles what dead nodes left in the outbox."""
+def outbox_job(context: PublishContext) -> Job:
+    """Publishes what dead nodes left in the outbox."""
     return Job(
-        "outbox", context.store.outbox.queue, partial(_redrive, context), lease=timedelta(seconds=30), at_once=8
+        "outbox", context.store.outbox.queue, partial(_publish_left, context), lease=timedelta(seconds=30), at_once=8
     )
 
 
-async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
+async def _publish_left(context: PublishContext, claimed: WorkRow) -> None:
     wanted = context.store.outbox.row(claimed)
     for row in await context.store.outbox.of_booking(wanted.booking_id):
         if row.version > wanted.version:
             break
         try:
-            _, appended = await _settle(context, row)
+            _, appended = await _publish_row(context, row)
         except Exception as error:
             if row.version == wanted.version:
                 raise
@@ -72,8 +72,8 @@ async def _redrive(context: PublishContext, claimed: WorkRow) -> None:
             context.publisher.publish(BookingsSyncRequired(), *map(rooms.user, row.change().booking.user_ids))
 
 
-async def _settle(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
-    """Answers the booking, and whether it was this node that appended and published it."""
+async def _publish_row(context: PublishContext, row: OutboxRow) -> tuple[BookingAnswer, bool]:
+    """The booking, and whether it was this node that appended and published it."""
     change = row.change()
     context.wake_ups.wake(BOOKING_MAILS)
     wake(context, OF_BOOKING[change.action])
@@ -98,18 +98,14 @@ async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswe
     member = await context.store.conversations.members(booking.conversation_id)
     assert member is not None
     event = await _event(context, change)
-    first_entry = await views.prepare(context, member)
+    publish_entry = await entry_publisher(context, member, partial(to_message, seen=False))
 
-    def announce(record: MessageRecord) -> Message:
-        message = to_message(record, seen=False)
-        if message.seq == 1:
-            views.publish(context, member, first_entry)
-        entry = MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message)
-        context.publisher.publish(entry, *map(rooms.user, member.user_ids))
-        _publish(context, change, event)
+    def on_committed(record: MessageRecord) -> Message:
+        message = publish_entry(record)
+        _publish_event(context, change, event)
         return message
 
-    appended = await context.store.log.append_message(_record(context, change), announce)
+    appended = await context.store.log.append_message(_record(context, change), on_committed)
     return event.booking, isinstance(appended, Message)
 
 
@@ -119,7 +115,7 @@ async def _event(context: PublishContext, change: Change) -> BookingEvent:
     )
 
 
-def _publish(context: PublishContext, change: Change, event: BookingEvent) -> None:
+def _publish_event(context: PublishContext, change: Change, event: BookingEvent) -> None:
     booking = change.booking
     context.publisher.publish(event, *map(rooms.user, booking.user_ids))
     if change.balance is not None:
