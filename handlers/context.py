@@ -12,7 +12,7 @@ from domain.errors import DomainError, rate_limited, unavailable
 from domain.files import LARGEST
 from domain.times import whole_milliseconds
 from domain.wire.limits import Limits
-from handlers.documents import Documents
+from handlers.document_cache import DocumentCache
 from handlers.jobs import WakeUps
 from handlers.ports import (
     FileUrls,
@@ -152,7 +152,7 @@ class FeedContext(ReadContext, Protocol):
     @property
     def secrets(self) -> Secrets: ...
     @property
-    def feeds(self) -> Documents: ...
+    def feeds(self) -> DocumentCache: ...
 
 
 class ConversationContext(PublishContext, Protocol):
@@ -226,8 +226,8 @@ class Context:
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)
     syncing: FairLimiter = field(default_factory=lambda: FairLimiter(SYNCS_OF_ONE_USER, SYNCS_AT_ONCE, no_turn))
-    feeds: Documents = field(
-        default_factory=lambda: Documents(FEED_BYTES, FairLimiter(1, FEEDS_WRITTEN_AT_ONCE, no_turn))
+    feeds: DocumentCache = field(
+        default_factory=lambda: DocumentCache(FEED_BYTES, FairLimiter(1, FEEDS_WRITTEN_AT_ONCE, no_turn))
     )
     storing: FairLimiter = field(
         default_factory=lambda: FairLimiter(STORING_OF_ONE_USER, STORING_AT_ONCE, no_turn, STORING_OF_ONE_NETWORK)

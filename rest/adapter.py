@@ -9,7 +9,7 @@ from aiohttp import web
 from domain.accounts import unauthenticated
 from domain.errors import Code, DomainError
 from domain.networks import network_of
-from domain.wire import codec, faults
+from domain.wire import codec, validation_errors
 from handlers.access import Actor, Visitor
 from rest.answering import answered_in_time
 from rest.limits import ADDRESS, FAILED_SESSION, FAILED_TOKENS, VISITORS, Counting
@@ -36,7 +36,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         try:
             await counting.count(route.rate, getattr(command, "email", None))
         except DomainError as error:
-            raise faults.of_command(command, error) from None
+            raise validation_errors.of_command(command, error) from None
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
         handler = route.table if route.table is not None and prefers_table(request) else route.handler
@@ -45,7 +45,7 @@ def http_handler(route: Route, services: Services) -> HttpHandler:
         except DomainError as error:
             if error.code is Code.VALIDATION_FAILED:
                 await counting.give_back()
-            raise faults.of_command(command, error) from None
+            raise validation_errors.of_command(command, error) from None
         if handler is route.table:
             return table_response(result, route.path.rpartition("/")[2])
         # A repeat under an idempotency key answers an object where the first answered nothing.

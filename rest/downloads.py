@@ -19,7 +19,7 @@ from domain.errors import Code, DomainError
 from domain.files import StoredFile
 from domain.networks import network_of
 from handlers.access import Actor, Visitor
-from handlers.documents import Document
+from handlers.document_cache import Document
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
 from rest.errors import problem

@@ -1,4 +1,4 @@
-"""The limits as they are published, out of the rows and figures that enforce them."""
+"""The limits as they are published, out of the rows and numbers that enforce them."""
 
 from __future__ import annotations
 

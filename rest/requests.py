@@ -15,10 +15,10 @@ from msgspec.inspect import ListType, SetType, UnionType, VarTupleType, type_inf
 from msgspec.structs import FieldInfo
 
 from domain.errors import UNKNOWN, Code, DomainError, FieldError, invalid, invalid_fields
-from domain.wire import codec, faults
+from domain.wire import codec, validation_errors
 from domain.wire.base import Command
-from domain.wire.faults import REQUIRED, shortened
 from domain.wire.fields import IdempotencyKey
+from domain.wire.validation_errors import REQUIRED, shortened
 from rest.errors import body_too_slow, require_no_content_coding
 from rest.pace import EXPECTATION, PACED, go_on
 from rest.route import Route
@@ -67,7 +67,7 @@ class Parser:
                 raise invalid_fields((*outer, *map(_as_header, error.errors)), error.code) from None
             raise
         if outer:
-            raise faults.of_command(command, invalid_fields(outer))
+            raise validation_errors.of_command(command, invalid_fields(outer))
         return None if self._route.command is None else command
 
     def parse_path(self, request: web.Request) -> Any:

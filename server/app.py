@@ -21,7 +21,7 @@ from rest.build import generated
 from rest.published_limits import published
 from rest.route import Services
 from rest.routes import ROWS
-from server import asyncapi, draining, figures
+from server import asyncapi, draining, node_metrics
 from server.background import Background
 from server.cluster.jobs import durable_jobs
 from server.cluster.membership import Membership
@@ -32,7 +32,6 @@ from server.fanout.gaps import GapFiller
 from server.fanout.publisher import ROTATE_SECONDS, ClusterPublisher
 from server.fanout.slot_notifier import SlotNotifier
 from server.fanout.subscriptions import RoomSubscriptions
-from server.figures import of_presence
 from server.files.image_processes import PictureMaker
 from server.http.addresses import client_address
 from server.http.connections import HttpConnections
@@ -173,7 +172,8 @@ class Node:
         self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
             self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
-            lambda user_id, choice: self.presence.choose(user_id, choice), lambda user_id: self.presence.doubt(user_id),
+            lambda user_id, choice: self.presence.choose(user_id, choice),
+            lambda user_id: self.presence.invalidate(user_id),
         )
         self.rooms = Rooms(self.room_members, self.room_subscriptions)
         self.freshness.on_restored(self.room_subscriptions.resync)
@@ -245,15 +245,15 @@ class Node:
     def _make_apps(self) -> tuple[web.Application, web.Application]:
         """What is public and what is the operators': one and the same where these have no port of their own."""
         metrics = self.metrics
-        metrics.add(figures.of_process)
-        metrics.add(figures.of_log(self.store.log))
-        metrics.add(figures.of_payments(self.payments, self.store.payment_differences))
-        metrics.add(figures.of_sockets(self.gateway, self.dispatcher, self.registry))
-        metrics.add(figures.of_http(self.http))
-        metrics.add(figures.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
-        metrics.add(self.membership.figures())
-        metrics.add(of_presence(self.presence, self.audience))
-        metrics.add(self.durable_work.figures())
+        metrics.add(node_metrics.of_process)
+        metrics.add(node_metrics.of_log(self.store.log))
+        metrics.add(node_metrics.of_payments(self.payments, self.store.payment_differences))
+        metrics.add(node_metrics.of_sockets(self.gateway, self.dispatcher, self.registry))
+        metrics.add(node_metrics.of_http(self.http))
+        metrics.add(node_metrics.of_fanout(self.bus, self.room_subscriptions, self.publisher, self.delivery))
+        metrics.add(self.membership.metrics())
+        metrics.add(node_metrics.of_presence(self.presence, self.audience))
+        metrics.add(self.durable_work.metrics())
         if self.peers is not None:
             metrics.add(of_peers(self.peers))
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)

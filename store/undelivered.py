@@ -164,7 +164,7 @@ class UndeliveredMessages:
 
     # --- one participant ---
 
-    async def doubt(self, participant_id: str, seq: int, now: datetime) -> None:
+    async def recheck(self, participant_id: str, seq: int, now: datetime) -> None:
         """A message was taken back: if it is what devices show, that is looked at."""
         shows = {"_id": ObjectId(participant_id), "shownSeq": seq}
         await self._participants.update_one(shows, {"$set": {_DUE: now}, "$unset": {WORK: ""}})

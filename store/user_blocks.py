@@ -85,7 +85,7 @@ class UserBlocks:
         self._asked: dict[str, asyncio.Future[bool]] = {}
         self._reading: dict[str, asyncio.Future[bool]] | None = None
         # Of those being read, whoever was blocked meanwhile.
-        self._doubted: set[str] = set()
+        self._invalidated: set[str] = set()
 
     async def prepare(self) -> None:
         """Before anything else is asked of it, as often as one likes."""
@@ -189,27 +189,27 @@ class UserBlocks:
         return self._looking
 
     async def _look(self) -> None:
-        """Doubts whoever was blocked since the last look."""
+        """Forgets who was taken for open and was blocked since the last look."""
         began = monotonic()
         try:
             if self._last is None:
                 self._last = await self.last_number()
             else:
                 for block in await self.after(self._last):
-                    self._doubt(pair_key(block.user_id, block.blocked_user_id))
+                    self._invalidate(pair_key(block.user_id, block.blocked_user_id))
                     self._last = block.number
             self._looked_at = began
         finally:
             self._looking = None
 
-    def _doubt(self, pair: str) -> None:
+    def _invalidate(self, pair: str) -> None:
         self._open.pop(pair, None)
         if self._reading is not None and pair in self._reading:
-            self._doubted.add(pair)
+            self._invalidated.add(pair)
 
     def _read_on(self) -> None:
         self._reading, self._asked = (self._asked, {}) if self._asked else (None, self._asked)
-        self._doubted.clear()
+        self._invalidated.clear()
         if self._reading is not None:
             detached(self._read(self._reading), BUDGET_SECONDS)
 
@@ -217,7 +217,7 @@ class UserBlocks:
         """One read for all who asked meanwhile; the next begins when it is over."""
         until = monotonic() + _READ_AGAIN_SECONDS
         try:
-            blocked = await self.blocked_pairs(asked) | self._doubted
+            blocked = await self.blocked_pairs(asked) | self._invalidated
             for pair, waiting in asked.items():
                 self._open.pop(pair, None)
                 if pair not in blocked:

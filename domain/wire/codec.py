@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.errors import UNKNOWN, Code, DomainError, FieldError, invalid_fields
-from domain.wire import faults
+from domain.wire import validation_errors
 from domain.wire.base import Command
 
 T = TypeVar("T")
@@ -40,10 +40,10 @@ def decode(kind: type[T], data: bytes | str | msgspec.Raw) -> T:
         plain = _with_whole_numbers(data)
         if plain is not None:
             return convert(kind, plain)
-        raise faults.of_json(kind, data, {}) or _first_fault(kind, error) from None
+        raise validation_errors.of_json(kind, data, {}) or _first_fault(kind, error) from None
     except (msgspec.DecodeError, UnicodeError) as error:
         # Half a character is JSON, if nothing that can be kept: it is told where it is.
-        raise faults.of_json(kind, data, {}) or faults.not_json(error) from None
+        raise validation_errors.of_json(kind, data, {}) or validation_errors.not_json(error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Not valid JSON: nested too deeply.") from None
 
@@ -54,9 +54,9 @@ def decode_beside(kind: type[T], data: bytes, beside: Mapping[str, Any], elsewhe
     try:
         inside: dict[str, Any] = msgspec.json.Decoder(dict[str, Any], float_hook=_WholeNumbers()).decode(data)
     except msgspec.ValidationError as error:
-        raise faults.of_json(kind, data, beside) or _first_fault(kind, error) from None
+        raise validation_errors.of_json(kind, data, beside) or _first_fault(kind, error) from None
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise faults.of_json(kind, data, beside) or faults.not_json(error) from None
+        raise validation_errors.of_json(kind, data, beside) or validation_errors.not_json(error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Not valid JSON: nested too deeply.") from None
     misplaced = [FieldError(name, words) for name, words in elsewhere.items() if name in inside]
@@ -78,7 +78,7 @@ def convert(kind: type[T], value: Any, *, strict: bool = True) -> T:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise faults.of_value(kind, value) or _first_fault(kind, error) from None
+        raise validation_errors.of_value(kind, value) or _first_fault(kind, error) from None
     except RecursionError:
         raise DomainError(Code.MALFORMED, "Nested too deeply.") from None
 
@@ -113,9 +113,9 @@ def _first_fault(kind: Any, error: msgspec.ValidationError) -> DomainError:
     path = (match["path"] or "") if match else ""
     named = _NAMED.search(str(error))
     if named is None:
-        return faults.at(kind, path)
+        return validation_errors.at(kind, path)
     name = f"{path}.{named['name']}" if path else named["name"]
-    return invalid_fields([FieldError(name, faults.REQUIRED if "missing" in str(error) else UNKNOWN)])
+    return invalid_fields([FieldError(name, validation_errors.REQUIRED if "missing" in str(error) else UNKNOWN)])
 
 
 def changes_of(command: Command, *exclude: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from domain.characters import BLANK, LINE, LINES, MAYBE_BLANK_LINES, UNSEEN
 from domain.errors import invalid
 from domain.times import from_wire
 from domain.urls import web_address
-from domain.wire.faults import CHECK
+from domain.wire.validation_errors import CHECK
 
 # Python's "$" also matches before a final line feed; "\Z" does not.
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{24}\Z", description="24 hex digits")]

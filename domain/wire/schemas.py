@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec import inspect as types
 
-from domain.wire.vocabulary import EMPTY, TELLING, meaning_of
+from domain.wire.field_examples import EMPTY, TELLING, meaning_of
 
 Schema = dict[str, Any]
 

@@ -20,7 +20,7 @@ from domain.times import to_wire
 from domain.wire.bookings import CalendarAnswer, CalendarState, OpenCalendar, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import FeedContext
-from handlers.documents import Document
+from handlers.document_cache import Document
 from store.bookings import BookingFilter, PartyChanges
 
 _PURPOSE = "calendar feed"

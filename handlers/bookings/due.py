@@ -25,11 +25,11 @@ from store.work_queue import WorkRow
 def due_bookings_job(context: ReminderContext) -> Job:
     """Whatever time does to bookings. The lease is longer than the mail server may take."""
     return Job(
-        DUE_BOOKINGS, context.store.bookings.queue, partial(_attend, context), lease=timedelta(seconds=60), at_once=16
+        DUE_BOOKINGS, context.store.bookings.queue, partial(_process, context), lease=timedelta(seconds=60), at_once=16
     )
 
 
-async def _attend(context: ReminderContext, claimed: WorkRow) -> None:
+async def _process(context: ReminderContext, claimed: WorkRow) -> None:
     booking = context.store.bookings.row(claimed)
     now = context.now()
     ended = ending(booking, now)

@@ -215,7 +215,7 @@ async def _change(
         await _release_files(context, record)
     if change.kind == "delete":
         other = member.participant_of(member.other(actor.user_id))
-        await context.store.undelivered.doubt(other, record.seq, context.now())
+        await context.store.undelivered.recheck(other, record.seq, context.now())
     seen = views.caught_up(context, participants)
     return MessageAnswer(message=views.seen_message(context, applied.target, seen, files))
 

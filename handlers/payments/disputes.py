@@ -36,10 +36,10 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
 def disputes_job(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
     queue = context.store.disputes.queue
-    return Job("disputes", queue, partial(_attend, context), poll=timedelta(seconds=15))
+    return Job("disputes", queue, partial(_process, context), poll=timedelta(seconds=15))
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     dispute = context.store.disputes.row(claimed)
     transaction = await context.store.transactions.by_id(dispute.transaction_id)
     assert transaction is not None

@@ -27,10 +27,10 @@ _OF_BANKS = timedelta(hours=1)
 
 def final_refunds_job(context: PaymentContext) -> Job:
     queue = context.store.final_refunds.queue
-    return Job(FINAL_REFUNDS, queue, partial(_attend, context), lease=timedelta(minutes=5), poll=timedelta(seconds=5))
+    return Job(FINAL_REFUNDS, queue, partial(_process, context), lease=timedelta(minutes=5), poll=timedelta(seconds=5))
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     erased = context.store.final_refunds.row(claimed)
     for transaction in await context.store.transactions.open_of(erased.role, erased.profile_id):
         with suppress(fulfilment.Misfit):

@@ -31,10 +31,10 @@ async def receive(context: PaymentContext, visitor: Visitor, command: StripeEven
 
 
 def stripe_events_job(context: PaymentContext) -> Job:
-    return Job(STRIPE_EVENTS, context.store.stripe_events.queue, partial(_attend, context), at_once=8)
+    return Job(STRIPE_EVENTS, context.store.stripe_events.queue, partial(_process, context), at_once=8)
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     """Those of kinds, payments or accounts that are not ours come to nothing."""
     event = context.store.stripe_events.row(claimed)
     if event.type == "account.updated" and event.account is not None:

@@ -31,10 +31,10 @@ class Misfit(Exception):
 
 def payments_job(context: PaymentContext) -> Job:
     """Finishes what a dead node began, and looks at what no event told of."""
-    return Job(PAYMENTS, context.store.transactions.queue, partial(_attend, context), lease=timedelta(seconds=60))
+    return Job(PAYMENTS, context.store.transactions.queue, partial(_process, context), lease=timedelta(seconds=60))
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     transaction = context.store.transactions.row(claimed)
     if transaction.is_open and (transaction.intent_id is not None or not await _is_abandoned(context, transaction)):
         transaction = await look(context, transaction)

@@ -107,10 +107,10 @@ async def reverses(context: PaymentContext, transaction: Transaction) -> bool:
 def refunds_job(context: PaymentContext) -> Job:
     """Makes what was asked for when Stripe did not answer, or by a node that died."""
     queue = context.store.refunds.queue
-    return Job("refunds", queue, partial(_attend, context), poll=timedelta(seconds=10))
+    return Job("refunds", queue, partial(_process, context), poll=timedelta(seconds=10))
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     await drive(context, context.store.refunds.row(claimed))
 
 

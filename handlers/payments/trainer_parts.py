@@ -29,10 +29,10 @@ class NotMoved(Exception):
 
 def trainer_parts_job(context: PaymentContext) -> Job:
     queue = context.store.trainer_parts.queue
-    return Job(TRAINER_PARTS, queue, partial(_attend, context), poll=timedelta(seconds=10))
+    return Job(TRAINER_PARTS, queue, partial(_process, context), poll=timedelta(seconds=10))
 
 
-async def _attend(context: PaymentContext, claimed: WorkRow) -> None:
+async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     transaction_id = str(claimed.id)
     for _ in range(_TRIES):
         part = await context.store.trainer_parts.by_id(transaction_id)

@@ -6,7 +6,7 @@ from domain.wire import payments as wire
 from handlers.payments import accounts, earnings, events, purchases, refunds
 from rest.limits import PURCHASES, WEBHOOKS
 from rest.route import Route
-from rest.webhooks import webhook_handler
+from rest.stripe_webhook import webhook_handler
 
 ROWS = (
     Route(

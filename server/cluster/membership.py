@@ -16,7 +16,7 @@ from server.callbacks import notify_all
 from server.cluster.lease import DEAD, LEASES, STANDARD, Lease, LeaseTiming
 from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
-from server.observability.metrics import Figures, counter, gauge
+from server.observability.metrics import MetricSource, counter, gauge
 from store.concurrency import cancelled
 
 log = structlog.get_logger("cluster")
@@ -136,10 +136,10 @@ class Membership:
         if isinstance(count, int):
             self.alive = count
 
-    def figures(self) -> Figures:
-        def figures() -> Iterable[Metric]:
+    def metrics(self) -> MetricSource:
+        def read() -> Iterable[Metric]:
             yield gauge("spotter_cluster_nodes", "Nodes with a lease, this one included.", self.alive)
             yield counter("spotter_cluster_deaths", "Dead nodes whose handling this one concluded.", self.deaths)
             yield counter("spotter_cluster_lease_losses", "New names this node had to take.", self.losses)
 
-        return figures
+        return read

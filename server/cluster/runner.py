@@ -22,7 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from domain.errors import Code, DomainError
 from domain.times import whole_milliseconds
 from handlers.jobs import Job, Postponed, WakeUps
-from server.observability.metrics import Figures
+from server.observability.metrics import MetricSource
 from store.backoff import ExponentialBackoff
 from store.concurrency import Tasks, cancelled
 from store.failures import is_transient
@@ -73,7 +73,7 @@ class JobRunner:
         """Work on the next row that is due; false when there is none."""
         row = await self._claim()
         if row is not None:
-            await self._attend(row)
+            await self._process(row)
         return row is not None
 
     async def run(self) -> None:
@@ -136,11 +136,11 @@ class JobRunner:
 
     async def _attend_in_slot(self, row: WorkRow) -> None:
         try:
-            await self._attend(row)
+            await self._process(row)
         finally:
             self._slots.release()
 
-    async def _attend(self, row: WorkRow) -> None:
+    async def _process(self, row: WorkRow) -> None:
         job, queue = self.job, self.job.queue
         self.counters.attempts += 1
         self.counters.in_hand += 1
@@ -282,10 +282,10 @@ class Runner:
                     log.warning("the backlog cannot be read", job=runner.job.name, error=type(error).__name__)
             await asyncio.sleep(BACKLOG_SECONDS * random.uniform(0.8, 1.2))
 
-    def figures(self) -> Figures:
+    def metrics(self) -> MetricSource:
         """Depth, age of the oldest and dead rows are the whole deployment's, the rest is this node's."""
 
-        def figures() -> Iterable[Metric]:
+        def read() -> Iterable[Metric]:
             now = self._clock()
             yield self._gauge("spotter_work_rows", "Rows to be worked on.", lambda r: r.backlog.waiting)
             yield self._gauge(
@@ -303,7 +303,7 @@ class Runner:
             )  # fmt: skip
             yield self._counter("spotter_work_set_aside", "Rows given up.", lambda r: r.counters.set_aside)
 
-        return figures
+        return read
 
     def _gauge(self, name: str, help_text: str, value: Callable[[JobRunner], float]) -> Metric:
         family = GaugeMetricFamily(name, help_text, labels=("job",))

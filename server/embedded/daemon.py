@@ -48,7 +48,7 @@ class Daemon:
 
     async def run(self, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._over.set)
-        server = await asyncio.start_unix_server(self._attend, sock=listener)
+        server = await asyncio.start_unix_server(self._serve_client, sock=listener)
         self._end_after(_FIRST_GRACE_SECONDS)
         logs = asyncio.create_task(self._bound_logs())
         await self._over.wait()
@@ -59,7 +59,7 @@ class Daemon:
         async with self._starting:
             await asyncio.gather(*(child.stop() for child in self._servers.values()))
 
-    async def _attend(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _serve_client(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._holders.add(writer)
         if self._closing:
             self._closing.cancel()

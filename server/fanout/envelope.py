@@ -48,7 +48,7 @@ _OF_A_PACKET: Final = frozenset((_ENTRY, _EVENT))
 _OF_A_RECORD: Final = frozenset(map(int, (Kind.SLOTS, Kind.CHOICE)))
 
 
-class Garbage(Exception):
+class InvalidEnvelope(Exception):
     """Not an envelope of ours, or one of a newer kind."""
 
 
@@ -97,37 +97,37 @@ def choice(node: bytes, user_id: str, chosen: Choice) -> bytes:
 
 
 def read_choice(packet: bytes) -> Choice:
-    """Raises ``Garbage``."""
+    """Raises ``InvalidEnvelope``."""
     try:
         return _choice_decoder.decode(packet)
     except msgspec.MsgspecError:
-        raise Garbage from None
+        raise InvalidEnvelope from None
 
 
 def read_hint(packet: bytes) -> SlotHint:
-    """Raises ``Garbage``."""
+    """Raises ``InvalidEnvelope``."""
     try:
         return _hint_decoder.decode(packet)
     except msgspec.MsgspecError:
-        raise Garbage from None
+        raise InvalidEnvelope from None
 
 
 def read(payload: bytes) -> Envelope:
-    """Raises ``Garbage``."""
+    """Raises ``InvalidEnvelope``."""
     try:
         version, node, kind, chained, seq, conversation = _unpack(payload)
     except StructError:
-        raise Garbage from None
+        raise InvalidEnvelope from None
     if version != _VERSION or not 1 <= kind <= _LAST or chained > 1:
-        raise Garbage
+        raise InvalidEnvelope
     packet = payload[_SIZE:]
     namespace = ""
     if kind in _OF_A_PACKET:
         # "2/conversations,[...]": the packet names its namespace itself.
         found = _NAMESPACES.get(packet[1 : packet.find(b",")])
         if found is None or packet[:1] != b"2":
-            raise Garbage
+            raise InvalidEnvelope
         namespace = found
     elif packet and kind not in _OF_A_RECORD:
-        raise Garbage
+        raise InvalidEnvelope
     return Envelope(node, kind, bool(chained), seq, conversation.hex(), namespace, packet)

@@ -149,7 +149,7 @@ class RoomSubscriptions:
             return
         try:
             received = envelope.read(payload)
-        except envelope.Garbage:
+        except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
             return
         if received.kind == Kind.ENTRY:
@@ -172,13 +172,13 @@ class RoomSubscriptions:
     def _hinted(self, received: Envelope) -> None:
         try:
             self._slots.take(received.subject, envelope.read_hint(received.packet))
-        except envelope.Garbage:
+        except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
 
     def _chosen(self, received: Envelope) -> None:
         try:
             self._on_choice(received.subject, envelope.read_choice(received.packet))
-        except envelope.Garbage:
+        except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
 
     def _everyone(self, payload: bytes) -> None:
@@ -186,7 +186,7 @@ class RoomSubscriptions:
             return
         try:
             envelope.read(payload)
-        except envelope.Garbage:
+        except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
             return
         self._catch_up(tuple(self._subscriptions.values()))

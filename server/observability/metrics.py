@@ -8,15 +8,15 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-Figures = Callable[[], Iterable[Metric]]
+MetricSource = Callable[[], Iterable[Metric]]
 
 
 class _Reading(Collector):
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, source: MetricSource) -> None:
+        self._source = source
 
     def collect(self) -> Iterable[Metric]:
-        return self._figures()
+        return self._source()
 
 
 class Metrics:
@@ -28,8 +28,8 @@ class Metrics:
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def add(self, figures: Figures) -> None:
-        self._registry.register(_Reading(figures))
+    def add(self, source: MetricSource) -> None:
+        self._registry.register(_Reading(source))
 
     def render(self) -> bytes:
         return generate_latest(self._registry)

@@ -15,7 +15,7 @@ from domain.presence import Choice, Status, View
 from server.cluster.membership import Membership
 from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
-from server.presence import redis
+from server.presence import redis_scripts
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen, Write
 from server.presence.reaper import DeadNodeReaper
@@ -85,7 +85,7 @@ class Presence:
         self._bus = bus
         self._choices = choices
         # Of whom this node may have missed what they chose.
-        self._doubted: set[str] = set()
+        self._stale: set[str] = set()
         self._doubts = asyncio.Event()
         membership.on_node_dead(self.reaper.reap)
         membership.on_lease_lost(self._lost)
@@ -164,9 +164,9 @@ class Presence:
         if self.devices.choose(user_id, choice) and choice.hides:
             self._choices.hidden(user_id)
 
-    def doubt(self, user_id: str) -> None:
+    def invalidate(self, user_id: str) -> None:
         """What another node published of the person may not have arrived."""
-        self._doubted.add(user_id)
+        self._stale.add(user_id)
         self._doubts.set()
 
     def send_withheld(self) -> None:
@@ -198,7 +198,7 @@ class Presence:
 
     def _restored(self, channels: Collection[str]) -> None:
         self.registrar.try_again()
-        if any(map(redis.is_users, channels)):
+        if any(map(redis_scripts.is_users, channels)):
             self._catch_up.set()
 
     async def _choosing(self) -> None:
@@ -206,14 +206,14 @@ class Presence:
         while True:
             await self._doubts.wait()
             self._doubts.clear()
-            doubted, self._doubted = self._doubted, set()
+            stale, self._stale = self._stale, set()
             try:
-                for batch in batched(doubted, CHOICES_AT_ONCE):
+                for batch in batched(stale, CHOICES_AT_ONCE):
                     for user_id, choice in (await self._choices.read(batch)).items():
                         self.choose(user_id, choice)
             except Exception as error:
                 log.warning("who is invisible is not known now", error=type(error).__name__)
-                self._doubted |= doubted
+                self._stale |= stale
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._doubts.set()
 

@@ -9,9 +9,9 @@ from domain.presence import View
 from server.callbacks import notify
 from server.cluster.membership import DeadNode
 from server.cluster.scripts import Call, Scripts
-from server.presence import redis, watches
+from server.presence import redis_scripts, watches
 from server.presence.last_seen import LastSeen
-from server.presence.redis import CHANGE
+from server.presence.redis_scripts import CHANGE
 
 MAX_BATCH = 256
 
@@ -32,7 +32,7 @@ class DeadNodeReaper:
 
     async def _some_of(self, incarnation: str, ran_out: int) -> bool:
         """A random part, so that survivors who work at once share the work."""
-        held_by = redis.held_by(incarnation)
+        held_by = redis_scripts.held_by(incarnation)
         (members,) = await self._scripts.pipeline([("SRANDMEMBER", held_by, MAX_BATCH)])
         if isinstance(members, BaseException):
             raise members
@@ -56,7 +56,7 @@ class DeadNodeReaper:
         return bool(user_ids)
 
     def _call(self, user_id: str, incarnation: str, ran_out: int) -> Call:
-        key = redis.user(user_id)
+        key = redis_scripts.user(user_id)
         return Call((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
 
     async def _keep(self, seen: dict[str, int]) -> None:

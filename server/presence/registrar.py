@@ -14,10 +14,10 @@ from server.callbacks import notify
 from server.cluster.lease import LEASES, Lease
 from server.cluster.scripts import UNREACHED, Call, Scripts
 from server.observability.logging import safe_traceback
-from server.presence import redis, watches
+from server.presence import redis_scripts, watches
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
-from server.presence.redis import CHANGE, ENTER
+from server.presence.redis_scripts import CHANGE, ENTER
 from server.presence.timing import Timing
 
 log = structlog.get_logger("presence")
@@ -164,11 +164,11 @@ class Registrar:
             await self._lease.renew()
 
     async def _enter(self, incarnation: str, user_ids: list[str]) -> bool:
-        call = Call((LEASES, redis.held_by(incarnation)), (incarnation, *user_ids))
+        call = Call((LEASES, redis_scripts.held_by(incarnation)), (incarnation, *user_ids))
         return bool(await self._scripts.run(ENTER, call))
 
     def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> Call:
-        key, known = redis.user(user_id), self._name_on(user_id)
+        key, known = redis_scripts.user(user_id), self._name_on(user_id)
         dropped = known if known and known != incarnation else ""
         publish = self._scripts.publish_command
         arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish)
@@ -207,5 +207,5 @@ class Registrar:
         """Here and not when it falls due: a user who is back must not be taken off the list after being put on it."""
         gone = [user_id for user_id in self._to_forget if user_id not in self._written]
         if gone:
-            await self._scripts.pipeline([("SREM", redis.held_by(self._lease.incarnation), *gone)])
+            await self._scripts.pipeline([("SREM", redis_scripts.held_by(self._lease.incarnation), *gone)])
         self._to_forget.clear()

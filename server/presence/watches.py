@@ -19,7 +19,7 @@ from domain.wire.events import PresenceChanged
 from server.callbacks import notify
 from server.cluster.scripts import UNREACHED, Scripts
 from server.observability.logging import safe_traceback
-from server.presence import redis
+from server.presence import redis_scripts
 
 log = structlog.get_logger("presence")
 
@@ -63,7 +63,7 @@ class Reading:
         found: dict[str, View] = {}
         for start in range(0, len(user_ids), BATCH):
             batch = user_ids[start : start + BATCH]
-            answers = await self._scripts.pipeline([("HGETALL", redis.user(user_id)) for user_id in batch])
+            answers = await self._scripts.pipeline([("HGETALL", redis_scripts.user(user_id)) for user_id in batch])
             for user_id, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, BaseException):
                     raise answer
@@ -216,7 +216,7 @@ class Watches:
     async def _load(self, new: dict[str, Watched]) -> None:
         found: dict[str, View] = {}
         try:
-            subscribing = (self._bus.subscribe(redis.user(i), partial(self._message, i)) for i in new)
+            subscribing = (self._bus.subscribe(redis_scripts.user(i), partial(self._message, i)) for i in new)
             confirmed = await asyncio.gather(*subscribing)
             # The others are read once their subscription is confirmed: who asks should not wait for Redis.
             found = await self._reading.of([i for i, ready in zip(new, confirmed, strict=True) if ready])
@@ -227,7 +227,7 @@ class Watches:
         for user_id, watched in new.items():
             watched.loading = None
             if user_id not in self._watched:
-                self._bus.unsubscribe(redis.user(user_id))
+                self._bus.unsubscribe(redis_scripts.user(user_id))
             else:
                 self.receive(user_id, found.get(user_id, NOWHERE))
                 self.here_changed(user_id)
@@ -238,7 +238,7 @@ class Watches:
         if not watched.by:
             del self._watched[user_id]
             self._withheld.discard(user_id)
-            self._bus.unsubscribe(redis.user(user_id))
+            self._bus.unsubscribe(redis_scripts.user(user_id))
 
     def _message(self, user_id: str, payload: bytes) -> None:
         self.receive(user_id, from_message(payload))

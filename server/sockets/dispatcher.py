@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from domain.errors import Code, DomainError, rate_limited, unavailable
-from domain.wire import codec, faults
+from domain.wire import codec, validation_errors
 from domain.wire.base import Command
 from handlers.context import Context
 from server.engineio import close_reasons
@@ -42,7 +42,7 @@ FLOOD_PAUSE_SECONDS = 1.0
 FENCE_SECONDS = 10.0
 # What it is to wait if there is room by then: the client's answer takes about so long.
 _BEHIND_MS = 100
-# The name of all that is no command, in limits and figures: clients choose its name.
+# The name of all that is no command, in limits and metrics: clients choose its name.
 UNNAMED = "?"
 UNNAMED_RATE = Rate(50, 500)
 
@@ -183,18 +183,18 @@ class Dispatcher:
     def _no_event(self, namespace: str, payload: str, error: Exception) -> DomainError:
         """Half a character is told of its field; what is no JSON, where it is none."""
         try:
-            parts = faults.read(payload)
+            parts = validation_errors.read(payload)
         except (ValueError, RecursionError):
-            return DomainError(Code.MALFORMED, f"{faults.not_json(error).message} {_ARITY}")
+            return DomainError(Code.MALFORMED, f"{validation_errors.not_json(error).message} {_ARITY}")
         name = parts[0] if parts else None
-        if not isinstance(name, str) or faults.has_half(name):
+        if not isinstance(name, str) or validation_errors.has_half(name):
             return DomainError(Code.MALFORMED, f"Not an event: its name is no text of whole characters. {_ARITY}")
         row = self._rows[namespace].get(name)
         if row is None:
             return self._unknown(namespace, name)
         if len(parts) != 2:
             return _not_one_object(len(parts))
-        return faults.of_value(row.command, parts[1]) or faults.not_json(error)
+        return validation_errors.of_value(row.command, parts[1]) or validation_errors.not_json(error)
 
     def _unknown(self, namespace: str, event: str) -> DomainError:
         """Never the name itself, which the client chose; those that it may have meant."""
@@ -266,7 +266,7 @@ class Dispatcher:
                 await self._freshness.wait()
             code, envelope = "ok", packets.success(result)
         except DomainError as error:
-            code, envelope = error.code.value, packets.failure(faults.of_command(command, error))
+            code, envelope = error.code.value, packets.failure(validation_errors.of_command(command, error))
         except Exception as error:
             # Never the command, nor the error's words: either may be somebody's message.
             log.error("command failed", event_name=row.event, **safe_traceback(error))

@@ -15,7 +15,6 @@ from server.engineio import close_reasons
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
 from server.protocol import packets
-from server.protocol import packets as replies
 from server.protocol.packets import BadPacket, Packet
 from server.sockets.admission import Admission, Attendance
 from server.sockets.clients import Client, Registry
@@ -164,11 +163,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
         # What it was connected as goes on until the answer: its program may have been told of the first by now.
         if (error := self._admission.refusal(client)) is not None:
             self._leave(client, namespace)
-            client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
+            client.socket.send_text(packets.refused(namespace, error.message, error.code, error.retry_after_ms))
         elif namespace not in self._namespaces:
             # In the words of other Socket.IO servers.
             error = self._admission.failed(client, DomainError(Code.NOT_FOUND, "Invalid namespace"))
-            client.socket.send_text(replies.refused(namespace, error.message, error.code, error.retry_after_ms))
+            client.socket.send_text(packets.refused(namespace, error.message, error.code, error.retry_after_ms))
         else:
             attempt = client.admitting[namespace] = partial(self._leave, client, namespace)
             self._tasks.spawn(self._admission.connect(client, namespace, auth, attempt))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client.core import Metric
 
-from server.observability.metrics import Figures, counter
+from server.observability.metrics import MetricSource, counter
 from server.workers.peers import WorkerPeers
 
 
@@ -33,10 +33,10 @@ def _labelled(sample: str, worker: int) -> str:
     return f'{name}{{worker="{worker}"}} {value}'
 
 
-def of_peers(peers: WorkerPeers) -> Figures:
-    def figures() -> Iterable[Metric]:
+def of_peers(peers: WorkerPeers) -> MetricSource:
+    def metrics() -> Iterable[Metric]:
         given = peers.handed_off
         yield counter("spotter_handed_over", "Connections given to the worker that has their session.", given)
         yield counter("spotter_adopted", "Connections taken from other workers.", peers.adopted)
 
-    return figures
+    return metrics

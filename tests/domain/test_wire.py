@@ -13,7 +13,7 @@ from msgspec import Meta
 from msgspec.inspect import DictType, ListType, Metadata, StrType, StructType, Type, UnionType, VarTupleType, type_info
 
 from domain.errors import MOST_FIELDS, Code, DomainError, FieldError
-from domain.wire import codec, faults, fields
+from domain.wire import codec, fields, validation_errors
 from domain.wire.base import Command
 from rest.routes import ROWS
 from server.sockets.namespaces import NAMESPACES
@@ -118,9 +118,9 @@ def test_every_field_at_fault_is_named_at_once() -> None:
 def test_what_only_a_handler_would_refuse_is_told_beside_what_it_refused_first() -> None:
     command = Needed(id="a" * 24, at="2026-11-22T09:30:00Z", day="2026-02-30", zone="Mars/Olympus")
     first = DomainError(Code.VALIDATION_FAILED, "zone: x.", errors=(FieldError("zone", "x"),))
-    assert [error.field for error in faults.of_command(command, first).errors] == ["zone", "day"]
+    assert [error.field for error in validation_errors.of_command(command, first).errors] == ["zone", "day"]
     other = DomainError(Code.CONFLICT, "No.")
-    assert faults.of_command(command, other) is other
+    assert validation_errors.of_command(command, other) is other
 
 
 @pytest.mark.parametrize("value", [[], 1, "x", None, True])
@@ -225,7 +225,7 @@ def test_every_form_is_described_and_no_words_are_those_of_a_programmer(command:
         description = (kind.extra_json_schema or {}).get("description") if isinstance(kind, Metadata) else None
         assert not isinstance(bare, StrType) or bare.pattern is None or description, path
         for wrong in (object(), "\x00" * 5000, -(10**30), [object()] * 5000, {"\x00": 1}, None, True):
-            refused = faults.of_value(command, {path.lstrip("."): wrong})
+            refused = validation_errors.of_value(command, {path.lstrip("."): wrong})
             if refused is not None:
                 told = " ".join(error.message for error in refused.errors)
                 assert not re.search(r"`|\bint\b|\bstr\b|\bbool\b|\bfloat\b|expected|regex|documented", told), told

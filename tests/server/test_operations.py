@@ -227,7 +227,7 @@ async def scrape(running: RunningNode) -> dict[str, float]:
     return samples
 
 
-async def test_the_figures_tell_what_happened(running: RunningNode, people: People) -> None:
+async def test_the_metrics_show_what_happened(running: RunningNode, people: People) -> None:
     client, trainer, conversation = await people.pair()
     async with (
         device(running.url, client, ["/conversations", "/presence"]) as phone,

@@ -36,7 +36,7 @@ class Served:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     async def figure(self, http: aiohttp.ClientSession, name: str) -> float:
-        """One of the process's own figures."""
+        """One of the process's own metrics."""
         async with http.get(f"{self.url}/metrics") as answer:
             for line in (await answer.text()).splitlines():
                 if line.startswith(f"{name} "):

@@ -17,7 +17,7 @@ from bson import ObjectId
 from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.cluster.lease import STANDARD
-from server.presence import redis as names
+from server.presence import redis_scripts as names
 from tests.harness.devices import Device, device
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, until, watch, watcher

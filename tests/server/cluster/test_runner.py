@@ -516,7 +516,7 @@ async def test_what_is_told(rows: Rows) -> None:
 
     def page() -> set[str]:
         metrics = Metrics()
-        metrics.add(runner.figures())
+        metrics.add(runner.metrics())
         return set(metrics.render().decode().splitlines())
 
     assert {'spotter_work_rows{job="rows"} 2.0', 'spotter_work_oldest_seconds{job="rows"} 40.0'} <= page()

@@ -13,7 +13,7 @@ from domain.availability import Absence, Schedule, Window
 from domain.slots import BookingHint, Busy, ScheduleHint, SlotHint
 from domain.wire.events import NAMESPACES
 from server.fanout import envelope
-from server.fanout.envelope import Garbage, Kind
+from server.fanout.envelope import InvalidEnvelope, Kind
 
 NODE = bytes(range(8))
 ids = st.binary(min_size=12, max_size=12).map(bytes.hex)
@@ -81,14 +81,14 @@ def test_a_hint(trainer_id: str, hint: SlotHint) -> None:
 
 @given(st.binary(max_size=200))
 def test_a_spoilt_hint(packet: bytes) -> None:
-    with suppress(Garbage):
+    with suppress(InvalidEnvelope):
         envelope.read_hint(packet)
 
 
 @given(st.binary(max_size=200))
 def test_garbage(payload: bytes) -> None:
     if payload[:1] != b"\x01" or int.from_bytes(payload[9:10], "big") not in [*Kind]:
-        with pytest.raises(Garbage):
+        with pytest.raises(InvalidEnvelope):
             envelope.read(payload)
 
 
@@ -100,7 +100,7 @@ def test_every_kind_is_read_and_no_other() -> None:
         if kind in [*Kind]:
             assert envelope.read(bytes(payload[: -len(b"2/conversations,[]")] if bare else payload)).kind == kind
         else:
-            with pytest.raises(Garbage):
+            with pytest.raises(InvalidEnvelope):
                 envelope.read(bytes(payload))
 
 
@@ -109,5 +109,5 @@ def test_a_spoilt_envelope_is_read_or_refused(noise: bytes, at: int) -> None:
     payload = envelope.entry(NODE, "a" * 24, 7, True, b'2/conversations,["message:new",{}]')
     try:
         envelope.read(payload[:at] + noise + payload[at + len(noise) :])
-    except Garbage:
+    except InvalidEnvelope:
         return

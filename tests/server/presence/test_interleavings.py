@@ -14,7 +14,7 @@ from redis.asyncio.client import PubSub
 from domain.presence import View, combined, public
 from server.cluster.lease import DEAD
 from server.cluster.scripts import Scripts
-from server.presence import redis as names
+from server.presence import redis_scripts as names
 from server.presence import watches
 from server.presence.watches import Reading
 from tests.server.presence.bare import PresenceNode

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from server.cluster.lease import DEAD, LEASES, QUIET
 from server.cluster.scripts import Call, Scripts
-from server.presence import redis as names
-from server.presence.redis import CHANGE
+from server.presence import redis_scripts as names
+from server.presence.redis_scripts import CHANGE
 from server.presence.watches import Reading
 from tests.server.presence.bare import BARE, PresenceNode
 

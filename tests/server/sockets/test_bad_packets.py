@@ -150,7 +150,7 @@ async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:
         assert (await raw.ask("conversation:list", "{}"))["ok"]
 
 
-async def test_bad_packets_show_in_the_figures(running: RunningNode, people: People) -> None:
+async def test_bad_packets_show_in_the_metrics(running: RunningNode, people: People) -> None:
     person = await people.make()
     for packet in ("abc", "42{}"):
         async with raw_socket(running.url) as raw:

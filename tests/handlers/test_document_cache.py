@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.context import no_turn
-from handlers.documents import Documents
+from handlers.document_cache import DocumentCache
 from store.fair_limiter import FairLimiter
 
 
@@ -19,8 +19,8 @@ class Written:
         return b"x" * self.size
 
 
-def kept(most_bytes: int) -> Documents:
-    return Documents(most_bytes, FairLimiter(1, 2, no_turn))
+def kept(most_bytes: int) -> DocumentCache:
+    return DocumentCache(most_bytes, FairLimiter(1, 2, no_turn))
 
 
 async def test_the_least_recently_read_go() -> None:

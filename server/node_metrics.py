@@ -40,7 +40,7 @@ def _descriptors() -> int:
 
 
 def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         counters, waiting = log.appender.counters, log.appender.waiting
         yield counter("spotter_log_entries", "Entries appended by this node.", counters.appended)
         yield counter("spotter_log_batches", "Writes they were appended with.", counters.batches)
@@ -49,23 +49,23 @@ def of_log(log: Log) -> Callable[[], Iterable[Metric]]:
         yield counter("spotter_log_unknown_outcomes", "Appends to be looked up.", counters.unknown_outcomes)
         yield gauge("spotter_log_waiting", "Entries waiting to be committed.", waiting)
 
-    return figures
+    return metrics
 
 
 def of_payments(payments: StripePayments, differences: PaymentDifferences) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         yield counter("spotter_stripe_calls", "Calls to Stripe.", payments.calls.made)
         yield counter("spotter_stripe_failures", "Calls to Stripe that failed or were refused.", payments.calls.failed)
         text = "Payments of which Stripe and we hold something else."
         yield counter("spotter_payment_differences", text, differences.found)
 
-    return figures
+    return metrics
 
 
 def of_sockets(
     gateway: Gateway, dispatcher: Dispatcher, registry: Registry
 ) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         engine = gateway.eio.counters
         yield gauge("spotter_sockets", "Open sockets.", len(gateway.eio.sockets))
         yield gauge("spotter_connections", "Namespaces connected.", gateway.rooms_index.connections)
@@ -91,24 +91,24 @@ def of_sockets(
         yield _by_label("spotter_closes", "Sockets closed.", ("reason",), {(k,): v for k, v in engine.closes.items()})
         yield _by_label("spotter_commands", "Commands acknowledged.", ("event", "code"), dispatcher.outcomes)
 
-    return figures
+    return metrics
 
 
 def of_http(connections: HttpConnections) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         counters = connections.counters
         yield gauge("spotter_http_connections", "Open HTTP connections, without WebSockets.", len(connections))
         yield counter("spotter_http_refused", "HTTP connections beyond what one address may have.", counters.refused)
         yield counter("spotter_http_too_slow", "HTTP connections whose request took too long.", counters.too_slow)
         yield counter("spotter_http_unread", "HTTP connections cut because they did not read.", counters.unread)
 
-    return figures
+    return metrics
 
 
 def of_fanout(
     bus: Bus, room_subscriptions: RoomSubscriptions, publisher: ClusterPublisher, delivery: Delivery
 ) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         published, delivered = bus.counters, delivery.counters
         yield counter("spotter_events_published", "Live events published.", publisher.published)
         yield counter("spotter_events_delivered", "Live events written to a socket.", delivered.delivered)
@@ -124,7 +124,7 @@ def of_fanout(
         yield counter("spotter_entries_fetched", "Entries that did not come by themselves.", delivered.gap_fills)
         yield counter("spotter_resyncs", "Sockets sent sync:required.", delivered.resyncs)
 
-    return figures
+    return metrics
 
 
 def _by_label(
@@ -137,7 +137,7 @@ def _by_label(
 
 
 def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[], Iterable[Metric]]:
-    def figures() -> Iterable[Metric]:
+    def metrics() -> Iterable[Metric]:
         yield gauge("spotter_presence_users", "Users with a device here.", len(presence.devices.users))
         yield gauge("spotter_presence_watched", "Users watched from here.", presence.watches.users)
         yield gauge(
@@ -147,4 +147,4 @@ def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[
         taken_over = presence.reaper.taken_over
         yield counter("spotter_presence_taken_over", "Users of dead nodes taken over by this one.", taken_over)
 
-    return figures
+    return metrics

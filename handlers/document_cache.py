@@ -20,7 +20,7 @@ class Document:
     write: Write
 
 
-class Documents:
+class DocumentCache:
     """The last of each owner, ``most_bytes`` together; written a few at a time, and one at a time for one owner."""
 
     def __init__(self, most_bytes: int, turns: FairLimiter) -> None:

@@ -33,7 +33,7 @@ from msgspec.inspect import (
 )
 
 from domain.errors import MOST_FIELDS, UNKNOWN, Code, DomainError, FieldError, invalid_fields
-from domain.wire import wanted
+from domain.wire import constraint_texts
 
 _NAME_CHARACTERS = 80
 REQUIRED: Final = "is required"
@@ -80,11 +80,11 @@ class _Search:
         if isinstance(kind, UnionType):
             member = next((one for one in kind.types if _has_shape(_bare(one), value)), None)
             if member is None:
-                self.add(path, f"has to be {wanted.union(kind, null)}")
+                self.add(path, f"has to be {constraint_texts.union(kind, null)}")
             else:
                 self.look(member, value, path)
         elif not _has_shape(kind, value):
-            self.add(path, wanted.must_be(asked))
+            self.add(path, constraint_texts.must_be(asked))
         elif isinstance(kind, StructType):
             self._fields(kind, value, path)
         elif isinstance(kind, _LISTS):
@@ -101,7 +101,7 @@ class _Search:
         if half is None:
             return False
         self.surrogates = True
-        self.add(path, wanted.of_half(half))
+        self.add(path, constraint_texts.of_half(half))
         return True
 
     def _fields(self, kind: StructType, value: dict[str, Any], path: str) -> None:
@@ -122,7 +122,7 @@ class _Search:
 
     def _items(self, kind: ListType | VarTupleType, value: Sequence[Any], path: str) -> None:
         if not _within(len(value), kind.min_length, kind.max_length):
-            self.add(path, f"has to have {wanted.bounds(kind.min_length, kind.max_length)} items")
+            self.add(path, f"has to have {constraint_texts.bounds(kind.min_length, kind.max_length)} items")
             return
         for index, item in enumerate(value):
             if self.full:
@@ -131,7 +131,7 @@ class _Search:
 
     def _entries(self, kind: DictType, value: dict[str, Any], path: str) -> None:
         if not _within(len(value), kind.min_length, kind.max_length):
-            self.add(path, f"has to have {wanted.bounds(kind.min_length, kind.max_length)} entries")
+            self.add(path, f"has to have {constraint_texts.bounds(kind.min_length, kind.max_length)} entries")
             return
         for name, item in value.items():
             if self.full:
@@ -182,7 +182,7 @@ def at(kind: Any, path: str) -> DomainError:
     found: Type = _type_info(kind)
     for name, index in re.findall(r"([^.\[\]]+)|\[([^\]]*)\]", path):
         found = _step(_bare(found), name, index)
-    return invalid_fields([FieldError(path, wanted.must_be(found))])
+    return invalid_fields([FieldError(path, constraint_texts.must_be(found))])
 
 
 def _step(kind: Type, name: str, index: str) -> Type:
@@ -275,12 +275,12 @@ def _fault(asked: Type, kind: Type, value: Any) -> str | None:
     """What is wrong with a value of the right shape."""
     if isinstance(kind, IntType | FloatType):
         fits = _within(value, kind.ge, kind.le) and (not kind.multiple_of or value % kind.multiple_of == 0)
-        return None if fits else wanted.must_be(asked)
+        return None if fits else constraint_texts.must_be(asked)
     if isinstance(kind, StrType):
         if not _within(len(value), kind.min_length, kind.max_length):
-            return f"has to have {wanted.bounds(kind.min_length, kind.max_length)} characters"
+            return f"has to have {constraint_texts.bounds(kind.min_length, kind.max_length)} characters"
         if kind.pattern is not None and re.search(kind.pattern, value) is None:
-            return wanted.must_be(asked)
+            return constraint_texts.must_be(asked)
     return None
 
 
