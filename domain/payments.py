@@ -184,7 +184,7 @@ def grant_entry(transaction: Transaction, now: datetime) -> CreditEntry:
     )
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentNotice(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a payment, on its way to the log and to the phones.
 
     ``effect`` happens once. ``balance`` and ``version``: the client's credit afterwards.
@@ -205,7 +205,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-NOTICE = StoredFormat(Notice, msgspec.msgpack)
+NOTICE = StoredFormat(PaymentNotice, msgspec.msgpack)
 
 
 class PaymentNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ CHANNELS: tuple[Channel, ...] = get_args(Channel)
 BEFORE = (timedelta(hours=24), timedelta(hours=1))
 
 
-class Notice(msgspec.Struct, frozen=True):
+class ReminderNotice(msgspec.Struct, frozen=True):
     """One reminder by one channel; ``name`` is how the booking remembers that it was given."""
 
     hours: int
@@ -27,7 +27,7 @@ class Notice(msgspec.Struct, frozen=True):
         return f"{self.hours}h:{self.channel}"
 
 
-def due_notices(booking: Booking, now: datetime) -> tuple[Notice, ...]:
+def due_notices(booking: Booking, now: datetime) -> tuple[ReminderNotice, ...]:
     """What is to be given now. One that is overdue when the next is due is not given any more."""
     return tuple(
         notice
@@ -54,7 +54,7 @@ def next_due(booking: Booking, now: datetime) -> datetime | None:
     return min(wanted, default=booking.ends_at + COMPLETION_GRACE)
 
 
-def _spans(booking: Booking) -> Iterator[tuple[datetime, datetime, tuple[Notice, ...]]]:
+def _spans(booking: Booking) -> Iterator[tuple[datetime, datetime, tuple[ReminderNotice, ...]]]:
     """From when to when each reminder makes sense; one that was due before the time was agreed on does not."""
     if booking.status != "confirmed":
         return
@@ -63,4 +63,4 @@ def _spans(booking: Booking) -> Iterator[tuple[datetime, datetime, tuple[Notice,
         begin = booking.starts_at - before
         if begin > booking.arranged_at:
             hours = before // timedelta(hours=1)
-            yield begin, end, tuple(Notice(hours, channel) for channel in CHANNELS)
+            yield begin, end, tuple(ReminderNotice(hours, channel) for channel in CHANNELS)

@@ -14,7 +14,7 @@ import msgspec
 from domain.accounts import User
 from domain.booking_changes import Change
 from domain.catalogue import Review
-from domain.payments import Notice, PaymentAction, Transaction
+from domain.payments import PaymentAction, PaymentNotice, Transaction
 from domain.times import to_wire, to_wire_or_none
 
 EventType = Literal[
@@ -133,7 +133,7 @@ def of_booking(change: Change) -> Event:
     return Event(type=OF_BOOKING[change.action], effect=change.effect, at=booking.updated_at, data=data)
 
 
-def of_payment(notice: Notice, transaction: Transaction) -> Event:
+def of_payment(notice: PaymentNotice, transaction: Transaction) -> Event:
     """``amount`` and ``credits``: what was paid, given back or is disputed, not what the payment was in all."""
     data: dict[str, Any] = {
         "id": transaction.id,

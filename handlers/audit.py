@@ -8,15 +8,15 @@ from domain.wire.moderation import AuditPage, ListAudit, audit_answer
 from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.context import ReadContext
-from store.audit import AuditFilter, Note, Noted
+from store.audit import AuditFilter, AuditWriter, PlannedAct
 
 
-def noted(
+def audit_writer(
     context: ReadContext, actor: Actor, action: Act, kind: TargetKind, target_id: str, reason: str | None = None
-) -> Note:
+) -> AuditWriter:
     """What the store calls in the act's transaction, with the fields before and after it."""
-    return context.store.audit.note(
-        Noted(
+    return context.store.audit.writer(
+        PlannedAct(
             actor_id=actor.user_id,
             actor_role=actor.role,
             address=actor.address,

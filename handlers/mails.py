@@ -15,7 +15,7 @@ from domain.accounts import Role
 from domain.bookings import Action, Booking, Party
 from domain.characters import is_blank
 from domain.conversations import UNREAD_CAP
-from domain.payments import Notice, in_words
+from domain.payments import PaymentNotice, in_words
 from domain.proofs import Registration
 from domain.sessions import Session
 from handlers.mail_rendering import Invitation, Mail, Owner
@@ -180,7 +180,7 @@ def invitation_of(
 
 
 def receipt(
-    to: str, notice: Notice, trainer: str, time_zone: str | None, *, key: str, unsubscribe: str | None = None
+    to: str, notice: PaymentNotice, trainer: str, time_zone: str | None, *, key: str, unsubscribe: str | None = None
 ) -> Mail:
     """Of what was paid or given back. ``notice.credits``: sessions bought or taken back, none of a booking that was
     paid by card."""

@@ -20,7 +20,7 @@ from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
 from domain.webhooks import of_user
-from store.audit import Note
+from store.audit import AuditWriter
 from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
@@ -144,12 +144,12 @@ class Accounts:
         self._final_refunds = final_refunds
         self._webhooks = webhooks
 
-    async def create(self, user: User, profile: NewProfile, note: Note) -> bool:
+    async def create(self, user: User, profile: NewProfile, audit: AuditWriter) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
 
         async def body(session: DatabaseSession) -> None:
             await self._insert(user, profile, session)
-            await note(None, {"role": user.role}, session=session)
+            await audit(None, {"role": user.role}, session=session)
 
         try:
             await self._database.transaction(body)
@@ -242,7 +242,7 @@ class Accounts:
 
         return await self._database.transaction(body, hot=_hot(user))
 
-    async def set_blocked(self, user: User, block: Block | None, now: datetime, note: Note) -> list[str] | None:
+    async def set_blocked(self, user: User, block: Block | None, now: datetime, audit: AuditWriter) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
@@ -253,7 +253,7 @@ class Accounts:
             if before is None:
                 return None
             was, is_now = {"isBlocked": before.is_blocked}, {"isBlocked": block is not None}
-            await note(was, is_now, session=session)
+            await audit(was, is_now, session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "blocked", now, session)
 

@@ -28,7 +28,7 @@ SCHEMAS = (
 Fields = Mapping[str, object]
 
 
-class Note(Protocol):
+class AuditWriter(Protocol):
     """Records an act within the transaction that it is called in, with the fields that it changed."""
 
     async def __call__(
@@ -40,7 +40,7 @@ async def unrecorded(before: Fields | None, after: Fields | None, *, session: Cl
     """Of what no administrator does."""
 
 
-class Noted(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedAct(msgspec.Struct, frozen=True, kw_only=True):
     """All of an entry that is known before the act."""
 
     actor_id: str | None
@@ -63,8 +63,8 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
 
-    def note(self, known: Noted) -> Note:
-        async def note(before: Fields | None, after: Fields | None, *, session: ClientSession) -> None:
+    def writer(self, known: PlannedAct) -> AuditWriter:
+        async def write(before: Fields | None, after: Fields | None, *, session: ClientSession) -> None:
             row: Document = {
                 "_id": ObjectId(),
                 "at": known.at,
@@ -79,7 +79,7 @@ class Audit:
             }
             await self._rows.insert_one(row, session=session)
 
-        return note
+        return write
 
     async def page(self, wanted: AuditFilter, before: str | None, limit: int) -> list[AuditEntry]:
         """The newest first, those before that id only."""

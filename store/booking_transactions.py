@@ -23,7 +23,7 @@ from domain.owed_credits import taken_entry
 from domain.stored import StoredFormat
 from domain.times import to_wire
 from domain.webhooks import of_booking
-from store.audit import Note
+from store.audit import AuditWriter
 from store.booking_mails import BookingMails
 from store.bookings import Bookings
 from store.conversations import Conversations
@@ -139,19 +139,19 @@ class BookingTransactions:
         settlement: Settlement,
         now: datetime,
         claim: Claim | None,
-        note: Note | None = None,
+        audit: AuditWriter | None = None,
         beside: Beside | None = None,
     ) -> Change | None:
         """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
-        ``book``. ``note``: of an administrator's act."""
+        ``book``. ``audit``: of an administrator's act."""
 
         async def body(session: ClientSession) -> Change | None:
             if change.action == "no_show" and await self._reviews.has(change.booking.id, session=session):
                 return None
             if not await self._bookings.replace(change.booking, now, session=session):
                 return None
-            if note is not None:
-                await note(_fields(before), _fields(change.booking), session=session)
+            if audit is not None:
+                await audit(_fields(before), _fields(change.booking), session=session)
             if beside is not None:
                 await beside(session=session)
             return await self._settle(before, change, settlement, claim, session)

@@ -17,7 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.catalogue import Category, SubCategory
 from domain.errors import Code, DomainError, invalid, not_found
 from domain.text import folded
-from store.audit import Note
+from store.audit import AuditWriter
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.idempotency import Keep
@@ -175,25 +175,25 @@ class Catalogue:
         self._categories = categories
         self._specializations = specializations
 
-    async def add_category(self, category: Category, keep: Keep, note: Note) -> None:
+    async def add_category(self, category: Category, keep: Keep, audit: AuditWriter) -> None:
         async def body(session: ClientSession) -> None:
             await self._categories.insert(category, session=session)
-            await note(None, {"name": category.name}, session=session)
+            await audit(None, {"name": category.name}, session=session)
             await keep(session=session)
 
         await self._named(body)
 
-    async def rename_category(self, category_id: str, name: str, now: datetime, note: Note) -> Category:
+    async def rename_category(self, category_id: str, name: str, now: datetime, audit: AuditWriter) -> Category:
         async def body(session: ClientSession) -> Category:
             before = await self._categories.rename(category_id, name, now, session=session)
             if before is None:
                 raise not_found("category")
-            await note({"name": before.name}, {"name": name}, session=session)
+            await audit({"name": before.name}, {"name": name}, session=session)
             return msgspec.structs.replace(before, name=name, updated_at=now)
 
         return await self._named(body, hot(category_id))
 
-    async def delete_category(self, category_id: str, keep: Keep, note: Note) -> None:
+    async def delete_category(self, category_id: str, keep: Keep, audit: AuditWriter) -> None:
         """With its subcategories."""
 
         async def body(session: ClientSession) -> None:
@@ -202,22 +202,22 @@ class Catalogue:
             deleted = await self._categories.delete(category_id, session=session)
             if deleted is None:
                 raise not_found("category")
-            await note({"name": deleted.name}, None, session=session)
+            await audit({"name": deleted.name}, None, session=session)
             await keep(session=session)
 
         await self._database.transaction(body, hot=[hot(category_id)])
 
-    async def add_sub_category(self, sub: SubCategory, keep: Keep, note: Note) -> None:
+    async def add_sub_category(self, sub: SubCategory, keep: Keep, audit: AuditWriter) -> None:
         async def body(session: ClientSession) -> None:
             await self._require_category(sub.category_id, session)
             await self._categories.insert_sub(sub, session=session)
-            await note(None, _fields(sub), session=session)
+            await audit(None, _fields(sub), session=session)
             await keep(session=session)
 
         await self._named(body, hot(sub.category_id))
 
     async def update_sub_category(
-        self, sub_id: str, name: str | None, category_id: str | None, now: datetime, note: Note
+        self, sub_id: str, name: str | None, category_id: str | None, now: datetime, audit: AuditWriter
     ) -> SubCategory:
         """Another category only while no trainer uses it."""
 
@@ -231,19 +231,19 @@ class Catalogue:
             after = await self._categories.update_sub(sub_id, name, category_id, now, session=session)
             if after is None:
                 raise not_found("subcategory")
-            await note(_fields(before), _fields(after), session=session)
+            await audit(_fields(before), _fields(after), session=session)
             return after
 
         named = [] if category_id is None else [hot(category_id)]
         return await self._named(body, *named, *await self._hot_of_sub(sub_id))
 
-    async def delete_sub_category(self, sub_id: str, keep: Keep, note: Note) -> None:
+    async def delete_sub_category(self, sub_id: str, keep: Keep, audit: AuditWriter) -> None:
         async def body(session: ClientSession) -> None:
             await self._require_unused(sub_id, session)
             deleted = await self._categories.delete_sub(sub_id, session=session)
             if deleted is None:
                 raise not_found("subcategory")
-            await note(_fields(deleted), None, session=session)
+            await audit(_fields(deleted), None, session=session)
             await keep(session=session)
 
         await self._database.transaction(body, hot=await self._hot_of_sub(sub_id))

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.moderation import Target
 from domain.payment_comparison import Difference
-from store.audit import Audit, Noted
+from store.audit import Audit, PlannedAct
 from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
 
@@ -35,8 +35,8 @@ class PaymentDifferences:
 
     async def report(self, difference: Difference, now: datetime) -> bool:
         """False for one that is known."""
-        note = self._audit.note(
-            Noted(
+        audit = self._audit.writer(
+            PlannedAct(
                 actor_id=None,
                 actor_role=None,
                 address="",
@@ -55,7 +55,7 @@ class PaymentDifferences:
                 "createdAt": now,
             }
             await self._rows.insert_one(row, session=session)
-            await note(difference.ours, difference.theirs, session=session)
+            await audit(difference.ours, difference.theirs, session=session)
 
         try:
             await self._database.transaction(body)

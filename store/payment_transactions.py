@@ -15,10 +15,10 @@ from domain.bookings import Booking
 from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
 from domain.owed_credits import Cause, OwedCredits
-from domain.payments import Notice, PaymentAction, Transaction, grant_entry
+from domain.payments import PaymentAction, PaymentNotice, Transaction, grant_entry
 from domain.refunds import Refund, after_refund, refund_entry, sent_back
 from domain.webhooks import of_payment
-from store.audit import Note, unrecorded
+from store.audit import AuditWriter, unrecorded
 from store.booking_transactions import BookingTransactions
 from store.conversations import Conversations
 from store.credits import Credits
@@ -107,7 +107,7 @@ class PaymentTransactions:
             return False
 
     async def begin_refund(
-        self, transaction: Transaction, refund: Refund, claim: Claim | None, note: Note = unrecorded
+        self, transaction: Transaction, refund: Refund, claim: Claim | None, audit: AuditWriter = unrecorded
     ) -> bool:
         """The credits are gone before Stripe is asked; false when the payment or the credits changed meanwhile."""
 
@@ -117,7 +117,7 @@ class PaymentTransactions:
             if claim is not None:
                 await self._idempotency.keep_within(claim, refund.id.encode(), session=session)
             after = after_refund(transaction, refund)
-            await note(_refunded(transaction), _refunded(after), session=session)
+            await audit(_refunded(transaction), _refunded(after), session=session)
             return True
 
         return await self._database.transaction(body)
@@ -226,7 +226,7 @@ class PaymentTransactions:
         notice = _notice(transaction, name, action, credits, amount, conversation_id, balance, now)
         await self._add(transaction, notice, session)
 
-    async def _add(self, transaction: Transaction, notice: Notice, session: ClientSession) -> None:
+    async def _add(self, transaction: Transaction, notice: PaymentNotice, session: ClientSession) -> None:
         """For the two of them, and for other systems."""
         await self._notices.add(notice, session=session)
         await self._webhooks.add(of_payment(notice, transaction), session=session)
@@ -304,7 +304,9 @@ def _owed(
     )
 
 
-def _paid_notice(paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime) -> Notice:
+def _paid_notice(
+    paid: Transaction, credits: int, conversation_id: str, balance: Balance, now: datetime
+) -> PaymentNotice:
     return _notice(paid, "paid", "paid", credits, paid.amount, conversation_id, balance, now)
 
 
@@ -317,8 +319,8 @@ def _notice(
     conversation_id: str,
     balance: Balance,
     now: datetime,
-) -> Notice:
-    return Notice(
+) -> PaymentNotice:
+    return PaymentNotice(
         transaction_id=transaction.id,
         effect=f"payment:{transaction.id}:{name}",
         action=action,

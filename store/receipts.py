@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.payments import NOTICE, Notice
+from domain.payments import NOTICE, PaymentNotice
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WorkQueue, WorkRow, work_indexes
@@ -30,18 +30,18 @@ class Receipts:
         self._rows = database.collection(NAME)
         self.queue = WorkQueue(database, NAME, removes=True)
 
-    async def add(self, notice: Notice, *, session: ClientSession) -> None:
+    async def add(self, notice: PaymentNotice, *, session: ClientSession) -> None:
         """To the client, of what was paid or given back; a dispute has none."""
         if notice.action not in ("paid", "refunded"):
             return
         await self._rows.insert_one(notice_row(notice, notice.at), session=session)
 
     @staticmethod
-    def row(claimed: WorkRow) -> Notice:
+    def row(claimed: WorkRow) -> PaymentNotice:
         return stored_notice(claimed.document)
 
 
-def notice_row(notice: Notice, due_at: datetime) -> Document:
+def notice_row(notice: PaymentNotice, due_at: datetime) -> Document:
     return {
         "transaction": ObjectId(notice.transaction_id),
         "effect": notice.effect,
@@ -52,5 +52,5 @@ def notice_row(notice: Notice, due_at: datetime) -> Document:
     }
 
 
-def stored_notice(document: Document) -> Notice:
+def stored_notice(document: Document) -> PaymentNotice:
     return NOTICE.decode(document["notice"], document["format"])

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from domain.errors import Code, DomainError, not_found
 from domain.moderation import Report, ReportStatus
-from store.audit import Note
+from store.audit import AuditWriter
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.idempotency import Keep
@@ -59,7 +59,13 @@ class Reports:
         return [_report(one) for one in found]
 
     async def resolve(
-        self, report_id: str, resolution: str, by: str, now: datetime, note: Note, keep: Callable[[Report], Keep]
+        self,
+        report_id: str,
+        resolution: str,
+        by: str,
+        now: datetime,
+        audit: AuditWriter,
+        keep: Callable[[Report], Keep],
     ) -> Report:
         """Raises ``not_found``, or ``conflict`` for one that is resolved."""
 
@@ -75,7 +81,7 @@ class Reports:
                 if await self._reports.find_one({"_id": ObjectId(report_id)}, {"_id": 1}, session=session) is None:
                     raise not_found("report")
                 raise DomainError(Code.CONFLICT, "This report is resolved already.")
-            await note({"status": "open"}, {"status": "resolved", "resolution": resolution}, session=session)
+            await audit({"status": "open"}, {"status": "resolved", "resolution": resolution}, session=session)
             report = _report(resolved)
             await keep(report)(session=session)
             return report

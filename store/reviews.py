@@ -14,7 +14,7 @@ from domain.catalogue import Review
 from domain.errors import Code, DomainError
 from domain.webhooks import of_review
 from store import bookings
-from store.audit import Note
+from store.audit import AuditWriter
 from store.command_budget import BUDGET_SECONDS, remaining
 from store.concurrency import detached
 from store.database import ClientSession, CollectionSchema, Database, Document
@@ -133,8 +133,8 @@ class Reviews:
             await self._settled(updated.trainer_id)
         return updated
 
-    async def delete(self, review_id: str, keep: Keep, now: datetime, note: Note | None = None) -> bool:
-        """False when it is gone. ``note``: of an administrator's act."""
+    async def delete(self, review_id: str, keep: Keep, now: datetime, audit: AuditWriter | None = None) -> bool:
+        """False when it is gone. ``audit``: of an administrator's act."""
 
         async def body(session: ClientSession) -> str | None:
             found = await self._reviews.find_one_and_delete({"_id": ObjectId(review_id)}, session=session)
@@ -143,9 +143,9 @@ class Reviews:
             trainer_id = str(found["trainer"])
             await self._bookings.update_one({"_id": found["booking"]}, bookings.CHANGED, session=session)
             await self._ratings.add(trainer_id, stars=-found["rating"], reviews=-1, now=now, session=session)
-            if note is not None:
+            if audit is not None:
                 # What its author wrote would outlive the author here.
-                await note({"rating": found["rating"], "booking": str(found["booking"])}, None, session=session)
+                await audit({"rating": found["rating"], "booking": str(found["booking"])}, None, session=session)
             await keep(session=session)
             return trainer_id
 

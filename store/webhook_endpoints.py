@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.errors import Code, DomainError, not_found
 from domain.webhooks import MAX_ENDPOINTS, Endpoint, EventType, Failure, LastFailure
-from store.audit import Note
+from store.audit import AuditWriter
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 from store.idempotency import Keep
@@ -53,7 +53,7 @@ class WebhookEndpoints:
         events: tuple[EventType, ...],
         now: datetime,
         keep: Callable[[Endpoint], Keep],
-        note: Note,
+        audit: AuditWriter,
     ) -> Endpoint:
         """Raises ``conflict`` when there are as many as there may be."""
 
@@ -66,7 +66,7 @@ class WebhookEndpoints:
                 id=endpoint_id, lane=free[0], url=url, events=events, created_at=now, updated_at=now
             )
             await self._rows.insert_one(_document(added), session=session)
-            await note(None, audited(added), session=session)
+            await audit(None, audited(added), session=session)
             await keep(added)(session=session)
             return added
 
@@ -83,7 +83,7 @@ class WebhookEndpoints:
         endpoint_id: str,
         now: datetime,
         keep: Callable[[Endpoint], Keep],
-        note: Note,
+        audit: AuditWriter,
         *,
         url: str | None = None,
         events: tuple[EventType, ...] | None = None,
@@ -117,14 +117,14 @@ class WebhookEndpoints:
             changed = [name for name in was if was[name] != is_now[name]]
             after_it = {name: is_now[name] for name in changed} | ({"replayed": True} if replays else {})
             if after_it:
-                await note({name: was[name] for name in changed}, after_it, session=session)
+                await audit({name: was[name] for name in changed}, after_it, session=session)
             changed_to = endpoint_of(after)
             await keep(changed_to)(session=session)
             return changed_to
 
         return await self._database.transaction(body)
 
-    async def remove(self, endpoint_id: str, keep: Keep, note: Note) -> Endpoint:
+    async def remove(self, endpoint_id: str, keep: Keep, audit: AuditWriter) -> Endpoint:
         """Raises ``not_found``."""
 
         async def body(session: ClientSession) -> Endpoint:
@@ -132,7 +132,7 @@ class WebhookEndpoints:
             if found is None:
                 raise not_found("webhook")
             removed = endpoint_of(found)
-            await note(audited(removed), None, session=session)
+            await audit(audited(removed), None, session=session)
             await keep(session=session)
             return removed
 

@@ -16,10 +16,10 @@ from domain.wire.moderation import AdminAnswer, CreateAdmin
 from handlers.access import Actor, require_role
 from handlers.accounts.passwords import require_strong
 from handlers.accounts.sessions import cut_each
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.context import AccountContext
 from handlers.slots import changes
-from store.audit import Note, Noted
+from store.audit import AuditWriter, PlannedAct
 from store.profiles import NewProfile
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def create_superadmin(
     user, profile = await _administrator(
         store, passwords, now, "superAdmin", command.email, "", command.password
     )
-    by_operator = Noted(
+    by_operator = PlannedAct(
         actor_id=None,
         actor_role=None,
         address="",
@@ -45,7 +45,7 @@ async def create_superadmin(
         reason=None,
         at=now,
     )
-    return await store.accounts.create(user, profile, store.audit.note(by_operator))
+    return await store.accounts.create(user, profile, store.audit.writer(by_operator))
 
 
 async def create_admin(context: AccountContext, actor: Actor, command: CreateAdmin) -> AdminAnswer:
@@ -54,8 +54,8 @@ async def create_admin(context: AccountContext, actor: Actor, command: CreateAdm
     user, profile = await _administrator(
         context.store, context.passwords, context.now(), "admin", command.email, command.name, command.password
     )
-    note = noted(context, actor, "admin.create", "user", user.id)
-    if not await context.store.accounts.create(user, profile, note):
+    audit = audit_writer(context, actor, "admin.create", "user", user.id)
+    if not await context.store.accounts.create(user, profile, audit):
         raise DomainError(Code.CONFLICT, "There is an account with this address already.")
     return AdminAnswer(
         id=user.id,
@@ -97,22 +97,22 @@ async def _administrator(
 
 async def block(context: AccountContext, actor: Actor, command: BlockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. Every session of the user ends."""
-    note = noted(context, actor, "user.block", "user", command.id, command.reason)
-    await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason), note)
+    audit = audit_writer(context, actor, "user.block", "user", command.id, command.reason)
+    await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason), audit)
 
 
 async def unblock(context: AccountContext, actor: Actor, command: UnblockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. The user may sign in again; no earlier session comes back."""
-    note = noted(context, actor, "user.unblock", "user", command.id, command.reason)
-    await _set(context, actor, command.id, None, note)
+    audit = audit_writer(context, actor, "user.unblock", "user", command.id, command.reason)
+    await _set(context, actor, command.id, None, audit)
 
 
-async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None, note: Note) -> None:
+async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None, audit: AuditWriter) -> None:
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return
     async with changes.of_account(context, target):
-        ended = await context.store.accounts.set_blocked(target, block, context.now(), note)
+        ended = await context.store.accounts.set_blocked(target, block, context.now(), audit)
     if ended is None:
         raise not_found("user")
     cut_each(context, target.id, ended, "blocked")

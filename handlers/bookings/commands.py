@@ -37,11 +37,11 @@ from domain.wire.bookings import (
 )
 from handlers import access
 from handlers.access import Actor
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
 from handlers.context import PublishContext
-from store.audit import Note
+from store.audit import AuditWriter
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
@@ -58,17 +58,17 @@ async def alter(
         now = context.now()
         change, settlement = await decide(booking, by, now)
         committed = await context.store.booking_transactions.alter(
-            booking, change, settlement, now, claim, _noted(context, actor, change) if by == "admin" else None
+            booking, change, settlement, now, claim, _audit_writer(context, actor, change) if by == "admin" else None
         )
         if committed is not None:
             return committed.booking
     raise unavailable()
 
 
-def _noted(context: PublishContext, actor: Actor, change: Change) -> Note:
+def _audit_writer(context: PublishContext, actor: Actor, change: Change) -> AuditWriter:
     """An administrator's act is recorded with it."""
     action: Act = "booking.cancel" if change.action == "cancelled" else "booking.reschedule"
-    return noted(context, actor, action, "booking", change.booking.id, change.booking.reason)
+    return audit_writer(context, actor, action, "booking", change.booking.id, change.booking.reason)
 
 
 async def offered_slot(

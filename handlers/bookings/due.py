@@ -10,7 +10,7 @@ import msgspec
 from domain import rooms
 from domain.booking_changes import ending
 from domain.bookings import Booking
-from domain.reminders import Notice, due_notices, next_due
+from domain.reminders import ReminderNotice, due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers import mails
 from handlers.bookings import outbox, queries
@@ -50,7 +50,7 @@ async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> 
     await context.store.bookings.attended(booking, next_due(reminded, now))
 
 
-async def _give(context: ReminderContext, booking: Booking, notice: Notice) -> bool:
+async def _give(context: ReminderContext, booking: Booking, notice: ReminderNotice) -> bool:
     """Whether it was given; if not, it stays due."""
     if notice.channel == "event":
         event = BookingReminder(booking=await queries.booking_view(context, booking))

@@ -23,7 +23,7 @@ from domain.wire.catalogue import (
 )
 from domain.wire.pages import decode_cursor, page_of
 from handlers.access import Actor, Visitor, require_role
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent, idempotent_commit
 
@@ -55,8 +55,8 @@ async def add_category(context: ReadContext, actor: Actor, command: AddCategory,
         id=context.store.categories.new_id(), name=command.name.strip(), created_at=now, updated_at=now
     )
     answer = category_answer(added, [])
-    note = noted(context, actor, "category.create", "category", added.id)
-    await context.store.catalogue.add_category(added, keep(answer), note)
+    audit = audit_writer(context, actor, "category.create", "category", added.id)
+    await context.store.catalogue.add_category(added, keep(answer), audit)
     return answer
 
 
@@ -64,8 +64,8 @@ async def add_category(context: ReadContext, actor: Actor, command: AddCategory,
 async def update_category(context: ReadContext, actor: Actor, command: UpdateCategory) -> CategoryAnswer:
     require_role(actor, *ADMINISTRATORS)
     store, now = context.store, context.now()
-    note = noted(context, actor, "category.update", "category", command.id)
-    renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now, note)
+    audit = audit_writer(context, actor, "category.update", "category", command.id)
+    renamed = await store.catalogue.rename_category(command.id, command.name.strip(), now, audit)
     return category_answer(renamed, await store.categories.subs_of([renamed.id]))
 
 
@@ -73,8 +73,8 @@ async def update_category(context: ReadContext, actor: Actor, command: UpdateCat
 async def delete_category(context: ReadContext, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    note = noted(context, actor, "category.delete", "category", command.id)
-    await context.store.catalogue.delete_category(command.id, keep(None), note)
+    audit = audit_writer(context, actor, "category.delete", "category", command.id)
+    await context.store.catalogue.delete_category(command.id, keep(None), audit)
 
 
 @idempotent_commit("subcategory:add")
@@ -92,8 +92,8 @@ async def add_sub_category(
         updated_at=now,
     )
     answer = sub_category_answer(added)
-    note = noted(context, actor, "subcategory.create", "subcategory", added.id)
-    await context.store.catalogue.add_sub_category(added, keep(answer), note)
+    audit = audit_writer(context, actor, "subcategory.create", "subcategory", added.id)
+    await context.store.catalogue.add_sub_category(added, keep(answer), audit)
     return answer
 
 
@@ -103,8 +103,8 @@ async def update_sub_category(context: ReadContext, actor: Actor, command: Updat
     require_role(actor, *ADMINISTRATORS)
     name = None if command.name is msgspec.UNSET else command.name.strip()
     category = None if command.category is msgspec.UNSET else command.category
-    note = noted(context, actor, "subcategory.update", "subcategory", command.id)
-    changed = await context.store.catalogue.update_sub_category(command.id, name, category, context.now(), note)
+    audit = audit_writer(context, actor, "subcategory.update", "subcategory", command.id)
+    changed = await context.store.catalogue.update_sub_category(command.id, name, category, context.now(), audit)
     return sub_category_answer(changed)
 
 
@@ -112,5 +112,5 @@ async def update_sub_category(context: ReadContext, actor: Actor, command: Updat
 async def delete_sub_category(context: ReadContext, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
-    note = noted(context, actor, "subcategory.delete", "subcategory", command.id)
-    await context.store.catalogue.delete_sub_category(command.id, keep(None), note)
+    audit = audit_writer(context, actor, "subcategory.delete", "subcategory", command.id)
+    await context.store.catalogue.delete_sub_category(command.id, keep(None), audit)

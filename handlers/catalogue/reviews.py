@@ -16,7 +16,7 @@ from domain.wire.catalogue import AddReview, Author, DeleteReview, ListReviews, 
 from domain.wire.codec import changes_of
 from domain.wire.pages import InstantCursor, decode_instant_cursor, page_of
 from handlers.access import Actor, Visitor, require_role
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.catalogue.cards import listed_trainer
 from handlers.context import PublishContext, ReadContext
 from handlers.files.access import url_or_none
@@ -79,8 +79,8 @@ async def delete_review(context: ReadContext, actor: Actor, command: DeleteRevie
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)
-    note = noted(context, actor, "review.delete", "review", command.id) if actor.is_admin else None
-    if not await context.store.reviews.delete(command.id, keep(None), context.now(), note):
+    audit = audit_writer(context, actor, "review.delete", "review", command.id) if actor.is_admin else None
+    if not await context.store.reviews.delete(command.id, keep(None), context.now(), audit):
         raise not_found("review")
 
 

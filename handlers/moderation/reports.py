@@ -18,7 +18,7 @@ from domain.wire.moderation import (
 from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from handlers import access
 from handlers.access import Actor, require_role
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.context import ReadContext
 from handlers.idempotency import Keeper, idempotent_commit
 
@@ -66,8 +66,8 @@ async def list_reports(context: ReadContext, actor: Actor, command: ListReports)
 async def resolve_report(context: ReadContext, actor: Actor, command: ResolveReport, keep: Keeper) -> ReportDetails:
     """Raises ``not_found``, or ``conflict`` for one that is resolved."""
     require_role(actor, *ADMINISTRATORS)
-    note = noted(context, actor, "report.resolve", "report", command.id)
+    audit = audit_writer(context, actor, "report.resolve", "report", command.id)
     resolved = await context.store.reports.resolve(
-        command.id, command.resolution, actor.user_id, context.now(), note, lambda report: keep(report_details(report))
+        command.id, command.resolution, actor.user_id, context.now(), audit, lambda report: keep(report_details(report))
     )
     return report_details(resolved)

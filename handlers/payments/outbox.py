@@ -7,7 +7,7 @@ from functools import partial
 
 from domain import rooms
 from domain.messages import MessageRecord, effect_key, to_message
-from domain.payments import Notice, PaymentNote
+from domain.payments import PaymentNote, PaymentNotice
 from domain.webhooks import OF_PAYMENT
 from domain.wire.events import CreditChanged
 from handlers.context import PublishContext
@@ -34,13 +34,13 @@ async def _publish_left(context: PublishContext, claimed: WorkRow) -> None:
     await publish_pending(context, context.store.payment_notices.row(claimed).transaction_id)
 
 
-async def _publish_notice(context: PublishContext, notice: Notice) -> None:
+async def _publish_notice(context: PublishContext, notice: PaymentNotice) -> None:
     wake(context, OF_PAYMENT[notice.action])
     await _append(context, notice)
     await context.store.payment_notices.done(notice)
 
 
-async def _append(context: PublishContext, notice: Notice) -> None:
+async def _append(context: PublishContext, notice: PaymentNotice) -> None:
     """Whoever appended it publishes it; a balance may be published again, its version says which one holds."""
     member = await context.store.conversations.members(notice.conversation_id)
     assert member is not None
@@ -53,7 +53,7 @@ async def _append(context: PublishContext, notice: Notice) -> None:
     context.publisher.publish(credit, rooms.user(notice.client_user_id))
 
 
-def _record(context: PublishContext, notice: Notice) -> MessageRecord:
+def _record(context: PublishContext, notice: PaymentNotice) -> MessageRecord:
     return MessageRecord(
         id=context.store.log.new_id(),
         conversation_id=notice.conversation_id,

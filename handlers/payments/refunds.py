@@ -16,7 +16,7 @@ from domain.payments import OPEN, Refused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.context import PaymentContext
 from handlers.idempotency import begun_once
 from handlers.jobs import TRAINER_PARTS, Job
@@ -50,7 +50,7 @@ async def refund_transaction(
 async def _begin(
     context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
 ) -> Refund:
-    note = noted(context, actor, "transaction.refund", "transaction", command.id)
+    audit = audit_writer(context, actor, "transaction.refund", "transaction", command.id)
     for _ in range(_TRIES):
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
@@ -66,7 +66,7 @@ async def _begin(
             reverses=await reverses(context, transaction),
         )
         try:
-            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, note):
+            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, audit):
                 return refund
         except DomainError as error:
             # A credit was spent in between.

@@ -31,7 +31,7 @@ from domain.wire.webhooks import (
     webhook_answer,
 )
 from handlers.access import Actor, require_role
-from handlers.audit import noted
+from handlers.audit import audit_writer
 from handlers.context import WebhookContext
 from handlers.idempotency import Keeper, committed_once, idempotent_commit
 from handlers.jobs import WEBHOOKS
@@ -82,8 +82,8 @@ async def update_webhook(context: WebhookContext, actor: Actor, command: UpdateW
 async def delete_webhook(context: WebhookContext, actor: Actor, command: DeleteWebhook, keep: Keeper) -> None:
     """With all that waits for it."""
     require_role(actor, *ADMINISTRATORS)
-    note = noted(context, actor, "webhook.delete", "webhook", command.id)
-    removed = await context.store.webhook_endpoints.remove(command.id, keep(None), note)
+    audit = audit_writer(context, actor, "webhook.delete", "webhook", command.id)
+    removed = await context.store.webhook_endpoints.remove(command.id, keep(None), audit)
     context.store.webhook_deliveries.look_again()
     await context.store.webhook_deliveries.forget(removed)
 
@@ -96,9 +96,9 @@ async def _add(context: WebhookContext, actor: Actor, command: AddWebhook, claim
     def kept(endpoint: Endpoint) -> Kept:
         return Kept(_answer(context, endpoint, 0, 0), endpoint.generation)
 
-    note = noted(context, actor, "webhook.create", "webhook", endpoint_id)
+    audit = audit_writer(context, actor, "webhook.create", "webhook", endpoint_id)
     keep = partial(_keep, context, claim, kept)
-    added = await endpoints.add(endpoint_id, url, in_order(command.events), context.now(), keep, note)
+    added = await endpoints.add(endpoint_id, url, in_order(command.events), context.now(), keep, audit)
     context.store.webhook_deliveries.look_again()
     return kept(added)
 
@@ -119,7 +119,7 @@ async def _update(context: WebhookContext, actor: Actor, command: UpdateWebhook,
         command.id,
         now,
         partial(_keep, context, claim, kept),
-        noted(context, actor, "webhook.update", "webhook", command.id),
+        audit_writer(context, actor, "webhook.update", "webhook", command.id),
         url=url,
         events=None if command.events is UNSET else in_order(command.events),
         is_active=None if command.is_active is UNSET else command.is_active,

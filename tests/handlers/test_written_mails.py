@@ -15,7 +15,7 @@ from pathlib import Path
 from domain.accounts import Role
 from domain.bookings import Booking
 from domain.characters import UNSEEN, is_blank
-from domain.payments import Notice
+from domain.payments import PaymentNotice
 from domain.proofs import Registration
 from domain.sessions import Session
 from handlers import mails
@@ -53,8 +53,8 @@ def person(name: str, role: Role, zone: str) -> Addressee:
     return Addressee(email="a@example.com", name=name, role=role, time_zone=zone)
 
 
-def notice(amount: int, credits: int) -> Notice:
-    return Notice(
+def notice(amount: int, credits: int) -> PaymentNotice:
+    return PaymentNotice(
         transaction_id=ID, effect="x", action="paid" if amount > 0 else "refunded", credits=credits, amount=amount,
         currency="usd", client_user_id=ID, trainer_user_id=ID, trainer_id=ID, conversation_id=ID, balance=5, version=1,
         at=AT,

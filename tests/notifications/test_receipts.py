@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from domain.payments import Notice, PaymentAction, in_words
+from domain.payments import PaymentAction, PaymentNotice, in_words
 from handlers.notifications.receipts import receipts_job
 from store.database import ClientSession
 from tests.bookings.market import Somebody
@@ -22,7 +22,7 @@ AT = datetime(2027, 2, 1, 15, 0, tzinfo=UTC)
 
 async def commit(pushed: Pushed, client: Somebody, trainer: Somebody, action: PaymentAction, amount: int) -> None:
     """As a payment does, without its entry in the log."""
-    notice = Notice(
+    notice = PaymentNotice(
         transaction_id="a" * 24,
         effect=f"{action}:{client.id}",
         action=action,
