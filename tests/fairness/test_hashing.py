@@ -12,8 +12,8 @@ from server.security.hash_queue import HashQueue, _Job
 from server.security.passwords import STANDARD
 from store.database import Database
 from tests.fairness.flood import timed
+from tests.harness.waiting import until
 from tests.rest.surface import PASSWORD, Surface, serve
-from tests.server.sockets.waiting import until
 
 EMAIL = "owner@example.com"
 GREEDY, ELSEWHERE = "198.51.100.66", "203.0.113.9"

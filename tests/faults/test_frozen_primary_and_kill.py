@@ -22,7 +22,7 @@ from tests.faults.tap import Tap, tapped
 from tests.harness.devices import Data, Device, Refused, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
-from tests.together.presence_nodes import until
+from tests.harness.waiting import eventually
 from tests.together.processes import Served, served
 
 PAIRS = 3
@@ -93,7 +93,7 @@ class TwoNodes:
             async def on_their_way() -> bool:
                 return self.tap.seen.count(INSERT) > 0
 
-            await until(on_their_way)
+            await eventually(on_their_way)
             await self.first.kill()
             for task in sending:
                 task.cancel()
@@ -106,7 +106,7 @@ class TwoNodes:
         async def found() -> list[Conversation]:
             return [one for one in self.conversations if len(await one.stored(self.second)) > len(one.acknowledged)]
 
-        await until(found, WITHIN_SECONDS)
+        await eventually(found, WITHIN_SECONDS)
         return await found()
 
 

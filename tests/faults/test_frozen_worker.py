@@ -17,8 +17,8 @@ from socketio.exceptions import ConnectionError as NotConnected
 from tests.faults.proxy import frozen
 from tests.harness.devices import Device
 from tests.harness.people import Person
+from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_nodes import until
 from tests.together.workers_program import Program, hopping_device, program, worker_of
 from tests.together.workers_service import WorkersProgram, workers_program
 
@@ -112,7 +112,7 @@ class Handshakes:
         async def reached() -> bool:
             return self.answers[owner, status] >= goal
 
-        await until(reached, SETTLED_WITHIN_SECONDS)
+        await eventually(reached, SETTLED_WITHIN_SECONDS)
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ async def test_it_thaws_as_it_was_and_the_other_serves_meanwhile(workers: Worker
             return workers.held() == held and await workers.subscriptions() == subscriptions
 
         try:
-            await until(settled, SETTLED_WITHIN_SECONDS)
+            await eventually(settled, SETTLED_WITHIN_SECONDS)
         except TimeoutError:
             raise AssertionError((held, workers.held(), subscriptions, await workers.subscriptions())) from None
     assert pid == workers.program.workers()[FROZEN]
@@ -214,5 +214,5 @@ async def at_rest(workers: Workers) -> tuple[tuple[int, ...], dict[str, int]]:
             return False
         return len(found) >= 50 and all(one == found[-1] for one in found[-50:])
 
-    await until(unchanged, SETTLED_WITHIN_SECONDS)
+    await eventually(unchanged, SETTLED_WITHIN_SECONDS)
     return found[-1]

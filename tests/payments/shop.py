@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.delivery import Endpoint
 from sandbox.server import SECRET_KEY, WEBHOOK_SECRET, Sandbox
 from tests.bookings.market import Answer, Data, Market, Somebody
+from tests.harness.waiting import eventually
 
 PRICES = {"single": 5000, "five": 22500, "ten": 40001}
 GOOD, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
@@ -135,9 +134,3 @@ class Shop:
 
         await eventually(is_there)
         assert await self.market.balance(client, trainer) == credits
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - the database says nothing by itself
-            await asyncio.sleep(0.02)

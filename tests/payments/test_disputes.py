@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.bookings.market import Data, Somebody
+from tests.harness.waiting import eventually
 from tests.payments.books import reconcile
-from tests.payments.shop import PRICES, Shop, eventually
+from tests.payments.shop import PRICES, Shop
 
 
 async def paid(shop: Shop, pack: str = "five") -> tuple[Somebody, Somebody, Data]:

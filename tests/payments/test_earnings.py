@@ -8,7 +8,8 @@ import io
 import pytest
 
 from tests.bookings.market import Data, Somebody
-from tests.payments.shop import PRICES, Shop, eventually
+from tests.harness.waiting import eventually
+from tests.payments.shop import PRICES, Shop
 
 
 async def bought(shop: Shop, trainer: Somebody, client: Somebody, pack: str) -> Data:

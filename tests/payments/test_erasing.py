@@ -10,8 +10,9 @@ from bson import ObjectId
 from domain.credits import CreditEntry, consume
 from handlers.payments.erasures import final_refunds_job
 from tests.bookings.market import Data, Somebody
+from tests.harness.waiting import eventually
 from tests.harness.work import work_off
-from tests.payments.shop import PRICES, Shop, eventually
+from tests.payments.shop import PRICES, Shop
 
 PASSWORD = "correct horse battery"
 

@@ -10,8 +10,9 @@ from handlers.bookings.due import due_bookings_job
 from handlers.payments.fulfilment import payments_job
 from handlers.payments.holds import MAX_HOLDS
 from tests.bookings.market import Answer, Data, Somebody
+from tests.harness.waiting import eventually
 from tests.harness.work import work_off
-from tests.payments.shop import DECLINED, PRICES, Shop, eventually
+from tests.payments.shop import DECLINED, PRICES, Shop
 
 
 async def held(shop: Shop, trainer: Somebody, client: Somebody, hour: int = 10) -> Data:

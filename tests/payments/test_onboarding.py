@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.payments.shop import PRICES, Shop, eventually
+from tests.harness.waiting import eventually
+from tests.payments.shop import PRICES, Shop
 
 
 async def test_from_nothing_to_selling(shop: Shop) -> None:

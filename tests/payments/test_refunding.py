@@ -11,9 +11,10 @@ from domain.refunds import RefundAtStripe, absorbed
 from handlers.payments import refunds
 from handlers.payments.refunds import refunds_job
 from tests.bookings.market import Answer, Data, Somebody
+from tests.harness.waiting import eventually
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
-from tests.payments.shop import PRICES, Shop, eventually
+from tests.payments.shop import PRICES, Shop
 from tests.payments.test_disputes import NET, has_earned, shows
 
 

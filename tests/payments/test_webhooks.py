@@ -14,9 +14,10 @@ from sandbox.delivery import Endpoint, signature
 from sandbox.server import WEBHOOK_SECRET
 from store.event_gaps import NAME as GAPS
 from tests.bookings.market import Data
+from tests.harness.waiting import eventually
 from tests.harness.work import work_off
 from tests.payments.conftest import OLD_SECRET
-from tests.payments.shop import Shop, eventually
+from tests.payments.shop import Shop
 
 
 async def tell(shop: Shop, body: bytes, header: str, node: int = 0) -> int:

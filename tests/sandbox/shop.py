@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +85,3 @@ class Shop:
         """Of all events until now, oldest first."""
         found = await self.platform.v1.events.list_async({"limit": 100})
         return [event.type for event in reversed(found.data)]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until it does."""
-    async with asyncio.timeout(30):
-        while not await holds():  # noqa: ASYNC110 - another process's doing
-            await asyncio.sleep(0.01)

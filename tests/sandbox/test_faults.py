@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.sandbox.shop import Shop, until
+from tests.harness.waiting import eventually
+from tests.sandbox.shop import Shop
 
 PARAMS: Any = {"amount": 5000, "currency": "usd"}
 
@@ -48,7 +49,7 @@ async def test_an_error_that_stripe_keeps_is_its_answer_for_a_day(shop: Shop) ->
 async def test_hanging(shop: Shop, after: bool) -> None:
     await shop.control("POST", "/faults", action="hang", after=after, path="/v1/payment_intents")
     call = asyncio.ensure_future(shop.platform.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}))
-    await until(lambda: _is_hanging(shop, after))
+    await eventually(lambda: _is_hanging(shop, after))
     assert not call.done()
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)

@@ -13,8 +13,9 @@ import stripe
 
 from sandbox.server import Sandbox
 from tests.faults.served import STARTED_WITHIN_SECONDS, run, serving, start
+from tests.harness.waiting import eventually
 from tests.sandbox.receiver import Receiver
-from tests.sandbox.shop import Shop, until
+from tests.sandbox.shop import Shop
 from tests.server.test_commands import PRODUCTION
 
 _SERVES = re.compile(rb"serves at (http://\S+)")
@@ -100,7 +101,7 @@ async def test_it_is_beside_a_server_without_a_key_and_outlives_its_death(
         again = await served.again()
         assert (await shop.platform.v1.payment_intents.retrieve_async(intent.id)).status == "succeeded"
         await again.terminate()
-        await until(lambda: _is_gone(int(port)))
+        await eventually(lambda: _is_gone(int(port)))
     assert (tmp_path / "stripe-sandbox" / "journal").exists()
 
 

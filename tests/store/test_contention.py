@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from bson import ObjectId
@@ -20,13 +19,8 @@ from store.log.fairness import (
 )
 from store.log.heads import Heads
 from store.log.log import Log
+from tests.harness.waiting import until
 from tests.store.writing import a_message, new_id, numbers, upto, write
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110 - the log has no event
-            await asyncio.sleep(0.001)
 
 
 async def test_what_is_learned_of_a_race_counts_for_that_race(
@@ -48,10 +42,10 @@ async def test_what_is_learned_of_a_race_counts_for_that_race(
     await write(log, a_message(conversation, sender, "1"))
     await write(faster, a_message(conversation, sender, "2"))
     writing = asyncio.ensure_future(write(log, a_message(conversation, sender, "mine")))
-    await _until(lambda: len(learned) == 1)
+    await until(lambda: len(learned) == 1)
     await write(faster, a_message(conversation, sender, "3"))
     log.received(conversation, 2)
-    await _until(lambda: len(learned) == 2)
+    await until(lambda: len(learned) == 2)
     answered[0].set()
     await asyncio.sleep(0.02)
     assert log.known_head(conversation) == 2
@@ -83,16 +77,16 @@ async def test_two_that_alternate_leave_a_gap_to_a_third(shared_database: Databa
     for _ in range(RUN_LENGTH + 1):
         appender.append({"conversationId": conversation}, lambda _: None)
     for number in range(1, RUN_LENGTH):
-        await _until(lambda: queue.pause is not None)
+        await until(lambda: queue.pause is not None)
         appender.received(conversation, 2 * number + 1)
         assert queue.pause is None
-    await _until(lambda: queue.pause is not None)
+    await until(lambda: queue.pause is not None)
     assert written == [2 * number for number in range(1, RUN_LENGTH + 1)]
     appender.received(conversation, 2 * RUN_LENGTH + 1)
     assert queue.pause is not None
     appender.received(conversation, 2 * RUN_LENGTH + 2)
     assert queue.pause is None
-    await _until(lambda: not queue.busy)
+    await until(lambda: not queue.busy)
     assert written[-1] == 2 * RUN_LENGTH + 3
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from store.command_budget import Budget, within
 from store.database import SHARED, TRANSACTIONS_AT_ONCE, ClientSession, Database, Hot
-from tests.server.sockets.waiting import until
+from tests.harness.waiting import until
 
 
 @pytest.mark.parametrize("hot", [[(SHARED, "hot")], []], ids=["of a hot document", "of all"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,15 +53,6 @@ async def watch(phone: Device, *people: Person) -> dict[str, Data]:
 
 async def say(phone: Device, status: str) -> None:
     await phone.do("presence:set", {"status": status}, PRESENCE)
-
-
-async def until(condition: Callable[[], Awaitable[object]], within: float = PATIENCE_SECONDS) -> None:
-    """For what says nothing when it comes about."""
-    async with asyncio.timeout(within):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 def changes(phone: Device, person: Person) -> list[str]:

@@ -18,7 +18,8 @@ from server.cluster.membership import DeadNode
 from server.presence.devices import Devices
 from tests.harness.devices import PATIENCE_SECONDS, Refused, device
 from tests.harness.nodes import running_node
-from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, until, watch, watcher
+from tests.harness.waiting import eventually
+from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
             """What the watcher was told is the other node's view."""
             return not two.nodes[0].node.presence.hides(client.id)
 
-        await until(is_seen_here)
+        await eventually(is_seen_here)
         await phone.do("typing", typing)
         assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
 
@@ -246,7 +247,7 @@ async def grace_over(devices: Devices) -> None:
     async def over() -> bool:
         return not devices.leaving
 
-    await until(over)
+    await eventually(over)
 
 
 async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:
@@ -393,7 +394,7 @@ async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_ag
         async def noticed() -> bool:
             return first.presence.devices.leaving == 1
 
-        await until(noticed)
+        await eventually(noticed)
         dead = DeadNode(first.presence.lease.incarnation, int(utc_now().timestamp() * 1000))
         await first.bus.redis.zrem(LEASES, dead.incarnation)
         first.presence.lease.deadline = 1

@@ -18,8 +18,9 @@ from store.store import Store
 from tests.harness.devices import device
 from tests.harness.nodes import SECRET, running_node
 from tests.harness.people import People, Person
+from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_nodes import CHANGED, changes, say, sees, until, watch, watcher
+from tests.together.presence_nodes import CHANGED, changes, say, sees, watch, watcher
 from tests.together.processes import Served, served
 
 # Promised: within 15 s of a kill -9; tests assert three times as much.
@@ -43,7 +44,7 @@ async def durable(store: Store, person: Person) -> None:
     async def stored() -> object:
         return (await store.presences.last_seen([person.id]))[person.id]
 
-    await until(stored, WITHIN_SECONDS)
+    await eventually(stored, WITHIN_SECONDS)
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from server.app import utc_now
 from server.cluster.lease import STANDARD
 from server.presence import redis_scripts as names
 from tests.harness.devices import Device, device
+from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, until, watch, watcher
+from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, watch, watcher
 
 # What a lease lasts, and then some: as soon as after a kill (15 s), three times over.
 WITHIN_SECONDS = 45.0
@@ -49,7 +50,7 @@ async def nothing_ends(phone: Device, seconds: float) -> None:
 async def registered(place: PresenceDeployment, user_id: str) -> None:
     """Wait until Redis knows the user again."""
     async with place.redis.client() as redis:
-        await until(lambda: redis.hget(names.user(user_id), "s"))
+        await eventually(lambda: redis.hget(names.user(user_id), "s"))
 
 
 async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -> None:
@@ -112,17 +113,17 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: PresenceDe
     async with watcher(here, trainer) as phone:
         place.redis.freeze()
         asking = asyncio.create_task(watch(phone, client))
-        await until(is_watched)
+        await eventually(is_watched)
         await phone.io.disconnect()
         place.redis.thaw()
         await asyncio.wait([asking])
         assert asking.exception() is not None
-    await until(is_forgotten)
+    await eventually(is_forgotten)
     async with watcher(here, trainer, client) as again:
         async with device(here, client, (PRESENCE,)):
             await sees(again, client, "online")
         await sees(again, client, "online", "offline")
-    await until(is_forgotten)
+    await eventually(is_forgotten)
     assert node.audience.watched == 0
 
 
@@ -205,7 +206,7 @@ async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployme
                     found = [await redis.hget(names.user(user_id), "s") for user_id in expected]
                 return found == [*expected.values()]
 
-            await until(known, WITHIN_SECONDS)
+            await eventually(known, WITHIN_SECONDS)
 
             async def true(url: str) -> bool:
                 async with watcher(url, trainer) as fresh:
@@ -213,7 +214,7 @@ async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployme
                 return {user_id: view["status"] for user_id, view in found.items()} == expected
 
             for url in (here, there):
-                await until(partial(true, url))
+                await eventually(partial(true, url))
             await far.until(
                 lambda phone: [changes(phone, one)[-1] for one in (leaving, coming, changing)] == [*expected.values()]
             )
@@ -256,7 +257,7 @@ async def test_who_came_and_left_without_redis_was_seen(place: PresenceDeploymen
             await sees(seeing, client, "online")
         await sees(seeing, client, "online", "offline")
         await place.redis.start()
-        await until(partial(was_seen, place, client.id))
+        await eventually(partial(was_seen, place, client.id))
 
 
 async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: PresenceDeployment) -> None:
@@ -264,7 +265,7 @@ async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(plac
     client, _, _ = await people.pair(begun=True)
     async with device(here, client, (PRESENCE,)) as phone:
         await say(phone, "invisible")
-        await until(partial(was_seen, place, client.id))
+        await eventually(partial(was_seen, place, client.id))
         said = (await place.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id]
         await place.redis.killed()
         await place.nodes.nodes[0].node.stop()

@@ -19,7 +19,7 @@ from server.security.tokens import Claims
 from store import revocations as stored
 from store.revocations import Revocations
 from tests.harness.light_sockets import all_gone, open_sockets
-from tests.server.sockets.waiting import until
+from tests.harness.waiting import until
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
 
 

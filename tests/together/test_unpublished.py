@@ -27,9 +27,9 @@ from tests.faults.relay import relay
 from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
+from tests.harness.waiting import eventually
 from tests.store.writing import a_change, a_message, abandon
 from tests.together.fanout_nodes import ENTRIES, ConversationDevices, FanoutNodes, fanout_nodes
-from tests.together.presence_nodes import until
 from tests.together.processes import served
 
 
@@ -161,7 +161,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
         await talk.say(phone, "first")
         await talk.everyone_received_everything()
         await way.cut()
-        await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
+        await eventually(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         async with two.redis.client() as redis:
             await redis.flushall()
         await talk.say(phone, "late")
@@ -173,7 +173,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
         await rows.update_many({}, {"$set": {"dueAt": utc_now()}})
         await talk.everyone_received_everything()
     # Who looks says what it found before it notes that it has looked.
-    await until(partial(_looked_after, outages))
+    await eventually(partial(_looked_after, outages))
 
 
 async def test_who_is_back_speaks_for_itself(two: FanoutNodes, database_url: str, tmp_path: Path) -> None:
@@ -185,11 +185,11 @@ async def test_who_is_back_speaks_for_itself(two: FanoutNodes, database_url: str
     ):
         outages = two.nodes[0].node.store.publish_outages
         await way.cut()
-        await until(lambda: outages.before(utc_now() + timedelta(minutes=1)))
+        await eventually(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         await talk.say(phone, "late")
         await way.mend()
         await talk.everyone_received_everything()
-        await until(partial(_no_outage, outages))
+        await eventually(partial(_no_outage, outages))
 
 
 async def _looked_after(outages: PublishOutages) -> bool:
@@ -210,7 +210,7 @@ async def test_an_entry_that_is_committed_after_its_node_was_looked_after(two: F
     await died(two)
     node = two.nodes[0].node
     rows = node.database.collection(publish_outages.NAME)
-    await until(lambda: rows.find_one({"dead": True, "looks": {"$gte": 1}}))
+    await eventually(lambda: rows.find_one({"dead": True, "looks": {"$gte": 1}}))
     await node.database.collection(MESSAGES).insert_one(submitted)
     for phone in talk.devices:
         await phone.receive("message:new", 2)

@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conversations.js_devices import JsDevice, js_devices
 from tests.harness.devices import Device, device
 from tests.harness.people import People
-from tests.together.workers_program import Program, hopping_device, open_files, program, until, worker_of
+from tests.harness.waiting import eventually
+from tests.together.workers_program import Program, hopping_device, open_files, program, worker_of
 from tests.together.workers_service import workers_program
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
@@ -173,7 +174,7 @@ async def test_no_file_is_left_open(spotter: Spotter) -> None:
     handed_off = 500 * spotter.workers // (spotter.workers - 1)
     await post_often(handed_off)
     # The driver's pools may have grown meanwhile, on a busy machine by dozens; a leak would show hundreds.
-    await until(lambda: all(open_files(pid) <= count + 40 for pid, count in before.items()))
+    await eventually(lambda: all(open_files(pid) <= count + 40 for pid, count in before.items()))
 
 
 async def test_one_page_of_metrics_for_all_workers(spotter: Spotter) -> None:

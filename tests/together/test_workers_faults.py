@@ -15,8 +15,9 @@ import pytest
 
 from server.embedded.process import is_free
 from tests.harness.devices import Device, device
+from tests.harness.waiting import eventually
 from tests.together.processes import prepared
-from tests.together.workers_program import Program, is_alive, program, start, until, worker_of
+from tests.together.workers_program import Program, is_alive, program, start, worker_of
 from tests.together.workers_service import WorkersProgram, workers_program
 
 UPGRADE = ("polling", "websocket")
@@ -37,7 +38,7 @@ async def standing(made: WorkersProgram, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 async def whole(standing: Program) -> Program:
     """Shared by tests after which it has all of its workers again; they end fewer of them than it puts up with."""
-    await until(lambda: len(standing.workers()) == 2)
+    await eventually(lambda: len(standing.workers()) == 2)
     await prepared(standing.url, 20)
     return standing
 
@@ -70,7 +71,7 @@ async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(whole: Pr
         for phone, conversation in phones[1]:
             assert (await phone.send(conversation, "after"))["text"] == "hello"
             assert not phone.disconnected.is_set()
-        await until(lambda: spotter.workers().get(0, killed) != killed)
+        await eventually(lambda: spotter.workers().get(0, killed) != killed)
         again = await _on_each_worker(stack, made, spotter.url)
         for phone, conversation in again[0] + again[1]:
             await phone.send(conversation, "anew")
@@ -87,7 +88,7 @@ async def test_clients_that_reconnect_do_so_while_a_worker_is_away(whole: Progra
         os.kill(spotter.workers()[worker_of(phone)], signal.SIGKILL)
         await asyncio.wait_for(phone.disconnected.wait(), 15)
         phone.disconnected.clear()
-        await until(lambda: "/conversations" in phone.io.namespaces)
+        await eventually(lambda: "/conversations" in phone.io.namespaces)
         assert (await phone.send(conversation, "back"))["seq"] == 1
 
 
@@ -99,7 +100,7 @@ async def test_a_worker_told_to_end_drains_and_is_replaced(whole: Program, made:
         os.kill(old, signal.SIGTERM)
         for phone, _ in phones[1]:
             await asyncio.wait_for(phone.disconnected.wait(), 15)
-        await until(lambda: spotter.workers().get(1, old) != old)
+        await eventually(lambda: spotter.workers().get(1, old) != old)
         for phone, conversation in phones[0]:
             await phone.send(conversation, "still here")
         await _on_each_worker(stack, made, spotter.url)
@@ -123,7 +124,7 @@ async def test_workers_end_with_a_killed_parent(spotter: Program, made: WorkersP
         await _on_each_worker(stack, made, spotter.url)
         workers = spotter.workers()
         os.kill(spotter.pid, signal.SIGKILL)
-        await until(lambda: not any(map(is_alive, workers.values())))
+        await eventually(lambda: not any(map(is_alive, workers.values())))
 
 
 async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, made: WorkersProgram) -> None:
@@ -146,7 +147,7 @@ async def test_a_worker_that_dies_again_and_again_ends_the_program(spotter: Prog
             if (victim := spotter.workers().get(0)) is not None:
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
-            await until(partial(_is_another, spotter, victim))
+            await eventually(partial(_is_another, spotter, victim))
 
     killing = asyncio.ensure_future(kill_on_sight())
     try:

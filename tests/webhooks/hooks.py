@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from domain.webhooks import EVENT_TYPES
 from handlers.jobs import WEBHOOKS
 from store.webhook_deliveries import NAME as DELIVERIES
 from tests.bookings.market import Answer, Data, Market, Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.waiting import eventually
 
 PATH = "/admin/webhooks"
 
@@ -76,11 +75,6 @@ class Hooks:
         rows = self.market.nodes[0].database.collection(DELIVERIES)
         await rows.update_many({"endpoint": ObjectId(endpoint["id"])}, update)
 
-    async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await holds():  # noqa: ASYNC110 - it says nothing by itself
-                await asyncio.sleep(0.01)
-
     async def failed(self, endpoint: Data, reason: str) -> Data:
         """How it is shown once a delivery has failed so, and is to be tried again."""
 
@@ -88,7 +82,7 @@ class Hooks:
             rows = await self.rows(endpoint, **{"work.error": {"$exists": True}})
             return bool(rows) and (await self.shown(endpoint))["lastFailure"] is not None
 
-        await self.until(has_failed)
+        await eventually(has_failed)
         shown = await self.shown(endpoint)
         assert shown["lastFailure"]["reason"] == reason, shown
         return shown

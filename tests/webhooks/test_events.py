@@ -16,6 +16,7 @@ from store.store import Store
 from store.webhook_deliveries import NAME as DELIVERIES
 from tests.authorisation.people import PASSWORD, People
 from tests.bookings.market import Market
+from tests.harness.waiting import eventually
 from tests.harness.work import work_off
 from tests.webhooks.hooks import Hooks
 from tests.webhooks.receiver import Receiver
@@ -44,7 +45,7 @@ async def test_what_becomes_of_a_booking_is_told_and_verifies(hooks: Hooks, mark
     told = (await receiver.next()).verified(endpoint["secret"])
     assert (told["type"], told["data"]["by"], told["data"]["version"]) == ("booking.cancelled", "trainer", 3)
     assert receiver.taken.empty() and receiver.tries == 3
-    await hooks.until(partial(hooks.has_none, endpoint))
+    await eventually(partial(hooks.has_none, endpoint))
 
 
 async def test_sessions_that_are_over_and_reviews_are_told(hooks: Hooks, market: Market, receiver: Receiver) -> None:
@@ -59,14 +60,14 @@ async def test_sessions_that_are_over_and_reviews_are_told(hooks: Hooks, market:
         found = await market.call("GET", f"/bookings/{booked['id']}", None, client)
         return bool(found.body["status"] == "completed")
 
-    await hooks.until(completed)
+    await eventually(completed)
     hooks.look()
     assert b'"booking.completed"' in (await receiver.next()).body
     words = {"rating": 4, "comment": "canary7f3a"}
     assert (await market.call("POST", f"/bookings/{booked['id']}/review", words, client)).status == 201
     review = await receiver.next()
     assert b'"review.created"' in review.body and b'"rating":4' in review.body and b"canary" not in review.body
-    await hooks.until(partial(hooks.has_none, endpoint))
+    await eventually(partial(hooks.has_none, endpoint))
 
 
 async def test_accounts_that_come_and_go_are_told(hooks: Hooks, market: Market, receiver: Receiver) -> None:
@@ -125,7 +126,7 @@ async def test_other_nodes_know_of_an_endpoint_soon(
         await other.happens()
         return bool(await hooks.rows(endpoint)) or receiver.tries > 0
 
-    await hooks.until(known)
+    await eventually(known)
     hooks.look()
     assert (await receiver.next()).verified(endpoint["secret"])["type"] == "user.erased"
 
@@ -154,7 +155,7 @@ async def test_no_more_is_kept_than_there_is_room_for(
     market.clock.advance(hours=1)
     hooks.look()
     got = {(await receiver.next()).id for _ in range(3)}
-    await hooks.until(partial(hooks.has_none, endpoint))
+    await eventually(partial(hooks.has_none, endpoint))
     deliveries.look_again()
     await hooks.happens()
     assert (await receiver.next()).id not in got

@@ -15,6 +15,7 @@ from handlers.webhooks.delivering import ATTEMPTS
 from store.webhook_deliveries import NAME as DELIVERIES
 from store.work_queue import WorkQueue
 from tests.bookings.market import Data, Market
+from tests.harness.waiting import eventually
 from tests.webhooks.hooks import Hooks
 from tests.webhooks.receiver import Receiver
 
@@ -33,8 +34,8 @@ async def test_what_fails_is_tried_again_under_one_id(hooks: Hooks, receiver: Re
     async def failed_twice() -> bool:
         return bool((await hooks.shown(endpoint))["failures"] == 2)
 
-    await hooks.until(failed_twice)
-    await hooks.until(lambda: hooks.rows(endpoint, **{"work.attempts": 2, "dueAt": {"$gt": hooks.market.clock()}}))
+    await eventually(failed_twice)
+    await eventually(lambda: hooks.rows(endpoint, **{"work.attempts": 2, "dueAt": {"$gt": hooks.market.clock()}}))
     await hooks.try_again(endpoint)
     taken = await receiver.next()
     assert taken.verified(endpoint["secret"])["data"]["id"] == user
@@ -44,7 +45,7 @@ async def test_what_fails_is_tried_again_under_one_id(hooks: Hooks, receiver: Re
         shown = await hooks.shown(endpoint)
         return bool(shown["failures"] == 0 and shown["waiting"] == 0)
 
-    await hooks.until(settled)
+    await eventually(settled)
     assert (await hooks.shown(endpoint))["lastFailure"]["status"] == 429
 
 
@@ -78,7 +79,7 @@ async def test_what_is_answered_too_late_is_sent_again(hooks: Hooks, market: Mar
     await hooks.try_again(endpoint)
     again = await receiver.next()
     assert {first.id, late.id} == {again.id}
-    await hooks.until(partial(hooks.has_none, endpoint))
+    await eventually(partial(hooks.has_none, endpoint))
 
 
 async def test_redirects_are_not_followed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
@@ -112,7 +113,7 @@ async def given_up(hooks: Hooks, *endpoints: Data) -> None:
     hooks.market.clock.advance(seconds=20)
     hooks.look()
     for one in endpoints:
-        await hooks.until(partial(hooks.rows, one, **{"work.deadAt": {"$exists": True}}))
+        await eventually(partial(hooks.rows, one, **{"work.deadAt": {"$exists": True}}))
 
 
 async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
@@ -144,7 +145,7 @@ async def test_a_repeat_replays_what_was_asked_for_and_no_more(
     receiver.replies.clear()
     assert (await hooks.call("PATCH", path, body, key=key)).status == 200
     await receiver.next()
-    await hooks.until(partial(hooks.has_none, endpoint))
+    await eventually(partial(hooks.has_none, endpoint))
     market.clock.advance(seconds=1)
     receiver.replies = [(500, {})] * 2
     await given_up(hooks, endpoint)
@@ -189,7 +190,7 @@ async def test_what_a_node_wrote_that_did_not_know_better_goes(
     async def gone() -> bool:
         return await rows.count_documents({"event": "evt_1"}) == 0
 
-    await hooks.until(gone)
+    await eventually(gone)
     assert receiver.tries == 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -14,6 +12,7 @@ from aiohttp import web
 from server.engineio import EngineSocket
 from server.http.connections import HttpConnections
 from server.http.server import HttpRunner
+from tests.harness.waiting import until
 from tests.server.engineio.stock_engine import StockEngine
 
 WITHIN = 5.0
@@ -128,14 +127,6 @@ class Harness:
     async def poll_open(self, socket: EngineSocket) -> None:
         """Waits until the client's poll has reached the server."""
         await until(lambda: getattr(socket.transport, "polled", True))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the event loop turn until something inside the server is so that no message tells of."""
-    deadline = time.monotonic() + WITHIN
-    for _ in iter(condition, True):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0)
 
 
 class Raw:

@@ -8,8 +8,9 @@ from base64 import b64encode
 import pytest
 
 from server.engineio import Limits
+from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
-from tests.server.engineio.harness import Harness, closing_code, text, until
+from tests.server.engineio.harness import Harness, closing_code, text
 
 SEP = "\x1e"
 

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
+from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
-from tests.server.engineio.harness import Harness, until
+from tests.server.engineio.harness import Harness
 
 SEP = "\x1e"
 POST = "POST /engine.io/?EIO=4&transport=polling&sid="

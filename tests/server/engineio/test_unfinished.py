@@ -11,6 +11,7 @@ from aiohttp import WebSocketError
 
 from server.engineio import EngineSocket, Limits
 from server.engineio.frame_walk import FrameWalk
+from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import (
     BINARY,
@@ -23,7 +24,6 @@ from tests.server.engineio.harness import (
     closing_code,
     masked,
     text,
-    until,
 )
 
 POST = "POST /engine.io/?EIO=4&transport=polling&sid="

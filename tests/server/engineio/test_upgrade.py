@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from server.engineio import Limits
+from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
-from tests.server.engineio.harness import Harness, closing_code, text, until
+from tests.server.engineio.harness import Harness, closing_code, text
 
 
 async def test_an_upgrade(echo: Harness) -> None:

@@ -11,9 +11,9 @@ from websockets.asyncio.client import connect
 
 from server.engineio.websocket import GATHERED_BYTES
 from server.protocol import frames
+from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import BINARY, CLOSE, MORE, PING, PONG, TEXT, Harness, closing_code, masked, text
-from tests.server.sockets.waiting import until
 
 
 @pytest.mark.parametrize("size", [0, 1, 123, 124, 125, 126, 127, 65533, 65534, 65535, 65536, 100_000])

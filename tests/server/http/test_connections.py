@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from server.http.connections import HttpConnections
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import RunningNode
+from tests.harness.waiting import until
 from tests.server.http.serving import LOOK_EVERY, ended, serving
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
@@ -99,7 +99,7 @@ async def test_one_address_has_so_many_and_gets_them_back() -> None:
         assert await ended(refused) == b""
         assert here.connections.counters.refused == 1
         taken[0][1].close()
-        await _until(lambda: len(here.connections) == 2)
+        await until(lambda: len(here.connections) == 2)
         reader, writer = await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         for each in (writer, taken[1][1], taken[2][1]):
@@ -125,12 +125,6 @@ class StillOpen:
 
     def abort(self) -> None:
         """It stays."""
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 async def test_sockets_are_not_counted_here(running: RunningNode) -> None:

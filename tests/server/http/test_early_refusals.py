@@ -13,8 +13,8 @@ from rest.requests import MAX_BODY_BYTES
 from server.http.refusals import MOST_HEAD_BYTES
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import RunningNode
+from tests.harness.waiting import until
 from tests.server.http.serving import ended, serving
-from tests.server.sockets.waiting import until
 
 LOGIN = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 POLL = b"POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n"

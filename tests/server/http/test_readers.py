@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.waiting import until
 from tests.server.http.serving import LARGE, LOOK_EVERY, UNREAD, ended, serving
-from tests.server.sockets.waiting import until
 
 
 def get(path: str, connection: str = "keep-alive") -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.pubsub.bus import Bus
@@ -28,13 +28,6 @@ class Receiver:
                 self._changed.clear()
                 await self._changed.wait()
         return self.received
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """For states that announce themselves to nobody."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

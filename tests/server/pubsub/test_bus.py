@@ -13,7 +13,8 @@ from server.pubsub.addresses import Endpoint, parse
 from server.pubsub.bus import Bus
 from server.pubsub.channels import PLAIN, Publishing
 from server.pubsub.connection import ReconnectingConnection
-from tests.server.pubsub.receivers import Receiver, bus, until
+from tests.harness.waiting import eventually
+from tests.server.pubsub.receivers import Receiver, bus
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
 
@@ -104,7 +105,7 @@ async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind
     assert restored.told == ([] if kind == "normal" else [{"a"}])
     assert (one.epoch > epoch) is (kind == "normal")
     assert published.is_set() is (kind == "normal")
-    await until(lambda: one.up and other.up)
+    await eventually(lambda: one.up and other.up)
     other.publish("a", b"from the other")
     one.publish("a", b"from oneself")
     assert sorted(await receiver.receive(2)) == [b"from oneself", b"from the other"]
@@ -115,18 +116,18 @@ async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
     restored = Restorations(one)
     assert await one.subscribe("early", early)
     await redis.killed()
-    await until(lambda: not one.up)
+    await eventually(lambda: not one.up)
     before = time.perf_counter()
     assert not await one.subscribe("late", late)
     assert time.perf_counter() - before < 0.9
     one.publish("early", b"lost")
     # At once, or with the loss of the other connection.
-    await until(lambda: one.counters.failures >= 1)
+    await eventually(lambda: one.counters.failures >= 1)
     await redis.start()
     began = time.perf_counter()
     await asyncio.wait_for(restored.event.wait(), 9)
     assert restored.told == [{"early", "late"}]
-    await until(lambda: one.up)
+    await eventually(lambda: one.up)
     print(f"\nup again {time.perf_counter() - began:.2f} s after Redis")
     one.publish("early", b"1")
     one.publish("late", b"2")
@@ -142,14 +143,14 @@ async def test_frozen(one: Bus, redis: RedisServer) -> None:
     began = time.perf_counter()
     assert not await one.subscribe("b", receiver)
     assert time.perf_counter() - began < 1.9
-    await until(lambda: not one.up)
+    await eventually(lambda: not one.up)
     assert time.perf_counter() - began < 9
     redis.thaw()
     began = time.perf_counter()
     await asyncio.wait_for(restored.event.wait(), 9)
     print(f"\nheard again {time.perf_counter() - began:.2f} s after the thaw")
     assert restored.told == [{"a", "b"}]
-    await until(lambda: one.up)
+    await eventually(lambda: one.up)
     one.publish("b", b"x")
     await receiver.receive(1)
 
@@ -216,7 +217,7 @@ async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis
             else:
                 await restored.event.wait()
                 restored.event.clear()
-    await until(lambda: one.up)
+    await eventually(lambda: one.up)
     one.publish("a", b"x")
     assert await receiver.receive(1) == [b"x"]
 

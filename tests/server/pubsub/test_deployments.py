@@ -11,8 +11,9 @@ import pytest
 from redis.crc import key_slot
 
 from server.pubsub.bus import Bus
+from tests.harness.waiting import eventually
 from tests.server.pubsub.deployments import SLOTS, cluster, say, sentinels
-from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus, until
+from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus
 
 
 class Restored:
@@ -32,7 +33,7 @@ async def test_sentinel(tmp_path: Path) -> None:
         await receiver.receive(1)
         await watched.master.killed()
         began = perf_counter()
-        await until(lambda: "a" in restored.names and one.up and other.up)
+        await eventually(lambda: "a" in restored.names and one.up and other.up)
         print(f"\nsentinel: whole again {perf_counter() - began:.1f} s after the master's death")
         async with watched.replica.client() as client:
             assert dict(await client.pubsub_numsub("a")) == {"a": 1}
@@ -56,7 +57,7 @@ async def test_a_deposed_master_that_goes_on_answering_is_left(tmp_path: Path) -
 
         await asyncio.wait_for(deposed(), 20)
         watched.master.thaw()
-        await until(lambda: "a" in restored.names and one.up)
+        await eventually(lambda: "a" in restored.names and one.up)
         async with asyncio.timeout(PATIENCE_SECONDS), watched.replica.client() as client:
             while dict(await client.pubsub_numsub("a")) != {"a": 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -94,7 +95,7 @@ async def test_a_cut_connection_to_one_master(tmp_path: Path, kind: str) -> None
         reconnects = one.counters.reconnects
         async with found.masters[1].client() as client:
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
-        await until(lambda: one.counters.reconnects > reconnects and one.up)
+        await eventually(lambda: one.counters.reconnects > reconnects and one.up)
         there = {name for name in names if key_slot(name.encode()) * 3 // SLOTS == 1}
         assert restored.names == (there if kind == "pubsub" else set())
 
@@ -114,7 +115,7 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
         for master in (found.masters[2], found.masters[1], found.masters[0]):
             async with master.client() as client:
                 await say(client, "CLUSTER", "SETSLOT", slot, "NODE", target)
-        await until(lambda: name in restored.names)
+        await eventually(lambda: name in restored.names)
         other.publish(name, b"1")
         if not receiver.received:
             # Turned away: whoever publishes is told to say it again.
@@ -133,7 +134,7 @@ async def test_a_master_of_the_cluster_dies(tmp_path: Path) -> None:
         await asyncio.gather(*(one.subscribe(name, receiver) for name, receiver in receivers.items()))
         await found.masters[0].killed()
         began = perf_counter()
-        await until(lambda: restored.names == there and one.up and other.up)
+        await eventually(lambda: restored.names == there and one.up and other.up)
         print(f"\ncluster: whole again {perf_counter() - began:.1f} s after a master's death")
         for name in names:
             other.publish(name, b"x")

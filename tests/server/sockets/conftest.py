@@ -16,7 +16,7 @@ from store.database import Database
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.harness.unread_errors import no_complaints
-from tests.server.sockets.waiting import until
+from tests.harness.waiting import until
 from tests.server.sockets.world import World, world
 
 

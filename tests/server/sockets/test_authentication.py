@@ -17,8 +17,8 @@ from domain.wire.events import NAMESPACES
 from server.app import utc_now
 from tests.harness.nodes import SECRET, RunningNode
 from tests.harness.people import People, Person
+from tests.harness.waiting import until
 from tests.server.sockets.raw import admitted, raw_socket
-from tests.server.sockets.waiting import until
 
 
 @dataclass

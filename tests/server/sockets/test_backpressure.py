@@ -10,10 +10,10 @@ import pytest
 from server.sockets.dispatcher import MAX_IN_FLIGHT, RESUME_BELOW
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import admitted
-from tests.server.sockets.waiting import until
 
 COUNT = 4 * MAX_IN_FLIGHT
 LIST = '["conversation:list",{}]'

@@ -17,10 +17,10 @@ from server.engineio.socket import EngineSocket
 from server.sockets.clients import Client, NamespaceConnection
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People, Person
+from tests.harness.waiting import until
 from tests.server.engineio.harness import masked
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
-from tests.server.sockets.waiting import until
 
 AT_ONCE = 20
 TEXT = 1

@@ -24,9 +24,9 @@ from tests.conversations.js_devices import js_devices
 from tests.harness.databases import profiled
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.raw import Data, Raw, admitted, raw_socket
 from tests.server.sockets.refusals import assert_refused
-from tests.server.sockets.waiting import until
 
 HERE, THERE = "203.0.113.1", "203.0.113.2"
 

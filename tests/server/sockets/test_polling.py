@@ -20,8 +20,8 @@ from server.engineio.polling import PollingTransport
 from tests.harness.devices import PATIENCE_SECONDS
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.polling import Poller
-from tests.server.sockets.waiting import until
 
 # One, two, three and four bytes each, up to the limit of 4,000 characters with room to spare.
 TEXT = ("aß€😀" * 975)[:3900]

@@ -11,9 +11,9 @@ import pytest
 from handlers.context import SYNCS_AT_ONCE, SYNCS_OF_ONE_USER
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.raw import admitted
-from tests.server.sockets.waiting import until
 
 COUNT = 24
 

@@ -13,10 +13,10 @@ from domain.wire.events import NAMESPACES
 from server.app import utc_now
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.phones import PASSWORD, Account, Tokens
 from tests.server.sockets.raw import UNKNOWN_NAMESPACE, Raw, admitted, raw_socket
-from tests.server.sockets.waiting import until
 
 # What a namespace is told that was just about to be connected: a client library does not try again then.
 ENDED = '4{},{{"message":"This session has ended; sign in again.","data":{{"code":"unauthenticated"}}}}'

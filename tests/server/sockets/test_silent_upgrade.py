@@ -13,8 +13,8 @@ from tests.conversations.js_devices import JsDevice, js_devices
 from tests.harness.devices import Device, device
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.middlebox import Middlebox, middlebox
-from tests.server.sockets.waiting import until
 
 UPGRADE = ("polling", "websocket")
 # Ten a second, at three times that.

@@ -23,7 +23,7 @@ from server.sockets.clients import Client
 from tests.harness.light_sockets import Light, open_light, open_sockets
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
-from tests.server.sockets.waiting import until
+from tests.harness.waiting import until
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE = 1_000_000

@@ -14,8 +14,8 @@ from domain.wire.events import NAMESPACES, AuthExpiring
 from tests.harness.devices import device
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.sockets.raw import Raw, admitted
-from tests.server.sockets.waiting import until
 
 # 16 KB in UTF-8: with the kernel's buffers filled, some hundred of them are more than a socket may owe.
 TEXT = "😀" * 4000

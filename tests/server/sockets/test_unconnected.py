@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from domain.wire.events import CONVERSATIONS
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
+from tests.harness.waiting import until
 from tests.server.engineio.harness import TEXT, masked
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import Raw, admitted, raw_socket
-from tests.server.sockets.waiting import until
 
 MANY, LARGE = 100, 990_000
 UPGRADE = (

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from server.workers.ipc import IpcSender, make_pair
 from server.workers.peers import PATIENCE_SECONDS, IpcSockets, WorkerPeers
-from tests.server.engineio.harness import Harness, Raw, until
+from tests.harness.waiting import until
+from tests.server.engineio.harness import Harness, Raw
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 on_both_loops = pytest.mark.parametrize(

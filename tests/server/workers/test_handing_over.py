@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.server.engineio.harness import TEXT, masked, until
+from tests.harness.waiting import until
+from tests.server.engineio.harness import TEXT, masked
 from tests.server.workers.pair import NewLoop, on_both_loops, open_files, pair, poll, post, run
 
 HANDSHAKE = (

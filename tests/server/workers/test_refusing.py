@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.engineio.harness import Raw, until
+from tests.harness.waiting import until
+from tests.server.engineio.harness import Raw
 from tests.server.workers.pair import NewLoop, on_both_loops, pair, poll, post, run
 
 UNKNOWN = b'{"code":1,"message":"Session ID unknown"}'
