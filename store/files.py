@@ -291,7 +291,7 @@ class Files:
         document = claimed.document
         return Check(claimed, str(claimed.id), file_record(document) if document["state"] == "ready" else None)
 
-    async def settle(self, check: Check, finding: Finding, now: datetime) -> bool:
+    async def finish_check(self, check: Check, finding: Finding, now: datetime) -> bool:
         """Forget uses that are no more. True when nothing uses the file and its time is over: it goes now."""
         _id = ObjectId(check.file_id)
         gone = [*finding.ended, *finding.unborn]

@@ -2,7 +2,7 @@
 
 Every change writes the listing, even where it stays the same, so that of two transactions that each saw half of the
 truth one has to start again. On one node they wait for each other instead (``hot``). What others give a trainer, stars,
-comes after their commit (``settle``), so that the trainer's own changes are in nobody's way.
+comes after their commit (``count_ratings``), so that the trainer's own changes are in nobody's way.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Listings:
         self._database = database
         self._ratings = RatingChanges(database)
         # Those that wait for their turn.
-        self._settling: dict[str, asyncio.Task[None]] = {}
+        self._counting: dict[str, asyncio.Task[None]] = {}
         self._listings = database.collection(NAME)
         self._trainers = database.collection(PROFILES["trainer"])
 
@@ -93,23 +93,23 @@ class Listings:
         """Derive the listing anew from what this transaction sees."""
         await self._write(trainer_id, 0, 0, session)
 
-    async def settle(self, trainer_id: str) -> None:
+    async def count_ratings(self, trainer_id: str) -> None:
         """Count the stars and reviews that were committed and are not in the listing yet.
 
         Whoever comes while one waits for its turn is served by that one.
         """
-        waiting = self._settling.get(trainer_id)
+        waiting = self._counting.get(trainer_id)
         if waiting is None:
-            waiting = self._settling[trainer_id] = detached(self._settle(trainer_id), BUDGET_SECONDS)
+            waiting = self._counting[trainer_id] = detached(self._count_ratings(trainer_id), BUDGET_SECONDS)
         # Whoever leaves must not take it away from the others.
         await asyncio.shield(waiting)
 
-    async def _settle(self, trainer_id: str) -> None:
+    async def _count_ratings(self, trainer_id: str) -> None:
         task = asyncio.current_task()
 
         def begun() -> None:
-            if self._settling.get(trainer_id) is task:
-                del self._settling[trainer_id]
+            if self._counting.get(trainer_id) is task:
+                del self._counting[trainer_id]
 
         async def body(session: ClientSession) -> None:
             # From here on it sees nothing that is committed later.

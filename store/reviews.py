@@ -26,7 +26,7 @@ from store.webhook_deliveries import WebhookDeliveries
 
 NAME = "reviews"
 # As long as a transaction is tried.
-SETTLED_WITHIN_SECONDS = 2.0
+COUNTED_WITHIN_SECONDS = 2.0
 SCHEMAS = (
     CollectionSchema(
         NAME,
@@ -107,7 +107,7 @@ class Reviews:
             await self._database.transaction(body)
         except DuplicateKeyError:
             return False
-        await self._settled(review.trainer_id)
+        await self._ratings_counted(review.trainer_id)
         return True
 
     async def update(self, review_id: str, changes: Mapping[str, object], now: datetime) -> Review | None:
@@ -130,7 +130,7 @@ class Reviews:
 
         updated = await self._database.transaction(body)
         if updated is not None and "rating" in changes:
-            await self._settled(updated.trainer_id)
+            await self._ratings_counted(updated.trainer_id)
         return updated
 
     async def delete(self, review_id: str, keep: Keep, now: datetime, audit: AuditWriter | None = None) -> bool:
@@ -151,7 +151,7 @@ class Reviews:
 
         trainer_id = await self._database.transaction(body)
         if trainer_id is not None:
-            await self._settled(trainer_id)
+            await self._ratings_counted(trainer_id)
         return trainer_id is not None
 
     async def forget(self, client_id: str, now: datetime, *, session: ClientSession) -> None:
@@ -159,10 +159,10 @@ class Reviews:
         words = {"client": ObjectId(client_id), "comment": {"$ne": None}}
         await self._reviews.update_many(words, {"$set": {"comment": None, "updatedAt": now}}, session=session)
 
-    async def _settled(self, trainer_id: str) -> None:
+    async def _ratings_counted(self, trainer_id: str) -> None:
         """Should it fail, the rows that are left are durable work."""
-        settling = detached(self._listings.settle(trainer_id), BUDGET_SECONDS)
-        await asyncio.wait([settling], timeout=max(0.0, min(SETTLED_WITHIN_SECONDS, remaining())))
+        counting = detached(self._listings.count_ratings(trainer_id), BUDGET_SECONDS)
+        await asyncio.wait([counting], timeout=max(0.0, min(COUNTED_WITHIN_SECONDS, remaining())))
 
 
 def not_completed() -> DomainError:

@@ -86,11 +86,11 @@ async def delete_review(context: ReadContext, actor: Actor, command: DeleteRevie
 
 def ratings_job(context: ReadContext) -> Job:
     """Stars that a dead node left out of a trainer's listing."""
-    return Job("ratings", context.store.ratings.queue, partial(_settle, context), lease=timedelta(seconds=30))
+    return Job("ratings", context.store.ratings.queue, partial(_count_ratings, context), lease=timedelta(seconds=30))
 
 
-async def _settle(context: ReadContext, claimed: WorkRow) -> None:
-    await context.store.listings.settle(context.store.ratings.trainer_of(claimed))
+async def _count_ratings(context: ReadContext, claimed: WorkRow) -> None:
+    await context.store.listings.count_ratings(context.store.ratings.trainer_of(claimed))
 
 
 async def _require_author(context: ReadContext, actor: Actor, review_id: str) -> None:

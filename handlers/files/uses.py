@@ -46,7 +46,7 @@ async def _look_at(context: ReadContext, claimed: WorkRow) -> bool:
     """Whether the file was taken away."""
     check = context.store.files.check(claimed)
     finding = Finding() if check.file is None else await _look_into(context, check.file)
-    if not await context.store.files.settle(check, finding, context.now()):
+    if not await context.store.files.finish_check(check, finding, context.now()):
         return False
     await context.store.files.remove(check.file_id)
     return True

@@ -226,7 +226,7 @@ class Presence:
                 await self.lease.renew()
                 doubtful = await self.watches.read_again()
                 await asyncio.sleep(self._timing.settle_seconds)
-                await self.watches.settle(doubtful)
+                await self.watches.resolve(doubtful)
             except UNREACHED:
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._catch_up.set()

@@ -186,7 +186,7 @@ class Watches:
                 doubtful.append(user_id)
         return doubtful
 
-    async def settle(self, doubtful: Sequence[str]) -> None:
+    async def resolve(self, doubtful: Sequence[str]) -> None:
         """Everybody has registered again: what Redis has now holds, even if its versions started anew."""
         before = {i: w.view for i in doubtful if (w := self._watched.get(i)) is not None}
         for user_id, view in (await self._reading.of(tuple(before))).items():

@@ -140,7 +140,7 @@ class Bus:
         subscription = self._subscriptions.get(channel)
         if subscription is None:
             subscription = self._subscriptions[channel] = Subscription(channel, receive)
-            self._settle(subscription)
+            self._place(subscription)
         if subscription.confirmed:
             return True
         home = self._homes.get(channel)
@@ -164,8 +164,8 @@ class Bus:
             home.remove(subscription)
         subscription.wake(False)
 
-    def _settle(self, subscription: Subscription) -> None:
-        """Listen where the channel now lives."""
+    def _place(self, subscription: Subscription) -> None:
+        """Subscribe on the connection of the channel's node."""
         home, was = self._topology.route(subscription.channel), self._homes.get(subscription.name)
         if home is was and home is not None:
             return
@@ -183,7 +183,7 @@ class Bus:
     def rerouted(self) -> None:
         """Channels may live elsewhere now."""
         for subscription in tuple(self._subscriptions.values()):
-            self._settle(subscription)
+            self._place(subscription)
 
     def restored(self, names: Collection[str]) -> None:
         notify_all(self._restored, names)

@@ -41,7 +41,7 @@ FAILED_TOKENS = Rate(10, 600)
 # Of one session: signed, and good for nothing after two look-ups.
 FAILED_SESSION = Rate(1, 60)
 # Beyond its address's limit a socket that failed so often is refused without a look at its token.
-_PATIENCE = 8
+_MOST_FAILURES = 8
 # Of a connection's id, which nobody can guess; as many as python-engineio takes.
 _SID_BYTES = 15
 
@@ -103,7 +103,7 @@ class Admission:
         """Why no namespace can be connected now: no database was found yet, or the socket fails without end."""
         if not self._prepared():
             return unavailable()
-        if client.failures < _PATIENCE:
+        if client.failures < _MOST_FAILURES:
             return None
         return _limited(self._buckets.wait_of("FAILED", client.socket.network, FAILED_TOKENS))
 
@@ -111,7 +111,7 @@ class Admission:
         """Count what costs nobody a read against the address; what to answer."""
         client.failures += 1
         # Every client's token expires, and is shown for each namespace.
-        if error.code is Code.TOKEN_EXPIRED and client.failures <= _PATIENCE:
+        if error.code is Code.TOKEN_EXPIRED and client.failures <= _MOST_FAILURES:
             return error
         return _limited(self._buckets.take_of("FAILED", client.socket.network, FAILED_TOKENS)) or error
 

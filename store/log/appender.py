@@ -55,21 +55,21 @@ class AppendCounters:
 
 
 class Appender:
-    """``settle`` applies a stored change entry to its target, before it is acknowledged; ``committed`` is called
+    """``apply`` folds a stored change entry to its target, before it is acknowledged; ``committed`` is called
     with every new entry, in the order of each conversation's ``seq``; ``begin`` shows a conversation to both sides,
     before its first entry is published."""
 
     def __init__(
         self,
         database: Database,
-        settle: Callable[[Document], Awaitable[MessageRecord]],
+        apply: Callable[[Document], Awaitable[MessageRecord]],
         committed: Callable[[Document], None],
         begin: Callable[[Document], Awaitable[None]],
     ) -> None:
         self._db = database.db
         self._heads = Heads(database)
         self._deduplication = Deduplication(database)
-        self._settle = settle
+        self._apply = apply
         self._begin = begin
         self._committed = committed
         self._fairness = Fairness()
@@ -354,7 +354,7 @@ class Appender:
         self._fairness.written(queue.contention, self._loop.time())
         self.counters.appended += 1
         if "change" in document:
-            self._spawn(self._settle_change(queue, document))
+            self._spawn(self._apply_change(queue, document))
         elif document["seq"] == 1:
             self._spawn(self._begin_conversation(queue, document))
         else:
@@ -385,11 +385,11 @@ class Appender:
 
     # --- what did not go straight through ---
 
-    async def _settle_change(self, queue: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
+    async def _apply_change(self, queue: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
         """The conversation waits for the change to reach its target, so that it is published in order."""
         while True:
             try:
-                target = await self._settle(document)
+                target = await self._apply(document)
             except Exception as error:
                 if not (isinstance(error, PyMongoError) and is_transient(error)):
                     self._fail(queue, error)
@@ -428,7 +428,7 @@ class Appender:
             self._retry([queue])
         elif "change" in found:
             # Another's change may not be applied yet; that may be done by anybody, any number of times.
-            await self._settle_change(queue, found, fresh=found["_id"] == mine["_id"])
+            await self._apply_change(queue, found, fresh=found["_id"] == mine["_id"])
         elif found["_id"] != mine["_id"]:
             self.counters.repeats += 1
             self._succeed(queue, Appended(found, False))

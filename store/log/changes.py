@@ -27,8 +27,8 @@ class Changes:
             database, MESSAGES, only={"unapplied": True}, undated=Undated("createdAt", ABANDONED_AFTER), hint="due"
         )
 
-    async def settle(self, document: Document) -> MessageRecord:
-        """Fold the change into its target, then take its mark away; answers the target's present state."""
+    async def apply(self, document: Document) -> MessageRecord:
+        """Fold the change into its target, then take its mark away; returns the target's present state."""
         change = change_record(document)
         target = await self._fold(change.target, [*await self._earlier(change), change])
         if target.deleted_at is not None:

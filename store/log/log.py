@@ -38,7 +38,7 @@ class Log:
         self.search = MessageSearch(database, self.read)
         self.changes = Changes(database)
         self.projections = Projections(database)
-        self.appender = Appender(database, self.changes.settle, self.projections.note, self.projections.begin)
+        self.appender = Appender(database, self.changes.apply, self.projections.note, self.projections.begin)
 
     @staticmethod
     def new_id() -> str:
@@ -109,7 +109,7 @@ class Log:
 
     async def redrive(self, claimed: WorkRow) -> tuple[Change, AppendedChange]:
         """Apply a change that a dead node left unapplied; answers it and what became of its target."""
-        target = await self.changes.settle(claimed.document)
+        target = await self.changes.apply(claimed.document)
         return change_record(claimed.document), AppendedChange(claimed.document["seq"], target)
 
     async def drain(self) -> None:

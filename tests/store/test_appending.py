@@ -177,7 +177,7 @@ async def test_each_waiting_entry_has_its_own_deadline(shared_database: Database
             await released.wait()
             return await super()._insert(documents)
 
-    appender = Stuck(shared_database, log.changes.settle, lambda _: None, log.projections.begin)
+    appender = Stuck(shared_database, log.changes.apply, lambda _: None, log.projections.begin)
     conversation = new_id()
 
     def append(key: str) -> asyncio.Future[Any]:

@@ -68,7 +68,7 @@ async def test_two_that_alternate_leave_a_gap_to_a_third(shared_database: Databa
             written.extend(document["seq"] for document in documents)
             return {}
 
-    appender = Stored(shared_database, log.changes.settle, lambda _: None, log.projections.begin)
+    appender = Stored(shared_database, log.changes.apply, lambda _: None, log.projections.begin)
     conversation = ObjectId()
     appender._fairness.batch_written(0.2)
     queue = appender._queue_of(conversation)

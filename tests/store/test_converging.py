@@ -44,7 +44,7 @@ async def test_in_whatever_order_they_are_applied(shared_database: Database, del
         documents = [change_document(change) for change in _some_changes(message, other, deletion=deletion)]
         await messages.insert_many([message_document(message) | {"seq": 1}, *documents])
         for place in order:
-            await log.changes.settle(documents[place])
+            await log.changes.apply(documents[place])
         stored, *changes = await entries(shared_database, message.conversation_id)
         record = msgspec.structs.replace(
             message_record(stored), id=model.id, conversation_id=model.conversation_id, seq=model.seq

@@ -188,7 +188,7 @@ async def test_two_nodes_may_apply_it_at_once(abandoned: AbandonedChanges) -> No
 async def test_the_half_done_is_done_again(abandoned: AbandonedChanges) -> None:
     """The writer died after it had changed the message, and before it took the mark away."""
     document = await abandoned.abandoned("edit", text="second words")
-    await Log(abandoned.database).changes.settle(document)
+    await Log(abandoned.database).changes.apply(document)
     mark = {"unapplied": True, "dueAt": document["dueAt"]}
     await abandoned.database.collection(MESSAGES).update_one({"_id": document["_id"]}, {"$set": mark})
     before = (await abandoned.stored())[0]
