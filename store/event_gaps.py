@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pymongo.errors import DuplicateKeyError
-
 from store.database import CollectionSchema, Database
 from store.failures import repository
 from store.work_queue import WorkQueue, WorkRow, work_indexes
@@ -19,7 +17,6 @@ SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
 @repository
 class EventGaps:
     def __init__(self, database: Database, one: str, first_after: timedelta) -> None:
-        self._rows = database.collection(NAME)
         self._one = one
         self._first_after = first_after
         # The id is what sets the two apart, and needs no further index.
@@ -27,12 +24,7 @@ class EventGaps:
 
     async def begin(self, now: datetime) -> None:
         """From the first start on; however often."""
-        row = {"seenUntil": now, "dueAt": now + self._first_after}
-        try:
-            await self._rows.update_one({"_id": self._one}, {"$setOnInsert": row}, upsert=True)
-        except DuplicateKeyError:
-            # Another node that starts was faster.
-            return
+        await self.queue.begin(self._one, now + self._first_after, {"seenUntil": now})
 
     @staticmethod
     def seen_until(claimed: WorkRow) -> datetime:

@@ -1,8 +1,8 @@
 """Stars that reviews gave and took, until they are in the trainer's listing.
 
 A review and what it changes of the rating are one commit, which touches nothing that anybody else writes: a listing is
-written by whatever its trainer does. What was committed goes into the listing right after, once (``Listings.count_ratings``);
-rows that stay because a node died are durable work.
+written by whatever its trainer does. What was committed goes into the listing right after, once
+(``Listings.count_ratings``); rows that stay because a node died are durable work.
 """
 
 from __future__ import annotations

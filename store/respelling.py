@@ -36,7 +36,6 @@ _KINDS = ("messages", "listings")
 @repository
 class Respelling:
     def __init__(self, database: Database, listings: Listings) -> None:
-        self._rows = database.collection(NAME)
         self._messages = database.collection(MESSAGES)
         self._listed = database.collection(LISTINGS)
         self._listings = listings
@@ -45,8 +44,7 @@ class Respelling:
     async def begin(self) -> None:
         """At a start; nothing where it was begun before."""
         for kind in _KINDS:
-            row = {"after": _FIRST, "dueAt": _AT_ONCE}
-            await self._rows.update_one({"_id": f"{kind} {VERSION}"}, {"$setOnInsert": row}, upsert=True)
+            await self.queue.begin(f"{kind} {VERSION}", _AT_ONCE, {"after": _FIRST})
 
     async def step(self, claimed: WorkRow, now: datetime) -> None:
         """The next batch; the row is due again unless that was the last."""

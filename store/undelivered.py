@@ -15,7 +15,6 @@ from typing import Literal
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
 from domain.bounded_map import BoundedMap
 from domain.conversations import ParticipantRecord
@@ -101,12 +100,7 @@ class UndeliveredMessages:
     async def begin(self, names: Collection[ScanName], now: datetime) -> None:
         """Scans that there are not yet begin from here on."""
         for name in names:
-            try:
-                await self._scans.update_one(
-                    {"_id": name}, {"$setOnInsert": {"since": now, "dueAt": now}}, upsert=True
-                )
-            except DuplicateKeyError:
-                continue
+            await self.scans.begin(name, now, {"since": now})
 
     async def scan(self, claimed: WorkRow) -> Scan:
         """Notes by MongoDB's clock when it began."""
@@ -121,7 +115,7 @@ class UndeliveredMessages:
         self, scan: Scan, since: datetime, mark: Mark, done: str
     ) -> AsyncIterator[list[tuple[ObjectId, ObjectId]]]:
         """Participants of the conversations that changed since then, and their users, whose mark and whose field
-        ``done`` are behind the last message; in batches. Whoever spoke last may be among them.
+        ``done`` are behind the last message; in batches. The last sender may be among them.
 
         What this process has been given of a conversation by this scan it is given again for a newer message only.
         """

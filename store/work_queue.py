@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Several
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
 
 from store.database import Collection, Database, Document
 from store.failures import repository
@@ -138,6 +140,13 @@ class WorkQueue:
         self._undated = undated
         self._free = free
         self.hint = hint
+
+    async def begin(self, name: str, at: datetime, fields: Mapping[str, Any]) -> None:
+        """A row of that name, where there is none yet: of work that recurs, and of how far it has come."""
+        with suppress(DuplicateKeyError):
+            # Another node that starts was faster.
+            row = {self._due: at, **fields}
+            await self.rows.update_one({"_id": name}, {"$setOnInsert": row}, upsert=True)
 
     async def claim(self, now: datetime, lasting: timedelta, *, without: Several[Any] = ()) -> WorkRow | None:
         """The row that has been due longest, for the caller alone until ``now + lasting``; ``without`` those of these
