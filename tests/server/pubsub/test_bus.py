@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from server.pubsub import bus as bus_module
 from server.pubsub.addresses import Endpoint, parse
 from server.pubsub.bus import Bus
 from server.pubsub.channels import PLAIN, Publishing
 from server.pubsub.connection import ReconnectingConnection
 from tests.harness.waiting import eventually
-from tests.server.pubsub.receivers import Receiver, bus
+from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
 
@@ -111,15 +112,17 @@ async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind
     assert sorted(await receiver.receive(2)) == [b"from oneself", b"from the other"]
 
 
-async def test_killed_and_back_empty(one: Bus, redis: RedisServer) -> None:
+async def test_killed_and_back_empty(one: Bus, redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     early, late = Receiver(), Receiver()
     restored = Restorations(one)
     assert await one.subscribe("early", early)
     await redis.killed()
     await eventually(lambda: not one.up)
-    before = time.perf_counter()
-    assert not await one.subscribe("late", late)
-    assert time.perf_counter() - before < 0.9
+    with monkeypatch.context() as patch:
+        # No answer is waited for of what is known to be away.
+        patch.setattr(bus_module, "ANSWER_WITHIN_SECONDS", 600.0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert not await one.subscribe("late", late)
     one.publish("early", b"lost")
     # At once, or with the loss of the other connection.
     await eventually(lambda: one.counters.failures >= 1)
@@ -142,7 +145,7 @@ async def test_frozen(one: Bus, redis: RedisServer) -> None:
     redis.freeze()
     began = time.perf_counter()
     assert not await one.subscribe("b", receiver)
-    assert time.perf_counter() - began < 1.9
+    assert time.perf_counter() - began < 3
     await eventually(lambda: not one.up)
     assert time.perf_counter() - began < 9
     redis.thaw()
