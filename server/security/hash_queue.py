@@ -1,5 +1,9 @@
 """The queue before the threads that hash passwords: fair by site and network, and refused at once what cannot be in
-time."""
+time.
+
+It is no ``FairQueue``, in which whoever waits long enough has a turn: it has so many places, whose holders give way to
+quieter networks, and says in advance how long one would wait.
+"""
 
 from __future__ import annotations
 
