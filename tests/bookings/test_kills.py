@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
+from handlers.bookings import outbox
 from tests.bookings.market import Answer, Clock, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
 from tests.harness.work import work_off
@@ -73,10 +74,10 @@ async def settled(market: Market) -> None:
     """Another node finishes what was left, as it does by itself after some seconds."""
     context = market.nodes[0].context
     market.clock.advance(seconds=30)
-    outbox = market.store.database.collection("outbox")
+    rows = market.store.database.collection("outbox")
     async with asyncio.timeout(PATIENCE_SECONDS):
         # What the node's own loop has claimed, that one finishes.
-        while await outbox.count_documents({}):
+        while await rows.count_documents({}):
             await work_off(outbox.outbox_job(context), market.clock)
 
 

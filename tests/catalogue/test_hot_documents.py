@@ -146,7 +146,7 @@ async def test_what_a_dead_node_left_is_counted_by_another(
         """After the commit."""
 
     with monkeypatch.context() as patched:
-        patched.setattr(catalogue.store.listings, "settle", die)
+        patched.setattr(catalogue.store.listings, "count_ratings", die)
         for stars in (5, 2):
             await catalogue.review(trainer, stars, client)
     assert (await catalogue.get(f"/trainers/{trainer.id}")).body["rating"] == {"average": None, "count": 0}

@@ -2,8 +2,8 @@
 
 ``python -m tests.stored.record NAME`` runs every command that takes a key, on both surfaces, against a node on real
 servers and keeps ``tests/fixtures/stored/NAME.json``: the requests with their answers, a changed body for each, and
-every collection as it then was. Nothing is told of the bookings (``announcing.settle`` does nothing), so that the
-outbox holds their changes as a node leaves them that dies after its commit.
+every collection as it then was. Nothing is published of the bookings (``outbox.publish_pending`` does nothing), so that
+the outbox holds their changes as a node leaves them that dies after its commit.
 """
 
 from __future__ import annotations
