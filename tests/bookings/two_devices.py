@@ -238,9 +238,9 @@ class World:
             await everything.catch_up(fresh)
         wanted = everything.state()
         assert self.coming.state() == wanted
-        await self.live.until(lambda device: self._hears(device, wanted))
+        await self.live.until(lambda device: self._has_received(device, wanted))
 
-    def _hears(self, device: Device, wanted: Data) -> bool:
+    def _has_received(self, device: Device, wanted: Data) -> bool:
         self.staying.listen(device)
         return self.staying.state() == wanted
 

@@ -173,8 +173,8 @@ class ConversationModel:
 
     def check_introduction(self, conversation: Data) -> None:
         """What both are told of the talk before its first entry."""
-        unspoken = ConversationModel(self.id, self.members, self.opened_at)
-        unspoken.check_view(self.members[0], conversation)
+        empty = ConversationModel(self.id, self.members, self.opened_at)
+        empty.check_view(self.members[0], conversation)
 
     def check_sync(self, user: str, told: Data, cursor: int | None, limit: int) -> int:
         """One conversation of an answer of ``sync``; answers how many entries count towards its limit."""

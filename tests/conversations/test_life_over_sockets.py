@@ -41,10 +41,10 @@ class Phone:
     async def settle(self, head: int) -> dict[str, object]:
         """What it holds when all that was said before has arrived, the entries up to the head and its own answers."""
         await self.device.do("conversation:list")
-        await self.device.until(lambda device: self._hears(device, head))
+        await self.device.until(lambda device: self._has_received(device, head))
         return self.replica.state()
 
-    def _hears(self, device: Device, head: int) -> bool:
+    def _has_received(self, device: Device, head: int) -> bool:
         for event, data in device.received:
             self.replica.receive(event, data)
         device.received.clear()

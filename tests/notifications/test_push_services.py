@@ -81,7 +81,7 @@ async def received(service: PushService) -> Received:
         return await service.received.get()
 
 
-async def test_apns_is_spoken_to_as_it_says(service: PushService, apns: Apns, clock: Clock) -> None:
+async def test_apns_is_asked_as_it_says(service: PushService, apns: Apns, clock: Clock) -> None:
     push = a_push()
     assert await apns.deliver(push, REGISTERED) == "delivered"
     got = await received(service)
@@ -131,7 +131,7 @@ async def test_what_apns_answers(service: PushService, apns: Apns, status: int, 
     await received(service)
 
 
-async def test_fcm_is_spoken_to_as_it_says(service: PushService, fcm: Fcm) -> None:
+async def test_fcm_is_asked_as_it_says(service: PushService, fcm: Fcm) -> None:
     push = a_push()
     assert await fcm.deliver(push, REGISTERED) == "delivered"
     got = await received(service)

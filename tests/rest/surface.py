@@ -119,7 +119,7 @@ class Cuts:
         self.made.append((user_id, reason, session_id))
 
 
-class Unheard:
+class NullPublisher:
     """Events of a server without sockets."""
 
     def publish(self, event: Event, *rooms: str) -> None:
@@ -240,7 +240,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
     passwords, tokens = CountedPasswords(cost), AccessTokens(SECRET)
     context = Context(
         store=store,
-        publisher=Unheard(),
+        publisher=NullPublisher(),
         passwords=passwords,
         tokens=tokens,
         secrets=ServerSecrets(SECRET),

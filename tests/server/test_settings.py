@@ -292,7 +292,7 @@ def test_what_is_no_push_setting_is_named(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["APNS_API_BASE", "FCM_API_BASE", "PUBLIC_URL"])
-def test_production_speaks_to_nobody_in_the_clear(name: str) -> None:
+def test_production_connects_to_nothing_in_the_clear(name: str) -> None:
     assert problems({**PRODUCTION, name: "http://example.com"}) == [name]
 
 

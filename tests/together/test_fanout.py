@@ -170,5 +170,5 @@ async def test_delivery_between_nodes_is_quick(three: FanoutNodes) -> None:
         took.append((perf_counter() - began) * 1000)
         await sending
     cuts = quantiles(took, n=100)
-    print(f"\nsent on one node, heard on another: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms")
+    print(f"\nsent on one node, received on another: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms")
     assert cuts[49] < 500

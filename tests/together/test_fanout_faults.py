@@ -65,7 +65,7 @@ async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: 
         await talk.everyone_received_everything()
     await two.redis.killed()
     for count in range(3):
-        await talk.say(there, f"unheard {count}")
+        await talk.say(there, f"not received {count}")
     await two.redis.start()
     await talk.everyone_received_everything()
     counters = two.nodes[0].node.store.log.appender.counters
@@ -123,7 +123,7 @@ async def test_redis_frozen_while_people_talk(two: FanoutNodes, seconds: float) 
 async def test_a_conversation_that_begins_while_redis_is_down(two: FanoutNodes) -> None:
     talk = await two.talk()
     await two.redis.killed()
-    await talk.say(talk.devices[0], "unheard elsewhere")
+    await talk.say(talk.devices[0], "not received elsewhere")
     await two.redis.start()
     await talk.everyone_received_everything()
     for phone in talk.devices:

@@ -190,7 +190,7 @@ async def test_a_session_that_the_change_did_not_see_is_cut_as_well(database_url
 
 
 @pytest.mark.parametrize("slept", [True, False])
-async def test_a_silence_longer_than_rows_are_kept(
+async def test_an_outage_longer_than_rows_are_kept(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: bool
 ) -> None:
     """An hour: the rows are gone, so everybody is looked at. The monotonic clock stands still while a machine sleeps,

@@ -147,7 +147,7 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
+async def test_who_ends_while_cut_off_from_redis_is_published_for(
     two: FanoutNodes, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
 ) -> None:
     """No lease tells of it: others have taken over long ago, or Redis has forgotten that the node ever was."""
@@ -176,7 +176,7 @@ async def test_who_ends_while_cut_off_from_redis_is_spoken_for(
     await eventually(partial(_looked_after, outages))
 
 
-async def test_who_is_back_speaks_for_itself(two: FanoutNodes, database_url: str, tmp_path: Path) -> None:
+async def test_who_is_back_publishes_for_itself(two: FanoutNodes, database_url: str, tmp_path: Path) -> None:
     talk = await two.talk()
     async with (
         relay("127.0.0.1", two.redis.port) as way,

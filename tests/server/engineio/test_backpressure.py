@@ -10,7 +10,7 @@ from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import CLOSE, PING, PONG, TEXT, Harness, masked, text
 
 
-async def deaf(server: Harness) -> tcp.socket:
+async def not_reading(server: Harness) -> tcp.socket:
     """A client that shakes hands and reads nothing more."""
     client = tcp.socket()
     client.setsockopt(tcp.SOL_SOCKET, tcp.SO_RCVBUF, 4096)
@@ -27,7 +27,7 @@ async def deaf(server: Harness) -> tcp.socket:
 
 async def test_a_slow_reader_is_cut_by_size(serve: Harnesses) -> None:
     server = await serve(limits=Limits(buffered_bytes=1_000_000))
-    client = await deaf(server)
+    client = await not_reading(server)
     socket = await server.socket()
     sent = 0
     while not socket.closed:
@@ -43,7 +43,7 @@ async def test_a_slow_reader_is_cut_by_size(serve: Harnesses) -> None:
 
 async def test_one_answer_larger_than_the_cap_is_no_backlog(serve: Harnesses) -> None:
     server = await serve(limits=Limits(buffered_bytes=10_000))
-    client = await deaf(server)
+    client = await not_reading(server)
     socket = await server.socket()
     socket.send_text("x" * 8_000_000)
     assert socket.buffered > 10_000
@@ -56,7 +56,7 @@ async def test_one_answer_larger_than_the_cap_is_no_backlog(serve: Harnesses) ->
 
 async def test_a_slow_reader_is_cut_by_time(serve: Harnesses) -> None:
     server = await serve(limits=Limits(clogged_seconds=0.1))
-    client = await deaf(server)
+    client = await not_reading(server)
     socket = await server.socket()
     while socket.buffered < 200_000:
         socket.send_text("x" * 50_000)

@@ -151,7 +151,7 @@ async def test_frozen(one: Bus, redis: RedisServer) -> None:
     redis.thaw()
     began = time.perf_counter()
     await asyncio.wait_for(restored.event.wait(), 9)
-    print(f"\nheard again {time.perf_counter() - began:.2f} s after the thaw")
+    print(f"\nreceives again {time.perf_counter() - began:.2f} s after the thaw")
     assert restored.told == [{"a", "b"}]
     await eventually(lambda: one.up)
     one.publish("b", b"x")

@@ -56,7 +56,7 @@ async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[
         before = await made.contents()
         yield made
         assert await made.contents() == before
-        await made.assert_silence()
+        await made.assert_nothing_sent()
 
 
 @pytest.fixture

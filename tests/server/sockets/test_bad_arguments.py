@@ -58,7 +58,7 @@ async def test_what_is_no_object(unchanged: World, namespace: str, event: str, c
     for argument, codes in NO_OBJECT.items():
         assert_refused(await unchanged.speaker.ask(event, argument, namespace), codes)
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @every_command
@@ -70,7 +70,7 @@ async def test_no_argument_or_several(unchanged: World, namespace: str, event: s
     for payload in (f'["{event}",{good}', f'["{event}",{good}]]', f'["{event}",{good}] {{}}', f'["{event}"{good}]'):
         assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
@@ -79,7 +79,7 @@ async def test_events_that_do_not_exist(unchanged: World, namespace: str) -> Non
         answer = await unchanged.speaker.acknowledged(json.dumps([name, {}]), namespace)
         assert_refused(answer, {"unknown_event"})
         assert len(answer["error"]["message"]) < 200
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
@@ -87,14 +87,14 @@ async def test_event_names_that_are_no_strings(unchanged: World, namespace: str)
     for payload in ("[]", "[7,{}]", "[null,{}]", "[{},{}]", "[[],{}]", r'["\ud800",{}]', "[true]", "[NaN,{}]", "[,{}]"):
         assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
     assert_refused(await unchanged.speaker.acknowledged(f"[{NESTED},{{}}]", namespace), SHAPELESS)
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 async def test_an_event_of_another_namespace_is_unknown(unchanged: World) -> None:
     good = as_object({"conversationId": unchanged.known["conversationId"], "clientMessageId": '"x"', "text": '"hi"'})
     for namespace in ("/presence", "/bookings"):
         assert_refused(await unchanged.speaker.ask("message:send", good, namespace), {"unknown_event"})
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: World) -> None:

@@ -23,7 +23,7 @@ async def test_a_value_that_does_not_fit(unchanged: World, namespace: str, event
             assert_refused(answer, bad.codes, name)
     assert await unchanged.contents() == before
     assert unchanged.speaker.received == []
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @every_command
@@ -44,7 +44,7 @@ async def test_a_field_missing_or_unknown(unchanged: World, namespace: str, even
         answer = await unchanged.speaker.ask(event, text, namespace)
         assert_refused(answer, {"validation_failed"})
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @every_command
@@ -60,4 +60,4 @@ async def test_a_field_given_twice_is_refused_if_either_is_wrong(
             text = "{" + ",".join(filter(None, [f'"{name}":{first}', rest, f'"{name}":{second}'])) + "}"
             assert_refused(await unchanged.speaker.ask(event, text, namespace), bad.codes, name)
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()

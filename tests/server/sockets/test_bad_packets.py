@@ -43,7 +43,7 @@ async def test_it_closes_the_socket(unchanged: World, packet: str) -> None:
         assert raw.received == []
     assert gateway.bad_packets == counted + 1
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @pytest.mark.parametrize("frame", ["", "x", "9", "0", "5", "2probe", "7{}"])

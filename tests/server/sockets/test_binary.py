@@ -26,7 +26,7 @@ async def test_a_binary_event_is_refused_and_the_socket_works_on(unchanged: Worl
         assert_refused(answer, {"validation_failed"})
         assert await raw.is_usable()
     assert await unchanged.contents() == before
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 async def test_without_an_acknowledgement_it_is_swallowed(unchanged: World) -> None:

@@ -52,7 +52,7 @@ async def fuzzed(unchanged: World) -> AsyncIterator[Fuzzed]:
     await unchanged.running.node.dispatcher.drain()
     assert await unchanged.contents() == before
     assert not any(code == "internal" for _, code in unchanged.running.node.dispatcher.outcomes)
-    await unchanged.assert_silence()
+    await unchanged.assert_nothing_sent()
 
 
 @settings(relaxed, max_examples=60)

@@ -83,13 +83,13 @@ async def test_a_reader_that_stops_reading_costs_little_and_is_cut(running: Runn
     person, other = await people.make(), await people.make()
     room = rooms.user(person.id)
     async with (
-        open_sockets(running.url, [person.token] * 4) as deaf,
+        open_sockets(running.url, [person.token] * 4) as unreading,
         open_sockets(running.url, [person.token, other.token]) as good,
     ):
-        for light in deaf:
+        for light in unreading:
             await stop_reading(light)
         before, most, said = memory(), 0, 0
-        while running.node.gateway.eio.counters.aborted_slow < len(deaf):
+        while running.node.gateway.eio.counters.aborted_slow < len(unreading):
             assert said < 2000
             running.node.publisher.publish(event(20_000), room)
             said += 1

@@ -23,7 +23,7 @@ MOST = 2000
 
 
 @asynccontextmanager
-async def deaf(raw: Raw) -> AsyncIterator[None]:
+async def not_reading(raw: Raw) -> AsyncIterator[None]:
     """It reads nothing from now on."""
     raw.websocket.transport.pause_reading()
     yield
@@ -39,7 +39,7 @@ async def test_the_others_receive_everything(
         admitted(running.url, trainer.token) as slow,
         device(running.url, trainer) as quick,
         device(running.url, client) as phone,
-        deaf(slow),
+        not_reading(slow),
     ):
         sent = 0
         with caplog.at_level(logging.WARNING), structlog.testing.capture_logs() as logs:
@@ -60,7 +60,7 @@ async def test_what_is_said_on_every_namespace_may_be_its_end(running: RunningNo
     """The socket is cut while it is told something, and with it goes the list of its namespaces."""
     person = await people.make()
     counters = running.node.gateway.eio.counters
-    async with admitted(running.url, person.token, *NAMESPACES) as slow, deaf(slow):
+    async with admitted(running.url, person.token, *NAMESPACES) as slow, not_reading(slow):
         (client,) = running.node.gateway.clients
         long = AuthExpiring(expires_at="x" * 200_000)
         for _ in range(MOST):

@@ -37,7 +37,7 @@ class World:
         await self.running.node.store.drain()
         return await contents(self.running.node.database, "silences", "respellings")
 
-    async def assert_silence(self) -> None:
+    async def assert_nothing_sent(self) -> None:
         """The listener was told nothing so far: what it would have been told comes before an answer to it."""
         for namespace in NAMESPACES:
             assert await self.listener.is_usable(namespace)
