@@ -106,6 +106,21 @@ async def held(context: ReadContext, claimed: Claim) -> AsyncIterator[None]:
         renewing.cancel()
 
 
+async def claimed_once(
+    context: ReadContext,
+    scope: Scope,
+    asked: Asked,
+    begin: Callable[[Claim], Awaitable[R]],
+    recall: Callable[[StoredResult], Awaitable[R]],
+) -> R:
+    """What ``begin`` does while the claim is held, or what ``recall`` makes of the first result."""
+    claimed = await claim(context, scope, asked)
+    if isinstance(claimed, StoredResult):
+        return await recall(claimed)
+    async with held(context, claimed):
+        return await begin(claimed)
+
+
 async def begun_once(
     name: str,
     context: X,
@@ -118,15 +133,16 @@ async def begun_once(
     goes on after its commit, and that a repeat goes on with."""
     if command.idempotency_key is None:
         return await begin(None)
-    claimed = await claim(context, scope_of(actor.user_id, name, command.idempotency_key), asked_by(name, command))
-    if not isinstance(claimed, StoredResult):
-        async with held(context, claimed):
-            return await begin(claimed)
-    assert claimed.result is not None
-    found = await find(claimed.result.decode())
-    if found is None:
-        raise unavailable()
-    return found
+
+    async def recall(stored: StoredResult) -> R:
+        assert stored.result is not None
+        found = await find(stored.result.decode())
+        if found is None:
+            raise unavailable()
+        return found
+
+    scope = scope_of(actor.user_id, name, command.idempotency_key)
+    return await claimed_once(context, scope, asked_by(name, command), begin, recall)
 
 
 async def _renew(context: ReadContext, claimed: Claim) -> None:

@@ -26,12 +26,12 @@ from handlers.access import Actor
 from handlers.context import UploadContext
 from handlers.files.access import file_answer
 from handlers.files.spool import Spool
-from handlers.idempotency import claim, held
+from handlers.idempotency import claimed_once
 from handlers.ports import Picture, Pictures
 from handlers.request_digests import scope_of
 from store import command_budget
 from store.command_budget import BUDGET_SECONDS, Budget
-from store.idempotency import Asked, StoredResult
+from store.idempotency import Asked, Claim, StoredResult
 
 # Of what begins with a box, puremagic recognises some brands and guesses at others.
 _GUESSED = frozenset({"video/mp4", "video/quicktime", "image/heic"})
@@ -168,14 +168,17 @@ async def _upload_once(
     assert command.idempotency_key is not None
     digest = bytes.fromhex(spool.digest)
     scope = scope_of(actor.user_id, "file:upload", command.idempotency_key)
-    claimed = await claim(context, scope, Asked(digest, (digest,)))
-    if isinstance(claimed, StoredResult):
-        assert claimed.result is not None
-        return file_answer(context, _RESULT.decode(claimed.result, claimed.version))
-    async with held(context, claimed):
+
+    async def begin(claimed: Claim) -> StoredFile:
         stored = await keep(context, actor, command.name, spool, content_type)
-    await context.store.idempotency.keep(claimed, _RESULT.encode(stored), _RESULT.version)
-    return file_answer(context, stored)
+        await context.store.idempotency.keep(claimed, _RESULT.encode(stored), _RESULT.version)
+        return stored
+
+    async def recall(stored: StoredResult) -> StoredFile:
+        assert stored.result is not None
+        return _RESULT.decode(stored.result, stored.version)
+
+    return file_answer(context, await claimed_once(context, scope, Asked(digest, (digest,)), begin, recall))
 
 
 async def _require_quota(context: UploadContext, actor: Actor) -> None:

@@ -16,12 +16,12 @@ from handlers.access import Actor, require_role, trainer_to_deal_with
 from handlers.bookings import commands, outbox, queries
 from handlers.bookings.keyed import as_kept
 from handlers.context import PaymentContext
-from handlers.idempotency import claim, held
+from handlers.idempotency import claimed_once
 from handlers.payments import fulfilment
 from handlers.payments.accounts import require_selling
 from handlers.request_digests import asked_by, scope_of
 from store.booking_transactions import RESULT
-from store.idempotency import Claim, StoredResult
+from store.idempotency import Claim
 
 _SCOPE = "booking:create"
 # A client who pays nothing takes no more than this from others at a time; a few at once may come in between.
@@ -38,17 +38,17 @@ async def book(context: PaymentContext, actor: Actor, command: CreateBooking) ->
     if command.idempotency_key is None:
         booking = await _own(context, actor, command) or await _hold(context, actor, command, None)
         return await _answer(context, booking)
-    claimed = await claim(context, scope_of(actor.user_id, _SCOPE, command.idempotency_key), asked_by(_SCOPE, command))
-    if isinstance(claimed, StoredResult):
-        return await _answer(context, await as_kept(context, claimed))
-    async with held(context, claimed):
+
+    async def begin(claimed: Claim) -> Booking:
         found = await _own(context, actor, command)
         if found is None:
-            booking = await _hold(context, actor, command, claimed)
-        else:
-            booking = found
-            await context.store.idempotency.keep(claimed, RESULT.encode(_without_words(booking)), RESULT.version)
-    return await _answer(context, booking)
+            return await _hold(context, actor, command, claimed)
+        await context.store.idempotency.keep(claimed, RESULT.encode(_without_words(found)), RESULT.version)
+        return found
+
+    scope = scope_of(actor.user_id, _SCOPE, command.idempotency_key)
+    recall = partial(as_kept, context)
+    return await _answer(context, await claimed_once(context, scope, asked_by(_SCOPE, command), begin, recall))
 
 
 async def _own(context: PaymentContext, actor: Actor, command: CreateBooking) -> Booking | None:
