@@ -51,7 +51,10 @@ def spelling(text: str) -> str:
     """
     if text.isascii():
         bare = text.lower().replace("'", "").replace("`", "")
-        return " ".join((_UNSEEN.sub("", bare) if not bare.isprintable() else bare).split())
+        if bare.isprintable():
+            # Of blanks it has spaces alone, and single ones are as they should be.
+            return " ".join(bare.split()) if "  " in bare else bare.strip(" ")
+        return " ".join(_UNSEEN.sub("", bare).split())
     # A message is spelled on its way into the log: nearly all are spelled letter by letter.
     letters = text.translate(_by_letter)
     return _spelled_together(text) if _DEPENDS in letters else " ".join(letters.split())
