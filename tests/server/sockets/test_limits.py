@@ -295,7 +295,7 @@ async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.Mon
 
 async def _only_answering(limited: Limited) -> None:
     """Durable work looks at sessions as well, every other second."""
-    await limited.running.node.durable_work.stop(1)
+    await limited.running.node.durable_work.stop(30)
 
 
 async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
