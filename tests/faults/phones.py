@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import socketio
+from socketio.exceptions import ConnectionError as NotConnected
 from socketio.exceptions import SocketIOError
 
 from domain.wire.events import CONVERSATIONS
@@ -41,13 +42,19 @@ class Phone:
         self.io.on("disconnect", self._gone, namespace=CONVERSATIONS)
 
     async def connect(self, url: str, transports: Sequence[str] = ("websocket",)) -> None:
-        await self.io.connect(
-            url,
-            auth={"token": self._token},
-            namespaces=[CONVERSATIONS],
-            transports=list(transports),
-            wait_timeout=PATIENCE_SECONDS,
-        )
+        """A server that is too busy to answer for its database at once is asked again, as apps do."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with suppress(NotConnected):
+                    await self.io.connect(
+                        url,
+                        auth={"token": self._token},
+                        namespaces=[CONVERSATIONS],
+                        transports=list(transports),
+                        wait_timeout=PATIENCE_SECONDS,
+                    )
+                    return
+                await asyncio.sleep(0.1)
 
     async def _receive(self, event: str, data: Data) -> None:
         self.received.append((event, data))
