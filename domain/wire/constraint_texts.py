@@ -22,7 +22,7 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
-_LISTS = (ListType, VarTupleType)
+LISTS = (ListType, VarTupleType)
 
 
 def must_be(kind: Type) -> str:
@@ -45,7 +45,7 @@ def _noun(kind: Type, description: str = "") -> str:
         return ("one of " if len(kind.values) > 1 else "") + ", ".join(map(str, kind.values))
     if isinstance(kind, StructType):
         return f"an object with {_names(kind.fields)}"
-    if isinstance(kind, _LISTS):
+    if isinstance(kind, LISTS):
         length = bounds(kind.min_length, kind.max_length)
         return f"a list of {length} items" if length else "a list"
     return _NOUNS.get(type(kind), "another value") + note

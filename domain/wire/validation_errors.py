@@ -34,6 +34,7 @@ from msgspec.inspect import (
 
 from domain.errors import MOST_FIELDS, UNKNOWN, Code, DomainError, FieldError, invalid_fields
 from domain.wire import constraint_texts
+from domain.wire.constraint_texts import LISTS
 
 _NAME_CHARACTERS = 80
 REQUIRED: Final = "is required"
@@ -50,7 +51,6 @@ def has_half(text: str) -> bool:
 
 
 _type_info = cache(type_info)
-_LISTS = (ListType, VarTupleType)
 
 
 class _Search:
@@ -87,7 +87,7 @@ class _Search:
             self.add(path, constraint_texts.must_be(asked))
         elif isinstance(kind, StructType):
             self._fields(kind, value, path)
-        elif isinstance(kind, _LISTS):
+        elif isinstance(kind, LISTS):
             self._items(kind, value, path)
         elif isinstance(kind, DictType):
             self._entries(kind, value, path)
@@ -187,11 +187,11 @@ def at(kind: Any, path: str) -> DomainError:
 
 def _step(kind: Type, name: str, index: str) -> Type:
     if isinstance(kind, UnionType):
-        holders = (StructType,) if name else (*_LISTS, DictType)
+        holders = (StructType,) if name else (*LISTS, DictType)
         kind = next((one for one in map(_bare, kind.types) if isinstance(one, holders)), kind)
     if isinstance(kind, StructType) and name:
         return next((field.type for field in kind.fields if field.encode_name == name), AnyType())
-    if isinstance(kind, _LISTS) and index:
+    if isinstance(kind, LISTS) and index:
         return kind.item_type
     if isinstance(kind, DictType) and index:
         return kind.value_type
@@ -244,7 +244,7 @@ def _has_shape(kind: Type, value: Any) -> bool:
     """Whether it is the kind of JSON that the type takes, whatever its content."""
     if isinstance(kind, StructType | DictType):
         return isinstance(value, dict)
-    if isinstance(kind, _LISTS):
+    if isinstance(kind, LISTS):
         return isinstance(value, list | tuple)
     if isinstance(kind, IntType):
         return _is_whole(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import socketio
@@ -30,6 +30,7 @@ class Phone:
         self.acknowledged: dict[str, Data] = {}
         self.received: list[tuple[str, Data]] = []
         self.endings: list[str] = []
+        self.refusals: list[Data] = []
         self.connects = 0
         self.attempts = 0
         self._token = token
@@ -40,12 +41,14 @@ class Phone:
         self.io.on("*", self._receive, namespace=CONVERSATIONS)
         self.io.on("connect", self._arrived, namespace=CONVERSATIONS)
         self.io.on("disconnect", self._gone, namespace=CONVERSATIONS)
+        self.io.on("connect_error", self.refusals.append, namespace=CONVERSATIONS)
 
     async def connect(self, url: str, transports: Sequence[str] = ("websocket",)) -> None:
-        """A server that is too busy to answer for its database at once is asked again, as apps do."""
+        """A server that is too busy to vouch for what it knows says ``unavailable``, and is asked again, as apps do."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                with suppress(NotConnected):
+                self.refusals.clear()
+                try:
                     await self.io.connect(
                         url,
                         auth={"token": self._token},
@@ -54,6 +57,9 @@ class Phone:
                         wait_timeout=PATIENCE_SECONDS,
                     )
                     return
+                except NotConnected:
+                    if [refusal["data"]["code"] for refusal in self.refusals] != ["unavailable"]:
+                        raise
                 await asyncio.sleep(0.1)
 
     async def _receive(self, event: str, data: Data) -> None:
