@@ -27,7 +27,7 @@ from tests.harness.people import People, Person
 from tests.together.processes import Served, served
 
 DEAD_REDIS = "redis://127.0.0.1:1/0"
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 async def logout(http: aiohttp.ClientSession, node: Served, person: Person) -> None:
@@ -45,7 +45,7 @@ async def one_by_one(http: aiohttp.ClientSession, nodes: list[Served], people: P
         for device, light in zip(devices, lights, strict=True):
             started = loop.time()
             await logout(http, nodes[0], device)
-            times.append(await all_gone([light], _PATIENCE_SECONDS) - started)
+            times.append(await all_gone([light], _TIMEOUT_SECONDS) - started)
     return times
 
 
@@ -62,7 +62,7 @@ async def burst(http: aiohttp.ClientSession, nodes: list[Served], people: People
 
     async with open_sockets(nodes[1].url, [device.token for device in devices]) as lights:
         await asyncio.gather(*(end(device) for device in devices))
-        await all_gone(lights, _PATIENCE_SECONDS)
+        await all_gone(lights, _TIMEOUT_SECONDS)
         ends = sorted([light.gone.result() for light in lights])
         return [max(0.0, end - answer) for end, answer in zip(ends, sorted(answered), strict=True)]
 

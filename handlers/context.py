@@ -61,7 +61,7 @@ def no_spool_room() -> DomainError:
 
 
 @dataclass(frozen=True, slots=True)
-class PushPatience:
+class PushDelays:
     """How long a device has to confirm a message before it is pushed, and how long messages stay unread before a
     digest."""
 
@@ -129,7 +129,7 @@ class NotifyContext(MailedContext, Protocol):
     @property
     def pusher(self) -> Pusher: ...
     @property
-    def push_patience(self) -> PushPatience: ...
+    def push_delays(self) -> PushDelays: ...
     @property
     def wake_ups(self) -> WakeUps: ...
 
@@ -221,7 +221,7 @@ class Context:
     clock: Callable[[], datetime]
     # Looked up in a thread; the root gives its own, made once.
     limits: Callable[[], Limits]
-    push_patience: PushPatience = PushPatience()
+    push_delays: PushDelays = PushDelays()
     exports_kept: timedelta = timedelta(days=7)
     wake_ups: WakeUps = field(default_factory=WakeUps)
     introducing: SingleFlight = field(default_factory=SingleFlight)

@@ -35,7 +35,7 @@ Keeper = Callable[[object], Keep]
 Handler = Callable[[X, Actor, C], Awaitable[R]]
 
 # How long a repeat waits for a first one that is still at work.
-PATIENCE_SECONDS = 8.0
+TIMEOUT_SECONDS = 8.0
 _PAUSE_SECONDS = 0.05
 _RENEWED_EACH_SECONDS = CLAIM_LASTS.total_seconds() / 4
 
@@ -161,7 +161,7 @@ async def claim(context: ReadContext, scope: Scope, asked: Asked) -> Claim | Sto
     Raises ``idempotency_conflict``, or ``unavailable`` while the first is still at work.
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + min(PATIENCE_SECONDS, remaining())
+    give_up = loop.time() + min(TIMEOUT_SECONDS, remaining())
     while loop.time() < give_up:
         found = await context.store.idempotency.claim(scope, asked, context.now())
         if isinstance(found, Claim):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Each takes a descriptor, and a quarter of a megabyte of memory before it is on disk.
 OF_ONE_USER, OF_ONE_NETWORK, OF_ALL = 4, 48, 128
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 # For so long nobody has to make room.
 CROWDED_SECONDS = 0.5
 
@@ -56,11 +56,11 @@ class UploadLimiter:
         self,
         of_one_user: int = OF_ONE_USER,
         of_all: int = OF_ALL,
-        patience: float = PATIENCE_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
         of_one_network: int = OF_ONE_NETWORK,
     ) -> None:
         self._limiter = FairLimiter(of_one_user, of_all, _too_many, of_one_network)
-        self._patience = patience
+        self._timeout = timeout
         self._of_one_user, self._of_all = of_one_user, of_all
         self._places: dict[Place, None] = {}
 
@@ -72,7 +72,7 @@ class UploadLimiter:
         place = Place(user_id, site_of(network))
         looking = asyncio.get_running_loop().create_task(self._look_for(place))
         try:
-            async with self._limiter.turn(user_id, self._patience, network):
+            async with self._limiter.turn(user_id, self._timeout, network):
                 looking.cancel()
                 self._places[place] = None
                 yield place

@@ -15,7 +15,7 @@ from domain.wire.events import NAMESPACES as NAMESPACE_NAMES
 from domain.wire.events import PRESENCE
 from domain.wire.limits import Bound, Limits
 from handlers.accounts.me import mails_wanted
-from handlers.context import Context, PushPatience, Reader
+from handlers.context import Context, PushDelays, Reader
 from rest.build import attach as attach_rest
 from rest.build import generated
 from rest.published_limits import published
@@ -36,7 +36,7 @@ from server.files.image_processes import PictureMaker
 from server.http.addresses import client_address
 from server.http.connections import HttpConnections
 from server.http.server import Listener
-from server.mail.smtp import Patience, PrintedMailer, SmtpMailer
+from server.mail.smtp import MailTimings, PrintedMailer, SmtpMailer
 from server.observability.metrics import Metrics
 from server.operations import Operations, RedisHealth, operations_app
 from server.payments.stripe_client import StripePayments, stripe_settings
@@ -125,7 +125,7 @@ class Node:
             SmtpMailer(
                 settings.smtp_url,
                 settings.mail_from,
-                Patience(drain=draining.MAILS_SECONDS),
+                MailTimings(drain=draining.MAILS_SECONDS),
                 settings.public_url,
                 partial(mails_wanted, self.store),
             )
@@ -217,7 +217,7 @@ class Node:
             return_url=_return_url(settings),
             clock=clock,
             limits=self._published_limits,
-            push_patience=PushPatience(settings.push.after, settings.push.digest_after),
+            push_delays=PushDelays(settings.push.after, settings.push.digest_after),
             exports_kept=timedelta(days=settings.export_days),
         )
         self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)

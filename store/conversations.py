@@ -28,7 +28,7 @@ from store.log.heads import Heads
 
 PARTICIPANTS = "conversationParticipants"
 MAX_REMEMBERED = 100_000
-OPEN_PATIENCE_SECONDS = 2.0
+OPEN_TIMEOUT_SECONDS = 2.0
 _BEGUN: Document = {"head": {"$gt": 0}}
 
 SCHEMAS = (
@@ -210,7 +210,7 @@ class Conversations:
     async def _made_by_another(self, user_id: str, other_id: str) -> ConversationRecord:
         """The conversation that was there first, as soon as a majority has it."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + min(OPEN_PATIENCE_SECONDS, remaining())
+        give_up = loop.time() + min(OPEN_TIMEOUT_SECONDS, remaining())
         while (found := await self._of_pair(user_id, other_id)) is None:
             if loop.time() > give_up:
                 raise unavailable()

@@ -47,9 +47,9 @@ READ_MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 DEFAULT_NAME = "spotter"
 # The driver would go on with a transaction for two minutes, and its client has long repeated it.
-TRANSACTION_PATIENCE_SECONDS = 2.0
+TRANSACTION_TIMEOUT_SECONDS = 2.0
 # Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
-TURN_PATIENCE_SECONDS = 6.0
+TURN_TIMEOUT_SECONDS = 6.0
 PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
 # Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
@@ -114,7 +114,7 @@ class Database:
         ``hot`` names documents that other transactions write as well: on one node those wait for each other, network by
         network and owner by owner (of the command's budget), instead of failing each other until one of them gives up.
         """
-        budget, give_up = command_budget.current(), monotonic() + self._at_most(TURN_PATIENCE_SECONDS)
+        budget, give_up = command_budget.current(), monotonic() + self._at_most(TURN_TIMEOUT_SECONDS)
         owner, network = ("", "") if budget is None else (budget.owner, budget.network)
         async with AsyncExitStack() as held:
             if owner:
@@ -134,7 +134,7 @@ class Database:
 
     async def _transaction(self, body: Callable[[ClientSession], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._at_most(TRANSACTION_PATIENCE_SECONDS)
+        give_up = loop.time() + self._at_most(TRANSACTION_TIMEOUT_SECONDS)
         attempts = 0
         while True:
             attempts += 1

@@ -31,21 +31,21 @@ class FairLimiter:
         self._refused = refused
 
     @asynccontextmanager
-    async def turn(self, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
-        """Wait for a turn, ``patience`` seconds at most, and keep it until left."""
-        turn = await self._taken(owner, patience, network)
+    async def turn(self, owner: str, timeout: float, network: str = "") -> AsyncIterator[None]:
+        """Wait for a turn, ``timeout`` seconds at most, and keep it until left."""
+        turn = await self._taken(owner, timeout, network)
         began = monotonic()
         try:
             yield
         finally:
             self._end(turn, monotonic() - began)
 
-    async def _taken(self, owner: str, patience: float, network: str) -> Turn[_Waiter]:
+    async def _taken(self, owner: str, timeout: float, network: str) -> Turn[_Waiter]:
         mine: _Waiter = asyncio.get_running_loop().create_future()
         backlog = self._queue.add(mine, owner, network)
         self._begin_next()
         try:
-            async with asyncio.timeout(None if patience == math.inf else patience):
+            async with asyncio.timeout(None if timeout == math.inf else timeout):
                 return await mine
         except BaseException as error:
             seconds = self._queue.seconds_for_all
@@ -85,13 +85,13 @@ class KeyedTurns(Generic[K]):
         return len(self._limiters)
 
     @asynccontextmanager
-    async def turn(self, key: K, owner: str, patience: float, network: str = "") -> AsyncIterator[None]:
-        """Wait for a turn of the key, ``patience`` seconds at most, and keep it until left."""
+    async def turn(self, key: K, owner: str, timeout: float, network: str = "") -> AsyncIterator[None]:
+        """Wait for a turn of the key, ``timeout`` seconds at most, and keep it until left."""
         limiter = self._limiters.get(key)
         if limiter is None:
             limiter = self._limiters[key] = FairLimiter(self._at_once, self._at_once, self._refused)
         try:
-            async with limiter.turn(owner, patience, network):
+            async with limiter.turn(owner, timeout, network):
                 yield
         finally:
             if limiter.is_idle:

@@ -42,7 +42,7 @@ SCHEMAS = (
     ),
 )
 # A search whose words hardly anybody shares may walk far; it may not walk for ever.
-_PATIENCE_SECONDS = 3.0
+_TIMEOUT_SECONDS = 3.0
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,7 +74,7 @@ class Listings:
         field, way = _ORDERS[wanted.sort]
         # Without the hint the planner may take another order's index and sort what it finds there.
         found = self._listings.find(_query(wanted), _SHOWN).sort(field, way).hint(field).limit(limit)
-        with command_budget.limited(_PATIENCE_SECONDS):
+        with command_budget.limited(_TIMEOUT_SECONDS):
             read = await found.to_list(None)
         return [_listed(one, field) for one in read]
 

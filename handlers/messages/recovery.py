@@ -92,8 +92,8 @@ async def _apply(context: PublishContext, claimed: WorkRow) -> None:
 
 # Entries are found by the time of their submission, which is in their ids; they may be committed much later. A node
 # submits nothing after the end of its lease, and an entry is sent to MongoDB within 10 s of its submission, as its
-# submitter's patience ends then. What was sent stays with a server that is frozen, whoever dies meanwhile: so rows
-# begin before such a time (``since``), and this is for the patience, the 8 s between a death and the end of the lease,
+# submitter's timeout ends then. What was sent stays with a server that is frozen, whoever dies meanwhile: so rows
+# begin before such a time (``since``), and this is for the timeout, the 8 s between a death and the end of the lease,
 # and clocks that differ by up to 30 s.
 BEFORE = timedelta(seconds=60)
 AFTER = timedelta(seconds=30)

@@ -37,7 +37,7 @@ SMALLEST_CONVERSATION = 500
 _GONE_BYTES = 27
 # How much of its time a sync may wait for its turn. What came in one moment is not refused in one: ten thousand such
 # answers in a row take the loop a second, and what they are answered brings all of them back at once.
-PATIENCE = 0.4, 0.8
+QUEUE_SHARE = 0.4, 0.8
 
 
 async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
@@ -47,8 +47,8 @@ async def sync(context: SyncContext, actor: Actor, command: Sync) -> SyncAnswer:
     get no turn are answered ``unavailable`` while there is time left: were they admitted late, all of them would run
     out of time half done.
     """
-    patience = command_budget.remaining() * random.uniform(*PATIENCE)
-    async with context.syncing.turn(actor.user_id, patience, network_of(actor.address)):
+    timeout = command_budget.remaining() * random.uniform(*QUEUE_SHARE)
+    async with context.syncing.turn(actor.user_id, timeout, network_of(actor.address)):
         command_budget.require_asker()
         return await _sync(context, actor, command)
 

@@ -43,15 +43,15 @@ async def _scan(context: NotifyContext, claimed: WorkRow) -> None:
     undelivered = context.store.undelivered
     begun = monotonic()
     scan, now = await undelivered.scan(claimed), context.now()
-    since, patience = scan.since - OVERLAPS[scan.name], context.push_patience
+    since, delays = scan.since - OVERLAPS[scan.name], context.push_delays
     if scan.name == "digest":
         async for batch in undelivered.lagging(scan, since, "seenSeq", "digestSeq"):
-            await context.store.digests.note([user_id for _, user_id in batch], now, patience.digest)
+            await context.store.digests.note([user_id for _, user_id in batch], now, delays.digest)
     else:
         async for batch in undelivered.lagging(scan, since, "deliveredSeq", "pushedSeq"):
             owners = await context.store.devices.owners({user_id for _, user_id in batch})
             if reached := [participant for participant, user_id in batch if user_id in owners]:
-                await undelivered.look_at(reached, now + patience.push)
+                await undelivered.look_at(reached, now + delays.push)
         as_of = None if scan.as_of is None else scan.as_of - OVERLAPS[scan.name]
         for side in await undelivered.read_elsewhere(as_of):
             await _take_back(context, side)

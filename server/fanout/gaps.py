@@ -31,7 +31,7 @@ MAX_GAP = 1000
 # A room that receives a conversation for the first time is given at most so much of what it should have received.
 MAX_BACK = 100
 MAX_LOCATING = 8
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 JOIN_SECONDS = 1.0
 # MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.
 HISTORY_SECONDS = 240
@@ -45,11 +45,11 @@ class _Want:
 
 
 class GapFiller:
-    """``patient``: whether what is missing may still be on its way."""
+    """``may_wait``: whether what is missing may still be on its way."""
 
-    def __init__(self, delivery: Delivery, patient: Callable[[], bool], context: ReadContext) -> None:
+    def __init__(self, delivery: Delivery, may_wait: Callable[[], bool], context: ReadContext) -> None:
         self._delivery = delivery
-        self._patient = patient
+        self._may_wait = may_wait
         self._context = context
         self._joining = SingleFlight()
         self._wanted: dict[str, _Want] = {}
@@ -62,8 +62,8 @@ class GapFiller:
         await self._tasks.stop()
 
     @property
-    def patient(self) -> bool:
-        return self._patient()
+    def may_wait(self) -> bool:
+        return self._may_wait()
 
     def fill(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Bring the room to the cursor's target."""
@@ -161,7 +161,7 @@ class GapFiller:
                 cursor = buffer.cursor(conversation_id)
                 if cursor is None or cursor.seq >= cursor.target or cursor.seq == UNKNOWN:
                     continue
-                if conversation_id not in progressed and now - want.since > PATIENCE_SECONDS:
+                if conversation_id not in progressed and now - want.since > TIMEOUT_SECONDS:
                     buffer.give_up(conversation_id)
                 else:
                     since = now if conversation_id in progressed else want.since
@@ -170,7 +170,7 @@ class GapFiller:
     # --- finding the position ---
 
     async def _locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
-        deadline = self._loop.time() + PATIENCE_SECONDS
+        deadline = self._loop.time() + TIMEOUT_SECONDS
         in_vain = 0
         while self._is_unlocated(buffer, conversation_id):
             try:
@@ -199,7 +199,7 @@ class GapFiller:
             # Whatever came before it was committed when the room was joined: its members have it from `sync`.
             buffer.start_at(conversation_id, lowest - 1)
             return True
-        if self.patient and (wait := cursor.since + HOLD_SECONDS - self._loop.time()) > 0:
+        if self.may_wait and (wait := cursor.since + HOLD_SECONDS - self._loop.time()) > 0:
             await asyncio.sleep(wait)
             return False
         if head is None or head >= lowest - 1 or lowest - 1 - head > MAX_BACK:
@@ -258,7 +258,7 @@ class GapFiller:
 
     async def _catch_up(self, buffers: Mapping[str, list[ReorderBuffer]]) -> None:
         ids = list(buffers)
-        deadline = self._loop.time() + PATIENCE_SECONDS
+        deadline = self._loop.time() + TIMEOUT_SECONDS
         while ids and self._loop.time() < deadline:
             chunk = ids[:MAX_HEADS_A_READ]
             try:

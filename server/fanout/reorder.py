@@ -58,7 +58,7 @@ class Filler(Protocol):
         """Find the position from which the room receives the conversation, and go on from there."""
 
     @property
-    def patient(self) -> bool:
+    def may_wait(self) -> bool:
         """Whether what is missing may still be on its way."""
 
 
@@ -184,7 +184,7 @@ class ReorderBuffer:
                 cursor.held[seq] = frame
                 self.start_at(conversation_id, 0)
                 return
-        elif not self._filler.patient:
+        elif not self._filler.may_wait:
             self._filler.fill(self, conversation_id)
         elif cursor.timer is None:
             loop = asyncio.get_running_loop()

@@ -35,7 +35,7 @@ MOST_CHANGES = 2000
 MAX_HINTS = 500
 # Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
 MAX_SCHEDULES = 8
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 _BACKOFF = ExponentialBackoff(first=0.1, longest=1.0)
 
 
@@ -92,7 +92,7 @@ class SlotNotifier:
 
     async def _look(self, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus | None:
         """Nothing when the database does not answer for long."""
-        give_up, attempts = self._loop.time() + PATIENCE_SECONDS, 0
+        give_up, attempts = self._loop.time() + TIMEOUT_SECONDS, 0
         while True:
             attempts += 1
             try:

@@ -193,7 +193,7 @@ async def _picture(out: asyncio.StreamReader, header: dict[str, int | str]) -> P
 log = structlog.get_logger("pictures")
 
 # How long one is waited for: a busy machine takes longer for what is little CPU.
-PATIENCE_SECONDS = 8.0
+TIMEOUT_SECONDS = 8.0
 PROCESSES = 3
 
 
@@ -203,7 +203,7 @@ class PictureMaker:
     def __init__(
         self,
         processes: int = PROCESSES,
-        patience: float = PATIENCE_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
         scale: float = 1.0,
         image_seconds: float = IMAGE_SECONDS,
     ) -> None:
@@ -215,7 +215,7 @@ class PictureMaker:
         self._of_accounts = DecoderSeconds(OF_ACCOUNT, scale)
         self._of_networks = DecoderSeconds(OF_NETWORK, scale)
         self._of_sites = DecoderSeconds(OF_SITE, scale)
-        self._patience = patience
+        self._timeout = timeout
         self._stopped = False
 
     def require_seconds(self, account: str, network: str) -> None:
@@ -253,7 +253,7 @@ class PictureMaker:
     async def _made_by(
         self, worker: PictureWorker, size: int, content: AsyncIterator[bytes], give_up: float
     ) -> Pictures:
-        enough = asyncio.get_running_loop().time() + self._patience
+        enough = asyncio.get_running_loop().time() + self._timeout
         try:
             async with asyncio.timeout_at(min(enough, give_up)):
                 return await worker.make(size, content)

@@ -162,7 +162,7 @@ class SmtpPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class MailTimings:
     """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait.
 
     ``before`` the first try the answer leaves that a mail belongs to: the work of handing it in must not show in the
@@ -192,23 +192,23 @@ class SmtpMailer:
         self,
         url: str,
         sender: str,
-        patience: Patience | None = None,
+        timings: MailTimings | None = None,
         public_url: str | None = None,
         wanted: Wanted = _all_wanted,
     ) -> None:
         self._place = SmtpPlace.from_url(url)
         self._sender = address_of(sender)
-        self._patience = patience or Patience()
+        self._timings = timings or MailTimings()
         self._public_url = public_url
         self._wanted = wanted
-        self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._patience.queue)
+        self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._timings.queue)
         self._stopping = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._in_hand = 0
 
     def send(self, mail: Mail) -> None:
         """Queue it. When the queue is full the mail is dropped and logged: every code can be asked for again."""
-        not_before = asyncio.get_running_loop().time() + self._patience.before
+        not_before = asyncio.get_running_loop().time() + self._timings.before
         try:
             self._queue.put_nowait((mail, not_before))
         except asyncio.QueueFull:
@@ -247,13 +247,13 @@ class SmtpMailer:
         return True
 
     async def start(self) -> None:
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._patience.workers)]
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._timings.workers)]
 
     async def stop(self) -> None:
         """Deliver what waits, for a while; from here on nothing pauses between tries."""
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._queue.join(), self._patience.drain)
+            await asyncio.wait_for(self._queue.join(), self._timings.drain)
         if left := self._queue.qsize() + self._in_hand:
             log.error("mail_dropped", reason="shutdown", count=left)
         await cancelled(self._workers)
@@ -274,7 +274,7 @@ class SmtpMailer:
     async def _deliver(self, mail: Mail, not_before: float) -> None:
         await self._pause(not_before - asyncio.get_running_loop().time())
         message = to_message(mail, self._sender, self._public_url)
-        for pause in (*self._patience.pauses, None):
+        for pause in (*self._timings.pauses, None):
             try:
                 if not all(await self._wanted([mail])):
                     return
@@ -295,11 +295,11 @@ class SmtpMailer:
             start_tls=self._place.start_tls,
             username=self._place.username,
             password=self._place.password,
-            timeout=self._patience.timeout,
+            timeout=self._timings.timeout,
         )
         try:
             # The library bounds each step; a server that answers each of them late would have many times as long.
-            async with asyncio.timeout(self._patience.timeout):
+            async with asyncio.timeout(self._timings.timeout):
                 await client.connect()
                 await client.send_message(message)
             # The mail is theirs now: a server that hangs here must not have it sent again.

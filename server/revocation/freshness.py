@@ -16,7 +16,7 @@ log = structlog.get_logger("revocation")
 # Within this a revoked session's sockets are cut on every node, whatever else is down.
 BOUND_SECONDS = 2.0
 # A command that meets a short stall waits; it is answered `unavailable` after this long.
-PATIENCE_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 
 
 class Freshness:
@@ -76,7 +76,7 @@ class Freshness:
             return
         self.missed()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not self.current:
                     await self._confirmed.wait()
         except TimeoutError:

@@ -40,9 +40,9 @@ def make_pair() -> tuple[socket.socket, socket.socket]:
 class IpcSender:
     """Where others write."""
 
-    def __init__(self, end: socket.socket, patience_seconds: float) -> None:
+    def __init__(self, end: socket.socket, timeout_seconds: float) -> None:
         self._end = end
-        self._patience_seconds = patience_seconds
+        self._timeout_seconds = timeout_seconds
         self._sending = asyncio.Lock()
 
     async def send(self, data: bytes, files: Sequence[int] = ()) -> None:
@@ -61,7 +61,7 @@ class IpcSender:
 
     async def _send(self, message: bytes, files: Sequence[int]) -> None:
         try:
-            async with asyncio.timeout(self._patience_seconds), self._sending:
+            async with asyncio.timeout(self._timeout_seconds), self._sending:
                 while not self._sent(message, files):
                     await self._writable()
         except TimeoutError:

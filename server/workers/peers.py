@@ -21,7 +21,7 @@ from store.concurrency import Tasks
 log = structlog.get_logger("workers")
 
 # A worker that takes nothing for so long hangs: its clients' polls do better to fail.
-PATIENCE_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 5.0
 _CONNECTION, _METRICS, _READINESS, _ANSWER = b"c", b"?", b"!", b"="
 # Whoever hangs is missing from the answers.
 _RPC_SECONDS: Final = 1.0
@@ -102,7 +102,7 @@ class WorkerPeers:
         sockets: IpcSockets,
         metrics: Callable[[], bytes],
         readiness: Callable[[], Awaitable[bytes]],
-        patience_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """``metrics``, ``readiness``: this worker's own."""
         self.index: Final = sockets.index
@@ -110,7 +110,7 @@ class WorkerPeers:
         self.handed_off = 0
         self.adopted = 0
         self._receiver = IpcReceiver(sockets.receiver, self._receive)
-        self._senders = [IpcSender(end, patience_seconds) for end in sockets.senders]
+        self._senders = [IpcSender(end, timeout_seconds) for end in sockets.senders]
         others = {at: sender for at, sender in enumerate(self._senders) if at != sockets.index}
         self._rpc = PeerRpc(sockets.index, others)
         self._metrics, self._readiness = metrics, readiness

@@ -35,7 +35,7 @@ MAX_BATCH = 256
 MAX_IN_FLIGHT = 2
 # A submitter is answered `unavailable` after this long without a commit, or when its command's budget runs out; a
 # repeat finds the entry if it was stored.
-PATIENCE_SECONDS = BUDGET_SECONDS
+TIMEOUT_SECONDS = BUDGET_SECONDS
 # How often the deadlines of waiting entries are looked at: one timer for all of them.
 DEADLINE_TICK_SECONDS = 0.25
 # Waiting entries of one process; past it new ones are refused rather than piled up.
@@ -94,12 +94,12 @@ class Appender:
 
         ``on_committed`` is called for a fresh entry when it is committed, before the future is resolved and before
         a later entry of the conversation is: whoever publishes there publishes in the order of ``seq``. The
-        future raises ``unavailable`` after ``PATIENCE_SECONDS``, or when the command's budget has run out, whoever
+        future raises ``unavailable`` after ``TIMEOUT_SECONDS``, or when the command's budget has run out, whoever
         waits before it: the entry is then not stored, or its outcome is not known yet.
         """
         future: asyncio.Future[Appended] = self._loop.create_future()
         now = monotonic()
-        until = deadline(now, PATIENCE_SECONDS)
+        until = deadline(now, TIMEOUT_SECONDS)
         if until <= now:
             future.set_exception(unavailable())
             return future

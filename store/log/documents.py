@@ -19,7 +19,7 @@ from store.work_queue import work_indexes
 MESSAGES = "messages"
 # Of which the log brings a part up to date.
 CONVERSATIONS = "conversations"
-# A node that lives applies its changes within the appender's patience.
+# A node that lives applies its changes within the appender's timeout.
 ABANDONED_AFTER = timedelta(seconds=30)
 SAYING = "saying"
 SAYS_SOMETHING: Document = {"text": {"$type": "string"}}

@@ -25,7 +25,7 @@ CLIENTS, TRAINERS = 3, 2
 ACTORS: tuple[tuple[Role, int], ...] = (
     ("admin", 0), *(("client", n) for n in range(CLIENTS)), *(("trainer", n) for n in range(TRAINERS))
 )  # fmt: skip
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 # Before people's sign-ins run out.
 LONGEST = timedelta(days=25)
 
@@ -98,7 +98,7 @@ class MachineRun:
         self.trade.begin_step()
         self.market.clock.now = min(max(until, self.trade.now), self.began_at + LONGEST)
         self.trade.pass_time(self.market.clock.now)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             jobs = [due.due_bookings_job(node.context) for node in self.market.nodes]
             await asyncio.gather(*(work_off(job, self.market.clock) for job in jobs))
             # What a node's own loop has claimed, that one finishes.

@@ -17,7 +17,7 @@ from store.bookings import NAME
 from store.database import ClientSession
 from tests.bookings.market import Data, Market, Somebody
 from tests.bookings.test_live import phone
-from tests.harness.devices import PATIENCE_SECONDS, Refused
+from tests.harness.devices import TIMEOUT_SECONDS, Refused
 
 HOUR = timedelta(hours=1)
 
@@ -216,7 +216,7 @@ async def test_nothing_is_missed_beside_those_who_book(market: Market) -> None:
             last = done.is_set()
 
     following = [asyncio.create_task(follows(0, 2)), asyncio.create_task(follows(1, 100))]
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await asyncio.gather(*(lives(client, 1 + 5 * number) for number, client in enumerate(clients)))
         done.set()
         both = await asyncio.gather(*following)

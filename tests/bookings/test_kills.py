@@ -27,7 +27,7 @@ COLLECTIONS = frozenset(
     }
 )  # fmt: skip
 # A dead process's transaction holds its locks until mongod gives it up.
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 Step = int | tuple[str, str]
 COMMIT = ("commitTransaction", "")
@@ -75,7 +75,7 @@ async def settled(market: Market) -> None:
     context = market.nodes[0].context
     market.clock.advance(seconds=30)
     rows = market.store.database.collection("outbox")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         # What the node's own loop has claimed, that one finishes.
         while await rows.count_documents({}):
             await work_off(outbox.outbox_job(context), market.clock)
@@ -107,7 +107,7 @@ async def bookings_in(market: Market, collection: str, client: Somebody) -> list
 
 
 async def until_answered(command: Callable[[], Awaitable[Answer]]) -> Answer:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         # A node waits by itself before it says that it cannot.
         while (answer := await command()).code == "unavailable":
             pass

@@ -17,7 +17,7 @@ from handlers.bookings.mailing import booking_mails_job
 from tests.bookings.market import Clock, Data, Market, Somebody, served_market
 from tests.bookings.test_due import hold
 from tests.faults.tap import tapped
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.work import work_off
 from tests.server.mail.test_smtp import Desk
 from tests.server.mail.test_smtp import plain_of as text_of
@@ -37,7 +37,7 @@ class Post:
         """The next mail to each of them; others are none of the test's business."""
         found: dict[str, EmailMessage] = {}
         wanted = {one.user.email for one in people}
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while found.keys() != wanted:
                 (to,), message = await self.desk.taken.get()
                 if to in wanted:
@@ -162,7 +162,7 @@ async def test_a_mail_server_that_is_down_gets_them_later(market: Market, post: 
     client = await market.client(trainer)
     post.desk.replies = ["451 later", "451 later"]
     await market.booked(client, trainer, market.at(9))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while post.desk.replies:
             post.desk.tried.clear()
             await post.desk.tried.wait()
@@ -220,7 +220,7 @@ async def test_a_kill_loses_no_mail_and_doubles_none(
         post.desk.open.set()
     told: dict[str, set[str]] = {}
     wanted = {"user": {"$in": [ObjectId(client.id), ObjectId(trainer.id)]}}
-    async with asyncio.timeout(2 * PATIENCE_SECONDS):
+    async with asyncio.timeout(2 * TIMEOUT_SECONDS):
         rows = market.store.database.collection("bookingMails")
         while await rows.count_documents(wanted):
             # As the nodes do by themselves after some seconds.

@@ -17,7 +17,7 @@ from domain.wire.events import BOOKINGS
 from store.outbox import OutboxRow
 from tests.bookings.market import Market, Somebody
 from tests.bookings.test_live import phone, wanted
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 
 HOUR = timedelta(hours=1)
 GARBAGE = b"\xc1"
@@ -123,7 +123,7 @@ async def test_what_is_redriven_beside_a_slow_node_is_not_told_again(market: Mar
             assert await count() == 1
             # Long enough for the others to think that it is dead.
             market.clock.advance(seconds=10)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while await count():
                     pass
         booking = await creating

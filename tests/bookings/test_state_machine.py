@@ -19,7 +19,7 @@ from tests.bookings.model_bookings import NOTICE, ModelBooking
 from tests.bookings.model_commands import Book, Cancel, ComeBack, Move, NoShow, Order, SetPricing, SetWeek, TakeOff
 from tests.harness.machines import run_machine
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 # Before New York's and London's clocks change, and the ISO year; on a Friday, a Wednesday, a Saturday and a Thursday.
 BEGINS = ("2027-03-12T15:00", "2027-10-27T21:30", "2027-11-06T03:00", "2026-12-31T11:00")
 ZONES = ("UTC", "America/New_York", "UTC", "Europe/London", "Asia/Kathmandu")
@@ -89,7 +89,7 @@ class Bookings(RuleBasedStateMachine):
 
     def do(self, step: Coroutine[Any, Any, None]) -> None:
         """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
-        asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(step, self.loop).result(TIMEOUT_SECONDS)
 
     @property
     def trade(self) -> BookingModel:

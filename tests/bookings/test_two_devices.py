@@ -14,7 +14,7 @@ from tests.bookings.market import Data, Market
 from tests.bookings.two_devices import TRAINERS, World
 from tests.harness.machines import run_machine
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 TRAINER, PICK, TIMES = st.integers(0, TRAINERS - 1), st.integers(0, 4), st.integers(1, 4)
 UNTIL = st.sampled_from([None, "9999-12-31T00:00:00.000Z", "2099-12-24T18:00:00.000Z"])
 
@@ -53,7 +53,7 @@ class TwoDevices(RuleBasedStateMachine):
 
     def do(self, step: Coroutine[Any, Any, None]) -> None:
         """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
-        asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(step, self.loop).result(TIMEOUT_SECONDS)
 
     @initialize(begins=st.lists(_BOOKS, max_size=2), comes=st.booleans())
     def open(self, begins: list[tuple[str, Data]], comes: bool) -> None:

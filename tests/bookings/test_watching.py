@@ -133,7 +133,7 @@ async def test_who_cannot_be_told_is_told_to_ask(market: Market, monkeypatch: py
         with monkeypatch.context() as patched:
             if why == "the database fails":
                 patched.setattr(slot_notifier, "slot_status", look)
-                patched.setattr(slot_notifier, "PATIENCE_SECONDS", 0.0)
+                patched.setattr(slot_notifier, "TIMEOUT_SECONDS", 0.0)
             elif why == "too much changes":
                 patched.setattr(slot_notifier, "MOST_CHANGES", 23)
             else:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from domain.wire.events import CONVERSATIONS
-from tests.harness.devices import PATIENCE_SECONDS, Data, Refused
+from tests.harness.devices import TIMEOUT_SECONDS, Data, Refused
 from tests.harness.people import Person
 
 _FOLDER = Path(__file__).resolve().parents[1] / "js"
@@ -58,7 +58,7 @@ class JsDevice:
         return [data for event, data in self.received if event == name]
 
     async def receive(self, name: str, count: int = 1) -> list[Data]:
-        async with asyncio.timeout(PATIENCE_SECONDS), self._program.changed:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._program.changed:
             await self._program.changed.wait_for(lambda: len(self.events(name)) >= count)
         return self.events(name)
 
@@ -95,7 +95,7 @@ class JsDevices:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": number, "do": what, **arguments}).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await answer
 
     async def listen(self) -> None:
@@ -131,5 +131,5 @@ async def js_devices() -> AsyncIterator[JsDevices]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(process.wait(), TIMEOUT_SECONDS)
         await listening

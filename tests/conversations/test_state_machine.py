@@ -24,7 +24,7 @@ from tests.harness.people import Person
 from tests.store.writing import entries, now
 
 ENTRY_EVENTS = ("message:new", "message:updated")
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 class World:
@@ -307,7 +307,7 @@ class Conversations(RuleBasedStateMachine):
 
     def do(self, step: Coroutine[Any, Any, None]) -> None:
         """A step on the loop of the tests; Hypothesis runs in a thread of its own."""
-        asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+        asyncio.run_coroutine_threadsafe(step, self.loop).result(TIMEOUT_SECONDS)
 
     @initialize(filled=st.sampled_from([2, 1, 3, 0]))
     def open(self, filled: int) -> None:

@@ -23,7 +23,7 @@ from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from tests.conversations.services import Caller, ConversationService, Received
-from tests.harness.devices import PATIENCE_SECONDS, Data, Device
+from tests.harness.devices import TIMEOUT_SECONDS, Data, Device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.together.two_processes import NODES, Deployment
@@ -58,7 +58,7 @@ class TwoProcessService(ConversationService):
         return self
 
     async def settled(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             # What another process writes behind, and says nobody of.
             while await self._behind():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -67,7 +67,7 @@ class TwoProcessService(ConversationService):
         """Before anybody can write to the person: when both nodes are subscribed to what the other publishes."""
         self._devices[person.id] = list(await asyncio.gather(*(self._connect(person, node) for node in range(NODES))))
         name = channel(rooms.user(person.id))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             # A node waits a second for its subscription, and then admits the device without it.
             while (await self._redis.pubsub_numsub(name))[0][1] < NODES:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -92,7 +92,7 @@ class TwoProcessService(ConversationService):
         )
         # What has no number may still be overtaken by the mark on its way between processes.
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while _parts(one) != _parts(other):
                     await asyncio.sleep(0.02)
                     one, other = (_said(device) for device in self._devices[person.id])

@@ -15,7 +15,7 @@ from domain.wire.events import CONVERSATIONS
 
 Data = dict[str, Any]
 # A kill, a start and an election take some seconds, on a busy machine more.
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 _ANSWER_WITHIN_SECONDS = 4.0
 # What a client tries again for; everything else is final.
 _AGAIN = frozenset({"unavailable", "rate_limited"})
@@ -45,7 +45,7 @@ class Phone:
 
     async def connect(self, url: str, transports: Sequence[str] = ("websocket",)) -> None:
         """A server that is too busy to vouch for what it knows says ``unavailable``, and is asked again, as apps do."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 self.refusals.clear()
                 try:
@@ -54,7 +54,7 @@ class Phone:
                         auth={"token": self._token},
                         namespaces=[CONVERSATIONS],
                         transports=list(transports),
-                        wait_timeout=PATIENCE_SECONDS,
+                        wait_timeout=TIMEOUT_SECONDS,
                     )
                     return
                 except NotConnected:
@@ -79,18 +79,18 @@ class Phone:
 
     async def connected(self, times: int) -> None:
         """Wait until it has connected so often."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._changed:
             await self._changed.wait_for(lambda: self.connects >= times and CONVERSATIONS in self.io.namespaces)
 
     async def parted(self) -> str:
         """Wait until it has lost its connection; answers what the library makes of it."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._changed:
             await self._changed.wait_for(lambda: self.endings)
         return self.endings[-1]
 
     async def ask(self, event: str, command: Data) -> Data:
         """Ask until there is an answer that is final, through losses of the connection and of the answer."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 self.attempts += 1
                 try:

@@ -22,9 +22,9 @@ from aiosmtpd.smtp import SMTP
 
 from handlers.mail_rendering import Mail
 from server.app import utc_now
-from server.mail.smtp import Patience, SmtpMailer, address_of, to_message
+from server.mail.smtp import MailTimings, SmtpMailer, address_of, to_message
 from tests.faults.proxy import frozen, proxy
-from tests.harness.devices import PATIENCE_SECONDS, device
+from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.mail.test_smtp import SENDER, Desk, a_mail, served, taken
@@ -33,7 +33,7 @@ from tests.server.mail.test_smtp import SENDER, Desk, a_mail, served, taken
 ANSWERED_WITHIN_SECONDS = 36.0
 DRAINED_WITHIN_SECONDS = 30.0
 # Each try is short, and there are many.
-IMPATIENT = Patience(pauses=(0.05,) * 200, timeout=0.3, drain=5)
+IMPATIENT = MailTimings(pauses=(0.05,) * 200, timeout=0.3, drain=5)
 OWED = 5
 
 
@@ -50,7 +50,7 @@ class MailServer:
         return sorted(str(mail["X-RcptTo"]) for mail in Maildir(self.folder))
 
     async def until_taken(self, count: int) -> None:
-        async with asyncio.timeout(3 * PATIENCE_SECONDS):
+        async with asyncio.timeout(3 * TIMEOUT_SECONDS):
             while len(self.recipients()) < count:  # noqa: ASYNC110 - another process writes them
                 await asyncio.sleep(0.02)
 
@@ -65,7 +65,7 @@ async def mail_server(tmp_path: Path) -> AsyncIterator[MailServer]:
         sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}", *handler
     )
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -164,7 +164,7 @@ async def test_what_was_swallowed_is_sent_again() -> None:
         way.blackhole()
         async with impatient(way.port) as mailer:
             addresses = send(mailer, *range(OWED))
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while way.accepted < 4:  # noqa: ASYNC110 - tries that time out
                     await asyncio.sleep(0.01)
             await way.pass_through()
@@ -198,7 +198,7 @@ async def test_a_server_that_cannot_even_be_connected_to() -> None:
             mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, IMPATIENT)
             await mailer.start()
             addresses = send(mailer, *range(OWED))
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not any(line["event"] == "mail_retried" for line in logs):  # noqa: ASYNC110 - tries time out
                     await asyncio.sleep(0.01)
         loop = asyncio.get_running_loop()

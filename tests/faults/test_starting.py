@@ -20,7 +20,7 @@ from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.server.sockets.raw import raw_socket
 
-PATIENCE_SECONDS = 45.0
+TIMEOUT_SECONDS = 45.0
 
 
 async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, dict[str, object]]:
@@ -30,7 +30,7 @@ async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, dict[str, obj
 
 async def ready(http: aiohttp.ClientSession, served: Served) -> None:
     """Each of several workers, of which any may answer."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         in_a_row = 0
         while in_a_row < 20:
             in_a_row = in_a_row + 1 if (await get(http, f"{served.url}/readyz"))[0] == 200 else 0
@@ -121,7 +121,7 @@ async def test_credentials_that_are_refused_later_end_it(
     url = mongo_through(mongo_proxy, database_url, authSource="admin").replace("://", "://user:hidden-word@")
     async with serving(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers) as served:
         await mongo_proxy.pass_through()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert await served.process.wait() == 1
         await asyncio.sleep(0)
     assert "Traceback" not in served.logged and "hidden-word" not in served.logged

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count, pairwise
 
-from tests.faults.phones import PATIENCE_SECONDS, Phone, phone
+from tests.faults.phones import TIMEOUT_SECONDS, Phone, phone
 from tests.harness.people import People
 
 LANES = 3
@@ -29,7 +29,7 @@ class MessageTraffic:
     async def goes_on(self, more: int = 10) -> None:
         """Wait until each side had so many more messages acknowledged."""
         goals = [len(one.acknowledged) + more for one in self.phones]
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while any(len(one.acknowledged) < goal for one, goal in zip(self.phones, goals, strict=True)):
                 for task in self._tasks:
                     if task.done():
@@ -39,7 +39,7 @@ class MessageTraffic:
     async def ends(self) -> None:
         """Nothing new is said; what is under way is finished."""
         self._stop.set()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.gather(*self._tasks)
 
     async def assert_whole(self) -> None:

@@ -211,7 +211,7 @@ async def made_of(maker: PictureMaker, size: int, content: AsyncIterator[bytes])
 
 
 async def test_a_process_that_hangs_is_replaced() -> None:
-    maker = PictureMaker(1, patience=1.0)
+    maker = PictureMaker(1, timeout=1.0)
     await pictures(maker, samples.image())
     hanging = maker.workers[0].pid
     assert hanging is not None

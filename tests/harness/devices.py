@@ -16,7 +16,7 @@ from tests.harness.people import Person
 
 Data = dict[str, Any]
 # Three times what the slowest thing a test waits for may take; a passing test never waits it out.
-PATIENCE_SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class Refused(Exception):
@@ -51,7 +51,7 @@ class Device:
 
     async def ask(self, event: str, data: Any, namespace: str = CONVERSATIONS) -> Data:
         """The whole acknowledgement of a command."""
-        answer: Data = await self.io.call(event, data, namespace=namespace, timeout=PATIENCE_SECONDS)
+        answer: Data = await self.io.call(event, data, namespace=namespace, timeout=TIMEOUT_SECONDS)
         return answer
 
     async def do(self, event: str, data: Data | None = None, namespace: str = CONVERSATIONS) -> Data:
@@ -71,7 +71,7 @@ class Device:
     def events(self, name: str) -> list[Data]:
         return [data for event, data in self.received if event == name]
 
-    async def until(self, condition: Callable[[Device], bool], within: float = PATIENCE_SECONDS) -> None:
+    async def until(self, condition: Callable[[Device], bool], within: float = TIMEOUT_SECONDS) -> None:
         """Wait until what was heard fulfils the condition."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: condition(self))
@@ -95,7 +95,7 @@ async def device(
         auth={"token": person.token},
         namespaces=list(namespaces),
         transports=list(transports),
-        wait_timeout=PATIENCE_SECONDS,
+        wait_timeout=TIMEOUT_SECONDS,
     )
     try:
         yield phone

@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from domain.wire.events import CONVERSATIONS
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 
 _TEXT, _CLOSE = 0x81, 0x88
 # Opening thousands at once overruns the backlog.
@@ -40,7 +40,7 @@ class Light(asyncio.Protocol):
 
     async def until(self, start: str) -> str:
         """What follows ``start`` in the first packet, heard or to come, that begins with it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not (found := [packet for packet in self.received if packet.startswith(start)]):
                 waiting = self._waiting[start] = asyncio.get_running_loop().create_future()
                 await waiting
@@ -148,7 +148,7 @@ async def open_light(url: str, token: str, *namespaces: str) -> Light:
         lambda: Light(place.netloc, token, namespaces or (CONVERSATIONS,)), place.hostname or "", place.port or 80
     )
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await light.admitted
     except BaseException:
         light.leave()

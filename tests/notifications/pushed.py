@@ -14,7 +14,7 @@ from handlers.notifications.undelivered import undelivered_messages_job, undeliv
 from store.pushes import NAMES
 from store.watermarks import Marks
 from tests.bookings.market import Data, Market, Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.people import People
 from tests.harness.work import work_off
 from tests.notifications.services import PushService, Received
@@ -72,7 +72,7 @@ class Pushed:
         for node in self.market.nodes:
             await node.store.log.projections.flush()
         self.market.clock.advance(seconds=60)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while await self._rows("unheardScans", {"dueAt": {"$lte": self.market.clock()}}):
                 await work_off(undelivered_scans_job(self.market.nodes[0].context), self.market.clock)
                 await asyncio.sleep(0.01)
@@ -80,7 +80,7 @@ class Pushed:
     async def work(self) -> None:
         context, clock = self.market.nodes[0].context, self.market.clock
         due = {"$lte": clock() + timedelta(seconds=61)}
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 await work_off(undelivered_messages_job(context), clock)
                 for job in push_jobs(context):
@@ -98,7 +98,7 @@ class Pushed:
 
     async def next(self, service: PushService, *tokens: str) -> Received:
         """The next push to one of these; others are none of the test's business."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 received = await service.received.get()
                 if received.to in tokens:

@@ -11,7 +11,7 @@ import pytest
 from handlers.notifications.digests import digests_job
 from store.undelivered import EACH
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
 from tests.server.mail.test_smtp import plain_of
@@ -24,7 +24,7 @@ class Digests(Pushed):
         await self.scan()
         self.market.clock.advance(hours=hours)
         await self.scan()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while await self._rows("digests", {"dueAt": {"$lte": self.market.clock() + timedelta(seconds=61)}}):
                 await work_off(digests_job(self.market.nodes[0].context), self.market.clock)
                 await asyncio.sleep(0.01)
@@ -95,7 +95,7 @@ async def test_a_mail_server_that_is_down_gets_the_same_later(digests: Digests) 
     digests.desk.replies = ["451 later"]
     digests.market.clock.advance(hours=2)
     await digests.scan()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (found := digests.mails(trainer)):
             await work_off(digests_job(digests.market.nodes[0].context), digests.market.clock)
             digests.market.clock.advance(seconds=1)

@@ -10,7 +10,7 @@ from bson import ObjectId
 from handlers.bookings.mailing import booking_mails_job
 from server.mail.smtp import SmtpMailer
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
 
@@ -27,7 +27,7 @@ async def registered(pushed: Pushed, address: str) -> None:
 async def mailed(pushed: Pushed, until: str) -> list[tuple[str, EmailMessage]]:
     """All that came, up to the first to this address."""
     found: list[tuple[str, EmailMessage]] = []
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not found or found[-1][0] != until:
             (to,), message = await pushed.desk.taken.get()
             found.append((to, message))
@@ -46,7 +46,7 @@ async def test_what_waits_in_memory_is_dropped(pushed: Pushed) -> None:
         for other in others[:2]:
             tries = desk.tries
             await asked(pushed, other.user.email)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while desk.tries == tries:
                     desk.tried.clear()
                     await desk.tried.wait()
@@ -74,7 +74,7 @@ async def test_rows_of_mails_go_without_a_mail(pushed: Pushed) -> None:
     rows = market.nodes[0].database.collection("bookingMails")
     own = {"user": ObjectId(client.id)}
     assert await market.store.accounts.erase(client.user, market.clock()) is not None
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await rows.find_one(own):
             market.clock.advance(seconds=1)
             await work_off(booking_mails_job(market.nodes[0].context), market.clock)
@@ -86,7 +86,7 @@ async def test_rows_of_mails_go_without_a_mail(pushed: Pushed) -> None:
 async def all_addressees(pushed: Pushed, other: Somebody) -> set[str]:
     """Whoever got a mail, once the other has one."""
     found: set[str] = set()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while other.user.email not in found:
             pushed.market.clock.advance(seconds=1)
             await work_off(booking_mails_job(pushed.market.nodes[0].context), pushed.market.clock)

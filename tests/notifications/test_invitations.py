@@ -20,7 +20,7 @@ from handlers.mail_rendering import Mail
 from handlers.notifications.unsubscribing import path_of
 from server.mail.smtp import address_of, to_message
 from tests.bookings.market import Market, Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
 from tests.server.mail.test_smtp import Desk, plain_of
@@ -33,7 +33,7 @@ class Post:
 
     async def next(self, to: Somebody) -> EmailMessage:
         """The next mail to this one; others are none of the test's business."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 (recipient,), message = await self.desk.taken.get()
                 if recipient == to.user.email:

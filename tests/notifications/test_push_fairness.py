@@ -16,7 +16,7 @@ from server.cluster.runner import JobRunner
 from store.conversations import PARTICIPANTS
 from store.pushes import NAMES
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.notifications.pushed import Pushed
 
 MANY = 3000
@@ -57,7 +57,7 @@ async def test_whoever_has_many_pushes_takes_turns_with_the_others(pushed: Pushe
     rows = pushed.market.nodes[0].database.collection(NAMES["apns"])
     try:
         async with running(pushed, apns):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 pushed.apns.arrived.clear()
                 await pushed.apns.arrived.wait()
             # All places are taken when the other's becomes due, as the last of all.
@@ -71,7 +71,7 @@ async def test_whoever_has_many_pushes_takes_turns_with_the_others(pushed: Pushe
             })  # fmt: skip
             pushed.apns.open.set()
             before = 0
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while (await pushed.apns.received.get()).to != one:
                     before += 1
         assert many != one and before < 100
@@ -101,7 +101,7 @@ async def test_whoever_lags_behind_in_many_conversations_takes_turns_with_the_ot
     )
     try:
         job = undelivered_messages_job(pushed.market.nodes[0].context)
-        async with running(pushed, job), asyncio.timeout(PATIENCE_SECONDS):
+        async with running(pushed, job), asyncio.timeout(TIMEOUT_SECONDS):
             while "pushedSeq" not in await pushed.side(quiet, conversation):  # noqa: ASYNC110 - the database says so
                 await asyncio.sleep(0.01)
         waiting = await sides.count_documents({"userId": ObjectId(greedy.id), "pushDueAt": {"$exists": True}})

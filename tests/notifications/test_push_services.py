@@ -16,7 +16,7 @@ from server.push.apns import Apns
 from server.push.configuration import ApnsAccount
 from server.push.fcm import Fcm
 from tests.bookings.market import Clock
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.notifications.services import (
     APNS_KEY,
     KEY_ID,
@@ -56,14 +56,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def apns(service: PushService, clock: Clock) -> AsyncIterator[Apns]:
-    client = Apns(ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC), clock, service.url, timeout_seconds=PATIENCE_SECONDS)
+    client = Apns(ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC), clock, service.url, timeout_seconds=TIMEOUT_SECONDS)
     yield client
     await client.stop()
 
 
 @pytest.fixture
 async def fcm(service: PushService, clock: Clock) -> AsyncIterator[Fcm]:
-    client = Fcm(service.account(), clock, service.url, timeout_seconds=PATIENCE_SECONDS)
+    client = Fcm(service.account(), clock, service.url, timeout_seconds=TIMEOUT_SECONDS)
     yield client
     await client.stop()
 
@@ -192,7 +192,7 @@ async def test_a_service_that_hangs_is_asked_on_another_connection(service: Push
         service.open.clear()
         assert await client.deliver(a_push(), REGISTERED) == "later"
         service.open.set()
-        async with asyncio.timeout(3 * PATIENCE_SECONDS):
+        async with asyncio.timeout(3 * TIMEOUT_SECONDS):
             # A busy machine may take longer than that to connect.
             while await client.deliver(a_push(), REGISTERED) == "later":
                 pass

@@ -17,7 +17,7 @@ from handlers.notifications.pushing import push_jobs
 from handlers.notifications.undelivered import undelivered_messages_job
 from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS, device
+from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
 
@@ -234,7 +234,7 @@ async def test_a_service_that_fails_gets_it_later_under_one_id(pushed: Pushed) -
     await pushed.send(client, conversation, "hello")
     await pushed.scan()
     pushed.market.clock.advance(seconds=10)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while pushed.apns.received.empty():
             await work_off_all(pushed)
             pushed.market.clock.advance(seconds=1)
@@ -283,7 +283,7 @@ async def test_bookings_are_pushed_out_of_the_log_and_reminded_of(pushed: Pushed
     assert got.data["bookingId"] == booking["id"]
     market.clock.now = start - timedelta(hours=1)
     await work_off(due.due_bookings_job(market.nodes[0].context), market.clock)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while (one := await pushed.next(pushed.apns, phone, mine)).data["type"] != "reminder":
             pass
     assert one.said is not None

@@ -12,7 +12,7 @@ from domain.payments import PaymentAction, PaymentNotice, in_words
 from handlers.notifications.receipts import receipts_job
 from store.database import ClientSession
 from tests.bookings.market import Somebody
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
 from tests.server.mail.test_smtp import plain_of
@@ -48,7 +48,7 @@ async def mailed(pushed: Pushed, *people: Somebody) -> list[EmailMessage]:
     """To these, once nothing waits any more."""
     pushed.market.clock.now = max(pushed.market.clock.now, AT)
     rows = pushed.market.nodes[0].database.collection("receiptMails")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await rows.count_documents({}):
             await work_off(receipts_job(pushed.market.nodes[0].context), pushed.market.clock)
             await asyncio.sleep(0.01)

@@ -25,13 +25,13 @@ _QUEUES = ("transactions", "refunds", "stripeEvents", "disputes", "trainerParts"
 _FOLLOWING = ("paymentNotices", "outbox")
 # What would hide that something else was forgotten; and what has no rows here, of which there is much.
 _NOT = ("comparison with Stripe", *WEBHOOKS)
-_PATIENCE_SECONDS = 90.0
+_TIMEOUT_SECONDS = 90.0
 
 
 async def reconcile(shop: Shop) -> None:
     """All that any node would do by now and in the next minutes; what Stripe still has to tell is told."""
     node, clock = shop.market.nodes[0], shop.market.clock
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         while True:
             for job in durable_jobs(node.context):
                 if job.name not in _NOT:

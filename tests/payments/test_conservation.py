@@ -32,7 +32,7 @@ CARDS = {
     "delayed and refused": "pm_usBankAccount_insufficientFunds",
 }
 CLIENTS = 2
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 _numbers = count()
 
 
@@ -239,7 +239,7 @@ class Conservation(RuleBasedStateMachine):
     def do(self, step: Coroutine[Any, Any, Any]) -> Any:
         """On the loop of the tests; Hypothesis runs in a thread of its own."""
         try:
-            return asyncio.run_coroutine_threadsafe(step, self.loop).result(PATIENCE_SECONDS)
+            return asyncio.run_coroutine_threadsafe(step, self.loop).result(TIMEOUT_SECONDS)
         except BaseException:
             # Hypothesis may have something else to say, of what it tries after it.
             traceback.print_exc()

@@ -48,7 +48,7 @@ async def test_one_user_s_uploads_do_not_stand_in_others_way() -> None:
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None:
-    turns = UploadLimiter(of_one_user=1, of_all=1, patience=0.05)
+    turns = UploadLimiter(of_one_user=1, of_all=1, timeout=0.05)
     callers = PendingUploads(turns)
     await callers.come("one", 1)
     for user_id in ("one", "other"):

@@ -97,7 +97,7 @@ async def test_a_conversation_that_no_majority_knows_yet_is_waited_for(shared_da
 
 
 async def test_but_not_for_ever(shared_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.conversations, "OPEN_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(store.conversations, "OPEN_TIMEOUT_SECONDS", 0.05)
     one, other = new_id(), new_id()
     await _open(Conversations(shared_database), one, other)
     lagging = _Lagging(shared_database)

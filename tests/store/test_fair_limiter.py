@@ -199,9 +199,9 @@ async def test_whatever_comes_waits_and_leaves_no_turn_is_lost(seed: int) -> Non
     chance = random.Random(seed)
     turns, at_work, most = limiter(2, 4, of_network=3), 0, 0
 
-    async def do(owner: str, network: str, patience: float) -> None:
+    async def do(owner: str, network: str, timeout: float) -> None:
         nonlocal at_work, most
-        async with turns.turn(owner, patience, network):
+        async with turns.turn(owner, timeout, network):
             at_work += 1
             most = max(most, at_work)
             try:

@@ -17,7 +17,7 @@ from store import threads
 from store.command_budget import Budget, within
 from store.database import ClientSession, Database
 from store.log.log import Log
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.store.writing import a_message, new_id, send
 
 SLOW_READS = 3 * threads.BULK_THREADS
@@ -67,7 +67,7 @@ async def test_one_users_bulky_reads_leave_a_thread_to_the_others(beside: str) -
 
     greedy = [submit("greedy", "there", held.wait) for _ in range(SLOW_READS)]
     try:
-        assert submit("quiet", beside, lambda: True).result(timeout=PATIENCE_SECONDS)
+        assert submit("quiet", beside, lambda: True).result(timeout=TIMEOUT_SECONDS)
         assert not any(one.done() for one in greedy)
     finally:
         held.set()

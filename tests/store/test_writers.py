@@ -17,7 +17,7 @@ from tests.store.writing import Sent, a_message, entries, keys, new_id, send, up
 @pytest.fixture
 async def logs(shared_database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Log]:
     """Patient: hundreds of entries at once may take a busy machine longer than anybody waits for one."""
-    monkeypatch.setattr(appender, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(appender, "TIMEOUT_SECONDS", 60.0)
     return [Log(shared_database) for _ in range(3)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from domain.wire.events import PRESENCE
 from server.app import utc_now
-from tests.harness.devices import PATIENCE_SECONDS, Data, Device, device
+from tests.harness.devices import TIMEOUT_SECONDS, Data, Device, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 
@@ -60,7 +60,7 @@ def changes(phone: Device, person: Person) -> list[str]:
     return [data["status"] for data in phone.events(CHANGED) if data["userId"] == person.id]
 
 
-async def sees(phone: Device, person: Person, *statuses: str, within: float = PATIENCE_SECONDS) -> None:
+async def sees(phone: Device, person: Person, *statuses: str, within: float = TIMEOUT_SECONDS) -> None:
     """Wait until exactly these were told, in order."""
     await phone.until(lambda device: len(changes(device, person)) >= len(statuses), within)
     assert changes(phone, person) == list(statuses), "told of the person"

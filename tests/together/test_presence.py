@@ -16,7 +16,7 @@ from server.app import utc_now
 from server.cluster.lease import LEASES
 from server.cluster.membership import DeadNode
 from server.presence.devices import Devices
-from tests.harness.devices import PATIENCE_SECONDS, Refused, device
+from tests.harness.devices import TIMEOUT_SECONDS, Refused, device
 from tests.harness.nodes import running_node
 from tests.harness.waiting import eventually
 from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
@@ -364,7 +364,7 @@ async def test_a_takeover_that_begins_while_the_node_stops_ends_with_it(
         membership.on_node_dead(take_over)
         membership.start()
         await asked.wait()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await membership.stop()
         assert begun.is_set() == ended.is_set()
         assert begun.is_set()
@@ -378,7 +378,7 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
         async with running_node(database_url, redis_url, tmp_path) as running:
             for _ in range(turns):
                 await asyncio.sleep(0)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await running.node.membership.stop()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.harness.devices import PATIENCE_SECONDS, Device
+from tests.harness.devices import TIMEOUT_SECONDS, Device
 from tests.harness.nodes import SECRET
 from tests.harness.people import Person
 from tests.together.processes import prepared
@@ -114,7 +114,7 @@ async def hopping_device(url: str, person: Person, *transports: str) -> AsyncIte
             auth={"token": person.token},
             namespaces=["/conversations"],
             transports=list(transports),
-            wait_timeout=PATIENCE_SECONDS,
+            wait_timeout=TIMEOUT_SECONDS,
         )
         try:
             yield phone

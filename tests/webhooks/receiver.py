@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Receiver:
         self.open.set()
 
     async def next(self) -> Received:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await self.taken.get()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

@@ -36,7 +36,7 @@ ATTEMPTS = 4
 BACKOFF = Backoff(first=timedelta(seconds=1), longest=timedelta(seconds=20), longest_excused=timedelta(seconds=5))
 # What jitter makes of the longest pause.
 LONGEST = 1.25 * BACKOFF.longest
-PATIENCE_SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 @dataclass
@@ -347,10 +347,10 @@ async def test_a_wake_up_is_not_waited_for(rows: Rows) -> None:
         # It looks once, and then rests.
         await rows.add(due=-LEASE)
         wake_ups.wake("rows")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await seen.wait()
     finally:
-        await runner.stop(PATIENCE_SECONDS)
+        await runner.stop(TIMEOUT_SECONDS)
 
 
 async def test_at_rest_all_jobs_are_one_read(rows: Rows, database_url: str) -> None:
@@ -381,13 +381,13 @@ async def test_at_rest_all_jobs_are_one_read(rows: Rows, database_url: str) -> N
     runner._look = asyncio.Event().wait  # type: ignore[method-assign,assignment]
     runner.start()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await polled.wait()
             assert sent.keys() - {"endSessions"} == {"aggregate"}
             await rows.add()
             await seen.wait()
     finally:
-        await runner.stop(PATIENCE_SECONDS)
+        await runner.stop(TIMEOUT_SECONDS)
         database.close()
     assert await rows.left() == []
 
@@ -414,10 +414,10 @@ async def test_a_poll_that_fails_is_in_nobodys_way(
     runner = Runner([rows.job(work=work)], rows.clock)
     runner.start()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await seen.wait()
     finally:
-        await runner.stop(PATIENCE_SECONDS)
+        await runner.stop(TIMEOUT_SECONDS)
     assert len(failing) < len(failures)
 
 
@@ -448,14 +448,14 @@ async def test_no_more_than_so_many_at_once(rows: Rows) -> None:
     runner = Runner([rows.job(work=work, at_once=3, poll=timedelta(milliseconds=10))], rows.clock)
     runner.start()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await full.wait()
             assert len(await rows.database.collection(rows.name).find({"work": {"$exists": True}}).to_list(None)) == 3
             go_on.set()
             while await rows.left():
                 pass
     finally:
-        await runner.stop(PATIENCE_SECONDS)
+        await runner.stop(TIMEOUT_SECONDS)
     assert (most, len(rows.done)) == (3, 10)
 
 
@@ -471,7 +471,7 @@ async def test_the_end_finishes_what_is_in_hand(rows: Rows) -> None:
     runner = Runner([rows.job(work=work, at_once=1)], rows.clock)
     runner.start()
     await begun.wait()
-    stopping = asyncio.create_task(runner.stop(PATIENCE_SECONDS))
+    stopping = asyncio.create_task(runner.stop(TIMEOUT_SECONDS))
     late = await rows.add()
     go_on.set()
     await stopping

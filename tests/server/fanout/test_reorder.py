@@ -37,8 +37,8 @@ class RecordingDelivery(Delivery):
 class RecordingFiller:
     """A filler that only remembers what it was asked for."""
 
-    def __init__(self, patient: bool = True) -> None:
-        self.patient = patient
+    def __init__(self, may_wait: bool = True) -> None:
+        self.may_wait = may_wait
         self.fills = 0
         self.places = 0
         self.filled = asyncio.Event()
@@ -52,8 +52,8 @@ class RecordingFiller:
 
 
 class Room:
-    def __init__(self, patient: bool = True) -> None:
-        self.written, self.asked = RecordingDelivery(), RecordingFiller(patient)
+    def __init__(self, may_wait: bool = True) -> None:
+        self.written, self.asked = RecordingDelivery(), RecordingFiller(may_wait)
         # When the room came: only those who place it ask.
         joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffer = ReorderBuffer("room", joined, self.written, self.asked)
@@ -118,7 +118,7 @@ async def test_what_comes_before_the_first_does_not_come_after_it(room: Room) ->
 
 
 async def test_without_redis_nothing_is_waited_for() -> None:
-    room = Room(patient=False)
+    room = Room(may_wait=False)
     room.entry(1)
     room.entry(3)
     assert room.asked.fills == 1

@@ -13,7 +13,7 @@ from aiohttp import web
 from rest.pace import PACED
 from server.http.connections import HttpConnections
 from server.http.server import HttpRunner
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 
 LOOK_EVERY = 0.15
 UNREAD = 0.6
@@ -113,6 +113,6 @@ async def serving(most: int | None = None) -> AsyncIterator[Web]:
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
     try:
-        return await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+        return await asyncio.wait_for(reader.read(), TIMEOUT_SECONDS)
     except ConnectionError:
         return b""

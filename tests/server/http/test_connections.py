@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from server.http.connections import HttpConnections
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.nodes import RunningNode
 from tests.harness.waiting import until
 from tests.server.http.serving import LOOK_EVERY, ended, serving
@@ -57,7 +57,7 @@ async def test_a_body_whose_route_waits_for_it_is_answered_by_that() -> None:
         await looks(5)
         assert here.connections.counters.too_slow == 0
         here.go_on.set()
-        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 400")
+        assert (await asyncio.wait_for(reader.readline(), TIMEOUT_SECONDS)).startswith(b"HTTP/1.1 400")
 
 
 async def test_a_slow_upload_that_comes_on_is_taken() -> None:
@@ -174,7 +174,7 @@ async def test_no_transfer_coding_but_chunked_is_known(running: RunningNode, pat
 async def test_an_unknown_transfer_coding_has_a_code_of_its_own(running: RunningNode) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
     writer.write(b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
-    answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+    answer = await asyncio.wait_for(reader.read(), TIMEOUT_SECONDS)
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert (told["status"], told["code"], told["type"]) == (501, "not_implemented", "urn:spotter:error:not_implemented")
     writer.close()
@@ -193,7 +193,7 @@ async def _head_of_answer(running: RunningNode, path: str, codings: list[str]) -
     reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
     headers = "".join(f"Transfer-Encoding: {coding}\r\n" for coding in codings)
     writer.write(f"POST {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n".encode() + b"2\r\n{}\r\n0\r\n\r\n")
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)
     writer.close()
     return head
 
@@ -208,4 +208,4 @@ async def test_a_body_that_nobody_reads_yet_is_not_its_sender_s_fault() -> None:
         await looks(5)
         assert here.connections.counters.too_slow == 0
         here.go_on.set()
-        assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 200")
+        assert (await asyncio.wait_for(reader.readline(), TIMEOUT_SECONDS)).startswith(b"HTTP/1.1 200")

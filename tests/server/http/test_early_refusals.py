@@ -11,7 +11,7 @@ import pytest
 
 from rest.requests import MAX_BODY_BYTES
 from server.http.refusals import MOST_HEAD_BYTES
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.nodes import RunningNode
 from tests.harness.waiting import until
 from tests.server.http.serving import ended, serving
@@ -115,7 +115,7 @@ async def test_a_body_that_would_be_refused_is_not_asked_for(running: RunningNod
         (b"POST /nowhere HTTP/1.1\r\nHost: a\r\n" + expecting + too_long, 404),
     ):
         reader, writer = await opened(running, request_bytes)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)
         assert head.startswith(f"HTTP/1.1 {status}".encode()), head
         # The body may never come.
         assert b"connection: close" in head.lower()
@@ -126,9 +126,9 @@ async def test_a_body_that_is_wanted_is_asked_for(running: RunningNode) -> None:
     body = b'{"email": "x"}'
     head = LOGIN + b"Expect: 100-Continue\r\nContent-Length: %d\r\n\r\n" % len(body)
     reader, writer = await opened(running, head)
-    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS) == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(body)
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)
     assert answer.startswith(b"HTTP/1.1 422")
     assert b"connection: close" not in answer.lower()
     writer.close()
@@ -178,13 +178,13 @@ async def test_large_bodies_and_many_requests_at_once_are_none_of_it() -> None:
         body = bytes(1_000_000)
         head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         reader, writer = await here.open(head[:40])
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             writer.write(head[40:] + body)
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
             assert await reader.readexactly(len(body)) == body
         writer.close()
         reader, writer = await here.open(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3_000)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             for _ in range(3_000):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.close()

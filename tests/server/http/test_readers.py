@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.waiting import until
 from tests.server.http.serving import LARGE, LOOK_EVERY, UNREAD, ended, serving
 
@@ -30,7 +30,7 @@ async def test_whoever_asks_again_and_again_has_not_read() -> None:
     async with serving() as here:
         _, writer = await here.open(get("/large"), receives=4096)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not here.connections.counters.unread:
                 writer.write(get("/large"))
                 await asyncio.sleep(LOOK_EVERY)
@@ -56,7 +56,7 @@ async def test_who_reads_slowly_gets_everything(path: str) -> None:
         started = loop.time()
         reader, writer = await here.open(get(path, "close"), receives=4096)
         got = 0
-        while piece := await asyncio.wait_for(reader.read(LARGE // 20), PATIENCE_SECONDS):
+        while piece := await asyncio.wait_for(reader.read(LARGE // 20), TIMEOUT_SECONDS):
             got += len(piece)
             await asyncio.sleep(len(piece) / LARGE * UNREAD * 4)
         assert got >= LARGE
@@ -77,6 +77,6 @@ async def test_who_has_read_may_rest() -> None:
 
 
 async def _answer(reader: asyncio.StreamReader) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         await reader.readexactly(LARGE)

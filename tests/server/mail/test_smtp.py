@@ -18,10 +18,10 @@ from domain.errors import DomainError, unavailable
 from handlers.mail_rendering import Mail
 from handlers.mails import Codes, reset_code
 from server.mail import smtp
-from server.mail.smtp import Patience, PrintedMailer, SmtpMailer, SmtpPlace
+from server.mail.smtp import MailTimings, PrintedMailer, SmtpMailer, SmtpPlace
 
 SENDER = "Spotter <no-reply@spotter.example>"
-QUICK = Patience(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
+QUICK = MailTimings(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
 
 
 def a_mail(to: str, code: str) -> Mail:
@@ -67,9 +67,9 @@ async def served(desk: Desk) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def mailing(desk: Desk, patience: Patience = QUICK) -> AsyncIterator[SmtpMailer]:
+async def mailing(desk: Desk, timings: MailTimings = QUICK) -> AsyncIterator[SmtpMailer]:
     async with served(desk) as port:
-        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, patience)
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, timings)
         await mailer.start()
         yield mailer
         await mailer.stop()
@@ -99,7 +99,7 @@ async def test_mails_that_wait_do_not_pause_one_after_the_other() -> None:
     before, count = 0.5, 20
     loop = asyncio.get_running_loop()
     desk = Desk()
-    async with mailing(desk, Patience(before=before, workers=1)) as mailer:
+    async with mailing(desk, MailTimings(before=before, workers=1)) as mailer:
         queued = loop.time()
         for number in range(count):
             mailer.send(a_mail(f"p{number}@example.com", "012345"))
@@ -167,7 +167,7 @@ async def test_a_server_that_is_away_is_waited_for() -> None:
     desk = Desk()
     async with served(desk) as port:
         pass
-    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(0.05,) * 100, timeout=5))
+    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, MailTimings(pauses=(0.05,) * 100, timeout=5))
     await mailer.start()
     mailer.send(a_mail("ann@example.com", "012345"))
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(desk), "127.0.0.1", port)
@@ -179,7 +179,7 @@ async def test_a_server_that_is_away_is_waited_for() -> None:
 async def test_sending_never_waits_and_a_full_queue_drops() -> None:
     desk = Desk()
     desk.open.clear()
-    async with mailing(desk, Patience(queue=2, workers=1, timeout=5, drain=5)) as mailer:
+    async with mailing(desk, MailTimings(queue=2, workers=1, timeout=5, drain=5)) as mailer:
         mailer.send(a_mail("0@example.com", "012345"))
         await desk.tried.wait()
         for n in range(1, 5):
@@ -203,9 +203,9 @@ async def test_a_mail_of_somebody_who_is_gone_is_not_handed_in() -> None:
         return reset_code(f"{name}@example.com", Codes(digits="012345", link="f" * 48), name)
 
     desk = Desk(["451 later"])
-    patience = Patience(before=0, pauses=(0.3,) * 3, timeout=5, drain=5, workers=1)
+    timings = MailTimings(before=0, pauses=(0.3,) * 3, timeout=5, drain=5, workers=1)
     async with served(desk) as port:
-        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, patience, wanted=wanted)
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, timings, wanted=wanted)
         await mailer.start()
         mailer.send(mail_of("ann"))
         await desk.tried.wait()
@@ -235,7 +235,7 @@ async def test_what_waits_is_delivered_at_shutdown() -> None:
 async def test_shutdown_does_not_wait_for_a_server_that_is_away() -> None:
     async with served(Desk()) as port:
         pass
-    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, Patience(pauses=(60,) * 5, drain=0.2))
+    mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, MailTimings(pauses=(60,) * 5, drain=0.2))
     await mailer.start()
     mailer.send(a_mail("ann@example.com", "012345"))
     async with asyncio.timeout(5):

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from server.pubsub.bus import Bus
 
-PATIENCE_SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class Receiver:
@@ -23,7 +23,7 @@ class Receiver:
         self._changed.set()
 
     async def receive(self, count: int) -> list[bytes]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(self.received) < count:
                 self._changed.clear()
                 await self._changed.wait()

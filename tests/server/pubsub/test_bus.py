@@ -15,7 +15,7 @@ from server.pubsub.bus import Bus
 from server.pubsub.channels import PLAIN, Publishing
 from server.pubsub.connection import ReconnectingConnection
 from tests.harness.waiting import eventually
-from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus
+from tests.server.pubsub.receivers import TIMEOUT_SECONDS, Receiver, bus
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
 
 
@@ -121,7 +121,7 @@ async def test_killed_and_back_empty(one: Bus, redis: RedisServer, monkeypatch: 
     with monkeypatch.context() as patch:
         # No answer is waited for of what is known to be away.
         patch.setattr(bus_module, "ANSWER_WITHIN_SECONDS", 600.0)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert not await one.subscribe("late", late)
     one.publish("early", b"lost")
     # At once, or with the loss of the other connection.

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from server.pubsub.bus import Bus
 from tests.harness.waiting import eventually
 from tests.server.pubsub.deployments import SLOTS, cluster, say, sentinels
-from tests.server.pubsub.receivers import PATIENCE_SECONDS, Receiver, bus
+from tests.server.pubsub.receivers import TIMEOUT_SECONDS, Receiver, bus
 
 
 class Restored:
@@ -58,7 +58,7 @@ async def test_a_deposed_master_that_goes_on_answering_is_left(tmp_path: Path) -
         await asyncio.wait_for(deposed(), 20)
         watched.master.thaw()
         await eventually(lambda: "a" in restored.names and one.up)
-        async with asyncio.timeout(PATIENCE_SECONDS), watched.replica.client() as client:
+        async with asyncio.timeout(TIMEOUT_SECONDS), watched.replica.client() as client:
             while dict(await client.pubsub_numsub("a")) != {"a": 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         one.publish("a", b"x")
@@ -119,7 +119,7 @@ async def test_a_slot_that_moves(tmp_path: Path) -> None:
         other.publish(name, b"1")
         if not receiver.received:
             # Turned away: whoever publishes is told to say it again.
-            await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(told.wait(), TIMEOUT_SECONDS)
             other.publish(name, b"1")
         assert await receiver.receive(1) == [b"1"]
 

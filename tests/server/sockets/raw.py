@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
 from domain.wire.events import CONVERSATIONS
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 
 Data = dict[str, Any]
 # CONNECT_ERROR of a namespace that there is not; to be formatted with its name and a comma.
@@ -34,7 +34,7 @@ class Raw:
 
     async def receive(self) -> str:
         """The next Socket.IO packet; pings are answered meanwhile."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await self._next()
 
     async def _next(self) -> str:
@@ -114,7 +114,7 @@ class Attentive(Raw):
         self._reading = asyncio.create_task(self._read())
 
     async def receive(self) -> str:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             packet = await self._packets.get()
         if isinstance(packet, ConnectionClosed):
             raise packet

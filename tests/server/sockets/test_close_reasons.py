@@ -21,7 +21,7 @@ from server.security.tokens import LIFETIME
 from server.sockets import dispatcher
 from server.sockets.admission import Admission
 from server.sockets.rows import Rate
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.server.sockets.clock import Clock
@@ -56,7 +56,7 @@ async def closes(running: RunningNode) -> Counter[str]:
 
 async def first_closes(running: RunningNode) -> Counter[str]:
     """As soon as there are any."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (found := await closes(running)):
             pass
     return found

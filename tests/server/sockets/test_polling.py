@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from domain import rooms
 from domain.wire.events import TypingChanged
 from server.engineio.polling import PollingTransport
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.harness.waiting import until
@@ -61,7 +61,7 @@ class Sender:
                 writer.write(piece)
                 await writer.drain()
                 await self._taken(writer)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head
         finally:

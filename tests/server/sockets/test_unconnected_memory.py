@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from server.engineio import Limits
-from tests.harness.devices import PATIENCE_SECONDS
+from tests.harness.devices import TIMEOUT_SECONDS
 from tests.server.engineio.harness import MORE, TEXT, masked
 from tests.server.engineio.test_unfinished import REQUEST
 from tests.together.processes import Served, served
@@ -46,7 +46,7 @@ class SlowReader(asyncio.Protocol):
         self._changed.set()
 
     async def until(self, mark: bytes) -> bytes:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while mark not in self.received:
                 self._changed.clear()
                 await self._changed.wait()
@@ -107,13 +107,13 @@ async def added(server: Served, count: int, opened: Open, weight: int, http: aio
 
     before = server.megabytes()
     all_of_them = [hoarder for made in await asyncio.gather(*(one() for _ in range(count))) for hoarder in made]
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await unfinished() < count * weight:
             pass
     taken = server.megabytes() - before
     for hoarder in all_of_them:
         hoarder.transport.abort()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await server.figure(http, "spotter_unfinished_bytes"):
             pass
     return taken

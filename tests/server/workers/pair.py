@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 
 from server.workers.ipc import IpcSender, make_pair
-from server.workers.peers import PATIENCE_SECONDS, IpcSockets, WorkerPeers
+from server.workers.peers import TIMEOUT_SECONDS, IpcSockets, WorkerPeers
 from tests.harness.waiting import until
 from tests.server.engineio.harness import Harness, Raw
 
@@ -24,9 +24,9 @@ on_both_loops = pytest.mark.parametrize(
 
 
 class Worker(Harness):
-    def __init__(self, ipc: IpcSockets, patience_seconds: float) -> None:
+    def __init__(self, ipc: IpcSockets, timeout_seconds: float) -> None:
         self.metrics: Callable[[], bytes] = bytes
-        self.peers = WorkerPeers(ipc, lambda: self.metrics(), self._ready, patience_seconds)
+        self.peers = WorkerPeers(ipc, lambda: self.metrics(), self._ready, timeout_seconds)
         super().__init__(client_address=self._note_peer, mark=self.peers.mark, forward=self.peers.forward)
         self.addresses: list[tuple[str, int]] = []
 
@@ -98,10 +98,10 @@ def post(sid: str, body: bytes, *headers: str, length: bool = True) -> bytes:
 
 
 @asynccontextmanager
-async def pair(*, listening: bool = True, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Pair]:
+async def pair(*, listening: bool = True, timeout_seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[Pair]:
     boxes = [make_pair() for _ in range(2)]
     senders = [sender for _, sender in boxes]
-    owner, other = (Worker(IpcSockets(at, box[0], senders), patience_seconds) for at, box in enumerate(boxes))
+    owner, other = (Worker(IpcSockets(at, box[0], senders), timeout_seconds) for at, box in enumerate(boxes))
     for worker in (owner, other):
         await worker.start()
         if listening:

@@ -79,7 +79,7 @@ def test_a_client_that_waits_to_be_told_to_go_on(loop: NewLoop) -> None:
 @on_both_loops
 def test_a_worker_that_hangs(loop: NewLoop) -> None:
     async def scenario() -> None:
-        async with pair(listening=False, patience_seconds=0.1) as both:
+        async with pair(listening=False, timeout_seconds=0.1) as both:
             both.fill_quickly()
             sid = await both.owner.open_polling()
             waiting: list[Raw] = []
