@@ -165,6 +165,11 @@ async def test_a_list_kept_by_events_is_the_truth(market: Market) -> None:
 
 
 @pytest.mark.verify
+async def test_a_list_kept_by_events_is_the_truth_through_100_changes(market: Market) -> None:
+    await kept_through(market, 100, seed=8)
+
+
+@pytest.mark.soak
 async def test_a_list_kept_by_events_is_the_truth_through_500_changes(market: Market) -> None:
     await kept_through(market, 500, seed=random.randrange(10**6))
 

@@ -40,6 +40,7 @@ class Topology:
 
 
 _IN_TURN = Topology("workers", (WEBSOCKET, POLLING, UPGRADE))
+_RULES_OVER = Topology("programs", (WEBSOCKET,))
 _MATRIX = [Topology(kind, (transports,)) for kind in KINDS for transports in (POLLING, UPGRADE, WEBSOCKET)]
 EVERYWHERE = [
     pytest.param(None, id="here"),
@@ -52,8 +53,8 @@ EVERYWHERE = [
 ]
 
 
-# What these hold is a rule, whoever serves it: over two processes they are a wider form, but for those matched, where
-# what one process did is seen at the other.
+# What these hold is a rule, whoever serves it: over two processes they are a wider form, two of which are enough for
+# ``make verify``, but for those matched, where what one process did is seen at the other.
 _OF_RULES: dict[str, tuple[str, ...]] = {
     "test_bodies": (),
     "test_deleting": ("test_keyed_changes_keep_the_order_of_their_socket",),
@@ -89,11 +90,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.name == "test_the_javascript_client[here]":
             # Over two processes it is held as well, and more.
             item.add_marker(pytest.mark.verify)
-        if f"[{_IN_TURN}" not in item.name:
-            continue
         kept = _OF_RULES.get(item.path.stem)
-        if kept is not None and not any(re.match(one, item.name) for one in kept):
+        if kept is None or any(re.match(one, item.name) for one in kept):
+            continue
+        if f"[{_IN_TURN}" in item.name:
             item.add_marker(pytest.mark.verify)
+        elif "[2_" in item.name and f"[{_RULES_OVER}" not in item.name:
+            item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture(scope="package")

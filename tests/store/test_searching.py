@@ -115,7 +115,7 @@ def _stages(explained: Any) -> Iterator[dict[str, Any]]:
         yield from _stages(one)
 
 
-@pytest.mark.verify
+@pytest.mark.soak
 async def test_a_long_history(shared_database: Database, log: Log) -> None:
     """The bar's own size; its figure is ``bench.searching_messages``' to take."""
     ids = [new_id() for _ in range(200)]
