@@ -105,7 +105,7 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory", "posixrules"}
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True):
+class AccountBlock(msgspec.Struct, frozen=True, kw_only=True):
     """``by``: the administrator's user id."""
 
     by: str

@@ -26,7 +26,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     trial_limit: int = 0
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class BookingChange(msgspec.Struct, frozen=True, kw_only=True):
     """``by``: who did it, nobody for what time did; ``sender_id``: in whose name the log holds it.
 
     ``was``: the time that was given up. ``balance``: the client's credit afterwards, where it changed.
@@ -49,7 +49,7 @@ def version_of(effect: str) -> int:
     return int(effect.rpartition(":")[2])
 
 
-def is_mailed(before: Booking | None, change: Change) -> bool:
+def is_mailed(before: Booking | None, change: BookingChange) -> bool:
     """Whether both parties get a mail: of what is made, moved or cancelled. A hold is nothing yet."""
     if change.action == "created":
         return change.booking.status == "confirmed"
@@ -116,7 +116,7 @@ def _entry(booking: Booking, effect: str, kind: EntryKind, amount: int, at: date
     )
 
 
-def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
+def ending(booking: Booking, now: datetime) -> tuple[BookingChange, Settlement] | None:
     """Nothing as long as it goes on. The log has it in the name of the trainer, or of who is gone."""
     if booking.status not in UPCOMING:
         return None
@@ -127,12 +127,12 @@ def ending(booking: Booking, now: datetime) -> tuple[Change, Settlement] | None:
     return _completed(booking, now) if now >= booking.ends_at + COMPLETION_GRACE else None
 
 
-def _left(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+def _left(booking: Booking, now: datetime) -> tuple[BookingChange, Settlement]:
     """Cancelled, as if whose account was erased had done it."""
     by = booking.erased_party
     assert by is not None
     free = cancellation(booking, by, now).free
-    change = Change(
+    change = BookingChange(
         booking=next_version(booking, now, status="cancelled", cancelled_by=by),
         action="cancelled",
         by=by,
@@ -142,18 +142,18 @@ def _left(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
     return change, on_cancellation(booking, free=free, now=now)
 
 
-def expiry(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+def expiry(booking: Booking, now: datetime) -> tuple[BookingChange, Settlement]:
     """A hold that is not paid."""
     expired = next_version(booking, now, status="expired", held_until=None)
-    change = Change(
+    change = BookingChange(
         booking=expired, action="expired", by=None, sender_id=booking.trainer_user_id, was=booking.busy
     )
     return change, NO_SETTLEMENT
 
 
-def _completed(booking: Booking, now: datetime) -> tuple[Change, Settlement]:
+def _completed(booking: Booking, now: datetime) -> tuple[BookingChange, Settlement]:
     completed = next_version(booking, now, status="completed")
-    change = Change(booking=completed, action="completed", by=None, sender_id=booking.trainer_user_id)
+    change = BookingChange(booking=completed, action="completed", by=None, sender_id=booking.trainer_user_id)
     return change, on_completion(booking, now)
 
 
@@ -181,7 +181,7 @@ class BookingEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: Status
 
 
-def note_of(change: Change) -> BookingNote:
+def note_of(change: BookingChange) -> BookingNote:
     booking = change.booking
     moved = change.was if change.action == "rescheduled" else None
     return BookingNote(

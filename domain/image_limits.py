@@ -20,7 +20,7 @@ class TooMuch(Exception):
     """In words that go behind "The image"."""
 
 
-class TooLarge(TooMuch):
+class ImageTooLarge(TooMuch):
     """Of a kind that is taken, but more of it than is; ``limit`` in words."""
 
     def __init__(self, what: str, limit: str) -> None:
@@ -28,31 +28,31 @@ class TooLarge(TooMuch):
         self.limit = limit
 
 
-def too_many_pixels(content_type: str | None = None, size: tuple[int, int] | None = None) -> TooLarge:
+def too_many_pixels(content_type: str | None = None, size: tuple[int, int] | None = None) -> ImageTooLarge:
     """``size`` in pixels; each if it is known."""
     most = MAX_PIXELS.get(content_type or "", max(MAX_PIXELS.values()))
     what = f"has {size[0]:,} x {size[1]:,} pixels" if size is not None else "has too many pixels"
     kind = f" as {content_type.partition('/')[2].upper()}" if content_type is not None else ""
-    return TooLarge(what, f"at most {most // 1_000_000} megapixels ({most:,} pixels) are taken{kind}")
+    return ImageTooLarge(what, f"at most {most // 1_000_000} megapixels ({most:,} pixels) are taken{kind}")
 
 
 def require_few_pixels(content_type: str, size: tuple[int, int]) -> None:
-    """Raises ``TooLarge``."""
+    """Raises ``ImageTooLarge``."""
     if size[0] * size[1] > MAX_PIXELS[content_type]:
         raise too_many_pixels(content_type, size)
 
 
-def too_many_frames(frames: int, size: tuple[int, int] | None = None) -> TooLarge:
+def too_many_frames(frames: int, size: tuple[int, int] | None = None) -> ImageTooLarge:
     """``size`` of each, in pixels, if it is that."""
     if frames > MAX_FRAMES or size is None:
         what = f"has more than {min(frames, MAX_FRAMES):,} frames"
     else:
         what = f"has {frames:,} frames of {size[0]:,} x {size[1]:,} pixels"
     together = f"{MAX_ANIMATED_PIXELS // 1_000_000} megapixels ({MAX_ANIMATED_PIXELS:,} pixels) together"
-    return TooLarge(what, f"at most {MAX_FRAMES:,} frames of {together} are taken")
+    return ImageTooLarge(what, f"at most {MAX_FRAMES:,} frames of {together} are taken")
 
 
 def require_few_frames(frames: int, size: tuple[int, int]) -> None:
-    """``size`` of each, in pixels; raises ``TooLarge``."""
+    """``size`` of each, in pixels; raises ``ImageTooLarge``."""
     if frames > MAX_FRAMES or (frames > 1 and frames * size[0] * size[1] > MAX_ANIMATED_PIXELS):
         raise too_many_frames(frames, size)

@@ -60,7 +60,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class MessageChange(msgspec.Struct, frozen=True, kw_only=True):
     """An edit, deletion or reaction: an entry of the log that names its target.
 
     ``client_message_id`` names the state that it changes (``change_key``). ``command_key`` and ``digest``: of a command
@@ -222,7 +222,7 @@ def _check_own(record: MessageRecord, user_id: str) -> None:
         raise DomainError(Code.FORBIDDEN, "Only its author may change a message.")
 
 
-def changes_nothing(record: MessageRecord, change: Change) -> bool:
+def changes_nothing(record: MessageRecord, change: MessageChange) -> bool:
     """Whether the target already is what the change would make it, so that no entry is needed."""
     if change.kind == "delete":
         return record.deleted_at is not None
@@ -231,7 +231,7 @@ def changes_nothing(record: MessageRecord, change: Change) -> bool:
     return any(mark.on for mark in _marks_of(record, change)) is not change.remove
 
 
-def change_key(record: MessageRecord, change: Change) -> str:
+def change_key(record: MessageRecord, change: MessageChange) -> str:
     """The ``clientMessageId`` under which the change is stored, so that whoever makes the same of one state of the
     message, at once or after an answer that was lost, makes one entry between them.
 
@@ -246,13 +246,13 @@ def change_key(record: MessageRecord, change: Change) -> str:
     return effect_key(f"reaction:{record.id}:{since}:{change.emoji}")
 
 
-def _marks_of(record: MessageRecord, change: Change) -> list[ReactionMark]:
+def _marks_of(record: MessageRecord, change: MessageChange) -> list[ReactionMark]:
     """The sender's, of the emoji of a reaction: one, but for the spellings that earlier versions told apart."""
     emoji = same_emoji(change.emoji or "")
     return [m for m in record.marks if m.user_id == change.sender_id and same_emoji(m.emoji) == emoji]
 
 
-def fold(record: MessageRecord, change: Change) -> MessageRecord:
+def fold(record: MessageRecord, change: MessageChange) -> MessageRecord:
     """The record after the change.
 
     Folding is idempotent: each aspect keeps the highest ``seq`` that set it, and a deletion is final. What was
@@ -277,7 +277,7 @@ def fold(record: MessageRecord, change: Change) -> MessageRecord:
     return _fold_reaction(record, change)
 
 
-def _fold_edit(record: MessageRecord, change: Change) -> MessageRecord:
+def _fold_edit(record: MessageRecord, change: MessageChange) -> MessageRecord:
     if change.seq <= record.edit_seq:
         return record
     return msgspec.structs.replace(
@@ -289,7 +289,7 @@ def _fold_edit(record: MessageRecord, change: Change) -> MessageRecord:
     )
 
 
-def _fold_reaction(record: MessageRecord, change: Change) -> MessageRecord:
+def _fold_reaction(record: MessageRecord, change: MessageChange) -> MessageRecord:
     assert change.emoji is not None
     before = _marks_of(record, change)
     if any(mark.seq >= change.seq for mark in before):

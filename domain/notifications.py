@@ -22,7 +22,7 @@ KindName = Literal["account", "signIn", "message", "booking", "reminder", "payme
 MAX_DEVICES = 20
 
 
-class Kind(msgspec.Struct, frozen=True):
+class NotificationKind(msgspec.Struct, frozen=True):
     """``fixed``: nobody can do without it. ``about``: what it tells of, for documents and mails."""
 
     name: KindName
@@ -32,14 +32,14 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS = (
-    Kind("account", ("mail",), "codes, and changes of the password", fixed=True),
-    Kind("signIn", ("mail",), "sign-ins from a device that was not there before", fixed=True),
-    Kind("message", ("mail", "push"), "messages that no device has received, and a digest of unread ones"),
-    Kind("booking", ("mail", "push"), "sessions that were booked, moved or cancelled"),
-    Kind("reminder", ("mail", "push"), "sessions that begin soon"),
-    Kind("payment", ("mail", "push"), "receipts and refunds"),
+    NotificationKind("account", ("mail",), "codes, and changes of the password", fixed=True),
+    NotificationKind("signIn", ("mail",), "sign-ins from a device that was not there before", fixed=True),
+    NotificationKind("message", ("mail", "push"), "messages that no device has received, and a digest of unread ones"),
+    NotificationKind("booking", ("mail", "push"), "sessions that were booked, moved or cancelled"),
+    NotificationKind("reminder", ("mail", "push"), "sessions that begin soon"),
+    NotificationKind("payment", ("mail", "push"), "receipts and refunds"),
 )
-BY_NAME: dict[KindName, Kind] = {kind.name: kind for kind in KINDS}
+BY_NAME: dict[KindName, NotificationKind] = {kind.name: kind for kind in KINDS}
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):

@@ -127,7 +127,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     purchase: str | None = None
 
 
-class Refused(Exception):
+class StripeRefused(Exception):
     """Stripe will not do it, however often it is asked. ``code``: Stripe's own."""
 
     def __init__(self, code: str) -> None:

@@ -14,7 +14,7 @@ from domain.earnings import net
 from domain.payments import Transaction
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class TrainerPart(msgspec.Struct, frozen=True, kw_only=True):
     """What a transfer has left with the trainer, less the fee that the platform kept of it."""
 
     transfer_id: str
@@ -30,7 +30,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     transfer_id: str | None = None
 
 
-def next_move(transaction: Transaction, number: int, parts: Sequence[Part]) -> Move | None:
+def next_move(transaction: Transaction, number: int, parts: Sequence[TrainerPart]) -> Move | None:
     """Nothing when the trainer has what there is to have. ``parts``: from which is taken first."""
     if not parts:
         return None

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from domain.accounts import User
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.catalogue import Review
 from domain.payments import PaymentAction, PaymentNotice, Transaction
 from domain.times import to_wire, to_wire_or_none
@@ -49,7 +49,7 @@ class LastFailure(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``lane``: its own among the endpoints. ``generation``: of its secret, which is kept nowhere.
 
     ``failures``: of its deliveries in a row, whichever they were.
@@ -77,7 +77,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.rotated_at + OVERLAP
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     """``effect`` names what happened and happens once."""
 
     type: EventType
@@ -113,7 +113,7 @@ OF_BOOKING: dict[str, EventType] = {
 }
 
 
-def of_booking(change: Change) -> Event:
+def of_booking(change: BookingChange) -> WebhookEvent:
     booking = change.booking
     data: dict[str, Any] = {
         "id": booking.id,
@@ -130,10 +130,10 @@ def of_booking(change: Change) -> Event:
     }
     if change.action == "rescheduled" and change.was is not None:
         data["previousStartsAt"] = to_wire(change.was.starts_at)
-    return Event(type=OF_BOOKING[change.action], effect=change.effect, at=booking.updated_at, data=data)
+    return WebhookEvent(type=OF_BOOKING[change.action], effect=change.effect, at=booking.updated_at, data=data)
 
 
-def of_payment(notice: PaymentNotice, transaction: Transaction) -> Event:
+def of_payment(notice: PaymentNotice, transaction: Transaction) -> WebhookEvent:
     """``amount`` and ``credits``: what was paid, given back or is disputed, not what the payment was in all."""
     data: dict[str, Any] = {
         "id": transaction.id,
@@ -146,10 +146,10 @@ def of_payment(notice: PaymentNotice, transaction: Transaction) -> Event:
     }
     if notice.action in ("dispute_won", "dispute_lost"):
         data["outcome"] = notice.action.removeprefix("dispute_")
-    return Event(type=OF_PAYMENT[notice.action], effect=notice.effect, at=notice.at, data=data)
+    return WebhookEvent(type=OF_PAYMENT[notice.action], effect=notice.effect, at=notice.at, data=data)
 
 
-def of_review(review: Review) -> Event:
+def of_review(review: Review) -> WebhookEvent:
     """Without its words."""
     data = {
         "id": review.id,
@@ -158,9 +158,9 @@ def of_review(review: Review) -> Event:
         "client": {"id": review.client_id},
         "trainer": {"id": review.trainer_id},
     }
-    return Event(type="review.created", effect=f"review:{review.id}", at=review.created_at, data=data)
+    return WebhookEvent(type="review.created", effect=f"review:{review.id}", at=review.created_at, data=data)
 
 
-def of_user(kind: Literal["user.registered", "user.erased"], user: User, now: datetime) -> Event:
+def of_user(kind: Literal["user.registered", "user.erased"], user: User, now: datetime) -> WebhookEvent:
     data = {"id": user.id, "role": user.role, "profileId": user.profile_id}
-    return Event(type=kind, effect=f"user:{user.id}", at=now, data=data)
+    return WebhookEvent(type=kind, effect=f"user:{user.id}", at=now, data=data)

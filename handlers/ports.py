@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from domain.presence import Choice, Status, View
     from domain.refunds import Refund, RefundAtStripe
     from domain.slots import Days, SlotHint
-    from domain.trainer_parts import Move, Part
+    from domain.trainer_parts import Move, TrainerPart
     from domain.webhooks import Failure
     from domain.wire.events import Event
     from handlers.mail_rendering import Mail
@@ -237,7 +237,7 @@ class PaymentProvider(Protocol):
     async def disputes(self, intent_id: str) -> Sequence[DisputeAtStripe]:
         """The oldest first."""
 
-    async def parts(self, transaction: Transaction) -> Sequence[Part]:
+    async def parts(self, transaction: Transaction) -> Sequence[TrainerPart]:
         """What the trainer has of it: transfers that were made anew first, the newest first, then the payment's own."""
 
     async def move(self, transaction: Transaction, move: Move) -> None:

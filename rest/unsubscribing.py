@@ -8,7 +8,7 @@ from html import escape
 from aiohttp import web
 
 from domain.networks import network_of
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
 from rest.limits import Counting
@@ -46,7 +46,7 @@ def unsubscribe_handler(route: Route, services: Services) -> HttpHandler:
             else:
                 command = await parser.parse(request)
         budget.owner, budget.network = owner_of(caller), network_of(caller.address)
-        kind: Kind = await route.handler(services.context, caller, command)
+        kind: NotificationKind = await route.handler(services.context, caller, command)
         page = _PAGE.format(body=text.format(about=escape(kind.about)))
         return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
 

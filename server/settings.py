@@ -45,7 +45,7 @@ ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is said of it, not where
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListenAddress:
     """Where a program listens; ``setting``: what decides its port. Port 0 is a free one."""
 
     host: str
@@ -107,15 +107,15 @@ class Settings:
     """How long an archive of somebody's data can be fetched."""
 
     @property
-    def public(self) -> Place:
-        return Place(self.host, self.port, "PORT")
+    def public(self) -> ListenAddress:
+        return ListenAddress(self.host, self.port, "PORT")
 
     @property
-    def operations(self) -> Place | None:
+    def operations(self) -> ListenAddress | None:
         """A listener of its own for ``/metrics`` and ``/readyz``."""
         if self.operations_port is None:
             return None
-        return Place(self.operations_host, self.operations_port, "OPERATIONS_PORT")
+        return ListenAddress(self.operations_host, self.operations_port, "OPERATIONS_PORT")
 
 
 def load(environ: Mapping[str, str], dotenv_path: Path | None = Path(".env")) -> Settings:

@@ -15,7 +15,7 @@ import msgspec
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from domain.accounts import Block, Role, User
+from domain.accounts import AccountBlock, Role, User
 from domain.errors import DomainError
 from domain.proofs import Registration
 from domain.sessions import Reason, Session
@@ -242,7 +242,9 @@ class Accounts:
 
         return await self._database.transaction(body, hot=_hot(user))
 
-    async def set_blocked(self, user: User, block: Block | None, now: datetime, audit: AuditWriter) -> list[str] | None:
+    async def set_blocked(
+        self, user: User, block: AccountBlock | None, now: datetime, audit: AuditWriter
+    ) -> list[str] | None:
         """Block, or unblock with nothing; ids of the sessions ended, nothing when there is no such user.
 
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.

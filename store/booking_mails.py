@@ -8,7 +8,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.bookings import Action, Party
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
@@ -50,7 +50,7 @@ class BookingMails:
         self._rows = database.collection(NAME)
         self.queue = WorkQueue(database, NAME, removes=True)
 
-    async def add(self, change: Change, *, session: ClientSession) -> None:
+    async def add(self, change: BookingChange, *, session: ClientSession) -> None:
         """For both parties."""
         booking = change.booking
         row: Document = {

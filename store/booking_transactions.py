@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from domain.booking_changes import Change, Settlement, is_mailed
+from domain.booking_changes import BookingChange, Settlement, is_mailed
 from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.credits import Balance, CreditEntry
 from domain.errors import Code, DomainError
@@ -108,18 +108,18 @@ class BookingTransactions:
 
     async def book(
         self,
-        change: Change,
+        change: BookingChange,
         settlement: Settlement,
         now: datetime,
         claim: Claim | None,
         beside: Beside | None = None,
-    ) -> Change:
+    ) -> BookingChange:
         """A new booking, in the pair's conversation; answers the change as committed.
 
         Raises ``slot_taken``, ``own_conflict``, ``insufficient_credit`` or ``trial_unavailable``.
         """
 
-        async def body(session: ClientSession) -> Change:
+        async def body(session: ClientSession) -> BookingChange:
             conversation_id = await self._conversations.open_within(
                 change.booking.client_user_id, change.booking.trainer_user_id, now, session=session
             )
@@ -135,17 +135,17 @@ class BookingTransactions:
     async def alter(
         self,
         before: Booking,
-        change: Change,
+        change: BookingChange,
         settlement: Settlement,
         now: datetime,
         claim: Claim | None,
         audit: AuditWriter | None = None,
         beside: Beside | None = None,
-    ) -> Change | None:
+    ) -> BookingChange | None:
         """The next version of a booking; nothing when it was changed meanwhile, or reviewed and now missed. Raises as
         ``book``. ``audit``: of an administrator's act."""
 
-        async def body(session: ClientSession) -> Change | None:
+        async def body(session: ClientSession) -> BookingChange | None:
             if change.action == "no_show" and await self._reviews.has(change.booking.id, session=session):
                 return None
             if not await self._bookings.replace(change.booking, now, session=session):
@@ -161,11 +161,11 @@ class BookingTransactions:
     async def _settle(
         self,
         before: Booking | None,
-        change: Change,
+        change: BookingChange,
         settlement: Settlement,
         claim: Claim | None,
         session: ClientSession,
-    ) -> Change:
+    ) -> BookingChange:
         booking = change.booking
         await self._client_claims.put(booking, session=session)
         if settlement.credit is not None:

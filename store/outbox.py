@@ -8,7 +8,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.stored import StoredFormat
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
@@ -28,7 +28,7 @@ SCHEMAS = (
         obsolete=("age",),
     ),
 )
-FORMAT = StoredFormat(Change, msgspec.msgpack)
+FORMAT = StoredFormat(BookingChange, msgspec.msgpack)
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class OutboxRow(msgspec.Struct, frozen=True):
     encoded: bytes
     format: int
 
-    def change(self) -> Change:
+    def change(self) -> BookingChange:
         """Raises ``msgspec.MsgspecError``."""
         return FORMAT.decode(self.encoded, self.format)
 
@@ -51,7 +51,7 @@ class Outbox:
         self._rows = database.collection(NAME)
         self.queue = WorkQueue(database, NAME, removes=True, undated=Undated("createdAt", ABANDONED_AFTER))
 
-    async def add(self, change: Change, *, session: ClientSession) -> None:
+    async def add(self, change: BookingChange, *, session: ClientSession) -> None:
         await self._rows.insert_one(
             {
                 "booking": ObjectId(change.booking.id),

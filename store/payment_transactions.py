@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 from pymongo.errors import DuplicateKeyError
 
-from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.booking_changes import NO_SETTLEMENT, BookingChange
 from domain.bookings import Booking
 from domain.credits import Balance
 from domain.disputes import Dispute, action_of, dispute_entry, with_dispute
@@ -90,7 +90,7 @@ class PaymentTransactions:
 
         return await self._database.transaction(body)
 
-    async def confirm(self, transaction: Transaction, before: Booking, change: Change, now: datetime) -> bool:
+    async def confirm(self, transaction: Transaction, before: Booking, change: BookingChange, now: datetime) -> bool:
         """Paid, and the slot that was held is booked; false when either changed meanwhile."""
 
         async def pay(*, session: ClientSession) -> None:

@@ -19,7 +19,7 @@ from store.failures import repository
 from store.user_documents import choice_from
 
 # The collection that holds each role's profile.
-PROFILES: dict[str, str] = {
+PROFILES: dict[Role, str] = {
     "client": "clients",
     "trainer": "trainers",
     "admin": "superadmins",

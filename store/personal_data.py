@@ -36,7 +36,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DataPart:
     """``whose``: the person's documents, nothing for a role that has none. ``without``: fields that are left out;
     ``only``: the fields that are given, where most are others' matter."""
 
@@ -59,6 +59,10 @@ def _by_profile(field: str, *roles: Role) -> Callable[[Person], Document | None]
     return whose
 
 
+def _roles_of(collection: str) -> list[Role]:
+    return [role for role, profiles in PROFILES.items() if profiles == collection]
+
+
 def _either_profile(person: Person) -> Document | None:
     return {person.role: person.profile_id} if person.role in ("client", "trainer") else None
 
@@ -70,41 +74,43 @@ _SECRETS = frozenset(
 _ABOUT = frozenset({"_id", "at", "action", "target", "before", "after", "reason"})
 _REPORTED = frozenset({"_id", "messageId", "messageText", "status", "createdAt", "resolvedAt"})
 
-PARTS: tuple[Part, ...] = (
-    Part("account", "users", _by_user("_id"), _SECRETS),
+PARTS: tuple[DataPart, ...] = (
+    DataPart("account", "users", _by_user("_id"), _SECRETS),
     *(
-        Part("profile", collection, _by_profile("_id", *(role for role in PROFILES if PROFILES[role] == collection)))  # type: ignore[arg-type]
+        DataPart("profile", collection, _by_profile("_id", *_roles_of(collection)))
         for collection in dict.fromkeys(PROFILES.values())
     ),
-    Part(
+    DataPart(
         "sessions", "sessions", _by_user("userId"),
         frozenset({"nonce", "generation", "usedGeneration", "networks", "tellAt"}),
     ),
-    Part("pricing", "pricings", _by_profile("trainer", "trainer")),
-    Part("specializations", "specializations", _by_profile("trainer", "trainer")),
-    Part("certificates", "trainerCertificates", _by_profile("trainerId", "trainer")),
-    Part("availability", "trainerAvailabilities", _by_profile("trainer", "trainer")),
-    Part("availability-days", "availabilities", _by_profile("trainer", "trainer")),
-    Part("availability-exceptions", "trainerAvailabilityExceptions", _by_profile("trainer", "trainer")),
-    Part("bookmarks", "bookmarks", _by_profile("client", "client")),
-    Part("bookings", "bookings", _either_profile, frozenset({"claims", "changedAt", "clientChange", "trainerChange"})),
-    Part("reviews", "reviews", _either_profile),
-    Part("credits", "credits", _by_profile("client", "client")),
-    Part("credit-entries", "creditEntries", _by_profile("client", "client")),
-    Part("transactions", "transactions", _either_profile, frozenset({"destination"})),
-    Part("trials", "trials", _by_profile("client", "client")),
-    Part("calendar", "calendarFeeds", _by_user("user"), frozenset({"token"})),
-    Part("files", "files", _by_user("owner"), frozenset({"state", "released"})),
-    Part("notifications", "notificationPreferences", _by_user("_id")),
-    Part("push-devices", "pushDevices", _by_user("user"), frozenset({"token"})),
-    Part("digests", "digests", _by_user("_id")),
-    Part("blocks", "userBlocks", _by_user("userId"), frozenset({"pair", "number"})),
-    Part("reports-made", "reports", _by_user("reporterId"), frozenset({"resolvedBy", "messageText"})),
-    Part("reports-about-you", "reports", _by_user("userId"), only=_REPORTED),
-    Part("administrative-acts", "audit", _by_user("actor")),
-    Part("acts-about-you", "audit", _by_user("target.id"), only=_ABOUT),
-    Part("conversations", "conversations", _by_user("members"), frozenset({"pair", "openers", "lastMessage"})),
-    Part("read-states", "conversationParticipants", _by_user("userId")),
+    DataPart("pricing", "pricings", _by_profile("trainer", "trainer")),
+    DataPart("specializations", "specializations", _by_profile("trainer", "trainer")),
+    DataPart("certificates", "trainerCertificates", _by_profile("trainerId", "trainer")),
+    DataPart("availability", "trainerAvailabilities", _by_profile("trainer", "trainer")),
+    DataPart("availability-days", "availabilities", _by_profile("trainer", "trainer")),
+    DataPart("availability-exceptions", "trainerAvailabilityExceptions", _by_profile("trainer", "trainer")),
+    DataPart("bookmarks", "bookmarks", _by_profile("client", "client")),
+    DataPart(
+        "bookings", "bookings", _either_profile, frozenset({"claims", "changedAt", "clientChange", "trainerChange"})
+    ),
+    DataPart("reviews", "reviews", _either_profile),
+    DataPart("credits", "credits", _by_profile("client", "client")),
+    DataPart("credit-entries", "creditEntries", _by_profile("client", "client")),
+    DataPart("transactions", "transactions", _either_profile, frozenset({"destination"})),
+    DataPart("trials", "trials", _by_profile("client", "client")),
+    DataPart("calendar", "calendarFeeds", _by_user("user"), frozenset({"token"})),
+    DataPart("files", "files", _by_user("owner"), frozenset({"state", "released"})),
+    DataPart("notifications", "notificationPreferences", _by_user("_id")),
+    DataPart("push-devices", "pushDevices", _by_user("user"), frozenset({"token"})),
+    DataPart("digests", "digests", _by_user("_id")),
+    DataPart("blocks", "userBlocks", _by_user("userId"), frozenset({"pair", "number"})),
+    DataPart("reports-made", "reports", _by_user("reporterId"), frozenset({"resolvedBy", "messageText"})),
+    DataPart("reports-about-you", "reports", _by_user("userId"), only=_REPORTED),
+    DataPart("administrative-acts", "audit", _by_user("actor")),
+    DataPart("acts-about-you", "audit", _by_user("target.id"), only=_ABOUT),
+    DataPart("conversations", "conversations", _by_user("members"), frozenset({"pair", "openers", "lastMessage"})),
+    DataPart("read-states", "conversationParticipants", _by_user("userId")),
 )
 _OF_LOG = frozenset(
     {"spelling", "spellingSeq", "digest", "commandKey", "clientMessageId", "version", "editSeq"}
@@ -159,7 +165,7 @@ class PersonalData:
     def person(user_id: str, role: Role, profile_id: str) -> Person:
         return Person(ObjectId(user_id), role, ObjectId(profile_id))
 
-    async def documents(self, part: Part, person: Person) -> AsyncIterator[list[Document]]:
+    async def documents(self, part: DataPart, person: Person) -> AsyncIterator[list[Document]]:
         """A batch at a time; none is held longer than that."""
         whose = part.whose(person)
         if whose is None:

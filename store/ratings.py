@@ -26,7 +26,7 @@ SCHEMAS = (CollectionSchema(NAME, (IndexModel([("trainer", ASCENDING)], name="tr
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingRating:
     """``rows``: what the sums are of."""
 
     stars: int
@@ -47,10 +47,10 @@ class RatingChanges:
         row = {"trainer": ObjectId(trainer_id), "stars": stars, "reviews": reviews, "dueAt": now + ABANDONED_AFTER}
         await self._rows.insert_one(row, session=session)
 
-    async def pending(self, trainer_id: str, *, session: ClientSession) -> Pending:
+    async def pending(self, trainer_id: str, *, session: ClientSession) -> PendingRating:
         found = await self._rows.find({"trainer": ObjectId(trainer_id)}, session=session).to_list(None)
         stars, reviews = sum(row["stars"] for row in found), sum(row["reviews"] for row in found)
-        return Pending(stars, reviews, tuple(row["_id"] for row in found))
+        return PendingRating(stars, reviews, tuple(row["_id"] for row in found))
 
     async def remove(self, rows: Collection[Any], *, session: ClientSession) -> None:
         """Within the transaction that read them: who was slower begins again and finds none."""

@@ -52,14 +52,14 @@ _READ_AGAIN_SECONDS = 60.0
 _MOST_REMEMBERED = 100_000
 
 
-class Parties(msgspec.Struct, frozen=True):
+class ProfilePair(msgspec.Struct, frozen=True):
     """The profiles of two people who may have bookings."""
 
     client_id: str
     trainer_id: str
 
 
-class Block(msgspec.Struct, frozen=True):
+class UserBlock(msgspec.Struct, frozen=True):
     """``number``: in the order of the commits."""
 
     number: int
@@ -92,7 +92,7 @@ class UserBlocks:
         with suppress(DuplicateKeyError):
             await self._counters.update_one({"_id": _ALL}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
-    async def add(self, user_id: str, other_id: str, parties: Parties | None, now: datetime) -> bool:
+    async def add(self, user_id: str, other_id: str, parties: ProfilePair | None, now: datetime) -> bool:
         """False when the user blocks the other already. Their bookings count as changed: they say so."""
         row: Document = {
             "userId": ObjectId(user_id), "blockedUserId": ObjectId(other_id), "pair": pair_key(user_id, other_id),
@@ -115,7 +115,7 @@ class UserBlocks:
         except DuplicateKeyError:
             return False
 
-    async def remove(self, user_id: str, other_id: str, parties: Parties | None) -> bool:
+    async def remove(self, user_id: str, other_id: str, parties: ProfilePair | None) -> bool:
         """False when the user does not block the other. Another's block stays."""
 
         async def body(session: ClientSession) -> bool:
@@ -127,7 +127,7 @@ class UserBlocks:
 
         return await self._database.transaction(body)
 
-    async def _change_bookings(self, parties: Parties | None, session: ClientSession) -> None:
+    async def _change_bookings(self, parties: ProfilePair | None, session: ClientSession) -> None:
         if parties is not None:
             whose = {"client": ObjectId(parties.client_id), "trainer": ObjectId(parties.trainer_id)}
             await self._bookings.update_many(whose, CHANGED, session=session)
@@ -170,11 +170,11 @@ class UserBlocks:
         counter = await self._counters.find_one({"_id": _ALL})
         return 0 if counter is None else int(counter["last"])
 
-    async def after(self, number: int) -> list[Block]:
+    async def after(self, number: int) -> list[UserBlock]:
         """What was blocked later, in order; blocks that were taken back meanwhile are not among them."""
         wanted = {"_id": 0, "number": 1, "userId": 1, "blockedUserId": 1}
         found = await self._blocks.find({"number": {"$gt": number}}, wanted).sort("number", ASCENDING).to_list(None)
-        return [Block(int(one["number"]), str(one["userId"]), str(one["blockedUserId"])) for one in found]
+        return [UserBlock(int(one["number"]), str(one["userId"]), str(one["blockedUserId"])) for one in found]
 
     async def forget(self, user_id: str, *, session: ClientSession) -> None:
         """Of an erased user."""

@@ -11,7 +11,7 @@ import msgspec
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from domain.accounts import Block, Role, User
+from domain.accounts import AccountBlock, Role, User
 from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.user_documents import document_of, user_from
@@ -48,7 +48,7 @@ class ListedUser(msgspec.Struct, frozen=True, kw_only=True):
     """A user with what administrators said of it; ``block`` only while it is blocked."""
 
     user: User
-    block: Block | None
+    block: AccountBlock | None
     blocked_at: datetime | None
 
 
@@ -138,7 +138,7 @@ class Users:
         return [_listed(one) for one in found]
 
     async def set_blocked(
-        self, user_id: str, block: Block | None, now: datetime, *, session: ClientSession
+        self, user_id: str, block: AccountBlock | None, now: datetime, *, session: ClientSession
     ) -> User | None:
         """The user as it was before; nothing when there is no such user any more."""
         blocked: dict[str, Any] = {"isBlocked": block is not None, "updatedAt": now}
@@ -197,5 +197,5 @@ def _listed(document: Document) -> ListedUser:
     assert user is not None
     block = None
     if user.is_blocked and "blockedBy" in document:
-        block = Block(by=str(document["blockedBy"]), reason=document["blockedReason"])
+        block = AccountBlock(by=str(document["blockedBy"]), reason=document["blockedReason"])
     return ListedUser(user=user, block=block, blocked_at=document.get("blockedAt"))

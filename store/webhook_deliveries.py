@@ -17,7 +17,7 @@ import structlog
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT, Endpoint, Event, EventType
+from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT, EventType, WebhookEndpoint, WebhookEvent
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repository
@@ -49,7 +49,7 @@ KNOWN_SECONDS = 2.0
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """``event_id``: the same at each endpoint and in each attempt. ``body``: as it is sent, byte by byte."""
 
     endpoint_id: str
@@ -67,12 +67,12 @@ class WebhookDeliveries:
         self.queues = tuple(
             WorkQueue(database, NAME, removes=True, shared={"lane": lane}) for lane in range(MAX_ENDPOINTS)
         )
-        self._known: tuple[Endpoint, ...] = ()
+        self._known: tuple[WebhookEndpoint, ...] = ()
         self._full: frozenset[str] = frozenset()
         self._looked_at = -math.inf
         self._looking = SingleFlight()
 
-    async def add(self, event: Event, *, session: ClientSession) -> None:
+    async def add(self, event: WebhookEvent, *, session: ClientSession) -> None:
         """For every endpoint that wants it."""
         if monotonic() - self._looked_at >= KNOWN_SECONDS:
             await self._looking.do("look", self._look)
@@ -92,13 +92,13 @@ class WebhookDeliveries:
         self._looked_at = -math.inf
 
     @staticmethod
-    def row(claimed: WorkRow) -> Delivery:
+    def row(claimed: WorkRow) -> WebhookDelivery:
         found = claimed.document
-        return Delivery(
+        return WebhookDelivery(
             endpoint_id=str(found["endpoint"]), event_id=found["event"], type=found["type"], body=found["body"]
         )
 
-    async def counts(self, endpoint: Endpoint) -> tuple[int, int]:
+    async def counts(self, endpoint: WebhookEndpoint) -> tuple[int, int]:
         """How many wait, and how many were given up."""
         waiting = {"lane": endpoint.lane, "dueAt": {"$gt": _LONG_AGO}}
         count = await self._rows.count_documents(waiting, limit=MAX_KEPT)
@@ -106,11 +106,11 @@ class WebhookDeliveries:
         kept = await self._rows.count_documents({"lane": endpoint.lane}, limit=2 * MAX_KEPT)
         return count, max(0, kept - count)
 
-    async def replay(self, endpoint: Endpoint, given_up_by: datetime, now: datetime) -> int:
+    async def replay(self, endpoint: WebhookEndpoint, given_up_by: datetime, now: datetime) -> int:
         """Make all due again that were given up by then; answers how many."""
         return await self.queues[endpoint.lane].replay_all(given_up_by, now)
 
-    async def forget(self, endpoint: Endpoint) -> None:
+    async def forget(self, endpoint: WebhookEndpoint) -> None:
         """Of one that is gone or turned off. What a crash leaves goes when it comes due, or after ``KEPT_FOR``."""
         await self._rows.delete_many({"lane": endpoint.lane, "endpoint": ObjectId(endpoint.id)})
 
@@ -125,5 +125,5 @@ class WebhookDeliveries:
         self._known, self._full = tuple(one for one in known if one.id not in full), frozenset(full)
         self._looked_at = began
 
-    async def _is_full(self, endpoint: Endpoint) -> bool:
+    async def _is_full(self, endpoint: WebhookEndpoint) -> bool:
         return await self._rows.count_documents({"lane": endpoint.lane}, limit=MAX_KEPT) >= MAX_KEPT

@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from domain.errors import Code, DomainError, not_found
-from domain.webhooks import MAX_ENDPOINTS, Endpoint, EventType, Failure, LastFailure
+from domain.webhooks import MAX_ENDPOINTS, EventType, Failure, LastFailure, WebhookEndpoint
 from store.audit import AuditWriter
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
@@ -37,12 +37,12 @@ class WebhookEndpoints:
     def new_id() -> str:
         return str(ObjectId())
 
-    async def all(self) -> list[Endpoint]:
+    async def all(self) -> list[WebhookEndpoint]:
         """The oldest first."""
         found = await self._rows.find().sort("_id", ASCENDING).to_list(MAX_ENDPOINTS)
         return [endpoint_of(one) for one in found]
 
-    async def by_id(self, endpoint_id: str) -> Endpoint | None:
+    async def by_id(self, endpoint_id: str) -> WebhookEndpoint | None:
         found = await self._rows.find_one({"_id": ObjectId(endpoint_id)})
         return None if found is None else endpoint_of(found)
 
@@ -52,17 +52,17 @@ class WebhookEndpoints:
         url: str,
         events: tuple[EventType, ...],
         now: datetime,
-        keep: Callable[[Endpoint], Keep],
+        keep: Callable[[WebhookEndpoint], Keep],
         audit: AuditWriter,
-    ) -> Endpoint:
+    ) -> WebhookEndpoint:
         """Raises ``conflict`` when there are as many as there may be."""
 
-        async def body(session: ClientSession) -> Endpoint:
+        async def body(session: ClientSession) -> WebhookEndpoint:
             taken = {one["lane"] async for one in self._rows.find({}, {"lane": 1}, session=session)}
             free = [lane for lane in range(MAX_ENDPOINTS) if lane not in taken]
             if not free:
                 raise DomainError(Code.CONFLICT, f"There are {MAX_ENDPOINTS} endpoints; remove one first.")
-            added = Endpoint(
+            added = WebhookEndpoint(
                 id=endpoint_id, lane=free[0], url=url, events=events, created_at=now, updated_at=now
             )
             await self._rows.insert_one(_document(added), session=session)
@@ -82,7 +82,7 @@ class WebhookEndpoints:
         self,
         endpoint_id: str,
         now: datetime,
-        keep: Callable[[Endpoint], Keep],
+        keep: Callable[[WebhookEndpoint], Keep],
         audit: AuditWriter,
         *,
         url: str | None = None,
@@ -90,7 +90,7 @@ class WebhookEndpoints:
         is_active: bool | None = None,
         rotate: bool = False,
         replays: bool = False,
-    ) -> Endpoint:
+    ) -> WebhookEndpoint:
         """What is not said stays. Raises ``not_found``."""
         set_to: Document = {"updatedAt": now}
         if url is not None:
@@ -105,7 +105,7 @@ class WebhookEndpoints:
             set_to["rotatedAt"] = now
             update["$inc"] = {"generation": 1}
 
-        async def body(session: ClientSession) -> Endpoint:
+        async def body(session: ClientSession) -> WebhookEndpoint:
             key = {"_id": ObjectId(endpoint_id)}
             before = await self._rows.find_one(key, session=session)
             after = await self._rows.find_one_and_update(
@@ -124,10 +124,10 @@ class WebhookEndpoints:
 
         return await self._database.transaction(body)
 
-    async def remove(self, endpoint_id: str, keep: Keep, audit: AuditWriter) -> Endpoint:
+    async def remove(self, endpoint_id: str, keep: Keep, audit: AuditWriter) -> WebhookEndpoint:
         """Raises ``not_found``."""
 
-        async def body(session: ClientSession) -> Endpoint:
+        async def body(session: ClientSession) -> WebhookEndpoint:
             found = await self._rows.find_one_and_delete({"_id": ObjectId(endpoint_id)}, session=session)
             if found is None:
                 raise not_found("webhook")
@@ -144,13 +144,13 @@ class WebhookEndpoints:
             {"_id": ObjectId(endpoint_id)}, {"$set": {"lastFailure": last}, "$inc": {"failures": 1}}
         )
 
-    async def answered(self, endpoint: Endpoint) -> None:
+    async def answered(self, endpoint: WebhookEndpoint) -> None:
         """A delivery was taken."""
         if endpoint.failures:
             await self._rows.update_one({"_id": ObjectId(endpoint.id)}, {"$set": {"failures": 0}})
 
 
-def audited(endpoint: Endpoint) -> dict[str, object]:
+def audited(endpoint: WebhookEndpoint) -> dict[str, object]:
     """Of the URL only where it leads: what follows can be a secret of the receiver's."""
     return {
         "origin": "/".join(endpoint.url.partition("?")[0].split("/")[:3]),
@@ -160,7 +160,7 @@ def audited(endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def _document(endpoint: Endpoint) -> Document:
+def _document(endpoint: WebhookEndpoint) -> Document:
     return {
         "_id": ObjectId(endpoint.id),
         "lane": endpoint.lane,
@@ -176,10 +176,10 @@ def _document(endpoint: Endpoint) -> Document:
     }
 
 
-def endpoint_of(document: Document) -> Endpoint:
+def endpoint_of(document: Document) -> WebhookEndpoint:
     """Of a stored row."""
     last = document["lastFailure"]
-    return Endpoint(
+    return WebhookEndpoint(
         id=str(document["_id"]),
         lane=document["lane"],
         url=document["url"],

@@ -51,7 +51,7 @@ class WorkRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class WorkBacklog:
     """``waiting``: rows that are due or being worked on; ``oldest``: since when the first of them has been due.
 
     ``dead``: rows that were set aside.
@@ -226,7 +226,7 @@ class WorkQueue:
         undated = {**self._only, self._due: None, f"{WORK}.deadAt": None, self._undated.field: {"$type": "date"}}
         await self.rows.update_many(undated, [{"$set": {self._due: at}}], hint=self.hint)
 
-    async def backlog(self, now: datetime) -> Backlog:
+    async def backlog(self, now: datetime) -> WorkBacklog:
         due: Document = {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
         begun: Document = {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
         dead = self._dead()
@@ -236,7 +236,7 @@ class WorkQueue:
         first_begun = await self.rows.find_one(begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)])
         since = [first_due[self._due]] if first_due else []
         since += [first_begun[WORK]["since"]] if first_begun else []
-        return Backlog(waiting, min(since, default=None), await self.rows.count_documents(dead, limit=MAX_COUNTED))
+        return WorkBacklog(waiting, min(since, default=None), await self.rows.count_documents(dead, limit=MAX_COUNTED))
 
     async def dead(self, limit: int = 100) -> Sequence[DeadRow]:
         """Rows that were set aside, the oldest first."""

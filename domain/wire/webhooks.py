@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from domain.times import to_wire, to_wire_or_none
-from domain.webhooks import EVENT_TYPES, Endpoint, EventType, FailureReason, LastFailure
+from domain.webhooks import EVENT_TYPES, EventType, FailureReason, LastFailure, WebhookEndpoint
 from domain.wire.base import Answer, Command
 from domain.wire.fields import Id, Url
 
@@ -86,7 +86,9 @@ def failure_answer(last: LastFailure | None) -> WebhookFailure | None:
     return WebhookFailure(reason=last.failure.reason, status=last.failure.status, at=to_wire(last.at))
 
 
-def webhook_answer(endpoint: Endpoint, former_secret_until: datetime | None, waiting: int, dead: int) -> WebhookAnswer:
+def webhook_answer(
+    endpoint: WebhookEndpoint, former_secret_until: datetime | None, waiting: int, dead: int
+) -> WebhookAnswer:
     return WebhookAnswer(
         id=endpoint.id,
         url=endpoint.url,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain.accounts import Block, Role, User, normalised_email, require_administrator, require_may_block
+from domain.accounts import AccountBlock, Role, User, normalised_email, require_administrator, require_may_block
 from domain.errors import Code, DomainError, not_found
 from domain.moderation import Target
 from domain.times import to_wire, whole_milliseconds
@@ -98,7 +98,7 @@ async def _administrator(
 async def block(context: AccountContext, actor: Actor, command: BlockUser) -> None:
     """Raises ``forbidden`` or ``not_found``. Every session of the user ends."""
     audit = audit_writer(context, actor, "user.block", "user", command.id, command.reason)
-    await _set(context, actor, command.id, Block(by=actor.user_id, reason=command.reason), audit)
+    await _set(context, actor, command.id, AccountBlock(by=actor.user_id, reason=command.reason), audit)
 
 
 async def unblock(context: AccountContext, actor: Actor, command: UnblockUser) -> None:
@@ -107,7 +107,9 @@ async def unblock(context: AccountContext, actor: Actor, command: UnblockUser) -
     await _set(context, actor, command.id, None, audit)
 
 
-async def _set(context: AccountContext, actor: Actor, user_id: str, block: Block | None, audit: AuditWriter) -> None:
+async def _set(
+    context: AccountContext, actor: Actor, user_id: str, block: AccountBlock | None, audit: AuditWriter
+) -> None:
     target = await _target(context, actor, user_id)
     if target.is_blocked == (block is not None):
         return

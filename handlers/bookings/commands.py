@@ -11,7 +11,7 @@ from datetime import datetime
 
 from domain import slots
 from domain.availability import Schedule
-from domain.booking_changes import Change, Settlement, on_booking, on_cancellation, on_moving, on_no_show
+from domain.booking_changes import BookingChange, Settlement, on_booking, on_cancellation, on_moving, on_no_show
 from domain.bookings import (
     Booking,
     Party,
@@ -45,7 +45,7 @@ from store.audit import AuditWriter
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
-Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[Change, Settlement]]]
+Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[BookingChange, Settlement]]]
 _TRIES = 10
 
 
@@ -65,7 +65,7 @@ async def alter(
     raise unavailable()
 
 
-def _audit_writer(context: PublishContext, actor: Actor, change: Change) -> AuditWriter:
+def _audit_writer(context: PublishContext, actor: Actor, change: BookingChange) -> AuditWriter:
     """An administrator's act is recorded with it."""
     action: Act = "booking.cancel" if change.action == "cancelled" else "booking.reschedule"
     return audit_writer(context, actor, action, "booking", change.booking.id, change.booking.reason)
@@ -105,7 +105,7 @@ async def create_booking(context: PublishContext, actor: Actor, command: CreateB
     now = context.now()
     slot, schedule = await offered_slot(context, command.trainer_id, command.starts_at, now)
     booking = new_booking(context, actor, command, trainer, slot, schedule, pricing, now)
-    change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
+    change = BookingChange(booking=booking, action="created", by="client", sender_id=actor.user_id)
     settlement = on_booking(booking, pricing.weekly_trial_limit)
     return (await context.store.booking_transactions.book(change, settlement, now, claim)).booking
 
@@ -166,10 +166,10 @@ async def preview_cancellation(
 async def cancel_booking(context: PublishContext, actor: Actor, command: CancelBooking, claim: Claim | None) -> Booking:
     """By either party or an administrator, until the start; a late one by the client forfeits the credit."""
 
-    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[BookingChange, Settlement]:
         free = cancellation(booking, by, now).free
         cancelled = next_version(booking, now, status="cancelled", cancelled_by=by, reason=command.reason)
-        change = Change(booking=cancelled, action="cancelled", by=by, sender_id=actor.user_id, was=booking.busy)
+        change = BookingChange(booking=cancelled, action="cancelled", by=by, sender_id=actor.user_id, was=booking.busy)
         return change, on_cancellation(booking, free=free, now=now)
 
     return await alter(context, actor, command.booking_id, decide, claim)
@@ -184,7 +184,7 @@ async def reschedule_booking(
     Raises ``policy_window_passed``, ``slot_taken``, ``own_conflict``, ``slot_unavailable`` or ``trial_unavailable``.
     """
 
-    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[BookingChange, Settlement]:
         require_movable(booking, by, now)
         if by == "client" and await context.store.people.reachable_profile("trainer", booking.trainer_id) is None:
             raise not_offered()
@@ -204,7 +204,7 @@ async def reschedule_booking(
             arranged_at=now,
             reminded=(),
         )
-        change = Change(booking=moved, action="rescheduled", by=by, sender_id=actor.user_id, was=booking.busy)
+        change = BookingChange(booking=moved, action="rescheduled", by=by, sender_id=actor.user_id, was=booking.busy)
         return change, on_moving(moved, pricing.weekly_trial_limit)
 
     return await alter(context, actor, command.booking_id, decide, claim)
@@ -215,11 +215,11 @@ async def report_no_show(context: PublishContext, actor: Actor, command: ReportN
     """By the trainer, from the start to 24 h after the end, unless the client has reviewed the session; nothing comes
     back to the client."""
 
-    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[Change, Settlement]:
+    async def decide(booking: Booking, by: Party, now: datetime) -> tuple[BookingChange, Settlement]:
         require_no_show(booking, by, now)
         if await context.store.reviews.has(booking.id):
             raise DomainError(Code.CONFLICT, "The client has reviewed this session.")
         missed = next_version(booking, now, status="no_show")
-        return Change(booking=missed, action="no_show", by=by, sender_id=actor.user_id), on_no_show(booking, now)
+        return BookingChange(booking=missed, action="no_show", by=by, sender_id=actor.user_id), on_no_show(booking, now)
 
     return await alter(context, actor, command.booking_id, decide, claim)

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from domain import rooms
-from domain.booking_changes import Change, note_of
+from domain.booking_changes import BookingChange, note_of
 from domain.errors import DomainError
 from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.webhooks import OF_BOOKING
@@ -83,7 +83,7 @@ async def _publish_row(context: PublishContext, row: OutboxRow) -> tuple[Booking
     return appended
 
 
-async def _leave(context: PublishContext, change: Change) -> None:
+async def _leave(context: PublishContext, change: BookingChange) -> None:
     """Whoever was erased while the booking was made, or cancelled, has not left it with the others."""
     if change.action not in ("created", "cancelled"):
         return
@@ -92,7 +92,7 @@ async def _leave(context: PublishContext, change: Change) -> None:
             await context.store.bookings.leave_one(change.booking, user.role, context.now())
 
 
-async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswer, bool]:
+async def _append(context: PublishContext, change: BookingChange) -> tuple[BookingAnswer, bool]:
     """Whoever appended it publishes it to both parties, and nobody else: each version once."""
     booking = change.booking
     member = await context.store.conversations.members(booking.conversation_id)
@@ -109,13 +109,13 @@ async def _append(context: PublishContext, change: Change) -> tuple[BookingAnswe
     return event.booking, isinstance(appended, Message)
 
 
-async def _event(context: PublishContext, change: Change) -> BookingEvent:
+async def _event(context: PublishContext, change: BookingChange) -> BookingEvent:
     return OF_ACTION[change.action](
         booking=await queries.booking_view(context, change.booking), by=change.by or msgspec.UNSET
     )
 
 
-def _publish_event(context: PublishContext, change: Change, event: BookingEvent) -> None:
+def _publish_event(context: PublishContext, change: BookingChange, event: BookingEvent) -> None:
     booking = change.booking
     context.publisher.publish(event, *map(rooms.user, booking.user_ids))
     if change.balance is not None:
@@ -125,7 +125,7 @@ def _publish_event(context: PublishContext, change: Change, event: BookingEvent)
         context.publisher.publish(credit, rooms.user(booking.client_user_id))
 
 
-def _record(context: PublishContext, change: Change) -> MessageRecord:
+def _record(context: PublishContext, change: BookingChange) -> MessageRecord:
     at = change.booking.updated_at
     return MessageRecord(
         id=context.store.log.new_id(),

@@ -18,7 +18,7 @@ from domain.errors import Code, DomainError, FieldError, invalid, rate_limited
 from domain.file_formats import HEAD_BYTES, is_whole, type_of
 from domain.files import KINDS, LARGEST, LIMITS, StoredFile, display_name
 from domain.image_bounds import require_within_bounds
-from domain.image_limits import TooLarge, TooMuch
+from domain.image_limits import ImageTooLarge, TooMuch
 from domain.networks import network_of
 from domain.stored import StoredFormat
 from domain.wire.files import FileAnswer
@@ -216,7 +216,7 @@ def _require_sound(content_type: str, spool: Spool) -> None:
         raise unsupported("The file is damaged or incomplete.")
     try:
         require_within_bounds(content_type, spool)
-    except TooLarge as error:
+    except ImageTooLarge as error:
         raise too_large(f"The image {error}.", error.limit) from None
     except TooMuch as error:
         raise unsupported(f"The image {error}.") from None

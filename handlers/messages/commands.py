@@ -13,8 +13,8 @@ from domain.conversations import Membership
 from domain.errors import Code, DomainError, invalid
 from domain.files import FileKind, FileUse
 from domain.messages import (
-    Change,
     ChangeKind,
+    MessageChange,
     MessageRecord,
     body_digest,
     change_key,
@@ -79,7 +79,7 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
 async def edit_message(context: ConversationContext, actor: Actor, command: EditMessage) -> MessageAnswer:
     """New words for one's own message, or none beside attachments."""
 
-    def decide(record: MessageRecord) -> Change:
+    def decide(record: MessageRecord) -> MessageChange:
         check_edit(record, actor.user_id, command.text)
         return _new_change(context, actor, record, "edit", text=shown(command.text))
 
@@ -90,7 +90,7 @@ async def edit_message(context: ConversationContext, actor: Actor, command: Edit
 async def delete_message(context: ConversationContext, actor: Actor, command: DeleteMessage) -> MessageAnswer:
     """Take one's own message back; what it said is removed from the log as well."""
 
-    def decide(record: MessageRecord) -> Change:
+    def decide(record: MessageRecord) -> MessageChange:
         check_delete(record, actor.user_id)
         return _new_change(context, actor, record, "delete")
 
@@ -101,7 +101,7 @@ async def delete_message(context: ConversationContext, actor: Actor, command: De
 async def react_to_message(context: ConversationContext, actor: Actor, command: ReactToMessage) -> MessageAnswer:
     """Put an emoji on a message, or take it off."""
 
-    def decide(record: MessageRecord) -> Change:
+    def decide(record: MessageRecord) -> MessageChange:
         check_reaction(record, actor.user_id, command.emoji, remove=command.remove)
         emoji = reaction_emoji(record, command.emoji, remove=command.remove)
         return _new_change(context, actor, record, "reaction", emoji=emoji, remove=command.remove)
@@ -153,8 +153,8 @@ def _new_change(
     text: str | None = None,
     emoji: str | None = None,
     remove: bool = False,
-) -> Change:
-    return Change(
+) -> MessageChange:
+    return MessageChange(
         id=context.store.log.new_id(),
         conversation_id=record.conversation_id,
         sender_id=actor.user_id,
@@ -171,7 +171,7 @@ async def _change(
     context: ConversationContext,
     actor: Actor,
     command: EditMessage | DeleteMessage | ReactToMessage,
-    decide: Callable[[MessageRecord], Change],
+    decide: Callable[[MessageRecord], MessageChange],
 ) -> MessageAnswer:
     """Append the change that was decided on, unless the message already is what it would become.
 

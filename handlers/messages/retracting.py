@@ -10,7 +10,7 @@ import asyncio
 import msgspec
 
 from domain import rooms
-from domain.messages import Change, MessageRecord, change_key
+from domain.messages import MessageChange, MessageRecord, change_key
 from domain.wire.events import MessageUpdated
 from handlers.context import PublishContext
 from handlers.messages import views
@@ -39,7 +39,7 @@ async def _delete(context: PublishContext, record: MessageRecord) -> None:
         )
         context.publisher.publish(event, *(rooms.user(one.user_id) for one in participants))
 
-    change = Change(
+    change = MessageChange(
         id=context.store.log.new_id(),
         conversation_id=record.conversation_id,
         sender_id=record.sender_id,

@@ -16,7 +16,7 @@ from domain.wire.moderation import BlockPerson, UnblockPerson
 from handlers.access import Actor, require_role
 from handlers.context import PublishContext
 from handlers.idempotency import idempotent
-from store.user_blocks import TRUSTED_SECONDS, Parties
+from store.user_blocks import TRUSTED_SECONDS, ProfilePair
 
 
 @idempotent("user:block")
@@ -53,12 +53,12 @@ async def _other(context: PublishContext, actor: Actor, user_id: str) -> User:
     return other
 
 
-def _parties(actor: Actor, other: User) -> Parties | None:
+def _parties(actor: Actor, other: User) -> ProfilePair | None:
     """Of a pair that may have bookings."""
     if actor.role == other.role:
         return None
     mine, others = actor.profile_id, other.profile_id
-    return Parties(mine, others) if actor.role == "client" else Parties(others, mine)
+    return ProfilePair(mine, others) if actor.role == "client" else ProfilePair(others, mine)
 
 
 def _notify(context: PublishContext, actor: Actor, other: User) -> None:

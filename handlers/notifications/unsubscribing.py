@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from domain.errors import not_found
-from domain.notifications import KINDS, Kind, KindName
+from domain.notifications import KINDS, KindName, NotificationKind
 from domain.wire.notifications import Unsubscribe
 from handlers.access import Visitor
 from handlers.context import MailedContext
@@ -26,13 +26,13 @@ def path_of(secrets: Secrets, user_id: str, kind: KindName) -> str:
     return f"/v1/unsubscribe/{user_id}.{kind}.{_proof(secrets, user_id, kind)}"
 
 
-async def ask_unsubscribe(context: MailedContext, visitor: Visitor, command: Unsubscribe) -> Kind:
+async def ask_unsubscribe(context: MailedContext, visitor: Visitor, command: Unsubscribe) -> NotificationKind:
     """What would end; nothing does yet, as programs open links that nobody clicked. Raises ``not_found``."""
     _, kind = _named(context, command)
     return kind
 
 
-async def unsubscribe(context: MailedContext, visitor: Visitor, command: Unsubscribe) -> Kind:
+async def unsubscribe(context: MailedContext, visitor: Visitor, command: Unsubscribe) -> NotificationKind:
     """No more mails of that kind. Raises ``not_found``."""
     user_id, kind = _named(context, command)
     user = await context.store.users.by_id(user_id)
@@ -42,7 +42,7 @@ async def unsubscribe(context: MailedContext, visitor: Visitor, command: Unsubsc
     return kind
 
 
-def _named(context: MailedContext, command: Unsubscribe) -> tuple[str, Kind]:
+def _named(context: MailedContext, command: Unsubscribe) -> tuple[str, NotificationKind]:
     user_id, name, proof = command.token.split(".")
     kind = next((one for one in KINDS if one.name == name and not one.fixed), None)
     if kind is None:

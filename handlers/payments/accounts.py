@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import Account, Link, Refused
+from domain.payments import Account, Link, StripeRefused
 from domain.times import to_wire
 from domain.wire.payments import DashboardAnswer, OnboardingAnswer, StripeState
 from handlers.access import Actor, require_role
@@ -17,7 +17,7 @@ async def begin_onboarding(context: PaymentContext, actor: Actor, command: None)
     require_role(actor, "trainer")
     try:
         link = await _onboarding(context, actor)
-    except Refused:
+    except StripeRefused:
         raise DomainError(Code.CONFLICT, "Stripe does not open an account with these details.") from None
     return OnboardingAnswer(url=link.url, expires_at=to_wire(link.expires_at))
 
@@ -55,7 +55,7 @@ async def open_dashboard(context: PaymentContext, actor: Actor, command: None) -
         raise DomainError(Code.CONFLICT, "Complete the onboarding at Stripe first.")
     try:
         return DashboardAnswer(url=await context.payments.dashboard(account.id))
-    except Refused:
+    except StripeRefused:
         raise DomainError(Code.CONFLICT, "Complete the onboarding at Stripe first.") from None
 
 
@@ -66,7 +66,7 @@ async def refreshed(context: PaymentContext, trainer_id: str) -> Account:
         return _NOT_CONNECTED
     try:
         account = await context.payments.account(account_id)
-    except Refused:
+    except StripeRefused:
         # It was closed there.
         account = Account(id=account_id, submitted=False, charges_enabled=False, payouts_enabled=False)
     await context.store.stripe_accounts.note(trainer_id, account.id, context.now(), connected=account.submitted)

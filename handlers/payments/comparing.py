@@ -11,7 +11,7 @@ import structlog
 
 from domain.errors import DomainError
 from domain.payment_comparison import Difference, compare, missing_at_stripe
-from domain.payments import OPEN_LASTS, ListedIntent, Refused, Transaction
+from domain.payments import OPEN_LASTS, ListedIntent, StripeRefused, Transaction
 from handlers.context import PaymentContext
 from handlers.jobs import Job
 from handlers.payments import fulfilment, refunds
@@ -73,7 +73,7 @@ async def _ours(context: PaymentContext, page: Sequence[ListedIntent]) -> dict[s
 
 
 async def _mended(context: PaymentContext, ours: Transaction) -> Transaction:
-    with suppress(DomainError, fulfilment.Misfit, Refused):
+    with suppress(DomainError, fulfilment.Misfit, StripeRefused):
         ours = await fulfilment.look(context, ours)
         await refunds.absorb(context, ours)
     return await context.store.transactions.by_id(ours.id) or ours
@@ -90,7 +90,7 @@ async def _look_for(context: PaymentContext, unlisted: set[str], now: datetime) 
 async def _is_missing(context: PaymentContext, intent_id: str) -> bool:
     try:
         await context.payments.intent(intent_id)
-    except Refused as error:
+    except StripeRefused as error:
         return error.code == "resource_missing"
     return False
 

@@ -11,10 +11,10 @@ from functools import partial
 
 import structlog
 
-from domain.booking_changes import Change, expiry
+from domain.booking_changes import BookingChange, expiry
 from domain.bookings import Booking, next_version
 from domain.errors import Code, DomainError, unavailable
-from domain.payments import OPEN_LASTS, Intent, Refused, Transaction, fits, next_look
+from domain.payments import OPEN_LASTS, Intent, StripeRefused, Transaction, fits, next_look
 from handlers.bookings import outbox as bookings_outbox
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, PAYMENTS, Job
@@ -62,7 +62,7 @@ async def close(context: PaymentContext, transaction: Transaction) -> Transactio
     if transaction.intent_id is not None:
         try:
             intent = await context.payments.cancel_intent(transaction.intent_id)
-        except Refused:
+        except StripeRefused:
             intent = await context.payments.intent(transaction.intent_id)
         return await _apply(context, transaction, intent)
     # No device has ever had what an intent without an id here is paid with.
@@ -100,7 +100,7 @@ async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Tran
     will not take it: too small an amount, a trainer whom it has just restricted."""
     try:
         return await _begun(context, transaction)
-    except Refused as error:
+    except StripeRefused as error:
         log.warning("Stripe refuses a payment", transaction=transaction.id, code=error.code)
         if transaction.intent_id is None:
             await close(context, transaction)
@@ -121,7 +121,7 @@ async def _begun(context: PaymentContext, transaction: Transaction) -> tuple[Tra
         remembered = await context.store.transactions.remember_intent(transaction, intent.id)
         if remembered is None:
             # It was closed meanwhile. Nobody has its secret, and nobody is to have it.
-            with suppress(Refused, DomainError):
+            with suppress(StripeRefused, DomainError):
                 await context.payments.cancel_intent(intent.id)
             raise _too_late()
         return remembered, intent, customer
@@ -147,7 +147,7 @@ async def glance(context: PaymentContext, transaction: Transaction) -> Transacti
     """The same for a reader, who is answered what is known when Stripe is away."""
     if not transaction.is_open or transaction.intent_id is None:
         return transaction
-    with suppress(DomainError, Misfit, Refused):
+    with suppress(DomainError, Misfit, StripeRefused):
         return await look(context, transaction)
     return transaction
 
@@ -175,7 +175,7 @@ async def _confirm(context: PaymentContext, transaction: Transaction, booking_id
             return False
         now = context.now()
         confirmed = next_version(booking, now, status="confirmed", held_until=None)
-        change = Change(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
+        change = BookingChange(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
         if await context.store.payment_transactions.confirm(transaction, booking, change, now):
             await _publish_booking(context, confirmed)
             return True

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.booking_changes import NO_SETTLEMENT, BookingChange
 from domain.bookings import Booking
 from domain.errors import Code, DomainError, unavailable
 from domain.payments import HOLD_LASTS, Transaction, fee_of, price_of
@@ -72,7 +72,7 @@ async def _hold(context: PaymentContext, actor: Actor, command: CreateBooking, c
         status="held",
         held_until=min(now + HOLD_LASTS, slot.starts_at),
     )
-    change = Change(booking=booking, action="created", by="client", sender_id=actor.user_id)
+    change = BookingChange(booking=booking, action="created", by="client", sender_id=actor.user_id)
     beside = partial(context.store.transactions.insert, _transaction(context, booking, amount, account.id))
     committed = await context.store.booking_transactions.book(change, NO_SETTLEMENT, now, claimed, beside)
     return committed.booking

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.accounts import require_administrator
 from domain.errors import Code, DomainError, not_found
-from domain.payments import CREDITS, Intent, Refused, Transaction, fee_of, price_of
+from domain.payments import CREDITS, Intent, StripeRefused, Transaction, fee_of, price_of
 from domain.times import to_wire
 from domain.wire.pages import IdCursor, decode_id_cursor, page_of
 from domain.wire.payments import (
@@ -83,7 +83,7 @@ async def _answer(context: PaymentContext, transaction: Transaction) -> Purchase
     )
     try:
         payment = await _sheet(context, intent, customer)
-    except Refused:
+    except StripeRefused:
         # Its customer was deleted there.
         raise DomainError(Code.CONFLICT, "Stripe does not take this payment.") from None
     return PurchaseAnswer(**msgspec.structs.asdict(transaction_answer(begun)), payment=payment)

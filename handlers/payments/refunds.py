@@ -12,7 +12,7 @@ from domain.accounts import require_administrator
 from domain.credits import grant, settle
 from domain.errors import Code, DomainError, not_found, unavailable
 from domain.payment_comparison import refund_refused
-from domain.payments import OPEN, Refused, Transaction
+from domain.payments import OPEN, StripeRefused, Transaction
 from domain.refunds import REFUNDABLE, Refund, RefundAtStripe, absorbed, refund_of
 from domain.wire.payments import RefundTransaction, TransactionAnswer, transaction_answer
 from handlers.access import Actor
@@ -145,7 +145,7 @@ async def _at_stripe(context: PaymentContext, transaction: Transaction, refund: 
                 return one.id
     try:
         return await context.payments.create_refund(transaction, refund)
-    except Refused:
+    except StripeRefused:
         return None
 
 

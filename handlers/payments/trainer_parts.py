@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from domain.errors import unavailable
-from domain.payments import OPEN, Refused, Transaction
+from domain.payments import OPEN, StripeRefused, Transaction
 from domain.trainer_parts import Move, next_move
 from handlers.context import PaymentContext
 from handlers.jobs import TRAINER_PARTS, Job
@@ -66,7 +66,7 @@ async def _is_settled(context: PaymentContext, transaction: Transaction, number:
 async def _make(context: PaymentContext, transaction: Transaction, move: Move) -> None:
     try:
         await context.payments.move(transaction, move)
-    except Refused as error:
+    except StripeRefused as error:
         log.error("Stripe refuses to settle with a trainer", transaction=transaction.id, code=error.code)
         # It keeps that answer under the key.
         await context.store.trainer_parts.end(transaction.id, move)

@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo
 from domain import slots
 from domain.accounts import User
 from domain.availability import Schedule
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.bookings import OCCUPYING
 from domain.slots import BookingHint, Busy, Days, ScheduleHint, Slot, SlotHint
 from handlers.context import PublishContext, ReadContext
 from handlers.slots.free import all_open_slots, free_of
 
 
-def after_booking(context: PublishContext, change: Change) -> None:
+def after_booking(context: PublishContext, change: BookingChange) -> None:
     """Of the time that the change gave up, and of what it took."""
     spans = tuple(span for span in (change.was, _occupied(change)) if span is not None)
     if spans:
@@ -45,7 +45,7 @@ async def of_account(context: PublishContext, user: User) -> AsyncIterator[None]
     context.publisher.hint_slots(user.profile_id, ScheduleHint(before=before, whole=True))
 
 
-def _occupied(change: Change) -> Busy | None:
+def _occupied(change: BookingChange) -> Busy | None:
     """The time that the change took; what was taken before it is known already."""
     taken = change.action in ("created", "rescheduled") and change.booking.status in OCCUPYING
     return change.booking.busy if taken else None

@@ -18,7 +18,7 @@ from domain.errors import invalid
 from domain.networks import is_loopback_host, is_public_address
 from domain.stored import StoredFormat
 from domain.times import from_wire
-from domain.webhooks import Endpoint, in_order
+from domain.webhooks import WebhookEndpoint, in_order
 from domain.wire.fields import web_address_from_wire
 from domain.wire.webhooks import (
     AddWebhook,
@@ -93,7 +93,7 @@ async def _add(context: WebhookContext, actor: Actor, command: AddWebhook, claim
     endpoints = context.store.webhook_endpoints
     endpoint_id = endpoints.new_id()
 
-    def kept(endpoint: Endpoint) -> Kept:
+    def kept(endpoint: WebhookEndpoint) -> Kept:
         return Kept(_answer(context, endpoint, 0, 0), endpoint.generation)
 
     audit = audit_writer(context, actor, "webhook.create", "webhook", endpoint_id)
@@ -109,7 +109,7 @@ async def _update(context: WebhookContext, actor: Actor, command: UpdateWebhook,
     before = await context.store.webhook_endpoints.by_id(command.id)
     counts = (0, 0) if before is None else await deliveries.counts(before)
 
-    def kept(endpoint: Endpoint) -> Kept:
+    def kept(endpoint: WebhookEndpoint) -> Kept:
         waiting, dead = counts if endpoint.is_active else (0, 0)
         if command.replay:
             waiting, dead = waiting + dead, 0
@@ -145,7 +145,12 @@ async def _recalled(context: WebhookContext, stored: StoredResult) -> Kept:
     return RESULT.decode(stored.result, stored.version)
 
 
-def _keep(context: WebhookContext, claim: Claim | None, kept: Callable[[Endpoint], Kept], endpoint: Endpoint) -> Keep:
+def _keep(
+    context: WebhookContext,
+    claim: Claim | None,
+    kept: Callable[[WebhookEndpoint], Kept],
+    endpoint: WebhookEndpoint,
+) -> Keep:
     if claim is None:
         return nothing
     return partial(context.store.idempotency.keep_within, claim, RESULT.encode(kept(endpoint)), RESULT.version)
@@ -175,5 +180,5 @@ def _is_private(host: str) -> bool:
     return not is_public_address(host)
 
 
-def _answer(context: WebhookContext, endpoint: Endpoint, waiting: int, dead: int) -> WebhookAnswer:
+def _answer(context: WebhookContext, endpoint: WebhookEndpoint, waiting: int, dead: int) -> WebhookAnswer:
     return webhook_answer(endpoint, endpoint.former_secret_until(context.now()), waiting, dead)

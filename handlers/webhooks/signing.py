@@ -11,7 +11,7 @@ from datetime import datetime
 
 from standardwebhooks import Webhook
 
-from domain.webhooks import Endpoint
+from domain.webhooks import WebhookEndpoint
 from handlers.ports import Secrets
 
 _PURPOSE = "webhook secret"
@@ -23,7 +23,9 @@ def secret_of(secrets: Secrets, endpoint_id: str, generation: int) -> str:
     return f"whsec_{b64encode(key).decode()}"
 
 
-def signed_headers(secrets: Secrets, endpoint: Endpoint, event_id: str, body: str, now: datetime) -> dict[str, str]:
+def signed_headers(
+    secrets: Secrets, endpoint: WebhookEndpoint, event_id: str, body: str, now: datetime
+) -> dict[str, str]:
     """With the secret before the present one as well, for as long as it counts."""
     generations = [endpoint.generation]
     if endpoint.former_secret_until(now) is not None:

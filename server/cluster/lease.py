@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from server.cluster.scripts import Call, Script, Scripts
+from server.cluster.scripts import Script, ScriptCall, Scripts
 
 # What one script touches shares a hash tag, and so a slot of a cluster.
 LEASES = "{presence}:leases"
@@ -125,14 +125,14 @@ class Lease:
         if held is None or float(held) < self.deadline:
             return False
         left_ms = int(self._timing.resign_seconds * 1000) - self._timing.margin_ms
-        await self._scripts.run(RESIGN, Call((LEASES,), (self.incarnation, left_ms)))
+        await self._scripts.run(RESIGN, ScriptCall((LEASES,), (self.incarnation, left_ms)))
         return True
 
     async def _renew(self, *, create: bool) -> tuple[bool, dict[str, int]]:
         timing = self._timing
         times = (timing.lease_ms, timing.margin_ms, timing.quiet_after_ms)
         arguments = (self.incarnation, int(create), *times, self.deadline)
-        held, deadline, dead = await self._scripts.run(RENEW, Call(_KEYS, arguments))
+        held, deadline, dead = await self._scripts.run(RENEW, ScriptCall(_KEYS, arguments))
         if held:
             self.deadline = int(deadline)
         return bool(held), {name.decode(): int(at) for name, at in zip(dead[::2], dead[1::2], strict=True)}

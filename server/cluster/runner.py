@@ -26,7 +26,7 @@ from server.observability.metrics import MetricSource
 from store.backoff import ExponentialBackoff
 from store.concurrency import Tasks, cancelled
 from store.failures import is_transient
-from store.work_queue import Backlog, DueRows, WorkRow
+from store.work_queue import DueRows, WorkBacklog, WorkRow
 
 log = structlog.get_logger("durable work")
 
@@ -59,7 +59,7 @@ class JobRunner:
     def __init__(self, job: Job, clock: Callable[[], datetime], wake_ups: WakeUps | None = None) -> None:
         self.job = job
         self.counters = JobCounters()
-        self.backlog = Backlog(0, None, 0)
+        self.backlog = WorkBacklog(0, None, 0)
         self._clock = clock
         self._woken = (wake_ups or WakeUps()).of(job.name)
         self._slots = asyncio.Semaphore(job.at_once)

@@ -22,7 +22,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ScriptCall:
     """The keys and arguments of one run of a script."""
 
     keys: tuple[str, ...]
@@ -36,14 +36,14 @@ class Scripts:
         self._redis: Any = redis
         self.publish_command = "SPUBLISH" if isinstance(redis, RedisCluster) else "PUBLISH"
 
-    async def run(self, script: Script, call: Call) -> Any:
+    async def run(self, script: Script, call: ScriptCall) -> Any:
         rest = (len(call.keys), *call.keys, *call.arguments)
         try:
             return await self._redis.execute_command("EVALSHA", script.sha, *rest)
         except NoScriptError:
             return await self._redis.execute_command("EVAL", script.source, *rest)
 
-    async def run_each(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+    async def run_each(self, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
         """The answers, in order; what failed is answered by its exception."""
         commands = [("EVALSHA", script.sha, len(c.keys), *c.keys, *c.arguments) for c in calls]
         answers = await self.pipeline(commands)

@@ -21,7 +21,7 @@ from server.commands.stripe_sandbox import beside
 from server.draining import DRAIN_SECONDS
 from server.observability.logging import log_loop_error
 from server.settings import Settings
-from server.workers.configuration import Report, read_configuration
+from server.workers.configuration import WorkerReport, read_configuration
 from server.workers.peers import IpcSockets
 from store.reachability import Misconfigured
 
@@ -127,8 +127,8 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
         replace(settings, port=configuration.port, operations_port=configuration.operations_port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
-        lambda url, _: _report(control, Report(url=url)),
-        lambda reason: _report(control, Report(reason=reason)),
+        lambda url, _: _report(control, WorkerReport(url=url)),
+        lambda reason: _report(control, WorkerReport(reason=reason)),
         ipc,
     )
 
@@ -138,7 +138,7 @@ def _orphaned(loop: asyncio.AbstractEventLoop, control: socket.socket, stop: asy
     stop.set()
 
 
-def _report(control: socket.socket, report: Report) -> None:
+def _report(control: socket.socket, report: WorkerReport) -> None:
     try:
         control.sendall(report.line())
     except OSError:

@@ -12,7 +12,7 @@ from server.commands.environment import servers
 from server.commands.stripe_sandbox import beside
 from server.embedded import EmbeddedError
 from server.observability.logging import log_loop_error
-from server.settings import Place, Settings
+from server.settings import ListenAddress, Settings
 from server.workers.parent import GivenUp, reserved, supervise
 
 
@@ -39,10 +39,10 @@ class _Taken(Exception):
 
 
 @overload
-def _reserve(place: Place, stack: ExitStack) -> int: ...
+def _reserve(place: ListenAddress, stack: ExitStack) -> int: ...
 @overload
-def _reserve(place: Place | None, stack: ExitStack) -> int | None: ...
-def _reserve(place: Place | None, stack: ExitStack) -> int | None:
+def _reserve(place: ListenAddress | None, stack: ExitStack) -> int | None: ...
+def _reserve(place: ListenAddress | None, stack: ExitStack) -> int | None:
     try:
         return None if place is None else stack.enter_context(reserved(place.host, place.port))
     except OSError as error:

@@ -2,8 +2,8 @@
 
 from server.engineio.server import EngineServer
 from server.engineio.socket import EngineSocket
-from server.engineio.transport import Counters, Limits
+from server.engineio.transport import Counters, TransportLimits
 from server.protocol import frames
 from server.protocol.frames import Frame
 
-__all__ = ["Counters", "EngineServer", "EngineSocket", "Frame", "Limits", "frames"]
+__all__ = ["Counters", "EngineServer", "EngineSocket", "Frame", "TransportLimits", "frames"]

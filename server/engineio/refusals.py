@@ -50,7 +50,7 @@ def length_required() -> Refusal:
     return Refusal(411, 3, "Length required")
 
 
-class TooLarge(Refusal):
+class PayloadTooLarge(Refusal):
     """Answered as REST answers: what a client sent was well-formed, and its developer is to know the limit."""
 
     def __init__(self, most: int) -> None:
@@ -66,7 +66,7 @@ class TooLarge(Refusal):
 
 
 def too_large(most: int) -> Refusal:
-    return TooLarge(most)
+    return PayloadTooLarge(most)
 
 
 def too_many() -> Refusal:

@@ -88,7 +88,7 @@ async def _receive(socket: EngineSocket, transport: PollingTransport, request: w
     body = await _read_exactly(socket, transport, request, length)
     try:
         return frames.decode(body, engine.limits.packets_a_post)
-    except frames.BadPacket:
+    except frames.BadPayload:
         engine.counters.bad_packets += 1
         raise refusals.bad_request() from None
 

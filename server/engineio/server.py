@@ -20,7 +20,7 @@ from server.engineio.closing_polls import ClosingPolls
 from server.engineio.handshake import WEBSOCKET, OriginCheck
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.socket import EngineSocket, Probe
-from server.engineio.transport import Bounds, Counters, Limits, SharedTransportState, UnfinishedMessages
+from server.engineio.transport import Bounds, Counters, SharedTransportState, TransportLimits, UnfinishedMessages
 from server.network_counts import NetworkCounts
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     def __init__(
         self,
         *,
-        limits: Limits | None = None,
+        limits: TransportLimits | None = None,
         client_address: Callable[[web.Request], str] = peer_address,
         max_sockets_per_address: int | None = None,
         mark: str = "",
@@ -58,7 +58,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
     ) -> None:
         """``mark``: what the ids of this server's sessions end in. ``forward`` may answer for ids that are not ours."""
         super().__init__(async_mode="aiohttp", **options)
-        self.limits = limits or Limits()
+        self.limits = limits or TransportLimits()
         self.counters = Counters()
         self.client_address = client_address
         self.sockets: dict[str, EngineSocket] = {}

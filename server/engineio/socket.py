@@ -13,7 +13,7 @@ from server.engineio import close_reasons
 from server.engineio.closing_polls import ClosingPolls
 from server.engineio.heartbeat import Heartbeat
 from server.engineio.polling import PollingTransport
-from server.engineio.transport import NO_TRANSPORT, Counters, Limits, SharedTransportState
+from server.engineio.transport import NO_TRANSPORT, Counters, SharedTransportState, TransportLimits
 from server.protocol import frames
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _LAST_WORDS_SECONDS = 1.0
 class Engine(Protocol):
     """What a session asks of the server that it belongs to."""
 
-    limits: Limits
+    limits: TransportLimits
     counters: Counters
     transport_state: SharedTransportState
     heartbeat: Heartbeat

@@ -19,7 +19,7 @@ log = structlog.get_logger("engineio")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TransportLimits:
     """Bounds beyond which a socket is cut or a request refused; times in seconds."""
 
     buffered_bytes: int = 1_000_000
@@ -189,7 +189,7 @@ class WriteScheduler:
 class SharedTransportState:
     """What all transports of a server share. ``unconnected``: the bounds of sockets without a namespace."""
 
-    limits: Limits
+    limits: TransportLimits
     counters: Counters
     connected: Bounds
     unconnected: Bounds

@@ -25,7 +25,7 @@ _NAMESPACES: Final = {name.encode(): name for name in NAMESPACES}
 NODE: Final = slice(1, 9)
 
 
-class Kind(IntEnum):
+class EnvelopeKind(IntEnum):
     # The next entry of a conversation.
     ENTRY = 1
     # Anything without a number; with a number, what comes before that entry.
@@ -41,11 +41,11 @@ class Kind(IntEnum):
 
 
 # Plain numbers, as every message passes here and an enumeration's take longer to find and to compare.
-_ENTRY, _EVENT = int(Kind.ENTRY), int(Kind.EVENT)
-_LAST: Final = int(max(Kind))
+_ENTRY, _EVENT = int(EnvelopeKind.ENTRY), int(EnvelopeKind.EVENT)
+_LAST: Final = int(max(EnvelopeKind))
 # What follows the header: a Socket.IO packet, a record of ours, or else nothing.
 _OF_A_PACKET: Final = frozenset((_ENTRY, _EVENT))
-_OF_A_RECORD: Final = frozenset(map(int, (Kind.SLOTS, Kind.CHOICE)))
+_OF_A_RECORD: Final = frozenset(map(int, (EnvelopeKind.SLOTS, EnvelopeKind.CHOICE)))
 
 
 class InvalidEnvelope(Exception):
@@ -81,19 +81,19 @@ def first_entry_event(node: bytes, conversation_id: str, packet: bytes) -> bytes
 
 
 def head(node: bytes, conversation_id: str, seq: int) -> bytes:
-    return _pack(_VERSION, node, Kind.HEAD, 0, seq, bytes.fromhex(conversation_id))
+    return _pack(_VERSION, node, EnvelopeKind.HEAD, 0, seq, bytes.fromhex(conversation_id))
 
 
 def resync(node: bytes) -> bytes:
-    return _pack(_VERSION, node, Kind.RESYNC, 0, 0, _NOBODY)
+    return _pack(_VERSION, node, EnvelopeKind.RESYNC, 0, 0, _NOBODY)
 
 
 def slots(node: bytes, trainer_id: str, hint: SlotHint) -> bytes:
-    return _pack(_VERSION, node, Kind.SLOTS, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
+    return _pack(_VERSION, node, EnvelopeKind.SLOTS, 0, 0, bytes.fromhex(trainer_id)) + _encode_hint(hint)
 
 
 def choice(node: bytes, user_id: str, chosen: Choice) -> bytes:
-    return _pack(_VERSION, node, Kind.CHOICE, 0, 0, bytes.fromhex(user_id)) + _encode_hint(chosen)
+    return _pack(_VERSION, node, EnvelopeKind.CHOICE, 0, 0, bytes.fromhex(user_id)) + _encode_hint(chosen)
 
 
 def read_choice(packet: bytes) -> Choice:

@@ -11,7 +11,7 @@ from domain import rooms
 from domain.presence import Choice
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
-from server.fanout.envelope import Envelope, Kind
+from server.fanout.envelope import Envelope, EnvelopeKind
 from server.fanout.gaps import GapFiller
 from server.fanout.reorder import Joined, ReorderBuffer
 from server.fanout.slot_notifier import SlotNotifier
@@ -152,19 +152,19 @@ class RoomSubscriptions:
         except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
             return
-        if received.kind == Kind.ENTRY:
+        if received.kind == EnvelopeKind.ENTRY:
             self._on_head(received.subject, received.seq)
             buffer.entry(received.subject, received.seq, frames.text(received.packet), received.chained)
-        elif received.kind == Kind.EVENT and received.seq:
+        elif received.kind == EnvelopeKind.EVENT and received.seq:
             buffer.first_entry_event(received.subject, frames.text(received.packet))
-        elif received.kind == Kind.EVENT:
+        elif received.kind == EnvelopeKind.EVENT:
             self._delivery.deliver(received.namespace, buffer.room, frames.text(received.packet))
-        elif received.kind == Kind.HEAD:
+        elif received.kind == EnvelopeKind.HEAD:
             self._on_head(received.subject, received.seq)
             buffer.head(received.subject, received.seq)
-        elif received.kind == Kind.SLOTS:
+        elif received.kind == EnvelopeKind.SLOTS:
             self._hinted(received)
-        elif received.kind == Kind.CHOICE:
+        elif received.kind == EnvelopeKind.CHOICE:
             self._chosen(received)
         elif (subscription := self._subscriptions.get(buffer.room)) is not None:
             self._resync_soon(subscription)

@@ -25,7 +25,7 @@ from domain.image_limits import (
     MAX_ANIMATED_PIXELS,
     MAX_FRAMES,
     MAX_PIXELS,
-    TooLarge,
+    ImageTooLarge,
     too_many_frames,
     too_many_pixels,
 )
@@ -46,7 +46,7 @@ _PICTURE_LIMIT = 20_000_000
 _LIMITS = json.dumps({"pixels": MAX_PIXELS, "frames": MAX_FRAMES, "animated_pixels": MAX_ANIMATED_PIXELS})
 
 
-class Unfit(Exception):
+class RefusedImage(Exception):
     """Why the process refused an image."""
 
 
@@ -76,7 +76,7 @@ class PictureWorker:
         return self._process.pid if self._process is not None else None
 
     async def make(self, size: int, content: AsyncIterator[bytes]) -> Pictures:
-        """Raises ``Unfit``, ``TooLarge``, ``NotStarted``, ``TooLong`` or ``Broken``.
+        """Raises ``RefusedImage``, ``ImageTooLarge``, ``NotStarted``, ``TooLong`` or ``Broken``.
 
         Whatever breaks the exchange off, the process is ended.
         """
@@ -103,7 +103,7 @@ class PictureWorker:
         if "too_large" in header:
             raise _too_large(**header["too_large"])
         if "error" in header:
-            raise Unfit(header["error"])
+            raise RefusedImage(header["error"])
         return Pictures(*pictures)
 
     async def _start(self) -> Process:
@@ -147,7 +147,7 @@ class PictureWorker:
 
 def _too_large(
     content_type: str | None = None, size: list[int] | None = None, frames: int | None = None
-) -> TooLarge:
+) -> ImageTooLarge:
     """By what the process found while it decoded: beforehand most is counted."""
     if frames is not None:
         return too_many_frames(frames)
@@ -257,9 +257,9 @@ class PictureMaker:
         try:
             async with asyncio.timeout_at(min(enough, give_up)):
                 return await worker.make(size, content)
-        except Unfit as error:
+        except RefusedImage as error:
             raise _unsupported(str(error)) from None
-        except TooLarge as error:
+        except ImageTooLarge as error:
             limit = (FieldError("file", error.limit),)
             raise DomainError(Code.PAYLOAD_TOO_LARGE, f"The image {error}.", errors=limit) from None
         except TooLong:

@@ -47,11 +47,11 @@ _QUALITIES = (88, 70)
 Part = tuple[dict[str, Any], bytes]
 
 
-class Unfit(Exception):
+class RefusedImage(Exception):
     """Why an image is not taken."""
 
 
-class TooLarge(Exception):
+class OversizedImage(Exception):
     """``too_large`` of the answer: the type and size of an image with too many pixels, the frames of too long a one."""
 
     def __init__(self, **what: Any) -> None:
@@ -60,7 +60,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ImageLimits:
     """``pixels`` by media type; ``animated_pixels`` of all frames together."""
 
     pixels: dict[str, int]
@@ -69,7 +69,7 @@ class Limits:
 
 
 def main() -> None:
-    limits = Limits(**json.loads(sys.argv[2]))
+    limits = ImageLimits(**json.loads(sys.argv[2]))
     confine(limits)
     source, out, seconds = sys.stdin.buffer, sys.stdout.buffer, float(sys.argv[1])
     out.write(b"+")
@@ -89,7 +89,7 @@ def main() -> None:
         out.flush()
 
 
-def confine(limits: Limits) -> None:
+def confine(limits: ImageLimits) -> None:
     """No more memory than this, no files, no dumps; a doubtful size is an error."""
     os.nice(NICENESS)
     # Whatever the server inherited and did not know of: uvloop passes it on, and copies of these three.
@@ -127,12 +127,12 @@ def has_grown() -> bool:
     return int(status.partition("VmHWM:")[2].split()[0]) > TIRED_KILOBYTES
 
 
-def answer(data: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
+def answer(data: bytes, limits: ImageLimits) -> tuple[dict[str, Any], list[bytes]]:
     try:
         parts = make(io.BytesIO(data), limits)
-    except Unfit as error:
+    except RefusedImage as error:
         return {"error": str(error)}, []
-    except TooLarge as error:
+    except OversizedImage as error:
         return {"too_large": error.what}, []
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return {"too_large": {}}, []
@@ -144,12 +144,12 @@ def answer(data: bytes, limits: Limits) -> tuple[dict[str, Any], list[bytes]]:
     return {"images": [header for header, _ in parts]}, [body for _, body in parts]
 
 
-def make(data: io.BytesIO, limits: Limits) -> list[Part]:
+def make(data: io.BytesIO, limits: ImageLimits) -> list[Part]:
     """The image and its thumbnail."""
     with Image.open(data, formats=(*TYPES, "HEIF")) as image:
         kind, source = FORMATS[image.format or ""], READ_TYPES[image.format or ""]
         if image.width * image.height > limits.pixels[source]:
-            raise TooLarge(content_type=source, size=image.size)
+            raise OversizedImage(content_type=source, size=image.size)
         moves = kind in ANIMATED and is_animation(image)
         if moves and getattr(image, "default_image", False):
             # A still for whoever can't show what moves, and none of its frames.
@@ -158,7 +158,7 @@ def make(data: io.BytesIO, limits: Limits) -> list[Part]:
         still = plain(image, kind)
         whole = animation(image, kind, limits) if moves else encoded(still, kind)
         if len(whole) > MAX_BYTES:
-            raise Unfit("is too detailed")
+            raise RefusedImage("is too detailed")
         parts = [part(whole, kind, still)]
         still.thumbnail(THUMBNAIL)
         small_kind = "PNG" if still.mode == "RGBA" else "JPEG"
@@ -242,7 +242,7 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     return data
 
 
-def animation(image: Image.Image, kind: str, limits: Limits) -> bytes:
+def animation(image: Image.Image, kind: str, limits: ImageLimits) -> bytes:
     """From the frame on at which the image is, each as long as it was; as often as it was, or for ever."""
     frames: list[Image.Image] = []
     durations: list[int] = []
@@ -253,7 +253,7 @@ def animation(image: Image.Image, kind: str, limits: Limits) -> bytes:
             image.seek(first + len(frames))
             pixels += image.width * image.height
             if len(frames) == limits.frames or pixels > limits.animated_pixels:
-                raise TooLarge(frames=len(frames) + 1)
+                raise OversizedImage(frames=len(frames) + 1)
             frame = in_srgb(upright(image)).convert("RGBA")
             # Comments, profiles and a still before the first frame would be written again.
             frame.info.clear()

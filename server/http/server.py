@@ -25,7 +25,7 @@ from rest.pace import EXPECTATION, PACED
 from server.http import refusals
 from server.http.connections import HttpConnections, taken, waiting
 from server.http.refusals import MOST_HEAD_BYTES, HeadTooLarge
-from server.settings import Place
+from server.settings import ListenAddress
 from server.workers.peers import WorkerPeers
 
 # ``struct linger``: on, for no time.
@@ -242,7 +242,7 @@ class Listener:
         self,
         app: web.Application,
         connections: HttpConnections,
-        place: Place,
+        place: ListenAddress,
         *,
         shared: bool = False,
         peers: WorkerPeers | None = None,

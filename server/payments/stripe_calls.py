@@ -10,7 +10,7 @@ import aiohttp
 import structlog
 
 from domain.errors import DomainError, unavailable
-from domain.payments import Refused
+from domain.payments import StripeRefused
 from store import command_budget
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class StripeCalls:
         raise unavailable(_AWAY)
 
     async def call(self, call: Awaitable[T]) -> T:
-        """Raises ``unavailable`` when Stripe can't answer now, and ``Refused`` for what it will never do."""
+        """Raises ``unavailable`` when Stripe can't answer now, and ``StripeRefused`` for what it will never do."""
         import stripe
 
         self.made += 1
@@ -72,7 +72,7 @@ class StripeCalls:
             if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
                 # Ours to mend: nobody who buys is told which of our keys is wrong.
                 raise unavailable() from error
-            raise Refused(error.code or "") from error
+            raise StripeRefused(error.code or "") from error
 
     def _note(self, error: Exception) -> None:
         """Without the message, which may quote what was sent."""

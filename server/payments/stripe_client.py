@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from domain.disputes import DisputeAtStripe
-from domain.payments import Account, Incoming, Intent, Link, ListedIntent, Refused, Transaction
+from domain.payments import Account, Incoming, Intent, Link, ListedIntent, StripeRefused, Transaction
 from domain.refunds import Refund, RefundAtStripe
-from domain.trainer_parts import Move, Part
+from domain.trainer_parts import Move, TrainerPart
 from server.payments.stripe_answers import (
     DISPUTES,
     incoming,
@@ -227,11 +227,11 @@ class StripePayments:
 
     async def delete_customer(self, customer_id: str) -> None:
         """With the cards that it saved; also one that is gone."""
-        with suppress(Refused):
+        with suppress(StripeRefused):
             await self.calls.call(self._client.customers.delete_async(customer_id))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        """Raises ``Refused`` where it has been paid or is being paid."""
+        """Raises ``StripeRefused`` where it has been paid or is being paid."""
         return intent_of(await self.calls.call(self._client.payment_intents.cancel_async(intent_id)))
 
     # --- refunds ---
@@ -280,7 +280,7 @@ class StripePayments:
 
     # --- the trainer's part ---
 
-    async def parts(self, transaction: Transaction) -> Sequence[Part]:
+    async def parts(self, transaction: Transaction) -> Sequence[TrainerPart]:
         """What the trainer has of it: of the hundred newest transfers that were made anew, and of the payment's own."""
         expanded = {"expand": ["latest_charge.transfer", "latest_charge.application_fee"]}
         found = await self.calls.call(self._client.payment_intents.retrieve_async(transaction.intent_id, expanded))
@@ -289,10 +289,10 @@ class StripePayments:
             return []
         of_group = {"transfer_group": _group(transaction), "limit": 100}
         anew = await self.calls.call(self._client.transfers.list_async(of_group))
-        parts = [Part(transfer_id=one.id, left=one.amount - one.amount_reversed) for one in anew.data]
+        parts = [TrainerPart(transfer_id=one.id, left=one.amount - one.amount_reversed) for one in anew.data]
         own, fee = charge.transfer, charge.application_fee
         kept = 0 if fee is None else fee.amount - fee.amount_refunded
-        return [*parts, Part(transfer_id=own.id, left=own.amount - own.amount_reversed - kept)]
+        return [*parts, TrainerPart(transfer_id=own.id, left=own.amount - own.amount_reversed - kept)]
 
     async def move(self, transaction: Transaction, move: Move) -> None:
         """Made once. Of a reversal the platform keeps all: what its fee is less, the trainer's part is more."""

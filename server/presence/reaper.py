@@ -8,7 +8,7 @@ from collections.abc import Callable
 from domain.presence import View
 from server.callbacks import notify
 from server.cluster.membership import DeadNode
-from server.cluster.scripts import Call, Scripts
+from server.cluster.scripts import ScriptCall, Scripts
 from server.presence import redis_scripts, watches
 from server.presence.last_seen import LastSeen
 from server.presence.redis_scripts import CHANGE
@@ -55,9 +55,9 @@ class DeadNodeReaper:
         self.taken_over += len(user_ids)
         return bool(user_ids)
 
-    def _call(self, user_id: str, incarnation: str, ran_out: int) -> Call:
+    def _call(self, user_id: str, incarnation: str, ran_out: int) -> ScriptCall:
         key = redis_scripts.user(user_id)
-        return Call((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
+        return ScriptCall((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
 
     async def _keep(self, seen: dict[str, int]) -> None:
         if not seen:

@@ -12,7 +12,7 @@ import structlog
 from domain.presence import Status, View, public
 from server.callbacks import notify
 from server.cluster.lease import LEASES, Lease
-from server.cluster.scripts import UNREACHED, Call, Scripts
+from server.cluster.scripts import UNREACHED, ScriptCall, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts, watches
 from server.presence.devices import Devices
@@ -164,15 +164,15 @@ class Registrar:
             await self._lease.renew()
 
     async def _enter(self, incarnation: str, user_ids: list[str]) -> bool:
-        call = Call((LEASES, redis_scripts.held_by(incarnation)), (incarnation, *user_ids))
+        call = ScriptCall((LEASES, redis_scripts.held_by(incarnation)), (incarnation, *user_ids))
         return bool(await self._scripts.run(ENTER, call))
 
-    def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> Call:
+    def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> ScriptCall:
         key, known = redis_scripts.user(user_id), self._name_on(user_id)
         dropped = known if known and known != incarnation else ""
         publish = self._scripts.publish_command
         arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish)
-        return Call((key,), arguments)
+        return ScriptCall((key,), arguments)
 
     def _name_on(self, user_id: str) -> str | None:
         known = self._written.get(user_id)

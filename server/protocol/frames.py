@@ -109,25 +109,25 @@ _TEXT_PACKETS: Final = b"1346"
 _BINARY: Final = ord("b")
 
 
-class BadPacket(Exception):
+class BadPayload(Exception):
     """The body holds something that a client may not send."""
 
 
 def decode(body: bytes, most: int) -> list[Packet]:
-    """All packets of a POST, or ``BadPacket``: nothing of a bad body is acted on."""
+    """All packets of a POST, or ``BadPayload``: nothing of a bad body is acted on."""
     if body.count(SEPARATOR) >= most:
-        raise BadPacket
+        raise BadPayload
     return [_decode_one(part) for part in body.split(SEPARATOR)]
 
 
 def _decode_one(part: bytes) -> Packet:
     if not part:
-        raise BadPacket
+        raise BadPayload
     try:
         if part[0] == _BINARY:
             return a2b_base64(part[1:], strict_mode=True) if len(part) > 1 else b""
         if part[0] in _TEXT_PACKETS:
             return part.decode()
     except (Base64Error, UnicodeDecodeError):
-        raise BadPacket from None
-    raise BadPacket
+        raise BadPayload from None
+    raise BadPayload

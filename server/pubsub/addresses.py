@@ -17,7 +17,7 @@ def command(*parts: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RedisAddress:
     host: str
     port: int
     path: str | None = None
@@ -27,7 +27,7 @@ class Endpoint:
     tls: ssl.SSLContext | None = None
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Endpoint:
+    def of(cls, options: Mapping[str, Any]) -> RedisAddress:
         """From what redis-py makes of a URL."""
         secure = "SSL" in getattr(options.get("connection_class"), "__name__", "")
         return cls(
@@ -40,7 +40,7 @@ class Endpoint:
             tls=_context(options) if secure else None,
         )
 
-    def at(self, address: tuple[str, int]) -> Endpoint:
+    def at(self, address: tuple[str, int]) -> RedisAddress:
         """Another server of the same deployment."""
         return replace(self, host=address[0], port=address[1], path=None)
 
@@ -79,7 +79,7 @@ class Address:
     """``options`` are redis-py's for any of the servers; ``hosts`` the sentinels or the first nodes of a cluster."""
 
     kind: Kind
-    endpoint: Endpoint
+    endpoint: RedisAddress
     hosts: tuple[tuple[str, int], ...]
     options: dict[str, Any]
     master: str = ""
@@ -91,7 +91,7 @@ def parse(url: str) -> Address:
     base, _, kind = scheme.lower().partition("+")
     if kind not in ("sentinel", "cluster"):
         options = dict(parse_url(url))
-        endpoint = Endpoint.of(options)
+        endpoint = RedisAddress.of(options)
         return Address("single", endpoint, ((endpoint.host, endpoint.port),), options)
     netloc, _, tail = rest.partition("/")
     path, _, query = tail.partition("?")
@@ -106,7 +106,7 @@ def parse(url: str) -> Address:
     options.pop("host", None)
     return Address(
         kind="sentinel" if kind == "sentinel" else "cluster",
-        endpoint=Endpoint.of(options),
+        endpoint=RedisAddress.of(options),
         hosts=found,
         options=options,
         master=unquote(master),

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from server.callbacks import notify
 from server.observability.logging import safe_traceback
-from server.pubsub.addresses import Endpoint
+from server.pubsub.addresses import RedisAddress
 from store.backoff import ExponentialBackoff
 from store.concurrency import cancelled
 
@@ -27,10 +27,10 @@ MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 UNREACHABLE = (OSError, TimeoutError, RedisError)
 _BACKOFF = ExponentialBackoff(first=0.05, longest=1.0)
 
-Locate = Callable[[], Awaitable[Endpoint]]
+Locate = Callable[[], Awaitable[RedisAddress]]
 
 
-class Refused(ConnectionError):
+class RedisRefused(ConnectionError):
     """The server answered, but does not want us now: loading, wrong password, no such database."""
 
 
@@ -52,7 +52,7 @@ class RedisConnection(ABC, asyncio.Protocol):
         """One reply arrived."""
 
     async def set_up(self, commands_sent: list[bytes]) -> None:
-        """Raises ``Refused``, or ``ConnectionError`` when the server hangs up."""
+        """Raises ``RedisRefused``, or ``ConnectionError`` when the server hangs up."""
         self._setup_replies = len(commands_sent)
         self.write(*commands_sent)
         await self._is_set_up
@@ -108,7 +108,7 @@ class RedisConnection(ABC, asyncio.Protocol):
         if self._is_set_up.done():
             return
         if isinstance(reply, hiredis.ReplyError):
-            self._is_set_up.set_exception(Refused(str(reply).partition(" ")[0]))
+            self._is_set_up.set_exception(RedisRefused(str(reply).partition(" ")[0]))
         elif not self._setup_replies:
             self._is_set_up.set_result(None)
 
@@ -116,7 +116,7 @@ class RedisConnection(ABC, asyncio.Protocol):
 C = TypeVar("C", bound=RedisConnection)
 
 
-async def dial(endpoint: Endpoint, connection: C) -> C:
+async def dial(endpoint: RedisAddress, connection: C) -> C:
     """Connect and set the connection up; raises ``OSError`` or ``TimeoutError``."""
     loop = asyncio.get_running_loop()
     try:
@@ -151,7 +151,7 @@ class ReconnectingConnection(Generic[C]):
         self._up, self._down, self._failed = up, down, failed
         self._task: asyncio.Task[None] | None = None
         self.connection: C | None = None
-        self.endpoint: Endpoint | None = None
+        self.endpoint: RedisAddress | None = None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())

@@ -20,7 +20,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from server.observability.logging import safe_traceback
-from server.pubsub.addresses import Address, Endpoint
+from server.pubsub.addresses import Address, RedisAddress
 from server.pubsub.channels import PLAIN, SHARDED
 from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
 from server.pubsub.pair import ConnectionPair, PairOwner
@@ -75,7 +75,7 @@ class Single:
         await self._pair.stop()
         await self._client.aclose()
 
-    async def _locate(self) -> Endpoint:
+    async def _locate(self) -> RedisAddress:
         return self._address.endpoint
 
     def _make_client(self) -> Redis:
@@ -107,7 +107,7 @@ class Sentinels(Single):
         for sentinel in self._sentinel.sentinels:
             await sentinel.aclose()
 
-    async def _locate(self) -> Endpoint:
+    async def _locate(self) -> RedisAddress:
         host, port = await self._sentinel.discover_master(self._address.master)
         return self._address.endpoint.at((str(host), int(port)))
 
@@ -252,7 +252,7 @@ class Cluster:
     def _new_pair(self, host: Host, masters: Mapping[int, Host]) -> ConnectionPair:
         endpoint = self._address.endpoint.at(host)
 
-        async def locate() -> Endpoint:
+        async def locate() -> RedisAddress:
             return endpoint
 
         return ConnectionPair(locate, SHARDED, self._canary_channel(host, masters), self._owner)

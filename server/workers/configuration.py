@@ -29,7 +29,7 @@ class WorkerConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """A line from a worker: where it serves, or why it cannot, which it may find out later."""
 
     url: str | None = None
@@ -51,6 +51,6 @@ def read_configuration(control: socket.socket) -> WorkerConfiguration:
     return WorkerConfiguration(**{**fields, "senders": tuple(fields["senders"])})
 
 
-def read_report(line: bytes) -> Report | None:
+def read_report(line: bytes) -> WorkerReport | None:
     """None when the worker died before it could report."""
-    return Report(**json.loads(line)) if line.endswith(b"\n") else None
+    return WorkerReport(**json.loads(line)) if line.endswith(b"\n") else None

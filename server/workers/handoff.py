@@ -18,7 +18,7 @@ from server.workers.ipc import IpcQueueFull, IpcSender
 _ENCODED: Final = (b"transfer-encoding", b"content-encoding")
 
 
-class Unfit(Exception):
+class PipelinedRequest(Exception):
     """More was read from the connection than this one request."""
 
 
@@ -26,7 +26,7 @@ def taken_from(request: web.Request) -> bytes:
     """The request's head, and everything behind it that was read already: nobody else will get it."""
     protocol, message = request.protocol, request._message
     if protocol._messages:
-        raise Unfit
+        raise PipelinedRequest
     headers = list(message.raw_headers)
     if any(name.lower() in _ENCODED for name, _ in headers):
         return _head(request, _closing(headers))
@@ -34,7 +34,7 @@ def taken_from(request: web.Request) -> bytes:
     while part := request.content.read_nowait():
         body += part
     if protocol._messages:  # room in the buffers may have let the parser go on
-        raise Unfit
+        raise PipelinedRequest
     return b"".join((_head(request, headers), body, protocol._message_tail))
 
 
@@ -76,9 +76,9 @@ async def hand_off(request: web.Request, sender: IpcSender, kind: bytes) -> web.
         raise ConnectionResetError
     try:
         if transport.get_write_buffer_size():  # answers to earlier requests that were sent before this one's turn
-            raise Unfit
+            raise PipelinedRequest
         data = taken_from(request)
-    except Unfit:
+    except PipelinedRequest:
         return _refused()
     transport.pause_reading()
     try:

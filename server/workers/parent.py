@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from server.draining import DRAIN_SECONDS
-from server.workers.configuration import COMMAND, Report, WorkerConfiguration, read_report
+from server.workers.configuration import COMMAND, WorkerConfiguration, WorkerReport, read_report
 from server.workers.ipc import make_pair
 from store.backoff import ExponentialBackoff
 
@@ -81,7 +81,7 @@ class WorkerProcess:
         writer.write(configuration.line())
         return cls(process, reader, writer)
 
-    async def report(self) -> Report | None:
+    async def report(self) -> WorkerReport | None:
         """Waits until it serves or cannot; None when it just died."""
         try:
             return read_report(await self._reader.readline())

@@ -25,7 +25,7 @@ from store.command_budget import BUDGET_SECONDS, deadline, no_budget
 from store.concurrency import Tasks
 from store.database import Database, Document
 from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
-from store.log.conversation_queue import Appended, ConversationQueue, OnCommitted, Pending
+from store.log.conversation_queue import Appended, ConversationQueue, OnCommitted, PendingEntry
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
@@ -107,7 +107,7 @@ class Appender:
             future.set_exception(unavailable("Too many messages are waiting to be stored."))
             return future
         queue = self._queue_of(document["conversationId"])
-        queue.waiting.append(Pending(document, future, until, on_committed))
+        queue.waiting.append(PendingEntry(document, future, until, on_committed))
         self._waiting += 1
         if not queue.busy:
             queue.busy = True
@@ -170,7 +170,7 @@ class Appender:
                 del self._queues[conversation_id]
                 return
 
-    def _remove_oldest(self, queue: ConversationQueue) -> Pending:
+    def _remove_oldest(self, queue: ConversationQueue) -> PendingEntry:
         self._waiting -= 1
         queue.losses = 0
         return queue.waiting.popleft()

@@ -9,7 +9,7 @@ from functools import reduce
 from bson import ObjectId
 from pymongo.read_concern import ReadConcern
 
-from domain.messages import Change, MessageRecord, fold
+from domain.messages import MessageChange, MessageRecord, fold
 from store.database import Database, Document
 from store.log.documents import ABANDONED_AFTER, MESSAGES, change_record, changed_fields, message_record
 from store.work_queue import WORK, Undated, WorkQueue
@@ -36,7 +36,7 @@ class Changes:
         await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": "", "dueAt": "", WORK: ""}})
         return target
 
-    async def _earlier(self, change: Change) -> list[Change]:
+    async def _earlier(self, change: MessageChange) -> list[MessageChange]:
         """What other nodes have stored and not applied yet: a message changes in the order of the log."""
         query = {
             "conversationId": ObjectId(change.conversation_id),
@@ -47,7 +47,7 @@ class Changes:
         found = await self._newest.find(query).hint("unapplied").sort("seq", 1).to_list(None)
         return [change_record(document) for document in found]
 
-    async def _fold(self, target: str, changes: Sequence[Change]) -> MessageRecord:
+    async def _fold(self, target: str, changes: Sequence[MessageChange]) -> MessageRecord:
         while True:
             found = await self._newest.find_one({"_id": ObjectId(target)})
             assert found is not None, "a change names a message that its writer had read"

@@ -30,7 +30,7 @@ OnCommitted = Callable[[Appended], None]
 
 
 @dataclass(slots=True, eq=False)
-class Pending:
+class PendingEntry:
     """An entry on its way; at ``deadline``, by the monotonic clock, its submitter is answered ``unavailable``.
 
     Once ``expired`` it is written no more, unless it is ``doubtful``: the outcome of an attempt is unknown, so it may
@@ -67,4 +67,4 @@ class ConversationQueue:
     lost_seq: int = 0
     pause: asyncio.TimerHandle | None = None
     contention: Contention = field(default_factory=Contention)
-    waiting: deque[Pending] = field(default_factory=deque)
+    waiting: deque[PendingEntry] = field(default_factory=deque)

@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.booking_changes import BookingNote, version_of
-from domain.messages import Change, MessageRecord, ReactionMark
+from domain.messages import MessageChange, MessageRecord, ReactionMark
 from domain.payments import PaymentNote
 from domain.text import spelling
 from store.database import CollectionSchema, Document
@@ -214,7 +214,7 @@ def changed_fields(record: MessageRecord) -> Document:
     return {"$set": values, "$unset": gone} if gone else {"$set": values}
 
 
-def change_document(change: Change) -> Document:
+def change_document(change: MessageChange) -> Document:
     """A new change, marked until it is applied to its target."""
     document: Document = {
         "_id": ObjectId(change.id),
@@ -240,8 +240,8 @@ def change_document(change: Change) -> Document:
     return document
 
 
-def change_record(document: Document) -> Change:
-    return Change(
+def change_record(document: Document) -> MessageChange:
+    return MessageChange(
         id=str(document["_id"]),
         conversation_id=str(document["conversationId"]),
         sender_id=str(document["senderId"]),

@@ -10,7 +10,7 @@ import msgspec
 from bson import ObjectId
 
 from domain.errors import Code, DomainError
-from domain.messages import Change, MessageRecord
+from domain.messages import MessageChange, MessageRecord
 from store.database import Database
 from store.log.appender import Appender
 from store.log.changes import Changes
@@ -62,7 +62,7 @@ class Log:
         return self._message(record, appending, results)
 
     def append_change(
-        self, change: Change, on_committed: Callable[[AppendedChange], None]
+        self, change: MessageChange, on_committed: Callable[[AppendedChange], None]
     ) -> Awaitable[AppendedChange]:
         """Store a change under the next ``seq`` and apply it to its target; otherwise as ``append_message``.
 
@@ -96,7 +96,7 @@ class Log:
             )
         return first
 
-    async def _change(self, change: Change, appending: Awaitable[Appended]) -> AppendedChange:
+    async def _change(self, change: MessageChange, appending: Awaitable[Appended]) -> AppendedChange:
         appended = await appending
         if appended.fresh:
             return _applied(appended)
@@ -107,7 +107,7 @@ class Log:
         assert target is not None, "a change names a message that its writer had read"
         return AppendedChange(first.seq, target)
 
-    async def redrive(self, claimed: WorkRow) -> tuple[Change, AppendedChange]:
+    async def redrive(self, claimed: WorkRow) -> tuple[MessageChange, AppendedChange]:
         """Apply a change that a dead node left unapplied; answers it and what became of its target."""
         target = await self.changes.apply(claimed.document)
         return change_record(claimed.document), AppendedChange(claimed.document["seq"], target)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bson import ObjectId, Timestamp
 from pymongo.errors import OperationFailure
 
-from domain.messages import Change, MessageRecord, fold
+from domain.messages import MessageChange, MessageRecord, fold
 from store.database import Database, Document
 from store.failures import repository
 from store.log.documents import MESSAGES, change_record, message_record
@@ -24,7 +24,7 @@ _A_MESSAGE: Document = {"change": {"$exists": False}}
 # SnapshotTooOld, SnapshotUnavailable: the server keeps five minutes of history, and less across a change of indexes.
 _NO_HISTORY = frozenset({239, 246})
 
-Waiting = Mapping[str, Sequence[Change]]
+Waiting = Mapping[str, Sequence[MessageChange]]
 
 
 class CommitTime(NamedTuple):
@@ -43,7 +43,7 @@ class Entry:
 
     conversation_id: str
     seq: int
-    change: Change | None
+    change: MessageChange | None
     record: MessageRecord
 
 
@@ -123,7 +123,7 @@ class LogReader:
         }
         return await self._messages.find_one(key, {"_id": 1}) is not None
 
-    async def change_under(self, conversation_id: str, sender_id: str, command_key: str) -> Change | None:
+    async def change_under(self, conversation_id: str, sender_id: str, command_key: str) -> MessageChange | None:
         """The change that the sender made under a key."""
         sent = {"conversationId": ObjectId(conversation_id), "senderId": ObjectId(sender_id)}
         # Earlier versions kept it in the other field.
@@ -254,7 +254,7 @@ class LogReader:
         otherwise not at all.
         """
         query = {"conversationId": {"$in": [ObjectId(i) for i in conversation_ids]}, "unapplied": True}
-        waiting: dict[str, list[Change]] = {}
+        waiting: dict[str, list[MessageChange]] = {}
         async for document in self._messages.find(query).hint("unapplied"):
             change = change_record(document)
             waiting.setdefault(change.target, []).append(change)

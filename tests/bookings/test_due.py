@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from bson import ObjectId
 
-from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.booking_changes import NO_SETTLEMENT, BookingChange
 from domain.bookings import Booking
 from domain.reminders import due_notices, next_due
 from domain.times import to_wire
@@ -268,5 +268,5 @@ async def hold(market: Market, client: Somebody, trainer: Somebody, start: datet
         created_at=now,
         updated_at=now,
     )
-    change = Change(booking=booking, action="created", by="client", sender_id=client.id)
+    change = BookingChange(booking=booking, action="created", by="client", sender_id=client.id)
     return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking

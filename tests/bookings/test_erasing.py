@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from domain.accounts import Role, User
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.errors import Code, DomainError, unavailable
 from domain.times import to_wire
 from domain.wire.bookings import CancelBooking, CreateBooking
@@ -158,7 +158,7 @@ class _ErasesFirst:
         self._erased = False
 
     async def __call__(self, *arguments: Any) -> Any:
-        (change,) = (one for one in arguments if isinstance(one, Change))
+        (change,) = (one for one in arguments if isinstance(one, BookingChange))
         if not self._erased and self._user.id in (change.booking.client_user_id, change.booking.trainer_user_id):
             self._erased = True
             assert await self._store.accounts.erase(self._user, self._market.clock()) is not None

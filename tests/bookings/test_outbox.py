@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from domain.booking_changes import NO_SETTLEMENT, Change
+from domain.booking_changes import NO_SETTLEMENT, BookingChange
 from domain.bookings import Booking, next_version
 from domain.wire.events import BOOKINGS
 from store.outbox import OutboxRow
@@ -44,7 +44,7 @@ async def abandoned(market: Market, client: Somebody, trainer: Somebody, starts_
         created_at=now,
         updated_at=now,
     )
-    change = Change(booking=booking, action="created", by="client", sender_id=client.id)
+    change = BookingChange(booking=booking, action="created", by="client", sender_id=client.id)
     return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking
 
 
@@ -52,7 +52,9 @@ async def cancelled(market: Market, booking: Booking) -> None:
     """The same of its next version."""
     now = market.clock()
     after = next_version(booking, now, status="cancelled", cancelled_by="client")
-    change = Change(booking=after, action="cancelled", by="client", sender_id=booking.client_user_id, was=booking.busy)
+    change = BookingChange(
+        booking=after, action="cancelled", by="client", sender_id=booking.client_user_id, was=booking.busy
+    )
     assert await market.store.booking_transactions.alter(booking, change, NO_SETTLEMENT, now, None) is not None
 
 

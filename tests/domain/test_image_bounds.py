@@ -17,7 +17,7 @@ from domain.image_bounds import (
     MAX_SEGMENTS,
     require_within_bounds,
 )
-from domain.image_limits import MAX_FRAMES, MAX_PIXELS, TooLarge, TooMuch, require_few_pixels, too_many_pixels
+from domain.image_limits import MAX_FRAMES, MAX_PIXELS, ImageTooLarge, TooMuch, require_few_pixels, too_many_pixels
 from tests.files import heic, samples
 
 
@@ -87,7 +87,7 @@ def test_too_much_is_refused(kind: str, data: bytes, reason: str | None) -> None
 def test_as_many_pixels_as_may_be_are_not_too_many(kind: str) -> None:
     error = too_many_pixels(kind, (1, MAX_PIXELS[kind] + 1))
     require_few_pixels(kind, (1, MAX_PIXELS[kind]))
-    with pytest.raises(TooLarge, match=f"{MAX_PIXELS[kind]:,} pixels"):
+    with pytest.raises(ImageTooLarge, match=f"{MAX_PIXELS[kind]:,} pixels"):
         require_few_pixels(kind, (1, MAX_PIXELS[kind] + 1))
     assert error.limit in str(error)
 
@@ -118,7 +118,7 @@ def test_whatever_breaks_off_is_left_to_the_decoder(kind: str) -> None:
         damaged = bytearray(whole)
         for _ in range(5):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        with contextlib.suppress(TooLarge):
+        with contextlib.suppress(ImageTooLarge):
             require_within_bounds(f"image/{kind}", InMemory(bytes(damaged)))
 
 

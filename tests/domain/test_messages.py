@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from domain.errors import Code, DomainError
 from domain.messages import (
     MAX_REACTIONS_PER_USER,
-    Change,
     ChangeKind,
+    MessageChange,
     MessageRecord,
     body_digest,
     changes_nothing,
@@ -53,8 +53,8 @@ def change(
     text: str | None = None,
     emoji: str | None = None,
     remove: bool = False,
-) -> Change:
-    return Change(
+) -> MessageChange:
+    return MessageChange(
         id=f"{seq:024}",
         conversation_id=MESSAGE.conversation_id,
         sender_id=by,
@@ -68,7 +68,9 @@ def change(
     )
 
 
-def fold_all(changes: list[Change] | tuple[Change, ...], record: MessageRecord = MESSAGE) -> MessageRecord:
+def fold_all(
+    changes: list[MessageChange] | tuple[MessageChange, ...], record: MessageRecord = MESSAGE
+) -> MessageRecord:
     for each in changes:
         record = fold(record, each)
     return record
@@ -93,7 +95,7 @@ def _deletions() -> st.SearchStrategy[dict[str, object]]:
     return st.just({"kind": "delete"})
 
 
-def _changes(*kinds: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[list[Change]]:
+def _changes(*kinds: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[list[MessageChange]]:
     """Changes with the numbers that the log gave them, in that order."""
     return st.lists(st.one_of(*kinds), max_size=6).map(
         lambda found: [change(seq, **fields) for seq, fields in enumerate(found, 2)]
@@ -101,14 +103,14 @@ def _changes(*kinds: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[
 
 
 @given(_changes(_edits(), _reactions()), st.randoms(use_true_random=False))
-def test_any_order_of_arrival_makes_the_same_message(changes: list[Change], chance: Random) -> None:
+def test_any_order_of_arrival_makes_the_same_message(changes: list[MessageChange], chance: Random) -> None:
     in_order = fold_all(changes)
     chance.shuffle(changes)
     assert to_message(fold_all(changes), seen=False) == to_message(in_order, seen=False)
 
 
 @given(_changes(_edits(), _reactions(), _deletions()), st.randoms(use_true_random=False))
-def test_a_deletion_is_final_wherever_it_arrives(changes: list[Change], chance: Random) -> None:
+def test_a_deletion_is_final_wherever_it_arrives(changes: list[MessageChange], chance: Random) -> None:
     changes.append(change(99, "delete"))
     chance.shuffle(changes)
     told = to_message(fold_all(changes), seen=False)
@@ -118,14 +120,14 @@ def test_a_deletion_is_final_wherever_it_arrives(changes: list[Change], chance: 
 
 
 @given(_changes(_edits(), _reactions(), _deletions()))
-def test_folding_again_alters_nothing(changes: list[Change]) -> None:
+def test_folding_again_alters_nothing(changes: list[MessageChange]) -> None:
     folded = fold_all(changes)
     for each in changes:
         assert fold(folded, each) is folded
 
 
 @given(_changes(_edits(), _reactions(), _deletions()))
-def test_what_is_folded_in_would_change_nothing_if_it_was_the_last_of_its_kind(changes: list[Change]) -> None:
+def test_what_is_folded_in_would_change_nothing_if_it_was_the_last_of_its_kind(changes: list[MessageChange]) -> None:
     folded = fold_all(changes)
     if changes and folded.deleted_at is None:
         assert changes_nothing(folded, changes[-1])

@@ -12,7 +12,7 @@ import pytest
 
 from domain.networks import LOOPBACK
 from server.setting_warnings import warnings_of
-from server.settings import Place, Settings, SettingsError, load
+from server.settings import ListenAddress, Settings, SettingsError, load
 from tests.notifications.services import APNS_KEY, FCM_KEY, PushService, pem
 
 # As good as random, yet the same in every test process: it is part of the tests' names.
@@ -74,9 +74,9 @@ def test_a_full_production_environment_is_accepted() -> None:
 
 
 def test_where_operators_ask(tmp_path: Path) -> None:
-    assert load(PRODUCTION, None).operations == Place("127.0.0.1", 9090, "OPERATIONS_PORT")
+    assert load(PRODUCTION, None).operations == ListenAddress("127.0.0.1", 9090, "OPERATIONS_PORT")
     own = {"OPERATIONS_HOST": "10.0.0.11", "OPERATIONS_PORT": "9100"}
-    assert load({**PRODUCTION, **own}, None).operations == Place("10.0.0.11", 9100, "OPERATIONS_PORT")
+    assert load({**PRODUCTION, **own}, None).operations == ListenAddress("10.0.0.11", 9100, "OPERATIONS_PORT")
     # Beside everybody else they would be public.
     assert problems({**PRODUCTION, "PORT": "9090"}) == ["OPERATIONS_PORT"]
     assert problems({**PRODUCTION, "OPERATIONS_PORT": "8080"}) == ["OPERATIONS_PORT"]
@@ -84,7 +84,7 @@ def test_where_operators_ask(tmp_path: Path) -> None:
     # In development they ask where everybody does, unless they have a port of their own.
     assert development(tmp_path).operations is None
     assert development(tmp_path, OPERATIONS_PORT="8080").operations is None
-    assert development(tmp_path, OPERATIONS_PORT="0").operations == Place("127.0.0.1", 0, "OPERATIONS_PORT")
+    assert development(tmp_path, OPERATIONS_PORT="0").operations == ListenAddress("127.0.0.1", 0, "OPERATIONS_PORT")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_where_operators_ask(tmp_path: Path) -> None:
     ],
 )
 def test_a_place_as_this_machine_reaches_it(host: str, url: str) -> None:
-    assert Place(host, 0, "PORT").url(9090) == url
+    assert ListenAddress(host, 0, "PORT").url(9090) == url
 
 
 def test_loopback_origins_are_allowed_besides_in_development_only(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from bson import ObjectId
 
-from domain.messages import Change, MessageRecord, fold
+from domain.messages import MessageChange, MessageRecord, fold
 from store.database import Database, Document
 from store.log.documents import MESSAGES, change_document, changed_fields, message_document, message_record
 from store.log.log import Log
@@ -93,7 +93,7 @@ def conversation(rng: random.Random, length: int) -> list[Document]:
     return list(documents.values())
 
 
-def _apply(document: Document, change: Change) -> None:
+def _apply(document: Document, change: MessageChange) -> None:
     update = changed_fields(fold(message_record(document), change))
     document.update(update["$set"])
     for gone in update.get("$unset", ()):

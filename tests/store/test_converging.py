@@ -10,7 +10,7 @@ from random import Random
 import msgspec
 import pytest
 
-from domain.messages import Change, MessageRecord, fold, to_message
+from domain.messages import MessageChange, MessageRecord, fold, to_message
 from store.database import Database
 from store.log.documents import MESSAGES, change_document, message_document, message_record
 from store.log.log import Log
@@ -19,7 +19,7 @@ from tests.store.writing import a_change, a_message, apply, entries, new_id, num
 EMOJIS = ("👍", "🎉", "💪")
 
 
-def _some_changes(message: MessageRecord, other: str, *, deletion: bool) -> list[Change]:
+def _some_changes(message: MessageRecord, other: str, *, deletion: bool) -> list[MessageChange]:
     """As numbered by the log."""
     second, third, fourth, fifth = (message.created_at + timedelta(seconds=n) for n in range(1, 5))
     last = a_change(message, "reaction", seq=5, by=other, emoji="👍", remove=True, at=fifth)
@@ -53,7 +53,7 @@ async def test_in_whatever_order_they_are_applied(shared_database: Database, del
         assert not any("unapplied" in change for change in changes)
 
 
-def _in_order(message: MessageRecord, changes: list[Change]) -> MessageRecord:
+def _in_order(message: MessageRecord, changes: list[MessageChange]) -> MessageRecord:
     for change in changes:
         message = fold(message, change)
     return message
@@ -70,7 +70,7 @@ async def test_writers_at_once(shared_database: Database, seed: int) -> None:
         """Clocks of nodes differ."""
         return message.created_at + timedelta(milliseconds=chance.randint(-50, 50))
 
-    def some_change(number: int) -> Change:
+    def some_change(number: int) -> MessageChange:
         if chance.random() < 0.05:
             return a_change(message, "delete", at=at())
         if chance.random() < 0.4:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from domain.messages import Change, ChangeKind, MessageRecord
+from domain.messages import ChangeKind, MessageChange, MessageRecord
 from handlers.jobs import Job
 from handlers.messages.recovery import unapplied_changes_job
 from store.database import Database, Document
@@ -26,9 +26,9 @@ from tests.store.writing import a_change, a_message, abandon, apply, entries, no
 LONG_AGO = ABANDONED_AFTER + timedelta(seconds=1)
 
 
-async def redriven_by(log: Log, at: datetime) -> list[tuple[Change, AppendedChange]]:
+async def redriven_by(log: Log, at: datetime) -> list[tuple[MessageChange, AppendedChange]]:
     """What is abandoned at that time, applied without telling anybody."""
-    redriven: list[tuple[Change, AppendedChange]] = []
+    redriven: list[tuple[MessageChange, AppendedChange]] = []
 
     async def apply_one(row: WorkRow) -> None:
         redriven.append(await log.redrive(row))

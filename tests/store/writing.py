@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from domain.messages import Change, ChangeKind, MessageRecord, body_digest
+from domain.messages import ChangeKind, MessageChange, MessageRecord, body_digest
 from domain.times import whole_milliseconds
 from store.database import Database, Document
 from store.log.documents import MESSAGES, change_document
@@ -56,8 +56,8 @@ def a_change(
     emoji: str | None = None,
     remove: bool = False,
     at: datetime | None = None,
-) -> Change:
-    return Change(
+) -> MessageChange:
+    return MessageChange(
         id=new_id(),
         conversation_id=target.conversation_id,
         sender_id=by or target.sender_id,
@@ -81,11 +81,11 @@ async def send(log: Log, record: MessageRecord) -> Sent:
     return answer if isinstance(answer, Sent) else Sent(answer, False)
 
 
-async def apply(log: Log, change: Change) -> AppendedChange:
+async def apply(log: Log, change: MessageChange) -> AppendedChange:
     return await log.append_change(change, lambda _: None)
 
 
-async def abandon(database: Database, change: Change) -> Document:
+async def abandon(database: Database, change: MessageChange) -> Document:
     """Store a change as a node does that dies before it can apply it."""
     document = change_document(change)
     await database.collection(MESSAGES).insert_one(document)

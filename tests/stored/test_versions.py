@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from bson import json_util
 
-from domain.booking_changes import Change
+from domain.booking_changes import BookingChange
 from domain.messages import body_digest
 from domain.stored import StoredFormat
 from domain.wire.bookings import CreateBooking
@@ -162,7 +162,7 @@ def test_a_command_may_grow() -> None:
         assert first_version("booking:create", other) == ()
 
 
-class GrownChange(Change, frozen=True, kw_only=True):
+class GrownChange(BookingChange, frozen=True, kw_only=True):
     optional: int = 1
     required: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket as tcp
 
-from server.engineio import Limits
+from server.engineio import TransportLimits
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import CLOSE, PING, PONG, TEXT, Harness, masked, text
 
@@ -26,7 +26,7 @@ async def not_reading(server: Harness) -> tcp.socket:
 
 
 async def test_a_slow_reader_is_cut_by_size(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(buffered_bytes=1_000_000))
+    server = await serve(limits=TransportLimits(buffered_bytes=1_000_000))
     client = await not_reading(server)
     socket = await server.socket()
     sent = 0
@@ -42,7 +42,7 @@ async def test_a_slow_reader_is_cut_by_size(serve: Harnesses) -> None:
 
 
 async def test_one_answer_larger_than_the_cap_is_no_backlog(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(buffered_bytes=10_000))
+    server = await serve(limits=TransportLimits(buffered_bytes=10_000))
     client = await not_reading(server)
     socket = await server.socket()
     socket.send_text("x" * 8_000_000)
@@ -55,7 +55,7 @@ async def test_one_answer_larger_than_the_cap_is_no_backlog(serve: Harnesses) ->
 
 
 async def test_a_slow_reader_is_cut_by_time(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(clogged_seconds=0.1))
+    server = await serve(limits=TransportLimits(clogged_seconds=0.1))
     client = await not_reading(server)
     socket = await server.socket()
     while socket.buffered < 200_000:
@@ -67,7 +67,7 @@ async def test_a_slow_reader_is_cut_by_time(serve: Harnesses) -> None:
 
 
 async def test_a_reader_that_catches_up_stays(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(clogged_seconds=0.3))
+    server = await serve(limits=TransportLimits(clogged_seconds=0.3))
     websocket = await server.open_websocket()
     socket = await server.socket()
     sent = 0
@@ -81,7 +81,7 @@ async def test_a_reader_that_catches_up_stays(serve: Harnesses) -> None:
 
 
 async def test_a_peer_that_never_answers_the_close_is_cut(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(closing_seconds=0.1))
+    server = await serve(limits=TransportLimits(closing_seconds=0.1))
     raw = await server.raw_websocket()
     (await server.socket()).close()
     assert await raw.frame() == (CLOSE, (1000).to_bytes(2, "big"))

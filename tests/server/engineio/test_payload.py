@@ -8,7 +8,7 @@ from contextlib import suppress
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.protocol.frames import BadPacket, decode
+from server.protocol.frames import BadPayload, decode
 
 SEP = "\x1e"
 
@@ -27,5 +27,5 @@ def test_any_packets_survive_a_body(packets: list[str | bytes]) -> None:
 @given(st.binary())
 @settings(max_examples=60, deadline=None)
 def test_no_body_breaks_the_decoder(body: bytes) -> None:
-    with suppress(BadPacket):
+    with suppress(BadPayload):
         decode(body, 4096)

@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from server.engineio import Limits
+from server.engineio import TransportLimits
 from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import Harness, closing_code, text
@@ -116,7 +116,7 @@ async def test_last_packets_reach_a_client_between_two_polls(echo: Harness) -> N
 
 
 async def test_last_packets_are_kept_for_a_while(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(closing_poll_seconds=0.1))
+    server = await serve(limits=TransportLimits(closing_poll_seconds=0.1))
     sid = await server.open_polling()
     socket = await server.socket()
     socket.send_text("revoked")
@@ -198,7 +198,7 @@ async def test_last_packets_of_more_than_max_payload_are_told_too(serve: Harness
 
 
 async def test_a_client_that_does_not_fetch_is_cut(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(buffered_bytes=10_000))
+    server = await serve(limits=TransportLimits(buffered_bytes=10_000))
     sid = await server.open_polling()
     socket = await server.socket()
     for _ in range(11):

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from aiohttp import WebSocketError
 
-from server.engineio import EngineSocket, Limits
+from server.engineio import EngineSocket, TransportLimits
 from server.engineio.frame_walk import FrameWalk
 from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
@@ -31,7 +31,7 @@ POST = "POST /engine.io/?EIO=4&transport=polling&sid="
 TOO_LARGE = (1009).to_bytes(2, "big") + b"payload_too_large"
 # What one counts for besides its body.
 REQUEST = 16_000
-SMALL = Limits(unconnected_bytes=2000, unfinished_bytes=100_000)
+SMALL = TransportLimits(unconnected_bytes=2000, unfinished_bytes=100_000)
 
 
 def begin(raw: Raw, size: int, announced: int = 900_000) -> None:
@@ -86,7 +86,7 @@ async def test_a_restricted_websocket_sends_few_frames_at_once(serve: Harnesses,
 
 
 async def test_who_is_connected_sends_no_flood_of_tiny_frames(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(frames_a_read=300))
+    server = await serve(limits=TransportLimits(frames_a_read=300))
     raw = await server.raw_websocket()
     raw.writer.write(masked(PING, b"") * 301)
     opcode, payload = await raw.frame()
@@ -182,7 +182,7 @@ async def test_beyond_the_cap_the_largest_is_cut(serve: Harnesses) -> None:
 
 
 async def test_restricted_sockets_have_a_cap_of_their_own(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(unconnected_bytes=2000, unconnected_unfinished_bytes=4000))
+    server = await serve(limits=TransportLimits(unconnected_bytes=2000, unconnected_unfinished_bytes=4000))
     state = server.engine.transport_state
     somebody = await server.raw_websocket()
     await server.socket()
@@ -206,7 +206,7 @@ async def test_restricted_sockets_have_a_cap_of_their_own(serve: Harnesses) -> N
 
 
 async def test_little_waits_for_a_restricted_socket(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(unconnected_unread_bytes=2000))
+    server = await serve(limits=TransportLimits(unconnected_unread_bytes=2000))
     sid = await server.open_polling()
     poller = await server.socket()
     poller.restrict()
@@ -230,7 +230,7 @@ async def test_little_waits_for_a_restricted_socket(serve: Harnesses) -> None:
 
 async def test_a_failed_websocket_ends_with_its_peer(serve: Harnesses) -> None:
     """What the peer still sends is not read any more, so its answer to the close is not seen."""
-    server = await serve(limits=Limits(closing_seconds=3600.0))
+    server = await serve(limits=TransportLimits(closing_seconds=3600.0))
     raw = await server.raw_websocket()
     raw.send(TEXT, b"4" + b"x" * 1_000_001)
     assert await raw.frame() == (CLOSE, TOO_LARGE)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.engineio import Limits
+from server.engineio import TransportLimits
 from tests.harness.waiting import until
 from tests.server.engineio.conftest import Harnesses
 from tests.server.engineio.harness import Harness, closing_code, text
@@ -96,7 +96,7 @@ async def test_a_probe_that_breaks_off_leaves_polling_working(echo: Harness, pro
 
 
 async def test_a_probe_that_takes_too_long_fails(serve: Harnesses) -> None:
-    server = await serve(limits=Limits(probe_seconds=0.1))
+    server = await serve(limits=TransportLimits(probe_seconds=0.1))
     sid = await server.open_polling()
     websocket = await server.websocket(sid)
     await websocket.send_str("2probe")

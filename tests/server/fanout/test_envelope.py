@@ -13,7 +13,7 @@ from domain.availability import Absence, Schedule, Window
 from domain.slots import BookingHint, Busy, ScheduleHint, SlotHint
 from domain.wire.events import NAMESPACES
 from server.fanout import envelope
-from server.fanout.envelope import InvalidEnvelope, Kind
+from server.fanout.envelope import EnvelopeKind, InvalidEnvelope
 
 NODE = bytes(range(8))
 ids = st.binary(min_size=12, max_size=12).map(bytes.hex)
@@ -26,7 +26,7 @@ def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) 
     payload = envelope.entry(NODE, conversation_id, seq, chained, packet)
     read = envelope.read(payload)
     assert payload[envelope.NODE] == NODE == read.node
-    assert (read.kind, read.subject, read.seq, read.chained) == (Kind.ENTRY, conversation_id, seq, chained)
+    assert (read.kind, read.subject, read.seq, read.chained) == (EnvelopeKind.ENTRY, conversation_id, seq, chained)
     assert read.packet == packet
     assert packet.startswith(f"2{read.namespace},".encode())
 
@@ -34,24 +34,24 @@ def test_an_entry(conversation_id: str, seq: int, chained: bool, packet: bytes) 
 @given(packets)
 def test_an_event(packet: bytes) -> None:
     read = envelope.read(envelope.event(NODE, packet))
-    assert (read.kind, read.seq, read.packet) == (Kind.EVENT, 0, packet)
+    assert (read.kind, read.seq, read.packet) == (EnvelopeKind.EVENT, 0, packet)
 
 
 @given(ids, packets)
 def test_what_comes_before_a_first_entry(conversation_id: str, packet: bytes) -> None:
     """A node that knows nothing of these takes it for any event."""
     read = envelope.read(envelope.first_entry_event(NODE, conversation_id, packet))
-    assert (read.kind, read.subject, read.seq, read.packet) == (Kind.EVENT, conversation_id, 1, packet)
+    assert (read.kind, read.subject, read.seq, read.packet) == (EnvelopeKind.EVENT, conversation_id, 1, packet)
 
 
 @given(ids, seqs)
 def test_a_head(conversation_id: str, seq: int) -> None:
     read = envelope.read(envelope.head(NODE, conversation_id, seq))
-    assert (read.kind, read.subject, read.seq) == (Kind.HEAD, conversation_id, seq)
+    assert (read.kind, read.subject, read.seq) == (EnvelopeKind.HEAD, conversation_id, seq)
 
 
 def test_a_resync() -> None:
-    assert envelope.read(envelope.resync(NODE)).kind == Kind.RESYNC
+    assert envelope.read(envelope.resync(NODE)).kind == EnvelopeKind.RESYNC
 
 
 _moments = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))
@@ -76,7 +76,7 @@ _schedules = st.builds(
 )
 def test_a_hint(trainer_id: str, hint: SlotHint) -> None:
     read = envelope.read(envelope.slots(NODE, trainer_id, hint))
-    assert (read.kind, read.subject, envelope.read_hint(read.packet)) == (Kind.SLOTS, trainer_id, hint)
+    assert (read.kind, read.subject, envelope.read_hint(read.packet)) == (EnvelopeKind.SLOTS, trainer_id, hint)
 
 
 @given(st.binary(max_size=200))
@@ -87,7 +87,7 @@ def test_a_spoilt_hint(packet: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage(payload: bytes) -> None:
-    if payload[:1] != b"\x01" or int.from_bytes(payload[9:10], "big") not in [*Kind]:
+    if payload[:1] != b"\x01" or int.from_bytes(payload[9:10], "big") not in [*EnvelopeKind]:
         with pytest.raises(InvalidEnvelope):
             envelope.read(payload)
 
@@ -96,8 +96,8 @@ def test_every_kind_is_read_and_no_other() -> None:
     payload = bytearray(envelope.event(NODE, b"2/conversations,[]"))
     for kind in range(256):
         payload[9] = kind
-        bare = kind in (Kind.HEAD, Kind.RESYNC)
-        if kind in [*Kind]:
+        bare = kind in (EnvelopeKind.HEAD, EnvelopeKind.RESYNC)
+        if kind in [*EnvelopeKind]:
             assert envelope.read(bytes(payload[: -len(b"2/conversations,[]")] if bare else payload)).kind == kind
         else:
             with pytest.raises(InvalidEnvelope):

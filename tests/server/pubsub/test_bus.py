@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.pubsub import bus as bus_module
-from server.pubsub.addresses import Endpoint, parse
+from server.pubsub.addresses import RedisAddress, parse
 from server.pubsub.bus import Bus
 from server.pubsub.channels import PLAIN, Publishing
 from server.pubsub.connection import ReconnectingConnection
@@ -235,7 +235,7 @@ async def test_the_owner_of_a_connection_may_fail_in_anything(redis: RedisServer
             faults.remove(of)
             raise RuntimeError("somebody's words")
 
-    async def locate() -> Endpoint:
+    async def locate() -> RedisAddress:
         fault("locate")
         return parse(redis.url).endpoint
 

@@ -17,7 +17,7 @@ import pytest
 from domain import rooms
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE, AuthExpiring
 from server.app import SOCKETS_PER_ADDRESS, SOCKETS_PER_USER
-from server.engineio.transport import Limits
+from server.engineio.transport import TransportLimits
 from server.sockets import gateway
 from server.sockets.clients import Client
 from tests.harness.light_sockets import Light, open_light, open_sockets
@@ -74,7 +74,7 @@ def assert_forgotten(running: RunningNode) -> None:
 
 
 def test_the_bounds_are_those_promised() -> None:
-    limits = Limits()
+    limits = TransportLimits()
     assert (limits.buffered_bytes, limits.clogged_seconds) == (1_000_000, 15.0)
     assert gateway.PING_INTERVAL_SECONDS + gateway.PING_TIMEOUT_SECONDS + limits.closing_seconds <= 35
 

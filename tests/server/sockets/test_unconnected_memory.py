@@ -11,13 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.engineio import Limits
+from server.engineio import TransportLimits
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.server.engineio.harness import MORE, TEXT, masked
 from tests.server.engineio.test_unfinished import REQUEST
 from tests.together.processes import Served, served
 
-BYTES = Limits().unconnected_bytes
+BYTES = TransportLimits().unconnected_bytes
 # Of issue 9: a thousand of them.
 MEGABYTES = 20.0
 AT_ONCE = 50
