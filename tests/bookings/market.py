@@ -18,7 +18,7 @@ from domain.credits import CreditEntry, grant
 from domain.times import to_wire, whole_milliseconds
 from server.app import Node
 from store.store import Store
-from tests.harness.databases import dropped_at_the_end
+from tests.harness.databases import own_database
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 
@@ -254,7 +254,7 @@ async def served_market(
 ) -> AsyncIterator[Market]:
     """So many nodes on a database of their own, which goes with them."""
     clock = Clock()
-    async with dropped_at_the_end(mongo_url) as url, AsyncExitStack() as stack:
+    async with own_database(mongo_url) as url, AsyncExitStack() as stack:
         running = [
             await stack.enter_async_context(running_node(url, redis_url, folder / str(number), clock, **environ))
             for number in range(nodes)

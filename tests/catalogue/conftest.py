@@ -8,7 +8,7 @@ import pytest
 
 from store.database import Database
 from tests.catalogue.service import CatalogueService
-from tests.conversations.databases import prepared_database
+from tests.harness.databases import prepared_database
 from tests.harness.unread_errors import no_complaints
 from tests.rest.surface import Surface, serve
 

@@ -17,10 +17,9 @@ import pytest
 from server import embedded
 from store.database import Database
 from tests.conftest import TEST_DATA
-from tests.conversations.databases import prepared_database
 from tests.conversations.services import ConversationService, OneNodeService
 from tests.conversations.two_processes import two_process_service
-from tests.harness.databases import named
+from tests.harness.databases import named, prepared_database
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.service import OneNode, Service
 from tests.harness.unread_errors import no_complaints

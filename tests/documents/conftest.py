@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.app import utc_now
-from tests.harness.databases import dropped_at_the_end
+from tests.harness.databases import own_database
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 
@@ -17,7 +17,7 @@ async def served(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningNode]:
     folder = tmp_path_factory.mktemp("node")
-    async with dropped_at_the_end(mongo_url) as url, running_node(url, redis_url, folder) as node:
+    async with own_database(mongo_url) as url, running_node(url, redis_url, folder) as node:
         yield node
 
 

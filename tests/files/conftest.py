@@ -11,9 +11,8 @@ import pytest
 from server.app import utc_now
 from server.files.image_processes import PictureMaker, PictureWorker
 from store.database import Database
-from tests.conversations.databases import prepared_database
 from tests.files.service import NOTHING, FileService
-from tests.harness.databases import named
+from tests.harness.databases import named, prepared_database
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,8 @@ from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
-from store.database import Database
+from store.database import CollectionSchema, Database, prepare
+from store.store import SCHEMAS
 
 PREFIX = "spotter_test_"
 
@@ -30,14 +32,78 @@ def new_name() -> str:
     return f"{PREFIX}{int(time.time())}_{uuid4().hex[:12]}"
 
 
+class _Unused:
+    """Databases of one server, with their indexes: those take it half a second of a processor, and a run has sixty."""
+
+    def __init__(self) -> None:
+        self.server: str | None = None
+        self.names: deque[str] = deque()
+
+
+_unused = _Unused()
+# Of whose indexes this process has made all.
+_indexed: set[str] = set()
+
+
+async def prepare_once(database: Database, schemas: Sequence[CollectionSchema]) -> None:
+    name = database.db.name
+    if name not in _indexed:
+        await prepare(database, schemas)
+        if made_at(name) is not None:
+            _indexed.add(name)
+
+
+def _server_of(mongo_url: str) -> str:
+    return mongo_url.removeprefix("mongodb://").partition("/")[0]
+
+
 @asynccontextmanager
-async def dropped_at_the_end(mongo_url: str) -> AsyncIterator[str]:
-    """The URL of a new database."""
-    name = new_name()
+async def reused_databases(mongo_url: str, *, drop: bool) -> AsyncIterator[None]:
+    """What was used on this server is used again; ``drop``: those that are left, at the end."""
+    _unused.server = _server_of(mongo_url)
+    try:
+        yield
+    finally:
+        _unused.server = None
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+        async with client:
+            for name in _unused.names if drop else ():
+                await client.drop_database(name)
+        _unused.names.clear()
+
+
+@asynccontextmanager
+async def own_database(mongo_url: str) -> AsyncIterator[str]:
+    """The URL of an empty database that is nobody else's meanwhile. It has its indexes, or gets them from a node."""
+    if _unused.server != _server_of(mongo_url):
+        name = new_name()
+        yield named(mongo_url, name)
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
+        async with client:
+            await client.drop_database(name)
+        return
+    if not _unused.names:
+        name = new_name()
+    else:
+        name = _unused.names.popleft()
+        # Not when it was given back: a process that was killed may have had a write on its way.
+        former = Database(named(mongo_url, name))
+        await make_empty(former)
+        former.close()
     yield named(mongo_url, name)
-    client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(mongo_url)
-    async with client:
-        await client.drop_database(name)
+    _unused.names.append(name)
+
+
+@asynccontextmanager
+async def prepared_database(mongo_url: str) -> AsyncIterator[Database]:
+    """One with its indexes, for many tests that keep out of each other's way by using people of their own."""
+    async with own_database(mongo_url) as url:
+        database = Database(url)
+        try:
+            await prepare_once(database, SCHEMAS)
+            yield database
+        finally:
+            database.close()
 
 
 def made_at(name: str) -> int | None:

@@ -14,9 +14,10 @@ from server.revocation import freshness
 from server.revocation import watch as revocation
 from server.security.passwords import CHEAP
 from server.settings import load
+from store import database as databases
 from store import store as stores
 from store.database import CollectionSchema, Database, prepare
-from tests.harness.databases import made_at
+from tests.harness.databases import prepare_once
 
 # A thread of the driver ends a quarter of a second later than a node that does not wait for it: of a thousand nodes of
 # tests that is minutes.
@@ -24,22 +25,18 @@ revocation.STOP_SECONDS = 0.0
 # A busy machine keeps a node from its database for seconds, and then nothing is published to its sockets. Those tests
 # that are about it have the promised bound (``revocations_are_bounded``).
 PROMISED_SECONDS, freshness.BOUND_SECONDS = freshness.BOUND_SECONDS, 3 * freshness.BOUND_SECONDS
+# And there nodes whose transactions conflict need more than two seconds until each has had its turn.
+databases.TRANSACTION_TIMEOUT_SECONDS *= 3
 SECRET = "tests-only-8f2b6c1d9e7a4053b1c2d3e4f5a60718"
-# The databases of tests whose indexes a node of this process has made: hundreds of nodes would ask for each again.
-_indexed: set[str] = set()
 _starts_for_a_test: ContextVar[bool] = ContextVar("starts_for_a_test", default=False)
 
 
-async def _prepare_once(database: Database, schemas: Sequence[CollectionSchema]) -> None:
-    name = database.db.name
-    if _starts_for_a_test.get() and name in _indexed:
-        return
-    await prepare(database, schemas)
-    if made_at(name) is not None:
-        _indexed.add(name)
+async def _prepare(database: Database, schemas: Sequence[CollectionSchema]) -> None:
+    """Hundreds of nodes would ask for each index again."""
+    await (prepare_once if _starts_for_a_test.get() else prepare)(database, schemas)
 
 
-setattr(stores, "prepare", _prepare_once)  # noqa: B010 - it is imported there
+setattr(stores, "prepare", _prepare)  # noqa: B010 - it is imported there
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from store.database import Database
-from tests.conversations.databases import prepared_database
+from tests.harness.databases import prepared_database
 from tests.rest.surface import Surface, serve
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from tests.conversations.databases import prepared_database
-from tests.harness.databases import ListenedDatabase, named
+from tests.harness.databases import ListenedDatabase, named, prepared_database
 from tests.rest.surface import PASSWORD, Surface, serve
 
 STATES = ("unknown", "pending", "verified", "blocked", "erased", "paused")

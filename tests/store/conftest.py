@@ -8,7 +8,7 @@ import pytest
 
 from store.database import Database
 from store.log.log import Log
-from tests.conversations.databases import prepared_database
+from tests.harness.databases import prepared_database
 from tests.harness.unread_errors import no_complaints
 
 

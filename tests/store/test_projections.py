@@ -14,8 +14,8 @@ from store.database import Database, Document
 from store.log.documents import CONVERSATIONS
 from store.log.log import Log
 from store.store import Store
-from tests.conversations.databases import prepared_database
 from tests.conversations.services import OneNodeService
+from tests.harness.databases import prepared_database
 from tests.harness.people import Person
 from tests.store.writing import a_change, a_message, apply, now, write
 

@@ -22,7 +22,7 @@ from handlers.bookings import outbox
 from handlers.request_digests import digest_of, first_version
 from store.outbox import FORMAT
 from tests.bookings.market import Clock, Data, Market, Somebody
-from tests.harness.databases import named, new_name
+from tests.harness.databases import own_database
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.harness.work import work_off
@@ -56,10 +56,9 @@ async def deployed(
     kept = json_util.loads(request.param.read_text())
     clock = Clock(kept["recordedAt"].astimezone(UTC) + timedelta(minutes=1))
     async with AsyncExitStack() as stack:
-        url = named(mongo_url, new_name())
+        url = await stack.enter_async_context(own_database(mongo_url))
         running = await stack.enter_async_context(running_node(url, redis_url, tmp_path, clock))
         database = running.node.database.db
-        stack.push_async_callback(database.client.drop_database, database.name)
         for name, documents in kept["collections"].items():
             await database[name].delete_many({})
             await database[name].insert_many(documents)

@@ -10,7 +10,7 @@ from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
-from tests.harness.databases import named, new_name
+from tests.harness.databases import own_database
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 
@@ -25,11 +25,10 @@ class WorkersProgram:
 
 @asynccontextmanager
 async def workers_program(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
-    url = named(mongo_url, new_name())
-    database = Database(url)
-    try:
-        people = People(Store(database), AccessTokens(SECRET), utc_now)
-        yield WorkersProgram(people, {"MONGO_URL": url, "REDIS_URL": redis_url})
-    finally:
-        await database.client.drop_database(database.db.name)
-        database.close()
+    async with own_database(mongo_url) as url:
+        database = Database(url)
+        try:
+            people = People(Store(database), AccessTokens(SECRET), utc_now)
+            yield WorkersProgram(people, {"MONGO_URL": url, "REDIS_URL": redis_url})
+        finally:
+            database.close()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from uuid import uuid4
 
 import pytest
 
 from server.app import utc_now
-from store.database import Database
+from tests.harness.databases import own_database
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.harness.unread_errors import no_complaints
@@ -35,7 +32,7 @@ async def shared(
 ) -> AsyncIterator[RunningNode]:
     """One node for a whole module, whose tests make people of their own and leave nobody connected."""
     data = tmp_path_factory.mktemp("node")
-    async with _own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
+    async with own_database(mongo_url) as url, running_node(url, redis_url, data) as running:
         yield running
         # Of a socket whose end did not arrive the server learns by its pings.
         await until(lambda: not running.node.gateway.clients, 60)
@@ -64,14 +61,3 @@ async def here(shared: RunningNode, fresh_people: People) -> AsyncIterator[World
     """Two people in a conversation of one message, for a test that may change what it likes of theirs."""
     async with world(shared, fresh_people) as made:
         yield made
-
-
-@asynccontextmanager
-async def _own_database(mongo_url: str) -> AsyncIterator[str]:
-    base, mark, options = mongo_url.partition("?")
-    host = base.removeprefix("mongodb://").partition("/")[0]
-    url = f"mongodb://{host}/spotter_test_{int(time.time())}_{uuid4().hex[:12]}{mark}{options}"
-    yield url
-    database = Database(url)
-    await database.client.drop_database(database.db.name)
-    database.close()
