@@ -9,7 +9,7 @@ instant, failure moves the instant on. What the work on a row has come to so far
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as Several
 from contextlib import suppress
 from dataclasses import dataclass
@@ -227,8 +227,8 @@ class WorkQueue:
         await self.rows.update_many(undated, [{"$set": {self._due: at}}], hint=self.hint)
 
     async def backlog(self, now: datetime) -> WorkBacklog:
-        due: Document = {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
-        begun: Document = {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": None}
+        due = self._never_begun(now)
+        begun: Document = self._begun() | {f"{WORK}.deadAt": None}
         dead = self._dead()
         waiting = await self.rows.count_documents(due, limit=MAX_COUNTED)
         waiting += await self.rows.count_documents(begun, limit=MAX_COUNTED)
@@ -267,43 +267,62 @@ class WorkQueue:
 
     def one_due(self, now: datetime, name: str) -> list[Document]:
         """The stages of an aggregation that gives ``{name}`` when a row could be claimed."""
-        return [
-            {"$match": self._free_and_due(now)},
-            {"$limit": 1},
-            {"$project": {"_id": 0, "name": {"$literal": name}}},
-        ]
+        return _one(self._free_and_due(now), name)
+
+    def one_counted(self, now: datetime, name: str) -> list[list[Document]]:
+        """Those of two aggregations, one of which gives ``{name}`` when there is a backlog."""
+        return [_one(self._never_begun(now), name), _one(self._begun(), name)]
 
     def _free_and_due(self, now: datetime) -> Document:
         query: Document = {**self._only, self._due: {"$lte": now}}
         return query if self._free is None else query | self._free(now)
 
+    def _never_begun(self, now: datetime) -> Document:
+        return {**self._only, self._due: {"$lte": now}, f"{WORK}.since": None}
+
+    def _begun(self) -> Document:
+        """Set aside or not."""
+        return {**self._shared, f"{WORK}.since": {"$exists": True}}
+
     def _dead(self) -> Document:
-        return {**self._shared, f"{WORK}.since": {"$exists": True}, f"{WORK}.deadAt": {"$exists": True}}
+        return self._begun() | {f"{WORK}.deadAt": {"$exists": True}}
 
     def _claimed(self, row: WorkRow) -> Document:
         return {"_id": row.id, self._due: row.until, f"{WORK}.attempts": row.attempts}
 
 
+def _one(match: Document, name: str) -> list[Document]:
+    return [{"$match": match}, {"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]
+
+
 @repository
 class DueRows:
-    """Which of several queues, by names of the caller's, have rows that could be claimed: one read for all of them, so
-    that a node at rest costs its database one command and not one a queue."""
+    """Which of several queues, by names of the caller's, have rows: one read for all of them, so that a node at rest
+    costs its database one command and not one a queue."""
 
     def __init__(self, queues: Mapping[str, WorkQueue]) -> None:
         self._queues = queues
 
     async def names(self, of: Several[str], now: datetime) -> set[str]:
-        """Of these those with rows."""
+        """Of these those with rows that could be claimed."""
         rows, stages, hint = self.read(of, now)
         return {found["name"] async for found in rows.aggregate(stages, **hint)}
 
+    async def with_backlog(self, now: datetime) -> set[str]:
+        """Those with rows that are due, being worked on or set aside."""
+        parts = [(queue.rows, part) for name, queue in self._queues.items() for part in queue.one_counted(now, name)]
+        (rows, stages), *others = parts
+        return {found["name"] async for found in rows.aggregate([*stages, *_union(others)])}
+
     def read(self, of: Several[str], now: datetime) -> tuple[Collection, list[Document], dict[str, Any]]:
-        """The collection, stages and hint of the aggregation."""
+        """The collection, stages and hint of the aggregation by which ``names`` are found."""
         # A hint is for the collection that an aggregation begins with.
         first, *others = sorted(of, key=lambda name: self._queues[name].hint is None)
         queue = self._queues[first]
-        stages = queue.one_due(now, first)
-        for name in others:
-            other = self._queues[name]
-            stages.append({"$unionWith": {"coll": other.rows.name, "pipeline": other.one_due(now, name)}})
-        return queue.rows, stages, {} if queue.hint is None else {"hint": queue.hint}
+        rest = [(self._queues[name].rows, self._queues[name].one_due(now, name)) for name in others]
+        hint = {} if queue.hint is None else {"hint": queue.hint}
+        return queue.rows, [*queue.one_due(now, first), *_union(rest)], hint
+
+
+def _union(parts: Iterable[tuple[Collection, list[Document]]]) -> list[Document]:
+    return [{"$unionWith": {"coll": rows.name, "pipeline": stages}} for rows, stages in parts]

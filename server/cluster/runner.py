@@ -30,8 +30,9 @@ from store.work_queue import DueRows, WorkBacklog, WorkRow
 
 log = structlog.get_logger("durable work")
 
-# Six reads a job: they cost more than the claims of an idle node.
+# Five reads of each job that has rows.
 BACKLOG_SECONDS = 60.0
+_NOTHING_LEFT = WorkBacklog(0, None, 0)
 # Claims are shorter than leases by this part, so that work is over before another node may begin.
 _OF_LEASE = 0.9
 _RELEASE_SECONDS = 1.0
@@ -59,7 +60,7 @@ class JobRunner:
     def __init__(self, job: Job, clock: Callable[[], datetime], wake_ups: WakeUps | None = None) -> None:
         self.job = job
         self.counters = JobCounters()
-        self.backlog = WorkBacklog(0, None, 0)
+        self.backlog = _NOTHING_LEFT
         self._clock = clock
         self._woken = (wake_ups or WakeUps()).of(job.name)
         self._slots = asyncio.Semaphore(job.at_once)
@@ -115,10 +116,9 @@ class JobRunner:
         """Cancel what is in hand, and release its rows."""
         await self._tasks.stop()
 
-    async def look(self) -> None:
+    async def look(self, *, has_rows: bool = True) -> None:
         """Read how much there is to do."""
-        await self.job.queue.date_undated()
-        self.backlog = await self.job.queue.backlog(self._now())
+        self.backlog = await self.job.queue.backlog(self._now()) if has_rows else _NOTHING_LEFT
 
     # --- one row ---
 
@@ -276,10 +276,14 @@ class Runner:
     async def _look(self) -> None:
         while True:
             for runner in self._runners:
-                try:
-                    await runner.look()
-                except Exception as error:
-                    log.warning("the backlog cannot be read", job=runner.job.name, error=type(error).__name__)
+                await _logged(runner.job, runner.job.queue.date_undated())
+            try:
+                with_backlog = await self._due.with_backlog(whole_milliseconds(self._clock()))
+            except Exception:
+                # Which collection cannot be read each job sees for itself.
+                with_backlog = {runner.job.name for runner in self._runners}
+            for runner in self._runners:
+                await _logged(runner.job, runner.look(has_rows=runner.job.name in with_backlog))
             await asyncio.sleep(BACKLOG_SECONDS * random.uniform(0.8, 1.2))
 
     def metrics(self) -> MetricSource:
@@ -316,6 +320,13 @@ class Runner:
         for runner in self._runners:
             family.add_metric([runner.job.name], value(runner))
         return family
+
+
+async def _logged(job: Job, reading: Awaitable[None]) -> None:
+    try:
+        await reading
+    except Exception as error:
+        log.warning("the backlog cannot be read", job=job.name, error=type(error).__name__)
 
 
 def _is_cancelled() -> bool:

@@ -24,10 +24,11 @@ from server.cluster.runner import JobRunner, Runner
 from server.observability.metrics import Metrics
 from store.backoff import ExponentialBackoff
 from store.database import CollectionSchema, Database, prepare
-from store.work_queue import DueRows, Undated, WorkQueue, WorkRow, work_indexes
+from store.work_queue import DueRows, Undated, WorkBacklog, WorkQueue, WorkRow, work_indexes
 from tests.harness.databases import ListenedDatabase
 from tests.harness.machines import run_machine
 from tests.harness.nodes import RunningNode
+from tests.harness.waiting import until
 from tests.harness.work import work_off
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -313,7 +314,7 @@ async def test_rows_without_an_instant_get_one(rows: Rows) -> None:
     rows.failures[row] = []
     await rows.database.collection(rows.name).insert_one({"_id": row, "at": rows.now})
     runner = JobRunner(rows.job(), rows.clock)
-    await runner.look()
+    await runner.job.queue.date_undated()
     assert not await runner.next()
     rows.now += timedelta(seconds=5)
     assert await runner.next()
@@ -490,7 +491,7 @@ async def test_the_end_releases_what_cannot_be_finished(rows: Rows) -> None:
     runner = Runner([rows.job(work=work)], rows.clock)
     runner.start()
     await begun.wait()
-    await runner.stop(0.01)
+    await runner.stop(TIMEOUT_SECONDS)
     # Another has it at once, and nothing counts against the row.
     claimed = await rows.queue.claim(rows.now, LEASE)
     assert claimed is not None
@@ -505,6 +506,47 @@ async def test_work_that_takes_longer_than_its_lease_ends_with_it(rows: Rows) ->
     await JobRunner(rows.job(work=work, lease=timedelta(milliseconds=100)), rows.clock).next()
     (left,) = await rows.left()
     assert left["work"]["error"] == "TimeoutError"
+
+
+async def test_only_queues_with_a_backlog_are_counted(rows: Rows) -> None:
+    lanes = ("due", "begun", "set aside", "later", "none")
+    queues = {lane: WorkQueue(rows.database, rows.name, shared={"lane": lane}) for lane in lanes}
+    for lane in lanes[:4]:
+        due = rows.now + timedelta(days=lane == "later")
+        await rows.database.collection(rows.name).insert_one({"lane": lane, "dueAt": due})
+    assert await queues["begun"].claim(rows.now, LEASE) is not None
+    claimed = await queues["set aside"].claim(rows.now, LEASE)
+    assert claimed is not None
+    await queues["set aside"].set_aside(claimed, rows.now, "ValueError")
+    assert await DueRows(queues).with_backlog(rows.now) == {"due", "begun", "set aside"}
+
+
+async def counted(runner: Runner, waiting: int) -> None:
+    (job,) = runner._runners
+    job.backlog = WorkBacklog(9, None, 9)
+    runner.start()
+    try:
+        await until(lambda: job.backlog.waiting == waiting)
+    finally:
+        await runner.stop(TIMEOUT_SECONDS)
+
+
+@pytest.mark.parametrize("unread", [False, True])
+async def test_a_backlog_is_read_though_not_all_could_be_at_once(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch, unread: bool
+) -> None:
+    async def failing(due: DueRows, now: datetime) -> set[str]:
+        raise unavailable()
+
+    if unread:
+        monkeypatch.setattr(DueRows, "with_backlog", failing)
+    for _ in range(3):
+        await rows.add()
+        # In another node's hands: what is claimed while it is counted may be counted twice.
+        assert await rows.queue.claim(rows.now, LEASE) is not None
+    await counted(Runner([rows.job()], rows.clock), 3)
+    await rows.empty()
+    await counted(Runner([rows.job()], rows.clock), 0)
 
 
 async def test_what_is_told(rows: Rows) -> None:
