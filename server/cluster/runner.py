@@ -30,8 +30,9 @@ from store.work_queue import DueRows, WorkBacklog, WorkRow
 
 log = structlog.get_logger("durable work")
 
-# Five reads of each job that has rows.
+# Five reads of each job that has rows, and none while a node starts.
 BACKLOG_SECONDS = 60.0
+FIRST_BACKLOG_SECONDS = 5.0
 _NOTHING_LEFT = WorkBacklog(0, None, 0)
 # Claims are shorter than leases by this part, so that work is over before another node may begin.
 _OF_LEASE = 0.9
@@ -274,9 +275,11 @@ class Runner:
             next_at |= {name: now + polls[name] * jitter for name in asked}
 
     async def _look(self) -> None:
+        pause = FIRST_BACKLOG_SECONDS
         while True:
             for runner in self._runners:
                 await _logged(runner.job, runner.job.queue.date_undated())
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             try:
                 with_backlog = await self._due.with_backlog(whole_milliseconds(self._clock()))
             except Exception:
@@ -284,7 +287,7 @@ class Runner:
                 with_backlog = {runner.job.name for runner in self._runners}
             for runner in self._runners:
                 await _logged(runner.job, runner.look(has_rows=runner.job.name in with_backlog))
-            await asyncio.sleep(BACKLOG_SECONDS * random.uniform(0.8, 1.2))
+            pause = BACKLOG_SECONDS
 
     def metrics(self) -> MetricSource:
         """Depth, age of the oldest and dead rows are the whole deployment's, the rest is this node's."""

@@ -538,6 +538,7 @@ async def test_a_backlog_is_read_though_not_all_could_be_at_once(
     async def failing(due: DueRows, now: datetime) -> set[str]:
         raise unavailable()
 
+    monkeypatch.setattr(runner_module, "FIRST_BACKLOG_SECONDS", 0.01)
     if unread:
         monkeypatch.setattr(DueRows, "with_backlog", failing)
     for _ in range(3):
