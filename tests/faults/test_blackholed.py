@@ -18,7 +18,8 @@ from store.store import Store
 from tests.faults.conftest import Proxied
 from tests.harness.devices import Device, device
 from tests.harness.nodes import SECRET, RunningNode, running_node
-from tests.harness.people import People
+from tests.harness.people import People, Person
+from tests.harness.waiting import eventually
 from tests.together.presence_nodes import changes, say, sees, watch
 
 # The bound, and three times as much for a busy machine.
@@ -95,6 +96,10 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
     await pair.staying.until(lambda phone: "after" in {one["message"]["text"] for one in phone.events("message:new")})
 
 
+async def is_online(phone: Device, person: Person) -> bool:
+    return bool((await watch(phone, person))[person.id]["status"] == "online")
+
+
 async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxied: Proxied, pair: Pair) -> None:
     people = People(pair.other.node.store, AccessTokens(SECRET), utc_now)
     client, going, _ = await people.pair(begun=True)
@@ -102,11 +107,14 @@ async def test_presence_is_withheld_past_the_bound_and_told_as_it_then_is(proxie
     node = proxied.running.node
     here = proxied.running.url
     async with (
+        device(pair.other.url, going, (PRESENCE,)) as phone,
         device(here, client, (PRESENCE,)) as watching,
         device(here, revoked, (PRESENCE,)) as cut,
         device(pair.other.url, await people.another_device(client), (PRESENCE,)) as elsewhere,
-        device(pair.other.url, going, (PRESENCE,)) as phone,
     ):
+        async with device(here, await people.another_device(client), (PRESENCE,)) as early:
+            # Who has connected to one node is online at the other soon after, on a busy machine later.
+            await eventually(lambda: is_online(early, going))
         for each in (watching, cut, elsewhere):
             assert (await watch(each, going))[going.id]["status"] == "online"
         proxied.mongo.blackhole()
