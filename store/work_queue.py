@@ -310,9 +310,14 @@ class DueRows:
 
     async def with_backlog(self, now: datetime) -> set[str]:
         """Those with rows that are due, being worked on or set aside."""
+        rows, stages = self.read_backlogs(now)
+        return {found["name"] async for found in rows.aggregate(stages)}
+
+    def read_backlogs(self, now: datetime) -> tuple[Collection, list[Document]]:
+        """The collection and stages of the aggregation by which those are found."""
         parts = [(queue.rows, part) for name, queue in self._queues.items() for part in queue.one_counted(now, name)]
         (rows, stages), *others = parts
-        return {found["name"] async for found in rows.aggregate([*stages, *_union(others)])}
+        return rows, [*stages, *_union(others)]
 
     def read(self, of: Several[str], now: datetime) -> tuple[Collection, list[Document], dict[str, Any]]:
         """The collection, stages and hint of the aggregation by which ``names`` are found."""

@@ -86,15 +86,17 @@ _DECISIVE = ("lost answer", "error that is kept")
 _IN_TURN = [fault for fault in FAULTS if fault not in _DECISIVE]
 
 
+def _is_walked(fault: str, operation: int) -> bool:
+    return fault in _DECISIVE or fault == _IN_TURN[operation % len(_IN_TURN)]
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
         pytest.param(
             fault,
             kind,
-            marks=pytest.mark.verify
-            if fault in (*_DECISIVE, _IN_TURN[number % len(_IN_TURN)])
-            else pytest.mark.soak,
+            marks=pytest.mark.verify if _is_walked(fault, number) else pytest.mark.soak,
         )
         for fault in FAULTS
         for number, kind in enumerate(OPERATIONS)

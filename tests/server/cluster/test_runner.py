@@ -28,7 +28,7 @@ from store.work_queue import DueRows, Undated, WorkBacklog, WorkQueue, WorkRow, 
 from tests.harness.databases import ListenedDatabase
 from tests.harness.machines import run_machine
 from tests.harness.nodes import RunningNode
-from tests.harness.waiting import until
+from tests.harness.waiting import eventually, until
 from tests.harness.work import work_off
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -309,12 +309,21 @@ async def test_only_a_row_of_the_queue_s_own_is_replayed(rows: Rows) -> None:
     assert await mine.dead() == []
 
 
+async def has_an_instant(rows: Rows) -> bool:
+    return all("dueAt" in row for row in await rows.left())
+
+
 async def test_rows_without_an_instant_get_one(rows: Rows) -> None:
     row = ObjectId()
     rows.failures[row] = []
     await rows.database.collection(rows.name).insert_one({"_id": row, "at": rows.now})
+    starting = Runner([rows.job()], rows.clock)
+    starting.start()
+    try:
+        await eventually(lambda: has_an_instant(rows))
+    finally:
+        await starting.stop(TIMEOUT_SECONDS)
     runner = JobRunner(rows.job(), rows.clock)
-    await runner.job.queue.date_undated()
     assert not await runner.next()
     rows.now += timedelta(seconds=5)
     assert await runner.next()
@@ -425,10 +434,21 @@ async def test_a_poll_that_fails_is_in_nobodys_way(
 async def test_no_job_is_looked_for_without_an_index(running: RunningNode) -> None:
     due = running.node.durable_work._due
     rows, stages, hint = due.read(due._queues.keys(), START)
-    command = {"aggregate": rows.name, "pipeline": stages, "cursor": {}, **hint}
-    plan = json.dumps(await rows.database.command({"explain": command, "verbosity": "queryPlanner"}), default=str)
+    plan = await explained(rows, stages, **hint)
     assert plan.count('"IXSCAN"') >= len(due._queues)
     assert "COLLSCAN" not in plan
+
+
+async def test_no_backlog_is_looked_for_without_an_index(running: RunningNode) -> None:
+    due = running.node.durable_work._due
+    plan = await explained(*due.read_backlogs(START))
+    assert plan.count('"IXSCAN"') >= 2 * len(due._queues)
+    assert "COLLSCAN" not in plan
+
+
+async def explained(rows: Any, stages: list[dict[str, Any]], **hint: Any) -> str:
+    command = {"aggregate": rows.name, "pipeline": stages, "cursor": {}, **hint}
+    return json.dumps(await rows.database.command({"explain": command, "verbosity": "queryPlanner"}), default=str)
 
 
 async def test_no_more_than_so_many_at_once(rows: Rows) -> None:
@@ -491,7 +511,7 @@ async def test_the_end_releases_what_cannot_be_finished(rows: Rows) -> None:
     runner = Runner([rows.job(work=work)], rows.clock)
     runner.start()
     await begun.wait()
-    await runner.stop(TIMEOUT_SECONDS)
+    await runner.stop(0.01)
     # Another has it at once, and nothing counts against the row.
     claimed = await rows.queue.claim(rows.now, LEASE)
     assert claimed is not None
