@@ -116,4 +116,4 @@ def may_open(opener: Role, other: Role) -> bool:
 
 def pair_key(one: str, other: str) -> str:
     """The same for both orders: there is one conversation a pair."""
-    return ":".join(sorted((one, other)))
+    return f"{one}:{other}" if one < other else f"{other}:{one}"

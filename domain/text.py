@@ -49,15 +49,23 @@ def spelling(text: str) -> str:
 
     Blanks are single ones. What was found as a part of a text is found in its spelling too.
     """
-    if text.isascii():
-        bare = text.lower().replace("'", "").replace("`", "")
-        if bare.isprintable():
-            # Of blanks it has spaces alone, and single ones are as they should be.
-            return " ".join(bare.split()) if "  " in bare else bare.strip(" ")
-        return " ".join(_UNSEEN.sub("", bare).split())
-    # A message is spelled on its way into the log: nearly all are spelled letter by letter.
-    letters = text.translate(_by_letter)
-    return _spelled_together(text) if _DEPENDS in letters else " ".join(letters.split())
+    bare = text.lower()
+    if not (bare.isascii() and bare.isprintable()):
+        # A message is spelled on its way into the log: nearly all are spelled letter by letter, and have few that need
+        # a look.
+        foreign = set(_FOREIGN.findall(bare))
+        if len(foreign) > _FEW:
+            letters = text.translate(_by_letter)
+            return _spelled_together(text) if _DEPENDS in letters else " ".join(letters.split())
+        for letter in foreign:
+            spelled = _by_letter[ord(letter)]
+            if spelled == _DEPENDS:
+                return _spelled_together(text)
+            if spelled != letter:
+                bare = bare.replace(letter, spelled)
+    bare = bare.replace("'", "").replace("`", "")
+    # Of blanks it has spaces alone, and single ones are as they should be.
+    return " ".join(bare.split()) if "  " in bare else bare.strip(" ")
 
 
 def _spelled_together(text: str) -> str:
@@ -71,6 +79,9 @@ def _spelled_together(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", bare).split())
 
 
+_FOREIGN = re.compile(r"[^\x20-\x7e]")
+# To replace each of so many costs less than to look at every letter.
+_FEW = 8
 # Stands for a letter that may join with the one before it; it is no character.
 _DEPENDS = "\uffff"
 _JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")

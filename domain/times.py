@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.errors import invalid
 
+# Each message has one, a list of slots thousands: tables take a quarter of the time of ``isoformat``.
+_HOURS = tuple(f"T{hour:02d}:" for hour in range(24))
+_MINUTES = tuple(f"{minute:02d}:" for minute in range(60))
+_SECONDS = tuple(f"{second:02d}." for second in range(60))
+_MILLISECONDS = tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
+
+
+@lru_cache(maxsize=4096)
+def _date(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
+
 
 def to_wire(instant: datetime) -> str:
     """``2026-11-22T09:30:00.000Z``; the instant must be aware and in UTC."""
-    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-# "T09:30:00.000Z", by minute of the day.
-_MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:00.000Z" for minute in range(24 * 60))
-
-
-def to_wire_each(instants: Iterable[datetime]) -> list[str]:
-    """As ``to_wire``, for thousands on few days, most of them whole minutes: a sixth of the time."""
-    texts: list[str] = []
-    ordinal, day = 0, ""
-    for instant in instants:
-        if instant.second or instant.microsecond:
-            texts.append(to_wire(instant))
-            continue
-        if instant.toordinal() != ordinal:
-            ordinal, day = instant.toordinal(), instant.date().isoformat()
-        texts.append(day + _MINUTES[instant.hour * 60 + instant.minute])
-    return texts
+    return (
+        f"{_date(instant.toordinal())}{_HOURS[instant.hour]}{_MINUTES[instant.minute]}{_SECONDS[instant.second]}"
+        f"{_MILLISECONDS[instant.microsecond // 1000]}"
+    )
 
 
 def to_wire_or_none(instant: datetime | None) -> str | None:
@@ -53,9 +49,13 @@ def from_wire(text: str, field: str) -> datetime:
         raise invalid(field, "has to be an instant of the years 1 to 9999 in UTC") from None
 
 
+# Each message is given an instant: a subtraction takes an eighth of what ``replace`` does.
+_MICROSECONDS = tuple(timedelta(microseconds=number) for number in range(1000))
+
+
 def whole_milliseconds(instant: datetime) -> datetime:
     """Cut to the precision that MongoDB stores and the wire shows."""
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    return instant - _MICROSECONDS[instant.microsecond % 1000]
 
 
 def from_milliseconds(milliseconds: int) -> datetime | None:

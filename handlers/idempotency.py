@@ -66,13 +66,10 @@ def kept_afterwards(
 ) -> Handler[X, C, Any]:
     """``keep`` makes what is stored of the answer, after the work; ``recall`` makes a repeat's answer of it."""
 
-    @functools.wraps(handler)
-    async def once(context: X, actor: Actor, command: C) -> Any:
-        if command.idempotency_key is None:
-            return await handler(context, actor, command)
+    async def keyed(context: X, actor: Actor, command: C, key: str) -> Any:
         # Nothing that came later on this socket may overtake while the key is looked up.
         async with actor.submit_lock:
-            scope = scope_of(actor.user_id, name, command.idempotency_key)
+            scope = scope_of(actor.user_id, name, key)
             claimed = await claim(context, scope, asked_by(name, command))
             if isinstance(claimed, StoredResult):
                 return await recall(context, actor, claimed)
@@ -80,6 +77,12 @@ def kept_afterwards(
                 answer = await handler(context, replace(actor, submit_lock=asyncio.Lock()), command)
             await context.store.idempotency.keep(claimed, keep(answer), version)
             return answer
+
+    @functools.wraps(handler)
+    def once(context: X, actor: Actor, command: C) -> Awaitable[Any]:
+        if command.idempotency_key is None:
+            return handler(context, actor, command)
+        return keyed(context, actor, command, command.idempotency_key)
 
     return once
 

@@ -102,6 +102,10 @@ class Conversations:
             await self._participants.insert_many(_new_participants(found), session=session)
         return str(found["_id"])
 
+    def known(self, conversation_id: str) -> Membership | None:
+        """The members of a conversation that has begun, if this node has looked it up before."""
+        return self._memberships.get(conversation_id)
+
     async def membership(self, conversation_id: str, user_id: str) -> Membership | None:
         """The conversation's members, if the user is one of them and sees it.
 

@@ -136,13 +136,21 @@ class UserBlocks:
         """How many people the user blocks, up to ``limit``."""
         return await self._blocks.count_documents({"userId": ObjectId(user_id)}, limit=limit)
 
+    def is_known_open(self, one: str, other: str) -> bool:
+        """Whether it is known that none stood at most ``TRUSTED_SECONDS`` ago; begins a look when one is due."""
+        now = monotonic()
+        since = now - self._looked_at
+        if since >= _LOOK_AGAIN_SECONDS:
+            self._look_on()
+        return since < TRUSTED_SECONDS and self._open.get(pair_key(one, other), now) > now
+
     async def stands_between(self, one: str, other: str) -> bool:
         """As it was at most ``TRUSTED_SECONDS`` ago; what is known is answered without a suspension."""
+        if self.is_known_open(one, other):
+            return False
         now = monotonic()
-        if now - self._looked_at >= _LOOK_AGAIN_SECONDS:
-            self._look_on()
-            while now - self._looked_at >= TRUSTED_SECONDS:
-                await asyncio.shield(self._look_on())
+        while now - self._looked_at >= TRUSTED_SECONDS:
+            await asyncio.shield(self._look_on())
         pair = pair_key(one, other)
         if self._open.get(pair, now) > now:
             return False

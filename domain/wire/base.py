@@ -23,9 +23,11 @@ class FileCommand(Command, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.file_fields:
             given = getattr(self, name)
+            if not given:
+                continue
             if isinstance(given, str):
                 msgspec.structs.force_setattr(self, name, file_id(given))
-            elif isinstance(given, tuple) and given:
+            elif isinstance(given, tuple):
                 msgspec.structs.force_setattr(self, name, tuple(map(file_id, given)))
 
 

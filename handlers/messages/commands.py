@@ -53,11 +53,13 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
     record = _record(context, actor, command)
     async with actor.submit_lock:
         member = await access.membership(context, actor, command.conversation_id)
-        await _require_no_block(context, member, record)
-        await _check_reply(context, member, command)
+        if not context.store.user_blocks.is_known_open(*member.user_ids):
+            await _require_no_block(context, member, record)
+        if command.reply_to is not None:
+            await _check_reply(context, member, command.reply_to)
         if attached:
             await _claim_files(context, actor, record)
-        files = await views.files_of(context, [record])
+        files = await views.files_of(context, [record]) if attached else views.NO_FILES
         view = partial(views.message_view, context, files=files, seen=False)
         appending = context.store.log.append_message(record, await entry_publisher(context, member, view))
     try:
@@ -116,10 +118,8 @@ async def _require_no_block(context: ConversationContext, member: Membership, re
         raise blocked_between()
 
 
-async def _check_reply(context: ConversationContext, member: Membership, command: SendMessage) -> None:
-    if command.reply_to is None:
-        return
-    target = await context.store.log.read.message(command.reply_to)
+async def _check_reply(context: ConversationContext, member: Membership, message_id: str) -> None:
+    target = await context.store.log.read.message(message_id)
     if target is None or target.conversation_id != member.conversation_id:
         raise invalid("replyTo", "has to be the id of a message of this conversation")
 

@@ -14,6 +14,7 @@ from handlers.messages import views
 
 # The conversation as each of the two saw it before its first entry.
 _FirstEntry = Mapping[str, Conversation]
+_NOTHING: _FirstEntry = {}
 
 
 async def entry_publisher(
@@ -23,7 +24,8 @@ async def entry_publisher(
 
     Made before the entry is submitted, because between its commit and its publication nothing may wait.
     """
-    first_entry = await _prepared(context, member)
+    begun = context.store.log.known_head(member.conversation_id) > 0
+    first_entry = _NOTHING if begun else await _prepared(context, member)
 
     def publish(record: MessageRecord) -> Message:
         message = view(record)
@@ -42,12 +44,10 @@ async def entry_publisher(
 async def _prepared(context: PublishContext, member: Membership) -> _FirstEntry:
     """Both views of a conversation that has no entry yet; nothing for any other."""
     log, conversation_id = context.store.log, member.conversation_id
-    if log.known_head(conversation_id) > 0:
-        return {}
 
     async def look() -> _FirstEntry:
         heads = await log.read.heads([conversation_id])
-        return {} if heads[conversation_id] > 0 else await views.empty_views(context, conversation_id)
+        return _NOTHING if heads[conversation_id] > 0 else await views.empty_views(context, conversation_id)
 
     # First entries often come several at a time, from both sides.
     return await context.introducing.do(conversation_id, look)

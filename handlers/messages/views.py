@@ -26,7 +26,7 @@ from handlers.files.access import attachments, url_or_none
 
 Participants = Mapping[str, Sequence[ParticipantRecord]]
 Files = Mapping[str, StoredFile]
-_NO_FILES: Files = {}
+NO_FILES: Files = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def empty_views(context: ReadContext, conversation_id: str) -> dict[str, C
     unread = [msgspec.structs.replace(one, seen_seq=0, delivered_seq=0) for one in participants[conversation_id]]
     both, people = record.membership.user_ids, {conversation_id: unread}
     cards = await context.store.people.cards(both)
-    return {one: _view(context, one, record, people, cards, nothing, {}, nothing, _NO_FILES) for one in both}
+    return {one: _view(context, one, record, people, cards, nothing, {}, nothing, NO_FILES) for one in both}
 
 
 def _view(
@@ -131,7 +131,7 @@ def _participant(context: ReadContext, record: ParticipantRecord, card: UserSumm
 async def files_of(context: ReadContext, records: Iterable[MessageRecord]) -> Files:
     """What messages have attached, by its id; without a look-up where nothing is."""
     ids = {one for record in records for one in (*record.image_urls, *record.video_urls, *record.pdf_urls)}
-    return await context.store.files.by_ids(ids) if ids else _NO_FILES
+    return await context.store.files.by_ids(ids) if ids else NO_FILES
 
 
 def seen_message(

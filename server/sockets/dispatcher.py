@@ -92,7 +92,9 @@ class Dispatcher:
         }
         self._buckets = buckets
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])
-        self._at_work: dict[asyncio.Task[None], _Command] = {}
+        self._name = msgspec.json.Decoder(str)
+        # In the order of their arrival.
+        self._at_work: dict[_Command, asyncio.Task[None]] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
@@ -120,9 +122,7 @@ class Dispatcher:
         # It runs to its end whatever becomes of the socket: what was asked may already be half done.
         budget = Budget(connection.actor.user_id, client.socket.network)
         work = _Command(client, connection, row, command, ack_id, budget)
-        task = self._loop.create_task(self._run(work))
-        self._at_work[task] = work
-        task.add_done_callback(self._at_work.pop)
+        self._at_work[work] = self._loop.create_task(self._run(work))
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
@@ -166,12 +166,12 @@ class Dispatcher:
     async def drain(self) -> None:
         """Return when no command is at work any more."""
         while self._at_work:
-            await asyncio.wait(tuple(self._at_work))
+            await asyncio.wait(tuple(self._at_work.values()))
 
     def _split(self, namespace: str, payload: str) -> tuple[str, msgspec.Raw]:
         try:
             parts = self._parts.decode(payload)
-            event = msgspec.json.decode(parts[0], type=str) if parts else ""
+            event = self._name.decode(parts[0]) if parts else ""
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise self._no_event(namespace, payload, error) from None
         except RecursionError:
@@ -273,6 +273,7 @@ class Dispatcher:
             code, envelope = Code.INTERNAL.value, packets.failure(INTERNAL)
         finally:
             work.budget.end()
+            del self._at_work[work]
         if not work.answered:
             self._answer(work, code, envelope)
 
@@ -282,7 +283,7 @@ class Dispatcher:
         self._sweeping = None
         if self._at_work:
             self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
-        for work in tuple(self._at_work.values()):
+        for work in tuple(self._at_work):
             if work.budget.remaining() > 0:
                 # They are in the order of their arrival, and all have the same time.
                 break

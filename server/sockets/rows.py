@@ -57,8 +57,8 @@ class Buckets:
     def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._scale = scale
         self._clock = clock
-        # By hand, as a BoundedMap would cost each command more.
-        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        # How full, and when it was so, by hand: a BoundedMap, or new pairs, would cost each command more.
+        self._levels: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def wait(self, key: Hashable, rate: Rate) -> int:
         """As ``take``, but takes nothing."""
@@ -72,19 +72,25 @@ class Buckets:
     def take(self, key: Hashable, rate: Rate) -> int:
         """0 when a token was taken, else the milliseconds until there will be one."""
         now = self._clock()
-        per_second, burst = rate.per_second * self._scale, max(1.0, rate.burst * self._scale)
+        per_second, burst = rate.per_second * self._scale, rate.burst * self._scale
+        if burst < 1.0:
+            burst = 1.0
         known = self._levels.get(key)
         if known is None:
             level = burst
             if len(self._levels) >= MAX_REMEMBERED:
                 self._levels.popitem(last=False)
+            self._levels[key] = known = [level, now]
         else:
-            level = min(burst, known[0] + (now - known[1]) * per_second)
+            level = known[0] + (now - known[1]) * per_second
+            if level > burst:
+                level = burst
             self._levels.move_to_end(key)
+        known[1] = now
         if level < 1.0:
-            self._levels[key] = (level, now)
+            known[0] = level
             return max(1, math.ceil((1.0 - level) / per_second * 1000))
-        self._levels[key] = (level - 1.0, now)
+        known[0] = level - 1.0
         return 0
 
     def wait_of(self, kind: str, network: str, rate: Rate) -> int:

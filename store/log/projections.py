@@ -15,7 +15,7 @@ from store.database import Database, Document
 from store.log.documents import CONVERSATIONS, MESSAGES
 
 # An idle server writes at once; a busy one gathers for this long.
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.25
 # Nodes write within PAUSE_SECONDS of a commit; what a dead one left is younger than this before the newest.
 REPAIR_WINDOW = timedelta(minutes=1)
 REPAIR_BATCH = 1_000

@@ -11,7 +11,6 @@ import pytest
 
 from domain.availability import DAYS, Absence, Schedule, Window
 from domain.slots import HORIZON_DAYS, Busy, Slot, at, free, is_open, is_taken, offered, only_open
-from domain.times import to_wire, to_wire_each
 from domain.wire import codec
 from domain.wire.availability import slot_answers
 from tests.domain.minutes import count_out
@@ -237,16 +236,6 @@ def test_the_texts_of_the_largest_answer_cost_little() -> None:
         texts.append(process_time() - begun)
     assert len(left) > 17_000
     assert min(texts) < 3 * min(rules)
-
-
-def test_texts_of_many_instants_are_those_of_each() -> None:
-    chance = random.Random(5)
-    day = utc("2027-02-27T00:00")
-    for unit in (timedelta(minutes=7), timedelta(seconds=59), timedelta(milliseconds=61_001), timedelta(days=29)):
-        instants = [day + number * unit for number in range(500)]
-        assert to_wire_each(instants) == [to_wire(one) for one in instants]
-        chance.shuffle(instants)
-        assert to_wire_each(instants) == [to_wire(one) for one in instants]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00", "1969-12-31T23:00", "9999-12-31T23:59"])

@@ -1,4 +1,4 @@
-"""From the wall to the instant, at the changes of clocks."""
+"""From the wall to the instant, at the changes of clocks, and instants as the wire shows them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from domain.times import exists, instant
+from domain.times import exists, from_wire, instant, to_wire, whole_milliseconds
 from tests.domain.minutes import MINUTE, wall
 from tests.domain.schedules import ZONES, changes
 
@@ -67,3 +69,12 @@ def test_a_date_that_never_was() -> None:
     days = [date(2011, 12, 28) + timedelta(days=n) for n in range(5)]
     assert [exists(apia, day) for day in days] == [True, True, False, True, True]
     assert exists(ZoneInfo("Africa/Cairo"), date(2027, 4, 30))
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_an_instant_on_the_wire_is_it_in_milliseconds(moment: datetime) -> None:
+    text = to_wire(moment)
+    assert text == moment.strftime("%Y").zfill(4) + moment.strftime("-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    assert from_wire(text, "at") == whole_milliseconds(moment)
+    assert moment - whole_milliseconds(moment) < timedelta(milliseconds=1)
+    assert whole_milliseconds(moment).microsecond % 1000 == 0

@@ -79,7 +79,7 @@ def test_each_letter_between_others_is_as_together() -> None:
     """One of twenty, and all that combine or are blank."""
     for number in (*range(0x3400), *range(0x3400, 0x110000, 20)):
         if not 0xD800 <= number < 0xE000:
-            for text in (f"é{chr(number)}x", f"か{chr(number)}\u3099"):
+            for text in (f"é{chr(number)}x", f"か{chr(number)}\u3099", f"'AΣ{chr(number)}"):
                 assert spelling(text) == _spelled_together(text), ascii(text)
     assert len(_by_letter) <= MOST_LETTERS
 
