@@ -28,6 +28,7 @@ from tests.harness.people import Person
 from tests.harness.work import work_off
 from tests.stored.requests import Request, Surfaces, comparable, connected
 
+STOP_SECONDS = 10.0
 FIXTURES = sorted((Path(__file__).resolve().parents[1] / "fixtures" / "stored").glob("*.json"))
 
 
@@ -58,6 +59,8 @@ async def deployed(
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(own_database(mongo_url))
         running = await stack.enter_async_context(running_node(url, redis_url, tmp_path, clock))
+        # What it would do of durable work by itself, spellings among it, is not the commands'.
+        await running.node.durable_work.stop(STOP_SECONDS)
         database = running.node.database.db
         for name, documents in kept["collections"].items():
             await database[name].delete_many({})
