@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import gc
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-import uvloop
 from hypothesis import settings
 from pymongo import AsyncMongoClient
 
@@ -29,9 +27,6 @@ from tests.harness import described
 from tests.harness.databases import made_at, make_empty, named, own_database, reused_databases
 from tests.harness.nodes import PROMISED_SECONDS, RunningNode, running_node
 from tests.harness.people import People
-
-# As servers do, which also takes less of a run's time than asyncio's own loop.
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 # What an example takes on a shared machine says nothing about it: no deadlines. Whoever has to be steady tries the same
 # examples each time; `make soak` looks for others. A failure says how to try its example again.
