@@ -56,9 +56,9 @@ def require_role(actor: Actor, *allowed: Role) -> None:
 async def membership(context: ReadContext, actor: Actor, conversation_id: str) -> Membership:
     """The conversation, if the actor takes part in it; raises ``not_found``."""
     found = context.store.conversations.known(conversation_id)
-    if found is None or actor.user_id not in found.user_ids:
-        found = await context.store.conversations.membership(conversation_id, actor.user_id)
     if found is None:
+        found = await context.store.conversations.membership(conversation_id, actor.user_id)
+    if found is None or actor.user_id not in found.user_ids:
         raise not_found("conversation")
     return found
 

@@ -111,7 +111,7 @@ class Conversations:
 
         Known ones are answered without a suspension.
         """
-        known = self._memberships.get(conversation_id)
+        known = self.known(conversation_id)
         if known is None:
             loaded = await self._load(conversation_id)
             known = loaded.membership if loaded is not None and loaded.is_seen_by(user_id) else None
@@ -123,7 +123,7 @@ class Conversations:
 
     async def members(self, conversation_id: str) -> Membership | None:
         """The same for the server's own entries, whoever sees it."""
-        known = self._memberships.get(conversation_id)
+        known = self.known(conversation_id)
         if known is None:
             loaded = await self._load(conversation_id)
             known = None if loaded is None else loaded.membership

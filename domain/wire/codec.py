@@ -119,7 +119,7 @@ def _first_fault(kind: Any, error: msgspec.ValidationError) -> DomainError:
 
 
 def changes_of(command: Command, *exclude: str) -> dict[str, object]:
-    """``but``: fields that name what is to be changed."""
+    """``exclude``: fields that name what is to be changed."""
     given = {
         field.encode_name: getattr(command, field.name)
         for field in msgspec.structs.fields(type(command))

@@ -57,9 +57,10 @@ async def send_message(context: ConversationContext, actor: Actor, command: Send
             await _require_no_block(context, member, record)
         if command.reply_to is not None:
             await _check_reply(context, member, command.reply_to)
+        files = views.NO_FILES
         if attached:
             await _claim_files(context, actor, record)
-        files = await views.files_of(context, [record]) if attached else views.NO_FILES
+            files = await views.files_of(context, [record])
         view = partial(views.message_view, context, files=files, seen=False)
         appending = context.store.log.append_message(record, await entry_publisher(context, member, view))
     try:

@@ -165,8 +165,9 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return when no command is at work any more."""
-        while self._at_work:
-            await asyncio.wait(tuple(self._at_work.values()))
+        # One that was cancelled before it began is never taken out.
+        while tasks := [task for task in self._at_work.values() if not task.done()]:
+            await asyncio.wait(tasks)
 
     def _split(self, namespace: str, payload: str) -> tuple[str, msgspec.Raw]:
         try:

@@ -51,22 +51,31 @@ def _of_site(rate: Rate) -> Rate:
 MAX_REMEMBERED = 200_000
 
 
+class _Bucket:
+    """How full it was, and when, by the clock."""
+
+    __slots__ = ("at", "level")
+
+    at: float
+    level: float
+
+
 class Buckets:
     """One bucket a key, full at first; the least recently used are forgotten past ``MAX_REMEMBERED``."""
 
     def __init__(self, scale: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._scale = scale
         self._clock = clock
-        # How full, and when it was so, by hand: a BoundedMap, or new pairs, would cost each command more.
-        self._levels: OrderedDict[Hashable, list[float]] = OrderedDict()
+        # By hand, as a BoundedMap would cost each command more.
+        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
     def wait(self, key: Hashable, rate: Rate) -> int:
         """As ``take``, but takes nothing."""
-        known = self._levels.get(key)
-        if known is None:
+        bucket = self._buckets.get(key)
+        if bucket is None:
             return 0
         per_second = rate.per_second * self._scale
-        level = known[0] + (self._clock() - known[1]) * per_second
+        level = bucket.level + (self._clock() - bucket.at) * per_second
         return 0 if level >= 1.0 else max(1, math.ceil((1.0 - level) / per_second * 1000))
 
     def take(self, key: Hashable, rate: Rate) -> int:
@@ -75,22 +84,22 @@ class Buckets:
         per_second, burst = rate.per_second * self._scale, rate.burst * self._scale
         if burst < 1.0:
             burst = 1.0
-        known = self._levels.get(key)
-        if known is None:
+        bucket = self._buckets.get(key)
+        if bucket is None:
             level = burst
-            if len(self._levels) >= MAX_REMEMBERED:
-                self._levels.popitem(last=False)
-            self._levels[key] = known = [level, now]
+            if len(self._buckets) >= MAX_REMEMBERED:
+                self._buckets.popitem(last=False)
+            bucket = self._buckets[key] = _Bucket()
         else:
-            level = known[0] + (now - known[1]) * per_second
+            level = bucket.level + (now - bucket.at) * per_second
             if level > burst:
                 level = burst
-            self._levels.move_to_end(key)
-        known[1] = now
+            self._buckets.move_to_end(key)
+        bucket.at = now
         if level < 1.0:
-            known[0] = level
+            bucket.level = level
             return max(1, math.ceil((1.0 - level) / per_second * 1000))
-        known[0] = level - 1.0
+        bucket.level = level - 1.0
         return 0
 
     def wait_of(self, kind: str, network: str, rate: Rate) -> int:

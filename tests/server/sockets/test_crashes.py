@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -53,6 +54,18 @@ async def test_a_crash_is_acknowledged_and_told_without_words(
         assert (await raw.ask("message:send", message))["ok"]
         await other.event("message:new")
     assert running.node.dispatcher.outcomes["message:send", "internal"] == 1
+
+
+async def test_a_command_cancelled_before_it_begins_delays_no_end(running: RunningNode, people: People) -> None:
+    person = await people.make()
+    dispatcher = running.node.dispatcher
+    async with admitted(running.url, person.token):
+        (client,) = [one for one in running.node.gateway.clients if one.user_id == person.id]
+        dispatcher.dispatch(client, client.connections["/conversations"], None, '["conversation:list",{}]')
+        for task in dispatcher._at_work.values():
+            task.cancel()
+        await asyncio.wait_for(dispatcher.drain(), 10)
+        dispatcher._at_work.clear()
 
 
 async def test_a_crash_while_connecting_is_a_refusal(
