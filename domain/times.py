@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ _HOURS = tuple(f"T{hour:02d}:" for hour in range(24))
 _MINUTES = tuple(f"{minute:02d}:" for minute in range(60))
 _SECONDS = tuple(f"{second:02d}." for second in range(60))
 _MILLISECONDS = tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
+_WHOLE_MINUTES = tuple(f"{hour}{minute}00.000Z" for hour in _HOURS for minute in _MINUTES)
 
 
 @lru_cache(maxsize=4096)
@@ -26,6 +28,21 @@ def to_wire(instant: datetime) -> str:
         f"{_date(instant.toordinal())}{_HOURS[instant.hour]}{_MINUTES[instant.minute]}{_SECONDS[instant.second]}"
         f"{_MILLISECONDS[instant.microsecond // 1000]}"
     )
+
+
+def to_wire_each(instants: Iterable[datetime]) -> list[str]:
+    """As ``to_wire``, for thousands on few days, most of them whole minutes: half of the time."""
+    texts: list[str] = []
+    ordinal, day = 0, ""
+    for instant in instants:
+        if instant.second or instant.microsecond:
+            texts.append(to_wire(instant))
+            continue
+        if instant.toordinal() != ordinal:
+            ordinal = instant.toordinal()
+            day = _date(ordinal)
+        texts.append(day + _WHOLE_MINUTES[instant.hour * 60 + instant.minute])
+    return texts
 
 
 def to_wire_or_none(instant: datetime | None) -> str | None:
