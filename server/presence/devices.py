@@ -15,7 +15,8 @@ _Left = tuple[str, Status]
 
 
 class Devices:
-    """``changed(user, left at)`` is called with each change of what a user's devices here come to together."""
+    """``changed(user, left at)`` is called with each change of what a user's devices here come to together, and with
+    each choice of a user who has devices here."""
 
     def __init__(self, grace_seconds: float, clock_ms: Callable[[], int], changed: Callable[[str, int], None]) -> None:
         self._grace = grace_seconds
@@ -41,14 +42,14 @@ class Devices:
         """Whether it is news what the person chose for all devices."""
         if choice.version <= self.choice(user_id).version:
             return False
-        before = self.status(user_id)
         self._choices[user_id] = choice
         self._forget_choices()
         if choice.status is not None and not choice.hides:
             # Whoever said that its owner is invisible says nothing of its own any more.
             devices = self._of_user.get(user_id, {})
             devices.update({device: choice.status for device, said in devices.items() if said == "invisible"})
-        if self.status(user_id) != before:
+        if user_id in self._of_user:
+            # Also when their status is as before: the newest choice holds over what other nodes have of them.
             self._changed(user_id, self._clock_ms())
         return True
 

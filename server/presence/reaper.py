@@ -56,8 +56,7 @@ class DeadNodeReaper:
         return bool(user_ids)
 
     def _call(self, user_id: str, incarnation: str, ran_out: int) -> ScriptCall:
-        key = redis_scripts.user(user_id)
-        return ScriptCall((key,), (incarnation, "", 0, "", ran_out, key, self._scripts.publish_command))
+        return redis_scripts.change(user_id, incarnation, None, self._scripts.publish_command, left_at=ran_out)
 
     async def _keep(self, seen: dict[str, int]) -> None:
         if not seen:

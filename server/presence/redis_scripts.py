@@ -6,7 +6,8 @@ the leases (``server/cluster/lease.py``).
 
 from __future__ import annotations
 
-from server.cluster.scripts import Script
+from domain.presence import NO_CHOICE, Choice, Status
+from server.cluster.scripts import Script, ScriptCall
 
 
 def held_by(incarnation: str) -> str:
@@ -15,7 +16,7 @@ def held_by(incarnation: str) -> str:
 
 
 def user(user_id: str) -> str:
-    """The hash of a user's incarnations; also the channel on which its changes are published."""
+    """The hash of a user's incarnations and newest choice; also the channel on which its changes are published."""
     return f"{{presence:{user_id}}}"
 
 
@@ -25,10 +26,12 @@ def is_users(channel: str) -> bool:
 
 # One user, one incarnation. A write under a lease that ran out is refused, however long it was on its way, so that
 # nobody is registered behind the back of those who take over. Versions start from the time: they go on rising
-# when Redis has forgotten them.
+# when Redis has forgotten them. What a user chose for all devices holds over every incarnation's row, the newest
+# choice over the others: a node that has yet to receive it shows nobody who hides.
 CHANGE = Script("""
 local key, incarnation, status, deadline = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local dropped, left_at, channel, publish = ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local choice, hides = tonumber(ARGV[8]), ARGV[9]
 local time = redis.call('TIME')
 local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(micros / 1000)
@@ -44,6 +47,11 @@ local function put(name, value)
 end
 put(dropped, nil)
 if status == '' then put(incarnation, nil) else put(incarnation, status) end
+local chosen = choice > tonumber(state.choice or 0)
+if chosen then
+  state.choice, state.hides = choice, hides
+  redis.call('HSET', key, 'choice', ARGV[8], 'hides', hides)
+end
 
 local public, holders = 'offline', {}
 for field, value in pairs(state) do
@@ -53,6 +61,8 @@ for field, value in pairs(state) do
   end
 end
 table.sort(holders)
+if state.hides == '1' then public = 'offline' end
+if public ~= (state.s or 'offline') then changed = true end
 local version, seen = tonumber(state.v or 0), tonumber(state.seen or 0)
 if changed then version = math.max(version + 1, micros) end
 if public == 'offline' and (state.s or 'offline') ~= 'offline' then
@@ -61,11 +71,35 @@ end
 local message = string.format('%.0f %s %.0f %s', version, public, seen, table.concat(holders, ','))
 if changed then
   redis.call('HSET', key, 'v', string.format('%.0f', version), 's', public, 'seen', string.format('%.0f', seen))
-  if #holders == 0 then redis.call('EXPIRE', key, 604800) else redis.call('PERSIST', key) end
   redis.call(publish, channel, message)
+end
+if changed or chosen then
+  if #holders == 0 then redis.call('EXPIRE', key, 604800) else redis.call('PERSIST', key) end
 end
 return message
 """)
+
+
+def change(
+    user_id: str,
+    incarnation: str,
+    status: Status | None,
+    publish_command: str,
+    *,
+    left_at: int,
+    deadline: int = 0,
+    dropped: str = "",
+    choice: Choice = NO_CHOICE,
+) -> ScriptCall:
+    """A call of ``CHANGE``: the incarnation's row becomes ``status``, or goes.
+
+    ``left_at``, ``deadline``: in milliseconds, of the departure and of the lease; ``dropped``: an earlier name of the
+    same node.
+    """
+    key, hides = user(user_id), int(choice.hides)
+    arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish_command, choice.version, hides)
+    return ScriptCall((key,), arguments)
+
 
 # Before a user is registered it is noted who is about to, so that a crash in between leaves a trace;
 # refused to an incarnation that nobody would look after.

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from domain.presence import Status, View, public
+from domain.presence import Choice, Status, View, public
 from server.callbacks import notify
 from server.cluster.lease import LEASES, Lease
 from server.cluster.scripts import UNREACHED, ScriptCall, Scripts
@@ -137,6 +137,7 @@ class Registrar:
         if not batch:
             return
         lease, wanted = self._lease, {user_id: self._devices.status(user_id) for user_id in batch}
+        choices = {user_id: self._devices.choice(user_id) for user_id in batch}
         if lease.deadline == 0:
             await lease.renew()
             if self._held:
@@ -148,7 +149,8 @@ class Registrar:
             await lease.renew()
             return
         calls = [
-            self._call(user_id, wanted[user_id], incarnation, deadline, left_at) for user_id, left_at in batch.items()
+            self._call(user_id, wanted[user_id], choices[user_id], incarnation, deadline, left_at)
+            for user_id, left_at in batch.items()
         ]
         answers = await self._scripts.run_each(CHANGE, calls)
         for user_id, answer in zip(tuple(batch), answers, strict=True):
@@ -167,12 +169,15 @@ class Registrar:
         call = ScriptCall((LEASES, redis_scripts.held_by(incarnation)), (incarnation, *user_ids))
         return bool(await self._scripts.run(ENTER, call))
 
-    def _call(self, user_id: str, status: Status | None, incarnation: str, deadline: int, left_at: int) -> ScriptCall:
-        key, known = redis_scripts.user(user_id), self._name_on(user_id)
+    def _call(
+        self, user_id: str, status: Status | None, choice: Choice, incarnation: str, deadline: int, left_at: int
+    ) -> ScriptCall:
+        known = self._name_on(user_id)
         dropped = known if known and known != incarnation else ""
         publish = self._scripts.publish_command
-        arguments = (incarnation, status or "", deadline, dropped, left_at, key, publish)
-        return ScriptCall((key,), arguments)
+        return redis_scripts.change(
+            user_id, incarnation, status, publish, left_at=left_at, deadline=deadline, dropped=dropped, choice=choice
+        )
 
     def _name_on(self, user_id: str) -> str | None:
         known = self._written.get(user_id)

@@ -16,8 +16,10 @@ from server.app import utc_now
 from server.cluster.lease import LEASES
 from server.cluster.membership import DeadNode
 from server.presence.devices import Devices
+from server.presence.presence import Presence
 from tests.harness.devices import TIMEOUT_SECONDS, Refused, device
 from tests.harness.nodes import running_node
+from tests.harness.people import Person
 from tests.harness.waiting import eventually
 from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
@@ -151,6 +153,40 @@ async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> Non
         second.presence.registrar.register_all_again()
         await second.presence.registrar.flush()
         assert (await watch(seeing, client))[client.id]["status"] == "offline"
+
+
+async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet) -> None:
+    """A device has just connected there: it is registered with what its owner had chosen before."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        second.presence.registrar.hold()
+        async with device(there, await two.people.another_device(client), (PRESENCE,)):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(first.bus, "publish", lambda channel, payload: None)
+                await say(phone, "invisible")
+            await sees(seeing, client, "online", "offline")
+            second.presence.registrar.register_all_again()
+            await second.presence.registrar.flush()
+            assert not second.presence.hides(client.id)
+            # Watched elsewhere and read by whoever asks now, both after the write.
+            async with watcher(here, trainer) as asking:
+                assert (await watch(asking, client))[client.id]["status"] == "offline"
+            second.room_subscriptions.resync()
+            await eventually_hides(second.presence, client)
+            await second.presence.registrar.flush()
+            assert changes(seeing, client) == ["online", "offline"]
+            await say(phone, "online")
+            await sees(seeing, client, "online", "offline", "online")
+
+
+async def eventually_hides(presence: Presence, person: Person) -> None:
+    async def hides() -> bool:
+        return presence.hides(person.id)
+
+    await eventually(hides)
 
 
 async def test_flapping_is_silent(two: Fleet) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from domain.presence import Status, View
+from domain.presence import Choice, Status, View
 from server.cluster.lease import LEASES, LeaseTiming
 from server.cluster.membership import DeadNode, Membership
 from server.cluster.scripts import Scripts
@@ -58,6 +58,10 @@ class PresenceNode:
         """The user's one device here says so."""
         self.devices.connect(user_id, user_id)
         self.devices.set(user_id, status)
+
+    def choose(self, user_id: str, choice: Choice) -> None:
+        """The node receives what the user chose for all devices."""
+        self.devices.choose(user_id, choice)
 
     def take(self, user_id: str) -> None:
         """The user's device leaves, and the grace is over."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from domain.presence import View, combined, public
+from domain.presence import NO_CHOICE, Choice, Status, View, combined, public
 from server.cluster.lease import DEAD
 from server.cluster.scripts import Scripts
 from server.presence import redis_scripts as names
@@ -24,6 +24,7 @@ _node, _user = st.integers(0, NODES - 1), st.sampled_from(USERS)
 _step = st.one_of(
     st.tuples(st.just("put"), _node, _user, st.sampled_from(("online", "away", "invisible"))),
     st.tuples(st.just("take"), _node, _user),
+    st.tuples(st.just("choose"), _node, _user, st.sampled_from(("online", "away", "invisible"))),
     st.tuples(st.sampled_from(("align", "renew", "lapse", "kill")), _node),
     st.tuples(st.just("flush")),
 )
@@ -37,10 +38,14 @@ class Fleet:
         self.redis = redis
         self.seen: dict[str, int] = {}
         self.nodes: list[PresenceNode | None] = [PresenceNode(redis, seen=self.seen) for _ in range(NODES)]
+        # As MongoDB has them, and whose newest Redis was given.
+        self.choices: dict[str, Choice] = {}
+        self.written: set[str] = set()
 
     async def do(self, what: str, *rest: object) -> None:
         if what == "flush":
             await self.redis.flushall()
+            self.written.clear()
             return
         number = rest[0]
         assert isinstance(number, int)
@@ -55,11 +60,32 @@ class Fleet:
             node.put(*rest[1:])  # type: ignore[arg-type]
         elif what == "take":
             node.take(*rest[1:])  # type: ignore[arg-type]
+        elif what == "choose":
+            await self.choose(node, *rest[1:])  # type: ignore[arg-type]
         else:
             await {"align": node.flush, "renew": node.renew, "lapse": node.lapse}[what]()
 
+    async def choose(self, node: PresenceNode, user_id: str, status: Status) -> None:
+        """One of the user's devices here says it; the other nodes have yet to receive it."""
+        version = self.choices.get(user_id, NO_CHOICE).version + 1
+        choice = self.choices[user_id] = Choice(status=status, version=version)
+        self.written.discard(user_id)
+        node.put(user_id, status)
+        node.choose(user_id, choice)
+        await node.renew()
+        await node.flush()
+        self.written.add(user_id)
+
+    async def nobody_who_hides_is_shown(self) -> None:
+        for user_id in self.written:
+            if self.choices[user_id].hides:
+                assert await self.redis.hget(names.user(user_id), "s") in (b"offline", None)
+
     async def come_to_rest(self) -> None:
         """Everybody alive does what it has to do in time, in the order in which loops would."""
+        for node in filter(None, self.nodes):
+            for user_id, choice in self.choices.items():
+                node.choose(user_id, choice)
         for _ in range(2):
             for node in filter(None, self.nodes):
                 await node.renew()
@@ -90,6 +116,7 @@ async def the_last_is_true(redis: Redis, steps: Steps) -> None:
         await listener.subscribe(*map(names.user, USERS), "end")
         for step in steps:
             await fleet.do(*step)  # type: ignore[arg-type]
+            await fleet.nobody_who_hides_is_shown()
         await fleet.come_to_rest()
         said = await received(redis, listener)
     for user_id in USERS:

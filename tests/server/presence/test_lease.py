@@ -9,7 +9,7 @@ from dataclasses import replace
 from redis.asyncio import Redis
 
 from server.cluster.lease import DEAD, LEASES, QUIET
-from server.cluster.scripts import ScriptCall, Scripts
+from server.cluster.scripts import Scripts
 from server.presence import redis_scripts as names
 from server.presence.redis_scripts import CHANGE
 from server.presence.watches import Reading
@@ -92,8 +92,8 @@ async def test_a_write_that_was_long_on_its_way_is_refused(redis: Redis) -> None
     await node.renew()
     key = names.user("u1")
     late = int(time.time() * 1000) - 1
-    arguments = (node.lease.incarnation, "online", late, "", 0, key, "PUBLISH")
-    answer = await node.scripts.run(CHANGE, ScriptCall((key,), arguments))
+    call = names.change("u1", node.lease.incarnation, "online", "PUBLISH", left_at=0, deadline=late)
+    answer = await node.scripts.run(CHANGE, call)
     assert answer is None
     assert not await redis.exists(key)
 
