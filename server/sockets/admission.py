@@ -184,11 +184,10 @@ class Admission:
             if entered is None:
                 return await self._read(client, claims)
             entered.append(room_names.user(claims.user_id))
-            listening = self._channels.enter(entered[0])
-            authenticated = await self._read(client, claims)
-            # Others may be waiting for the same.
-            await asyncio.shield(listening)
-            return authenticated
+            # Before the account is read: a choice that is published in between would be missed. Shielded, as others
+            # may be waiting for the same.
+            await asyncio.shield(self._channels.enter(entered[0]))
+            return await self._read(client, claims)
         finally:
             client.checking.remove(claims.session_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -180,6 +180,38 @@ async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet
             assert changes(seeing, client) == ["online", "offline"]
             await say(phone, "online")
             await sees(seeing, client, "online", "offline", "online")
+
+
+async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_received(two: Fleet) -> None:
+    """By whoever is not subscribed yet: what is read of the account comes after."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    second = two.nodes[1].node
+    asked, released = asyncio.Event(), asyncio.Event()
+    subscribe = second.bus.subscribe
+
+    async def held(channel: str, receive: Callable[[bytes], None]) -> bool:
+        if client.id in channel:
+            asked.set()
+            await released.wait()
+        return await subscribe(channel, receive)
+
+    async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(second.bus, "subscribe", held)
+            other = device(there, await two.people.another_device(client), (PRESENCE,))
+            connecting = asyncio.create_task(other.__aenter__())
+            await asked.wait()
+            await say(phone, "invisible")
+            await sees(seeing, client, "online", "offline")
+            released.set()
+            laptop = await connecting
+        assert second.presence.hides(client.id)
+        assert (await watch(laptop, client))[client.id]["status"] == "offline"
+        await second.presence.registrar.flushed(client.id)
+        assert changes(seeing, client) == ["online", "offline"]
+        await other.__aexit__(None, None, None)
 
 
 async def eventually_hides(presence: Presence, person: Person) -> None:
