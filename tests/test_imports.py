@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,12 @@ def _files(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def _imported(path: Path) -> Iterator[str]:
+@cache
+def _imported(path: Path) -> tuple[str, ...]:
+    return tuple(_found_imports(path))
+
+
+def _found_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -123,6 +129,7 @@ def _package_imports() -> dict[str, set[str]]:
     modules = _modules()
     homes = {path.parent for path in modules.values()}
 
+    @cache
     def folder(module: str) -> str:
         home = modules[module].parent
         mixed = any(home in other.parents for other in homes)

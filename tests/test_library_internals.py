@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from configparser import ConfigParser
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -140,7 +141,12 @@ def _files() -> Iterator[Path]:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 
-def _private_names() -> Iterator[tuple[str, str]]:
+@cache
+def _private_names() -> tuple[tuple[str, str], ...]:
+    return tuple(_found_private_names())
+
+
+def _found_private_names() -> Iterator[tuple[str, str]]:
     """Reached through an object that is not the class's own, or inherited from a library's class."""
     for path in _files():
         place = path.relative_to(ROOT).as_posix()
