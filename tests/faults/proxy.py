@@ -67,6 +67,7 @@ class Proxy:
         self.reset()
 
     def close(self) -> None:
+        """Reset every connection, and listen no more; ``pass_through`` opens the same port again."""
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -17,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.operations import Operations, operations_app
-from tests.faults.relay import Relay, relay
+from tests.faults.proxy import Proxy, mongo_through, proxy, redis_through
 from tests.harness.devices import Refused, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
@@ -26,12 +24,12 @@ from tests.server.sockets.raw import raw_socket
 
 
 @dataclass(frozen=True)
-class NodeBehindRelays:
+class NodeBehindProxies:
     """A node whose ways to its servers can be cut."""
 
     running: RunningNode
-    mongo: Relay
-    redis: Relay
+    mongo: Proxy
+    redis: Proxy
     http: aiohttp.ClientSession
 
     async def get(self, path: str) -> tuple[int, Any]:
@@ -39,61 +37,55 @@ class NodeBehindRelays:
             return response.status, await response.json()
 
 
-@asynccontextmanager
-async def through(url: str) -> AsyncIterator[Relay]:
-    target = urlsplit(url)
-    assert target.hostname and target.port
-    async with relay(target.hostname, target.port) as made:
-        yield made
-
-
 @pytest.fixture
-async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeBehindRelays]:
-    async with through(database_url) as mongo, through(redis_url) as redis, aiohttp.ClientSession() as http:
-        name = urlsplit(database_url).path
-        direct = f"mongodb://127.0.0.1:{mongo.port}{name}?directConnection=true"
-        async with running_node(direct, f"redis://127.0.0.1:{redis.port}/0", tmp_path) as running:
-            yield NodeBehindRelays(running, mongo, redis, http)
+async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeBehindProxies]:
+    async with (
+        proxy(database_url) as mongo,
+        proxy(redis_url) as redis,
+        aiohttp.ClientSession() as http,
+        running_node(mongo_through(mongo, database_url), redis_through(redis), tmp_path) as running,
+    ):
+        yield NodeBehindProxies(running, mongo, redis, http)
 
 
-async def test_ready_with_both(behind: NodeBehindRelays) -> None:
+async def test_ready_with_both(behind: NodeBehindProxies) -> None:
     assert await behind.get("/healthz") == (200, {"status": "ok"})
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_redis_is_only_told_of(behind: NodeBehindRelays) -> None:
-    await behind.redis.cut()
+async def test_redis_is_only_told_of(behind: NodeBehindProxies) -> None:
+    behind.redis.close()
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "down"})
-    await behind.redis.mend()
+    await behind.redis.pass_through()
     assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_without_mongodb_it_is_alive_but_not_ready(behind: NodeBehindRelays) -> None:
-    await behind.mongo.cut()
+async def test_without_mongodb_it_is_alive_but_not_ready(behind: NodeBehindProxies) -> None:
+    behind.mongo.close()
     loop = asyncio.get_running_loop()
     asked = loop.time()
     assert await behind.get("/readyz") == (503, {"status": "unavailable", "mongo": "down", "redis": "up"})
     assert loop.time() - asked < 8
     assert await behind.get("/healthz") == (200, {"status": "ok"})
-    await behind.mongo.mend()
+    await behind.mongo.pass_through()
     async with asyncio.timeout(15):
         for _ in iter(lambda: None, 0):
             if (await behind.get("/readyz"))[0] == 200:
                 break
 
 
-async def test_commands_say_unavailable_without_mongodb(behind: NodeBehindRelays) -> None:
+async def test_commands_say_unavailable_without_mongodb(behind: NodeBehindProxies) -> None:
     node = behind.running.node
     people = People(node.store, node.tokens, node.context.clock)
     client, _, conversation = await people.pair()
     late = await people.another_device(client)
     async with device(behind.running.url, client) as phone:
-        await behind.mongo.cut()
+        behind.mongo.close()
         async with raw_socket(behind.running.url) as raw:
             answer, refusal = await asyncio.gather(phone.ask("conversation:list", {}), raw.connect(late.token))
         assert answer["error"]["code"] == refusal["data"]["code"] == "unavailable"
         assert answer["error"]["retryAfterMs"] == refusal["data"]["retryAfterMs"] > 0
-        await behind.mongo.mend()
+        await behind.mongo.pass_through()
         async with asyncio.timeout(15):
             for _ in iter(lambda: None, 0):
                 if (await phone.ask("conversation:list", {}))["ok"]:

@@ -23,7 +23,7 @@ from store import publish_outages
 from store.database import Document
 from store.log.documents import CONVERSATIONS, MESSAGES, message_document
 from store.publish_outages import PublishOutages
-from tests.faults.relay import relay
+from tests.faults.proxy import proxy, redis_through
 from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
@@ -154,13 +154,13 @@ async def test_who_ends_while_cut_off_from_redis_is_published_for(
     talk = await two.talk()
     outages = two.nodes[0].node.store.publish_outages
     async with (
-        relay("127.0.0.1", two.redis.port) as way,
-        served(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
+        proxy(two.redis.url) as way,
+        served(database_url, redis_through(way), tmp_path / "third") as third,
         device(third.url, await two.people.another_device(talk.client)) as phone,
     ):
         await talk.say(phone, "first")
         await talk.everyone_received_everything()
-        await way.cut()
+        way.close()
         await eventually(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         async with two.redis.client() as redis:
             await redis.flushall()
@@ -179,15 +179,15 @@ async def test_who_ends_while_cut_off_from_redis_is_published_for(
 async def test_who_is_back_publishes_for_itself(two: FanoutNodes, database_url: str, tmp_path: Path) -> None:
     talk = await two.talk()
     async with (
-        relay("127.0.0.1", two.redis.port) as way,
-        running_node(database_url, f"redis://127.0.0.1:{way.port}/0", tmp_path / "third") as third,
+        proxy(two.redis.url) as way,
+        running_node(database_url, redis_through(way), tmp_path / "third") as third,
         device(third.url, await two.people.another_device(talk.client)) as phone,
     ):
         outages = two.nodes[0].node.store.publish_outages
-        await way.cut()
+        way.close()
         await eventually(lambda: outages.before(utc_now() + timedelta(minutes=1)))
         await talk.say(phone, "late")
-        await way.mend()
+        await way.pass_through()
         await talk.everyone_received_everything()
         await eventually(partial(_no_outage, outages))
 
