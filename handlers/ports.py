@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from domain.sessions import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from decimal import Decimal
 
@@ -137,9 +137,17 @@ class Presence(Protocol):
 
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None: ...
 
-    async def set(self, connection: str, status: Status, choice: Choice) -> None:
-        """The status that the device behind the connection sets for its owner, and what holds for all the owner's
-        devices; returns when it is published."""
+    def device_of(self, connection: str) -> Hashable | None:
+        """The device behind a connection; None when it has gone."""
+
+    def set(self, user_id: str, device: Hashable | None, status: Status, choice: Choice) -> None:
+        """The status that a device sets for its owner, and what holds for all the owner's devices."""
+
+    async def published(self, user_id: str) -> None:
+        """Return when what was set last is published, or cannot be for now."""
+
+    def invalidate(self, user_id: str) -> None:
+        """What the user chose is not known for certain: read it again."""
 
 
 class SlotWatches(Protocol):

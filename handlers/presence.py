@@ -42,9 +42,20 @@ async def set_status(context: PresenceContext, actor: Actor, command: SetPresenc
     """
     # One after the other: what is said last has to be what is kept.
     async with actor.submit_lock:
-        choice = await context.store.presences.choose(actor.user_id, command.status)
-        await context.store.sessions.set_presence(actor.session_id, command.status)
-        await context.presence.set(actor.connection, command.status, choice)
+        presence = context.presence
+        # Asked for now: what is stored holds for the device also if its connection is replaced meanwhile.
+        device = presence.device_of(actor.connection)
+        try:
+            choice = await context.store.presences.choose(actor.user_id, command.status)
+        except BaseException:
+            # It may have been stored all the same.
+            presence.invalidate(actor.user_id)
+            raise
+        try:
+            await context.store.sessions.set_presence(actor.session_id, command.status)
+        finally:
+            presence.set(actor.user_id, device, command.status, choice)
+        await presence.published(actor.user_id)
 
 
 def _presence(user_id: str, view: View, stored: datetime | None) -> Presence:

@@ -141,7 +141,7 @@ def of_presence(presence: Presence, audience: WatchingConnections) -> Callable[[
         yield gauge("spotter_presence_users", "Users with a device here.", len(presence.devices.users))
         yield gauge("spotter_presence_watched", "Users watched from here.", presence.watches.users)
         yield gauge(
-            "spotter_presence_waiting", "Users whose change has not reached Redis.", presence.registrar.pending
+            "spotter_presence_waiting", "Users whose change has not reached Redis.", len(presence.registrar.pending)
         )
         yield counter("spotter_presence_sent", "Changes written to a socket.", audience.sent)
         taken_over = presence.reaper.taken_over

@@ -66,7 +66,7 @@ class RoomSubscriptions:
         filler: GapFiller,
         slots: SlotNotifier,
         on_head: Callable[[str, int], None],
-        on_choice: Callable[[str, Choice], None],
+        on_choice: Callable[[str, Choice], object],
         on_missed: Callable[[str], None],
         linger: float = LINGER_SECONDS,
     ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 
-from domain.presence import NO_CHOICE, Choice, Status, combined
+from domain.presence import NO_CHOICE, Choice, Status, combined, resumed
 
 # Of those who have no device here, so that a connection that was looked up earlier does not bring back what is over.
 MOST_CHOICES = 10_000
@@ -30,19 +30,24 @@ class Devices:
     def connect(
         self, device: Hashable, user_id: str, status: Status = "online", choice: Choice = NO_CHOICE
     ) -> None:
-        """It has this status until it sets another; a known device goes on as it was."""
+        """It has this status until it sets another; a known device goes on as it was.
+
+        ``choice``: as it was read; a newer one may have arrived since.
+        """
         self.choose(user_id, choice)
         if self._user_of.get(device) == user_id:
             return
         self.disconnect(device)
         self._user_of[device] = user_id
-        self._put(user_id, device, status)
+        self._put(user_id, device, resumed(status, self.choice(user_id)))
 
     def choose(self, user_id: str, choice: Choice) -> bool:
         """Whether it is news what the person chose for all devices."""
         if choice.version <= self.choice(user_id).version:
             return False
         self._choices[user_id] = choice
+        # Before the oldest are forgotten: a device of theirs may be about to be admitted.
+        self._choices.move_to_end(user_id)
         self._forget_choices()
         if choice.status is not None and not choice.hides:
             # Whoever said that its owner is invisible says nothing of its own any more.
@@ -83,6 +88,10 @@ class Devices:
         for left in tuple(self._leaving):
             self._leaving[left].cancel()
             self._gone(left, self._clock_ms())
+
+    def hides(self, user_id: str) -> bool:
+        """Whether somebody with devices here chose to be invisible; of others it may have been a while ago."""
+        return user_id in self._of_user and self.choice(user_id).hides
 
     def status(self, user_id: str) -> Status | None:
         devices = self._of_user.get(user_id)

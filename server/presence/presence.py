@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from server.presence.reaper import DeadNodeReaper
 from server.presence.registrar import Registrar
 from server.presence.timing import STANDARD, Timing
 from server.presence.watches import Audience, Bus, Reading, Watches
-from store.concurrency import cancelled
+from store.concurrency import Tasks
 
 log = structlog.get_logger("presence")
 
@@ -73,14 +74,14 @@ class Presence:
         self._scripts = Scripts(bus.redis)
         self.last_seen = LastSeen(write_last_seen)
         self.devices = Devices(timing.grace_seconds, clock_ms, self._changed)
-        self.watches = Watches(bus, Reading(self._scripts), audience, self.devices.status)
+        self.watches = Watches(bus, Reading(self._scripts), audience, self.devices)
         self.lease = membership.lease
         self.registrar = Registrar(
             self._scripts, self.lease, self.devices, self.last_seen, self.watches.receive, self._unpublished, timing
         )
-        self.reaper = DeadNodeReaper(self._scripts, self.last_seen, self.watches.receive)
+        self.reaper = DeadNodeReaper(self._scripts, self.last_seen, self.watches.receive, self._read_for_the_dead)
         self._device_of: dict[str, Hashable] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._catch_up = asyncio.Event()
         self._bus = bus
         self._choices = choices
@@ -90,17 +91,16 @@ class Presence:
         membership.on_node_dead(self.reaper.reap)
         membership.on_lease_lost(self._lost)
         bus.on_restored(self._restored)
-        bus.on_publishing(self.registrar.try_again)
+        bus.on_publishing(self._publishing)
 
     def start(self) -> None:
-        loop = asyncio.get_running_loop()
         for work in (self.registrar.run(), self._catching_up(), self._choosing()):
-            self._tasks.append(loop.create_task(work))
+            self._tasks.spawn(work)
 
     async def stop_registering(self) -> None:
         """The others take over whoever does not turn up at another node."""
         self.devices.stop()
-        await cancelled(self._tasks)
+        await self._tasks.stop()
 
     async def stop(self, *, resigned: bool) -> None:
         """``resigned``: whether the others will know that this node is gone."""
@@ -117,6 +117,7 @@ class Presence:
     def connected(self, connection: str, device: Hashable, user_id: str, status: Status, choice: Choice) -> None:
         """A device was admitted to a namespace; ``status``: what it set for its owner the last time."""
         self._device_of[connection] = device
+        self._read(user_id, choice)
         self.devices.connect(device, user_id, status, choice)
 
     def left(self, connection: str) -> None:
@@ -136,20 +137,24 @@ class Presence:
     def unwatch(self, connection: str, user_ids: Iterable[str]) -> None:
         self.watches.unwatch(connection, user_ids)
 
-    async def set(self, connection: str, status: Status, choice: Choice) -> None:
-        """Returns when the change is published; with Redis down at once."""
-        device = self._device_of.get(connection)
-        user_id = self.devices.user_of(device) if device is not None else None
-        if device is None or user_id is None:
-            return
+    def device_of(self, connection: str) -> Hashable | None:
+        """Whose it goes on being if the connection is replaced meanwhile."""
+        return self._device_of.get(connection)
+
+    def set(self, user_id: str, device: Hashable | None, status: Status, choice: Choice) -> None:
+        """The choice holds whatever has become of the device meanwhile: the account has it."""
         if choice.hides:
             # Before the device itself says so, or others would be seen for a moment.
             self.choose(user_id, choice)
-        self.devices.set(device, status)
+        if device is not None and self.devices.user_of(device) == user_id:
+            self.devices.set(device, status)
         self.choose(user_id, choice)
         if choice.version:
             # Also when it is no news here: another node may have missed it.
             self._choices.publish(user_id, choice)
+
+    async def published(self, user_id: str) -> None:
+        """Return when what was set is; with Redis down at once."""
         if self._bus.up:
             await self.registrar.flushed(user_id)
 
@@ -157,12 +162,15 @@ class Presence:
 
     def hides(self, user_id: str) -> bool:
         """Whether somebody with devices here chose to be invisible."""
-        return self.devices.choice(user_id).hides
+        return self.devices.hides(user_id)
 
-    def choose(self, user_id: str, choice: Choice) -> None:
-        """As it was set here, or published by another node."""
-        if self.devices.choose(user_id, choice) and choice.hides:
+    def choose(self, user_id: str, choice: Choice) -> bool:
+        """As it was set here, or published by another node; whether it is news."""
+        if not self.devices.choose(user_id, choice):
+            return False
+        if choice.hides:
             self._choices.hidden(user_id)
+        return True
 
     def invalidate(self, user_id: str) -> None:
         """What another node published of the person may not have arrived."""
@@ -185,11 +193,45 @@ class Presence:
     def _unpublished(self, user_id: str, left_at: int) -> None:
         self.watches.assume(user_id, self.lease.ours, left_at)
 
+    async def _read_for_the_dead(self, user_ids: Collection[str]) -> dict[str, Choice]:
+        """What those chose whom a dead node held: it may have been the only one to know."""
+        async with asyncio.timeout(self._timing.choices_seconds):
+            choices = await self._choices.read(user_ids)
+        for user_id, choice in choices.items():
+            self.choose(user_id, choice)
+            self._choices.publish(user_id, choice)
+        return choices
+
     def _lost(self) -> None:
         # A process that was frozen has yet to notice who left meanwhile: until then nobody is registered.
         self.registrar.hold()
-        asyncio.get_running_loop().call_later(self._timing.notice_seconds, self._register_again)
+        self._tasks.spawn(self._registering_again())
         self._catch_up.set()
+
+    async def _registering_again(self) -> None:
+        await asyncio.sleep(self._timing.notice_seconds)
+        await self._read_before_writing(self.devices.users)
+        self._register_again()
+        self.registrar.release()
+
+    def _publishing(self) -> None:
+        self.registrar.write_again()
+        if self.registrar.pending:
+            self.registrar.hold()
+            self._tasks.spawn(self._writing_again())
+
+    async def _writing_again(self) -> None:
+        await self._read_before_writing(self.registrar.pending)
+        self.registrar.release()
+
+    async def _read_before_writing(self, user_ids: Collection[str]) -> None:
+        """What was chosen elsewhere while this node was cut off; for a while only, as people are to be seen again."""
+        self._stale.update(user_ids)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.choices_seconds):
+                await self._read_stale()
+        if self._stale:
+            self._doubts.set()
 
     def _register_again(self) -> None:
         """Those who are here, but not those whose departure was published already."""
@@ -206,16 +248,29 @@ class Presence:
         while True:
             await self._doubts.wait()
             self._doubts.clear()
-            stale, self._stale = self._stale, set()
-            try:
-                for batch in batched(stale, CHOICES_AT_ONCE):
-                    for user_id, choice in (await self._choices.read(batch)).items():
-                        self.choose(user_id, choice)
-            except Exception as error:
-                log.warning("who is invisible is not known now", error=type(error).__name__)
-                self._stale |= stale
+            if not await self._read_stale():
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._doubts.set()
+
+    def _read(self, user_id: str, choice: Choice) -> None:
+        """As the account has it. Whoever stored it may not have come to publish it."""
+        if self.choose(user_id, choice):
+            self._choices.publish(user_id, choice)
+
+    async def _read_stale(self) -> bool:
+        """False when it cannot be read now."""
+        stale, self._stale = self._stale, set()
+        try:
+            for batch in batched(stale, CHOICES_AT_ONCE):
+                for user_id, choice in (await self._choices.read(batch)).items():
+                    self._read(user_id, choice)
+        except BaseException as error:
+            self._stale |= stale
+            if not isinstance(error, Exception):
+                raise
+            log.warning("who is invisible is not known now", error=type(error).__name__)
+            return False
+        return True
 
     async def _catching_up(self) -> None:
         """After an interruption: what Redis holds counts at once, what it has forgotten when all have registered."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from domain.presence import View
+import structlog
+
+from domain.presence import NO_CHOICE, Choice, View
 from server.callbacks import notify
 from server.cluster.membership import DeadNode
 from server.cluster.scripts import ScriptCall, Scripts
@@ -13,13 +15,21 @@ from server.presence import redis_scripts, watches
 from server.presence.last_seen import LastSeen
 from server.presence.redis_scripts import CHANGE
 
+log = structlog.get_logger("presence")
+
 MAX_BATCH = 256
 
 
-class DeadNodeReaper:
-    """``on_change`` is given what became of each user."""
+ReadChoices = Callable[[Collection[str]], Awaitable[dict[str, Choice]]]
 
-    def __init__(self, scripts: Scripts, last_seen: LastSeen, on_change: Callable[[str, View], None]) -> None:
+
+class DeadNodeReaper:
+    """``on_change`` is given what became of each user; ``choices`` answers what they chose, as the account has it."""
+
+    def __init__(
+        self, scripts: Scripts, last_seen: LastSeen, on_change: Callable[[str, View], None], choices: ReadChoices
+    ) -> None:
+        self._choices = choices
         self._scripts = scripts
         self._last_seen = last_seen
         self._on_change = on_change
@@ -37,8 +47,9 @@ class DeadNodeReaper:
         if isinstance(members, BaseException):
             raise members
         user_ids = [member.decode() for member in members]
+        choices = await self._chosen(user_ids)
         answers = await self._scripts.run_each(
-            CHANGE, [self._call(user_id, incarnation, ran_out) for user_id in user_ids]
+            CHANGE, [self._call(user_id, incarnation, ran_out, choices) for user_id in user_ids]
         )
         seen: dict[str, int] = {}
         for user_id, answer in zip(user_ids, answers, strict=True):
@@ -55,8 +66,17 @@ class DeadNodeReaper:
         self.taken_over += len(user_ids)
         return bool(user_ids)
 
-    def _call(self, user_id: str, incarnation: str, ran_out: int) -> ScriptCall:
-        return redis_scripts.change(user_id, incarnation, None, self._scripts.publish_command, left_at=ran_out)
+    async def _chosen(self, user_ids: Collection[str]) -> dict[str, Choice]:
+        try:
+            return await self._choices(user_ids) if user_ids else {}
+        except Exception as error:
+            # They are gone all the same; what stays in Redis is what was chosen last that it was given.
+            log.warning("what the users of a dead node chose is not known now", error=type(error).__name__)
+            return {}
+
+    def _call(self, user_id: str, incarnation: str, ran_out: int, choices: Mapping[str, Choice]) -> ScriptCall:
+        publish, choice = self._scripts.publish_command, choices.get(user_id, NO_CHOICE)
+        return redis_scripts.change(user_id, incarnation, None, publish, left_at=ran_out, choice=choice)
 
     async def _keep(self, seen: dict[str, int]) -> None:
         if not seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import islice
 from typing import Any
 
@@ -56,7 +56,12 @@ class Registrar:
         self._written: dict[str, tuple[str, Status]] = {}
         # Who was to be seen here, though Redis may not have it yet.
         self._shown: set[str] = set()
-        self._held = False
+        # What was written since the last renewal but one, with the time of leaving: Redis may lose it, and keep the
+        # lease.
+        self._recent: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}
+        self._recent_deadline = 0
+        self._holds = 0
         self._wake = asyncio.Event()
 
     def changed(self, user_id: str, left_at: int) -> None:
@@ -74,12 +79,15 @@ class Registrar:
             await waiting[-1]
 
     def hold(self) -> None:
-        """The lease was lost: write nothing until ``register_all_again``, not even what was due before."""
-        self._held = True
+        """Write nothing until ``release`` was called as often, not even what was due before."""
+        self._holds += 1
+
+    def release(self) -> None:
+        self._holds -= 1
+        self._wake.set()
 
     def register_all_again(self) -> None:
         """The lease was lost: nothing of what was written counts."""
-        self._held = False
         for user_id in (*self._devices.users, *self._written):
             self._dirty.setdefault(user_id, 0)
         self._wake.set()
@@ -101,9 +109,19 @@ class Registrar:
     def try_again(self) -> None:
         self._wake.set()
 
+    def write_again(self) -> None:
+        """Redis was away, and may be back (or another in its place) without what it was told last."""
+        for user_id, left_at in (self._earlier | self._recent).items():
+            self._dirty.setdefault(user_id, left_at)
+
+    def _note_written(self, user_id: str, left_at: int, deadline: int) -> None:
+        if deadline != self._recent_deadline:
+            self._earlier, self._recent, self._recent_deadline = self._recent, {}, deadline
+        self._recent[user_id] = left_at
+
     @property
-    def pending(self) -> int:
-        return len(self._dirty)
+    def pending(self) -> Collection[str]:
+        return self._dirty.keys()
 
     async def run(self) -> None:
         while True:
@@ -119,7 +137,7 @@ class Registrar:
 
     async def flush(self) -> None:
         """Return when nothing waits, or is held. Raises one of ``UNREACHED``; what is left waits on."""
-        while (self._dirty or self._to_forget) and not self._held:
+        while (self._dirty or self._to_forget) and not self._holds:
             batch = dict(islice(self._dirty.items(), MAX_BATCH))
             for user_id in batch:
                 del self._dirty[user_id]
@@ -140,7 +158,7 @@ class Registrar:
         choices = {user_id: self._devices.choice(user_id) for user_id in batch}
         if lease.deadline == 0:
             await lease.renew()
-            if self._held:
+            if self._holds:
                 return
         # Both now: a deadline belongs to the name it was given to.
         incarnation, deadline = lease.incarnation, lease.deadline
@@ -155,6 +173,7 @@ class Registrar:
         answers = await self._scripts.run_each(CHANGE, calls)
         for user_id, answer in zip(tuple(batch), answers, strict=True):
             if isinstance(answer, bytes):
+                self._note_written(user_id, batch[user_id], deadline)
                 self._done(user_id, wanted[user_id], incarnation, batch.pop(user_id), watches.from_message(answer))
         await self._look_into(answers)
 

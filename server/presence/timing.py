@@ -13,6 +13,8 @@ class Timing:
     settle_seconds: float = 3.0
     retry_seconds: float = 0.5
     notice_seconds: float = 0.5
+    # How long who hides is asked for before anybody is registered again, within the time to settle.
+    choices_seconds: float = 1.0
 
 
 STANDARD = Timing()

@@ -100,10 +100,17 @@ class Watched:
         self.loading: asyncio.Task[None] | None = None
 
 
-class Watches:
-    """``here`` is the status by a user's devices on this node: nobody is sent less of somebody who is here."""
+class Here(Protocol):
+    """Those with devices on this node."""
 
-    def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Callable[[str], Status | None]) -> None:
+    def status(self, user_id: str) -> Status | None: ...
+    def hides(self, user_id: str) -> bool: ...
+
+
+class Watches:
+    """Nobody is sent less of somebody who is here than they are, nor more of somebody who is here and hides."""
+
+    def __init__(self, bus: Bus, reading: Reading, audience: Audience, here: Here) -> None:
         self._bus = bus
         self._reading = reading
         self._audience = audience
@@ -173,7 +180,7 @@ class Watches:
     def assume(self, user_id: str, ours: frozenset[str], left_at: int) -> None:
         """A change here does not reach Redis: it is delivered to the watchers here."""
         if (watched := self._watched.get(user_id)) is not None:
-            watched.view = assumed(watched.view, ours, self._here(user_id), left_at)
+            watched.view = assumed(watched.view, ours, self._here.status(user_id), left_at)
             self._update(user_id, watched)
 
     async def read_again(self) -> list[str]:
@@ -245,7 +252,9 @@ class Watches:
 
     def _update(self, user_id: str, watched: Watched) -> None:
         before, view = watched.sent, watched.view
-        status = most_present(view.status, public(self._here(user_id)))
+        status: PublicStatus = "offline"
+        if not self._here.hides(user_id):
+            status = most_present(view.status, public(self._here.status(user_id)))
         # Nothing has been sent while it is being loaded.
         sending = watched.loading is None and status != before.status
         if sending and not self._audience.may_send():

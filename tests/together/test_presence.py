@@ -168,7 +168,7 @@ async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet
                 patched.setattr(first.bus, "publish", lambda channel, payload: None)
                 await say(phone, "invisible")
             await sees(seeing, client, "online", "offline")
-            second.presence.registrar.register_all_again()
+            second.presence.registrar.release()
             await second.presence.registrar.flush()
             assert not second.presence.hides(client.id)
             # Watched elsewhere and read by whoever asks now, both after the write.

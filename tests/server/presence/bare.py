@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from redis.asyncio import Redis
 
 from domain.presence import Choice, Status, View
@@ -20,12 +22,19 @@ _AT_ONCE = Timing(grace_seconds=0.0)
 
 
 class PresenceNode:
-    """``seen``: what would be in MongoDB, shared by the nodes that are given the same."""
+    """``seen``, ``accounts``: what would be in MongoDB, shared by the nodes that are given the same."""
 
-    def __init__(self, redis: Redis, timing: LeaseTiming = BARE, seen: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        timing: LeaseTiming = BARE,
+        seen: dict[str, int] | None = None,
+        accounts: dict[str, Choice] | None = None,
+    ) -> None:
         self.redis = redis
         self.scripts = Scripts(redis)
         self.seen = {} if seen is None else seen
+        self.accounts = {} if accounts is None else accounts
         self.sent: list[tuple[str, View]] = []
         self.dead: list[int] = []
         self.last_seen = LastSeen(self._write)
@@ -35,7 +44,7 @@ class PresenceNode:
         self.registrar = Registrar(
             self.scripts, self.lease, self.devices, self.last_seen, self._receive, lambda user, at: None, _AT_ONCE
         )
-        self.reaper = DeadNodeReaper(self.scripts, self.last_seen, self._receive)
+        self.reaper = DeadNodeReaper(self.scripts, self.last_seen, self._receive, self._read)
         self.membership.on_lease_lost(self.registrar.register_all_again)
         self.membership.on_node_dead(self.reaper.reap)
         self.membership.on_node_dead(self._note_dead)
@@ -72,6 +81,9 @@ class PresenceNode:
         """The lease runs out, as for a node that is frozen or dead."""
         self.lease.deadline = 1
         await self.redis.zadd(LEASES, {self.lease.incarnation: 1}, xx=True)
+
+    async def _read(self, user_ids: Collection[str]) -> dict[str, Choice]:
+        return {user_id: self.accounts[user_id] for user_id in user_ids if user_id in self.accounts}
 
     async def _write(self, seen: object) -> None:
         assert isinstance(seen, dict)

@@ -103,3 +103,25 @@ async def test_choices_of_those_who_are_not_here_are_forgotten(monkeypatch: pyte
     assert devices.status("here") == "invisible"
     assert sum(devices.choice(f"u{number}").hides for number in range(100)) <= 12
     devices.stop()
+
+
+async def test_a_choice_that_ended_hiding_holds_for_the_device_that_hid() -> None:
+    """It was read as it had been before, and is admitted after the newer one has arrived."""
+    devices = Received(60.0).devices
+    devices.choose("u", Choice(status="online", version=2))
+    devices.connect("laptop", "u", "invisible", Choice(status="invisible", version=1))
+    assert devices.status("u") == "online"
+    devices.stop()
+
+
+async def test_the_choice_of_one_who_returns_is_not_forgotten_as_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CHOICES", 3)
+    devices = Received(60.0).devices
+    online, hidden = Choice(status="online", version=1), Choice(status="invisible", version=2)
+    for here in ("h1", "h2"):
+        devices.connect(here, here, "online", online)
+    for gone in ("u", "g1"):
+        devices.choose(gone, online)
+    devices.connect("phone", "u", "online", hidden)
+    assert devices.status("u") == "invisible"
+    devices.stop()

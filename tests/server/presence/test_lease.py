@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from redis.asyncio import Redis
 
+from domain.presence import Choice
 from server.cluster.lease import DEAD, LEASES, QUIET
 from server.cluster.scripts import Scripts
 from server.presence import redis_scripts as names
@@ -205,3 +206,18 @@ async def test_who_left_before_redis_received_it_was_seen_then(redis: Redis) -> 
     node.registrar.note_seen(9, everybody=False)
     await node.last_seen.drain()
     assert node.seen == {"u1": 5}
+
+
+async def test_what_the_account_has_holds_for_those_who_are_taken_over(redis: Redis) -> None:
+    """They ended it at nodes of an earlier version, whose script leaves the fields of the choice as they are."""
+    accounts = {"u1": Choice(status="online", version=2)}
+    one, ending, survivor = (PresenceNode(redis, accounts=accounts) for _ in range(3))
+    for node in (one, ending, survivor):
+        await node.renew()
+        node.put("u1", "online")
+        await node.flush()
+    await redis.hset(names.user("u1"), mapping={"choice": 1, "hides": 1})
+    await ending.lapse()
+    await survivor.renew()
+    assert not await redis.hexists(names.user("u1"), f"n:{ending.lease.incarnation}")
+    assert await status(redis, "u1") == "online"

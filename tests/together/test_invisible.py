@@ -1,0 +1,312 @@
+"""Whoever hides is shown to nobody, and whoever ends it is, whatever becomes of sockets, nodes and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from socketio import packet
+
+from domain.presence import Choice, Status
+from domain.wire.events import CONVERSATIONS, PRESENCE
+from server.app import utc_now
+from server.presence import redis_scripts as names
+from tests.faults.proxy import Proxy, proxy, redis_through
+from tests.harness.devices import device
+from tests.harness.nodes import running_node
+from tests.harness.people import People, Person
+from tests.harness.waiting import eventually
+from tests.server.pubsub.redis_servers import RedisServer, redis_server
+from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, watch, watcher
+
+
+@pytest.fixture
+async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet(database_url, redis_url, tmp_path) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A Redis that only the test's nodes use."""
+    async with redis_server(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+async def alone(database_url: str, redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet(database_url, redis.url, tmp_path) as nodes:
+        yield nodes
+
+
+async def held_by_both(redis: RedisServer, person: Person) -> None:
+    """Wait until the person has a row of each node."""
+    async with redis.client() as client:
+
+        async def both() -> bool:
+            fields: list[Any] = await client.hkeys(names.user(person.id))
+            return len([name for name in fields if name.startswith("n:")]) == 2
+
+        await eventually(both)
+
+
+@pytest.mark.parametrize("says", ["invisible", "online"])
+async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: Status) -> None:
+    """The command runs to its end, and what is stored holds on every node."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    first = two.nodes[0].node
+    stored, released = asyncio.Event(), asyncio.Event()
+    choose = first.store.presences.choose
+
+    async def held(user_id: str, status: Status) -> Choice:
+        choice = await choose(user_id, status)
+        stored.set()
+        await released.wait()
+        return choice
+
+    async def gone() -> bool:
+        return not first.presence._device_of
+
+    laptop = await two.people.another_device(client)
+    async with watcher(there, trainer, client) as seeing, device(there, laptop, (PRESENCE,)):
+        await sees(seeing, client, "online")
+        async with device(here, client, (PRESENCE,)) as phone:
+            expected = ["online", "offline"]
+            if says == "online":
+                await say(phone, "invisible")
+                await sees(seeing, client, *expected)
+                expected.append("online")
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(first.store.presences, "choose", held)
+                await phone.io.emit("presence:set", {"status": says}, namespace=PRESENCE)
+                await stored.wait()
+                await phone.io.disconnect()
+                await eventually(gone)
+                released.set()
+                await sees(seeing, client, *expected)
+
+
+async def test_the_namespace_is_connected_once_more_while_the_choice_is_stored(two: Fleet) -> None:
+    """As by a program that calls ``connect`` twice: another connection of the same device."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    async with (
+        watcher(here, trainer, client) as near,
+        watcher(there, trainer, client) as far,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+    ):
+        for seeing in (near, far):
+            await sees(seeing, client, "online")
+        asking = asyncio.create_task(say(phone, "invisible"))
+        await asyncio.sleep(0)
+        again = packet.Packet(packet.CONNECT, data={"token": client.token}, namespace=PRESENCE)
+        await phone.io._send_packet(again)
+        await asking
+        for seeing in (near, far):
+            await sees(seeing, client, "online", "offline")
+        await say(laptop, "online")
+        for seeing in (near, far):
+            await sees(seeing, client, "online", "offline", "online")
+
+
+async def test_admitted_with_what_was_read_before_the_choice_ended(two: Fleet) -> None:
+    """The device that hid its owner connects while another ends it: it says what the newest choice says."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    second = two.nodes[1].node
+    read, released = asyncio.Event(), asyncio.Event()
+    authenticate = second.authenticator.authenticate
+
+    async def held(claims: Any, address: str) -> tuple[Any, datetime]:
+        found = await authenticate(claims, address)
+        read.set()
+        await released.wait()
+        return found
+
+    async def received() -> bool:
+        return second.presence.devices.choice(client.id).version == 2
+
+    async with watcher(here, trainer, client) as seeing:
+        async with device(here, client, (PRESENCE,)) as phone:
+            await say(phone, "invisible")
+        async with device(here, await two.people.another_device(client), (PRESENCE,)) as tablet:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(second.authenticator, "authenticate", held)
+                coming = device(there, client, (PRESENCE,))
+                connecting = asyncio.create_task(coming.__aenter__())
+                await read.wait()
+                await say(tablet, "online")
+                await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
+                await eventually(received)
+                released.set()
+                await connecting
+            assert second.presence.devices.status(client.id) == "online"
+            await coming.__aexit__(None, None, None)
+
+
+async def test_who_hides_by_what_a_connecting_device_brings_is_not_seen_typing(two: Fleet) -> None:
+    """The node learns of the choice by reading the account, before it is published to it."""
+    client, trainer, conversation = await two.people.pair(begun=True)
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with (
+        device(there, trainer) as other,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, await two.people.another_device(client), (PRESENCE, CONVERSATIONS)) as laptop,
+    ):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(first.bus, "publish", lambda channel, payload: None)
+            await laptop.do("typing", {"conversationId": conversation, "active": True})
+            await other.receive("typing")
+            await say(phone, "invisible")
+        began = asyncio.get_running_loop().time()
+        async with device(there, await two.people.another_device(client), (PRESENCE,)):
+            assert second.presence.hides(client.id)
+            events = await other.receive("typing", 2)
+            assert [event["active"] for event in events] == [True, False]
+            # By itself it ends after seven seconds.
+            assert asyncio.get_running_loop().time() - began < 5.0
+
+
+async def test_redis_is_away_and_another_node_holds_the_user(redis: RedisServer, alone: Fleet) -> None:
+    """Whoever received the choice shows nobody, whatever the others have registered."""
+    client, trainer, _ = await alone.people.pair(begun=True)
+    here, there = alone.urls
+    async with (
+        watcher(here, trainer, client) as seeing,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, await alone.people.another_device(client), (PRESENCE,)),
+    ):
+        await sees(seeing, client, "online")
+        await held_by_both(redis, client)
+        await redis.killed()
+        await say(phone, "invisible")
+        await sees(seeing, client, "online", "offline")
+
+
+async def test_the_node_that_hid_them_was_cut_off_from_redis_and_ends(
+    database_url: str, redis: RedisServer, tmp_path: Path
+) -> None:
+    """Nobody else was told: those who take over read it."""
+    async with AsyncExitStack() as stack:
+        way: Proxy = await stack.enter_async_context(proxy(redis.url))
+        living = await stack.enter_async_context(running_node(database_url, redis.url, tmp_path / "living"))
+        doomed = AsyncExitStack()
+        ending = await doomed.enter_async_context(running_node(database_url, redis_through(way), tmp_path / "ending"))
+        people = People(living.node.store, living.node.tokens, utc_now)
+        client, trainer, _ = await people.pair(begun=True)
+
+        async def cut_off() -> bool:
+            return not ending.node.bus.up
+
+        async with (
+            watcher(living.url, trainer, client) as seeing,
+            device(living.url, await people.another_device(client), (PRESENCE,)),
+        ):
+            async with device(ending.url, client, (PRESENCE,)) as phone:
+                await sees(seeing, client, "online")
+                await held_by_both(redis, client)
+                way.refuse()
+                await eventually(cut_off)
+                await say(phone, "invisible")
+                await doomed.aclose()
+            # Within the fifteen seconds in which a dead node's people are taken over.
+            await sees(seeing, client, "online", "offline", within=45.0)
+
+
+@pytest.mark.verify
+async def test_redis_comes_back_empty_and_the_other_node_is_first(redis: RedisServer, alone: Fleet) -> None:
+    """Chosen while Redis was away, and longer than a lease: the other node has yet to read it when it registers."""
+    client, trainer, _ = await alone.people.pair(begun=True)
+    here, there = alone.urls
+    first, second = (running.node for running in alone.nodes)
+    async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        await redis.killed()
+        async with device(there, await alone.people.another_device(client), (PRESENCE,)) as laptop:
+            await say(phone, "invisible")
+            await sees(seeing, client, "online", "offline")
+            first.presence._timing = replace(first.presence._timing, notice_seconds=1.0)
+            read = second.presence._choices.read
+
+            async def late(user_ids: Collection[str]) -> dict[str, Choice]:
+                await asyncio.sleep(1.5)
+                return await read(user_ids)
+
+            second.presence._choices = replace(second.presence._choices, read=late)
+            await asyncio.sleep(8.0)
+            assert not second.presence.hides(client.id)
+            await redis.start()
+            await held_by_both(redis, client)
+            await say(laptop, "online")
+            await sees(seeing, client, "online", "offline", "online")
+
+
+@pytest.mark.verify
+async def test_redis_comes_back_without_the_last_second(redis: RedisServer, alone: Fleet) -> None:
+    """With the lease as it was confirmed last, as a replica that lagged by less than a renewal."""
+    client, trainer, _ = await alone.people.pair(begun=True)
+    here, there = alone.urls
+    lease = alone.nodes[0].node.presence.lease
+    async with (
+        watcher(there, trainer, client) as far,
+        watcher(here, trainer, client) as near,
+        device(here, client, (PRESENCE,)) as phone,
+    ):
+        for seeing in (near, far):
+            await sees(seeing, client, "online")
+        while True:
+            confirmed = lease.deadline
+            async with redis.client() as client_of:
+                await client_of.save()
+            await say(phone, "invisible")
+            for seeing in (near, far):
+                await seeing.until(lambda seeing: changes(seeing, client)[-1] == "offline")
+            await redis.killed()
+            if lease.deadline == confirmed:
+                break
+            # A renewal came in between: again.
+            await redis.start()
+            await say(phone, "online")
+            for seeing in (near, far):
+                await seeing.until(lambda seeing: changes(seeing, client)[-1] == "online")
+        before = changes(far, client)
+        await redis.start()
+
+        async def offline() -> bool:
+            async with redis.client() as client_of:
+                return bool(await client_of.hget(names.user(client.id), "s") == "offline")
+
+        await eventually(offline)
+        async with watcher(there, trainer) as asking:
+            assert (await watch(asking, client))[client.id]["status"] == "offline"
+        assert changes(far, client) == before
+
+
+async def test_nobody_is_kept_who_connects_while_redis_is_frozen(redis: RedisServer, alone: Fleet) -> None:
+    client, _, _ = await alone.people.pair(begun=True)
+    node = alone.nodes[0].node
+    tablet = await alone.people.another_device(client)
+
+    async def forgotten() -> bool:
+        return node.room_subscriptions.count == 0 and not node.registry.users
+
+    redis.freeze()
+    try:
+        async with asyncio.timeout(3 * 10.0):
+            async with (
+                device(alone.urls[0], client, (PRESENCE,)),
+                device(alone.urls[0], tablet, (PRESENCE, CONVERSATIONS)),
+            ):
+                pass
+    finally:
+        redis.thaw()
+    await eventually(forgotten)
