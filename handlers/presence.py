@@ -54,6 +54,7 @@ async def set_status(context: PresenceContext, actor: Actor, command: SetPresenc
         try:
             await context.store.sessions.set_presence(actor.session_id, command.status)
         finally:
+            # What is stored of the person holds, whatever becomes of the rest.
             presence.set(actor.user_id, device, command.status, choice)
         await presence.published(actor.user_id)
 
