@@ -40,11 +40,11 @@ async def set_status(context: PresenceContext, actor: Actor, command: SetPresenc
     Invisible holds for the person, on every device, until one of them says something else. Both are kept first, so
     that nobody sees a flash of somebody invisible who reconnects.
     """
+    presence = context.presence
+    # Asked for now: what is stored holds for the device also if its connection is replaced meanwhile.
+    device = presence.device_of(actor.connection)
     # One after the other: what is said last has to be what is kept.
     async with actor.submit_lock:
-        presence = context.presence
-        # Asked for now: what is stored holds for the device also if its connection is replaced meanwhile.
-        device = presence.device_of(actor.connection)
         try:
             choice = await context.store.presences.choose(actor.user_id, command.status)
         except BaseException:
