@@ -14,7 +14,7 @@ from tests.harness.devices import Data, Refused
 
 MESSAGES = 300
 # Few enough that even a slow machine acknowledges each in time.
-AT_ONCE = 100
+AT_ONCE = 30
 
 
 class Phone(Protocol):
