@@ -27,18 +27,13 @@ class Devices:
         self._leaving: dict[_Left, asyncio.TimerHandle] = {}
         self._choices: OrderedDict[str, Choice] = OrderedDict()
 
-    def connect(
-        self, device: Hashable, user_id: str, status: Status = "online", choice: Choice = NO_CHOICE
-    ) -> None:
-        """It has this status until it sets another; a known device goes on as it was.
-
-        ``choice``: as it was read; a newer one may have arrived since.
-        """
-        self.choose(user_id, choice)
+    def connect(self, device: Hashable, user_id: str, status: Status = "online") -> None:
+        """It has this status until it sets another; a known device goes on as it was."""
         if self._user_of.get(device) == user_id:
             return
         self.disconnect(device)
         self._user_of[device] = user_id
+        # The status was read with the account: what the person chose may be newer.
         self._put(user_id, device, resumed(status, self.choice(user_id)))
 
     def choose(self, user_id: str, choice: Choice) -> bool:

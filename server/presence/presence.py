@@ -117,8 +117,8 @@ class Presence:
     def connected(self, connection: str, device: Hashable, user_id: str, status: Status, choice: Choice) -> None:
         """A device was admitted to a namespace; ``status``: what it set for its owner the last time."""
         self._device_of[connection] = device
-        self._read(user_id, choice)
-        self.devices.connect(device, user_id, status, choice)
+        self._learn(user_id, choice)
+        self.devices.connect(device, user_id, status)
 
     def left(self, connection: str) -> None:
         """A device left a namespace."""
@@ -211,14 +211,15 @@ class Presence:
     async def _registering_again(self) -> None:
         await asyncio.sleep(self._timing.notice_seconds)
         await self._read_before_writing(self.devices.users)
-        self._register_again()
+        # Those who are here, but not those whose departure was published already.
+        self.devices.end_graces()
+        self.registrar.register_all_again()
         self.registrar.release()
 
     def _publishing(self) -> None:
         self.registrar.write_again()
-        if self.registrar.pending:
-            self.registrar.hold()
-            self._tasks.spawn(self._writing_again())
+        self.registrar.hold()
+        self._tasks.spawn(self._writing_again())
 
     async def _writing_again(self) -> None:
         await self._read_before_writing(self.registrar.pending)
@@ -232,11 +233,6 @@ class Presence:
                 await self._read_stale()
         if self._stale:
             self._doubts.set()
-
-    def _register_again(self) -> None:
-        """Those who are here, but not those whose departure was published already."""
-        self.devices.end_graces()
-        self.registrar.register_all_again()
 
     def _restored(self, channels: Collection[str]) -> None:
         self.registrar.try_again()
@@ -252,8 +248,8 @@ class Presence:
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._doubts.set()
 
-    def _read(self, user_id: str, choice: Choice) -> None:
-        """As the account has it. Whoever stored it may not have come to publish it."""
+    def _learn(self, user_id: str, choice: Choice) -> None:
+        """As it was read of the account. Whoever stored it may not have come to publish it."""
         if self.choose(user_id, choice):
             self._choices.publish(user_id, choice)
 
@@ -263,7 +259,7 @@ class Presence:
         try:
             for batch in batched(stale, CHOICES_AT_ONCE):
                 for user_id, choice in (await self._choices.read(batch)).items():
-                    self._read(user_id, choice)
+                    self._learn(user_id, choice)
         except BaseException as error:
             self._stale |= stale
             if not isinstance(error, Exception):

@@ -114,11 +114,6 @@ class Registrar:
         for user_id, left_at in (self._earlier | self._recent).items():
             self._dirty.setdefault(user_id, left_at)
 
-    def _note_written(self, user_id: str, left_at: int, deadline: int) -> None:
-        if deadline != self._recent_deadline:
-            self._earlier, self._recent, self._recent_deadline = self._recent, {}, deadline
-        self._recent[user_id] = left_at
-
     @property
     def pending(self) -> Collection[str]:
         return self._dirty.keys()
@@ -217,6 +212,11 @@ class Registrar:
             self._last_seen.note(user_id, max(view.seen, left_at), forget)
         elif forget is not None:
             forget(user_id)
+
+    def _note_written(self, user_id: str, left_at: int, deadline: int) -> None:
+        if deadline != self._recent_deadline:
+            self._earlier, self._recent, self._recent_deadline = self._recent, {}, deadline
+        self._recent[user_id] = left_at
 
     def _wake_waiting(self, user_id: str) -> None:
         for future in self._waiting.pop(user_id, ()):

@@ -13,7 +13,8 @@ import pytest
 from tests.harness.devices import Data, Refused
 
 MESSAGES = 300
-# Few enough that even a slow machine acknowledges each in time.
+# One conversation's entries are committed one after the other, each to be acknowledged within ten seconds: few enough
+# that a machine may take a third of a second for each.
 AT_ONCE = 30
 
 

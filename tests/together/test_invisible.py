@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +20,12 @@ from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.presence import redis_scripts as names
 from tests.faults.proxy import Proxy, proxy, redis_through
-from tests.harness.devices import device
+from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.together.presence_nodes import Fleet, changes, fleet, say, sees, watch, watcher
+from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
 
 @pytest.fixture
@@ -57,6 +58,122 @@ async def held_by_both(redis: RedisServer, person: Person) -> None:
         await eventually(both)
 
 
+@asynccontextmanager
+async def connecting(url: str, person: Person) -> AsyncIterator[asyncio.Task[Device]]:
+    """A device on its way to ``/presence``, connected until the end."""
+    async with AsyncExitStack() as stack:
+        coming = asyncio.create_task(stack.enter_async_context(device(url, person, (PRESENCE,))))
+        yield coming
+        await coming
+
+
+async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    async with (
+        watcher(here, trainer, client) as near,
+        watcher(there, trainer, client) as far,
+        device(here, client, (PRESENCE,)) as phone,
+        device(here, client, (PRESENCE, CONVERSATIONS)) as tab,
+        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+    ):
+        expected = ["online"]
+        for seeing in (near, far):
+            await sees(seeing, client, *expected)
+        for hiding, showing in ((phone, laptop), (laptop, tab), (tab, tab)):
+            for one, status, seen in ((hiding, "invisible", "offline"), (showing, "online", "online")):
+                await say(one, status)
+                expected.append(seen)
+                for seeing in (near, far):
+                    await sees(seeing, client, *expected)
+                # A device that comes is as invisible as those that are there.
+                for url in two.urls:
+                    async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                        # What others see is what one sees of oneself.
+                        assert (await watch(new, client))[client.id]["status"] == seen
+                assert near.events(CHANGED)[-1]["status"] == seen
+
+
+async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
+    """The person's choice is kept with the account; Redis carries it only."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with (
+        watcher(there, trainer, client) as seeing,
+        device(here, client, (PRESENCE,)) as phone,
+        device(there, client, (PRESENCE,)),
+    ):
+        await sees(seeing, client, "online")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(first.bus, "publish", lambda channel, payload: None)
+            await say(phone, "invisible")
+        assert not second.presence.hides(client.id)
+        second.room_subscriptions.resync()
+        await sees(seeing, client, "online", "offline")
+        # And Redis may come back empty: every node registers what it knows.
+        await second.bus.redis.flushall()
+        second.presence.registrar.register_all_again()
+        await second.presence.registrar.flush()
+        assert (await watch(seeing, client))[client.id]["status"] == "offline"
+
+
+async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet) -> None:
+    """A device has just connected there: it is registered with what its owner had chosen before."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    first, second = (running.node for running in two.nodes)
+    async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        second.presence.registrar.hold()
+        async with device(there, await two.people.another_device(client), (PRESENCE,)):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(first.bus, "publish", lambda channel, payload: None)
+                await say(phone, "invisible")
+            await sees(seeing, client, "online", "offline")
+            second.presence.registrar.release()
+            await second.presence.registrar.flush()
+            assert not second.presence.hides(client.id)
+            # Watched elsewhere and read by whoever asks now, both after the write.
+            async with watcher(here, trainer) as asking:
+                assert (await watch(asking, client))[client.id]["status"] == "offline"
+            second.room_subscriptions.resync()
+            await eventually(lambda: second.presence.hides(client.id))
+            await second.presence.registrar.flush()
+            assert changes(seeing, client) == ["online", "offline"]
+            await say(phone, "online")
+            await sees(seeing, client, "online", "offline", "online")
+
+
+async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_received(two: Fleet) -> None:
+    """By whoever is not subscribed yet: what is read of the account comes after."""
+    client, trainer, _ = await two.people.pair(begun=True)
+    here, there = two.urls
+    second = two.nodes[1].node
+    asked, released = asyncio.Event(), asyncio.Event()
+    subscribe = second.bus.subscribe
+
+    async def held(channel: str, receive: Callable[[bytes], None]) -> bool:
+        if client.id in channel:
+            asked.set()
+            await released.wait()
+        return await subscribe(channel, receive)
+
+    async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
+        await sees(seeing, client, "online")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(second.bus, "subscribe", held)
+            async with connecting(there, await two.people.another_device(client)) as laptop:
+                await asked.wait()
+                await say(phone, "invisible")
+                await sees(seeing, client, "online", "offline")
+                released.set()
+                assert (await watch(await laptop, client))[client.id]["status"] == "offline"
+                assert second.presence.hides(client.id)
+                await second.presence.registrar.flushed(client.id)
+                assert changes(seeing, client) == ["online", "offline"]
+
+
 @pytest.mark.parametrize("says", ["invisible", "online"])
 async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: Status) -> None:
     """The command runs to its end, and what is stored holds on every node."""
@@ -72,9 +189,6 @@ async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: St
         await released.wait()
         return choice
 
-    async def gone() -> bool:
-        return not first.presence._device_of
-
     laptop = await two.people.another_device(client)
     async with watcher(there, trainer, client) as seeing, device(there, laptop, (PRESENCE,)):
         await sees(seeing, client, "online")
@@ -89,7 +203,7 @@ async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: St
                 await phone.io.emit("presence:set", {"status": says}, namespace=PRESENCE)
                 await stored.wait()
                 await phone.io.disconnect()
-                await eventually(gone)
+                await eventually(lambda: not first.presence._device_of)
                 released.set()
                 await sees(seeing, client, *expected)
 
@@ -132,25 +246,20 @@ async def test_admitted_with_what_was_read_before_the_choice_ended(two: Fleet) -
         await released.wait()
         return found
 
-    async def received() -> bool:
-        return second.presence.devices.choice(client.id).version == 2
-
     async with watcher(here, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
             await say(phone, "invisible")
         async with device(here, await two.people.another_device(client), (PRESENCE,)) as tablet:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(second.authenticator, "authenticate", held)
-                coming = device(there, client, (PRESENCE,))
-                connecting = asyncio.create_task(coming.__aenter__())
-                await read.wait()
-                await say(tablet, "online")
-                await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
-                await eventually(received)
-                released.set()
-                await connecting
-            assert second.presence.devices.status(client.id) == "online"
-            await coming.__aexit__(None, None, None)
+                async with connecting(there, client) as coming:
+                    await read.wait()
+                    await say(tablet, "online")
+                    await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
+                    await eventually(lambda: second.presence.devices.choice(client.id).version == 2)
+                    released.set()
+                    await coming
+                    assert second.presence.devices.status(client.id) == "online"
 
 
 async def test_who_hides_by_what_a_connecting_device_brings_is_not_seen_typing(
@@ -206,9 +315,6 @@ async def test_the_node_that_hid_them_was_cut_off_from_redis_and_ends(
         people = People(living.node.store, living.node.tokens, utc_now)
         client, trainer, _ = await people.pair(begun=True)
 
-        async def cut_off() -> bool:
-            return not ending.node.bus.up
-
         async with (
             watcher(living.url, trainer, client) as seeing,
             device(living.url, await people.another_device(client), (PRESENCE,)),
@@ -217,7 +323,7 @@ async def test_the_node_that_hid_them_was_cut_off_from_redis_and_ends(
                 await sees(seeing, client, "online")
                 await held_by_both(redis, client)
                 way.refuse()
-                await eventually(cut_off)
+                await eventually(lambda: not ending.node.bus.up)
                 await say(phone, "invisible")
                 await doomed.aclose()
             # Within the fifteen seconds in which a dead node's people are taken over.
@@ -236,18 +342,22 @@ async def test_redis_comes_back_empty_and_the_other_node_is_first(redis: RedisSe
         async with device(there, await alone.people.another_device(client), (PRESENCE,)) as laptop:
             await say(phone, "invisible")
             await sees(seeing, client, "online", "offline")
-            first.presence._timing = replace(first.presence._timing, notice_seconds=1.0)
-            read = second.presence._choices.read
+            # The other node gives up waiting for what was chosen, and is first all the same.
+            first.presence._timing = replace(first.presence._timing, notice_seconds=3.0)
+            read, registered = second.presence._choices.read, asyncio.Event()
 
             async def late(user_ids: Collection[str]) -> dict[str, Choice]:
-                await asyncio.sleep(1.5)
+                await registered.wait()
                 return await read(user_ids)
 
             second.presence._choices = replace(second.presence._choices, read=late)
-            await asyncio.sleep(8.0)
+            leases = [running.node.presence.lease for running in alone.nodes]
+            await eventually(lambda: all(lease.deadline < time.time() * 1000 for lease in leases))
             assert not second.presence.hides(client.id)
             await redis.start()
             await held_by_both(redis, client)
+            assert changes(seeing, client) == ["online", "offline"]
+            registered.set()
             await say(laptop, "online")
             await sees(seeing, client, "online", "offline", "online")
 
@@ -298,9 +408,6 @@ async def test_nobody_is_kept_who_connects_while_redis_is_frozen(redis: RedisSer
     node = alone.nodes[0].node
     tablet = await alone.people.another_device(client)
 
-    async def forgotten() -> bool:
-        return node.room_subscriptions.count == 0 and not node.registry.users
-
     redis.freeze()
     try:
         async with asyncio.timeout(3 * 10.0):
@@ -311,4 +418,4 @@ async def test_nobody_is_kept_who_connects_while_redis_is_frozen(redis: RedisSer
                 pass
     finally:
         redis.thaw()
-    await eventually(forgotten)
+    await eventually(lambda: node.room_subscriptions.count == 0 and not node.registry.users)

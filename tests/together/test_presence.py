@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +16,8 @@ from server.app import utc_now
 from server.cluster.lease import LEASES
 from server.cluster.membership import DeadNode
 from server.presence.devices import Devices
-from server.presence.presence import Presence
 from tests.harness.devices import TIMEOUT_SECONDS, Refused, device
 from tests.harness.nodes import running_node
-from tests.harness.people import Person
 from tests.harness.waiting import eventually
 from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
@@ -71,33 +69,6 @@ async def test_the_most_present_device_counts(two: Fleet) -> None:
         await sees(seeing, client, "online", "away", "online")
 
 
-async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    async with (
-        watcher(here, trainer, client) as near,
-        watcher(there, trainer, client) as far,
-        device(here, client, (PRESENCE,)) as phone,
-        device(here, client, (PRESENCE, CONVERSATIONS)) as tab,
-        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
-    ):
-        expected = ["online"]
-        for seeing in (near, far):
-            await sees(seeing, client, *expected)
-        for hiding, showing in ((phone, laptop), (laptop, tab), (tab, tab)):
-            for one, status, seen in ((hiding, "invisible", "offline"), (showing, "online", "online")):
-                await say(one, status)
-                expected.append(seen)
-                for seeing in (near, far):
-                    await sees(seeing, client, *expected)
-                # A device that comes is as invisible as those that are there.
-                for url in two.urls:
-                    async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
-                        # What others see is what one sees of oneself.
-                        assert (await watch(new, client))[client.id]["status"] == seen
-                assert near.events(CHANGED)[-1]["status"] == seen
-
-
 async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
     client, trainer, conversation = await two.people.pair(begun=True)
     here, there = two.urls
@@ -129,96 +100,6 @@ async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
         await eventually(is_seen_here)
         await phone.do("typing", typing)
         assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
-
-
-async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
-    """The person's choice is kept with the account; Redis carries it only."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    first, second = (running.node for running in two.nodes)
-    async with (
-        watcher(there, trainer, client) as seeing,
-        device(here, client, (PRESENCE,)) as phone,
-        device(there, client, (PRESENCE,)),
-    ):
-        await sees(seeing, client, "online")
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(first.bus, "publish", lambda channel, payload: None)
-            await say(phone, "invisible")
-        assert not second.presence.hides(client.id)
-        second.room_subscriptions.resync()
-        await sees(seeing, client, "online", "offline")
-        # And Redis may come back empty: every node registers what it knows.
-        await second.bus.redis.flushall()
-        second.presence.registrar.register_all_again()
-        await second.presence.registrar.flush()
-        assert (await watch(seeing, client))[client.id]["status"] == "offline"
-
-
-async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet) -> None:
-    """A device has just connected there: it is registered with what its owner had chosen before."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    first, second = (running.node for running in two.nodes)
-    async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
-        await sees(seeing, client, "online")
-        second.presence.registrar.hold()
-        async with device(there, await two.people.another_device(client), (PRESENCE,)):
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(first.bus, "publish", lambda channel, payload: None)
-                await say(phone, "invisible")
-            await sees(seeing, client, "online", "offline")
-            second.presence.registrar.release()
-            await second.presence.registrar.flush()
-            assert not second.presence.hides(client.id)
-            # Watched elsewhere and read by whoever asks now, both after the write.
-            async with watcher(here, trainer) as asking:
-                assert (await watch(asking, client))[client.id]["status"] == "offline"
-            second.room_subscriptions.resync()
-            await eventually_hides(second.presence, client)
-            await second.presence.registrar.flush()
-            assert changes(seeing, client) == ["online", "offline"]
-            await say(phone, "online")
-            await sees(seeing, client, "online", "offline", "online")
-
-
-async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_received(two: Fleet) -> None:
-    """By whoever is not subscribed yet: what is read of the account comes after."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    second = two.nodes[1].node
-    asked, released = asyncio.Event(), asyncio.Event()
-    subscribe = second.bus.subscribe
-
-    async def held(channel: str, receive: Callable[[bytes], None]) -> bool:
-        if client.id in channel:
-            asked.set()
-            await released.wait()
-        return await subscribe(channel, receive)
-
-    async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
-        await sees(seeing, client, "online")
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(second.bus, "subscribe", held)
-            other = device(there, await two.people.another_device(client), (PRESENCE,))
-            connecting = asyncio.create_task(other.__aenter__())
-            await asked.wait()
-            await say(phone, "invisible")
-            await sees(seeing, client, "online", "offline")
-            released.set()
-            laptop = await connecting
-        assert second.presence.hides(client.id)
-        assert (await watch(laptop, client))[client.id]["status"] == "offline"
-        await second.presence.registrar.flushed(client.id)
-        assert changes(seeing, client) == ["online", "offline"]
-        await other.__aexit__(None, None, None)
-
-
-async def eventually_hides(presence: Presence, person: Person) -> None:
-    async def hides() -> bool:
-        return presence.hides(person.id)
-
-    await eventually(hides)
 
 
 async def test_flapping_is_silent(two: Fleet) -> None:

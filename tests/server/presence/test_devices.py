@@ -82,7 +82,7 @@ async def test_what_a_person_chose_holds_for_all_devices_and_the_newest_counts()
     assert devices.status("u") == "invisible"
     assert not devices.choose("u", Choice(status="online", version=2))
     # Looked up before, admitted after.
-    devices.connect("late", "u", "online", Choice(version=0))
+    devices.connect("late", "u", "online")
     assert devices.status("u") == "invisible"
     devices.disconnect("laptop")
     devices.disconnect("late")
@@ -97,7 +97,8 @@ async def test_what_a_person_chose_holds_for_all_devices_and_the_newest_counts()
 async def test_choices_of_those_who_are_not_here_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CHOICES", 10)
     devices = Received(60.0).devices
-    devices.connect("phone", "here", "online", Choice(status="invisible", version=1))
+    devices.connect("phone", "here")
+    devices.choose("here", Choice(status="invisible", version=1))
     for number in range(100):
         devices.choose(f"u{number}", Choice(status="invisible", version=1))
     assert devices.status("here") == "invisible"
@@ -109,7 +110,8 @@ async def test_a_choice_that_ended_hiding_holds_for_the_device_that_hid() -> Non
     """It was read as it had been before, and is admitted after the newer one has arrived."""
     devices = Received(60.0).devices
     devices.choose("u", Choice(status="online", version=2))
-    devices.connect("laptop", "u", "invisible", Choice(status="invisible", version=1))
+    devices.choose("u", Choice(status="invisible", version=1))
+    devices.connect("laptop", "u", "invisible")
     assert devices.status("u") == "online"
     devices.stop()
 
@@ -119,9 +121,11 @@ async def test_the_choice_of_one_who_returns_is_not_forgotten_as_it_arrives(monk
     devices = Received(60.0).devices
     online, hidden = Choice(status="online", version=1), Choice(status="invisible", version=2)
     for here in ("h1", "h2"):
-        devices.connect(here, here, "online", online)
+        devices.connect(here, here)
+        devices.choose(here, online)
     for gone in ("u", "g1"):
         devices.choose(gone, online)
-    devices.connect("phone", "u", "online", hidden)
+    devices.choose("u", hidden)
+    devices.connect("phone", "u")
     assert devices.status("u") == "invisible"
     devices.stop()
