@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
+from itertools import chain, groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,11 @@ structlog.configure(
     ]
 )
 
-# What mostly waits, for leases to run out and servers to come back, begins first; what computes fills the gaps. The
-# other way round the last minutes would be spent waiting.
-_FIRST = ("together", "faults", "bookings", "server")
+# Where tests mostly wait, for leases to run out and servers to come back.
+_WAITING = ("together", "faults")
+# The processes that these share take twenty seconds of a processor to start again once they were left for others.
+_LAST = "conversations"
+_COMPUTING_MODULES_PER_WAITING = 3
 
 _HERE = Path(__file__).resolve().parents[1]
 _MEMORY = Path("/dev/shm")
@@ -77,10 +81,19 @@ TEST_DATA = Path(os.environ.setdefault("SPOTTER_TEST_DATA", str(_data_dir())))
 _LEFT_BEHIND_SECONDS = 6 * 3600
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: place for place, name in enumerate(_FIRST)}
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
+    """What waits is spread over what computes, so that the processors have work all the time."""
+    waiting: list[list[pytest.Item]] = []
+    computing: list[list[pytest.Item]] = []
+    last: list[list[pytest.Item]] = []
+    for path, module in groupby(items, attrgetter("path")):
+        folder = path.relative_to(Path(__file__).parent).parts[0]
+        kind = waiting if folder in _WAITING else last if folder == _LAST else computing
+        kind.append(list(module))
+    others = chain(computing, last)
+    spread = [[one, *islice(others, _COMPUTING_MODULES_PER_WAITING)] for one in waiting]
+    items[:] = chain.from_iterable(chain(*spread, others))
 
 
 def pytest_collection_finish() -> None:

@@ -388,7 +388,7 @@ def _picked(talk: ConversationModel, number: int) -> ModelMessage:
     return talk.messages[-1 - number % len(talk.messages)]
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(15, marks=pytest.mark.verify)])
+@pytest.mark.parametrize("examples", [6, pytest.param(15, marks=pytest.mark.verify)])
 async def test_every_answer_is_what_the_model_says(shared_database: Database, examples: int) -> None:
     await run_machine(Conversations, examples, 25, database=shared_database)
 
