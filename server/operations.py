@@ -13,12 +13,13 @@ from typing import Literal
 
 import msgspec
 from aiohttp import web
-from redis.exceptions import RedisError
 
 from domain.wire import codec
 from rest.errors import error_middleware
 from rest.headers import AllowedOrigins, header_signal, request_id_middleware
 from server.pubsub.bus import Bus
+from server.pubsub.connection import UNREACHABLE
+from server.pubsub.servers import reaching_redis
 from store.database import Database
 
 # Below what a worker waits for the others' answers.
@@ -33,8 +34,9 @@ class RedisHealth:
 
     async def state(self) -> Literal["up", "down"]:
         try:
-            await self._bus.redis.ping()
-        except (TimeoutError, RedisError, OSError):
+            with reaching_redis():
+                await self._bus.redis.ping()
+        except UNREACHABLE:
             return "down"
         return "up"
 

@@ -99,7 +99,7 @@ class Lease:
     async def renew(self) -> dict[str, int]:
         """Keep the lease or take a new one; answers the dead that are not off the list yet, with their deadlines.
 
-        Raises one of ``UNREACHED``.
+        Raises one of ``UNREACHABLE``.
         """
         async with self._lock:
             held, dead = await self._renew(create=not self._registered)
@@ -115,7 +115,7 @@ class Lease:
         """Leave: this name is dead in a little while.
 
         Answers whether others will take over; they can't if Redis has forgotten the lease, or what was written since.
-        Raises one of ``UNREACHED``.
+        Raises one of ``UNREACHABLE``.
         """
         if not self._registered:
             return False

@@ -14,9 +14,10 @@ from redis.asyncio.cluster import RedisCluster
 
 from server.callbacks import notify_all
 from server.cluster.lease import DEAD, LEASES, STANDARD, Lease, LeaseTiming
-from server.cluster.scripts import UNREACHED, Scripts
+from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
 from server.observability.metrics import MetricSource, counter, gauge
+from server.pubsub.connection import UNREACHABLE
 from store.concurrency import cancelled
 
 log = structlog.get_logger("cluster")
@@ -88,7 +89,7 @@ class Membership:
         outcomes = await asyncio.gather(*(callback(dead) for callback in self._dead), return_exceptions=True)
         failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in failed:
-            if isinstance(error, Exception) and not isinstance(error, UNREACHED):
+            if isinstance(error, Exception) and not isinstance(error, UNREACHABLE):
                 log.warning("looking after a dead node failed", **safe_traceback(error))
         if failed:
             return False
@@ -106,7 +107,7 @@ class Membership:
                 for incarnation, ran_out in (await self.lease.renew()).items():
                     self._hand_out_soon(DeadNode(incarnation, ran_out))
                 await self._count()
-            except UNREACHED:
+            except UNREACHABLE:
                 pause = self.timing.retry_seconds
             except Exception as error:
                 log.error("renewing the lease failed", **safe_traceback(error))
@@ -122,7 +123,7 @@ class Membership:
     async def _hand_out(self, dead: DeadNode) -> None:
         try:
             await self.hand_out(dead)
-        except UNREACHED:
+        except UNREACHABLE:
             return  # It stays on the list.
         except Exception as error:
             log.error("handling a dead node failed", **safe_traceback(error))

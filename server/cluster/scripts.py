@@ -9,10 +9,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-# What Redis does while it is away.
-UNREACHED = (RedisError, OSError, TimeoutError)
+from server.pubsub.servers import reaching_redis
 
 
 class Script:
@@ -30,7 +29,7 @@ class ScriptCall:
 
 
 class Scripts:
-    """All methods raise one of ``UNREACHED`` when Redis does not answer."""
+    """All methods raise one of ``UNREACHABLE`` when Redis does not answer."""
 
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._redis: Any = redis
@@ -38,10 +37,11 @@ class Scripts:
 
     async def run(self, script: Script, call: ScriptCall) -> Any:
         rest = (len(call.keys), *call.keys, *call.arguments)
-        try:
-            return await self._redis.execute_command("EVALSHA", script.sha, *rest)
-        except NoScriptError:
-            return await self._redis.execute_command("EVAL", script.source, *rest)
+        with reaching_redis():
+            try:
+                return await self._redis.execute_command("EVALSHA", script.sha, *rest)
+            except NoScriptError:
+                return await self._redis.execute_command("EVAL", script.source, *rest)
 
     async def run_each(self, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
         """The answers, in order; what failed is answered by its exception."""
@@ -61,5 +61,5 @@ class Scripts:
         )
         for command in commands:
             pipeline.execute_command(*command)
-        answers: list[Any] = list(await pipeline.execute(raise_on_error=False))
-        return answers
+        with reaching_redis():
+            return list(await pipeline.execute(raise_on_error=False))

@@ -14,7 +14,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Choice, Status, View
 from server.cluster.membership import Membership
-from server.cluster.scripts import UNREACHED, Scripts
+from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts
 from server.presence.devices import Devices
@@ -23,6 +23,7 @@ from server.presence.reaper import DeadNodeReaper
 from server.presence.registrar import Registrar
 from server.presence.timing import STANDARD, Timing
 from server.presence.watches import Audience, Bus, Reading, Watches
+from server.pubsub.connection import UNREACHABLE
 from store.concurrency import Tasks
 
 log = structlog.get_logger("presence")
@@ -278,7 +279,7 @@ class Presence:
                 doubtful = await self.watches.read_again()
                 await asyncio.sleep(self._timing.settle_seconds)
                 await self.watches.resolve(doubtful)
-            except UNREACHED:
+            except UNREACHABLE:
                 await asyncio.sleep(self._timing.retry_seconds)
                 self._catch_up.set()
             except Exception as error:

@@ -36,7 +36,7 @@ class DeadNodeReaper:
         self.taken_over = 0
 
     async def reap(self, dead: DeadNode) -> None:
-        """Raises one of ``UNREACHED``; what is left is taken over the next time, by anybody."""
+        """Raises one of ``UNREACHABLE``; what is left is taken over the next time, by anybody."""
         while await self._some_of(dead.incarnation, dead.ran_out):
             pass
 

@@ -12,13 +12,14 @@ import structlog
 from domain.presence import Choice, Status, View, public
 from server.callbacks import notify
 from server.cluster.lease import LEASES, Lease
-from server.cluster.scripts import UNREACHED, ScriptCall, Scripts
+from server.cluster.scripts import ScriptCall, Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts, watches
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
 from server.presence.redis_scripts import CHANGE, ENTER
 from server.presence.timing import Timing
+from server.pubsub.connection import UNREACHABLE
 
 log = structlog.get_logger("presence")
 
@@ -124,14 +125,14 @@ class Registrar:
             self._wake.clear()
             try:
                 await self.flush()
-            except UNREACHED:
+            except UNREACHABLE:
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
             except Exception as error:
                 log.error("registering devices failed", **safe_traceback(error))
                 asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
 
     async def flush(self) -> None:
-        """Return when nothing waits, or is held. Raises one of ``UNREACHED``; what is left waits on."""
+        """Return when nothing waits, or is held. Raises one of ``UNREACHABLE``; what is left waits on."""
         while (self._dirty or self._to_forget) and not self._holds:
             batch = dict(islice(self._dirty.items(), MAX_BATCH))
             for user_id in batch:

@@ -17,9 +17,10 @@ from domain.presence import NOWHERE, PublicStatus, Status, View, assumed, most_p
 from domain.times import from_milliseconds, to_wire_or_none
 from domain.wire.events import PresenceChanged
 from server.callbacks import notify
-from server.cluster.scripts import UNREACHED, Scripts
+from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts
+from server.pubsub.connection import UNREACHABLE
 
 log = structlog.get_logger("presence")
 
@@ -59,7 +60,7 @@ class Reading:
         self._scripts = scripts
 
     async def of(self, user_ids: Sequence[str]) -> dict[str, View]:
-        """Raises one of ``UNREACHED``."""
+        """Raises one of ``UNREACHABLE``."""
         found: dict[str, View] = {}
         for start in range(0, len(user_ids), BATCH):
             batch = user_ids[start : start + BATCH]
@@ -184,7 +185,7 @@ class Watches:
             self._update(user_id, watched)
 
     async def read_again(self) -> list[str]:
-        """After an interruption; answers whose version in Redis is older than here. Raises one of ``UNREACHED``."""
+        """After an interruption; answers whose version in Redis is older than here. Raises one of ``UNREACHABLE``."""
         doubtful = []
         for user_id, view in (await self._reading.of(tuple(self._watched))).items():
             self.receive(user_id, view)
@@ -227,7 +228,7 @@ class Watches:
             confirmed = await asyncio.gather(*subscribing)
             # The others are read once their subscription is confirmed: who asks should not wait for Redis.
             found = await self._reading.of([i for i, ready in zip(new, confirmed, strict=True) if ready])
-        except UNREACHED as error:
+        except UNREACHABLE as error:
             log.info("presence is not read now", error=type(error).__name__)
         except Exception as error:
             log.error("reading presence failed", **safe_traceback(error))

@@ -7,8 +7,8 @@ each channel lives on the master of its slot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.sentinel import Sentinel
 from redis.crc import key_slot
-from redis.exceptions import RedisError
 
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Address, RedisAddress
@@ -40,6 +39,22 @@ TIME_LIMITS: dict[str, Any] = {
     "socket_connect_timeout": ANSWER_WITHIN_SECONDS,
 }
 _ASK_SENTINELS_EVERY_SECONDS = 1.0
+# What uvloop says of a connection that was lost before a command is written to it.
+_CLOSED = "the handler is closed"
+
+
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Around commands of redis-py: what it raises for a server that is away is one of ``UNREACHABLE``.
+
+    It takes only OSError for a lost connection, and lets uvloop's bare RuntimeError through.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _CLOSED not in str(error):
+            raise
+        raise ConnectionError(str(error)) from error
 
 
 class Single:
@@ -108,7 +123,8 @@ class Sentinels(Single):
             await sentinel.aclose()
 
     async def _locate(self) -> RedisAddress:
-        host, port = await self._sentinel.discover_master(self._address.master)
+        with reaching_redis():
+            host, port = await self._sentinel.discover_master(self._address.master)
         return self._address.endpoint.at((str(host), int(port)))
 
     async def _follow(self) -> None:
@@ -214,9 +230,10 @@ class Cluster:
             client = Redis(connection_pool=pool)
             try:
                 client.set_response_callback("CLUSTER SLOTS", _as_it_came)
-                answer: Any = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+                with reaching_redis():
+                    answer: Any = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
                 return [(start, end, _master(master, host)) for start, end, master, *_ in answer]
-            except (OSError, TimeoutError, RedisError):
+            except UNREACHABLE:
                 # Last next time: a node that is gone should not be waited for again and again.
                 self._known.remove(host)
                 self._known.append(host)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from store.concurrency import WriteBehind
 
+_RETRY_SECONDS = 0.005
+
 
 class Sink:
     """Keeps what was written last under each key; ``failing`` writes fail first."""
@@ -68,12 +70,12 @@ async def test_nothing_is_lost(notes: list[tuple[str, int]], failing: int) -> No
 
 
 async def test_a_stopped_one_writes_no_more() -> None:
-    sink = Sink(failing=1_000_000)
-    behind: WriteBehind[str, int] = WriteBehind(sink.write, max, retry_seconds=0.0)
+    sink, failed = Sink(failing=1), asyncio.Event()
+    behind: WriteBehind[str, int] = WriteBehind(
+        sink.write, max, retry_seconds=_RETRY_SECONDS, failed=lambda error: failed.set()
+    )
     behind.note("a", 1)
-    await asyncio.sleep(0)
+    await failed.wait()
     await behind.stop()
-    tried = sink.failing
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert sink.failing == tried
+    await asyncio.sleep(3 * _RETRY_SECONDS)
+    assert sink.batches == []

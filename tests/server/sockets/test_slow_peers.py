@@ -169,12 +169,16 @@ async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, p
     persons = [await people.make() for _ in range(20)]
     # The larger group first: what the allocator keeps of it has room for the smaller one.
     many = await leave_at_once(running, persons, 2 * count)
-    before, objects = memory(), len(gc.get_objects())
-    few = await leave_at_once(running, persons, count)
+    # What goes on beside them makes a thousand objects at times. A socket that stays has dozens, each time.
+    for _ in range(3):
+        before, objects = memory(), len(gc.get_objects())
+        few = await leave_at_once(running, persons, count)
+        grown, more_objects = memory() - before, len(gc.get_objects()) - objects
+        if more_objects < 2 * count:
+            break
     assert many < 2.5 * few
-    assert memory() - before < 0.02 * MEGABYTE * count
-    # What goes on beside them makes some hundreds; a socket that stays has dozens.
-    assert len(gc.get_objects()) - objects < max(2 * count, 1000)
+    assert grown < 0.02 * MEGABYTE * count
+    assert more_objects < max(2 * count, 1000)
     assert_forgotten(running)
 
 
