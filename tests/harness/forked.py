@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -50,7 +51,9 @@ class ForkedProcess:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+        """Unless it has ended: a test may have had it killed a moment ago."""
+        with suppress(ProcessLookupError):
+            self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
         await self._ended.wait()

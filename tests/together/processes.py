@@ -81,9 +81,8 @@ async def served(
     finally:
         if draining is not None:
             draining.cancel()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
+        await process.wait()
 
 
 async def prepared(url: str, in_a_row: int = 1) -> None:
