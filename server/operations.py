@@ -18,8 +18,7 @@ from domain.wire import codec
 from rest.errors import error_middleware
 from rest.headers import AllowedOrigins, header_signal, request_id_middleware
 from server.pubsub.bus import Bus
-from server.pubsub.connection import UNREACHABLE
-from server.pubsub.servers import reaching_redis
+from server.pubsub.connection import UNREACHABLE, reaching_redis
 from store.database import Database
 
 # Below what a worker waits for the others' answers.

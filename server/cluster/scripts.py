@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
-from server.pubsub.servers import reaching_redis
+from server.pubsub.connection import reaching_redis
 
 
 class Script:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 import hiredis
@@ -25,9 +26,25 @@ ANSWER_WITHIN_SECONDS = 1.0
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 # What a Redis raises that is away; anything else is a fault, and no reason to stop trying either.
 UNREACHABLE = (OSError, TimeoutError, RedisError)
+# What uvloop says of a connection that was lost before a command is written to it.
+_CLOSED = "the handler is closed"
 _BACKOFF = ExponentialBackoff(first=0.05, longest=1.0)
 
 Locate = Callable[[], Awaitable[RedisAddress]]
+
+
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Around commands of redis-py: what it raises for a server that is away is one of ``UNREACHABLE``.
+
+    It takes only OSError for a lost connection, and lets uvloop's bare RuntimeError through.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _CLOSED not in str(error):
+            raise
+        raise ConnectionError(str(error)) from error
 
 
 class RedisRefused(ConnectionError):

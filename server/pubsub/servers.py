@@ -7,8 +7,8 @@ each channel lives on the master of its slot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from redis.crc import key_slot
 from server.observability.logging import safe_traceback
 from server.pubsub.addresses import Address, RedisAddress
 from server.pubsub.channels import PLAIN, SHARDED
-from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE
+from server.pubsub.connection import ANSWER_WITHIN_SECONDS, UNREACHABLE, reaching_redis
 from server.pubsub.pair import ConnectionPair, PairOwner
 from store.concurrency import Tasks, cancelled
 
@@ -39,22 +39,6 @@ TIME_LIMITS: dict[str, Any] = {
     "socket_connect_timeout": ANSWER_WITHIN_SECONDS,
 }
 _ASK_SENTINELS_EVERY_SECONDS = 1.0
-# What uvloop says of a connection that was lost before a command is written to it.
-_CLOSED = "the handler is closed"
-
-
-@contextmanager
-def reaching_redis() -> Iterator[None]:
-    """Around commands of redis-py: what it raises for a server that is away is one of ``UNREACHABLE``.
-
-    It takes only OSError for a lost connection, and lets uvloop's bare RuntimeError through.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if _CLOSED not in str(error):
-            raise
-        raise ConnectionError(str(error)) from error
 
 
 class Single:

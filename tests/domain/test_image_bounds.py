@@ -100,7 +100,7 @@ def test_a_scan_across_the_edge_of_a_window_is_seen() -> None:
 
 
 def test_honest_images_are_far_from_it() -> None:
-    noise = Image.frombytes("RGB", (900, 600), random.Random(1).randbytes(1_620_000))
+    noise = Image.frombytes("RGB", (1500, 1000), random.Random(1).randbytes(4_500_000))
     for kind in ("JPEG", "PNG", "WEBP", "GIF"):
         out = io.BytesIO()
         noise.save(out, kind, progressive=True, compress_level=1, method=0)

@@ -274,7 +274,7 @@ class Conservation(RuleBasedStateMachine):
 
 
 async def test_money_and_credits_are_conserved(shop: Shop) -> None:
-    await run_machine(Conservation, 6, 10, shrinks=False, shop=shop)
+    await run_machine(Conservation, 8, 10, shrinks=False, shop=shop)
 
 
 @pytest.mark.soak

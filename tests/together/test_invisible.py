@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
+from tests.server.sockets.call_gates import CallGate
 from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
 
@@ -180,15 +180,7 @@ async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: St
     client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     first = two.nodes[0].node
-    stored, released = asyncio.Event(), asyncio.Event()
-    choose = first.store.presences.choose
-
-    async def held(user_id: str, status: Status) -> Choice:
-        choice = await choose(user_id, status)
-        stored.set()
-        await released.wait()
-        return choice
-
+    storing = CallGate(first.store.presences.choose, after=True)
     laptop = await two.people.another_device(client)
     async with watcher(there, trainer, client) as seeing, device(there, laptop, (PRESENCE,)):
         await sees(seeing, client, "online")
@@ -199,12 +191,12 @@ async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: St
                 await sees(seeing, client, *expected)
                 expected.append("online")
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(first.store.presences, "choose", held)
+                patched.setattr(first.store.presences, "choose", storing)
                 await phone.io.emit("presence:set", {"status": says}, namespace=PRESENCE)
-                await stored.wait()
+                await storing.entered.wait()
                 await phone.io.disconnect()
                 await eventually(lambda: not first.presence._device_of)
-                released.set()
+                storing.opened.set()
                 await sees(seeing, client, *expected)
 
 
@@ -237,27 +229,19 @@ async def test_admitted_with_what_was_read_before_the_choice_ended(two: Fleet) -
     client, trainer, _ = await two.people.pair(begun=True)
     here, there = two.urls
     second = two.nodes[1].node
-    read, released = asyncio.Event(), asyncio.Event()
-    authenticate = second.authenticator.authenticate
-
-    async def held(claims: Any, address: str) -> tuple[Any, datetime]:
-        found = await authenticate(claims, address)
-        read.set()
-        await released.wait()
-        return found
-
+    reading = CallGate(second.authenticator.authenticate, after=True)
     async with watcher(here, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
             await say(phone, "invisible")
         async with device(here, await two.people.another_device(client), (PRESENCE,)) as tablet:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(second.authenticator, "authenticate", held)
+                patched.setattr(second.authenticator, "authenticate", reading)
                 async with connecting(there, client) as coming:
-                    await read.wait()
+                    await reading.entered.wait()
                     await say(tablet, "online")
                     await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
                     await eventually(lambda: second.presence.devices.choice(client.id).version == 2)
-                    released.set()
+                    reading.opened.set()
                     await coming
                     assert second.presence.devices.status(client.id) == "online"
 

@@ -188,7 +188,7 @@ class RunnerMachine(RuleBasedStateMachine):
 
 
 async def test_each_row_is_done_and_none_is_lost(rows: Rows) -> None:
-    await run_machine(RunnerMachine, 15, 25, derandomize=True, rows=rows)
+    await run_machine(RunnerMachine, 25, 25, derandomize=True, rows=rows)
 
 
 @pytest.mark.soak

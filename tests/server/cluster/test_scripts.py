@@ -1,14 +1,17 @@
-"""Scripts in Redis, and what they raise when it is away."""
+"""Scripts in Redis, and what they raise when it is away; ``/readyz`` asks it likewise."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Connection, ConnectionPool, Redis
 
 from server.cluster.scripts import Script, ScriptCall, Scripts
+from server.operations import RedisHealth
 from server.pubsub.connection import UNREACHABLE
 
 ECHO = Script("return ARGV[1]")
@@ -29,24 +32,28 @@ class LostConnection(Connection):
 
 
 @pytest.fixture
-async def scripts(own_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripts]:
+async def losing(own_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
+    """Its connections are lost until the end of the test."""
     pool = ConnectionPool.from_url(own_redis_url, connection_class=LostConnection, socket_timeout=5.0)
     redis: Redis = Redis(connection_pool=pool)
-    scripts = Scripts(redis)
-    assert await scripts.run(ECHO, ScriptCall((), ("before",))) == b"before"
+    assert await Scripts(redis).run(ECHO, ScriptCall((), ("before",))) == b"before"
     monkeypatch.setattr(LostConnection, "lost", True)
-    yield scripts
+    yield redis
     monkeypatch.undo()
-    assert await scripts.run(ECHO, ScriptCall((), ("after",))) == b"after"
+    assert await Scripts(redis).run(ECHO, ScriptCall((), ("after",))) == b"after"
     await redis.aclose()
     await pool.disconnect()
 
 
-async def test_a_connection_that_is_lost_under_a_script_is_a_redis_that_is_away(scripts: Scripts) -> None:
+async def test_a_connection_that_is_lost_under_a_script_is_a_redis_that_is_away(losing: Redis) -> None:
     with pytest.raises(UNREACHABLE):
-        await scripts.run(ECHO, ScriptCall((), ("x",)))
+        await Scripts(losing).run(ECHO, ScriptCall((), ("x",)))
 
 
-async def test_a_connection_that_is_lost_under_a_pipeline_is_a_redis_that_is_away(scripts: Scripts) -> None:
+async def test_a_connection_that_is_lost_under_a_pipeline_is_a_redis_that_is_away(losing: Redis) -> None:
     with pytest.raises(UNREACHABLE):
-        await scripts.pipeline([("PING",), ("PING",)])
+        await Scripts(losing).pipeline([("PING",), ("PING",)])
+
+
+async def test_a_redis_that_is_away_is_down(losing: Redis) -> None:
+    assert await RedisHealth(cast(Any, SimpleNamespace(redis=losing))).state() == "down"

@@ -169,16 +169,17 @@ async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, p
     persons = [await people.make() for _ in range(20)]
     # The larger group first: what the allocator keeps of it has room for the smaller one.
     many = await leave_at_once(running, persons, 2 * count)
-    # What goes on beside them makes a thousand objects at times. A socket that stays has dozens, each time.
+    # What goes on beside them makes some hundreds, seldom a thousand. A socket that stays has dozens, each time.
+    most_objects = max(2 * count, 1000)
     for _ in range(3):
         before, objects = memory(), len(gc.get_objects())
         few = await leave_at_once(running, persons, count)
         grown, more_objects = memory() - before, len(gc.get_objects()) - objects
-        if more_objects < 2 * count:
+        if more_objects < most_objects:
             break
     assert many < 2.5 * few
     assert grown < 0.02 * MEGABYTE * count
-    assert more_objects < max(2 * count, 1000)
+    assert more_objects < most_objects
     assert_forgotten(running)
 
 
