@@ -169,16 +169,17 @@ async def test_leaving_costs_the_same_however_many_leave(running: RunningNode, p
     persons = [await people.make() for _ in range(20)]
     # The larger group first: what the allocator keeps of it has room for the smaller one.
     many = await leave_at_once(running, persons, 2 * count)
-    # What goes on beside them makes some hundreds, seldom a thousand. A socket that stays has dozens, each time.
-    most_objects = max(2 * count, 1000)
+    # What goes on beside them makes some hundreds, seldom a thousand, and once the allocator keeps some megabytes of
+    # what was freed. A socket that stays has dozens, and its memory, each time.
+    most_grown, most_objects = 0.02 * MEGABYTE * count, max(2 * count, 1000)
     for _ in range(3):
         before, objects = memory(), len(gc.get_objects())
         few = await leave_at_once(running, persons, count)
         grown, more_objects = memory() - before, len(gc.get_objects()) - objects
-        if more_objects < most_objects:
+        if grown < most_grown and more_objects < most_objects:
             break
     assert many < 2.5 * few
-    assert grown < 0.02 * MEGABYTE * count
+    assert grown < most_grown
     assert more_objects < most_objects
     assert_forgotten(running)
 
