@@ -1,14 +1,12 @@
-"""A TCP proxy between a node and one of its servers, for faults of the network; and real processes, frozen."""
+"""A TCP proxy between a node and one of its servers, for faults of the network."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -140,15 +138,3 @@ def mongo_through(proxy: Proxy, url: str, **options: str) -> str:
 
 def redis_through(proxy: Proxy) -> str:
     return f"redis://127.0.0.1:{proxy.port}/0"
-
-
-@contextmanager
-def frozen(*pids: int) -> Iterator[None]:
-    """SIGSTOP, and SIGCONT at the end: the processes hold their connections and answer nothing."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)

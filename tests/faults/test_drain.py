@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from store.database import Database
 from store.store import Store
 from tests.faults.phones import Phone, phone
 from tests.faults.served import Served, serving
+from tests.harness.freezing import frozen
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.server.sockets.polling import Poller
@@ -132,20 +132,13 @@ async def test_a_database_that_hangs_does_not_hold_it_up(tmp_path: Path, mongo_u
     async with serving(tmp_path, REDIS_URL=redis_url) as served:
         pid = int((tmp_path / "embedded" / "mongod" / "mongod.lock").read_text())
         async with aiohttp.ClientSession() as http:
-            signal_process(pid, signal.SIGSTOP)
-            try:
+            with frozen(pid):
                 login = asyncio.create_task(try_login(http, served.url))
                 async with http.get(f"{served.url}/readyz") as response:
                     assert response.status == 503
                 _, seconds = await served.terminate()
-            finally:
-                signal_process(pid, signal.SIGCONT)
             assert seconds < DRAIN_SECONDS + 1
             await login
-
-
-def signal_process(pid: int, number: signal.Signals) -> None:
-    os.kill(pid, number)
 
 
 async def try_login(http: aiohttp.ClientSession, url: str) -> None:

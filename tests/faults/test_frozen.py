@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,9 +21,10 @@ from server.app import utc_now
 from server.files.image_processes import PictureMaker
 from store.command_budget import Budget, within
 from store.log.documents import MESSAGES
-from tests.faults.freezing import Servers, frozen, own_servers
+from tests.faults.conftest import OwnServers
 from tests.files.samples import image
 from tests.harness.devices import Data, Device, device
+from tests.harness.freezing import freeze, frozen
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.harness.unread_errors import no_complaints
@@ -36,12 +35,6 @@ T = TypeVar("T")
 # Three times what a command may take: ten seconds and two.
 ANSWERED_WITHIN_SECONDS = 36.0
 SENDS = 24
-
-
-@pytest.fixture
-async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
-    async with own_servers(tmp_path) as own:
-        yield own
 
 
 @dataclass
@@ -58,9 +51,9 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(servers: Servers, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(own_servers: OwnServers, tmp_path: Path) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(running_node(servers.mongo_url, servers.redis_url, tmp_path))
+        running = await stack.enter_async_context(running_node(own_servers.mongo_url, own_servers.redis_url, tmp_path))
         people = People(running.node.store, running.node.tokens, utc_now)
         client, trainer, conversation = await people.pair()
         namespaces = (CONVERSATIONS, PRESENCE, BOOKINGS)
@@ -109,14 +102,14 @@ async def stored(pair: Pair) -> list[Data]:
     return await found.sort("seq", 1).to_list(None)
 
 
-async def test_everything_is_answered_in_time_while_mongodb_is_frozen(servers: Servers, pair: Pair) -> None:
+async def test_everything_is_answered_in_time_while_mongodb_is_frozen(own_servers: OwnServers, pair: Pair) -> None:
     names = [f"frozen {number}" for number in range(SENDS)]
     target = (await stored(pair))[0]["_id"]
 
     def command(name: str) -> Data:
         return {"conversationId": pair.conversation, "clientMessageId": name, "text": name}
 
-    with frozen(servers.mongod):
+    with frozen(own_servers.mongod):
         waiting: list[Awaitable[tuple[Any, float]]] = [
             *(asked(pair.phone, "message:send", command(name)) for name in names),
             asked(pair.phone, "message:edit", {"messageId": str(target), "text": "other", "idempotencyKey": "edit"}),
@@ -132,7 +125,7 @@ async def test_everything_is_answered_in_time_while_mongodb_is_frozen(servers: S
             connected(pair),
         ]
         answers = await asyncio.gather(*waiting)
-    assert {answer["error"]["code"] for answer, _ in answers} == {"unavailable"}
+    assert [answer for answer, _ in answers if answer.get("error", {}).get("code") != "unavailable"] == []
     assert max(seconds for _, seconds in answers) < ANSWERED_WITHIN_SECONDS
     # Until it knows of all revocations again it serves no socket.
     await eventually(lambda: pair.running.node.freshness.current)
@@ -157,10 +150,10 @@ def received(tablet: Device) -> list[int]:
 
 
 async def test_what_was_acknowledged_before_a_short_freeze_and_after_is_there_once(
-    servers: Servers, pair: Pair
+    own_servers: OwnServers, pair: Pair
 ) -> None:
     """A freeze that ends before the budgets do: all are acknowledged."""
-    with frozen(servers.mongod):
+    with frozen(own_servers.mongod):
         sending = [asyncio.create_task(pair.phone.send(pair.conversation, str(number))) for number in range(SENDS)]
         # All are at work, and none can be done.
         while pair.running.node.store.log.appender.waiting < SENDS:  # noqa: ASYNC110 - the log has no event
@@ -171,8 +164,8 @@ async def test_what_was_acknowledged_before_a_short_freeze_and_after_is_there_on
     assert [entries[str(number)] for number in range(SENDS)] == [*range(2, SENDS + 2)]
 
 
-async def test_commands_are_answered_while_redis_is_frozen(servers: Servers, pair: Pair) -> None:
-    with frozen(servers.redis):
+async def test_commands_are_answered_while_redis_is_frozen(own_servers: OwnServers, pair: Pair) -> None:
+    with frozen(own_servers.redis):
         sent, watched, listed = await asyncio.gather(
             asked(pair.phone, "message:send", {
                 "conversationId": pair.conversation, "clientMessageId": "1", "text": "without Redis",
@@ -205,7 +198,7 @@ async def test_who_waits_for_a_frozen_image_process_is_told_in_time() -> None:
         pid = maker.workers[0].pid
         assert pid is not None
         # It is ended by whoever gives up on it.
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         with no_complaints():
             results = await asyncio.gather(make(), make(), return_exceptions=True)
         assert [error.code for error in results if isinstance(error, DomainError)] == [Code.UNAVAILABLE] * 2

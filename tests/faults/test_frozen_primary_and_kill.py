@@ -17,9 +17,9 @@ from bson import ObjectId
 from server.app import utc_now
 from store.log.documents import MESSAGES
 from tests.faults.conftest import OwnServers
-from tests.faults.proxy import frozen
 from tests.faults.tap import Tap, tapped
 from tests.harness.devices import Data, Device, Refused, device
+from tests.harness.freezing import frozen
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually

@@ -14,8 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from socketio.exceptions import ConnectionError as NotConnected
 
-from tests.faults.proxy import frozen
 from tests.harness.devices import Device
+from tests.harness.freezing import frozen
 from tests.harness.people import Person
 from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
@@ -132,6 +132,8 @@ async def hopping(stack: AsyncExitStack, url: str, person: Person, worker: int) 
         async with AsyncExitStack() as attempt:
             phone = await attempt.enter_async_context(hopping_device(url, person, "websocket"))
             if worker_of(phone) == worker:
+                # Half of those who come again meet the frozen one, so that it takes as long as it takes: this one waits.
+                phone.io.eio.ping_timeout = SETTLED_WITHIN_SECONDS
                 await stack.enter_async_context(attempt.pop_all())
                 return phone
 
@@ -187,6 +189,7 @@ async def test_it_thaws_as_it_was_and_the_other_serves_meanwhile(workers: Worker
         await standing.until(
             lambda phone: phone.events("message:new")[-1]["seq"] == 4 or bool(phone.events("sync:required"))
         )
+        assert not standing.disconnected.is_set()
         synced = await standing.do("sync", {"cursors": {conversation: 0}})
         assert [entry["seq"] for entry in synced["conversations"][0]["entries"]] == [1, 2, 3, 4]
         assert (await standing.send(conversation, "e"))["seq"] == 5

@@ -13,8 +13,8 @@ from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from tests.faults.conftest import OwnServers
-from tests.faults.proxy import frozen
 from tests.harness.devices import Device, device
+from tests.harness.freezing import frozen
 from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People
 

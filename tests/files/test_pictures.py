@@ -25,6 +25,7 @@ from server.files import image_processes
 from server.files.image_processes import PictureMaker
 from tests.files import samples
 from tests.files.service import Data, FileService
+from tests.harness.freezing import freeze
 from tests.harness.unread_errors import no_complaints
 
 
@@ -187,7 +188,7 @@ async def test_what_a_killed_process_did_not_read_is_no_error_of_ours() -> None:
     given = asyncio.Event()
 
     async def chunks() -> AsyncIterator[bytes]:
-        os.kill(stopped, signal.SIGSTOP)
+        freeze(stopped)
         given.set()
         # More than a pipe holds: the task waits until it is read.
         yield bytes(1_000_000)
@@ -215,7 +216,7 @@ async def test_a_process_that_hangs_is_replaced() -> None:
     await pictures(maker, samples.image())
     hanging = maker.workers[0].pid
     assert hanging is not None
-    os.kill(hanging, signal.SIGSTOP)
+    freeze(hanging)
     # Only now: on a busy machine it takes a process longer to start.
     maker._timeout = 0.2
     with pytest.raises(DomainError) as refused:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import aiohttp
 
 from tests.harness import forked
 from tests.harness.forked import ForkedProcess
+from tests.harness.freezing import freeze, thaw
 from tests.harness.nodes import SECRET
 
 _RUN = Path(__file__).resolve().parents[2] / "run.py"
@@ -44,10 +44,10 @@ class Served:
         raise AssertionError(f"no figure {name}")
 
     def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        thaw(self.process.pid)
 
     async def kill(self) -> None:
         self.process.kill()

@@ -15,6 +15,7 @@ import pytest
 
 from server.embedded.process import is_free
 from tests.harness.devices import Device, device
+from tests.harness.freezing import freeze
 from tests.harness.waiting import eventually
 from tests.together.processes import prepared
 from tests.together.workers_program import Program, is_alive, program, start, worker_of
@@ -129,7 +130,7 @@ async def test_workers_end_with_a_killed_parent(spotter: Program, made: WorkersP
 
 async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, made: WorkersProgram) -> None:
     workers = spotter.workers()
-    os.kill(workers[0], signal.SIGSTOP)
+    freeze(workers[0])
     assert await spotter.end() == 1
     assert not any(map(is_alive, workers.values()))
     assert "killed" in spotter.said()

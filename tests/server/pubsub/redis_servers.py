@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 
 from server.embedded import programs
 from server.embedded.process import choose
+from tests.harness import freezing
 
 
 class RedisServer:
@@ -52,7 +52,8 @@ class RedisServer:
         return Redis(host="127.0.0.1", port=self.port, decode_responses=True, socket_timeout=5)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        if (process := self._running) is not None:
+            process.kill()
 
     async def killed(self) -> None:
         self.kill()
@@ -60,14 +61,16 @@ class RedisServer:
         await self._process.wait()
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        if (process := self._running) is not None:
+            freezing.freeze(process.pid)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
+        if (process := self._running) is not None:
+            freezing.thaw(process.pid)
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+    @property
+    def _running(self) -> Process | None:
+        return self._process if self._process is not None and self._process.returncode is None else None
 
 
 @asynccontextmanager
