@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -293,9 +293,8 @@ class Node:
     async def _forget(self) -> None:
         await self.retention.forget(self.context.now())
 
-    def _watchers_of(self, user_id: str) -> list[str]:
-        members = self.room_members.by_connection(PRESENCE, room_names.user(user_id))
-        return [connection for connection, _ in members]
+    def _watchers_of(self, user_id: str) -> Collection[str]:
+        return self.room_members.connections(PRESENCE, room_names.user(user_id))
 
     def _published_limits(self) -> Limits:
         if self._limits is None:

@@ -24,6 +24,8 @@ from store.database import Collection, Database, Document
 from store.failures import repository
 
 WORK = "work"
+# Of the reads that a node makes whether or not anybody asks, for readers of MongoDB's profile and slow queries.
+POLL_COMMENT = "durable work"
 # Metrics need no exact numbers beyond this.
 MAX_COUNTED = 10_000
 
@@ -230,13 +232,17 @@ class WorkQueue:
         due = self._never_begun(now)
         begun: Document = self._begun() | {f"{WORK}.deadAt": None}
         dead = self._dead()
-        waiting = await self.rows.count_documents(due, limit=MAX_COUNTED)
-        waiting += await self.rows.count_documents(begun, limit=MAX_COUNTED)
-        first_due = await self.rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)])
-        first_begun = await self.rows.find_one(begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)])
+        waiting, begun_rows, dead_rows = [await self._count(rows) for rows in (due, begun, dead)]
+        first_due = await self.rows.find_one(due, {self._due: 1}, sort=[(self._due, ASCENDING)], comment=POLL_COMMENT)
+        first_begun = await self.rows.find_one(
+            begun, {WORK: 1}, sort=[(f"{WORK}.since", ASCENDING)], comment=POLL_COMMENT
+        )
         since = [first_due[self._due]] if first_due else []
         since += [first_begun[WORK]["since"]] if first_begun else []
-        return WorkBacklog(waiting, min(since, default=None), await self.rows.count_documents(dead, limit=MAX_COUNTED))
+        return WorkBacklog(waiting + begun_rows, min(since, default=None), dead_rows)
+
+    async def _count(self, rows: Document) -> int:
+        return await self.rows.count_documents(rows, limit=MAX_COUNTED, comment=POLL_COMMENT)
 
     async def dead(self, limit: int = 100) -> Sequence[DeadRow]:
         """Rows that were set aside, the oldest first."""
@@ -306,12 +312,12 @@ class DueRows:
     async def names(self, of: Several[str], now: datetime) -> set[str]:
         """Of these those with rows that could be claimed."""
         rows, stages, hint = self.read(of, now)
-        return {found["name"] async for found in rows.aggregate(stages, **hint)}
+        return {found["name"] async for found in rows.aggregate(stages, comment=POLL_COMMENT, **hint)}
 
     async def with_backlog(self, now: datetime) -> set[str]:
         """Those with rows that are due, being worked on or set aside."""
         rows, stages = self.read_backlogs(now)
-        return {found["name"] async for found in rows.aggregate(stages)}
+        return {found["name"] async for found in rows.aggregate(stages, comment=POLL_COMMENT)}
 
     def read_backlogs(self, now: datetime) -> tuple[Collection, list[Document]]:
         """The collection and stages of the aggregation by which those are found."""

@@ -172,25 +172,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # python-engine
         log.error("%s failed with %s, socket %s is closed\n%s", hook, type(error).__name__, socket.sid, place)
         socket.close(close_reasons.TRANSPORT_ERROR, 1011)
 
-    # --- what python-socketio calls ---
-
-    async def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send an ``engineio.packet.Packet``; to nobody, if the client is gone."""
-        socket = self.sockets.get(sid)
-        if socket is not None:
-            await socket.send(pkt)
-
-    async def disconnect(self, sid: str | None = None) -> None:
-        """Close one client, or all of them."""
-        chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
-        for socket in chosen:
-            if socket is not None:
-                socket.close(close_reasons.SERVER_DISCONNECT)
-
-    def transport(self, sid: str) -> str:
-        """The name of the transport a client uses; raises ``KeyError`` for one that is gone."""
-        return self.sockets[sid].transport_name
-
     # --- the end ---
 
     async def drain(self, deadline_seconds: float) -> None:

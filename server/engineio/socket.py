@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,18 +127,6 @@ class EngineSocket:
     def send_frame(self, frame: Frame) -> None:
         """A message that was encoded once for many sockets."""
         self.transport.send_frame(frame)
-
-    async def send(self, packet: Any) -> None:
-        """An ``engineio.packet.Packet``, as python-socketio sends it."""
-        data = packet.data
-        if packet.packet_type != 4:
-            self.transport.send_packet(frames.packet(f"{packet.packet_type}{data or ''}".encode()))
-        elif isinstance(data, (bytes, bytearray)):
-            self.transport.send_binary(bytes(data))
-        elif isinstance(data, (dict, list)):
-            self.send_text(json.dumps(data, separators=(",", ":")))
-        else:
-            self.send_text("" if data is None else str(data))
 
     # --- backpressure on the client ---
 

@@ -224,8 +224,8 @@ class Admission:
         client.socket.restrict(False)
         client.failures = 0
         self._attendance.admitted(client, connection)
-        self._rooms.admit(namespace, sid, client.socket)
-        self._rooms.join(namespace, room_names.user(actor.user_id), sid, client.socket)
+        self._rooms.admit(sid, client.socket)
+        self._rooms.join(namespace, room_names.user(actor.user_id), sid)
         client.socket.send_text(packets.connected(namespace, sid))
         if client.renewal_requested and client.expires_at is not None and client.expires_at <= expires_at:
             # The others were asked before this one was there.

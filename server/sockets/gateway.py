@@ -47,7 +47,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
     ) -> None:
         """``engine``: further options of ``EngineServer``."""
         super().__init__(
-            client_manager=rooms,
             async_handlers=False,
             namespaces=list(namespaces),
             cors_allowed_origins=origins,
@@ -77,6 +76,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
+
+    async def emit(self, *_: Any, **__: Any) -> None:
+        """Not for our rooms, which the library does not know: it would send nothing, and say nothing."""
+        raise NotImplementedError("events are published, to all nodes: server/fanout/publisher.py")
 
     # --- the life of a socket ---
 

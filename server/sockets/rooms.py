@@ -1,12 +1,10 @@
-"""The rooms of this node: python-socketio's client manager, indexed so that leaving costs what was joined."""
+"""The rooms of this node, indexed so that leaving costs what was joined."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
-from typing import Any, Protocol
-
-from socketio import AsyncManager
+from collections.abc import Collection
+from typing import Protocol
 
 from domain import rooms as room_names
 from domain.errors import Code, DomainError
@@ -38,8 +36,8 @@ class RoomMembers:
         """A copy: writing to one that does not read may end it, and with it its membership."""
         return tuple(self._sockets.get((namespace, room), _NOBODY).values())
 
-    def by_connection(self, namespace: str, room: str) -> Collection[tuple[str, EngineSocket]]:
-        return tuple(self._sockets.get((namespace, room), _NOBODY).items())
+    def connections(self, namespace: str, room: str) -> Collection[str]:
+        return tuple(self._sockets.get((namespace, room), _NOBODY))
 
     def add(self, namespace: str, room: str, sid: str, socket: EngineSocket) -> None:
         self._sockets.setdefault((namespace, room), {})[sid] = socket
@@ -77,31 +75,30 @@ class RoomMembers:
         return len(self._sockets)
 
 
-class Rooms(AsyncManager):  # type: ignore[misc]
-    """Answers python-socketio's questions from indexes instead of a scan over every room."""
+class Rooms:
+    """Who is connected to which namespace, and the rooms that they joined."""
 
     def __init__(self, members: RoomMembers, channels: RoomChannels) -> None:
-        super().__init__()
         self._members = members
         self._channels = channels
+        self._sockets: dict[str, EngineSocket] = {}
         self._joined: dict[str, set[str]] = {}
-        self._by_engine: dict[str, dict[str, str]] = {}
-        self._engine_of: dict[str, str] = {}
 
-    # --- ours ---
-
-    def admit(self, namespace: str, sid: str, socket: EngineSocket) -> None:
-        """A socket was authenticated in a namespace."""
-        self._by_engine.setdefault(namespace, {})[socket.sid] = sid
-        self._engine_of[sid] = socket.sid
+    def admit(self, sid: str, socket: EngineSocket) -> None:
+        """A socket was authenticated in a namespace, as this connection."""
+        self._sockets[sid] = socket
         self._joined[sid] = set()
 
-    def join(self, namespace: str, room: str, sid: str, socket: EngineSocket) -> None:
+    def is_connected(self, sid: str) -> bool:
+        return sid in self._sockets
+
+    def join(self, namespace: str, room: str, sid: str) -> None:
+        """``sid`` is connected."""
         joined = self._joined[sid]
         if room in joined:
             return
         joined.add(room)
-        self._members.add(namespace, room, sid, socket)
+        self._members.add(namespace, room, sid, self._sockets[sid])
         self._channels.enter(room)
 
     def leave(self, namespace: str, room: str, sid: str) -> None:
@@ -114,53 +111,15 @@ class Rooms(AsyncManager):  # type: ignore[misc]
         for room in tuple(self._joined.get(sid, ())):
             self.leave(namespace, room, sid)
         self._joined.pop(sid, None)
-        engine_sid = self._engine_of.pop(sid, None)
-        if engine_sid is not None:
-            self._by_engine.get(namespace, {}).pop(engine_sid, None)
+        self._sockets.pop(sid, None)
+
+    def joined(self, sid: str) -> Collection[str]:
+        """The rooms of a connection."""
+        return self._joined.get(sid, ())
 
     @property
     def connections(self) -> int:
         return len(self._joined)
-
-    # --- what python-socketio asks ---
-
-    def get_namespaces(self) -> list[str]:
-        return list(self._by_engine)
-
-    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        names = [room] if isinstance(room, str) else list(room or ())
-        for name in names:
-            for sid, socket in self._members.by_connection(namespace, name):
-                yield sid, socket.sid
-
-    def is_connected(self, sid: str, namespace: str) -> bool:
-        return self._engine_of.get(sid) in self._by_engine.get(namespace, {})
-
-    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
-        return self._by_engine.get(namespace, {}).get(eio_sid)
-
-    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
-        return self._engine_of.get(sid)
-
-    def basic_enter_room(self, sid: str, namespace: str, room: str, eio_sid: str | None = None) -> None:
-        socket = self.server.eio.sockets.get(eio_sid or self._engine_of.get(sid))
-        if socket is None or sid not in self._joined:
-            raise ValueError("sid is not connected to requested namespace")
-        self.join(namespace, room, sid, socket)
-
-    def basic_leave_room(self, sid: str, namespace: str, room: str) -> None:
-        self.leave(namespace, room, sid)
-
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        self.remove(namespace, sid)
-        self.callbacks.pop(sid, None)
-
-    def basic_close_room(self, room: str, namespace: str) -> None:
-        for sid, _ in self._members.by_connection(namespace, room):
-            self.leave(namespace, room, sid)
-
-    def get_rooms(self, sid: str, namespace: str) -> list[str]:
-        return sorted(self._joined.get(sid, ()))
 
 
 class SlotWatches:
@@ -173,15 +132,15 @@ class SlotWatches:
 
     async def watch(self, connection: str, trainer_id: str, days: Days) -> Days | None:
         room = room_names.slots(trainer_id)
-        joined = self._rooms.get_rooms(connection, BOOKINGS)
+        joined = self._rooms.joined(connection)
         # One of them is the user's own.
         if room not in joined and len(joined) > MAX_WATCHED:
             raise DomainError(Code.CONFLICT, f"At most {MAX_WATCHED} trainers' slots are watched at a time.")
         before: tuple[Days, ...] = ()
         listening = self._channels.enter(room)
         try:
-            if self._rooms.is_connected(connection, BOOKINGS):
-                self._rooms.basic_enter_room(connection, BOOKINGS, room)
+            if self._rooms.is_connected(connection):
+                self._rooms.join(BOOKINGS, room, connection)
                 before = self._members.days(room, connection)
                 self._members.set_days(room, connection, tuple(dict.fromkeys((*before, days))))
             # Others may be waiting for the same.
@@ -191,9 +150,9 @@ class SlotWatches:
         return before[0] if before else None
 
     def only(self, connection: str, trainer_id: str, days: Days) -> None:
-        if self._rooms.is_connected(connection, BOOKINGS):
+        if self._rooms.is_connected(connection):
             self._members.set_days(room_names.slots(trainer_id), connection, (days,))
 
     def unwatch(self, connection: str, trainer_id: str) -> None:
-        if self._rooms.is_connected(connection, BOOKINGS):
+        if self._rooms.is_connected(connection):
             self._rooms.leave(BOOKINGS, room_names.slots(trainer_id), connection)

@@ -132,7 +132,7 @@ async def hopping(stack: AsyncExitStack, url: str, person: Person, worker: int) 
         async with AsyncExitStack() as attempt:
             phone = await attempt.enter_async_context(hopping_device(url, person, "websocket"))
             if worker_of(phone) == worker:
-                # Half of those who come again meet the frozen one, so that it takes as long as it takes: this one waits.
+                # Half of those who reconnect meet the frozen one, so that a freeze may be long: this device waits.
                 phone.io.eio.ping_timeout = SETTLED_WITHIN_SECONDS
                 await stack.enter_async_context(attempt.pop_all())
                 return phone

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from typing import Any, Final
 
 from aiohttp import web
+from engineio import packet
 
-from server.engineio import EngineServer, EngineSocket
+from server.engineio import EngineServer, EngineSocket, close_reasons
 from server.engineio.refusals import Refusal
+from server.protocol import frames
 
 _Event = tuple[str, str | bytes]
 
@@ -76,7 +79,7 @@ def describe(request: web.Request, remote_address: str) -> dict[str, object]:
 
 
 class StockEngine(EngineServer):
-    """Calls python-socketio's own handlers, the connect handler before a session is answered."""
+    """Has what python-socketio calls, and calls its handlers, the connect handler before a session is answered."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -95,6 +98,32 @@ class StockEngine(EngineServer):
             # The connect handler may have run already.
             self._stock.closed(socket, reason)
         super().forget(socket, reason)
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send an ``engineio.packet.Packet``; to nobody, if the client is gone."""
+        socket = self.sockets.get(sid)
+        if socket is None:
+            return
+        data = pkt.data
+        if pkt.packet_type != packet.MESSAGE:
+            socket.transport.send_packet(frames.packet(f"{pkt.packet_type}{data or ''}".encode()))
+        elif isinstance(data, (bytes, bytearray)):
+            socket.send_binary(bytes(data))
+        elif isinstance(data, (dict, list)):
+            socket.send_text(json.dumps(data, separators=(",", ":")))
+        else:
+            socket.send_text("" if data is None else str(data))
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Close one client, or all of them."""
+        chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
+        for socket in chosen:
+            if socket is not None:
+                socket.close(close_reasons.SERVER_DISCONNECT)
+
+    def transport(self, sid: str) -> str:
+        """The name of the transport a client uses; raises ``KeyError`` for one that is gone."""
+        return self.sockets[sid].transport_name
 
     async def trigger(self, event: str, *arguments: object) -> object:
         """Run one of python-socketio's handlers to its end."""

@@ -161,9 +161,9 @@ async def assert_nothing_left(running: RunningNode, elsewhere: list[object]) -> 
     await until(lambda: not gateway._tasks)
     assert node.registry.users == 0
     assert rooms.connections == 0
-    assert not rooms._members and not rooms._joined and not rooms._engine_of
-    assert not any(rooms._by_engine.values())
-    assert not rooms.callbacks and not rooms.rooms and not rooms.eio_to_sid and not rooms.pending_disconnect
+    assert not rooms._members and not rooms._joined and not rooms._sockets
+    library = gateway.manager
+    assert not library.callbacks and not library.rooms and not library.eio_to_sid and not library.pending_disconnect
     # Somebody who left while saying so goes on typing until that ends by itself.
     await until(lambda: not node.typing._active)
     assert not engine._per_network

@@ -293,18 +293,12 @@ async def test_connects_of_one_address(limited: Limited, monkeypatch: pytest.Mon
         assert "sid" in await other.connect(person.token)
 
 
-async def _only_answering(limited: Limited) -> None:
-    """Durable work looks at sessions as well, every other second."""
-    await limited.running.node.durable_work.stop(30)
-
-
 async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
     limited: Limited, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "FAILED_TOKENS", Rate(0.1, 60))
     owner, elsewhere = await limited.people.make(), await limited.people.make()
     bad = owner.token[:-4] + "AAAA"
-    await _only_answering(limited)
     async with AsyncExitStack() as stack:
         flood = [await stack.enter_async_context(raw_socket(limited.url, HERE)) for _ in range(4)]
         async with profiled(database) as reads:
@@ -312,10 +306,10 @@ async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
             assert [refusal["code"] for refusal in refusals] == ["unauthenticated"] * 60 + ["rate_limited"] * 20
             assert refusals[-1]["retryAfterMs"] == 10_000
             assert (await flood[0].connect(bad, "/nowhere"))["data"]["code"] == "rate_limited"
-            assert await reads() == 0
+            assert await reads() == []
             # A neighbour of the flood whose token is good, and one who renews it.
             raw = await stack.enter_async_context(admitted(limited.url, owner.token, address=HERE))
-            assert await reads() >= 2
+            assert len(await reads()) >= 2
         renewed = await limited.people.another_device(owner)
         assert (await raw.ask("auth:refresh", json.dumps({"token": renewed.token})))["ok"]
         await stack.enter_async_context(admitted(limited.url, elsewhere.token, address=THERE))
@@ -328,14 +322,13 @@ async def test_a_session_that_ended_is_refused_by_itself(limited: Limited, datab
     person = await limited.people.make()
     ended = await limited.people.another_device(person)
     await limited.running.node.store.sessions.revoke(person.id, ended.session_id, "logout", utc_now())
-    await _only_answering(limited)
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(60):
             assert (await raw.connect(ended.token))["data"] == {"code": "unauthenticated"}
         async with profiled(database) as reads:
             for socket in (raw, other):
                 assert (await socket.connect(ended.token))["data"] == {"code": "rate_limited", "retryAfterMs": 1000}
-            assert await reads() == 0
+            assert await reads() == []
         assert "sid" in await raw.connect(person.token)
 
 

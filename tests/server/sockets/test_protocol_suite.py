@@ -91,3 +91,8 @@ async def test_what_is_invalid_closes_at_once(unchanged: World, packet: str) -> 
         await raw.connect(unchanged.client.token)
         await raw.send(packet)
         assert await raw.closed() is not None
+
+
+async def test_what_the_library_sends_to_its_own_rooms_is_refused_and_not_lost(unchanged: World) -> None:
+    with pytest.raises(NotImplementedError, match="published"):
+        await unchanged.running.node.gateway.emit("message:new", {}, namespace=CONVERSATIONS)

@@ -69,8 +69,7 @@ def assert_forgotten(running: RunningNode) -> None:
     assert not eio.transport_state.clogged
     assert not node.room_members
     assert node.rooms._joined == {}
-    assert node.rooms._engine_of == {}
-    assert not any(node.rooms._by_engine.values())
+    assert node.rooms._sockets == {}
 
 
 def test_the_bounds_are_those_promised() -> None:
