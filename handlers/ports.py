@@ -204,7 +204,7 @@ class PictureMaker(Protocol):
 
 
 class PaymentProvider(Protocol):
-    """Stripe. Every call raises ``unavailable`` when it does not answer, and ``Refused`` for what it will never do."""
+    """Stripe. A call raises ``unavailable`` when it does not answer, ``StripeRefused`` for what it will never do."""
 
     @property
     def publishable_key(self) -> str: ...

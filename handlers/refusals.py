@@ -23,6 +23,8 @@ from handlers.profiles import certificates, offers
 from handlers.slots import free, schedule
 from handlers.webhooks import endpoints
 
+# With any route or namespace that asks for a token.
+SIGNING_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BOOKING = (Code.NOT_FOUND, Code.CONFLICT)
 _ADMINISTRATION = (Code.FORBIDDEN, Code.NOT_FOUND)
 

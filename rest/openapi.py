@@ -13,7 +13,7 @@ from domain.errors import Code
 from domain.wire import codec
 from domain.wire.fields import IdempotencyKey
 from domain.wire.schemas import Schema, Schemas, without_null
-from handlers.refusals import meaning_of, refusals_of
+from handlers.refusals import SIGNING_IN, meaning_of, refusals_of
 from rest.errors import STATUS, Problem
 from rest.published_limits import windows
 from rest.requests import KEY_FIELD, KEY_HEADER
@@ -107,7 +107,6 @@ def _headers(*names: str) -> Schema:
 
 
 _RATE_HEADERS = _headers("RateLimit-Policy", "RateLimit")
-_SIGNED_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
 _BODY = (Code.MALFORMED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA)
 # The longest cursor in percent codes is longer than a URL may be.
 _ANY = (Code.VALIDATION_FAILED, Code.RATE_LIMITED, Code.HEAD_TOO_LARGE, Code.INTERNAL, Code.UNAVAILABLE)
@@ -308,7 +307,7 @@ def codes_of(row: Route) -> list[Code]:
     if row.has_body:
         codes += _BODY
     if not row.public or row.optional_auth:
-        codes += _SIGNED_IN
+        codes += SIGNING_IN
     if _is_document(row):
         codes.append(Code.PRECONDITION_FAILED)
     if row.takes_key:

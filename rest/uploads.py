@@ -57,9 +57,8 @@ class UploadLimiter:
         of_one_user: int = OF_ONE_USER,
         of_all: int = OF_ALL,
         timeout: float = TIMEOUT_SECONDS,
-        of_one_network: int = OF_ONE_NETWORK,
     ) -> None:
-        self._limiter = FairLimiter(of_one_user, of_all, _too_many, of_one_network)
+        self._limiter = FairLimiter(of_one_user, of_all, _too_many, OF_ONE_NETWORK)
         self._timeout = timeout
         self._of_one_user, self._of_all = of_one_user, of_all
         self._places: dict[Place, None] = {}

@@ -13,7 +13,7 @@ from domain.wire import codec
 from domain.wire.events import Event, events_of
 from domain.wire.limits import EventLimits, SocketLimits
 from domain.wire.schemas import Schema, Schemas
-from handlers.refusals import meaning_of, refusals_of
+from handlers.refusals import SIGNING_IN, meaning_of, refusals_of
 from server.protocol.packets import CommandError, ConnectError
 from server.sockets.admission import Handshake
 from server.sockets.dispatcher import SocketRow
@@ -35,8 +35,7 @@ message's `name`; any other event is acknowledged with `unknown_event`. The same
 _ANY = (
     Code.VALIDATION_FAILED, Code.MALFORMED, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE,
 )  # fmt: skip
-_SIGNING_IN = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.EMAIL_NOT_VERIFIED, Code.ACCOUNT_BLOCKED)
-_CONNECTING = (*_SIGNING_IN, Code.MALFORMED, Code.NOT_FOUND, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL)
+_CONNECTING = (*SIGNING_IN, Code.MALFORMED, Code.NOT_FOUND, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL)
 _NOTHING: Schema = {"title": "Nothing", "type": "object", "description": "An empty object."}
 _CONNECTED: Schema = {
     "title": "Connected",
@@ -224,7 +223,7 @@ def answer_of(handler: Callable[..., Any]) -> Any:
 
 def codes_of(row: Row | SocketRow) -> list[Code]:
     """What a command may be refused with."""
-    special = (*_SIGNING_IN, Code.FORBIDDEN) if isinstance(row, SocketRow) else refusals_of(row.handler)
+    special = (*SIGNING_IN, Code.FORBIDDEN) if isinstance(row, SocketRow) else refusals_of(row.handler)
     keyed = (Code.IDEMPOTENCY_CONFLICT,) if isinstance(row, Row) else ()
     return sorted({*_ANY, *special, *keyed}, key=list(Code).index)
 

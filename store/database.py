@@ -62,6 +62,11 @@ _BACKOFF = ExponentialBackoff(first=0.005, longest=0.2, jitter=(0.5, 1.5))
 threads.install()
 
 
+def filtered(array: str, condition: Document) -> Document:
+    """The expression of an array's elements (``$$this``) that fulfil a condition; of none where there is no array."""
+    return {"$filter": {"input": {"$ifNull": [array, []]}, "cond": condition}}
+
+
 class Database:
     """One client per process; collections read and write with majority concern."""
 

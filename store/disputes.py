@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel
 
 from domain.disputes import Dispute
 from store.database import ClientSession, CollectionSchema, Database, Document
@@ -18,10 +17,8 @@ NEXT_LOOK = timedelta(seconds=30)
 SCHEMAS = (
     CollectionSchema(
         NAME,
-        (
-            IndexModel([("transaction", ASCENDING)], name="transaction"),
-            *work_indexes(only={"dueAt": {"$exists": True}}),
-        ),
+        work_indexes(only={"dueAt": {"$exists": True}}),
+        obsolete=("transaction",),
     ),
 )
 

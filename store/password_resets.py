@@ -12,7 +12,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain import proofs
 from domain.proofs import CODE_LIFETIME, Guess, PasswordReset, ResetCode
-from store.database import CollectionSchema, Database, Document
+from store.database import CollectionSchema, Database, Document, filtered
 from store.failures import repository
 
 NAME = "passwordResets"
@@ -38,7 +38,7 @@ class PasswordResets:
         document = await self._resets.find_one_and_update(
             {"_id": key},
             [
-                {"$set": {"codes": _kept("$codes", {"$gt": ["$$this.expiresAt", now]})}},
+                {"$set": {"codes": filtered("$codes", {"$gt": ["$$this.expiresAt", now]})}},
                 {
                     "$set": {
                         "codes": {
@@ -73,7 +73,7 @@ class PasswordResets:
             [
                 {
                     "$set": {
-                        "guesses": _kept("$guesses", {"$gt": ["$$this.at", now - proofs.GUESSES_COUNT_FOR]}),
+                        "guesses": filtered("$guesses", {"$gt": ["$$this.at", now - proofs.GUESSES_COUNT_FOR]}),
                         "goneAt": now + proofs.GUESSES_COUNT_FOR,
                     }
                 },
@@ -88,10 +88,6 @@ class PasswordResets:
         """Use up the code, and with it every other of the address; false when somebody was faster."""
         result = await self._resets.update_one({"_id": key, "codes.nonce": code.nonce}, {"$set": {"codes": []}})
         return bool(result.matched_count)
-
-
-def _kept(array: str, condition: Document) -> Document:
-    return {"$filter": {"input": {"$ifNull": [array, []]}, "cond": condition}}
 
 
 def _fewer(condition: Any, than: int) -> Document:

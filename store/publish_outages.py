@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
-from pymongo import ASCENDING, IndexModel
 
 from store.database import CollectionSchema, Database, Document
 from store.failures import repository
@@ -18,7 +17,7 @@ from store.work_queue import WORK, Undated, WorkQueue, WorkRow, work_indexes
 NAME = "silences"
 # Whoever lives writes each second that it is cut off; clocks differ, and MongoDB may be away as well.
 OUTAGE_OVER_AFTER = timedelta(seconds=15)
-SCHEMAS = (CollectionSchema(NAME, (IndexModel([("at", ASCENDING)], name="age"), *work_indexes())),)
+SCHEMAS = (CollectionSchema(NAME, work_indexes(), obsolete=("age",)),)
 
 
 class PublishOutage(msgspec.Struct, frozen=True):
@@ -60,10 +59,6 @@ class PublishOutages:
     async def end(self, node: str) -> None:
         """It has published what it could not."""
         await self._rows.delete_one({"_id": node})
-
-    async def before(self, at: datetime) -> list[PublishOutage]:
-        """Nodes that were cut off and last wrote so before then."""
-        return [_outage(row) for row in await self._rows.find({"at": {"$lt": at}, "dead": None}).to_list(None)]
 
     @staticmethod
     def row(claimed: WorkRow) -> PublishOutage:

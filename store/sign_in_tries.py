@@ -13,7 +13,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from domain import proofs
 from domain.proofs import SignInTries
-from store.database import CollectionSchema, Database, Document
+from store.database import CollectionSchema, Database, Document, filtered
 from store.failures import repository
 
 NAME = "signInTries"
@@ -39,8 +39,8 @@ class SignInTryCounts:
             {"_id": key},
             [
                 {"$set": {
-                    "tries": _kept("$tries", recent),
-                    "known": _kept("$known", {"$gt": ["$$this.at", now - proofs.NETWORK_KNOWN_FOR]}),
+                    "tries": filtered("$tries", recent),
+                    "known": filtered("$known", {"$gt": ["$$this.at", now - proofs.NETWORK_KNOWN_FOR]}),
                     "goneAt": {"$max": ["$goneAt", now + proofs.SIGN_INS_COUNT_FOR]},
                 }},
                 {"$set": {"tries": {"$cond": [{"$or": [known, full]}, "$tries", more]}}},
@@ -53,11 +53,11 @@ class SignInTryCounts:
     async def succeed(self, key: str, network: str, now: datetime) -> None:
         """Whoever tries from there owns the address: what the network failed is not counted."""
         others = {"$ne": ["$$this.network", {"$literal": network}]}
-        newest = {"$slice": [_kept("$known", others), 1 - proofs.KNOWN_NETWORKS]}
+        newest = {"$slice": [filtered("$known", others), 1 - proofs.KNOWN_NETWORKS]}
         await self._tries.update_one(
             {"_id": key},
             [{"$set": {
-                "tries": _kept("$tries", others),
+                "tries": filtered("$tries", others),
                 "known": {"$concatArrays": [newest, [{"network": {"$literal": network}, "at": now}]]},
                 "goneAt": now + proofs.NETWORK_KNOWN_FOR,
             }}],
@@ -66,10 +66,6 @@ class SignInTryCounts:
 
     async def forget(self, key: str) -> None:
         await self._tries.delete_one({"_id": key})
-
-
-def _kept(array: str, condition: Document) -> Document:
-    return {"$filter": {"input": {"$ifNull": [array, []]}, "cond": condition}}
 
 
 def _from(document: Document | None) -> SignInTries:

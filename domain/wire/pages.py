@@ -27,11 +27,11 @@ def size(item: object) -> int:
     return len(codec.encode(item)) + 1
 
 
-def take_within_size(items: Iterable[T], weigh: Callable[[T], int] = size, budget: int = ANSWER_BYTES) -> list[T]:
+def take_within_size(items: Iterable[T], budget: int = ANSWER_BYTES) -> list[T]:
     """As many of the first items as fit, one at least: a page must move on."""
     taken: list[T] = []
     for item in items:
-        budget -= weigh(item)
+        budget -= size(item)
         if budget < 0 and taken:
             break
         taken.append(item)

@@ -47,6 +47,8 @@ from store.idempotency import Claim
 # What comes of a booking, decided anew for each version of it.
 Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[BookingChange, Settlement]]]
 _TRIES = 10
+# The event that books; its keys are shared with what is paid by card.
+CREATE = "booking:create"
 
 
 async def alter(
@@ -94,7 +96,7 @@ def not_offered() -> DomainError:
     return DomainError(Code.SLOT_UNAVAILABLE, "The trainer does not offer this time.")
 
 
-@idempotent_booking("booking:create")
+@idempotent_booking(CREATE)
 async def create_booking(context: PublishContext, actor: Actor, command: CreateBooking, claim: Claim | None) -> Booking:
     """By a client, with a credit or a trial (``handlers/payments/holds.py`` has cards). Raises ``slot_taken``,
     ``own_conflict``, ``slot_unavailable``, ``insufficient_credit`` or ``trial_unavailable``."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET
 
 from domain.accounts import require_time_zone
+from domain.availability import minutes_of, time_of
 from domain.errors import DomainError, invalid
 from domain.notifications import BY_NAME, KINDS, Channel, KindName, Preferences, QuietHours, turned_off
 from domain.wire.notifications import (
@@ -65,7 +66,7 @@ def _quiet_hours(given: QuietHoursChoice | None) -> QuietHours | None:
             require_time_zone(given.time_zone)
         except DomainError:
             raise invalid("quietHours.timeZone", "has to be an IANA time zone, like Europe/Berlin") from None
-    return QuietHours(start=_minutes(given.start_time), end=_minutes(given.end_time), time_zone=given.time_zone)
+    return QuietHours(start=minutes_of(given.start_time), end=minutes_of(given.end_time), time_zone=given.time_zone)
 
 
 def _answer(preferences: Preferences) -> NotificationsAnswer:
@@ -84,18 +85,9 @@ def _answer(preferences: Preferences) -> NotificationsAnswer:
         quiet_hours=None
         if quiet is None
         else QuietHoursChoice(
-            start_time=_wall_time(quiet.start), end_time=_wall_time(quiet.end), time_zone=quiet.time_zone
+            start_time=time_of(quiet.start), end_time=time_of(quiet.end), time_zone=quiet.time_zone
         ),
     )
-
-
-def _minutes(wall_time: str) -> int:
-    hours, minutes = wall_time.split(":")
-    return 60 * int(hours) + int(minutes)
-
-
-def _wall_time(minutes: int) -> str:
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 # --- devices ---

@@ -90,7 +90,7 @@ async def _written(
 ) -> Push | None:
     """Nothing where there is nothing to be said any more."""
     if pending.kind == "reminder":
-        return await _reminder(context, pending, device, user, now)
+        return await _reminder(context, pending, device, user)
     side = await context.store.undelivered.side(pending.about)
     if side is None:
         return None
@@ -124,9 +124,7 @@ async def _written(
     )
 
 
-async def _reminder(
-    context: NotifyContext, pending: PendingPush, device: PushDevice, user: User, now: datetime
-) -> Push | None:
+async def _reminder(context: NotifyContext, pending: PendingPush, device: PushDevice, user: User) -> Push | None:
     booking = await context.store.bookings.by_id(pending.about)
     starts_at, _, hours = pending.subject.partition(" ")
     if booking is None or booking.status != "confirmed" or to_wire(booking.starts_at) != starts_at:

@@ -1,4 +1,7 @@
-"""A slot held for who pays it by card: the hold is committed with the intent to sell, and paid for like a purchase."""
+"""Where every booking enters; one that is paid by card holds its slot first.
+
+The hold is committed with the intent to sell, and paid for like a purchase.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,6 @@ from handlers.request_digests import asked_by, scope_of
 from store.booking_transactions import RESULT
 from store.idempotency import Claim
 
-_SCOPE = "booking:create"
 # A client who pays nothing takes no more than this from others at a time; a few at once may come in between.
 MAX_HOLDS = 5
 
@@ -46,9 +48,9 @@ async def book(context: PaymentContext, actor: Actor, command: CreateBooking) ->
         await context.store.idempotency.keep(claimed, RESULT.encode(_without_words(found)), RESULT.version)
         return found
 
-    scope = scope_of(actor.user_id, _SCOPE, command.idempotency_key)
+    scope = scope_of(actor.user_id, commands.CREATE, command.idempotency_key)
     recall = partial(as_kept, context)
-    return await _answer(context, await claimed_once(context, scope, asked_by(_SCOPE, command), begin, recall))
+    return await _answer(context, await claimed_once(context, scope, asked_by(commands.CREATE, command), begin, recall))
 
 
 async def _own(context: PaymentContext, actor: Actor, command: CreateBooking) -> Booking | None:

@@ -64,7 +64,7 @@ class JobRunner:
         self.backlog = _NOTHING_LEFT
         self._clock = clock
         self._woken = (wake_ups or WakeUps()).of(job.name)
-        self._slots = asyncio.Semaphore(job.at_once)
+        self._places = asyncio.Semaphore(job.at_once)
         self._tasks = Tasks()
         self._stopping = False
         # Rows in hand by owner; and until when nobody else is looked for, as there was nobody.
@@ -83,7 +83,7 @@ class JobRunner:
         failing = False
         await self._rest()
         while not self._stopping:
-            await self._slots.acquire()
+            await self._places.acquire()
             row = None
             try:
                 row = None if self._stopping else await self._claim()
@@ -95,9 +95,9 @@ class JobRunner:
                 failing = False
             finally:
                 if row is None:
-                    self._slots.release()
+                    self._places.release()
             if row is not None:
-                self._tasks.spawn(self._attend_in_slot(row))
+                self._tasks.spawn(self._attend_in_place(row))
             else:
                 await self._rest()
 
@@ -135,11 +135,11 @@ class JobRunner:
             self._alone_until = monotonic() + _ALONE_SECONDS
         return await queue.claim(now, lease)
 
-    async def _attend_in_slot(self, row: WorkRow) -> None:
+    async def _attend_in_place(self, row: WorkRow) -> None:
         try:
             await self._process(row)
         finally:
-            self._slots.release()
+            self._places.release()
 
     async def _process(self, row: WorkRow) -> None:
         job, queue = self.job, self.job.queue

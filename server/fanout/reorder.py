@@ -102,7 +102,7 @@ class ReorderBuffer:
             if cursor.target <= seq:
                 cursor.target = seq
             else:
-                self._advance(conversation_id, cursor)
+                self._advance(cursor)
         elif seq > cursor.seq:
             self._early(conversation_id, cursor, seq, frame)
         elif seq <= cursor.base:
@@ -139,7 +139,7 @@ class ReorderBuffer:
         cursor = self._cursors.get(conversation_id)
         if cursor is not None and cursor.seq == UNKNOWN:
             cursor.seq = cursor.base = base
-            self._advance(conversation_id, cursor)
+            self._advance(cursor)
             if cursor.seq < cursor.target:
                 self._filler.fill(self, conversation_id)
 
@@ -198,7 +198,7 @@ class ReorderBuffer:
         cursor.timer = None
         self._filler.fill(self, conversation_id)
 
-    def _advance(self, conversation_id: str, cursor: DeliveryCursor) -> None:
+    def _advance(self, cursor: DeliveryCursor) -> None:
         """Give what was held and is next now."""
         while (frame := cursor.held.pop(cursor.seq + 1, None)) is not None:
             cursor.seq += 1

@@ -68,7 +68,6 @@ class RoomSubscriptions:
         on_head: Callable[[str, int], None],
         on_choice: Callable[[str, Choice], object],
         on_missed: Callable[[str], None],
-        linger: float = LINGER_SECONDS,
     ) -> None:
         self._bus = bus
         self._delivery = delivery
@@ -77,7 +76,7 @@ class RoomSubscriptions:
         self._on_head = on_head
         self._on_choice = on_choice
         self._on_missed = on_missed
-        self._linger = linger
+        self._linger = LINGER_SECONDS
         self._node = bytes.fromhex(bus.node)
         self._subscriptions: dict[str, RoomSubscription] = {}
         self._loop = asyncio.get_running_loop()

@@ -203,7 +203,6 @@ class PictureMaker:
     def __init__(
         self,
         processes: int = PROCESSES,
-        timeout: float = TIMEOUT_SECONDS,
         scale: float = 1.0,
         image_seconds: float = IMAGE_SECONDS,
     ) -> None:
@@ -215,7 +214,7 @@ class PictureMaker:
         self._of_accounts = DecoderSeconds(OF_ACCOUNT, scale)
         self._of_networks = DecoderSeconds(OF_NETWORK, scale)
         self._of_sites = DecoderSeconds(OF_SITE, scale)
-        self._timeout = timeout
+        self._timeout = TIMEOUT_SECONDS
         self._stopped = False
 
     def require_seconds(self, account: str, network: str) -> None:
