@@ -12,11 +12,11 @@ import structlog
 from domain.errors import Code, DomainError, unavailable
 from domain.payment_comparison import refund_refused
 from domain.payments import Transaction
-from domain.refunds import Refund, refund_of
+from domain.refunds import Refund
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, Job, Postponed
 from handlers.payments import disputes, fulfilment
-from handlers.payments.refunds import drive, reverses, unused
+from handlers.payments.refunds import commit, decide, drive
 from store.accounts import LONGEST_TRANSACTION
 from store.work_queue import WorkRow
 
@@ -62,26 +62,14 @@ async def _refund(context: PaymentContext, transaction: Transaction) -> None:
     for _ in range(_TRIES):
         current = await context.store.transactions.by_id(transaction.id)
         assert current is not None
-        balance = await unused(context, current)
         try:
-            refund = refund_of(
-                current,
-                context.store.refunds.new_id(),
-                balance,
-                None,
-                None,
-                context.now(),
-                reverses=await reverses(context, current),
-            )
-        except DomainError:
+            refund = await decide(context, current, None, None)
+        except DomainError as error:
+            if error.code is not Code.CONFLICT:
+                raise
             # Nothing is left of it, or a bank has it: then the end of the dispute brings us back.
             return
-        try:
-            if not await context.store.payment_transactions.begin_refund(current, refund, None):
-                continue
-        except DomainError as error:
-            if error.code is not Code.INSUFFICIENT_CREDIT:
-                raise
+        if not await commit(context, current, refund):
             continue
         if await drive(context, refund):
             return

@@ -21,6 +21,7 @@ from handlers.context import PaymentContext
 from handlers.idempotency import begun_once
 from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import outbox
+from store.audit import AuditWriter, unrecorded
 from store.idempotency import Claim
 from store.payment_transactions import Usable
 from store.work_queue import WorkRow
@@ -55,24 +56,40 @@ async def _begin(
         transaction = await context.store.transactions.by_id(command.id)
         if transaction is None:
             raise not_found("transaction")
-        balance = await unused(context, transaction)
-        refund = refund_of(
-            transaction,
-            context.store.refunds.new_id(),
-            balance,
-            command.credits,
-            actor.user_id,
-            context.now(),
-            reverses=await reverses(context, transaction),
-        )
-        try:
-            if await context.store.payment_transactions.begin_refund(transaction, refund, claimed, audit):
-                return refund
-        except DomainError as error:
-            # A credit was spent in between.
-            if error.code is not Code.INSUFFICIENT_CREDIT:
-                raise
+        refund = await decide(context, transaction, command.credits, actor.user_id)
+        if await commit(context, transaction, refund, claimed, audit):
+            return refund
     raise unavailable()
+
+
+async def decide(context: PaymentContext, transaction: Transaction, credits: int | None, by: str | None) -> Refund:
+    """What ``refund_of`` comes to now; raises what it raises. ``credits``: all that are unused where none is given."""
+    return refund_of(
+        transaction,
+        context.store.refunds.new_id(),
+        await unused(context, transaction),
+        credits,
+        by,
+        context.now(),
+        reverses=await reverses(context, transaction),
+    )
+
+
+async def commit(
+    context: PaymentContext,
+    transaction: Transaction,
+    refund: Refund,
+    claimed: Claim | None = None,
+    audit: AuditWriter = unrecorded,
+) -> bool:
+    """False when something changed since it was decided."""
+    try:
+        return await context.store.payment_transactions.begin_refund(transaction, refund, claimed, audit)
+    except DomainError as error:
+        # A credit was spent in between.
+        if error.code is not Code.INSUFFICIENT_CREDIT:
+            raise
+        return False
 
 
 async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswer:

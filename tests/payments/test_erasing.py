@@ -8,7 +8,9 @@ import pytest
 from bson import ObjectId
 
 from domain.credits import CreditEntry, consume
+from domain.errors import unavailable
 from handlers.payments.erasures import final_refunds_job
+from store.accounts import LONGEST_TRANSACTION
 from tests.bookings.market import Data, Somebody
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off
@@ -144,6 +146,32 @@ async def test_stripe_is_away_and_it_is_made_later(shop: Shop, fault: dict[str, 
     await shop.control("POST", "/faults", method="POST", path="/v1/refunds", **fault)
     await erase(shop, client)
     await settled(shop, client)
+    await refunded(shop, purchase, PRICES["five"])
+    await is_whole(shop, client, trainer)
+
+
+async def test_a_read_that_mongodb_does_not_answer_passes_no_refund_over(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for a payment of which nothing is left, until the last look."""
+    trainer, client, purchase, _ = await bought(shop)
+    await shop.granted(client, trainer, 5)
+    failed: list[str] = []
+    read = shop.market.store.trainer_parts.by_id
+
+    async def fail_once(transaction_id: str) -> object:
+        if not failed:
+            failed.append(transaction_id)
+            raise unavailable()
+        return await read(transaction_id)
+
+    for node in shop.market.nodes:
+        monkeypatch.setattr(node.store.trainer_parts, "by_id", fail_once)
+    await erase(shop, client)
+    await eventually(lambda: failed)
+    await shop.market.at_rest()
+    row = await shop.market.nodes[0].database.collection("finalRefunds").find_one({"_id": ObjectId(client.id)})
+    assert row is not None and row["dueAt"] < shop.market.clock() + LONGEST_TRANSACTION / 2
     await refunded(shop, purchase, PRICES["five"])
     await is_whole(shop, client, trainer)
 
