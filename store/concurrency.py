@@ -11,7 +11,7 @@ from contextvars import Context
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
-from store.command_budget import BUDGET_SECONDS, Budget, begin, no_budget
+from store.command_budget import BUDGET_SECONDS, Budget, begin, limited, no_budget
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 
 _CANCEL_AGAIN_SECONDS = 0.05
+# Of an operation that writes what many have noted: one that is never answered must not hold up the rest for longer.
+WRITE_SECONDS = 5.0
 
 
 async def cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
@@ -113,7 +115,8 @@ class WriteBehind(Generic[K, V]):
 
     async def _written(self, batch: Mapping[K, V]) -> bool:
         try:
-            await self._write(batch)
+            with limited(WRITE_SECONDS):
+                await self._write(batch)
         except Exception as error:
             self._failed(error)
             for key, older in batch.items():

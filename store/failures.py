@@ -18,6 +18,7 @@ from pymongo.errors import (
 )
 
 from domain.errors import DomainError, unavailable
+from store.command_budget import limited, remaining
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +43,27 @@ def is_transient(error: BaseException) -> bool:
 def to_domain(error: PyMongoError) -> DomainError | None:
     """``unavailable`` for a fault of the deployment, nothing for a fault of ours."""
     return unavailable() if is_transient(error) else None
+
+
+async def repeat_unanswered(work: Callable[[], Awaitable[R]], seconds: float = 1.0) -> R:
+    """What several wait for, and may be done twice: after ``seconds``, and twice as long each time, it is tried by
+    another connection, in case this one has fallen silent. Of a server that is only slow the later tries have the time.
+
+    Raises what the last one raised, when the budget has run out, and at once whatever is no time-out.
+    """
+    while True:
+        try:
+            with limited(seconds):
+                return await work()
+        except (PyMongoError, DomainError) as error:
+            if remaining() <= 0 or not _has_timed_out(error):
+                raise
+        seconds *= 2
+
+
+def _has_timed_out(error: BaseException) -> bool:
+    cause = error.__cause__ if isinstance(error, DomainError) else error
+    return isinstance(cause, PyMongoError) and cause.timeout
 
 
 def duplicate_of(error: DuplicateKeyError | BulkWriteError) -> dict[str, Any]:

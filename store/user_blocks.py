@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 import msgspec
@@ -26,7 +27,7 @@ from store.bookings import NAME as BOOKINGS
 from store.command_budget import BUDGET_SECONDS
 from store.concurrency import detached
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
-from store.failures import repository
+from store.failures import repeat_unanswered, repository
 
 NAME = "userBlocks"
 SCHEMAS = (
@@ -198,17 +199,20 @@ class UserBlocks:
 
     async def _look(self) -> None:
         """Forgets who was taken for open and was blocked since the last look."""
-        began = monotonic()
         try:
-            if self._last is None:
-                self._last = await self.last_number()
-            else:
-                for block in await self.after(self._last):
-                    self._invalidate(pair_key(block.user_id, block.blocked_user_id))
-                    self._last = block.number
-            self._looked_at = began
+            await repeat_unanswered(self._look_once)
         finally:
             self._looking = None
+
+    async def _look_once(self) -> None:
+        began = monotonic()
+        if self._last is None:
+            self._last = await self.last_number()
+        else:
+            for block in await self.after(self._last):
+                self._invalidate(pair_key(block.user_id, block.blocked_user_id))
+                self._last = block.number
+        self._looked_at = began
 
     def _invalidate(self, pair: str) -> None:
         self._open.pop(pair, None)
@@ -225,7 +229,7 @@ class UserBlocks:
         """One read for all who asked meanwhile; the next begins when it is over."""
         until = monotonic() + _READ_AGAIN_SECONDS
         try:
-            blocked = await self.blocked_pairs(asked) | self._invalidated
+            blocked = await repeat_unanswered(partial(self.blocked_pairs, asked)) | self._invalidated
             for pair, waiting in asked.items():
                 self._open.pop(pair, None)
                 if pair not in blocked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -18,11 +19,11 @@ from domain.errors import unavailable
 from store.concurrency import SingleFlight, WriteBehind
 from store.conversations import PARTICIPANTS
 from store.database import Database, Document
-from store.failures import repository, to_domain
+from store.failures import repeat_unanswered, repository, to_domain
 
 MAX_REMEMBERED = 100_000
 MAX_BATCH = 512
-BATCH_TIME_LIMIT_MS = 5_000
+FIRST_TRY_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -102,15 +103,8 @@ class Watermarks:
         """Those who wait receive a failure, so a batch is not tried again."""
         error: Exception | None = None
         try:
-            reply = await self._db.command(
-                {
-                    "update": PARTICIPANTS,
-                    "updates": [_update(participant_id, waiting.marks) for participant_id, waiting in batch.items()],
-                    "ordered": False,
-                    "writeConcern": {"w": "majority", "j": True},
-                    "maxTimeMS": BATCH_TIME_LIMIT_MS,
-                }
-            )
+            # Forward only, and so as often as one likes.
+            reply = await repeat_unanswered(partial(self._db.command, _command(batch)), FIRST_TRY_SECONDS)
             if "writeErrors" in reply or "writeConcernError" in reply:
                 error = unavailable()
         except PyMongoError as failure:
@@ -126,6 +120,15 @@ class Watermarks:
 
 def _merged(older: _Waiting, newer: _Waiting) -> _Waiting:
     return _Waiting(older.marks.raised(newer.marks), older.written)
+
+
+def _command(batch: Mapping[str, _Waiting]) -> Document:
+    return {
+        "update": PARTICIPANTS,
+        "updates": [_update(participant_id, waiting.marks) for participant_id, waiting in batch.items()],
+        "ordered": False,
+        "writeConcern": {"w": "majority", "j": True},
+    }
 
 
 def _update(participant_id: str, marks: Marks) -> Document:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 
 import msgspec
@@ -20,7 +21,7 @@ from pymongo import ASCENDING, IndexModel
 from domain.webhooks import KEPT_FOR, MAX_ENDPOINTS, MAX_KEPT, EventType, WebhookEndpoint, WebhookEvent
 from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database
-from store.failures import repository
+from store.failures import repeat_unanswered, repository
 from store.webhook_endpoints import NAME as ENDPOINTS
 from store.webhook_endpoints import endpoint_of
 from store.work_queue import WorkQueue, WorkRow
@@ -75,7 +76,7 @@ class WebhookDeliveries:
     async def add(self, event: WebhookEvent, *, session: ClientSession) -> None:
         """For every endpoint that wants it."""
         if monotonic() - self._looked_at >= KNOWN_SECONDS:
-            await self._looking.do("look", self._look)
+            await self._looking.do("look", partial(repeat_unanswered, self._look))
         wanting = [one for one in self._known if one.wants(event.type)]
         if not wanting:
             return

@@ -19,6 +19,7 @@ from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
 from store.backoff import ExponentialBackoff
+from store.command_budget import shared_work
 from store.concurrency import SingleFlight, Tasks
 
 log = structlog.get_logger("fanout")
@@ -32,6 +33,8 @@ MAX_GAP = 1000
 MAX_BACK = 100
 MAX_LOCATING = 8
 TIMEOUT_SECONDS = 10.0
+# Of one read: within the time-out there are others, by another connection if this one has fallen silent.
+READ_SECONDS = 3.0
 JOIN_SECONDS = 1.0
 # MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.
 HISTORY_SECONDS = 240
@@ -56,6 +59,7 @@ class GapFiller:
         self._filling = False
         self._locating = asyncio.Semaphore(MAX_LOCATING)
         self._tasks = Tasks()
+        self._reading = shared_work(READ_SECONDS)
         self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
@@ -70,11 +74,11 @@ class GapFiller:
         self._want(conversation_id, self._loop.time()).buffers.add(buffer)
         if not self._filling:
             self._filling = True
-            self._tasks.spawn(self._fill_all())
+            self._tasks.spawn(self._fill_all(), self._reading.copy())
 
     def locate(self, buffer: ReorderBuffer, conversation_id: str) -> None:
         """Find the position from which the room receives the conversation, and go on from there."""
-        self._tasks.spawn(self._locate(buffer, conversation_id))
+        self._tasks.spawn(self._locate(buffer, conversation_id), self._reading.copy())
 
     def catch_up(self, rooms: Iterable[ReorderBuffer]) -> None:
         """Fetch what was missed of every conversation that has a cursor."""
@@ -83,7 +87,7 @@ class GapFiller:
             for conversation_id in buffer.known():
                 buffers.setdefault(conversation_id, []).append(buffer)
         if buffers:
-            self._tasks.spawn(self._catch_up(buffers))
+            self._tasks.spawn(self._catch_up(buffers), self._reading.copy())
 
     # --- filling ---
 

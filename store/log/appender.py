@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -21,7 +22,7 @@ from pymongo.errors import PyMongoError
 from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.backoff import ExponentialBackoff
-from store.command_budget import BUDGET_SECONDS, deadline, no_budget
+from store.command_budget import BUDGET_SECONDS, deadline, limited, shared_work
 from store.concurrency import Tasks
 from store.database import Database, Document
 from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
@@ -30,7 +31,10 @@ from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
 
-BATCH_TIME_LIMIT_MS = 5_000
+# Of a batch, and of what else is read and written for many: by another connection its entries are still in time. Twice
+# as long after each that was not answered: MongoDB may only be slow.
+BATCH_SECONDS = 2.0
+LONGEST_BATCH_SECONDS = 5.0
 MAX_BATCH = 256
 MAX_IN_FLIGHT = 2
 # A submitter is answered `unavailable` after this long without a commit, or when its command's budget runs out; a
@@ -86,7 +90,8 @@ class Appender:
         self._tasks = Tasks()
         self._loop = asyncio.get_running_loop()
         # What is written for many must not end with the time of the one who happened to begin it.
-        self._context = no_budget()
+        self._context = shared_work(LONGEST_BATCH_SECONDS)
+        self._unanswered = 0
         self.counters = AppendCounters()
 
     def append(self, document: Document, on_committed: OnCommitted) -> asyncio.Future[Appended]:
@@ -262,7 +267,8 @@ class Appender:
                 size = min(len(self._headless), MAX_HEADS_A_READ)
                 queues = [self._headless.pop() for _ in range(size)]
                 try:
-                    heads = await self._heads.of([queue.id for queue in queues])
+                    with self._limited():
+                        heads = await self._heads.of([queue.id for queue in queues])
                 except PyMongoError:
                     self._retry(queues)
                 else:
@@ -287,20 +293,20 @@ class Appender:
             self._flush()
 
     async def _insert(self, documents: list[Document]) -> Document:
-        """One unordered insert, as a plain command: cheaper than ``insert_many``, and it takes a time limit."""
+        """One unordered insert, as a plain command: cheaper than ``insert_many``."""
         self.counters.batches += 1
         started = self._loop.time()
-        reply: Document = await self._db.command(
-            {
-                "insert": MESSAGES,
-                "documents": documents,
-                "ordered": False,
-                "writeConcern": {"w": "majority", "j": True},
-                "maxTimeMS": BATCH_TIME_LIMIT_MS,
-            }
-        )
+        command = {
+            "insert": MESSAGES, "documents": documents, "ordered": False, "writeConcern": {"w": "majority", "j": True},
+        }  # fmt: skip
+        with self._limited():
+            reply: Document = await self._db.command(command)
+        self._unanswered = 0
         self._fairness.batch_written(self._loop.time() - started)
         return reply
+
+    def _limited(self) -> AbstractContextManager[None]:
+        return limited(min(BATCH_SECONDS * 2**self._unanswered, LONGEST_BATCH_SECONDS))
 
     def _written(self, batch: list[ConversationQueue], reply: Document) -> None:
         if "writeConcernError" in reply:
@@ -343,6 +349,7 @@ class Appender:
 
     def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
         self.counters.unknown_outcomes += len(batch)
+        self._unanswered = min(self._unanswered + 1, 2)
         for queue in batch:
             queue.waiting[0].doubtful = True
         self._retry(batch)
@@ -420,7 +427,8 @@ class Appender:
         mine = queue.waiting[0].document
         queue.head = None
         try:
-            found = await self._deduplication.first_of(mine)
+            with self._limited():
+                found = await self._deduplication.first_of(mine)
         except PyMongoError:
             found = None
         if found is None:
@@ -443,7 +451,8 @@ class Appender:
         A queue that went on so may have lost a later ``seq`` since, which another call of this finds out.
         """
         try:
-            heads = await self._heads.after(reply, [queue.id for queue in lost])
+            with self._limited():
+                heads = await self._heads.after(reply, [queue.id for queue in lost])
         except PyMongoError:
             heads = {}
         for queue, seq in lost.items():

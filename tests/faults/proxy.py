@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 from urllib.parse import urlsplit
@@ -41,6 +41,8 @@ class Proxy:
         self._mode: Mode = "pass"
         self._seconds = 0.0
         self.port = 0
+        self._silencing: tuple[bytes, ...] = ()
+        self._to_silence = 0
         self.accepted = 0
         self.swallowed = 0
 
@@ -71,6 +73,21 @@ class Proxy:
             self._server = None
         self.reset()
 
+    def silence(self, *words: bytes, count: int = 1) -> None:
+        """The next connections that are asked for what has all of these words stay silent from there on."""
+        self._silencing, self._to_silence = words, count
+
+    @property
+    def to_silence(self) -> int:
+        """How many are still to come."""
+        return self._to_silence
+
+    def _is_silenced(self, asked: bytes) -> bool:
+        if not self._to_silence or not all(word in asked for word in self._silencing):
+            return False
+        self._to_silence -= 1
+        return True
+
     def reset(self) -> None:
         """Reset every connection."""
         for connection in tuple(self._connections):
@@ -91,17 +108,22 @@ class Proxy:
         self._connections.add(connection)
         try:
             await asyncio.gather(
-                self._pump(connection, reader, back), self._pump(connection, there, writer)
+                self._pump(connection, reader, back, self._is_silenced),
+                self._pump(connection, there, writer, lambda answer: False),
             )
         finally:
             self._connections.discard(connection)
 
     async def _pump(
-        self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        connection: _Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        is_lost: Callable[[bytes], bool],
     ) -> None:
         try:
             while chunk := await reader.read(65536):
-                if self._mode == "blackhole" or connection.lost:
+                if self._mode == "blackhole" or connection.lost or is_lost(chunk):
                     connection.lost = True
                     self.swallowed += len(chunk)
                     continue

@@ -1,0 +1,95 @@
+"""Connections to MongoDB fall silent and are not reset, as when a firewall forgets them: nobody waits for their end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from server.app import utc_now
+from store.user_blocks import TRUSTED_SECONDS
+from tests.faults.conftest import Proxied
+from tests.harness.devices import Device, device
+from tests.harness.people import People
+from tests.harness.waiting import eventually
+
+# What a command may take: ten seconds and two. A connection that is not given up before is noticed after twenty.
+ANSWERED_WITHIN_SECONDS = 12.0
+PAIRS = 6
+REMEMBERED_SECONDS = 1.5 * TRUSTED_SECONDS
+
+
+@dataclass
+class Talker:
+    """A client's device, and its conversation."""
+
+    device: Device
+    conversation: str
+    sent: int = 0
+
+    async def say(self) -> int:
+        self.sent += 1
+        return int((await self.device.send(self.conversation, f"m{self.sent}"))["seq"])
+
+    async def read(self) -> None:
+        await self.device.do("conversation:seen", {"conversationId": self.conversation, "seq": self.sent})
+
+
+@pytest.fixture
+async def talkers(proxied: Proxied) -> AsyncIterator[list[Talker]]:
+    node = proxied.running.node
+    people = People(node.store, node.tokens, utc_now)
+    async with AsyncExitStack() as stack:
+        made = []
+        for _ in range(PAIRS):
+            client, _, conversation = await people.pair()
+            phone = await stack.enter_async_context(device(proxied.running.url, client))
+            made.append(Talker(phone, conversation))
+        await asyncio.gather(*(talker.say() for talker in made))
+        yield made
+
+
+async def command_until_silenced(talkers: list[Talker], proxied: Proxied) -> None:
+    """Every command is acknowledged at its first try, until what was remembered before the fault is too old."""
+    loop = asyncio.get_running_loop()
+    until = math.inf
+    while loop.time() < until:
+        if not proxied.mongo.to_silence:
+            until = min(until, loop.time() + REMEMBERED_SECONDS)
+        async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+            await asyncio.gather(*(talker.say() for talker in talkers))
+            await asyncio.gather(*(talker.read() for talker in talkers))
+
+
+@pytest.mark.parametrize(
+    ("command", "collection", "count"),
+    [
+        ("insert", "messages", 2),
+        ("update", "conversationParticipants", 1),
+        # A chore of the node asks for the same: one of these is a sender's.
+        ("find", "userBlocks", 2),
+    ],
+)
+async def test_what_many_wait_for_is_tried_by_another(
+    proxied: Proxied, talkers: list[Talker], command: str, collection: str, count: int
+) -> None:
+    proxied.mongo.silence(command.encode() + b"\0", collection.encode() + b"\0", count=count)
+    await command_until_silenced(talkers, proxied)
+    assert all(talker.sent > 1 for talker in talkers)
+
+
+async def test_connections_that_a_short_blackhole_leaves_behind(proxied: Proxied, talkers: list[Talker]) -> None:
+    """Once the node serves again, what is sent is acknowledged, whatever else waits for what was lost."""
+    sending = [asyncio.create_task(talker.say()) for talker in talkers]
+    proxied.mongo.blackhole()
+    await asyncio.wait(sending, timeout=0.6)
+    await proxied.mongo.pass_through()
+    await eventually(lambda: proxied.running.node.freshness.current)
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        await asyncio.gather(*(talker.say() for talker in talkers))
+    # What was sent before may have been answered ``unavailable``, by a node that could not vouch for its sockets.
+    await asyncio.gather(*sending, return_exceptions=True)
