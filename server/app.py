@@ -24,7 +24,7 @@ from rest.routes import ROWS
 from server import asyncapi, draining, node_metrics
 from server.background import Background
 from server.cluster.jobs import durable_jobs
-from server.cluster.membership import Membership
+from server.cluster.membership import ClusterMembership
 from server.cluster.recovery import ASK_SECONDS, LOOK_SECONDS, PublishOutageRecorder, UnpublishedRecovery
 from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
@@ -184,7 +184,7 @@ class Node:
         self._sockets_per_address = max(1, int(SOCKETS_PER_ADDRESS * scale))
         self.registry = Registry(self._sockets_per_user, gone=self.typing.leave)
         self.audience = audience = WatchingConnections(self.freshness)
-        self.membership = Membership(self.bus.redis)
+        self.membership = ClusterMembership(self.bus.redis)
         self.presence = Presence(
             self.bus,
             self.membership,

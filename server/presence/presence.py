@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Choice, Status, View
-from server.cluster.membership import Membership
+from server.cluster.membership import ClusterMembership
 from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts
@@ -63,7 +63,7 @@ class Presence:
     def __init__(
         self,
         bus: PresenceBus,
-        membership: Membership,
+        membership: ClusterMembership,
         audience: Audience,
         write_last_seen: Write,
         clock_ms: Callable[[], int],
