@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from domain.credits import CreditEntry, consume
-from handlers.payments.erasures import final_refunds_job
+from handlers.payments.final_refunds import final_refunds_job
 from tests.bookings.market import Data, Somebody
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off
