@@ -332,7 +332,7 @@ class Node:
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
         await preparing
         await self.mailer.start()
-        await self.store.event_gaps.begin(self.context.now())
+        await self.store.compared_events.begin(self.context.now())
         await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()
