@@ -24,7 +24,7 @@ from domain.conversations import pair_key
 from store.bookings import CHANGED
 from store.bookings import NAME as BOOKINGS
 from store.command_budget import BUDGET_SECONDS
-from store.concurrency import detached
+from store.concurrency import SingleFlight, detached
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repository
 
@@ -81,7 +81,7 @@ class UserBlocks:
         # When the last look began, and up to which number all blocks are known.
         self._looked_at = -math.inf
         self._last: int | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = SingleFlight()
         self._asked: dict[str, asyncio.Future[bool]] = {}
         self._reading: dict[str, asyncio.Future[bool]] | None = None
         # Of those being read, whoever was blocked meanwhile.
@@ -141,7 +141,7 @@ class UserBlocks:
         now = monotonic()
         since = now - self._looked_at
         if since >= _LOOK_AGAIN_SECONDS:
-            self._look_on()
+            self._looking.begin("look", self._look)
         return since < TRUSTED_SECONDS and self._open.get(pair_key(one, other), now) > now
 
     async def stands_between(self, one: str, other: str) -> bool:
@@ -150,7 +150,7 @@ class UserBlocks:
             return False
         now = monotonic()
         while now - self._looked_at >= TRUSTED_SECONDS:
-            await asyncio.shield(self._look_on())
+            await self._looking.do("look", self._look)
         pair = pair_key(one, other)
         if self._open.get(pair, now) > now:
             return False
@@ -191,24 +191,16 @@ class UserBlocks:
 
     # --- inside ---
 
-    def _look_on(self) -> asyncio.Task[None]:
-        if self._looking is None:
-            self._looking = detached(self._look(), BUDGET_SECONDS)
-        return self._looking
-
     async def _look(self) -> None:
         """Forgets who was taken for open and was blocked since the last look."""
         began = monotonic()
-        try:
-            if self._last is None:
-                self._last = await self.last_number()
-            else:
-                for block in await self.after(self._last):
-                    self._invalidate(pair_key(block.user_id, block.blocked_user_id))
-                    self._last = block.number
-            self._looked_at = began
-        finally:
-            self._looking = None
+        if self._last is None:
+            self._last = await self.last_number()
+        else:
+            for block in await self.after(self._last):
+                self._invalidate(pair_key(block.user_id, block.blocked_user_id))
+                self._last = block.number
+        self._looked_at = began
 
     def _invalidate(self, pair: str) -> None:
         self._open.pop(pair, None)
