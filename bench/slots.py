@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from domain.availability import DAYS, Absence, Schedule, Window
+from domain.availability import DAYS, Absence, Schedule, WeekWindow
 from domain.slots import HORIZON_DAYS, Busy, Slot, at, free, offered, only_open
 from domain.wire import codec
 from domain.wire.availability import SlotList, slot_answers
@@ -29,7 +29,7 @@ BOOKINGS_A_DAY = 10
 
 
 def schedule(start: int, end: int, duration: int, break_mins: int, absences: int) -> Schedule:
-    windows = tuple(Window(day=day, start=start, end=end) for day in DAYS)
+    windows = tuple(WeekWindow(day=day, start=start, end=end) for day in DAYS)
     off = tuple(Absence(date=FIRST + timedelta(days=n % 62), start=720, end=735) for n in range(absences))
     return Schedule(time_zone=ZONE, duration=duration, break_mins=break_mins, windows=windows, absences=off)
 

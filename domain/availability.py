@@ -16,7 +16,7 @@ Day = Literal["Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday"
 DAYS: tuple[Day, ...] = get_args(Day)
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+class WeekWindow(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes since midnight, ``end`` up to 1440; an end at or before the start is on the next day."""
 
     day: Day
@@ -42,7 +42,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     duration: int
     break_mins: int = msgspec.field(name="pause")
     notice_mins: int = 0
-    windows: tuple[Window, ...] = ()
+    windows: tuple[WeekWindow, ...] = ()
     absences: tuple[Absence, ...] = ()
 
 
@@ -56,7 +56,7 @@ def time_of(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def days_of(window: Window) -> tuple[Day, ...]:
+def days_of(window: WeekWindow) -> tuple[Day, ...]:
     """The days on which a session of this window may begin: two where it runs past midnight."""
     if window.end > window.start or window.end == 0:
         return (window.day,)
@@ -81,8 +81,8 @@ class WeekDay(msgspec.Struct, frozen=True, kw_only=True):
     is_available: bool = True
 
     @property
-    def window(self) -> Window:
-        return Window(day=self.day, start=minutes_of(self.start_time), end=minutes_of(self.end_time))
+    def window(self) -> WeekWindow:
+        return WeekWindow(day=self.day, start=minutes_of(self.start_time), end=minutes_of(self.end_time))
 
 
 class Week(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from domain.times import instant
 
-Channel = Literal["mail", "push"]
+NotificationChannel = Literal["mail", "push"]
 # APNs for `ios`, FCM for the others.
 Platform = Literal["ios", "android", "web"]
 KindName = Literal["account", "signIn", "message", "booking", "reminder", "payment"]
@@ -26,7 +26,7 @@ class NotificationKind(msgspec.Struct, frozen=True):
     """``fixed``: nobody can do without it. ``about``: what it tells of, for documents and mails."""
 
     name: KindName
-    channels: tuple[Channel, ...]
+    channels: tuple[NotificationChannel, ...]
     about: str
     fixed: bool = False
 
@@ -56,10 +56,10 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
 class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """``off``: what was turned off; everything else is on, so that a new kind is on for everybody."""
 
-    off: frozenset[tuple[KindName, Channel]] = frozenset()
+    off: frozenset[tuple[KindName, NotificationChannel]] = frozenset()
     quiet_hours: QuietHours | None = None
 
-    def wants(self, name: KindName, channel: Channel) -> bool:
+    def wants(self, name: KindName, channel: NotificationChannel) -> bool:
         kind = BY_NAME[name]
         return channel in kind.channels and (kind.fixed or (name, channel) not in self.off)
 
@@ -91,5 +91,7 @@ def not_before(
     return now if end is None or (deadline is not None and deadline <= end) else end
 
 
-def turned_off(chosen: Collection[tuple[KindName, Channel, bool]]) -> frozenset[tuple[KindName, Channel]]:
+def turned_off(
+    chosen: Collection[tuple[KindName, NotificationChannel, bool]],
+) -> frozenset[tuple[KindName, NotificationChannel]]:
     return frozenset((kind, channel) for kind, channel, wanted in chosen if not wanted)

@@ -10,8 +10,8 @@ import msgspec
 
 from domain.bookings import COMPLETION_GRACE, UPCOMING, Booking
 
-Channel = Literal["event", "mail:client", "mail:trainer", "push:client", "push:trainer"]
-CHANNELS: tuple[Channel, ...] = get_args(Channel)
+ReminderChannel = Literal["event", "mail:client", "mail:trainer", "push:client", "push:trainer"]
+REMINDER_CHANNELS: tuple[ReminderChannel, ...] = get_args(ReminderChannel)
 # How long before the start, the first one first.
 BEFORE = (timedelta(hours=24), timedelta(hours=1))
 
@@ -20,7 +20,7 @@ class ReminderNotice(msgspec.Struct, frozen=True):
     """One reminder by one channel; ``name`` is how the booking remembers that it was given."""
 
     hours: int
-    channel: Channel
+    channel: ReminderChannel
 
     @property
     def name(self) -> str:
@@ -63,4 +63,4 @@ def _spans(booking: Booking) -> Iterator[tuple[datetime, datetime, tuple[Reminde
         begin = booking.starts_at - before
         if begin > booking.arranged_at:
             hours = before // timedelta(hours=1)
-            yield begin, end, tuple(ReminderNotice(hours, channel) for channel in CHANNELS)
+            yield begin, end, tuple(ReminderNotice(hours, channel) for channel in REMINDER_CHANNELS)

@@ -25,7 +25,7 @@ EventType = Literal[
     "user.registered", "user.erased",
 ]  # fmt: skip
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
-# Each endpoint has a lane of durable work to itself, so that none holds another up.
+# Each endpoint has a queue of durable work to itself, so that none holds another up.
 MAX_ENDPOINTS = 10
 # Of one endpoint, what waits and what was given up together; beyond that nothing new is kept for it.
 MAX_KEPT = 20_000
@@ -50,13 +50,13 @@ class LastFailure(msgspec.Struct, frozen=True):
 
 
 class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """``lane``: its own among the endpoints. ``generation``: of its secret, which is kept nowhere.
+    """``queue_number``: its own among the endpoints. ``generation``: of its secret, which is kept nowhere.
 
     ``failures``: of its deliveries in a row, whichever they were.
     """
 
     id: str
-    lane: int
+    queue_number: int
     url: str
     events: tuple[EventType, ...]
     is_active: bool = True

@@ -13,7 +13,7 @@ Write = Callable[[], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class TaggedDocument:
     """``tag``: as long as it is the same, so is what ``write`` would answer."""
 
     tag: str

@@ -25,7 +25,7 @@ FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
 # By service.
 PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
-# By lane, one an endpoint.
+# By the number of the endpoint's queue.
 WEBHOOKS = tuple(f"webhooks {number}" for number in range(1, MAX_ENDPOINTS + 1))
 EXPORTS = "exports"
 ERASURES = "erasures"

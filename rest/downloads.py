@@ -19,7 +19,7 @@ from domain.errors import Code, DomainError
 from domain.files import StoredFile
 from domain.networks import network_of
 from handlers.access import Actor, Visitor
-from handlers.document_cache import Document
+from handlers.document_cache import TaggedDocument
 from rest.adapter import caller_of, owner_of
 from rest.answering import answered_in_time
 from rest.errors import problem
@@ -33,7 +33,7 @@ _CACHE = "private, max-age=300"
 
 
 def document_handler(route: Route, services: Services) -> HttpHandler:
-    """For rows that name what they produce; the handler answers a ``Document``, written for who does not have it."""
+    """For rows that name what they produce; the handler answers a ``TaggedDocument``, written for who lacks it."""
     parser = Parser(route)
     assert route.produces is not None
     content_type = f"{route.produces}; charset=utf-8"
@@ -45,7 +45,7 @@ def document_handler(route: Route, services: Services) -> HttpHandler:
             command = await parser.parse(request)
         budget.owner, budget.bulk = owner_of(caller), route.bulky
         budget.network = network_of(caller.address)
-        document: Document = await route.handler(services.context, caller, command)
+        document: TaggedDocument = await route.handler(services.context, caller, command)
         etag = f'"{document.tag}"'
         headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: _CACHE}
         require_match(request, etag)

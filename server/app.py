@@ -24,7 +24,7 @@ from rest.routes import ROWS
 from server import asyncapi, draining, node_metrics
 from server.background import Background
 from server.cluster.jobs import durable_jobs
-from server.cluster.membership import Membership
+from server.cluster.membership import ClusterMembership
 from server.cluster.recovery import ASK_SECONDS, LOOK_SECONDS, PublishOutageRecorder, UnpublishedRecovery
 from server.cluster.runner import Runner
 from server.fanout.delivery import Delivery
@@ -137,12 +137,20 @@ class Node:
         self.tokens = AccessTokens(settings.jwt_secret)
         self.authenticator = Authenticator(self.store.users, self.store.sessions, self.tokens, clock)
         self.secrets = ServerSecrets(settings.jwt_secret)
+        self._files = SignedUrls(self.secrets, clock)
         ready = settings.production or settings.stripe_secret_key is not None
         self.payments = StripePayments(stripe_settings(settings), ready=ready)
         self.pictures = PictureMaker(scale=settings.rate_limit_scale)
         self.limiter = MovingWindowLimiter(settings.rate_limit_scale)
         self._limits: Limits | None = None
-        self._make_sockets(clock)
+        self._make_fanout(clock)
+        self._make_cluster(clock)
+        self._sockets_per_user = max(1, int(SOCKETS_PER_USER * settings.rate_limit_scale))
+        self._sockets_per_address = max(1, int(SOCKETS_PER_ADDRESS * settings.rate_limit_scale))
+        self.registry = Registry(self._sockets_per_user, gone=self.typing.leave)
+        self.context = self._make_context(clock)
+        self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
+        self._make_gateway(clock)
         cutter = Cutter(self.registry, self.store.accounts.of_sessions, clock, self.freshness.confirm)
         self.revocations = RevocationWatch(self.store.revocations, cutter, clock)
         # Behind proxies an address is one of them, and they have limits of their own.
@@ -161,44 +169,46 @@ class Node:
         self.operations_url: str | None = None
         self.background = Background()
 
-    def _make_sockets(self, clock: Callable[[], datetime]) -> None:
-        settings, scale = self.settings, self.settings.rate_limit_scale
+    def _make_fanout(self, clock: Callable[[], datetime]) -> None:
+        """What is published reaches the sockets in a room, of this node and of others."""
         self.room_members = RoomMembers()
         self.freshness = Freshness()
         self.delivery = Delivery(self.room_members, self.freshness)
-        files = SignedUrls(self.secrets, clock)
-        reader = Reader(self.store, files, clock)
+        reader = Reader(self.store, self._files, clock)
         self.filler = GapFiller(self.delivery, lambda: self.bus.up, reader)
         self.slot_notifier = SlotNotifier(self.delivery, self.room_members.watchers, reader)
         self.room_subscriptions = RoomSubscriptions(
-            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received,
-            lambda user_id, choice: self.presence.choose(user_id, choice),
-            lambda user_id: self.presence.invalidate(user_id),
+            self.bus, self.delivery, self.filler, self.slot_notifier, self.store.log.received
         )
         self.rooms = Rooms(self.room_members, self.room_subscriptions)
         self.freshness.on_restored(self.room_subscriptions.resync)
         self.outages = PublishOutageRecorder(self.bus, self.store.publish_outages, clock)
         self.publisher = ClusterPublisher(self.bus, self.room_subscriptions, self.delivery, self.slot_notifier)
-        self.typing = TypingIndicators(self.publisher, lambda user_id: self.presence.hides(user_id))
-        self._sockets_per_user = max(1, int(SOCKETS_PER_USER * scale))
-        self._sockets_per_address = max(1, int(SOCKETS_PER_ADDRESS * scale))
-        self.registry = Registry(self._sockets_per_user, gone=self.typing.leave)
-        self.audience = audience = WatchingConnections(self.freshness)
-        self.membership = Membership(self.bus.redis)
+
+    def _make_cluster(self, clock: Callable[[], datetime]) -> None:
+        """Which nodes live and what is left of the dead ones, and which people are here or there."""
+        self.membership = ClusterMembership(self.bus.redis)
+        self.audience = WatchingConnections(self.freshness)
         self.presence = Presence(
             self.bus,
             self.membership,
-            audience,
+            self.audience,
             self.store.presences.raise_last_seen,
             lambda: int(clock().timestamp() * 1000),
-            Choices(self.store.presences.choices, self.publisher.publish_choice, self.typing.leave),
+            Choices(self.store.presences.choices, self.publisher.publish_choice),
         )
+        self.room_subscriptions.on_choice(self.presence.choose)
+        self.room_subscriptions.on_missed(self.presence.invalidate)
         self.freshness.on_restored(self.presence.send_withheld)
+        self.typing = TypingIndicators(self.publisher, self.presence.hides)
+        self.presence.on_hidden(self.typing.leave)
         self.recovery = UnpublishedRecovery(self.store.publish_outages, self.database.answers, clock)
         self.membership.on_node_dead(self.recovery.on_node_dead)
-        attendance = Attendance(self.presence, audience)
-        self.blocked_watches = BlockedWatches(self.store.user_blocks, self.presence, audience, self._watchers_of)
-        self.context = Context(
+        self.blocked_watches = BlockedWatches(self.store.user_blocks, self.presence, self.audience, self._watchers_of)
+
+    def _make_context(self, clock: Callable[[], datetime]) -> Context:
+        settings = self.settings
+        return Context(
             store=self.store,
             publisher=self.publisher,
             passwords=self.passwords,
@@ -211,7 +221,7 @@ class Node:
             typing=self.typing,
             presence=self.presence,
             slot_watches=SlotWatches(self.rooms, self.room_members, self.room_subscriptions),
-            files=files,
+            files=self._files,
             pictures=self.pictures,
             payments=self.payments,
             return_url=_return_url(settings),
@@ -220,8 +230,12 @@ class Node:
             push_delays=PushDelays(settings.push.after, settings.push.digest_after),
             exports_kept=timedelta(days=settings.export_days),
         )
-        self.durable_work = Runner(durable_jobs(self.context), clock, self.context.wake_ups)
-        buckets = Buckets(scale)
+
+    def _make_gateway(self, clock: Callable[[], datetime]) -> None:
+        """Sockets are admitted, and their commands dispatched."""
+        settings = self.settings
+        buckets = Buckets(settings.rate_limit_scale)
+        attendance = Attendance(self.presence, self.audience)
         admission = Admission(
             self.authenticator, self.registry, self.rooms, buckets, clock, attendance, self.room_subscriptions,
             lambda: self.prepared,
@@ -332,7 +346,7 @@ class Node:
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
         await preparing
         await self.mailer.start()
-        await self.store.event_gaps.begin(self.context.now())
+        await self.store.compared_events.begin(self.context.now())
         await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()

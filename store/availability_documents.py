@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from bson import ObjectId
 
-from domain.availability import Absence, AbsenceRecord, Schedule, Week, WeekDay, Window, minutes_of
+from domain.availability import Absence, AbsenceRecord, Schedule, Week, WeekDay, WeekWindow, minutes_of
 from store.database import Document
 
 DAYS = "availabilities"
@@ -40,7 +40,7 @@ def _place(document: Document) -> ObjectId:
     return place
 
 
-def windows(days: Sequence[Document]) -> tuple[Window, ...]:
+def windows(days: Sequence[Document]) -> tuple[WeekWindow, ...]:
     """Those in which the trainer works."""
     return tuple(week_day_from(day).window for day in days if day["isAvailable"])
 

@@ -43,12 +43,24 @@ class SingleFlight:
 
     async def do(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work under way under this key comes to, or the work begun with this call."""
-        task = self._flying.get(key)
-        if task is None:
-            task = self._flying[key] = detached(work(), BUDGET_SECONDS)
-            task.add_done_callback(lambda _: self._flying.pop(key))
         # Whoever leaves must not take it away from the others.
-        return cast(T, await asyncio.shield(task))
+        return cast(T, await asyncio.shield(self._begun(key, work)))
+
+    def begin(self, key: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Begin the work unless it is under way; nobody waits for it."""
+        self._begun(key, work)
+
+    def _begun(self, key: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+        task = self._flying.get(key)
+        # One that has ended is found here until the loop's next turn: whoever tries in a loop would wait for nothing.
+        if task is None or task.done():
+            task = self._flying[key] = detached(work(), BUDGET_SECONDS)
+            task.add_done_callback(lambda ended: self._forget(key, ended))
+        return task
+
+    def _forget(self, key: str, ended: asyncio.Task[Any]) -> None:
+        if self._flying.get(key) is ended:
+            del self._flying[key]
 
 
 class WriteBehind(Generic[K, V]):

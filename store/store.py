@@ -21,7 +21,6 @@ from store import (
     devices,
     digests,
     disputes,
-    event_gaps,
     exports,
     files,
     final_refunds,
@@ -50,6 +49,7 @@ from store import (
     specializations,
     stripe_accounts,
     stripe_events,
+    stripe_lists,
     trainer_parts,
     transactions,
     undelivered,
@@ -76,7 +76,6 @@ from store.devices import PushDevices
 from store.digests import Digests
 from store.disputes import Disputes
 from store.earnings import Earnings
-from store.event_gaps import EventGaps
 from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
@@ -115,6 +114,7 @@ from store.specializations import Specializations
 from store.statistics import Counts
 from store.stripe_accounts import StripeAccounts
 from store.stripe_events import StripeEvents
+from store.stripe_lists import StripeListCursor
 from store.trainer_parts import TrainerParts
 from store.transactions import Transactions
 from store.undelivered import UndeliveredMessages
@@ -170,7 +170,7 @@ SCHEMAS = (
     *receipts.SCHEMAS,
     *stripe_accounts.SCHEMAS,
     *stripe_events.SCHEMAS,
-    *event_gaps.SCHEMAS,
+    *stripe_lists.SCHEMAS,
     *refunds.SCHEMAS,
     *disputes.SCHEMAS,
     *trainer_parts.SCHEMAS,
@@ -258,8 +258,8 @@ class Store:
         self.payment_notices = PaymentNotices(database, self.receipts)
         self.stripe_accounts = StripeAccounts(database)
         self.stripe_events = StripeEvents(database)
-        self.event_gaps = EventGaps(database, event_gaps.EVENTS, timedelta(minutes=5))
-        self.compared_payments = EventGaps(database, event_gaps.PAYMENTS, timedelta(minutes=10))
+        self.compared_events = StripeListCursor(database, stripe_lists.EVENTS, timedelta(minutes=5))
+        self.compared_payments = StripeListCursor(database, stripe_lists.PAYMENTS, timedelta(minutes=10))
         self.refunds = Refunds(database)
         self.disputes = Disputes(database)
         self.trainer_parts = TrainerParts(database)

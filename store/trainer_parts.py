@@ -16,7 +16,7 @@ NAME = "trainerParts"
 SCHEMAS = (CollectionSchema(NAME, work_indexes(only={"dueAt": {"$exists": True}})),)
 
 
-class TrainerPart(msgspec.Struct, frozen=True, kw_only=True):
+class TrainerPartProgress(msgspec.Struct, frozen=True, kw_only=True):
     """``moves``: how many have been made or refused; ``under_way``: the one that comes next, once it is decided."""
 
     moves: int
@@ -38,12 +38,12 @@ class TrainerParts:
         update: Document = {"$set": {"dueAt": now}, "$unset": {WORK: ""}, "$setOnInsert": {"moves": 0}}
         await self._rows.update_one(row, update, upsert=always, session=session)
 
-    async def by_id(self, transaction_id: str) -> TrainerPart | None:
+    async def by_id(self, transaction_id: str) -> TrainerPartProgress | None:
         found = await self._rows.find_one({"_id": ObjectId(transaction_id)})
         if found is None:
             return None
         move = found.get("move")
-        return TrainerPart(
+        return TrainerPartProgress(
             moves=found["moves"],
             under_way=None
             if move is None

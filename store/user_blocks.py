@@ -25,7 +25,7 @@ from domain.conversations import pair_key
 from store.bookings import CHANGED
 from store.bookings import NAME as BOOKINGS
 from store.command_budget import BUDGET_SECONDS
-from store.concurrency import detached
+from store.concurrency import SingleFlight, detached
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
 from store.failures import repeat_unanswered, repository
 
@@ -82,7 +82,7 @@ class UserBlocks:
         # When the last look began, and up to which number all blocks are known.
         self._looked_at = -math.inf
         self._last: int | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = SingleFlight()
         self._asked: dict[str, asyncio.Future[bool]] = {}
         self._reading: dict[str, asyncio.Future[bool]] | None = None
         # Of those being read, whoever was blocked meanwhile.
@@ -142,7 +142,7 @@ class UserBlocks:
         now = monotonic()
         since = now - self._looked_at
         if since >= _LOOK_AGAIN_SECONDS:
-            self._look_on()
+            self._looking.begin("look", self._look)
         return since < TRUSTED_SECONDS and self._open.get(pair_key(one, other), now) > now
 
     async def stands_between(self, one: str, other: str) -> bool:
@@ -151,7 +151,7 @@ class UserBlocks:
             return False
         now = monotonic()
         while now - self._looked_at >= TRUSTED_SECONDS:
-            await asyncio.shield(self._look_on())
+            await self._looking.do("look", self._look)
         pair = pair_key(one, other)
         if self._open.get(pair, now) > now:
             return False
@@ -192,17 +192,9 @@ class UserBlocks:
 
     # --- inside ---
 
-    def _look_on(self) -> asyncio.Task[None]:
-        if self._looking is None:
-            self._looking = detached(self._look(), BUDGET_SECONDS)
-        return self._looking
-
     async def _look(self) -> None:
         """Forgets who was taken for open and was blocked since the last look."""
-        try:
-            await repeat_unanswered(self._look_once)
-        finally:
-            self._looking = None
+        await repeat_unanswered(self._look_once)
 
     async def _look_once(self) -> None:
         began = monotonic()

@@ -23,7 +23,7 @@ from store.concurrency import SingleFlight
 from store.database import ClientSession, CollectionSchema, Database
 from store.failures import repeat_unanswered, repository
 from store.webhook_endpoints import NAME as ENDPOINTS
-from store.webhook_endpoints import endpoint_of
+from store.webhook_endpoints import QUEUE_NUMBER, endpoint_of
 from store.work_queue import WorkQueue, WorkRow
 
 log = structlog.get_logger("webhooks")
@@ -33,9 +33,9 @@ SCHEMAS = (
     CollectionSchema(
         NAME,
         (
-            IndexModel([("lane", ASCENDING), ("dueAt", ASCENDING)], name="due"),
+            IndexModel([(QUEUE_NUMBER, ASCENDING), ("dueAt", ASCENDING)], name="due"),
             IndexModel(
-                [("lane", ASCENDING), ("work.since", ASCENDING)],
+                [(QUEUE_NUMBER, ASCENDING), ("work.since", ASCENDING)],
                 name="work",
                 partialFilterExpression={"work.since": {"$exists": True}},
             ),
@@ -64,9 +64,9 @@ class WebhookDeliveries:
     def __init__(self, database: Database) -> None:
         self._rows = database.collection(NAME)
         self._endpoints = database.collection(ENDPOINTS)
-        # One an endpoint, by its lane.
+        # One an endpoint, by its number.
         self.queues = tuple(
-            WorkQueue(database, NAME, removes=True, shared={"lane": lane}) for lane in range(MAX_ENDPOINTS)
+            WorkQueue(database, NAME, removes=True, shared={QUEUE_NUMBER: number}) for number in range(MAX_ENDPOINTS)
         )
         self._known: tuple[WebhookEndpoint, ...] = ()
         self._full: frozenset[str] = frozenset()
@@ -81,12 +81,12 @@ class WebhookDeliveries:
         if not wanting:
             return
         common = {"event": event.id, "type": event.type, "body": event.body, "createdAt": event.at, "dueAt": event.at}
-        rows = [{**common, "endpoint": ObjectId(one.id), "lane": one.lane} for one in wanting]
+        rows = [{**common, "endpoint": ObjectId(one.id), QUEUE_NUMBER: one.queue_number} for one in wanting]
         await self._rows.insert_many(rows, session=session)
 
-    def lanes(self, kinds: Iterable[EventType]) -> list[int]:
-        """Those in which such events may have been written, as of the last look."""
-        return [one.lane for one in self._known if any(map(one.wants, kinds))]
+    def queue_numbers(self, kinds: Iterable[EventType]) -> list[int]:
+        """Of those in which such events may have been written, as of the last look."""
+        return [one.queue_number for one in self._known if any(map(one.wants, kinds))]
 
     def look_again(self) -> None:
         """Before the next event: something has changed."""
@@ -101,19 +101,19 @@ class WebhookDeliveries:
 
     async def counts(self, endpoint: WebhookEndpoint) -> tuple[int, int]:
         """How many wait, and how many were given up."""
-        waiting = {"lane": endpoint.lane, "dueAt": {"$gt": _LONG_AGO}}
+        waiting = {QUEUE_NUMBER: endpoint.queue_number, "dueAt": {"$gt": _LONG_AGO}}
         count = await self._rows.count_documents(waiting, limit=MAX_KEPT)
         # By the index alone: what was given up has no instant.
-        kept = await self._rows.count_documents({"lane": endpoint.lane}, limit=2 * MAX_KEPT)
+        kept = await self._rows.count_documents({QUEUE_NUMBER: endpoint.queue_number}, limit=2 * MAX_KEPT)
         return count, max(0, kept - count)
 
     async def replay(self, endpoint: WebhookEndpoint, given_up_by: datetime, now: datetime) -> int:
         """Make all due again that were given up by then; answers how many."""
-        return await self.queues[endpoint.lane].replay_all(given_up_by, now)
+        return await self.queues[endpoint.queue_number].replay_all(given_up_by, now)
 
     async def forget(self, endpoint: WebhookEndpoint) -> None:
         """Of one that is gone or turned off. What a crash leaves goes when it comes due, or after ``KEPT_FOR``."""
-        await self._rows.delete_many({"lane": endpoint.lane, "endpoint": ObjectId(endpoint.id)})
+        await self._rows.delete_many({QUEUE_NUMBER: endpoint.queue_number, "endpoint": ObjectId(endpoint.id)})
 
     async def _look(self) -> None:
         began = monotonic()
@@ -127,4 +127,4 @@ class WebhookDeliveries:
         self._looked_at = began
 
     async def _is_full(self, endpoint: WebhookEndpoint) -> bool:
-        return await self._rows.count_documents({"lane": endpoint.lane}, limit=MAX_KEPT) >= MAX_KEPT
+        return await self._rows.count_documents({QUEUE_NUMBER: endpoint.queue_number}, limit=MAX_KEPT) >= MAX_KEPT

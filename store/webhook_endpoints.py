@@ -1,6 +1,6 @@
 """Where outbound webhooks go, as administrators set it up. Secrets are not here: they follow from the server's key.
 
-An endpoint's lane is its own, and there are as many lanes as there may be endpoints: the unique index of lanes is the
+The number of an endpoint's queue is its own, and there are as many as there may be endpoints: their unique index is the
 limit, however many administrators add one at once.
 """
 
@@ -21,7 +21,9 @@ from store.failures import repository
 from store.idempotency import Keep
 
 NAME = "webhookEndpoints"
-SCHEMAS = (CollectionSchema(NAME, (IndexModel([("lane", ASCENDING)], name="lane", unique=True),)),)
+# Stored, here and with each delivery, under the name that ``queue_number`` had at first, as is the index.
+QUEUE_NUMBER = "lane"
+SCHEMAS = (CollectionSchema(NAME, (IndexModel([(QUEUE_NUMBER, ASCENDING)], name="lane", unique=True),)),)
 # Whoever adds an endpoint waits for who does the same on this node.
 _HOT: Hot = (SHARED, NAME)
 _TRIES = 3
@@ -58,12 +60,12 @@ class WebhookEndpoints:
         """Raises ``conflict`` when there are as many as there may be."""
 
         async def body(session: ClientSession) -> WebhookEndpoint:
-            taken = {one["lane"] async for one in self._rows.find({}, {"lane": 1}, session=session)}
-            free = [lane for lane in range(MAX_ENDPOINTS) if lane not in taken]
+            taken = {one[QUEUE_NUMBER] async for one in self._rows.find({}, {QUEUE_NUMBER: 1}, session=session)}
+            free = [number for number in range(MAX_ENDPOINTS) if number not in taken]
             if not free:
                 raise DomainError(Code.CONFLICT, f"There are {MAX_ENDPOINTS} endpoints; remove one first.")
             added = WebhookEndpoint(
-                id=endpoint_id, lane=free[0], url=url, events=events, created_at=now, updated_at=now
+                id=endpoint_id, queue_number=free[0], url=url, events=events, created_at=now, updated_at=now
             )
             await self._rows.insert_one(_document(added), session=session)
             await audit(None, audited(added), session=session)
@@ -74,7 +76,7 @@ class WebhookEndpoints:
             try:
                 return await self._database.transaction(body, hot=[_HOT])
             except DuplicateKeyError:
-                # Another node has taken the lane.
+                # Another node has taken the number.
                 continue
         return await self._database.transaction(body, hot=[_HOT])
 
@@ -163,7 +165,7 @@ def audited(endpoint: WebhookEndpoint) -> dict[str, object]:
 def _document(endpoint: WebhookEndpoint) -> Document:
     return {
         "_id": ObjectId(endpoint.id),
-        "lane": endpoint.lane,
+        QUEUE_NUMBER: endpoint.queue_number,
         "url": endpoint.url,
         "events": list(endpoint.events),
         "isActive": endpoint.is_active,
@@ -181,7 +183,7 @@ def endpoint_of(document: Document) -> WebhookEndpoint:
     last = document["lastFailure"]
     return WebhookEndpoint(
         id=str(document["_id"]),
-        lane=document["lane"],
+        queue_number=document[QUEUE_NUMBER],
         url=document["url"],
         events=tuple(document["events"]),
         is_active=document["isActive"],

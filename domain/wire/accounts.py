@@ -94,12 +94,12 @@ class CreateSuperAdmin(Command, frozen=True, kw_only=True):
 
 class BlockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: fields.Reason
+    reason: fields.ReasonText
 
 
 class UnblockUser(Command, frozen=True, kw_only=True):
     id: fields.Id
-    reason: fields.Reason | None = None
+    reason: fields.ReasonText | None = None
 
 
 class Accepted(Answer, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from domain.availability import DAYS, MAX_WINDOWS_A_DAY, AbsenceRecord, Day, Wee
 from domain.slots import Slot
 from domain.times import to_wire, to_wire_each
 from domain.wire.base import Answer, Command
-from domain.wire.fields import Cursor, Date, EndTime, Id, PageSize, Reason, TimeZone, WallTime
+from domain.wire.fields import Cursor, Date, EndTime, Id, PageSize, ReasonText, TimeZone, WallTime
 
 Duration = Annotated[int, Meta(ge=5, le=480, multiple_of=5, description="minutes")]
 # As far ahead as two weeks.
@@ -48,7 +48,7 @@ class AddException(Command, frozen=True, kw_only=True):
     date: Date
     start_time: WallTime | None = None
     end_time: EndTime | None = None
-    reason: Reason | None = None
+    reason: ReasonText | None = None
 
 
 class ListExceptions(Command, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from domain.bookings import Booking, PaidWith, Party, Status, duration_in_minute
 from domain.catalogue import CancellationPolicy
 from domain.times import to_wire
 from domain.wire.base import Answer, Command
-from domain.wire.fields import Cursor, Date, DateOrInstant, Id, IdempotencyKey, Instant, Note, PageSize, Reason
+from domain.wire.fields import Cursor, Date, DateOrInstant, Id, IdempotencyKey, Instant, Note, PageSize, ReasonText
 
 
 class CreateBooking(Command, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class PreviewCancellation(Command, frozen=True, kw_only=True):
 
 class CancelBooking(Command, frozen=True, kw_only=True):
     booking_id: Id
-    reason: Reason | None = None
+    reason: ReasonText | None = None
 
 
 class RescheduleBooking(Command, frozen=True, kw_only=True):

@@ -163,7 +163,7 @@ ShortLine = Annotated[str, Meta(min_length=1, max_length=120, pattern=LINE, desc
 PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=LINE, description=_ONE_LINE)]
 Paragraphs = Annotated[str, Meta(min_length=1, max_length=2000, pattern=LINES, description=_SEVERAL_LINES)]
 Note = Annotated[str, Meta(min_length=1, max_length=1000, pattern=LINES, description=_SEVERAL_LINES)]
-Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=LINES, description=_SEVERAL_LINES)]
+ReasonText = Annotated[str, Meta(min_length=1, max_length=500, pattern=LINES, description=_SEVERAL_LINES)]
 Phone = Annotated[str, Meta(max_length=40, pattern=_PHONE, description="3 to 20 digits, with a + for abroad")]
 # What has this form is parsed as well (``domain.urls``).
 Url = Annotated[

@@ -13,7 +13,7 @@ from domain.moderation import Act, AuditEntry, Report, ReportStatus, TargetKind
 from domain.times import to_wire, to_wire_or_none
 from domain.wire.base import Answer, Command
 from domain.wire.bookings import Statuses
-from domain.wire.fields import Cursor, DateOrInstant, Email, Id, Name, PageSize, Password, Reason
+from domain.wire.fields import Cursor, DateOrInstant, Email, Id, Name, PageSize, Password, ReasonText
 
 _Beginning = Annotated[
     str, Meta(max_length=254, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+\Z", description="how an address begins")
@@ -33,7 +33,7 @@ class MakeReport(Command, frozen=True, kw_only=True):
 
     user_id: Id
     message_id: Id | None = None
-    reason: Reason
+    reason: ReasonText
 
 
 class ListReports(Command, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class ListReports(Command, frozen=True, kw_only=True):
 
 class ResolveReport(Command, frozen=True, kw_only=True):
     id: Id
-    resolution: Reason
+    resolution: ReasonText
 
 
 class ListUsers(Command, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from domain.times import to_wire
 from domain.wire.bookings import CalendarAnswer, CalendarState, OpenCalendar, ReadCalendar
 from handlers.access import Actor, Visitor, require_role
 from handlers.context import FeedContext
-from handlers.document_cache import Document
+from handlers.document_cache import TaggedDocument
 from store.bookings import BookingFilter, PartyChanges
 
 _PURPOSE = "calendar feed"
@@ -59,14 +59,14 @@ async def close_calendar(context: FeedContext, actor: Actor, command: None) -> N
     await context.store.calendars.remove(actor.user_id)
 
 
-async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCalendar) -> Document:
+async def read_calendar(context: FeedContext, visitor: Visitor, command: ReadCalendar) -> TaggedDocument:
     """The feed; raises ``not_found`` for a token that is none, or whose owner may not sign in."""
     user_id = await context.store.calendars.user_of(context.secrets.keyed_hash(_PURPOSE, command.token))
     user = await context.store.users.by_id(user_id) if user_id else None
     if user is None or not may_sign_in(user):
         raise not_found("calendar")
     tag = await _tag(context, user)
-    return Document(tag, lambda: context.feeds.written(user.id, tag, lambda: _written(context, user)))
+    return TaggedDocument(tag, lambda: context.feeds.written(user.id, tag, lambda: _written(context, user)))
 
 
 async def _tag(context: FeedContext, user: User) -> str:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from domain.accounts import require_time_zone
 from domain.availability import minutes_of, time_of
 from domain.errors import DomainError, invalid
-from domain.notifications import BY_NAME, KINDS, Channel, KindName, Preferences, QuietHours, turned_off
+from domain.notifications import BY_NAME, KINDS, KindName, NotificationChannel, Preferences, QuietHours, turned_off
 from domain.wire.notifications import (
     ChannelChoice,
     KindChoice,
@@ -37,14 +37,14 @@ async def set_notifications(context: ReadContext, actor: Actor, command: SetNoti
     return _answer(chosen)
 
 
-def _choices(kinds: Sequence[KindChoice]) -> Iterator[tuple[KindName, Channel, bool]]:
+def _choices(kinds: Sequence[KindChoice]) -> Iterator[tuple[KindName, NotificationChannel, bool]]:
     named: set[KindName] = set()
     for number, choice in enumerate(kinds):
         if choice.kind in named:
             raise invalid(f"kinds[{number}].kind", "is named before")
         named.add(choice.kind)
         kind, given = BY_NAME[choice.kind], choice.channels
-        both: tuple[tuple[Channel, object], ...] = (("mail", given.mail), ("push", given.push))
+        both: tuple[tuple[NotificationChannel, object], ...] = (("mail", given.mail), ("push", given.push))
         for channel, wanted in both:
             if wanted is UNSET:
                 continue

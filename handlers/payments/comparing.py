@@ -45,7 +45,7 @@ async def _compare(context: PaymentContext, claimed: WorkRow) -> None:
         await _compare_page(context, page, now)
     ours = await context.store.transactions.intents_between(since, now - SETTLED_AFTER)
     await _look_for(context, ours - listed, now)
-    await context.store.compared_payments.closed(claimed, now, now + _EVERY)
+    await context.store.compared_payments.advance(claimed, now, now + _EVERY)
 
 
 async def _compare_page(context: PaymentContext, page: Sequence[ListedIntent], now: datetime) -> None:

@@ -63,13 +63,13 @@ async def _look(context: PaymentContext, event: Incoming, intent_id: str) -> Non
 
 def missed_events_job(context: PaymentContext) -> Job:
     """Closes the gap of events that were never told: what Stripe lists and is not known here is added."""
-    queue = context.store.event_gaps.queue
+    queue = context.store.compared_events.queue
     return Job("missed Stripe events", queue, partial(_catch_up, context), poll=timedelta(seconds=30))
 
 
 async def _catch_up(context: PaymentContext, claimed: WorkRow) -> None:
     now = context.now()
-    listed = await context.payments.events_since(context.store.event_gaps.seen_until(claimed) - _OVERLAP)
+    listed = await context.payments.events_since(context.store.compared_events.seen_until(claimed) - _OVERLAP)
     unknown = await context.store.stripe_events.unknown([one.id for one in listed])
     # The oldest first.
     for event in reversed(listed):
@@ -77,4 +77,4 @@ async def _catch_up(context: PaymentContext, claimed: WorkRow) -> None:
             await context.store.stripe_events.add(event, now)
     if unknown:
         context.wake_ups.wake(STRIPE_EVENTS)
-    await context.store.event_gaps.closed(claimed, now, now + _CATCH_UP)
+    await context.store.compared_events.advance(claimed, now, now + _CATCH_UP)

@@ -39,8 +39,8 @@ def webhook_jobs(context: WebhookContext) -> tuple[Job, ...]:
 
 def wake(context: PublishContext, *kinds: EventType) -> None:
     """Such events may have been committed; what is woken for nothing is one look of a job."""
-    for lane in context.store.webhook_deliveries.lanes(kinds):
-        context.wake_ups.wake(WEBHOOKS[lane])
+    for number in context.store.webhook_deliveries.queue_numbers(kinds):
+        context.wake_ups.wake(WEBHOOKS[number])
 
 
 async def _deliver(context: WebhookContext, claimed: WorkRow) -> None:

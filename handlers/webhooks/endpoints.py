@@ -137,7 +137,7 @@ async def _replay(context: WebhookContext, answered: WebhookAnswer) -> None:
     if endpoint is not None:
         given_up_by = from_wire(answered.updated_at, "updatedAt")
         await context.store.webhook_deliveries.replay(endpoint, given_up_by, context.now())
-        context.wake_ups.wake(WEBHOOKS[endpoint.lane])
+        context.wake_ups.wake(WEBHOOKS[endpoint.queue_number])
 
 
 async def _recalled(context: WebhookContext, stored: StoredResult) -> Kept:

@@ -23,8 +23,8 @@ from handlers.notifications.receipts import receipts_job
 from handlers.notifications.undelivered import undelivered_messages_job, undelivered_scans_job
 from handlers.payments.comparing import comparison_job
 from handlers.payments.disputes import disputes_job
-from handlers.payments.erasures import final_refunds_job
 from handlers.payments.events import missed_events_job, stripe_events_job
+from handlers.payments.final_refunds import final_refunds_job
 from handlers.payments.fulfilment import payments_job
 from handlers.payments.outbox import payment_notices_job
 from handlers.payments.refunds import refunds_job

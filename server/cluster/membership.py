@@ -37,7 +37,7 @@ class DeadNode:
 OnNodeDead = Callable[[DeadNode], Awaitable[object]]
 
 
-class Membership:
+class ClusterMembership:
     """Make it inside the running loop, register, then ``start``, then ``stop``.
 
     Every death is handed out at least once, on one or several of the nodes that live, until all that registered there

@@ -56,8 +56,7 @@ class RoomSubscription:
 
 
 class RoomSubscriptions:
-    """``on_head`` is called with how far other nodes have written a conversation, ``on_choice`` with what people chose
-    there, ``on_missed`` with those of whom something may not have arrived."""
+    """``on_head`` is called with how far other nodes have written a conversation."""
 
     def __init__(
         self,
@@ -66,21 +65,28 @@ class RoomSubscriptions:
         filler: GapFiller,
         slots: SlotNotifier,
         on_head: Callable[[str, int], None],
-        on_choice: Callable[[str, Choice], object],
-        on_missed: Callable[[str], None],
     ) -> None:
         self._bus = bus
         self._delivery = delivery
         self._filler = filler
         self._slots = slots
         self._on_head = on_head
-        self._on_choice = on_choice
-        self._on_missed = on_missed
+        # Whoever registers publishes through this, and is made after it.
+        self._choice: list[Callable[[str, Choice], object]] = []
+        self._missed: list[Callable[[str], object]] = []
         self._linger = LINGER_SECONDS
         self._node = bytes.fromhex(bus.node)
         self._subscriptions: dict[str, RoomSubscription] = {}
         self._loop = asyncio.get_running_loop()
         bus.on_restored(self._restored)
+
+    def on_choice(self, callback: Callable[[str, Choice], object]) -> None:
+        """Call it with what people chose on other nodes."""
+        self._choice.append(callback)
+
+    def on_missed(self, callback: Callable[[str], object]) -> None:
+        """Call it with those of whom something may not have arrived."""
+        self._missed.append(callback)
 
     async def start(self) -> None:
         await self._bus.subscribe(EVERYONE, self._everyone)
@@ -176,9 +182,12 @@ class RoomSubscriptions:
 
     def _chosen(self, received: Envelope) -> None:
         try:
-            self._on_choice(received.subject, envelope.read_choice(received.packet))
+            choice = envelope.read_choice(received.packet)
         except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
+            return
+        for callback in self._choice:
+            callback(received.subject, choice)
 
     def _everyone(self, payload: bytes) -> None:
         if payload[envelope.NODE] == self._node:
@@ -212,7 +221,8 @@ class RoomSubscriptions:
     def _resync_soon(self, subscription: RoomSubscription) -> None:
         """Once: who asks after it receives all that was missed until then."""
         if rooms.is_user(subscription.room):
-            self._on_missed(rooms.user_of(subscription.room))
+            for callback in self._missed:
+                callback(rooms.user_of(subscription.room))
         if subscription.resync is None:
             delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
             subscription.resync = self._loop.call_later(delay, self._resync, subscription)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Choice, Status, View
-from server.cluster.membership import Membership
+from server.cluster.membership import ClusterMembership
 from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
 from server.presence import redis_scripts
@@ -40,11 +40,10 @@ def batched(user_ids: Iterable[str], size: int) -> Iterator[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What people chose for all devices: how it is read, how other nodes are told, who is told that one is hidden."""
+    """What people chose for all devices: how it is read, and how other nodes are told."""
 
     read: Callable[[Collection[str]], Awaitable[dict[str, Choice]]]
     publish: Callable[[str, Choice], None]
-    hidden: Callable[[str], None]
 
 
 class PresenceBus(Bus, Protocol):
@@ -63,7 +62,7 @@ class Presence:
     def __init__(
         self,
         bus: PresenceBus,
-        membership: Membership,
+        membership: ClusterMembership,
         audience: Audience,
         write_last_seen: Write,
         clock_ms: Callable[[], int],
@@ -86,6 +85,7 @@ class Presence:
         self._catch_up = asyncio.Event()
         self._bus = bus
         self._choices = choices
+        self._hidden: list[Callable[[str], object]] = []
         # Of whom this node may have missed what they chose.
         self._stale: set[str] = set()
         self._doubts = asyncio.Event()
@@ -93,6 +93,10 @@ class Presence:
         membership.on_lease_lost(self._lost)
         bus.on_restored(self._restored)
         bus.on_publishing(self._publishing)
+
+    def on_hidden(self, callback: Callable[[str], object]) -> None:
+        """Call it with whom nobody is to see here any more."""
+        self._hidden.append(callback)
 
     def start(self) -> None:
         for work in (self.registrar.run(), self._catching_up(), self._choosing()):
@@ -170,7 +174,8 @@ class Presence:
         if not self.devices.choose(user_id, choice):
             return False
         if choice.hides:
-            self._choices.hidden(user_id)
+            for callback in self._hidden:
+                callback(user_id)
         return True
 
     def invalidate(self, user_id: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from domain.availability import DAYS, Schedule, Window
+from domain.availability import DAYS, Schedule, WeekWindow
 from tests.bookings.machine_run import CLIENTS, TRAINERS, MachineRun
 from tests.bookings.market import Data, Market
 from tests.bookings.model import Actor, BookingModel
@@ -31,7 +31,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 def week(zone: str, hours: tuple[tuple[int, int], ...], size: tuple[int, int]) -> Schedule:
-    windows = tuple(Window(day=day, start=start, end=end) for day in DAYS for start, end in hours)
+    windows = tuple(WeekWindow(day=day, start=start, end=end) for day in DAYS for start, end in hours)
     return Schedule(time_zone=zone, duration=size[0], break_mins=size[1], windows=windows)
 
 

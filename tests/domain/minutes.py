@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import accumulate
 from zoneinfo import ZoneInfo
 
-from domain.availability import Schedule, Window
+from domain.availability import Schedule, WeekWindow
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -70,7 +70,7 @@ def _closed(schedule: Schedule, clock: WallClock) -> set[int]:
     return closed
 
 
-def _in_window(schedule: Schedule, clock: WallClock, day: date, window: Window, closed: set[int]) -> list[int]:
+def _in_window(schedule: Schedule, clock: WallClock, day: date, window: WeekWindow, closed: set[int]) -> list[int]:
     """Walk through the window with a count of the minutes since it, or what was off, began."""
     night = 1440 if window.end <= window.start else 0
     opens, closes = clock.first_at(day, window.start), clock.first_at(day, window.end + night)

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from domain.availability import DAYS, Absence, Day, Schedule, Window
+from domain.availability import DAYS, Absence, Day, Schedule, WeekWindow
 
 # A zone with a year: two changes an hour wide, half an hour, at midnight, two hours, a day that never was, none.
 ZONES = (
@@ -45,7 +45,7 @@ def changes(name: str, year: int) -> list[date]:
     return found or [date(year, 3, 28), date(year, 10, 31)]
 
 
-def week(chance: random.Random) -> tuple[Window, ...]:
+def week(chance: random.Random) -> tuple[WeekWindow, ...]:
     """Windows that do not overlap, some of them touching, some over midnight."""
     edges = sorted(chance.sample(range(_WEEK), 2 * chance.randint(1, 12)))
     spans = [(a, min(b, a + 288)) for a, b in zip(edges, [*edges[1:], edges[0] + _WEEK], strict=True)]
@@ -53,13 +53,13 @@ def week(chance: random.Random) -> tuple[Window, ...]:
     return tuple(_window(start, end, chance) for start, end in kept)
 
 
-def _window(start: int, end: int, chance: random.Random) -> Window:
+def _window(start: int, end: int, chance: random.Random) -> WeekWindow:
     day, opens = divmod(start % _WEEK, 288)
     closes = (opens + end - start) % 288
     # Midnight has two names.
     if closes == 0 and opens and chance.random() < 0.5:
         closes = 288
-    return Window(day=_day(day), start=opens * 5, end=closes * 5)
+    return WeekWindow(day=_day(day), start=opens * 5, end=closes * 5)
 
 
 def _day(number: int) -> Day:

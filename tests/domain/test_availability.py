@@ -14,7 +14,7 @@ from domain.availability import (
     Day,
     Week,
     WeekDay,
-    Window,
+    WeekWindow,
     check_absence,
     check_week,
     time_of,
@@ -83,7 +83,7 @@ def test_a_window_holds_a_session() -> None:
     assert "60 minutes" in refused.value.errors[0].message
 
 
-def marked(window: Window) -> set[int]:
+def marked(window: WeekWindow) -> set[int]:
     """The 5-minute pieces of the week that it covers, counted one by one."""
     start = DAYS.index(window.day) * 288 + window.start // 5
     length = (window.end - window.start) // 5
@@ -96,7 +96,7 @@ def test_a_week_passes_if_no_minute_is_worked_twice(number: int) -> None:
     windows = list(windows_apart(chance))
     if number % 2 and windows:
         start, end = chance.randrange(288) * 5, chance.randrange(1, 289) * 5
-        windows.insert(chance.randrange(len(windows)), Window(day=chance.choice(DAYS), start=start, end=end))
+        windows.insert(chance.randrange(len(windows)), WeekWindow(day=chance.choice(DAYS), start=start, end=end))
     days = [row(one.day, time_of(one.start), time_of(one.end)) for one in windows]
     pieces = [piece for one in windows for piece in marked(one)]
     assert (refused_field(*days) is None) == (len(pieces) == len(set(pieces)))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.availability import Window, days_of, weekday
+from domain.availability import WeekWindow, days_of, weekday
 from domain.catalogue import Pricing
 from domain.listings import Offer, listing_of, priced_up_to, rated_from
 
@@ -59,8 +59,8 @@ def test_positions_sort_as_prices_do_and_nothing_for_sale_comes_last(prices: lis
 
 
 def test_days_of_a_window() -> None:
-    assert days_of(Window(day="Monday", start=540, end=720)) == ("Monday",)
-    assert days_of(Window(day="Monday", start=540, end=1440)) == ("Monday",)
-    assert days_of(Window(day="Friday", start=1320, end=60)) == ("Friday", "Saturday")
-    assert days_of(Window(day="Friday", start=1320, end=0)) == ("Friday",)
+    assert days_of(WeekWindow(day="Monday", start=540, end=720)) == ("Monday",)
+    assert days_of(WeekWindow(day="Monday", start=540, end=1440)) == ("Monday",)
+    assert days_of(WeekWindow(day="Friday", start=1320, end=60)) == ("Friday", "Saturday")
+    assert days_of(WeekWindow(day="Friday", start=1320, end=0)) == ("Friday",)
     assert [weekday(AT.date().replace(day=day)) for day in (21, 22, 23)] == ["Saturday", "Sunday", "Monday"]

@@ -10,7 +10,7 @@ from time import process_time
 
 import pytest
 
-from domain.availability import DAYS, Absence, Schedule, Window
+from domain.availability import DAYS, Absence, Schedule, WeekWindow
 from domain.slots import HORIZON_DAYS, Busy, Slot, at, free, is_open, is_taken, offered, only_open
 from domain.times import to_wire, to_wire_each
 from domain.wire import codec
@@ -30,7 +30,7 @@ def utc(text: str) -> datetime:
 def daily(
     start: int, end: int, *, zone: str = "UTC", duration: int = 60, break_mins: int = 0, off: tuple[Absence, ...] = ()
 ) -> Schedule:
-    windows = tuple(Window(day=day, start=start, end=end) for day in DAYS)
+    windows = tuple(WeekWindow(day=day, start=start, end=end) for day in DAYS)
     return Schedule(time_zone=zone, duration=duration, break_mins=break_mins, windows=windows, absences=off)
 
 
@@ -122,7 +122,8 @@ def test_midnight_has_two_names_and_a_window_may_pass_it() -> None:
 
 
 def test_a_slot_belongs_to_the_date_on_which_it_starts() -> None:
-    night = Schedule(time_zone="UTC", duration=45, break_mins=0, windows=(Window(day="Monday", start=1410, end=90),))
+    window = WeekWindow(day="Monday", start=1410, end=90)
+    night = Schedule(time_zone="UTC", duration=45, break_mins=0, windows=(window,))
     assert starts(night, date(2027, 6, 7)) == ["06-07 23:30"]
     assert starts(night, date(2027, 6, 8)) == ["06-08 00:15"]
 

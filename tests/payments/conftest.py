@@ -10,8 +10,8 @@ import pytest
 from sandbox.delivery import Disturbance
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
 from store.disputes import NAME as DISPUTES
-from store.event_gaps import NAME as GAPS
 from store.final_refunds import NAME as FINAL_REFUNDS
+from store.stripe_lists import NAME as STRIPE_LISTS
 from store.trainer_parts import NAME as TRAINER_PARTS
 from store.work_queue import WORK
 from tests.bookings.market import Clock, served_market
@@ -50,8 +50,8 @@ async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
         await database.collection(name).delete_many({})
     # Their numbers are used up at Stripe.
     await database.collection(TRAINER_PARTS).update_many({}, {"$unset": {"dueAt": "", WORK: ""}})
-    gaps = database.collection(GAPS)
-    await gaps.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
+    lists = database.collection(STRIPE_LISTS)
+    await lists.update_many({}, {"$set": {"seenUntil": now, "dueAt": now + timedelta(minutes=5)}, "$unset": {WORK: ""}})
     shared_shop.sandbox.delivery.endpoints[:] = [shared_shop.endpoint()]
     yield shared_shop
     shared_shop.sandbox.delivery.endpoints.clear()

@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from handlers.payments.comparing import comparison_job
-from store.event_gaps import NAME as COMPARED
+from store.stripe_lists import NAME as COMPARED
 from tests.bookings.market import Data
 from tests.harness.work import work_off
 from tests.payments.shop import PRICES, Shop

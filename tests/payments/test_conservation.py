@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from domain.payments import Transaction
 from sandbox.delivery import Disturbance
 from sandbox.server import SECRET_KEY
-from store.event_gaps import NAME as GAPS
+from store.stripe_lists import NAME as STRIPE_LISTS
 from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.machines import run_machine
 from tests.payments.books import Books, reconcile
@@ -61,7 +61,7 @@ class Trade:
         for event in list(shop.sandbox.state.all("event")):
             shop.sandbox.state.delete(event["id"])
         began = {"seenUntil": shop.market.clock(), "dueAt": shop.market.clock()}
-        await shop.market.nodes[0].database.collection(GAPS).update_many({}, {"$set": began})
+        await shop.market.nodes[0].database.collection(STRIPE_LISTS).update_many({}, {"$set": began})
         clients = [await shop.market.client() for _ in range(CLIENTS)]
         return cls(shop, await shop.seller(), clients, await shop.market.somebody("admin"))
 

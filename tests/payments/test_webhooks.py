@@ -12,7 +12,7 @@ import pytest
 from handlers.payments.events import missed_events_job
 from sandbox.delivery import Endpoint, signature
 from sandbox.server import WEBHOOK_SECRET
-from store.event_gaps import NAME as GAPS
+from store.stripe_lists import NAME as STRIPE_LISTS
 from tests.bookings.market import Data
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off
@@ -116,6 +116,6 @@ async def test_a_gap_of_a_day_is_closed(untold: Shop) -> None:
     purchase = await shop.bought(client, trainer, "five")
     await shop.pay(purchase)
     node = shop.market.nodes[0]
-    await node.database.collection(GAPS).update_one({"_id": "events"}, {"$set": {"dueAt": shop.market.clock()}})
+    await node.database.collection(STRIPE_LISTS).update_one({"_id": "events"}, {"$set": {"dueAt": shop.market.clock()}})
     await work_off(missed_events_job(node.context), shop.market.clock)
     await shop.granted(client, trainer, 5)

@@ -120,7 +120,7 @@ async def test_rows_of_every_job_are_found_by_the_ids_that_are_listed(store: Sto
     # By the real clock: MongoDB takes rows whose time to be kept is over.
     now = utc_now()
     await store.undelivered.begin(["fresh"], now)
-    await store.event_gaps.begin(now)
+    await store.compared_events.begin(now)
     await store.compared_payments.begin(now)
     await store.publish_outages.note_dead("a-node", now, now, now)
     await store.stripe_events.add(Incoming(id="evt_1", type="charge.updated"), now)

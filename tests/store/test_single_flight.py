@@ -42,6 +42,23 @@ async def test_those_who_come_meanwhile_share_it() -> None:
     assert work.begun == 3
 
 
+async def test_one_that_has_ended_is_not_joined() -> None:
+    """For one turn of the loop it is still known, and whoever tried in a loop would never let that turn end."""
+    flight, begun = SingleFlight(), 0
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 1:
+            asyncio.get_running_loop().call_soon(flight.begin, "a", work)
+
+    await flight.do("a", work)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert begun == 2
+    assert flight._flying == {}
+
+
 async def test_a_failure_that_nobody_waits_for_is_nobodys() -> None:
     flight, work = SingleFlight(), Work()
     work.begun = 1

@@ -181,9 +181,9 @@ async def test_what_a_node_wrote_that_did_not_know_better_goes(
     row: Data = {
         "event": "evt_1", "type": "user.erased", "body": "{}", "createdAt": market.clock(), "dueAt": market.clock(),
     }  # fmt: skip
-    lane = (await market.nodes[0].store.webhook_endpoints.all())[-1].lane
+    number = (await market.nodes[0].store.webhook_endpoints.all())[-1].queue_number
     await rows.insert_many(
-        [{**row, "lane": lane, "endpoint": ObjectId(one)} for one in (endpoint["id"], "0" * 24)]
+        [{**row, "lane": number, "endpoint": ObjectId(one)} for one in (endpoint["id"], "0" * 24)]
     )
     hooks.look()
 

@@ -7,7 +7,7 @@ import asyncio
 from redis.asyncio import Redis
 
 from server.cluster.lease import DEAD, LEASES, QUIET, LeaseTiming
-from server.cluster.membership import DeadNode, Membership
+from server.cluster.membership import ClusterMembership, DeadNode
 
 # Leases run out when a test says so, no clocks differ, and Redis was never away.
 BY_HAND = LeaseTiming(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13)
@@ -29,7 +29,7 @@ class Subscriber:
         await self.may_return.wait()
 
 
-async def expire(redis: Redis, membership: Membership) -> str:
+async def expire(redis: Redis, membership: ClusterMembership) -> str:
     """The lease runs out, as for a node that is frozen or dead; answers its name."""
     await membership.lease.renew()
     membership.lease.deadline = 1
@@ -37,13 +37,13 @@ async def expire(redis: Redis, membership: Membership) -> str:
     return membership.lease.incarnation
 
 
-async def hand_out(membership: Membership) -> list[bool]:
+async def hand_out(membership: ClusterMembership) -> list[bool]:
     dead = await membership.lease.renew()
     return [await membership.hand_out(DeadNode(name, ran_out)) for name, ran_out in dead.items()]
 
 
 async def test_a_death_is_handed_out_until_all_have_looked_after_it(redis: Redis) -> None:
-    gone, living, other = [Membership(redis, BY_HAND) for _ in range(3)]
+    gone, living, other = [ClusterMembership(redis, BY_HAND) for _ in range(3)]
     willing, failing = Subscriber(), Subscriber()
     failing.failing = True
     living.on_node_dead(willing)
@@ -63,7 +63,7 @@ async def test_a_death_is_handed_out_until_all_have_looked_after_it(redis: Redis
 
 
 async def test_a_node_that_ends_between_noticing_and_doing_loses_nothing(redis: Redis) -> None:
-    gone, doomed, living = [Membership(redis, BY_HAND) for _ in range(3)]
+    gone, doomed, living = [ClusterMembership(redis, BY_HAND) for _ in range(3)]
     stuck, subscriber = Subscriber(), Subscriber()
     stuck.may_return.clear()
     doomed.on_node_dead(stuck)
@@ -80,7 +80,7 @@ async def test_a_node_that_ends_between_noticing_and_doing_loses_nothing(redis: 
 
 
 async def test_two_that_look_after_a_death_at_once_count_it_once(redis: Redis) -> None:
-    gone, *both = [Membership(redis, BY_HAND) for _ in range(3)]
+    gone, *both = [ClusterMembership(redis, BY_HAND) for _ in range(3)]
     subscribers = [Subscriber(), Subscriber()]
     for membership, subscriber in zip(both, subscribers, strict=True):
         membership.on_node_dead(subscriber)
@@ -92,10 +92,10 @@ async def test_two_that_look_after_a_death_at_once_count_it_once(redis: Redis) -
 
 
 async def test_a_death_that_cannot_be_looked_after_does_not_hold_up_another(redis: Redis) -> None:
-    living = Membership(redis, BY_HAND)
+    living = ClusterMembership(redis, BY_HAND)
     concluded: list[str] = []
     await living.lease.renew()
-    stuck = await expire(redis, Membership(redis, BY_HAND))
+    stuck = await expire(redis, ClusterMembership(redis, BY_HAND))
 
     async def look_after(dead: DeadNode) -> None:
         if dead.incarnation == stuck:
@@ -104,7 +104,7 @@ async def test_a_death_that_cannot_be_looked_after_does_not_hold_up_another(redi
 
     living.on_node_dead(look_after)
     living.start()
-    other = await expire(redis, Membership(redis, BY_HAND))
+    other = await expire(redis, ClusterMembership(redis, BY_HAND))
     async with asyncio.timeout(30):
         while concluded != [other]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -113,7 +113,7 @@ async def test_a_death_that_cannot_be_looked_after_does_not_hold_up_another(redi
 
 
 async def test_a_frozen_node_that_was_declared_dead_goes_by_a_new_name(redis: Redis) -> None:
-    frozen, living = Membership(redis, BY_HAND), Membership(redis, BY_HAND)
+    frozen, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
     told: list[str] = []
     frozen.on_lease_lost(lambda: told.append(1 / 0))  # type: ignore[arg-type]
     frozen.on_lease_lost(lambda: told.append(frozen.lease.incarnation))
@@ -128,7 +128,7 @@ async def test_a_frozen_node_that_was_declared_dead_goes_by_a_new_name(redis: Re
 
 
 async def test_who_resigns_is_handed_out_when_that_time_is_over(redis: Redis) -> None:
-    leaving, living = Membership(redis, BY_HAND), Membership(redis, BY_HAND)
+    leaving, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
     subscriber = Subscriber()
     living.on_node_dead(subscriber)
     await leaving.lease.renew()
@@ -141,7 +141,7 @@ async def test_who_resigns_is_handed_out_when_that_time_is_over(redis: Redis) ->
 
 
 async def test_after_redis_was_emptied_nobody_is_declared_dead_for_one_lease(redis: Redis) -> None:
-    one, other = [Membership(redis, LeaseTiming(lease_ms=600_000, margin_ms=0)) for _ in range(2)]
+    one, other = [ClusterMembership(redis, LeaseTiming(lease_ms=600_000, margin_ms=0)) for _ in range(2)]
     subscriber = Subscriber()
     other.on_node_dead(subscriber)
     await one.lease.renew()

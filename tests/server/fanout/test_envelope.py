@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.availability import Absence, Schedule, Window
+from domain.availability import Absence, Schedule, WeekWindow
 from domain.slots import BookingHint, Busy, ScheduleHint, SlotHint
 from domain.wire.events import NAMESPACES
 from server.fanout import envelope
@@ -57,7 +57,7 @@ def test_a_resync() -> None:
 _moments = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))
 # A week's edges, as the schema of stored weeks and absences has them: multiples of five, up to the end of the day.
 _minutes = st.integers(0, 288).map(lambda n: 5 * n)
-_windows = st.builds(Window, start=_minutes, end=_minutes)
+_windows = st.builds(WeekWindow, start=_minutes, end=_minutes)
 _absences = st.builds(Absence, start=st.none() | _minutes, end=st.none() | _minutes)
 _schedules = st.builds(
     Schedule,

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from domain.presence import Choice, Status, View
 from server.cluster.lease import LEASES, LeaseTiming
-from server.cluster.membership import DeadNode, Membership
+from server.cluster.membership import ClusterMembership, DeadNode
 from server.cluster.scripts import Scripts
 from server.presence.devices import Devices
 from server.presence.last_seen import LastSeen
@@ -39,7 +39,7 @@ class PresenceNode:
         self.dead: list[int] = []
         self.last_seen = LastSeen(self._write)
         self.devices = Devices(_AT_ONCE.grace_seconds, lambda: 0, lambda user, at: self.registrar.changed(user, at))
-        self.membership = Membership(redis, timing)
+        self.membership = ClusterMembership(redis, timing)
         self.lease = self.membership.lease
         self.registrar = Registrar(
             self.scripts, self.lease, self.devices, self.last_seen, self._receive, lambda user, at: None, _AT_ONCE

@@ -9,13 +9,14 @@ from store.database import CollectionSchema, Database
 from store.failures import repository
 from store.work_queue import WorkQueue, WorkRow, work_indexes
 
+# As it was called when it had the list of events alone.
 NAME = "stripeEventGaps"
 EVENTS, PAYMENTS = "events", "payments"
 SCHEMAS = (CollectionSchema(NAME, work_indexes()),)
 
 
 @repository
-class EventGaps:
+class StripeListCursor:
     def __init__(self, database: Database, one: str, first_after: timedelta) -> None:
         self._one = one
         self._first_after = first_after
@@ -31,6 +32,6 @@ class EventGaps:
         found: datetime = claimed.document["seenUntil"]
         return found
 
-    async def closed(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
+    async def advance(self, claimed: WorkRow, until: datetime, next_at: datetime) -> None:
         """All up to then is known."""
         await self.queue.reschedule(claimed, next_at, {"seenUntil": until})
