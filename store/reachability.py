@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,21 +29,32 @@ def understood_url() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, ValueError) as error:
-        raise Misconfigured("MONGO_URL is not understood. Look at MONGO_URL: it takes a replica set.") from error
+        raise _misconfigured("MONGO_URL is not understood.") from error
 
 
 async def require(database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
     """Returns when a primary takes our credentials. Raises ``Misconfigured``, or ``unavailable`` for "not now"."""
     try:
         with pymongo.timeout(REACH_SECONDS):
-            await database.command("ping")
+            hello = await database.command("hello")
     except PyMongoError as error:
         reason = refusal(error) or _unreachable(error, database)
         if reason is not None:
-            raise Misconfigured(f"{reason} Look at MONGO_URL: it takes a replica set.") from error
+            raise _misconfigured(reason) from error
         if is_transient(error):
             raise unavailable() from error
         raise
+    if not _has_transactions(hello):
+        raise _misconfigured("MongoDB is neither of a replica set nor of a sharded cluster: it has no transactions.")
+
+
+def _misconfigured(reason: str) -> Misconfigured:
+    return Misconfigured(f"{reason} Look at MONGO_URL: it takes a replica set.")
+
+
+def _has_transactions(hello: Mapping[str, Any]) -> bool:
+    """Of a replica set that is not initiated yet: it will, and what is written until then is refused as "not now"."""
+    return "setName" in hello or hello.get("msg") == "isdbgrid" or bool(hello.get("isreplicaset"))
 
 
 def refusal(error: PyMongoError) -> str | None:
