@@ -38,10 +38,12 @@ async def require(database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         with pymongo.timeout(REACH_SECONDS):
             hello = await database.command("hello")
     except PyMongoError as error:
-        reason = refusal(error) or _unreachable(error, database)
+        # A URL that names MongoDB by DNS is resolved by the first operation.
+        is_unresolved = _is_unresolved(error)
+        reason = None if is_unresolved else refusal(error) or _unreachable(error, database) or _unusable(error)
         if reason is not None:
             raise _misconfigured(reason) from error
-        if is_transient(error):
+        if is_unresolved or is_transient(error):
             raise unavailable() from error
         raise
     if not _has_transactions(hello):
@@ -76,6 +78,29 @@ def _unreachable(error: PyMongoError, database: AsyncIOMotorDatabase[dict[str, A
     if all(_has_no_address(one.error) for one in found):
         return "No host of that name exists for MongoDB."
     return None
+
+
+def _is_unresolved(error: PyMongoError) -> bool:
+    """Whether name servers were asked in vain, which the driver tells as a wrong URL."""
+    if not isinstance(error, ConfigurationError) or error.__cause__ is None:
+        return False
+    # It is here if there is such a cause, and takes time to import.
+    from dns.exception import Timeout
+    from dns.resolver import NoNameservers, NoResolverConfiguration
+
+    return isinstance(error.__cause__, Timeout | NoNameservers | NoResolverConfiguration | OSError)
+
+
+def _unusable(error: PyMongoError) -> str | None:
+    """A sentence for what the driver finds wrong only once it connects."""
+    if not isinstance(error, ConfigurationError):
+        return None
+    if error.__cause__ is not None:
+        from dns.resolver import NXDOMAIN, NoAnswer
+
+        if isinstance(error.__cause__, NXDOMAIN | NoAnswer):
+            return "MongoDB's name has no SRV record."
+    return "MONGO_URL, or the version of MongoDB that it leads to, is not understood."
 
 
 def _has_no_address(error: BaseException | None) -> bool:

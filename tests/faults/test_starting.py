@@ -94,13 +94,15 @@ def _wrong(database_url: str) -> dict[str, str]:
         "credentials": f"mongodb://user:hidden-word@{place.netloc}{place.path}?replicaSet=spotter&authSource=admin",
         "set": f"mongodb://{place.netloc}{place.path}?replicaSet=hidden-word",
         "port": f"mongodb://127.0.0.1:hidden-word{place.path}?replicaSet=spotter",
+        # Found to be none by the first operation.
+        "name": f"mongodb+srv://user:hidden-word@{'x' * 64}.example.com{place.path}",
     }
 
 
 @pytest.mark.parametrize(
     ("wrong", "workers"),
     [
-        *(("credentials", "1"), ("set", "1"), ("port", "1"), ("credentials", "2")),
+        *(("credentials", "1"), ("set", "1"), ("port", "1"), ("name", "1"), ("credentials", "2")),
         # tests/together/test_workers_faults.py has another set.
         *(pytest.param(wrong, "2", marks=pytest.mark.verify) for wrong in ("set", "port")),
     ],
