@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,9 @@ from store.failures import is_transient
 REACH_SECONDS = 3.0
 # Unauthorized, AuthenticationFailed, UserNotFound, Atlas's word for both.
 _REFUSED = frozenset({13, 18, 11, 8000})
+
+# In the words of an error: of the system, of its resolver (negative), of OpenSSL.
+_SYSTEM_ERROR = re.compile(r"\[Errno (?P<number>-?\d{1,5})\]|\[SSL: (?P<tls>\w{1,60})\]|timed out")
 
 
 class Misconfigured(Exception):
@@ -106,3 +111,20 @@ def _unusable(error: PyMongoError) -> str | None:
 def _has_no_address(error: BaseException | None) -> bool:
     cause = None if error is None else error.__cause__
     return isinstance(cause, socket.gaierror) and cause.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def kind_of(error: BaseException) -> str:
+    """What an error came from, for the log: the kind, and what the system calls it. The driver hands on some as words
+    alone; of those nothing else is told, as they have addresses in them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    name, found = type(error).__name__, _SYSTEM_ERROR.search(str(error))
+    return name if found is None else f"{name} {_name_of(found)}"
+
+
+def _name_of(found: re.Match[str]) -> str:
+    if found["number"] is None:
+        return found["tls"] or found[0]
+    number = int(found["number"])
+    of_names = (one for one in dir(socket) if one.startswith("EAI_") and getattr(socket, one) == number)
+    return errno.errorcode.get(number) or next(of_names, found[0])
