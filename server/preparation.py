@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from domain.errors import DomainError, unavailable
 from store.backoff import ExponentialBackoff
+from store.reachability import kind_of
 
 log = structlog.get_logger("node")
 
@@ -23,13 +24,16 @@ _NEED_THE_DATABASE = ("/v1/",)
 async def prepare_when_it_answers(prepare: Callable[[], Awaitable[None]]) -> None:
     """Return once ``prepare`` has succeeded; ``unavailable`` is tried again, anything else is raised."""
     attempts = 0
+    told: set[str] = set()
     while True:
         attempts += 1
         try:
             await prepare()
-        except DomainError:
-            if attempts == 1:
-                log.warning("MongoDB does not answer; trying again")
+        except DomainError as error:
+            # Each cause once: a server that starts refuses connections before it has no primary.
+            if (cause := kind_of(error)) not in told:
+                told.add(cause)
+                log.warning("MongoDB does not answer; trying again", cause=cause)
         else:
             if attempts > 1:
                 log.info("MongoDB answers")

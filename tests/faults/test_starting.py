@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from pymongo import AsyncMongoClient
 
 from server.app import utc_now
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
+from tests.faults.lone_mongod import lone_mongod
 from tests.faults.proxy import Proxy, mongo_through
 from tests.faults.served import Served, run, serving
 from tests.harness.devices import device
@@ -92,13 +94,15 @@ def _wrong(database_url: str) -> dict[str, str]:
         "credentials": f"mongodb://user:hidden-word@{place.netloc}{place.path}?replicaSet=spotter&authSource=admin",
         "set": f"mongodb://{place.netloc}{place.path}?replicaSet=hidden-word",
         "port": f"mongodb://127.0.0.1:hidden-word{place.path}?replicaSet=spotter",
+        # Found to be none by the first operation.
+        "name": f"mongodb+srv://user:hidden-word@{'x' * 64}.example.com{place.path}",
     }
 
 
 @pytest.mark.parametrize(
     ("wrong", "workers"),
     [
-        *(("credentials", "1"), ("set", "1"), ("port", "1"), ("credentials", "2")),
+        *(("credentials", "1"), ("set", "1"), ("port", "1"), ("name", "1"), ("credentials", "2")),
         # tests/together/test_workers_faults.py has another set.
         *(pytest.param(wrong, "2", marks=pytest.mark.verify) for wrong in ("set", "port")),
     ],
@@ -125,3 +129,37 @@ async def test_credentials_that_are_refused_later_end_it(
             assert await served.process.wait() == 1
         await asyncio.sleep(0)
     assert "Traceback" not in served.logged and "hidden-word" not in served.logged
+
+
+@pytest.mark.parametrize(
+    ("asked", "workers"),
+    [("", "1"), ("?directConnection=true", "1"), pytest.param("", "2", marks=pytest.mark.verify)],
+)
+async def test_a_mongodb_without_transactions_ends_it(
+    redis_url: str, tmp_path: Path, asked: str, workers: str
+) -> None:
+    """It answers, keeps what it is given, and would fail whatever takes a transaction."""
+    async with lone_mongod(tmp_path) as mongo:
+        url = f"{mongo}/hidden-word{asked}"
+        code, out, err = await run(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers)
+    assert (code, out) == (1, ""), err
+    assert "neither of a replica set nor of a sharded cluster" in err
+    assert "MONGO_URL" in err
+    assert "Traceback" not in err and "hidden-word" not in err
+
+
+@pytest.mark.parametrize("asked", ["", "?directConnection=true"])
+async def test_a_replica_set_that_is_not_initiated_yet_is_waited_for(
+    redis_url: str, tmp_path: Path, asked: str
+) -> None:
+    async with (
+        lone_mongod(tmp_path, "--replSet", "later") as mongo,
+        serving(tmp_path, MONGO_URL=f"{mongo}/spotter{asked}", REDIS_URL=redis_url) as served,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
+    ):
+        status, body = await get(http, f"{served.url}/readyz")
+        assert (status, body["status"]) == (503, "unavailable")
+        async with AsyncMongoClient[dict[str, object]](f"{mongo}/?directConnection=true") as client:
+            members = [{"_id": 0, "host": urlsplit(mongo).netloc}]
+            await client.admin.command("replSetInitiate", {"_id": "later", "version": 1, "members": members})
+        await ready(http, served)

@@ -1,0 +1,85 @@
+"""What the log says of a MongoDB that does not answer: a wrong port, a name and TLS look different."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+import structlog
+from pymongo.errors import ServerSelectionTimeoutError
+
+from domain.errors import unavailable
+from server.preparation import prepare_when_it_answers
+from store import reachability
+from store.database import Database
+from store.reachability import kind_of
+
+Logged = list[dict[str, object]]
+
+
+async def _logged(url: str, attempts: int, monkeypatch: pytest.MonkeyPatch) -> Logged:
+    """Of so many attempts in vain, before one that succeeds."""
+    monkeypatch.setattr(reachability, "REACH_SECONDS", 1.0)
+    database = Database(url)
+    left = attempts
+
+    async def prepare() -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            await reachability.require(database.db)
+
+    try:
+        with structlog.testing.capture_logs() as logs:
+            await prepare_when_it_answers(prepare)
+    finally:
+        database.close()
+    return [dict(entry) for entry in logs]
+
+
+def _waits(cause: str) -> dict[str, object]:
+    return {"event": "MongoDB does not answer; trying again", "log_level": "warning", "cause": cause}
+
+
+ANSWERS = {"event": "MongoDB answers", "log_level": "info"}
+
+
+async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told once, however often it is tried."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    url = f"mongodb://user:hidden-word@127.0.0.1:{port}/spotter?replicaSet=spotter"
+    assert await _logged(url, 2, monkeypatch) == [_waits("ServerSelectionTimeoutError ECONNREFUSED"), ANSWERS]
+
+
+async def test_tls_with_a_server_that_has_none(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, kind = urlsplit(mongo_url), "ServerSelectionTimeoutError"
+    (waits, _) = await _logged(f"mongodb://{place.netloc}/spotter?replicaSet=spotter&tls=true", 1, monkeypatch)
+    # The server hangs up on what it does not understand.
+    assert waits["cause"] in (f"{kind} UNEXPECTED_EOF_WHILE_READING", f"{kind} ECONNRESET")
+
+
+async def test_another_cause_is_told_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each once, in whichever order they come."""
+    errors = [TimeoutError(), socket.gaierror(socket.EAI_AGAIN, "user:hidden-word@host"), TimeoutError()]
+
+    async def prepare() -> None:
+        if errors:
+            raise unavailable() from errors.pop(0)
+
+    async def at_once(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    with structlog.testing.capture_logs() as logs:
+        await prepare_when_it_answers(prepare)
+    assert logs == [_waits("TimeoutError"), _waits("gaierror EAI_AGAIN"), ANSWERS]
+
+
+def test_texts_are_left_out() -> None:
+    error = RuntimeError("hidden-word")
+    error.__cause__ = ServerSelectionTimeoutError("hidden-word:27017: [SSL: CERTIFICATE_VERIFY_FAILED] hidden-word")
+    assert kind_of(error) == "ServerSelectionTimeoutError CERTIFICATE_VERIFY_FAILED"
+    assert kind_of(ServerSelectionTimeoutError("hidden-word")) == "ServerSelectionTimeoutError"
