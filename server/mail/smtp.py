@@ -1,4 +1,4 @@
-"""Mail over SMTP: a bounded queue, a few workers, retries with growing pauses.
+"""Mail over SMTP: a bounded queue, a few workers, retries with growing pauses that hold up nobody else.
 
 In development, without a mail server, mail is printed so that a code can be read off the terminal.
 """
@@ -9,22 +9,26 @@ import asyncio
 import contextlib
 import hashlib
 import sys
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
+from time import monotonic
 from typing import TextIO
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import aiosmtplib
+import msgspec
 import structlog
-from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPSenderRefused
 
 from domain.errors import DomainError
 from domain.networks import is_loopback_host
 from handlers.mail_rendering import Invitation, Mail
 from server.mail.invitation import calendar_of, method_of
+from server.mail.line import MailLine, WaitingMail
 from store.concurrency import cancelled
 
 
@@ -163,15 +167,19 @@ class SmtpPlace:
 
 @dataclass(frozen=True, slots=True)
 class MailTimings:
-    """``pauses`` between tries, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may wait.
+    """``pauses`` between tries, at least one, ``timeout`` of one, ``drain`` at shutdown; seconds. ``queue`` mails may
+    wait, and those of the workers come back to them.
 
     ``before`` the first try the answer leaves that a mail belongs to: the work of handing it in must not show in the
     time of an answer that is the same with and without one. It counts from when the mail was queued.
+
+    ``away``: the longest pause before a server that was away is tried again.
     """
 
     before: float = _BEFORE_SECONDS
     pauses: tuple[float, ...] = (1, 4, 15, 60, 180)
     timeout: float = 20
+    away: float = 15
     drain: float = 8
     queue: int = 1000
     workers: int = 2
@@ -183,6 +191,22 @@ Wanted = Callable[[Sequence[Mail]], Awaitable[Sequence[bool]]]
 
 async def _all_wanted(waiting: Sequence[Mail]) -> Sequence[bool]:
     return [True] * len(waiting)
+
+
+class NotTaken(Exception):
+    """``cause``: what happened. ``away``: before the recipient was named, so that no mail would have been taken."""
+
+    def __init__(self, cause: Exception, *, away: bool) -> None:
+        self.cause = cause
+        self.away = away
+
+    @property
+    def kind(self) -> str:
+        return type(self.cause).__name__
+
+    @property
+    def is_final(self) -> bool:
+        return is_final(self.cause)
 
 
 class SmtpMailer:
@@ -201,93 +225,116 @@ class SmtpMailer:
         self._timings = timings or MailTimings()
         self._public_url = public_url
         self._wanted = wanted
-        self._queue: asyncio.Queue[tuple[Mail, float]] = asyncio.Queue(self._timings.queue)
-        self._stopping = asyncio.Event()
+        self._line = MailLine(self._timings.pauses, self._timings.away, monotonic)
+        # Whose turn it is may be another's now.
+        self._changed = asyncio.Event()
+        self._all_over = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
-        self._in_hand = 0
+
+    @property
+    def waiting(self) -> list[Mail]:
+        return self._line.mails
 
     def send(self, mail: Mail) -> None:
         """Queue it. When the queue is full the mail is dropped and logged: every code can be asked for again."""
-        not_before = asyncio.get_running_loop().time() + self._timings.before
-        try:
-            self._queue.put_nowait((mail, not_before))
-        except asyncio.QueueFull:
+        if len(self._line) >= self._timings.queue:
             log.error("mail_dropped", reason="the queue is full")
+            return
+        if mail.key is None:
+            # On each of its tries it is the same message.
+            mail = msgspec.structs.replace(mail, key=uuid4().hex)
+        self._line.add(mail, self._timings.before)
+        self._all_over.clear()
+        self._changed.set()
 
     async def drop_unwanted(self) -> None:
         """Forget the mails whose owners are gone while they wait for their turn, which is as long as a slow mail server
         makes it. Raises ``unavailable``."""
-        waiting = self._waiting()
+        waiting = self.waiting
         if not waiting:
             return
-        wanted = await self._wanted([mail for mail, _ in waiting])
-        gone = {id(mail) for (mail, _), is_wanted in zip(waiting, wanted, strict=True) if not is_wanted}
-        if gone:
-            self._waiting(gone)
-
-    def _waiting(self, without: Collection[int] = ()) -> list[tuple[Mail, float]]:
-        """What is in the queue, in its order; ``without``: ids of mails that are taken out. Nobody else has a turn
-        meanwhile."""
-        found = []
-        for _ in range(self._queue.qsize()):
-            one = self._queue.get_nowait()
-            if id(one[0]) not in without:
-                self._queue.put_nowait(one)
-                found.append(one)
-            self._queue.task_done()
-        return found
+        wanted = await self._wanted(waiting)
+        self._line.drop({id(mail) for mail, is_wanted in zip(waiting, wanted, strict=True) if not is_wanted})
+        self._look()
 
     async def deliver(self, mail: Mail) -> bool:
         """One try, past the queue. What the server refuses for good is not worth another."""
         try:
-            await self._hand_in(to_message(mail, self._sender, self._public_url))
-        except (SMTPException, OSError, TimeoutError) as error:
-            log.warning("mail_failed", error=type(error).__name__, final=is_final(error))
-            return is_final(error)
+            await self._hand_in(mail)
+        except NotTaken as error:
+            log.warning("mail_failed", error=error.kind, final=error.is_final)
+            return error.is_final
         return True
 
     async def start(self) -> None:
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._timings.workers)]
 
     async def stop(self) -> None:
-        """Deliver what waits, for a while; from here on nothing pauses between tries."""
-        self._stopping.set()
+        """Deliver what waits, for a while; from here on nothing pauses for long between tries."""
+        self._line.hurry()
+        self._look()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._queue.join(), self._timings.drain)
-        if left := self._queue.qsize() + self._in_hand:
+            await asyncio.wait_for(self._all_over.wait(), self._timings.drain)
+        if left := self._line.left:
             log.error("mail_dropped", reason="shutdown", count=left)
         await cancelled(self._workers)
 
+    def _look(self) -> None:
+        """The line is another than it was."""
+        self._changed.set()
+        if not self._line.left:
+            self._all_over.set()
+
     async def _work(self) -> None:
         while True:
-            mail, not_before = await self._queue.get()
-            self._in_hand += 1
+            one = await self._next()
             try:
-                await self._deliver(mail, not_before)
+                await self._try(one)
             except Exception as error:
                 # Neither the recipient nor the code belongs in a log.
                 log.error("mail_failed", error=type(error).__name__)
             finally:
-                self._in_hand -= 1
-                self._queue.task_done()
+                self._line.over()
+                self._look()
 
-    async def _deliver(self, mail: Mail, not_before: float) -> None:
-        await self._pause(not_before - asyncio.get_running_loop().time())
-        message = to_message(mail, self._sender, self._public_url)
-        for pause in (*self._timings.pauses, None):
-            try:
-                if not all(await self._wanted([mail])):
-                    return
-                await self._hand_in(message)
-            except (SMTPException, OSError, TimeoutError, DomainError) as error:
-                if pause is None or is_final(error):
-                    raise
-                log.warning("mail_retried", error=type(error).__name__, pause=pause)
-                await self._pause(pause)
-            else:
+    async def _next(self) -> WaitingMail:
+        while True:
+            self._changed.clear()
+            one, seconds = self._line.take()
+            if one is not None:
+                return one
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def _try(self, one: WaitingMail) -> None:
+        """Once: what fails for now goes back into the line."""
+        try:
+            if not all(await self._wanted([one.mail])):
                 return
+            await self._hand_in(one.mail)
+        except DomainError as error:
+            # Of any other it could not be told either whether it is wanted.
+            self._failed(one, type(error).__name__, away=True)
+        except NotTaken as error:
+            if not error.is_final:
+                self._failed(one, error.kind, away=error.away)
+                return
+            log.error("mail_failed", error=error.kind)
+            if not error.away:
+                self._line.answered()
+        else:
+            self._line.taken()
 
-    async def _hand_in(self, message: EmailMessage) -> None:
+    def _failed(self, one: WaitingMail, kind: str, *, away: bool) -> None:
+        pause = self._line.failed(one, away=away)
+        if pause is None:
+            log.error("mail_failed", error=kind)
+        else:
+            log.warning("mail_retried", error=kind, pause=pause)
+
+    async def _hand_in(self, mail: Mail) -> None:
+        """Raises ``NotTaken``."""
+        message = to_message(mail, self._sender, self._public_url)
         client = aiosmtplib.SMTP(
             hostname=self._place.host,
             port=self._place.port,
@@ -297,28 +344,22 @@ class SmtpMailer:
             password=self._place.password,
             timeout=self._timings.timeout,
         )
+        reached = False
         try:
             # The library bounds each step; a server that answers each of them late would have many times as long.
             async with asyncio.timeout(self._timings.timeout):
                 await client.connect()
+                reached = True
                 await client.send_message(message)
             # The mail is theirs now: a server that hangs here must not have it sent again.
             with contextlib.suppress(SMTPException, OSError, TimeoutError):
                 async with asyncio.timeout(_QUIT_SECONDS):
                     await client.quit()
+        except (SMTPException, OSError, TimeoutError) as error:
+            raise NotTaken(error, away=not reached or isinstance(error, SMTPSenderRefused)) from error
         finally:
             # Without a QUIT if anything failed: the library's own waits for an answer once more.
             client.close()
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds <= 0:
-            return
-        if self._stopping.is_set():
-            # The last tries of a shutdown: quickly, but not in a busy loop.
-            await asyncio.sleep(min(seconds, 0.5))
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
 def is_final(error: Exception) -> bool:

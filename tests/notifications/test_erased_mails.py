@@ -57,8 +57,8 @@ async def test_what_waits_in_memory_is_dropped(pushed: Pushed) -> None:
         await registered(pushed, address)
         await asked(pushed, others[2].user.email)
         await mailer.drop_unwanted()
-        waiting = [mail for mail, _ in mailer._waiting()]
-        assert [(one.to, one.subject) for one in waiting if one.to == address] == [(address, "Your Spotter code")]
+        waiting = [one for one in mailer.waiting if one.to == address]
+        assert [(one.to, one.subject) for one in waiting] == [(address, "Your Spotter code")]
     finally:
         desk.open.set()
     came = [message["Subject"] for to, message in await mailed(pushed, others[2].user.email) if to == address]

@@ -9,6 +9,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -163,6 +164,86 @@ async def test_a_final_refusal_is_not_tried_again_and_the_next_mail_goes_out(
     assert not any(secret in logged for secret in ("bob@", "ann@", "543210", "012345"))
 
 
+class Greylisting(Desk):
+    """Refuses all recipients of one domain for now, one by one."""
+
+    def __init__(self, domain: str = "grey.example") -> None:
+        super().__init__()
+        self.domain = domain
+        # By recipient, when it was named.
+        self.named: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        self.named.put_nowait((address, asyncio.get_running_loop().time()))
+        if address.endswith(self.domain):
+            return "451 4.7.1 come back later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+async def test_mails_that_are_refused_for_now_hold_up_nobody_else() -> None:
+    desk = Greylisting()
+    async with mailing(desk, MailTimings(before=0, pauses=(60,) * 5, drain=0.2)) as mailer:
+        for number in range(2 * QUICK.workers):
+            mailer.send(a_mail(f"{number}@grey.example", "012345"))
+        mailer.send(a_mail("ann@example.com", "012345"))
+        assert (await taken(desk))[0] == ["ann@example.com"]
+        assert len(mailer.waiting) == 2 * QUICK.workers
+
+
+async def test_a_mail_that_is_refused_for_now_is_given_up_after_its_tries() -> None:
+    desk = Greylisting()
+    async with mailing(desk) as mailer:
+        mailer.send(a_mail("1@grey.example", "012345"))
+        async with asyncio.timeout(10):
+            await mailer._all_over.wait()
+    assert desk.named.qsize() == len(QUICK.pauses) + 1
+
+
+async def test_a_server_that_refuses_all_who_wait_has_their_further_tries_apart() -> None:
+    """A first try is what each would cost a server that takes it."""
+    apart, count = 0.2, 20
+    desk = Greylisting("example.com")
+    async with mailing(desk, MailTimings(before=0, pauses=(apart,) * 5, drain=0.2)) as mailer:
+        for number in range(count):
+            mailer.send(a_mail(f"{number}@example.com", "012345"))
+        async with asyncio.timeout(10):
+            for _ in range(count):
+                await desk.named.get()
+            further = [await desk.named.get() for _ in range(5)]
+        assert all(later - earlier > apart / 2 for (_, earlier), (_, later) in pairwise(further))
+        # Once it takes one, the others go on.
+        desk.domain = "grey.example"
+        assert {(await taken(desk))[0][0] for _ in range(count)} == {f"{n}@example.com" for n in range(count)}
+
+
+async def test_a_server_that_is_away_is_knocked_at_by_one_mail_at_a_time_which_costs_the_others_no_try() -> None:
+    """There are as many tries as there are mails: had each used its own up at once, none would be left."""
+    apart, count, loop = 0.1, 8, asyncio.get_running_loop()
+    desk, knocks = Desk(), asyncio.Queue[float]()
+
+    async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks.put_nowait(loop.time())
+        writer.write(b"421 busy\r\n")
+        await reader.read()
+        writer.close()
+
+    timings = MailTimings(before=0, pauses=(apart,), timeout=5, drain=5)
+    async with await asyncio.start_server(away, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, timings)
+        await mailer.start()
+        for number in range(count):
+            mailer.send(a_mail(f"{number}@example.com", "012345"))
+        async with asyncio.timeout(10):
+            begun = [await knocks.get() for _ in range(count - 1)]
+    # Until the first has failed nobody knows: each worker has one.
+    assert all(later - earlier > apart / 2 for earlier, later in pairwise(begun[timings.workers - 1 :]))
+    async with await loop.create_server(lambda: SMTP(desk, loop=loop), "127.0.0.1", port):
+        assert {(await taken(desk))[0][0] for _ in range(count)} == {f"{n}@example.com" for n in range(count)}
+        await mailer.stop()
+
+
 async def test_a_server_that_is_away_is_waited_for() -> None:
     desk = Desk()
     async with served(desk) as port:
@@ -215,7 +296,7 @@ async def test_a_mail_of_somebody_who_is_gone_is_not_handed_in() -> None:
         with pytest.raises(DomainError):
             await mailer.drop_unwanted()
         await mailer.drop_unwanted()
-        assert [mail.to for mail, _ in mailer._waiting()] == ["bob@example.com", "carl@example.com"]
+        assert [mail.to for mail in mailer.waiting] == ["bob@example.com", "carl@example.com"]
         assert [(await taken(desk))[0] for _ in range(2)] == [["bob@example.com"], ["carl@example.com"]]
         await mailer.stop()
     assert desk.taken.empty() and desk.tries == 3
@@ -251,6 +332,28 @@ async def test_headers_cannot_be_injected(to: str) -> None:
         mailer.send(Mail(to=to, subject="Hello", template="password_changed"))
         mailer.send(Mail(to="ann@example.com", subject="Hello\r\nBcc: x@example.com", template="password_changed"))
     assert desk.tries == 0
+
+
+async def test_a_mail_that_waits_for_its_next_try_is_forgotten_with_its_owner() -> None:
+    gone: set[str] = set()
+
+    async def wanted(waiting: Sequence[Mail]) -> list[bool]:
+        return [one.owner is not None and one.owner.id not in gone for one in waiting]
+
+    desk = Desk(["451 later"])
+    async with served(desk) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, MailTimings(before=0, pauses=(60,)), wanted=wanted)
+        await mailer.start()
+        mailer.send(reset_code("ann@example.com", Codes(digits="012345", link="f" * 48), "ann"))
+        async with asyncio.timeout(10):
+            await desk.tried.wait()
+            while not mailer.waiting:  # noqa: ASYNC110 - the answer is on its way
+                await asyncio.sleep(0.01)
+        gone.add("ann")
+        await mailer.drop_unwanted()
+        assert mailer.waiting == []
+        await mailer.stop()
+    assert desk.tries == 1
 
 
 def test_urls_are_read() -> None:
