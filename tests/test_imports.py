@@ -32,6 +32,8 @@ FORBIDDEN = {
 ALLOWED = {("server/embedded/replica_set.py", "pymongo"), ("server/commands/stripe_sandbox.py", "sandbox")}
 # The composition root alone sees everything; nothing may lean on it but the command line.
 COMPOSITION_ROOT = "server.app"
+# Test modules that others may import from: none.
+SHARED_TEST_MODULES: frozenset[str] = frozenset()
 
 
 def _files(package: str) -> list[Path]:
@@ -175,3 +177,19 @@ def test_no_modules_import_each_other() -> None:
 
 def test_no_packages_import_each_other() -> None:
     assert _circles(_package_imports()) == []
+
+
+def test_no_test_module_is_a_library() -> None:
+    """Their names are what pytest collects; what several of them need has a module of its own."""
+    found = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in _files("tests")
+        if "node_modules" not in path.parts
+        for module in _imported(path)
+        if _is_in_test_module(module) and not any(_is_within(module, shared) for shared in SHARED_TEST_MODULES)
+    ]
+    assert found == []
+
+
+def _is_in_test_module(module: str) -> bool:
+    return _is_within(module, "tests") and any(part.startswith("test_") for part in module.split("."))

@@ -28,7 +28,7 @@ from domain.errors import DomainError
 from domain.networks import is_loopback_host
 from handlers.mail_rendering import Invitation, Mail
 from server.mail.invitation import calendar_of, method_of
-from server.mail.line import MailLine, WaitingMail
+from server.mail.retry_queue import MailQueue, WaitingMail
 from store.concurrency import cancelled
 
 
@@ -225,7 +225,7 @@ class SmtpMailer:
         self._timings = timings or MailTimings()
         self._public_url = public_url
         self._wanted = wanted
-        self._line = MailLine(self._timings.pauses, self._timings.away, monotonic)
+        self._queue = MailQueue(self._timings.pauses, self._timings.away, monotonic)
         # Whose turn it is may be another's now.
         self._changed = asyncio.Event()
         self._all_over = asyncio.Event()
@@ -233,17 +233,17 @@ class SmtpMailer:
 
     @property
     def waiting(self) -> list[Mail]:
-        return self._line.mails
+        return self._queue.mails
 
     def send(self, mail: Mail) -> None:
         """Queue it. When the queue is full the mail is dropped and logged: every code can be asked for again."""
-        if len(self._line) >= self._timings.queue:
+        if len(self._queue) >= self._timings.queue:
             log.error("mail_dropped", reason="the queue is full")
             return
         if mail.key is None:
             # On each of its tries it is the same message.
             mail = msgspec.structs.replace(mail, key=uuid4().hex)
-        self._line.add(mail, self._timings.before)
+        self._queue.add(mail, self._timings.before)
         self._all_over.clear()
         self._changed.set()
 
@@ -254,7 +254,7 @@ class SmtpMailer:
         if not waiting:
             return
         wanted = await self._wanted(waiting)
-        self._line.drop({id(mail) for mail, is_wanted in zip(waiting, wanted, strict=True) if not is_wanted})
+        self._queue.drop({id(mail) for mail, is_wanted in zip(waiting, wanted, strict=True) if not is_wanted})
         self._look()
 
     async def deliver(self, mail: Mail) -> bool:
@@ -271,18 +271,18 @@ class SmtpMailer:
 
     async def stop(self) -> None:
         """Deliver what waits, for a while; from here on nothing pauses for long between tries."""
-        self._line.hurry()
+        self._queue.hurry()
         self._look()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_over.wait(), self._timings.drain)
-        if left := self._line.left:
+        if left := self._queue.left:
             log.error("mail_dropped", reason="shutdown", count=left)
         await cancelled(self._workers)
 
     def _look(self) -> None:
-        """The line is another than it was."""
+        """The queue has changed."""
         self._changed.set()
-        if not self._line.left:
+        if not self._queue.left:
             self._all_over.set()
 
     async def _work(self) -> None:
@@ -294,20 +294,20 @@ class SmtpMailer:
                 # Neither the recipient nor the code belongs in a log.
                 log.error("mail_failed", error=type(error).__name__)
             finally:
-                self._line.over()
+                self._queue.over()
                 self._look()
 
     async def _next(self) -> WaitingMail:
         while True:
             self._changed.clear()
-            one, seconds = self._line.take()
+            one, seconds = self._queue.take()
             if one is not None:
                 return one
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def _try(self, one: WaitingMail) -> None:
-        """Once: what fails for now goes back into the line."""
+        """Once: what fails for now goes back into the queue."""
         try:
             if not all(await self._wanted([one.mail])):
                 return
@@ -321,12 +321,12 @@ class SmtpMailer:
                 return
             log.error("mail_failed", error=error.kind)
             if not error.away:
-                self._line.answered()
+                self._queue.answered()
         else:
-            self._line.taken()
+            self._queue.taken()
 
     def _failed(self, one: WaitingMail, kind: str, *, away: bool) -> None:
-        pause = self._line.failed(one, away=away)
+        pause = self._queue.failed(one, away=away)
         if pause is None:
             log.error("mail_failed", error=kind)
         else:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rest.route import Route
+from rest.routes import ROWS
 from tests.authorisation.people import Asker
 from tests.authorisation.world import Made, World
 
@@ -18,6 +22,7 @@ OUTSIDERS = frozenset({"nobody", "other client", "other trainer", "blocked"})
 
 REFUSALS = {"401": "unauthenticated", "403": "forbidden", "404": "not_found", "blk": "account_blocked"}
 OK = "ok"
+ROUTES: dict[str, Route] = {f"{row.method} {row.path}": row for row in ROWS}
 
 Says = Callable[[World, Asker], Any] | Mapping[str, Any]
 
@@ -80,3 +85,13 @@ def _case(
 ) -> Case:  # fmt: skip
     field, made = of if isinstance(of, tuple) else (None, of)
     return Case(row, dict(zip(columns, outcomes.split(), strict=True)), made, field, says, stands_in)
+
+
+async def prepared(
+    case: Case, world: World, who: Asker, *, lasting: bool = False
+) -> tuple[str, str, object, Asker, str | None]:
+    """The arguments of a good request."""
+    route = ROUTES[case.row]
+    about, said = await case.request(world, who, lasting=lasting)
+    key = secrets.token_hex(8) if route.needs_key else None
+    return route.method, re.sub(r"\{\w+\}", about, route.path), said, who, key

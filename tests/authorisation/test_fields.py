@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from rest.route import Route
-from tests.authorisation.cases import OK, Case
+from tests.authorisation.cases import OK, ROUTES, Case, prepared
 from tests.authorisation.effects import assert_untouched
 from tests.authorisation.rest_table import CASES
-from tests.authorisation.test_rest import ROUTES, prepared
 from tests.authorisation.world import World
 
 FIELDS: dict[str, Any] = {

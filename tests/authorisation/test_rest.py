@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-
 import pytest
 
-from rest.route import Route
-from rest.routes import ROWS
-from tests.authorisation.cases import OK, OUTSIDERS, REFUSALS, REST_COLUMNS, Case, besides_gone
+from tests.authorisation.cases import OK, OUTSIDERS, REFUSALS, REST_COLUMNS, ROUTES, Case, besides_gone, prepared
 from tests.authorisation.effects import assert_harmless, assert_untouched
-from tests.authorisation.people import Asker
 from tests.authorisation.phones import Phones
 from tests.authorisation.rest_table import CASES
 from tests.authorisation.world import World
 from tests.bookings.market import Answer
 from tests.documents.answers import assert_described
 
-ROUTES: dict[str, Route] = {f"{row.method} {row.path}": row for row in ROWS}
 STATUS = {"401": 401, "403": 403, "404": 404, "blk": 403}
 
 
@@ -30,16 +23,6 @@ def asked(*outcomes: str) -> pytest.MarkDecorator:
     """Every case with everybody who hears one of these."""
     pairs = [(case, column) for case in CASES for column in REST_COLUMNS if case.outcomes[column] in outcomes]
     return pytest.mark.parametrize(("case", "column"), pairs, ids=[f"{case} by {column}" for case, column in pairs])
-
-
-async def prepared(
-    case: Case, world: World, who: Asker, *, lasting: bool = False
-) -> tuple[str, str, object, Asker, str | None]:
-    """The arguments of a good request."""
-    route = ROUTES[case.row]
-    about, said = await case.request(world, who, lasting=lasting)
-    key = secrets.token_hex(8) if route.needs_key else None
-    return route.method, re.sub(r"\{\w+\}", about, route.path), said, who, key
 
 
 @asked(*REFUSALS)

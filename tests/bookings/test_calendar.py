@@ -7,26 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from icalendar import Calendar
 
 from domain.bookings import Booking
 from domain.times import to_wire
-from tests.bookings.market import Data, Market, Somebody, together
-
-
-async def feed_of(market: Market, who: Somebody, **said: bool) -> str:
-    answer = await market.call("POST", "/me/calendar", said, who)
-    assert answer.status == 201, answer.body
-    return str(answer.body["url"])
-
-
-async def read(market: Market, url: str) -> list[Any]:
-    async with market.http.get(market.urls[0] + url) as response:
-        assert response.status == 200
-        assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
-        text = await response.text()
-    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
-    return list(Calendar.from_ical(text).walk("VEVENT"))
+from tests.bookings.calendar_feeds import Pages, feed_of, read_feed, tag_of
+from tests.bookings.market import Data, Market, together
 
 
 async def test_both_sides_have_a_feed_of_their_bookings(market: Market) -> None:
@@ -35,7 +20,7 @@ async def test_both_sides_have_a_feed_of_their_bookings(market: Market) -> None:
     booking = await market.booked(client, trainer, market.at(15))
     urls = {who.id: await feed_of(market, who) for who in (client, trainer)}
     for who in (client, trainer):
-        (event,) = await read(market, urls[who.id])
+        (event,) = await read_feed(market, urls[who.id])
         assert event["uid"] == f"{booking['id']}@spotter"
         assert event.decoded("dtstart") == datetime.fromisoformat(booking["startsAt"])
         assert event.decoded("dtend") == datetime.fromisoformat(booking["endsAt"])
@@ -43,10 +28,10 @@ async def test_both_sides_have_a_feed_of_their_bookings(market: Market) -> None:
         other = booking["parties"]["trainer" if who is client else "client"]["name"]
         assert str(event["summary"]) == f"Training with {other}"
     await market.move(booking, client, market.at(17))
-    (event,) = await read(market, urls[client.id])
+    (event,) = await read_feed(market, urls[client.id])
     assert (event["sequence"], event.decoded("dtstart")) == (1, market.at(17))
     await market.cancel(booking, client)
-    (event,) = await read(market, urls[trainer.id])
+    (event,) = await read_feed(market, urls[trainer.id])
     assert (event["status"], event["sequence"]) == ("CANCELLED", 2)
 
 
@@ -56,7 +41,7 @@ async def test_what_people_write_stays_text(market: Market) -> None:
     note = "a;b,c\\d\r\nEND:VEVENT\nBEGIN:VALARM \t\u2028 ünïcödé 🏋️ " + "x" * 300
     body = {"trainerId": trainer.profile, "startsAt": market.at(9).isoformat(), "payWith": "credit", "note": note}
     assert (await market.call("POST", "/bookings", body, client, key="n")).status == 201
-    (event,) = await read(market, await feed_of(market, trainer))
+    (event,) = await read_feed(market, await feed_of(market, trainer))
     assert "END:VEVENT" in str(event["description"])
     assert "🏋️" in str(event["description"])
     assert not event.subcomponents
@@ -76,27 +61,6 @@ async def test_a_feed_that_has_not_changed_is_not_sent_again(market: Market) -> 
     await market.cancel(booking, client)
     async with market.http.get(url, headers={"If-None-Match": etag}) as changed:
         assert changed.status == 200
-
-
-class Pages:
-    """Counts how often a node reads bookings to write them."""
-
-    def __init__(self, market: Market, monkeypatch: pytest.MonkeyPatch, node: int) -> None:
-        bookings = market.nodes[node].store.bookings
-        self.read = 0
-        page = bookings.page
-
-        async def counted(*arguments: Any) -> list[Booking]:
-            self.read += 1
-            return await page(*arguments)
-
-        monkeypatch.setattr(bookings, "page", counted)
-
-
-async def tag_of(market: Market, url: str, node: int = 0) -> str:
-    async with market.http.get(market.urls[node] + url) as answer:
-        assert answer.status == 200
-        return answer.headers["ETag"]
 
 
 async def test_what_has_not_changed_is_not_written_to_be_compared(
@@ -198,7 +162,7 @@ async def test_a_subscription_ends_only_on_purpose(market: Market) -> None:
         refused = await market.call("POST", "/me/calendar", said, client)
         assert (refused.status, refused.code) == (409, "conflict")
     assert (await market.call("POST", "/me/calendar", {"rotate": "yes"}, client)).code == "validation_failed"
-    await read(market, url)
+    await read_feed(market, url)
     market.clock.advance(hours=1)
     assert await feed_of(market, client, rotate=True) != url
     assert await about() == {"active": True, "createdAt": to_wire(market.clock())}
@@ -212,7 +176,7 @@ async def test_of_two_subscriptions_at_once_one_begins(market: Market) -> None:
     answers = await together(*(market.call("POST", "/me/calendar", {}, client, node=number) for number in range(6)))
     assert sorted(answer.status for answer in answers) == [201, *[409] * 5]
     (url,) = [answer.body["url"] for answer in answers if answer.status == 201]
-    assert await read(market, url) == []
+    assert await read_feed(market, url) == []
 
 
 async def test_a_session_is_where_the_trainer_s_studio_is(market: Market) -> None:
@@ -223,7 +187,7 @@ async def test_a_session_is_where_the_trainer_s_studio_is(market: Market) -> Non
     home = {"address": "Private Road 1", "city": "Bonn", "country": "Germany"}
     assert (await market.call("PATCH", "/me/profile", home, trainer)).status == 200
     for url in urls:
-        (event,) = await read(market, url)
+        (event,) = await read_feed(market, url)
         assert "location" not in event
     studio = {
         "studioName": "Iron; Works", "studioAddress": "Harbour Street 5", "studioZipCode": "53111",
@@ -231,7 +195,7 @@ async def test_a_session_is_where_the_trainer_s_studio_is(market: Market) -> Non
     }  # fmt: skip
     assert (await market.call("PATCH", "/me/profile", studio, trainer)).status == 200
     for url in urls:
-        (event,) = await read(market, url)
+        (event,) = await read_feed(market, url)
         assert str(event["location"]) == "Iron; Works, Harbour Street 5, 53111 Bonn, Germany"
 
 
@@ -256,5 +220,5 @@ async def test_what_is_cancelled_while_a_feed_is_read_is_in_it_once(
 
     url = await feed_of(market, trainer)
     monkeypatch.setattr(bookings, "page", cancelled_afterwards)
-    (event,) = await read(market, url)
+    (event,) = await read_feed(market, url)
     assert event["status"] == "CANCELLED"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.bookings.due_work import until_status
 from tests.bookings.market import Market
-from tests.bookings.test_erasing import until
 
 HOURS = {"ALWAYS_FREE": 0, "UPTO12HR": 12, "UPTO24HR": 24}
 
@@ -148,7 +148,7 @@ async def test_a_reviewed_session_was_no_no_show(market: Market) -> None:
     client = await market.client(trainer, credits=1)
     booking = await market.booked(client, trainer, market.at(9))
     market.clock.now = datetime.fromisoformat(booking["endsAt"]) + timedelta(hours=1)
-    await until(market, booking, client, "completed")
+    await until_status(market, booking, client, "completed")
     reviewed = await market.call("POST", f"/bookings/{booking['id']}/review", {"rating": 5}, client)
     assert reviewed.status == 201
     path = f"/bookings/{booking['id']}/no-show"
@@ -162,7 +162,7 @@ async def test_a_review_and_a_no_show_at_once_are_one_of_them(market: Market) ->
     bookings = [await market.booked(client, trainer, market.at(9 + n)) for n in range(6)]
     market.clock.now = datetime.fromisoformat(bookings[-1]["endsAt"]) + timedelta(hours=1)
     for booking in bookings:
-        await until(market, booking, client, "completed")
+        await until_status(market, booking, client, "completed")
         path = f"/bookings/{booking['id']}"
         missed, reviewed = await asyncio.gather(
             market.call("POST", f"{path}/no-show", {}, trainer),

@@ -16,7 +16,7 @@ from domain.wire.events import BOOKINGS
 from store.bookings import NAME
 from store.database import ClientSession
 from tests.bookings.market import Data, Market, Somebody
-from tests.bookings.test_live import phone
+from tests.bookings.phones import phone
 from tests.harness.devices import TIMEOUT_SECONDS, Refused
 
 HOUR = timedelta(hours=1)

@@ -10,17 +10,17 @@ import msgspec
 import pytest
 from bson import ObjectId
 
-from domain.booking_changes import NO_SETTLEMENT, BookingChange
 from domain.bookings import Booking
 from domain.reminders import due_notices, next_due
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import due
 from handlers.bookings.mailing import booking_mails_job
-from tests.bookings.market import Clock, Data, Market, Somebody, served_market
-from tests.bookings.test_live import phone
+from tests.bookings.due_work import hold
+from tests.bookings.market import Clock, Data, Market, served_market
+from tests.bookings.phones import phone
+from tests.harness.mail_server import Desk, plain_of, served
 from tests.harness.work import work_off
-from tests.server.mail.test_smtp import Desk, plain_of, served
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -245,28 +245,3 @@ def test_an_overdue_reminder_gives_way_to_the_next() -> None:
     assert next_due(given, late) == booking.ends_at + timedelta(minutes=15)
     assert due_notices(booking, booking.starts_at) == ()
 
-
-async def hold(market: Market, client: Somebody, trainer: Somebody, start: datetime) -> Booking:
-    """As a card will: the time is taken until it is paid, for ten minutes."""
-    now = market.clock()
-    booking = Booking(
-        id=market.store.bookings.new_id(),
-        trainer_id=trainer.profile,
-        client_id=client.profile,
-        trainer_user_id=trainer.id,
-        client_user_id=client.id,
-        conversation_id="",
-        starts_at=start,
-        ends_at=start + HOUR,
-        time_zone="UTC",
-        break_mins=0,
-        cancellation_policy="ALWAYS_FREE",
-        status="held",
-        paid_with="card",
-        held_until=now + timedelta(minutes=10),
-        arranged_at=now,
-        created_at=now,
-        updated_at=now,
-    )
-    change = BookingChange(booking=booking, action="created", by="client", sender_id=client.id)
-    return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking

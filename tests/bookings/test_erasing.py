@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,18 +19,9 @@ from handlers.accounts.me import erasures_job
 from handlers.bookings import due
 from handlers.bookings.commands import cancel_booking, create_booking
 from store.store import Store
+from tests.bookings.due_work import until_status
 from tests.bookings.market import Answer, Data, Market, Somebody
 from tests.harness.work import work_off
-
-
-async def until(market: Market, booking: Data, who: Somebody, status: str) -> Data:
-    """Once the booking is that; a node's own loop may have claimed it before us and still be at it."""
-    async with asyncio.timeout(10):
-        while True:
-            await work_off(due.due_bookings_job(market.nodes[1].context), market.clock)
-            found: Data = (await market.call("GET", f"/bookings/{booking['id']}", None, who)).body
-            if found["status"] == status:
-                return found
 
 
 @pytest.mark.parametrize("leaves", ["client", "trainer"])
@@ -46,11 +36,11 @@ async def test_what_lies_ahead_is_cancelled_in_the_name_of_who_left(market: Mark
         market.clock.now = datetime.fromisoformat(booking["startsAt"]) - timedelta(hours=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
     assert await market.store.accounts.erase(gone.user, market.clock()) is not None
-    found = await until(market, booking, stays, "cancelled")
+    found = await until_status(market, booking, stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert found["parties"][leaves]["name"] == "Erased account"
     assert await market.balance(client, trainer) == int(leaves == "trainer" or not late)
-    await until(market, another, other, "cancelled" if leaves == "trainer" else "confirmed")
+    await until_status(market, another, other, "cancelled" if leaves == "trainer" else "confirmed")
 
 
 @pytest.mark.parametrize("leaves", ["client", "trainer"])
@@ -74,7 +64,7 @@ async def test_what_was_booked_meanwhile_is_cancelled_as_well(market: Market, le
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context.store.booking_transactions, "book", book)
         booking = await create_booking(context, actor, command)
-    found = await until(market, {"id": booking.id}, stays, "cancelled")
+    found = await until_status(market, {"id": booking.id}, stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert found["note"] == ("Bring a mat." if leaves == "trainer" else None)
     assert await market.balance(client, trainer) == 1
@@ -109,7 +99,7 @@ async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
         assert (await market.call("GET", f"/bookings/{made[0]['id']}", None, stays)).body["status"] == "confirmed"
         market.clock.advance(minutes=3)
         await work_off(erasures_job(market.nodes[1].context), market.clock)
-    found = await until(market, made[0], stays, "cancelled")
+    found = await until_status(market, made[0], stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert await market.balance(client, trainer) == 1
 
@@ -175,4 +165,4 @@ async def test_what_has_begun_takes_its_course(market: Market) -> None:
     path = f"/bookings/{booking['id']}"
     assert (await market.call("GET", path, None, trainer)).body["status"] == "confirmed"
     market.clock.advance(hours=2)
-    await until(market, booking, trainer, "completed")
+    await until_status(market, booking, trainer, "completed")

@@ -14,8 +14,8 @@ from bson import ObjectId
 from domain.wire.bookings import ReadCalendar
 from handlers.access import Visitor
 from handlers.bookings.calendar import read_calendar
+from tests.bookings.calendar_feeds import feed_of, read_feed
 from tests.bookings.market import Market, Somebody
-from tests.bookings.test_calendar import feed_of, read
 
 # More than a feed holds of what was cancelled, and more than may be written out in one go.
 MANY = 1000
@@ -45,7 +45,7 @@ async def test_whoever_cancels_without_end_pushes_nothing_out(market: Market) ->
     await market.cancel(cancelled, client)
     await multiplied(market, cancelled, MANY)
     later = await market.booked(client, trainer, market.at(9, days=60))
-    events = await read(market, await feed_of(market, trainer))
+    events = await read_feed(market, await feed_of(market, trainer))
     assert [event["uid"] for event in events if event["status"] == "CONFIRMED"] == [f"{later['id']}@spotter"]
     assert 0 < len(events) < MANY
 
@@ -99,7 +99,7 @@ async def test_whoever_is_erased_has_no_name_in_the_others_feed(market: Market) 
     client = await market.client(trainer)
     await market.booked(client, trainer, market.at(9))
     assert await market.store.accounts.erase(client.user, market.clock()) is not None
-    (event,) = await read(market, await feed_of(market, trainer))
+    (event,) = await read_feed(market, await feed_of(market, trainer))
     assert str(event["summary"]) == "Training with Erased account"
 
 

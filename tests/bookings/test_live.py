@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.slots import SlotHint
 from domain.times import to_wire
-from domain.wire.events import BOOKINGS, CONVERSATIONS
+from domain.wire.events import BOOKINGS
 from handlers.context import Context
 from handlers.slots import changes
 from handlers.slots.changes import SlotStatus, slot_status
 from server.fanout import slot_notifier
 from tests.bookings.market import Market, Somebody, together
-from tests.harness.devices import Device, Refused, device
-from tests.harness.people import Person
-
-
-@asynccontextmanager
-async def phone(market: Market, who: Somebody, node: int = 0) -> AsyncIterator[Device]:
-    person = Person(who.id, who.person.role, who.person.email, await market.token(who), who.person.session_id)
-    async with device(market.urls[node], person, (BOOKINGS, CONVERSATIONS)) as found:
-        yield found
-
-
-def wanted(trainer: Somebody, start: datetime, key: str = "k") -> dict[str, Any]:
-    return {"trainerId": trainer.profile, "startsAt": to_wire(start), "payWith": "credit", "idempotencyKey": key}
+from tests.bookings.phones import phone, wanted
+from tests.harness.devices import Device, Refused
 
 
 async def test_both_parties_receive_every_change_and_nobody_else(market: Market) -> None:

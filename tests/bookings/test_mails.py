@@ -14,14 +14,14 @@ import pytest
 from bson import ObjectId
 
 from handlers.bookings.mailing import booking_mails_job
+from tests.bookings.due_work import hold
 from tests.bookings.market import Clock, Data, Market, Somebody, served_market
-from tests.bookings.test_due import hold
 from tests.faults.tap import tapped
 from tests.harness.devices import TIMEOUT_SECONDS
+from tests.harness.mail_server import Desk
+from tests.harness.mail_server import plain_of as text_of
+from tests.harness.mail_server import served as serving_mail
 from tests.harness.work import work_off
-from tests.server.mail.test_smtp import Desk
-from tests.server.mail.test_smtp import plain_of as text_of
-from tests.server.mail.test_smtp import served as serving_mail
 from tests.together.processes import served
 
 # A session that is at 10:00 in New York and at 16:00 in Berlin.

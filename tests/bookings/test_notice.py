@@ -9,7 +9,7 @@ import pytest
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from tests.bookings.market import DAYS, Data, Market, Somebody
-from tests.bookings.test_live import phone, wanted
+from tests.bookings.phones import phone, wanted
 
 
 async def with_notice(market: Market, trainer: Somebody, minutes: object) -> Data:

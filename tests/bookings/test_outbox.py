@@ -16,7 +16,7 @@ from domain.bookings import Booking, next_version
 from domain.wire.events import BOOKINGS
 from store.outbox import OutboxRow
 from tests.bookings.market import Market, Somebody
-from tests.bookings.test_live import phone, wanted
+from tests.bookings.phones import phone, wanted
 from tests.harness.devices import TIMEOUT_SECONDS
 
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.times import to_wire
 from tests.bookings.market import Market
-from tests.bookings.test_live import phone, wanted
+from tests.bookings.phones import phone, wanted
 
 ZONE = "America/New_York"
 # 05:30Z and 06:30Z are both half past one there.

@@ -8,7 +8,7 @@ from typing import Any
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from tests.bookings.market import DAYS, Market, Somebody, together
-from tests.bookings.test_live import phone
+from tests.bookings.phones import phone
 from tests.harness.devices import Device
 
 Slots = set[tuple[str, str]]

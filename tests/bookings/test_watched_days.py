@@ -11,7 +11,7 @@ import pytest
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from tests.bookings.market import DAYS, Answer, Data, Market, Somebody
-from tests.bookings.test_live import phone
+from tests.bookings.phones import phone
 from tests.harness.devices import Device
 
 ZONES = ("UTC", "America/New_York", "Atlantic/Azores", "Asia/Kathmandu")

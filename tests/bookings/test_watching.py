@@ -19,7 +19,7 @@ from server.fanout import slot_notifier
 from server.fanout.subscriptions import channel
 from server.pubsub.bus import Bus
 from tests.bookings.market import Market, Somebody
-from tests.bookings.test_live import phone
+from tests.bookings.phones import phone
 from tests.harness.devices import Device
 
 

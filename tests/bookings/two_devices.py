@@ -15,7 +15,7 @@ from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import outbox
 from tests.bookings.market import Data, Market, Somebody
-from tests.bookings.test_live import phone
+from tests.bookings.phones import phone
 from tests.conversations.replica import Replica
 from tests.harness.devices import Device, Refused
 

@@ -14,8 +14,8 @@ from bson import ObjectId
 
 from domain.times import whole_milliseconds
 from handlers.catalogue.reviews import ratings_job
+from tests.catalogue.ratings import check_rating
 from tests.catalogue.service import CatalogueService, Member
-from tests.catalogue.test_ratings import check
 from tests.rest.surface import Answer
 
 # Three times what is promised.
@@ -69,7 +69,7 @@ async def test_reviews_beside_a_trainer_who_changes_the_profile(catalogue: Catal
             if number % 2:
                 await served(client.delete(f"/reviews/{review['id']}"), 204)
     assert set(statuses) == {200}
-    await check(catalogue, trainer)
+    await check_rating(catalogue, trainer)
 
 
 async def test_a_block_beside_a_trainer_who_changes_everything(catalogue: CatalogueService) -> None:
@@ -155,6 +155,6 @@ async def test_what_a_dead_node_left_is_counted_by_another(
     while (row := await job.queue.claim(later, job.lease)) is not None:
         await job.work(row)
         await job.queue.complete(row)
-    await check(catalogue, trainer)
+    await check_rating(catalogue, trainer)
     rows = catalogue.surface.database.collection("ratingChanges")
     assert await rows.count_documents({"trainer": ObjectId(trainer.id)}) == 0

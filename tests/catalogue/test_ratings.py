@@ -5,46 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import pytest
-from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.catalogue import Review
 from domain.times import whole_milliseconds
 from store.idempotency import nothing
+from tests.catalogue.ratings import check_listing, check_rating, stars
 from tests.catalogue.service import CatalogueService, Member
 from tests.rest.surface import Answer
-
-
-async def stars(catalogue: CatalogueService, trainer: Member) -> list[int]:
-    reviews = catalogue.surface.database.collection("reviews")
-    return [one["rating"] async for one in reviews.find({"trainer": ObjectId(trainer.id)})]
-
-
-async def settled(catalogue: CatalogueService, trainer: Member) -> None:
-    """On a busy machine the answer to a review does not wait for the rating."""
-    pending = catalogue.surface.database.collection("ratingChanges")
-    async with asyncio.timeout(20):
-        while True:
-            if not await pending.count_documents({"trainer": ObjectId(trainer.id)}):
-                return
-            await asyncio.sleep(0.01)
-
-
-async def check(catalogue: CatalogueService, trainer: Member) -> None:
-    """The page, the listing and the reviews say the same."""
-    await settled(catalogue, trainer)
-    given = await stars(catalogue, trainer)
-    shown = (await catalogue.get(f"/trainers/{trainer.id}")).body["rating"]
-    assert shown == {"average": float(Fraction(sum(given), len(given))) if given else None, "count": len(given)}
-    listing = await catalogue.surface.database.collection("trainerListings").find_one({"_id": ObjectId(trainer.id)})
-    assert listing is not None
-    assert (listing["ratingSum"], listing["ratingCount"]) == (sum(given), len(given))
 
 
 async def test_many_clients_at_once(catalogue: CatalogueService) -> None:
@@ -67,7 +40,7 @@ async def test_many_clients_at_once(catalogue: CatalogueService) -> None:
 
     await asyncio.gather(*(life(number, *one) for number, one in enumerate(bookings)), others())
     assert len(await stars(catalogue, trainer)) == 10
-    await check(catalogue, trainer)
+    await check_rating(catalogue, trainer)
     assert trainer.id in await catalogue.found("city=city+4")
 
 
@@ -138,13 +111,7 @@ async def _history(
     for start in range(0, len(steps), at_once):
         await asyncio.gather(*map(take, steps[start : start + at_once]))
         if at_once == 1:
-            await _check_listing(catalogue, trainer)
+            await check_listing(catalogue, trainer)
     await catalogue.done(trainer.patch("/me", {"isActive": True}))
-    await check(catalogue, trainer)
+    await check_rating(catalogue, trainer)
 
-
-async def _check_listing(catalogue: CatalogueService, trainer: Member) -> None:
-    await settled(catalogue, trainer)
-    given, listed = await stars(catalogue, trainer), await catalogue.store.listings.rating_of(trainer.id)
-    assert listed.rating_count == len(given)
-    assert listed.rating_average == (sum(given) / len(given) if given else None)

@@ -16,6 +16,21 @@ from tests.harness.nodes import SECRET
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 STARTED_WITHIN_SECONDS = 60.0
+STRONG = "kJ8#vQz2!pL9wXr5@tN4mB7yH3sD6fG1"
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "JWT_SECRET": STRONG,
+    "MONGO_URL": "mongodb://127.0.0.1:1/spotter?replicaSet=rs0",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "MAIL_FROM": "Spotter <no-reply@example.com>",
+    "ALLOWED_ORIGINS": "https://app.example.com",
+    "STRIPE_SECRET_KEY": "sk_live_x",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_x",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_x",
+    "RATE_LIMIT_SCALE": "1",
+    "OPERATIONS_PORT": "0",
+}
 _SERVES = re.compile(r"^Spotter serves at (http://\S+)$", re.MULTILINE)
 
 

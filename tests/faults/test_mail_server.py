@@ -27,9 +27,9 @@ from server.mail.smtp import MailTimings, SmtpMailer, address_of, to_message
 from tests.faults.proxy import proxy
 from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.freezing import frozen
+from tests.harness.mail_server import SENDER, Desk, a_mail, served, taken
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.mail.test_smtp import SENDER, Desk, a_mail, served, taken
 
 # Three times what a command may take, and what a node's end may take.
 ANSWERED_WITHIN_SECONDS = 36.0

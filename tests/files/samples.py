@@ -6,10 +6,17 @@ import io
 import struct
 import zlib
 from functools import cache
+from typing import Any
 
 from PIL import Image
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+
+
+def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
 
 
 def image(kind: str = "JPEG", size: tuple[int, int] = (640, 480), **how: object) -> bytes:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from store.file_bytes import CHUNK_BYTES
 from tests.files import samples
+from tests.files.samples import saved
 from tests.files.service import FileService
-from tests.files.test_pictures import saved
 from tests.harness.people import Person
 from tests.together.processes import Served, served
 

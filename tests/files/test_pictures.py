@@ -24,6 +24,7 @@ from handlers.ports import Pictures
 from server.files import image_processes
 from server.files.image_processes import PictureMaker
 from tests.files import samples
+from tests.files.samples import saved
 from tests.files.service import Data, FileService
 from tests.harness.freezing import freeze
 from tests.harness.unread_errors import no_complaints
@@ -35,12 +36,6 @@ async def pictures(maker: PictureMaker, content: bytes) -> Pictures:
 
     async with maker.made("account", "network", len(content), chunks()) as made:
         return made
-
-
-def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **how)
-    return out.getvalue()
 
 
 def opened(content: bytes) -> Image.Image:

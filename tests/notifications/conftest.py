@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.bookings.market import Market, served_market
+from tests.harness.mail_server import Desk, served
 from tests.harness.unread_errors import no_complaints
 from tests.notifications.pushed import PUBLIC, Pushed
 from tests.notifications.services import PushService, serving, settings
-from tests.server.mail.test_smtp import Desk, served
 
 
 @pytest.fixture(scope="package")

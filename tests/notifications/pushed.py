@@ -15,10 +15,10 @@ from store.pushes import NAMES
 from store.watermarks import Marks
 from tests.bookings.market import Data, Market, Somebody
 from tests.harness.devices import TIMEOUT_SECONDS
+from tests.harness.mail_server import Desk
 from tests.harness.people import People
 from tests.harness.work import work_off
 from tests.notifications.services import PushService, Received
-from tests.server.mail.test_smtp import Desk
 
 PUBLIC = "https://api.spotter.example"
 AFTER = timedelta(seconds=10)

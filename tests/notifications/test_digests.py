@@ -12,9 +12,9 @@ from handlers.notifications.digests import digests_job
 from store.undelivered import EACH
 from tests.bookings.market import Somebody
 from tests.harness.devices import TIMEOUT_SECONDS
+from tests.harness.mail_server import plain_of
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
-from tests.server.mail.test_smtp import plain_of
 
 
 class Digests(Pushed):

@@ -21,9 +21,9 @@ from handlers.notifications.unsubscribing import path_of
 from server.mail.smtp import address_of, to_message
 from tests.bookings.market import Market, Somebody
 from tests.harness.devices import TIMEOUT_SECONDS
+from tests.harness.mail_server import Desk, plain_of
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
-from tests.server.mail.test_smtp import Desk, plain_of
 
 
 class Post:

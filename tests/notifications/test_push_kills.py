@@ -16,10 +16,10 @@ from store.database import Database
 from store.pushes import NAMES
 from store.store import Store
 from store.watermarks import Marks
+from tests.harness.loud_server import loud
 from tests.harness.nodes import SECRET
 from tests.harness.people import People, Person
 from tests.notifications.services import PushService, Received, serving, settings
-from tests.server.test_log_canaries import loud
 
 CANARY = "canary7f3a"
 SECONDS = 60.0

@@ -13,9 +13,9 @@ from handlers.notifications.receipts import receipts_job
 from store.database import ClientSession
 from tests.bookings.market import Somebody
 from tests.harness.devices import TIMEOUT_SECONDS
+from tests.harness.mail_server import plain_of
 from tests.harness.work import work_off
 from tests.notifications.pushed import Pushed
-from tests.server.mail.test_smtp import plain_of
 
 AT = datetime(2027, 2, 1, 15, 0, tzinfo=UTC)
 

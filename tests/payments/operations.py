@@ -52,6 +52,10 @@ class Scene:
 NEW_TRAINER = frozenset({"onboarding", "onboarded", "trainer erased"})
 
 
+async def trainer_for(shop: Shop, kind: str) -> Somebody:
+    return await shop.market.trainer() if kind in ("onboarding", "onboarded") else await shop.seller()
+
+
 class Operation:
     """``prepare`` before the node is there, ``begin`` at the node that dies, ``again`` at another by whoever waited for
     it, and what there has to be in the end."""

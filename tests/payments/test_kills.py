@@ -15,7 +15,7 @@ from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
 from tests.payments.books import is_left, reconcile
 from tests.payments.killed_node import NodeToKill, Step, Ways, ways
-from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene, trainer_for
 from tests.payments.shop import Shop
 
 # What a log may never hold: our secrets, what a payment is confirmed with, and anything like the number of a card.
@@ -78,10 +78,6 @@ async def _dies(scene: Scene, operation: Operation, dying: NodeToKill) -> bool:
         return await dying.dies(lambda: operation.begin(scene), is_done)
     finally:
         market.urls.pop()
-
-
-async def trainer_for(shop: Shop, kind: str) -> Somebody:
-    return await shop.market.trainer() if kind in ("onboarding", "onboarded") else await shop.seller()
 
 
 @pytest.mark.verify

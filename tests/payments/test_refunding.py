@@ -14,8 +14,8 @@ from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
+from tests.payments.purchases import NET, has_earned, shows
 from tests.payments.shop import PRICES, Shop
-from tests.payments.test_disputes import NET, has_earned, shows
 
 
 async def paid(shop: Shop, pack: str = "ten") -> tuple[Somebody, Somebody, Data]:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.bookings.market import Data, Somebody
 from tests.payments.books import Books, reconcile
+from tests.payments.purchases import disputed, shows
 from tests.payments.shop import Shop
-from tests.payments.test_disputes import disputed, shows
 
 WAYS = ("credit", "card")
 

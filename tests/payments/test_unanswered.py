@@ -14,9 +14,8 @@ from sandbox.server import WEBHOOK_SECRET
 from server.payments import stripe_calls
 from tests.bookings.market import Answer, Somebody
 from tests.payments.books import reconcile
-from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene, trainer_for
 from tests.payments.shop import Shop
-from tests.payments.test_kills import trainer_for
 
 # A request's whole budget is 10 s.
 ANSWERED_WITHIN_SECONDS = 12.0

@@ -12,11 +12,10 @@ import pytest
 import stripe
 
 from sandbox.server import Sandbox
-from tests.faults.served import STARTED_WITHIN_SECONDS, run, serving, start
+from tests.faults.served import PRODUCTION, STARTED_WITHIN_SECONDS, run, serving, start
 from tests.harness.waiting import eventually
 from tests.sandbox.receiver import Receiver
 from tests.sandbox.shop import Shop
-from tests.server.test_commands import PRODUCTION
 
 _SERVES = re.compile(rb"serves at (http://\S+)")
 

@@ -16,25 +16,10 @@ import aiohttp
 import pytest
 
 from server.draining import DRAIN_SECONDS
-from tests.faults.served import RUN, STARTED_WITHIN_SECONDS, environment, run, serving
+from tests.faults.served import PRODUCTION, RUN, STARTED_WITHIN_SECONDS, environment, run, serving
 from tests.harness.nodes import RunningNode
 from tests.server.sockets.raw import admitted
 
-STRONG = "kJ8#vQz2!pL9wXr5@tN4mB7yH3sD6fG1"
-PRODUCTION = {
-    "ENVIRONMENT": "production",
-    "JWT_SECRET": STRONG,
-    "MONGO_URL": "mongodb://127.0.0.1:1/spotter?replicaSet=rs0",
-    "REDIS_URL": "redis://127.0.0.1:1/0",
-    "SMTP_URL": "smtp://127.0.0.1:1",
-    "MAIL_FROM": "Spotter <no-reply@example.com>",
-    "ALLOWED_ORIGINS": "https://app.example.com",
-    "STRIPE_SECRET_KEY": "sk_live_x",
-    "STRIPE_PUBLISHABLE_KEY": "pk_live_x",
-    "STRIPE_WEBHOOK_SECRETS": "whsec_x",
-    "RATE_LIMIT_SCALE": "1",
-    "OPERATIONS_PORT": "0",
-}
 EMAIL = "root@example.com"
 PASSWORD = "a long enough password"
 

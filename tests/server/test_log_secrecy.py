@@ -14,17 +14,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.served import Served, serving
+from tests.faults.served import PRODUCTION, Served, serving
 from tests.files import samples
 from tests.harness.devices import Device, Refused, device
+from tests.harness.loud_server import LOUD_CLIENTS, loud
+from tests.harness.mail_server import Desk, plain_of, served
 from tests.harness.people import Person
 from tests.notifications.services import PushService
 from tests.notifications.services import serving as push_service
 from tests.notifications.services import settings as pushes
-from tests.server.mail.test_smtp import Desk, plain_of, served
 from tests.server.sockets.raw import admitted, raw_socket
-from tests.server.test_commands import PRODUCTION
-from tests.server.test_log_canaries import LOUD_CLIENTS, loud
 from tests.together.processes import prepared
 
 CodeOf = Callable[[str], Awaitable[str]]

@@ -15,7 +15,7 @@ from server.security.tokens import LIFETIME
 from tests.conversations.js_devices import JsDevices, js_devices
 from tests.server.sockets.clock import Clock
 from tests.together.revocation_nodes import DEAD_REDIS, fleet
-from tests.together.test_revocation import ALL, ONE
+from tests.together.session_ends import ENDS_OF_ALL_SESSIONS, ENDS_OF_ONE_SESSION
 
 TRANSPORTS = [("polling",), ("polling", "websocket"), ("websocket",)]
 
@@ -28,7 +28,7 @@ async def devices() -> AsyncIterator[JsDevices]:
 
 async def test_a_revocation_is_told(database_url: str, tmp_path: Path, devices: JsDevices) -> None:
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:
-        for act, reason in (*ONE, *ALL):
+        for act, reason in (*ENDS_OF_ONE_SESSION, *ENDS_OF_ALL_SESSIONS):
             person = await together.person()
             tokens = await together.login(person)
             signed_in = replace(person, token=tokens["accessToken"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -13,10 +13,8 @@ import pytest
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
 from handlers.accounts.sessions import end
 from tests.harness.light_sockets import all_gone, open_sockets
-from tests.harness.people import Person
-from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Data, Fleet, fleet
-
-SECRET = "another horse battery"
+from tests.together.revocation_nodes import DEAD_REDIS, WITHIN_SECONDS, Fleet, fleet
+from tests.together.session_ends import ENDS_OF_ALL_SESSIONS, ENDS_OF_ONE_SESSION, Act
 
 
 @pytest.fixture(params=["redis", "no redis"])
@@ -27,60 +25,9 @@ async def together(
         yield made
 
 
-def session_of(tokens: Data) -> str:
-    return str(tokens["refreshToken"]).partition(".")[0]
 
 
-async def logout(together: Fleet, person: Person, tokens: Data) -> None:
-    assert (await together.post(0, "/auth/logout", token=tokens["accessToken"])).status == 204
-
-
-async def end_session(together: Fleet, person: Person, tokens: Data) -> None:
-    path = f"/auth/sessions/{session_of(tokens)}"
-    assert (await together.call("DELETE", 0, path, token=person.token)).status == 204
-
-
-async def reuse(together: Fleet, person: Person, tokens: Data) -> None:
-    first = {"refreshToken": tokens["refreshToken"]}
-    second = {"refreshToken": (await together.post(0, "/auth/refresh", first)).body["refreshToken"]}
-    assert (await together.post(0, "/auth/refresh", second)).status == 200
-    assert (await together.post(0, "/auth/refresh", first)).code == "unauthenticated"
-
-
-async def logout_all(together: Fleet, person: Person, tokens: Data) -> None:
-    assert (await together.post(0, "/auth/logout-all", token=person.token)).status == 204
-
-
-async def change_password(together: Fleet, person: Person, tokens: Data) -> None:
-    body = {"currentPassword": PASSWORD, "newPassword": SECRET}
-    answer = await together.post(0, "/auth/change-password", body, tokens["accessToken"])
-    assert answer.status == 200
-    async with open_sockets(together.nodes[1].url, [answer.body["accessToken"]]) as (new,):
-        # As long as the poll needs to come round with the same row.
-        assert await new.is_usable()
-
-
-async def block(together: Fleet, person: Person, tokens: Data) -> None:
-    admin = await together.people.make("admin")
-    answer = await together.post(0, f"/admin/users/{person.id}/block", {"reason": "spam"}, admin.token)
-    assert answer.status == 204
-
-
-async def erase(together: Fleet, person: Person, tokens: Data) -> None:
-    assert (await together.post(0, "/me/erase", {"password": PASSWORD}, tokens["accessToken"])).status == 204
-
-
-Act = Callable[[Fleet, Person, Data], Awaitable[None]]
-ONE: list[tuple[Act, str]] = [(logout, "logout"), (end_session, "session_ended"), (reuse, "session_ended")]
-ALL: list[tuple[Act, str]] = [
-    (logout_all, "logout_all"),
-    (change_password, "password_changed"),
-    (block, "blocked"),
-    (erase, "erased"),
-]
-
-
-@pytest.mark.parametrize(("act", "reason"), ONE)
+@pytest.mark.parametrize(("act", "reason"), ENDS_OF_ONE_SESSION)
 async def test_one_session_ends_on_every_node(together: Fleet, act: Act, reason: str) -> None:
     here, there = (running.url for running in together.nodes)
     person, other = await together.person(), await together.person()
@@ -101,7 +48,7 @@ async def test_one_session_ends_on_every_node(together: Fleet, act: Act, reason:
             assert light.told("session:revoked") == []
 
 
-@pytest.mark.parametrize(("act", "reason"), ALL)
+@pytest.mark.parametrize(("act", "reason"), ENDS_OF_ALL_SESSIONS)
 async def test_all_sessions_of_a_user_end_on_every_node(together: Fleet, act: Act, reason: str) -> None:
     here, there = (running.url for running in together.nodes)
     person, other = await together.person(), await together.person()

@@ -18,8 +18,8 @@ from store.database import Database
 from store.store import Store
 from store.webhook_deliveries import NAME as DELIVERIES
 from tests.bookings.market import Clock, Market
+from tests.harness.loud_server import loud
 from tests.harness.nodes import SECRET
-from tests.server.test_log_canaries import loud
 from tests.webhooks.receiver import Receiver, receiving
 
 CANARY = "canary7f3a"

@@ -16,6 +16,8 @@ from tests.harness.waiting import until
 from tests.server.engineio.stock_engine import StockEngine
 
 WITHIN = 5.0
+# What a request counts for among what is unfinished, besides its body.
+REQUEST_WEIGHT = 16_000
 MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 

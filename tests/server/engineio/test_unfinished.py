@@ -18,6 +18,7 @@ from tests.server.engineio.harness import (
     CLOSE,
     MORE,
     PING,
+    REQUEST_WEIGHT,
     TEXT,
     Harness,
     Raw,
@@ -29,8 +30,6 @@ from tests.server.engineio.harness import (
 POST = "POST /engine.io/?EIO=4&transport=polling&sid="
 # Of a close frame: the code, and a reason that programs can read.
 TOO_LARGE = (1009).to_bytes(2, "big") + b"payload_too_large"
-# What one counts for besides its body.
-REQUEST = 16_000
 SMALL = TransportLimits(unconnected_bytes=2000, unfinished_bytes=100_000)
 
 
@@ -245,7 +244,7 @@ async def test_the_largest_body_of_a_post_is_cut(serve: Harnesses) -> None:
     server = await serve(limits=SMALL)
     unfinished = server.engine.transport_state.connected.unfinished
     kept = await begin_post(server, await server.open_polling(), 20_000, 25_000)
-    await until(lambda: unfinished.total == 20_000 + REQUEST)
+    await until(lambda: unfinished.total == 20_000 + REQUEST_WEIGHT)
     cut = await begin_post(server, await server.open_polling(), 56_000, 900_000)
     assert await server.ended() == "transport error"
     assert await cut.eof() == b""
@@ -274,7 +273,7 @@ async def test_what_ends_holds_nothing(echo: Harness) -> None:
     raw = await echo.raw_websocket()
     begin(raw, 5000)
     post = await begin_post(echo, await echo.open_polling(), 700, 900)
-    await until(lambda: unfinished.total == 5700 + REQUEST)
+    await until(lambda: unfinished.total == 5700 + REQUEST_WEIGHT)
     raw.close()
     post.close()
     await until(lambda: unfinished.total == 0)

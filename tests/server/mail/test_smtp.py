@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import email
-import email.policy
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
 from itertools import pairwise
 from typing import Any
 
@@ -20,51 +17,9 @@ from handlers.mail_rendering import Mail
 from handlers.mails import Codes, reset_code
 from server.mail import smtp
 from server.mail.smtp import MailTimings, PrintedMailer, SmtpMailer, SmtpPlace
+from tests.harness.mail_server import SENDER, Desk, a_mail, plain_of, served, taken
 
-SENDER = "Spotter <no-reply@spotter.example>"
 QUICK = MailTimings(before=0, pauses=(0.01, 0.01, 0.01), timeout=5, drain=5)
-
-
-def a_mail(to: str, code: str) -> Mail:
-    return reset_code(to, Codes(digits=code, link="f" * 48))
-
-
-def plain_of(message: EmailMessage) -> str:
-    """What the plain part says."""
-    plain = message.get_body(("plain",))
-    assert plain is not None
-    return str(plain.get_content())
-
-
-class Desk:
-    """Takes mail; ``replies`` are given before the first acceptance."""
-
-    def __init__(self, replies: list[str] | None = None) -> None:
-        self.replies = list(replies or [])
-        self.taken: asyncio.Queue[tuple[list[str], EmailMessage]] = asyncio.Queue()
-        self.tries = 0
-        self.tried = asyncio.Event()
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.tries += 1
-        self.tried.set()
-        await self.open.wait()
-        if self.replies:
-            return self.replies.pop(0)
-        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.taken.put_nowait((envelope.rcpt_tos, message))
-        return "250 OK"
-
-
-@asynccontextmanager
-async def served(desk: Desk) -> AsyncIterator[int]:
-    loop = asyncio.get_running_loop()
-    made: Callable[[], Any] = lambda: SMTP(desk, enable_SMTPUTF8=True, loop=loop)  # noqa: E731
-    server = await loop.create_server(made, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 @asynccontextmanager
@@ -74,11 +29,6 @@ async def mailing(desk: Desk, timings: MailTimings = QUICK) -> AsyncIterator[Smt
         await mailer.start()
         yield mailer
         await mailer.stop()
-
-
-async def taken(desk: Desk) -> tuple[list[str], EmailMessage]:
-    async with asyncio.timeout(10):
-        return await desk.taken.get()
 
 
 async def test_a_printed_mail_is_written_after_the_answer_it_belongs_to_and_none_is_lost_at_the_end() -> None:
@@ -217,13 +167,13 @@ async def test_a_server_that_refuses_all_who_wait_has_their_further_tries_apart(
         assert {(await taken(desk))[0][0] for _ in range(count)} == {f"{n}@example.com" for n in range(count)}
 
 
-async def test_a_server_that_is_away_is_knocked_at_by_one_mail_at_a_time_which_costs_the_others_no_try() -> None:
+async def test_a_server_that_is_away_is_probed_by_one_mail_at_a_time_which_costs_the_others_no_try() -> None:
     """There are as many tries as there are mails: had each used its own up at once, none would be left."""
     apart, count, loop = 0.1, 8, asyncio.get_running_loop()
-    desk, knocks = Desk(), asyncio.Queue[float]()
+    desk, probes = Desk(), asyncio.Queue[float]()
 
     async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        knocks.put_nowait(loop.time())
+        probes.put_nowait(loop.time())
         writer.write(b"421 busy\r\n")
         await reader.read()
         writer.close()
@@ -236,7 +186,7 @@ async def test_a_server_that_is_away_is_knocked_at_by_one_mail_at_a_time_which_c
         for number in range(count):
             mailer.send(a_mail(f"{number}@example.com", "012345"))
         async with asyncio.timeout(10):
-            begun = [await knocks.get() for _ in range(count - 1)]
+            begun = [await probes.get() for _ in range(count - 1)]
     # Until the first has failed nobody knows: each worker has one.
     assert all(later - earlier > apart / 2 for earlier, later in pairwise(begun[timings.workers - 1 :]))
     async with await loop.create_server(lambda: SMTP(desk, loop=loop), "127.0.0.1", port):

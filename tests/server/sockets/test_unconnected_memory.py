@@ -13,8 +13,7 @@ import pytest
 
 from server.engineio import TransportLimits
 from tests.harness.devices import TIMEOUT_SECONDS
-from tests.server.engineio.harness import MORE, TEXT, masked
-from tests.server.engineio.test_unfinished import REQUEST
+from tests.server.engineio.harness import MORE, REQUEST_WEIGHT, TEXT, masked
 from tests.together.processes import Served, served
 
 BYTES = TransportLimits().unconnected_bytes
@@ -130,6 +129,6 @@ async def server(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIter
 @pytest.mark.parametrize(("count", "most"), [(200, 8.0), pytest.param(1000, MEGABYTES, marks=pytest.mark.verify)])
 async def test_sockets_without_a_token_take_little(server: Served, count: int, most: float) -> None:
     async with aiohttp.ClientSession() as http:
-        for opened, weight in ((websocket, BYTES - 1), (polling, BYTES - 1 + REQUEST)):
+        for opened, weight in ((websocket, BYTES - 1), (polling, BYTES - 1 + REQUEST_WEIGHT)):
             await added(server, 20, opened, weight, http)
             assert await added(server, count, opened, weight, http) < most

@@ -3,8 +3,8 @@
 A mail that failed for now waits here for its next try and holds up nobody: others have their first try meanwhile. When
 the server does not take anything, many that wait must not all come back to it at once:
 
-- one that cannot be reached, or refuses before a recipient is named, is away for all. The whole line waits, with
-  growing pauses, and one mail at a time knocks, so that an absence costs the others none of their tries;
+- one that cannot be reached, or refuses before a recipient is named, is away for all. The whole queue waits, with
+  growing pauses, and one mail at a time probes it, so that an absence costs the others none of their tries;
 - one that refuses recipient by recipient may mean these alone. First tries go on, and further ones are a pause apart
   for as long as nothing is taken.
 """
@@ -24,15 +24,15 @@ _HURRIED_SECONDS = 0.5
 
 @dataclass(slots=True, eq=False)
 class WaitingMail:
-    """``failures``: tries that came to nothing so far. ``not_before``: the next one, by the clock of the line."""
+    """``failures``: tries that came to nothing so far. ``not_before``: the next one, by the clock of the queue."""
 
     mail: Mail
     not_before: float
     failures: int = 0
 
 
-class MailLine:
-    """``pauses`` between the tries of a mail, at least one. ``longest_away``: the longest between two knocks."""
+class MailQueue:
+    """``pauses`` between the tries of a mail, at least one. ``longest_away``: the longest between two probes."""
 
     def __init__(self, pauses: Sequence[float], longest_away: float, clock: Callable[[], float]) -> None:
         self._pauses = pauses
