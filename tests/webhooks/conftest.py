@@ -48,6 +48,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def other() -> AsyncIterator[Receiver]:
+async def other_receiver() -> AsyncIterator[Receiver]:
     async with receiving(Receiver()) as found:
         yield found
