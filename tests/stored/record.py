@@ -25,7 +25,8 @@ from handlers.bookings import outbox
 from handlers.context import PublishContext
 from server import embedded
 from tests.authorisation.parties import Parties
-from tests.bookings.market import Clock, Data, Market
+from tests.bookings.market import Data, Market
+from tests.harness.clock import StandingClock
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
 from tests.stored.requests import Request, Surfaces, connected, new_key
@@ -147,7 +148,7 @@ async def _leave(context: PublishContext, booking_id: str, committed: int) -> di
 
 
 async def record(name: str, mongo_url: str, redis_url: str, folder: Path) -> None:
-    database, clock = new_name(), Clock()
+    database, clock = new_name(), StandingClock()
     async with AsyncExitStack() as stack:
         url = named(mongo_url, database)
         running = await stack.enter_async_context(running_node(url, redis_url, folder, clock))

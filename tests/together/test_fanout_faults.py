@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from time import perf_counter
 
 import pytest
 
-from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes, fanout_nodes
+from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes
 
 # 3 s are promised; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
-
-
-@pytest.fixture
-async def two_fanout_nodes(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with fanout_nodes(database_url, tmp_path) as made:
-        yield made
 
 
 async def whole_again(

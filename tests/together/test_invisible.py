@@ -29,12 +29,6 @@ from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, s
 
 
 @pytest.fixture
-async def two_presence_nodes(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(database_url, redis_url, tmp_path) as nodes:
-        yield nodes
-
-
-@pytest.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
     """A Redis that only the test's nodes use."""
     async with redis_server(tmp_path / "redis") as server:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from bson import ObjectId
@@ -14,13 +12,7 @@ from server.fanout.reorder import Joined
 from store.log.documents import MESSAGES, message_document
 from tests.harness.devices import Device
 from tests.store.writing import a_message
-from tests.together.fanout_nodes import ConversationDevices, FanoutNodes, fanout_nodes
-
-
-@pytest.fixture
-async def two_fanout_nodes(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with fanout_nodes(database_url, tmp_path) as made:
-        yield made
+from tests.together.fanout_nodes import ConversationDevices, FanoutNodes
 
 
 async def commit_late(two_fanout_nodes: FanoutNodes, talk: ConversationDevices, seq: int) -> None:

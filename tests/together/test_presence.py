@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from server.presence.devices import Devices
 from tests.harness.devices import TIMEOUT_SECONDS, Refused, device
 from tests.harness.nodes import running_node
 from tests.harness.waiting import eventually
-from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
-
-
-@pytest.fixture
-async def two_presence_nodes(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(database_url, redis_url, tmp_path) as nodes:
-        yield nodes
+from tests.together.presence_nodes import CHANGED, Fleet, changes, say, sees, watch, watcher
 
 
 async def test_coming_and_leaving_is_told_on_every_node(two_presence_nodes: Fleet) -> None:

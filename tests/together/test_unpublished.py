@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -28,14 +27,8 @@ from tests.harness.nodes import running_node
 from tests.harness.people import Person
 from tests.harness.waiting import eventually
 from tests.store.writing import a_change, a_message, abandon
-from tests.together.fanout_nodes import ENTRIES, ConversationDevices, FanoutNodes, fanout_nodes
+from tests.together.fanout_nodes import ENTRIES, ConversationDevices, FanoutNodes
 from tests.together.processes import served
-
-
-@pytest.fixture
-async def two_fanout_nodes(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with fanout_nodes(database_url, tmp_path) as made:
-        yield made
 
 
 async def died(two_fanout_nodes: FanoutNodes) -> None:
