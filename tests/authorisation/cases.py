@@ -11,8 +11,8 @@ from typing import Any
 
 from rest.route import Route
 from rest.routes import ROWS
+from tests.authorisation.parties import Made, Parties
 from tests.authorisation.people import Asker
-from tests.authorisation.world import Made, World
 
 # The columns of the tables. Client and trainer are the two whose booking, conversation and so on it is.
 REST_COLUMNS = ("nobody", "other client", "other trainer", "blocked", "admin", "client", "trainer")
@@ -24,7 +24,7 @@ REFUSALS = {"401": "unauthenticated", "403": "forbidden", "404": "not_found", "b
 OK = "ok"
 ROUTES: dict[str, Route] = {f"{row.method} {row.path}": row for row in ROWS}
 
-Says = Callable[[World, Asker], Any] | Mapping[str, Any]
+Says = Callable[[Parties, Asker], Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Case:
     def __str__(self) -> str:
         return self.row
 
-    async def asker(self, world: World, column: str) -> Asker:
-        who = world.people[column]
+    async def asker(self, parties: Parties, column: str) -> Asker:
+        who = parties.people[column]
         if self.stands_in and who is not None and self.outcomes[column] == OK:
-            return await world.newcomer(who.user.role)
+            return await parties.newcomer(who.user.role)
         return who
 
-    async def request(self, world: World, who: Asker, *, lasting: bool) -> tuple[str, Any]:
+    async def request(self, parties: Parties, who: Asker, *, lasting: bool) -> tuple[str, Any]:
         """What the path names, and what is said; ``lasting``: about something that is there to stay."""
-        about = "" if self.of is None else await world.made(self.of, lasting=lasting)
-        said = self.says(world, who) if callable(self.says) else self.says
+        about = "" if self.of is None else await parties.made(self.of, lasting=lasting)
+        said = self.says(parties, who) if callable(self.says) else self.says
         if inspect.isawaitable(said):
             said = await said
         return about, said if self.field is None else {self.field: about, **(said or {})}
@@ -88,10 +88,10 @@ def _case(
 
 
 async def prepared(
-    case: Case, world: World, who: Asker, *, lasting: bool = False
+    case: Case, parties: Parties, who: Asker, *, lasting: bool = False
 ) -> tuple[str, str, object, Asker, str | None]:
     """The arguments of a good request."""
     route = ROUTES[case.row]
-    about, said = await case.request(world, who, lasting=lasting)
+    about, said = await case.request(parties, who, lasting=lasting)
     key = secrets.token_hex(8) if route.needs_key else None
     return route.method, re.sub(r"\{\w+\}", about, route.path), said, who, key

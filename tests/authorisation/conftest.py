@@ -1,4 +1,4 @@
-"""One world a test process: nothing that a test does harms whom or what the other tests ask about."""
+"""The same parties for a whole test process: nothing that a test does harms whom or what the other tests ask about."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from contextlib import AsyncExitStack
 import pytest
 
 from sandbox.server import Sandbox
+from tests.authorisation.parties import Parties
 from tests.authorisation.phones import Phones, phones_of
-from tests.authorisation.world import World
 from tests.bookings.market import served_market
 from tests.harness.unread_errors import no_complaints
 
 
 @pytest.fixture(scope="package")
-async def shared_world(
+async def shared_parties(
     mongo_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[World]:
-    sandbox, folder = Sandbox(), tmp_path_factory.mktemp("world")
+) -> AsyncIterator[Parties]:
+    sandbox, folder = Sandbox(), tmp_path_factory.mktemp("parties")
     async with AsyncExitStack() as stack:
         stack.push_async_callback(sandbox.stop)
         stripe = {"STRIPE_API_BASE": await sandbox.start()}
-        world = World(await stack.enter_async_context(served_market(mongo_url, redis_url, folder, 1, **stripe)))
-        await world.prepare()
-        yield world
+        parties = Parties(await stack.enter_async_context(served_market(mongo_url, redis_url, folder, 1, **stripe)))
+        await parties.prepare()
+        yield parties
 
 
 @pytest.fixture
-async def world(shared_world: World) -> AsyncIterator[World]:
+async def parties(shared_parties: Parties) -> AsyncIterator[Parties]:
     with no_complaints():
-        yield shared_world
+        yield shared_parties
 
 
 @pytest.fixture(scope="package")
-async def shared_phones(shared_world: World) -> AsyncIterator[Phones]:
-    async with phones_of(shared_world) as phones:
+async def shared_phones(shared_parties: Parties) -> AsyncIterator[Phones]:
+    async with phones_of(shared_parties) as phones:
         yield phones
 
 

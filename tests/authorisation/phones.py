@@ -8,8 +8,8 @@ from typing import Any
 
 from domain.wire.events import NAMESPACES
 from tests.authorisation.cases import SOCKET_COLUMNS
+from tests.authorisation.parties import Parties
 from tests.authorisation.people import Asker
-from tests.authorisation.world import World
 from tests.harness.devices import Device, device
 
 PARTIES = ("client", "trainer")
@@ -46,12 +46,12 @@ class Phones:
 
 
 @asynccontextmanager
-async def phones_of(world: World) -> AsyncIterator[Phones]:
+async def phones_of(parties: Parties) -> AsyncIterator[Phones]:
     async with AsyncExitStack() as stack:
         by_column = {}
         for column in SOCKET_COLUMNS:
-            who = world.people[column]
+            who = parties.people[column]
             assert who is not None
-            phone = device(world.market.urls[0], who.person, NAMESPACES)
+            phone = device(parties.market.urls[0], who.person, NAMESPACES)
             by_column[column] = await stack.enter_async_context(phone)
         yield Phones(by_column)

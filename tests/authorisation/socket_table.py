@@ -9,42 +9,42 @@ import secrets
 
 from domain.wire.events import NAMESPACES
 from tests.authorisation.cases import socket
+from tests.authorisation.parties import WORDS, Parties
 from tests.authorisation.people import Asker
 from tests.authorisation.rest_table import a_message, cursors, new_booking, new_start, tomorrow
-from tests.authorisation.world import WORDS, World
 from tests.bookings.market import Data
 
 
-def partner(world: World, who: Asker) -> Data:
-    return {"userId": world.client.id if who is world.trainer else world.trainer.id}
+def partner(parties: Parties, who: Asker) -> Data:
+    return {"userId": parties.client.id if who is parties.trainer else parties.trainer.id}
 
 
-def the_client(world: World, who: Asker) -> Data:
-    return {"userIds": [world.client.id]}
+def the_client(parties: Parties, who: Asker) -> Data:
+    return {"userIds": [parties.client.id]}
 
 
-def create(world: World, who: Asker) -> Data:
-    return {**new_booking(world, who), "idempotencyKey": secrets.token_hex(8)}
+def create(parties: Parties, who: Asker) -> Data:
+    return {**new_booking(parties, who), "idempotencyKey": secrets.token_hex(8)}
 
 
-def slots(world: World, who: Asker) -> Data:
-    return {"trainerId": world.trainer.profile, **tomorrow(world, who)}
+def slots(parties: Parties, who: Asker) -> Data:
+    return {"trainerId": parties.trainer.profile, **tomorrow(parties, who)}
 
 
-def own_token(world: World, who: Asker) -> Data:
+def own_token(parties: Parties, who: Asker) -> Data:
     assert who is not None
     return {"token": who.person.token}
 
 
-def clients_token(world: World, who: Asker) -> Data:
-    return {"token": world.client.person.token}
+def clients_token(parties: Parties, who: Asker) -> Data:
+    return {"token": parties.client.person.token}
 
 
-_MESSAGE = ("messageId", World.message)
-_HERE = ("conversationId", World.in_conversation)
+_MESSAGE = ("messageId", Parties.message)
+_HERE = ("conversationId", Parties.in_conversation)
 # Until its first entry it is its opener's only.
-_OPENED = ("conversationId", World.opened)
-_TO_BEGIN = ("conversationId", World.opened_to_begin)
+_OPENED = ("conversationId", Parties.opened)
+_TO_BEGIN = ("conversationId", Parties.opened_to_begin)
 
 CASES = (
     #                                                others  adm clt trn
@@ -81,11 +81,11 @@ CASES = (
     socket("/presence presence:set",                "ok  ok  ok  ok  ok", says={"status": "online"}),
     #                                                others  adm clt trn
     socket("/bookings booking:create",              "ok  403 403 ok  403", says=create),
-    socket("/bookings booking:cancel",              "404 404 ok  ok  ok", ("bookingId", World.booking)),
-    socket("/bookings booking:reschedule",          "404 404 ok  ok  ok", ("bookingId", World.booking), new_start),
+    socket("/bookings booking:cancel",              "404 404 ok  ok  ok", ("bookingId", Parties.booking)),
+    socket("/bookings booking:reschedule",          "404 404 ok  ok  ok", ("bookingId", Parties.booking), new_start),
     socket("/bookings booking:list",                "ok  ok  ok  ok  ok"),
     socket("/bookings slots:watch",                 "ok  ok  ok  ok  ok", says=slots),
-    socket("/bookings slots:unwatch",               "ok  ok  ok  ok  ok", ("trainerId", World.trainer_profile)),
+    socket("/bookings slots:unwatch",               "ok  ok  ok  ok  ok", ("trainerId", Parties.trainer_profile)),
     # A connection stays its user's.
     *(socket(f"{namespace} auth:refresh", "ok  ok  ok  ok  ok", says=own_token) for namespace in NAMESPACES),
     *(socket(f"{namespace} auth:refresh", "403 403 403 ok  403", says=clients_token) for namespace in NAMESPACES),

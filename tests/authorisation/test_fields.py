@@ -11,8 +11,8 @@ import pytest
 from rest.route import Route
 from tests.authorisation.cases import OK, ROUTES, Case, prepared
 from tests.authorisation.effects import assert_untouched
+from tests.authorisation.parties import Parties
 from tests.authorisation.rest_table import CASES
-from tests.authorisation.world import World
 
 FIELDS: dict[str, Any] = {
     "role": "admin",
@@ -51,22 +51,22 @@ def bodies() -> list[Case]:
 
 
 @pytest.mark.parametrize("case", bodies(), ids=str)
-async def test_a_field_that_is_not_ones_to_say(world: World, case: Case) -> None:
+async def test_a_field_that_is_not_ones_to_say(parties: Parties, case: Case) -> None:
     column = next((column for column in _ORDER if case.outcomes[column] == OK), None)
-    asker = await world.newcomer("superAdmin") if column is None else world.people[column]
-    method, path, said, who, key = await prepared(case, world, asker)
-    before = await world.stored.look()
+    asker = await parties.newcomer("superAdmin") if column is None else parties.people[column]
+    method, path, said, who, key = await prepared(case, parties, asker)
+    before = await parties.stored.look()
     for name in FIELDS.keys() - takes(ROUTES[case.row]):
-        answer = await world.call(method, path, with_field(said, name), who, key)
+        answer = await parties.call(method, path, with_field(said, name), who, key)
         assert (answer.status, answer.code) == (422, "validation_failed"), (name, answer)
         assert [error["field"] for error in answer.body["errors"]] == [refused_as(said, name)]
-    assert_untouched(before, await world.stored.look())
+    assert_untouched(before, await parties.stored.look())
 
 
-async def test_nobody_registers_as_an_administrator(world: World) -> None:
+async def test_nobody_registers_as_an_administrator(parties: Parties) -> None:
     for role in ("admin", "superAdmin"):
-        body = {"email": world.new_email(), "password": "x" * 12, "role": role, "name": "Ann"}
-        answer = await world.call("POST", "/auth/register", body, None)
+        body = {"email": parties.new_email(), "password": "x" * 12, "role": role, "name": "Ann"}
+        answer = await parties.call("POST", "/auth/register", body, None)
         assert (answer.code, answer.body["errors"][0]["field"]) == ("validation_failed", "role")
 
 

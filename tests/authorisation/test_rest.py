@@ -6,9 +6,9 @@ import pytest
 
 from tests.authorisation.cases import OK, OUTSIDERS, REFUSALS, REST_COLUMNS, ROUTES, Case, besides_gone, prepared
 from tests.authorisation.effects import assert_harmless, assert_untouched
+from tests.authorisation.parties import Parties
 from tests.authorisation.phones import Phones
 from tests.authorisation.rest_table import CASES
-from tests.authorisation.world import World
 from tests.bookings.market import Answer
 from tests.documents.answers import assert_described
 
@@ -27,40 +27,40 @@ def asked(*outcomes: str) -> pytest.MarkDecorator:
 
 @asked(*REFUSALS)
 async def test_whoever_may_not_is_told_so_and_changes_nothing(
-    world: World, phones: Phones, case: Case, column: str
+    parties: Parties, phones: Phones, case: Case, column: str
 ) -> None:
-    who = world.people[column]
-    request = await prepared(case, world, who, lasting=True)
+    who = parties.people[column]
+    request = await prepared(case, parties, who, lasting=True)
     await phones.forget()
-    before = await world.stored.look()
-    answer = await world.call(*request)
+    before = await parties.stored.look()
+    answer = await parties.call(*request)
     outcome = case.outcomes[column]
     assert (answer.status, answer.code) == (STATUS[outcome], REFUSALS[outcome]), answer
     assert_described(request[0], ROUTES[case.row].full_path, answer.status, answer.body)
-    assert_untouched(before, await world.stored.look())
+    assert_untouched(before, await parties.stored.look())
     assert await phones.received_by(who) == []
 
 
 @asked(OK)
-async def test_whoever_may_can(world: World, case: Case, column: str) -> None:
-    who = await case.asker(world, column)
+async def test_whoever_may_can(parties: Parties, case: Case, column: str) -> None:
+    who = await case.asker(parties, column)
     reads = ROUTES[case.row].method == "GET"
-    request = await prepared(case, world, who, lasting=reads)
-    before = await world.stored.look()
-    answer = await world.call(*request)
+    request = await prepared(case, parties, who, lasting=reads)
+    before = await parties.stored.look()
+    answer = await parties.call(*request)
     assert answer.status == ROUTES[case.row].success, answer
     assert_described(request[0], ROUTES[case.row].full_path, answer.status, answer.body)
-    after = await world.stored.look()
+    after = await parties.stored.look()
     if reads:
         assert_untouched(before, after)
     if column in OUTSIDERS:
-        assert_tells_nothing(world, case, answer)
+        assert_tells_nothing(parties, case, answer)
         # A public row does not look at who sends it.
         if who is not None and not ROUTES[case.row].public:
             assert_harmless(before, after, who)
 
 
-def assert_tells_nothing(world: World, case: Case, answer: Answer) -> None:
+def assert_tells_nothing(parties: Parties, case: Case, answer: Answer) -> None:
     """Of what is between client and trainer; who has a feed's address is meant to read it."""
-    if case.of is not World.feed:
-        assert [secret for secret in world.secrets if secret in str(besides_gone(answer.body))] == []
+    if case.of is not Parties.feed:
+        assert [secret for secret in parties.secrets if secret in str(besides_gone(answer.body))] == []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bookings.market import Clock, Market, served_market
+from tests.bookings.market import Market, served_market
+from tests.harness.clock import StandingClock
 from tests.harness.databases import named
 from tests.harness.unread_errors import no_complaints
 from tests.together.processes import served
@@ -23,7 +24,7 @@ async def shared_market(
 
 @pytest.fixture
 async def market(shared_market: Market) -> Market:
-    shared_market.clock.now = Clock().now
+    shared_market.clock.now = StandingClock().now
     return shared_market
 
 

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,16 @@ import aiohttp
 
 from domain.accounts import Role, User
 from domain.credits import CreditEntry, grant
-from domain.times import to_wire, whole_milliseconds
+from domain.times import to_wire
 from server.app import Node
 from store.store import Store
+from tests.harness.clock import StandingClock
 from tests.harness.databases import own_database
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 
 Data = dict[str, Any]
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-class Clock:
-    """Moved at will; it stands still, so that a test may name the exact second."""
-
-    def __init__(self, now: datetime | None = None) -> None:
-        self.now = whole_milliseconds(now or datetime.now(UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,7 @@ class Market:
     nodes: list[Node]
     urls: list[str]
     http: aiohttp.ClientSession
-    clock: Clock
+    clock: StandingClock
     _keys: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -253,7 +241,7 @@ async def served_market(
     mongo_url: str, redis_url: str, folder: Path, nodes: int = 2, /, **environ: str
 ) -> AsyncIterator[Market]:
     """So many nodes on a database of their own, which goes with them."""
-    clock = Clock()
+    clock = StandingClock()
     async with own_database(mongo_url) as url, AsyncExitStack() as stack:
         running = [
             await stack.enter_async_context(running_node(url, redis_url, folder / str(number), clock, **environ))

@@ -17,8 +17,9 @@ from domain.wire.events import BOOKINGS
 from handlers.bookings import due
 from handlers.bookings.mailing import booking_mails_job
 from tests.bookings.due_work import hold
-from tests.bookings.market import Clock, Data, Market, served_market
+from tests.bookings.market import Data, Market, served_market
 from tests.bookings.phones import phone
+from tests.harness.clock import StandingClock
 from tests.harness.mail_server import Desk, plain_of, served
 from tests.harness.work import work_off
 
@@ -47,7 +48,7 @@ async def mailed(
 
 @pytest.fixture
 async def market(mailed: Market, desk: Desk) -> Market:
-    mailed.clock.now = Clock().now
+    mailed.clock.now = StandingClock().now
     desk.replies.clear()
     while not desk.taken.empty():
         desk.taken.get_nowait()
@@ -228,7 +229,7 @@ async def test_what_a_dead_node_claimed_is_taken_over(market: Market) -> None:
 
 
 def test_an_overdue_reminder_gives_way_to_the_next() -> None:
-    at = Clock().now
+    at = StandingClock().now
     booking = msgspec.convert(
         {
             "id": "b", "trainer_id": "t", "client_id": "c", "trainer_user_id": "t", "client_user_id": "c",

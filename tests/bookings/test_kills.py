@@ -14,8 +14,9 @@ import pytest
 from bson import ObjectId
 
 from handlers.bookings import outbox
-from tests.bookings.market import Answer, Clock, Data, Market, Somebody
+from tests.bookings.market import Answer, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
+from tests.harness.clock import StandingClock
 from tests.harness.work import work_off
 from tests.together.processes import Served, served
 
@@ -155,7 +156,7 @@ async def one_kill(place: CrashingNode, kind: str, step: Step) -> bool:
     """False when the command has no such step."""
     market = place.market
     # The process has a clock of its own.
-    market.clock.now = Clock().now
+    market.clock.now = StandingClock().now
     trainer = await market.trainer(trials=5)
     client = await market.client(trainer, credits=3)
     restarted = KeyedCommand(kind, market, client, trainer)

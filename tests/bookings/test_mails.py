@@ -15,8 +15,9 @@ from bson import ObjectId
 
 from handlers.bookings.mailing import booking_mails_job
 from tests.bookings.due_work import hold
-from tests.bookings.market import Clock, Data, Market, Somebody, served_market
+from tests.bookings.market import Data, Market, Somebody, served_market
 from tests.faults.tap import tapped
+from tests.harness.clock import StandingClock
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.mail_server import Desk
 from tests.harness.mail_server import plain_of as text_of
@@ -193,7 +194,7 @@ async def test_a_kill_loses_no_mail_and_doubles_none(
     market: Market, mongo_url: str, redis_url: str, tmp_path: Path, post: Post, step: tuple[str, str] | str
 ) -> None:
     # The process has a clock of its own.
-    market.clock.now = Clock().now
+    market.clock.now = StandingClock().now
     trainer = await market.trainer()
     client = await market.client(trainer)
     place = urlsplit(mongo_url)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.bookings.market import Data, Market
-from tests.bookings.two_devices import TRAINERS, World
+from tests.bookings.two_devices import TRAINERS, ClientWithTwoDevices
 from tests.harness.machines import run_machine
 
 TIMEOUT_SECONDS = 60.0
@@ -58,9 +58,9 @@ class TwoDevices(RuleBasedStateMachine):
     @initialize(begins=st.lists(_BOOKS, max_size=2), comes=st.booleans())
     def open(self, begins: list[tuple[str, Data]], comes: bool) -> None:
         async def make() -> None:
-            self.world = await World.open(self.market)
+            self.client = await ClientWithTwoDevices.open(self.market)
             if comes:
-                await self.world.comes(100)
+                await self.client.comes(100)
 
         self.do(make())
         for step in begins:
@@ -69,14 +69,14 @@ class TwoDevices(RuleBasedStateMachine):
     @rule(step=STEP)
     def step(self, step: tuple[str, Data]) -> None:
         name, arguments = step
-        self.do(getattr(self.world, name)(**arguments))
+        self.do(getattr(self.client, name)(**arguments))
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
+        if hasattr(self, "client"):
             try:
-                self.do(self.world.check())
+                self.do(self.client.check())
             finally:
-                self.do(self.world.close())
+                self.do(self.client.close())
 
 
 async def test_who_comes_and_goes_ends_where_one_is_who_stayed(market: Market) -> None:

@@ -86,7 +86,7 @@ class App:
 
 
 @dataclass
-class World:
+class ClientWithTwoDevices:
     market: Market
     client: Somebody
     trainers: list[Somebody]
@@ -101,15 +101,15 @@ class World:
     hours: int = 1
 
     @classmethod
-    async def open(cls, market: Market) -> World:
+    async def open(cls, market: Market) -> ClientWithTwoDevices:
         stack = AsyncExitStack()
         trainers = [await market.trainer() for _ in range(TRAINERS)]
         client = await market.client(*trainers, credits=50)
         live = await stack.enter_async_context(phone(market, client))
         devices = [await stack.enter_async_context(phone(market, one, 1)) for one in trainers]
-        world = cls(market, client, trainers, live, devices, stack, App(client.id), App(client.id))
-        await world.staying.catch_up(live)
-        return world
+        opened = cls(market, client, trainers, live, devices, stack, App(client.id), App(client.id))
+        await opened.staying.catch_up(live)
+        return opened
 
     # --- the other device ---
 

@@ -11,7 +11,7 @@ from tests.harness.devices import Data, Refused
 
 
 @pytest.fixture
-async def again(messaging: ConversationService) -> ConversationService:
+async def another_service(messaging: ConversationService) -> ConversationService:
     """Another node, or the same one after a restart."""
     return messaging.another()
 
@@ -23,10 +23,10 @@ async def _sent(messaging: ConversationService, text: str = "first words") -> tu
 
 
 async def test_it_answers_the_first_and_announces_nothing(
-    messaging: ConversationService, again: ConversationService
+    messaging: ConversationService, another_service: ConversationService
 ) -> None:
     phone, other, conversation, message = await _sent(messaging)
-    for device in (phone, messaging.device(phone.person), again.device(phone.person)):
+    for device in (phone, messaging.device(phone.person), another_service.device(phone.person)):
         assert await device.send(conversation, "key", "first words") == message
     assert len(await other.received("message:new")) == len(await other.received("conversation:new")) == 1
     assert (await other.do("sync", {"cursors": {conversation: 0}}))["conversations"][0]["cursor"] == 1
@@ -34,10 +34,10 @@ async def test_it_answers_the_first_and_announces_nothing(
 
 @pytest.mark.parametrize("text", ["other words", "First words", "first words "])
 async def test_another_body_is_a_conflict(
-    messaging: ConversationService, again: ConversationService, text: str
+    messaging: ConversationService, another_service: ConversationService, text: str
 ) -> None:
     phone, other, conversation, message = await _sent(messaging)
-    for device in (phone, again.device(phone.person)):
+    for device in (phone, another_service.device(phone.person)):
         with pytest.raises(Refused, match="idempotency_conflict"):
             await device.send(conversation, "key", text)
     assert await phone.send(conversation, "key", "first words") == message
@@ -56,32 +56,34 @@ async def test_another_reply_is_another_body(messaging: ConversationService) -> 
 
 
 async def test_after_an_edit_it_answers_the_message_as_it_stands(
-    messaging: ConversationService, again: ConversationService
+    messaging: ConversationService, another_service: ConversationService
 ) -> None:
     phone, _, conversation, message = await _sent(messaging)
     edited = (await phone.do("message:edit", {"messageId": message["id"], "text": "new words"}))["message"]
-    for device in (phone, again.device(phone.person)):
+    for device in (phone, another_service.device(phone.person)):
         assert await device.send(conversation, "key", "first words") == edited
         with pytest.raises(Refused, match="idempotency_conflict"):
             await device.send(conversation, "key", "new words")
 
 
 async def test_after_a_deletion_another_body_is_still_a_conflict(
-    messaging: ConversationService, again: ConversationService
+    messaging: ConversationService, another_service: ConversationService
 ) -> None:
     phone, _, conversation, message = await _sent(messaging)
     deleted = (await phone.do("message:delete", {"messageId": message["id"]}))["message"]
-    for device in (phone, again.device(phone.person)):
+    for device in (phone, another_service.device(phone.person)):
         assert await device.send(conversation, "key", "first words") == deleted
         with pytest.raises(Refused, match="idempotency_conflict"):
             await device.send(conversation, "key", "whatever")
 
 
-async def test_it_tells_reactions_and_what_was_seen(messaging: ConversationService, again: ConversationService) -> None:
+async def test_it_tells_reactions_and_what_was_seen(
+    messaging: ConversationService, another_service: ConversationService
+) -> None:
     phone, other, conversation, message = await _sent(messaging)
     await other.do("message:react", {"messageId": message["id"], "emoji": "👍"})
     await other.do("conversation:seen", {"conversationId": conversation, "seq": 2})
-    for device in (phone, again.device(phone.person)):
+    for device in (phone, another_service.device(phone.person)):
         repeated = await device.send(conversation, "key", "first words")
         assert repeated["reactions"] == [{"emoji": "👍", "userIds": [other.person.id]}]
         assert repeated["seen"] is True
@@ -97,9 +99,11 @@ async def test_a_key_belongs_to_one_sender_in_one_conversation(messaging: Conver
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-async def test_many_at_the_same_moment(messaging: ConversationService, again: ConversationService, nodes: int) -> None:
+async def test_many_at_the_same_moment(
+    messaging: ConversationService, another_service: ConversationService, nodes: int
+) -> None:
     client, trainer, conversation = await messaging.people.pair()
-    stages = [messaging, again][:nodes]
+    stages = [messaging, another_service][:nodes]
     devices = [each.device(client) for each in stages for _ in range(4)]
     for key in range(6):
         messages = await asyncio.gather(*(device.send(conversation, f"key {key}") for device in devices))
@@ -110,11 +114,11 @@ async def test_many_at_the_same_moment(messaging: ConversationService, again: Co
 
 
 async def test_bodies_that_differ_at_the_same_moment(
-    messaging: ConversationService, again: ConversationService
+    messaging: ConversationService, another_service: ConversationService
 ) -> None:
     """One of them is the message, every other is told so."""
     client, _, conversation = await messaging.people.pair()
-    devices = [each.device(client) for each in (messaging, again) for _ in range(3)]
+    devices = [each.device(client) for each in (messaging, another_service) for _ in range(3)]
     command = {"conversationId": conversation, "clientMessageId": "key"}
     answers = await asyncio.gather(
         *(device.ask("message:send", {**command, "text": f"words {n}"}) for n, device in enumerate(devices))

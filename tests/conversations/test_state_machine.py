@@ -27,7 +27,7 @@ ENTRY_EVENTS = ("message:new", "message:updated")
 TIMEOUT_SECONDS = 60.0
 
 
-class World:
+class ModelledConversations:
     """A client with two trainers, on two nodes; one device of each listens, another only syncs."""
 
     def __init__(self, database: Database) -> None:
@@ -312,8 +312,8 @@ class Conversations(RuleBasedStateMachine):
     @initialize(filled=st.sampled_from([2, 1, 3, 0]))
     def open(self, filled: int) -> None:
         async def make() -> None:
-            self.world = World(self.database)
-            await self.world.open()
+            self.modelled = ModelledConversations(self.database)
+            await self.modelled.open()
 
         self.do(make())
         for talk in range(filled and 2):
@@ -325,21 +325,21 @@ class Conversations(RuleBasedStateMachine):
         getattr(self, name)(**arguments)
 
     def tick(self, talk: int) -> ConversationModel:
-        self.world.time += timedelta(milliseconds=1)
-        return self.world.talks[talk]
+        self.modelled.time += timedelta(milliseconds=1)
+        return self.modelled.talks[talk]
 
     def send(self, node: int, talk: int, side: int, reply: int | None) -> None:
         in_talk = self.tick(talk)
         to = None if reply is None or not in_talk.messages else _picked(in_talk, reply).id
-        words = self.world.words()
-        self.do(self.world.send(node, in_talk, in_talk.members[side], f"key of {words}", words, to))
+        words = self.modelled.words()
+        self.do(self.modelled.send(node, in_talk, in_talk.members[side], f"key of {words}", words, to))
 
     def repeat(self, node: int, talk: int, pick: int, same: bool) -> None:
         in_talk = self.tick(talk)
         if in_talk.messages:
             said = _picked(in_talk, pick)
-            text = said.body[0] if same else self.world.words()
-            self.do(self.world.send(node, in_talk, said.sender, said.key, text, said.body[1]))
+            text = said.body[0] if same else self.modelled.words()
+            self.do(self.modelled.send(node, in_talk, said.sender, said.key, text, said.body[1]))
 
     def change(self, talk: int, changes: list[tuple[int, int, int, str, str]]) -> None:
         for node, pick, stranger, what, emoji in changes:
@@ -349,38 +349,39 @@ class Conversations(RuleBasedStateMachine):
             said = _picked(in_talk, pick)
             event, data = "message:react", {"emoji": emoji, "remove": what == "unreact"}
             if what in ("edit", "same"):
-                event, data = "message:edit", {"text": (what == "same" and said.text) or self.world.words()}
+                event, data = "message:edit", {"text": (what == "same" and said.text) or self.modelled.words()}
             elif what == "delete":
                 event, data = "message:delete", {}
             user = in_talk.other(said.sender) if stranger == 0 else said.sender
-            self.do(self.world.change(node, in_talk, user, said, event, data))
+            self.do(self.modelled.change(node, in_talk, user, said, event, data))
 
     def mark(self, talk: int, side: int, marks: list[tuple[int, str, int]]) -> None:
         for node, kind, back in marks:
             in_talk = self.tick(talk)
-            self.do(self.world.mark(node, in_talk, in_talk.members[side], kind, max(0, in_talk.head - back)))
+            self.do(self.modelled.mark(node, in_talk, in_talk.members[side], kind, max(0, in_talk.head - back)))
 
     def burst(self, talk: int, senders: list[tuple[int, int]], pick: int | None) -> None:
         in_talk = self.tick(talk)
         said = None if pick is None or not in_talk.messages else _picked(in_talk, pick)
-        self.do(self.world.burst(in_talk, senders, None if said is None or said.deleted_at else said))
+        self.do(self.modelled.burst(in_talk, senders, None if said is None or said.deleted_at else said))
 
     def sync(self, node: int, person: int, limit: int, back: tuple[int | None, int | None] | None) -> None:
-        user = [*self.world.people][person]
-        self.do(self.world.sync(node, user, back, limit) if back else self.world.follow(node, user, limit))
+        user = [*self.modelled.people][person]
+        self.do(self.modelled.sync(node, user, back, limit) if back else self.modelled.follow(node, user, limit))
 
     def look(self, node: int, talk: int, side: int, limit: int, listing: bool) -> None:
-        in_talk = self.world.talks[talk]
+        in_talk = self.modelled.talks[talk]
         user = in_talk.members[side]
-        look = self.world.listing(node, user, limit) if listing else self.world.history(node, in_talk, user, limit)
+        modelled = self.modelled
+        look = modelled.listing(node, user, limit) if listing else modelled.history(node, in_talk, user, limit)
         self.do(look)
 
     def restart(self, node: int) -> None:
-        self.do(self.world.restart(node))
+        self.do(self.modelled.restart(node))
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
-            self.do(self.world.check())
+        if hasattr(self, "modelled"):
+            self.do(self.modelled.check())
 
 
 def _picked(talk: ConversationModel, number: int) -> ModelMessage:

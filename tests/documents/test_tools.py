@@ -27,7 +27,7 @@ def node() -> str:
 
 
 @pytest.fixture(scope="module")
-def made(node: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def tool_output(node: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """What the tools say, and the folder with the types that they made."""
     folder = tmp_path_factory.mktemp("documents")
     paths = [folder / "openapi.json", folder / "asyncapi.json", folder / "api.d.ts"]
@@ -41,21 +41,21 @@ def made(node: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str,
     return said, folder
 
 
-def test_redocly_has_no_complaint(made: tuple[dict[str, Any], Path]) -> None:
+def test_redocly_has_no_complaint(tool_output: tuple[dict[str, Any], Path]) -> None:
     """All of its recommended rules, warnings included."""
-    assert made[0]["redocly"] == []
+    assert tool_output[0]["redocly"] == []
 
 
-def test_the_official_parser_of_asyncapi_has_no_complaint(made: tuple[dict[str, Any], Path]) -> None:
-    assert made[0]["asyncapi"] == []
+def test_the_official_parser_of_asyncapi_has_no_complaint(tool_output: tuple[dict[str, Any], Path]) -> None:
+    assert tool_output[0]["asyncapi"] == []
 
 
-def test_patterns_are_regular_expressions_of_ecmascript(made: tuple[dict[str, Any], Path]) -> None:
-    assert made[0]["patterns"] == []
+def test_patterns_are_regular_expressions_of_ecmascript(tool_output: tuple[dict[str, Any], Path]) -> None:
+    assert tool_output[0]["patterns"] == []
 
 
-def test_a_client_compiles_against_the_generated_types(node: str, made: tuple[dict[str, Any], Path]) -> None:
-    folder = made[1]
+def test_a_client_compiles_against_the_generated_types(node: str, tool_output: tuple[dict[str, Any], Path]) -> None:
+    folder = tool_output[1]
     shutil.copy(_FOLDER / "typed_client.ts", folder)
     compiler = _FOLDER / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--skipDefaultLibCheck"]

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from store.webhook_endpoints import NAME as WEBHOOK_ENDPOINTS
-from tests.authorisation.world import World
+from tests.authorisation.parties import Parties
 from tests.bookings.market import Market, served_market
 from tests.fuzzing.served import prompter
 
@@ -38,7 +38,7 @@ async def fuzzed(market: Market) -> AsyncIterator[Fuzzed]:
     """People of its own: a run leaves nothing as it was."""
     # There may be ten, and each run adds its own.
     await market.nodes[0].database.collection(WEBHOOK_ENDPOINTS).delete_many({})
-    world = World(market)
-    await world.prepare()
-    async with prompter(world) as prompting:
+    parties = Parties(market)
+    await parties.prepare()
+    async with prompter(parties) as prompting:
         yield Fuzzed(market.urls[0], prompting)

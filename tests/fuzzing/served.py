@@ -16,9 +16,9 @@ from aiohttp import web
 from domain.accounts import Role
 from rest.routes import ROWS
 from tests.authorisation.cases import Case
+from tests.authorisation.parties import Parties
 from tests.authorisation.people import Asker, Signed
 from tests.authorisation.rest_table import CASES
-from tests.authorisation.world import World
 from tests.bookings.market import Somebody
 from tests.files.samples import PDF
 
@@ -27,9 +27,9 @@ _ROUTES = {f"{row.method} {row.path}": row for row in ROWS}
 
 
 @asynccontextmanager
-async def prompter(world: World) -> AsyncIterator[str]:
+async def prompter(parties: Parties) -> AsyncIterator[str]:
     """The URL of ``/token`` and ``/good``."""
-    served = _Prompter(world)
+    served = _Prompter(parties)
     app = web.Application()
     app.add_routes([web.get("/token", served.token), web.get("/good", served.good)])
     runner = web.AppRunner(app, access_log=None)
@@ -43,17 +43,17 @@ async def prompter(world: World) -> AsyncIterator[str]:
 
 
 class _Prompter:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, parties: Parties) -> None:
+        self._parties = parties
 
     async def token(self, request: web.Request) -> web.Response:
         """Of the role's own person, in a new session; with ``new`` of somebody who is not needed afterwards, with
         ``instead`` of somebody who is the role's own person from now on."""
         role = request.query["role"]
         if "instead" in request.query:
-            self._world.people[role] = None
+            self._parties.people[role] = None
         who = await (self._newcomer(role) if "new" in request.query else self._person(role))
-        token, _ = await self._world.market.people.sign_in(who.user)
+        token, _ = await self._parties.market.people.sign_in(who.user)
         return web.json_response({"token": token})
 
     async def good(self, request: web.Request) -> web.Response:
@@ -67,7 +67,7 @@ class _Prompter:
 
     async def _request(self, case: Case, role: str) -> dict[str, Any]:
         who: Asker = None if role == NOBODY else await self._person(role)
-        about, said = await case.request(self._world, who, lasting=False)
+        about, said = await case.request(self._parties, who, lasting=False)
         route = _ROUTES[case.row]
         headers = {"Idempotency-Key": secrets.token_hex(8)} if route.needs_key else {}
         if isinstance(said, Signed):
@@ -78,13 +78,13 @@ class _Prompter:
         return {"about": about, "headers": headers, **({} if said is None else {_place(route.has_body): said})}
 
     async def _person(self, role: str) -> Somebody:
-        who = self._world.people.get(role)
+        who = self._parties.people.get(role)
         if who is None:
-            who = self._world.people[role] = await self._newcomer(role)
+            who = self._parties.people[role] = await self._newcomer(role)
         return who
 
     async def _newcomer(self, role: str) -> Somebody:
-        return await self._world.newcomer(next(known for known in get_args(Role) if known == role))
+        return await self._parties.newcomer(next(known for known in get_args(Role) if known == role))
 
 
 def _place(has_body: bool) -> str:

@@ -15,7 +15,7 @@ from handlers.pushes import Push
 from server.push.apns import Apns
 from server.push.configuration import ApnsAccount
 from server.push.fcm import Fcm
-from tests.bookings.market import Clock
+from tests.harness.clock import StandingClock
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.notifications.services import (
     APNS_KEY,
@@ -50,19 +50,19 @@ def service(shared: PushService) -> PushService:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
+def clock() -> StandingClock:
+    return StandingClock(NOW)
 
 
 @pytest.fixture
-async def apns(service: PushService, clock: Clock) -> AsyncIterator[Apns]:
+async def apns(service: PushService, clock: StandingClock) -> AsyncIterator[Apns]:
     client = Apns(ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC), clock, service.url, timeout_seconds=TIMEOUT_SECONDS)
     yield client
     await client.stop()
 
 
 @pytest.fixture
-async def fcm(service: PushService, clock: Clock) -> AsyncIterator[Fcm]:
+async def fcm(service: PushService, clock: StandingClock) -> AsyncIterator[Fcm]:
     client = Fcm(service.account(), clock, service.url, timeout_seconds=TIMEOUT_SECONDS)
     yield client
     await client.stop()
@@ -81,7 +81,7 @@ async def received(service: PushService) -> Received:
         return await service.received.get()
 
 
-async def test_apns_is_asked_as_it_says(service: PushService, apns: Apns, clock: Clock) -> None:
+async def test_apns_is_asked_as_it_says(service: PushService, apns: Apns, clock: StandingClock) -> None:
     push = a_push()
     assert await apns.deliver(push, REGISTERED) == "delivered"
     got = await received(service)
@@ -184,7 +184,7 @@ async def test_what_fcm_answers(service: PushService, fcm: Fcm, reply: tuple[int
     assert len(service.signed) == (2 if reply[0] == 401 else 1)
 
 
-async def test_a_service_that_hangs_is_asked_on_another_connection(service: PushService, clock: Clock) -> None:
+async def test_a_service_that_hangs_is_asked_on_another_connection(service: PushService, clock: StandingClock) -> None:
     account = ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC)
     apns = Apns(account, clock, service.url, timeout_seconds=0.5)
     fcm = Fcm(service.account(), clock, service.url, timeout_seconds=0.5)
@@ -198,7 +198,7 @@ async def test_a_service_that_hangs_is_asked_on_another_connection(service: Push
                 pass
         await client.stop()
     assert await Apns(
-        ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC), Clock(NOW), "http://127.0.0.1:1"
+        ApnsAccount(pem(APNS_KEY), KEY_ID, TEAM, TOPIC), StandingClock(NOW), "http://127.0.0.1:1"
     ).deliver(a_push(), REGISTERED) == "later"  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from store.final_refunds import NAME as FINAL_REFUNDS
 from store.stripe_lists import NAME as STRIPE_LISTS
 from store.trainer_parts import NAME as TRAINER_PARTS
 from store.work_queue import WORK
-from tests.bookings.market import Clock, served_market
+from tests.bookings.market import served_market
+from tests.harness.clock import StandingClock
 from tests.harness.unread_errors import no_complaints
 from tests.payments.shop import Shop
 
@@ -41,7 +42,7 @@ async def shared_shop(
 
 @pytest.fixture
 async def shop(shared_shop: Shop) -> AsyncIterator[Shop]:
-    shared_shop.market.clock.now = now = Clock().now
+    shared_shop.market.clock.now = now = StandingClock().now
     # A test before this one may have gone on into days that are still to come.
     shared_shop.sandbox.state.ahead = 0.0
     database = shared_shop.market.nodes[0].database

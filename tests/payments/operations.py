@@ -14,7 +14,7 @@ from tests.payments.shop import DECLINED, PRICES, Shop
 
 
 @dataclass
-class Scene:
+class PaymentParties:
     """A client and a trainer, and a node at which something is done for them. The others' clock is late until then:
     they leave it alone."""
 
@@ -70,48 +70,49 @@ class Operation:
     # How long before the node's start everything was prepared.
     ago = timedelta(seconds=10)
 
-    async def prepare(self, scene: Scene) -> None: ...
+    async def prepare(self, parties: PaymentParties) -> None: ...
 
-    async def begin(self, scene: Scene) -> object:
+    async def begin(self, parties: PaymentParties) -> object:
         return None
 
-    async def is_done(self, scene: Scene) -> bool:
+    async def is_done(self, parties: PaymentParties) -> bool:
         return True
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
-    async def end(self, scene: Scene) -> None: ...
-
-
-def node(scene: Scene) -> int:
-    return len(scene.shop.market.urls) - 1
+    async def end(self, parties: PaymentParties) -> None: ...
 
 
-def soon(scene: Scene) -> datetime:
+def node(parties: PaymentParties) -> int:
+    return len(parties.shop.market.urls) - 1
+
+
+def soon(parties: PaymentParties) -> datetime:
     """When the node has started, and before that for the others."""
-    return scene.shop.market.clock() + timedelta(seconds=5)
+    return parties.shop.market.clock() + timedelta(seconds=5)
 
 
 class Onboarding(Operation):
-    async def begin(self, scene: Scene) -> object:
-        return await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer, node=node(scene))
+    async def begin(self, parties: PaymentParties) -> object:
+        at, market = node(parties), parties.shop.market
+        return await market.call("POST", "/me/stripe/onboarding", None, parties.trainer, node=at)
 
-    async def again(self, scene: Scene) -> None:
-        await scene.shop.onboard(scene.trainer)
+    async def again(self, parties: PaymentParties) -> None:
+        await parties.shop.onboard(parties.trainer)
 
-    async def end(self, scene: Scene) -> None:
+    async def end(self, parties: PaymentParties) -> None:
         made = [
             one
-            for one in scene.shop.sandbox.state.all("account")
-            if one["metadata"].get("trainer") == scene.trainer.profile
+            for one in parties.shop.sandbox.state.all("account")
+            if one["metadata"].get("trainer") == parties.trainer.profile
         ]
         # A fault that Stripe keeps may cost another one, which nobody is ever sent to.
         assert 1 <= len(made) <= 2
-        profile = await scene.shop.market.store.profiles.by_id("trainer", scene.trainer.profile)
+        profile = await parties.shop.market.store.profiles.by_id("trainer", parties.trainer.profile)
         assert profile is not None
         (used,) = [one["id"] for one in made if one["details_submitted"]]
         assert profile.stripe_connect_account_id == used
-        answer = await scene.shop.market.call("GET", "/me/stripe", None, scene.trainer)
+        answer = await parties.shop.market.call("GET", "/me/stripe", None, parties.trainer)
         assert answer.body["chargesEnabled"] is True
 
 
@@ -120,38 +121,38 @@ class Onboarded(Operation):
 
     events: tuple[str, ...] = ("account.updated",)
 
-    async def prepare(self, scene: Scene) -> None:
-        answer = await scene.shop.market.call("POST", "/me/stripe/onboarding", None, scene.trainer)
-        scene.sold = answer.body
+    async def prepare(self, parties: PaymentParties) -> None:
+        answer = await parties.shop.market.call("POST", "/me/stripe/onboarding", None, parties.trainer)
+        parties.sold = answer.body
 
-    async def begin(self, scene: Scene) -> object:
-        async with scene.shop.market.http.post(scene.sold["url"], allow_redirects=False) as page:
+    async def begin(self, parties: PaymentParties) -> object:
+        async with parties.shop.market.http.post(parties.sold["url"], allow_redirects=False) as page:
             return page.status
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def end(self, scene: Scene) -> None:
-        answer = await scene.shop.market.call("GET", "/me/profile", None, scene.trainer)
+    async def end(self, parties: PaymentParties) -> None:
+        answer = await parties.shop.market.call("GET", "/me/profile", None, parties.trainer)
         assert answer.body["isStripeConnected"] is True
 
 
 class Purchase(Operation):
-    async def _buy(self, scene: Scene, at: int) -> Answer:
-        return await scene.shop.buy(scene.client, scene.trainer, "five", key=scene.client.id, node=at)
+    async def _buy(self, parties: PaymentParties, at: int) -> Answer:
+        return await parties.shop.buy(parties.client, parties.trainer, "five", key=parties.client.id, node=at)
 
-    async def begin(self, scene: Scene) -> object:
-        return await self._buy(scene, node(scene))
+    async def begin(self, parties: PaymentParties) -> object:
+        return await self._buy(parties, node(parties))
 
-    async def again(self, scene: Scene) -> None:
-        answer = await self._buy(scene, 0)
+    async def again(self, parties: PaymentParties) -> None:
+        answer = await self._buy(parties, 0)
         assert answer.status == 201, answer
-        scene.sold = answer.body
-        assert await scene.shop.pay(answer.body) == 200
+        parties.sold = answer.body
+        assert await parties.shop.pay(answer.body) == 200
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
-        assert (one.status, await scene.shop.market.balance(scene.client, scene.trainer)) == ("paid", 5)
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
+        assert (one.status, await parties.shop.market.balance(parties.client, parties.trainer)) == ("paid", 5)
 
 
 class Fulfilment(Operation):
@@ -159,18 +160,18 @@ class Fulfilment(Operation):
 
     events: tuple[str, ...] = ("payment_intent.succeeded",)
 
-    async def prepare(self, scene: Scene) -> None:
-        scene.sold = await scene.shop.bought(scene.client, scene.trainer, "five")
+    async def prepare(self, parties: PaymentParties) -> None:
+        parties.sold = await parties.shop.bought(parties.client, parties.trainer, "five")
 
-    async def begin(self, scene: Scene) -> object:
-        return await scene.shop.pay(scene.sold)
+    async def begin(self, parties: PaymentParties) -> object:
+        return await parties.shop.pay(parties.sold)
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
-        assert (one.status, await scene.shop.market.balance(scene.client, scene.trainer)) == ("paid", 5)
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
+        assert (one.status, await parties.shop.market.balance(parties.client, parties.trainer)) == ("paid", 5)
 
 
 class Read(Fulfilment):
@@ -178,18 +179,18 @@ class Read(Fulfilment):
 
     events: tuple[str, ...] = ()
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        await scene.shop.pay(scene.sold)
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        await parties.shop.pay(parties.sold)
 
-    async def begin(self, scene: Scene) -> object:
-        return await scene.shop.purchase(scene.client, scene.sold, node=node(scene))
+    async def begin(self, parties: PaymentParties) -> object:
+        return await parties.shop.purchase(parties.client, parties.sold, node=node(parties))
 
-    async def is_done(self, scene: Scene) -> bool:
+    async def is_done(self, parties: PaymentParties) -> bool:
         return True
 
-    async def again(self, scene: Scene) -> None:
-        assert (await scene.shop.purchase(scene.client, scene.sold))["status"] == "paid"
+    async def again(self, parties: PaymentParties) -> None:
+        assert (await parties.shop.purchase(parties.client, parties.sold))["status"] == "paid"
 
 
 class Found(Fulfilment):
@@ -199,15 +200,15 @@ class Found(Fulfilment):
     at_start = True
     ago = timedelta(minutes=3)
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        await scene.shop.pay(scene.sold)
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        await parties.shop.pay(parties.sold)
 
-    async def begin(self, scene: Scene) -> object:
+    async def begin(self, parties: PaymentParties) -> object:
         return None
 
-    async def is_done(self, scene: Scene) -> bool:
-        return (await scene.transaction())["status"] == "paid" and await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return (await parties.transaction())["status"] == "paid" and await parties.is_worked()
 
 
 class Abandoned(Fulfilment):
@@ -217,75 +218,76 @@ class Abandoned(Fulfilment):
     at_start = True
     ago = timedelta(hours=25)
 
-    async def begin(self, scene: Scene) -> object:
+    async def begin(self, parties: PaymentParties) -> object:
         return None
 
-    async def is_done(self, scene: Scene) -> bool:
-        return bool((await scene.transaction())["status"] == "failed")
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return bool((await parties.transaction())["status"] == "failed")
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
         assert (one.status, one.closed) == ("failed", True)
-        assert await scene.shop.pay(scene.sold) >= 400
+        assert await parties.shop.pay(parties.sold) >= 400
 
 
 class Hold(Operation):
-    async def _hold(self, scene: Scene, at: int) -> Answer:
-        market = scene.shop.market
-        start = market.at(scene.hour)
-        return await market.book(scene.client, scene.trainer, start, pay_with="card", key=scene.client.id, node=at)
+    async def _hold(self, parties: PaymentParties, at: int) -> Answer:
+        market = parties.shop.market
+        start = market.at(parties.hour)
+        client, trainer = parties.client, parties.trainer
+        return await market.book(client, trainer, start, pay_with="card", key=client.id, node=at)
 
-    async def begin(self, scene: Scene) -> object:
-        return await self._hold(scene, node(scene))
+    async def begin(self, parties: PaymentParties) -> object:
+        return await self._hold(parties, node(parties))
 
-    async def again(self, scene: Scene) -> None:
-        answer = await self._hold(scene, 0)
+    async def again(self, parties: PaymentParties) -> None:
+        answer = await self._hold(parties, 0)
         assert answer.status == 201, answer
-        scene.sold = answer.body
-        assert await scene.shop.pay(answer.body) == 200
+        parties.sold = answer.body
+        assert await parties.shop.pay(answer.body) == 200
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "paid", "confirmed")
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "paid", "confirmed")
 
-    async def ends_as(self, scene: Scene, status: str, booking: str) -> None:
-        (one,) = await scene.books.check()
+    async def ends_as(self, parties: PaymentParties, status: str, booking: str) -> None:
+        (one,) = await parties.books.check()
         assert one.booking_id is not None
-        found = await scene.shop.market.store.bookings.by_id(one.booking_id)
+        found = await parties.shop.market.store.bookings.by_id(one.booking_id)
         assert found is not None
         assert (one.status, found.status) == (status, booking)
         # The slot is free again, or it is not.
-        other = await scene.shop.market.client()
+        other = await parties.shop.market.client()
         start = found.starts_at
-        answer = await scene.shop.market.book(other, scene.trainer, start, pay_with="card")
+        answer = await parties.shop.market.book(other, parties.trainer, start, pay_with="card")
         assert answer.status == (409 if booking == "confirmed" else 201), answer
         if answer.status == 201:
-            await scene.shop.market.cancel(answer.body, other)
+            await parties.shop.market.cancel(answer.body, other)
 
 
 class HoldPaid(Hold):
     events: tuple[str, ...] = ("payment_intent.succeeded",)
     card = "pm_card_visa"
 
-    async def prepare(self, scene: Scene) -> None:
-        answer = await self._hold(scene, 0)
+    async def prepare(self, parties: PaymentParties) -> None:
+        answer = await self._hold(parties, 0)
         assert answer.status == 201, answer
-        scene.sold = answer.body
+        parties.sold = answer.body
 
-    async def begin(self, scene: Scene) -> object:
-        return await scene.shop.pay(scene.sold, self.card)
+    async def begin(self, parties: PaymentParties) -> object:
+        return await parties.shop.pay(parties.sold, self.card)
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
 
 class HoldDeclined(HoldPaid):
     events: tuple[str, ...] = ("payment_intent.payment_failed",)
     card = DECLINED
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "failed", "expired")
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "failed", "expired")
 
 
 class HoldEnded(HoldPaid):
@@ -293,77 +295,77 @@ class HoldEnded(HoldPaid):
     at_start = True
     ago = timedelta(minutes=16)
 
-    async def begin(self, scene: Scene) -> object:
+    async def begin(self, parties: PaymentParties) -> object:
         return None
 
-    async def is_done(self, scene: Scene) -> bool:
-        return (await scene.transaction())["status"] == "failed" and await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return (await parties.transaction())["status"] == "failed" and await parties.is_worked()
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "failed", "expired")
-        assert await scene.shop.pay(scene.sold) >= 400
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "failed", "expired")
+        assert await parties.shop.pay(parties.sold) >= 400
 
 
 class HoldEndedPaid(HoldEnded):
     """In its last second, and nobody was told."""
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        assert await scene.shop.pay(scene.sold) == 200
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        assert await parties.shop.pay(parties.sold) == 200
 
-    async def is_done(self, scene: Scene) -> bool:
-        return (await scene.transaction())["status"] == "paid" and await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return (await parties.transaction())["status"] == "paid" and await parties.is_worked()
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
         assert one.status == "paid"
 
 
 class Refund(Fulfilment):
     events: tuple[str, ...] = ()
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        await scene.shop.pay(scene.sold)
-        assert (await scene.shop.purchase(scene.client, scene.sold))["status"] == "paid"
-        await reconcile(scene.shop)
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        await parties.shop.pay(parties.sold)
+        assert (await parties.shop.purchase(parties.client, parties.sold))["status"] == "paid"
+        await reconcile(parties.shop)
 
-    async def _refund(self, scene: Scene, at: int) -> Answer:
-        path = f"/admin/transactions/{scene.sold['id']}/refund"
-        market = scene.shop.market
-        return await market.call("POST", path, {"credits": 2}, scene.admin, key=scene.client.id, node=at)
+    async def _refund(self, parties: PaymentParties, at: int) -> Answer:
+        path = f"/admin/transactions/{parties.sold['id']}/refund"
+        market = parties.shop.market
+        return await market.call("POST", path, {"credits": 2}, parties.admin, key=parties.client.id, node=at)
 
-    async def begin(self, scene: Scene) -> object:
-        return await self._refund(scene, node(scene))
+    async def begin(self, parties: PaymentParties) -> object:
+        return await self._refund(parties, node(parties))
 
-    async def is_done(self, scene: Scene) -> bool:
+    async def is_done(self, parties: PaymentParties) -> bool:
         return True
 
-    async def again(self, scene: Scene) -> None:
-        answer = await self._refund(scene, 0)
+    async def again(self, parties: PaymentParties) -> None:
+        answer = await self._refund(parties, 0)
         assert (answer.status, answer.body["status"]) == (200, "partially_refunded")
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
         assert (one.credits_refunded, one.amount_refunded) == (2, PRICES["five"] * 2 // 5)
-        assert await scene.shop.market.balance(scene.client, scene.trainer) == 3
+        assert await parties.shop.market.balance(parties.client, parties.trainer) == 3
 
 
 class RefundElsewhere(Refund):
     method = "GET"
     events: tuple[str, ...] = ("charge.refunded",)
 
-    async def begin(self, scene: Scene) -> object:
-        transaction = await scene.transaction()
+    async def begin(self, parties: PaymentParties) -> object:
+        transaction = await parties.transaction()
         amount = str(PRICES["five"] * 2 // 5)
-        return await scene.shop.stripe(
+        return await parties.shop.stripe(
             "POST", "/refunds", payment_intent=transaction["transactionId"], amount=amount
         )
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
 
 class RefundFailed(Refund):
@@ -371,36 +373,36 @@ class RefundFailed(Refund):
 
     events: tuple[str, ...] = ("refund.failed",)
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
         # What is transferred anew is the platform's first.
-        await scene.shop.control("POST", "/balance", amount=10_000_000)
-        answer = await self._refund(scene, 0)
+        await parties.shop.control("POST", "/balance", amount=10_000_000)
+        answer = await self._refund(parties, 0)
         assert answer.status == 200, answer
-        await reconcile(scene.shop)
-        made = await scene.shop.stripe("GET", "/refunds", payment_intent=answer.body["transactionId"])
-        scene.sold = {**scene.sold, "refund": made["data"][0]["id"]}
+        await reconcile(parties.shop)
+        made = await parties.shop.stripe("GET", "/refunds", payment_intent=answer.body["transactionId"])
+        parties.sold = {**parties.sold, "refund": made["data"][0]["id"]}
 
-    async def begin(self, scene: Scene) -> object:
-        return await scene.shop.control("POST", f"/refunds/{scene.sold['refund']}/fail")
+    async def begin(self, parties: PaymentParties) -> object:
+        return await parties.shop.control("POST", f"/refunds/{parties.sold['refund']}/fail")
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await scene.books.check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await parties.books.check()
         assert (one.status, one.credits_refunded) == ("paid", 0)
-        assert await scene.shop.market.balance(scene.client, scene.trainer) == 5
+        assert await parties.shop.market.balance(parties.client, parties.trainer) == 5
 
 
 class RefundAfterDispute(Refund):
     """That was won: the trainer's part lies in another transfer."""
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        shop, transaction = scene.shop, await scene.transaction()
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        shop, transaction = parties.shop, await parties.transaction()
         await shop.control("POST", "/balance", amount=10_000_000)
         made = await shop.control("POST", "/disputes", payment_intent=transaction["transactionId"])
         shop.sandbox.delivery.endpoints.append(shop.endpoint())
@@ -409,60 +411,60 @@ class RefundAfterDispute(Refund):
         await shop.control("POST", f"/disputes/{made['id']}/close", outcome="won")
         await reconcile(shop)
         shop.sandbox.delivery.endpoints.clear()
-        assert (await scene.transaction())["dispute"] == "won"
+        assert (await parties.transaction())["dispute"] == "won"
 
 
 class Disputed(Refund):
     events: tuple[str, ...] = ("charge.dispute.created",)
 
-    async def begin(self, scene: Scene) -> Any:
-        transaction = await scene.transaction()
-        return await scene.shop.control("POST", "/disputes", payment_intent=transaction["transactionId"])
+    async def begin(self, parties: PaymentParties) -> Any:
+        transaction = await parties.transaction()
+        return await parties.shop.control("POST", "/disputes", payment_intent=transaction["transactionId"])
 
-    async def is_done(self, scene: Scene) -> bool:
-        return await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        return await parties.is_worked()
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "open", 0)
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "open", 0)
 
-    async def ends_as(self, scene: Scene, dispute: str, balance: int) -> None:
-        (one,) = await scene.books.check()
+    async def ends_as(self, parties: PaymentParties, dispute: str, balance: int) -> None:
+        (one,) = await parties.books.check()
         assert (one.dispute, one.credits_frozen) == (dispute, 5 - balance)
-        assert await scene.shop.market.balance(scene.client, scene.trainer) == balance
+        assert await parties.shop.market.balance(parties.client, parties.trainer) == balance
 
 
 class DisputeWon(Disputed):
     events: tuple[str, ...] = ("charge.dispute.closed",)
     outcome = "won"
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        shop = scene.shop
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        shop = parties.shop
         # What is transferred anew is the platform's first.
         await shop.control("POST", "/balance", amount=10_000_000)
-        made = await super().begin(scene)
-        scene.sold = {**scene.sold, "dispute": made["id"]}
+        made = await super().begin(parties)
+        parties.sold = {**parties.sold, "dispute": made["id"]}
         shop.sandbox.delivery.endpoints.append(Endpoint(f"{shop.market.urls[0]}/v1/webhooks/stripe", [WEBHOOK_SECRET]))
         await shop.control("POST", "/events", type="charge.dispute.updated", object=made["id"])
         await reconcile(shop)
         shop.sandbox.delivery.endpoints.clear()
-        assert (await scene.transaction())["dispute"] == "open"
+        assert (await parties.transaction())["dispute"] == "open"
 
-    async def begin(self, scene: Scene) -> object:
-        path = f"/disputes/{scene.sold['dispute']}/close"
-        return await scene.shop.control("POST", path, outcome=self.outcome)
+    async def begin(self, parties: PaymentParties) -> object:
+        path = f"/disputes/{parties.sold['dispute']}/close"
+        return await parties.shop.control("POST", path, outcome=self.outcome)
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "won", 5)
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "won", 5)
 
 
 class DisputeLost(DisputeWon):
     outcome = "lost"
 
-    async def end(self, scene: Scene) -> None:
-        await self.ends_as(scene, "lost", 0)
+    async def end(self, parties: PaymentParties) -> None:
+        await self.ends_as(parties, "lost", 0)
 
 
 class ErasedClient(Refund):
@@ -470,44 +472,44 @@ class ErasedClient(Refund):
 
     at_start = True
 
-    async def prepare(self, scene: Scene) -> None:
-        await super().prepare(scene)
-        await self.erase(scene)
+    async def prepare(self, parties: PaymentParties) -> None:
+        await super().prepare(parties)
+        await self.erase(parties)
 
-    async def erase(self, scene: Scene) -> None:
-        await scene.shop.market.store.accounts.erase(scene.client.user, soon(scene))
+    async def erase(self, parties: PaymentParties) -> None:
+        await parties.shop.market.store.accounts.erase(parties.client.user, soon(parties))
 
-    async def begin(self, scene: Scene) -> object:
+    async def begin(self, parties: PaymentParties) -> object:
         return None
 
-    async def is_done(self, scene: Scene) -> bool:
-        (one,) = await scene.shop.market.store.transactions.page(None, 10, client_id=scene.client.profile)
-        return one.status == "refunded" and await scene.is_worked()
+    async def is_done(self, parties: PaymentParties) -> bool:
+        (one,) = await parties.shop.market.store.transactions.page(None, 10, client_id=parties.client.profile)
+        return one.status == "refunded" and await parties.is_worked()
 
-    async def again(self, scene: Scene) -> None: ...
+    async def again(self, parties: PaymentParties) -> None: ...
 
-    def books(self, scene: Scene) -> Books:
-        return Books(scene.shop, scene.client, scene.trainer, reader=scene.trainer)
+    def books(self, parties: PaymentParties) -> Books:
+        return Books(parties.shop, parties.client, parties.trainer, reader=parties.trainer)
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await self.books(scene).check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await self.books(parties).check()
         assert (one.status, one.credits_refunded) == ("refunded", 5)
-        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
-        customers = [each["metadata"].get("client") for each in scene.shop.sandbox.state.all("customer")]
-        assert scene.client.profile not in customers
+        assert await parties.shop.market.balance(parties.client, parties.trainer) == 0
+        customers = [each["metadata"].get("client") for each in parties.shop.sandbox.state.all("customer")]
+        assert parties.client.profile not in customers
 
 
 class ErasedTrainer(ErasedClient):
-    async def erase(self, scene: Scene) -> None:
-        await scene.shop.market.store.accounts.erase(scene.trainer.user, soon(scene))
+    async def erase(self, parties: PaymentParties) -> None:
+        await parties.shop.market.store.accounts.erase(parties.trainer.user, soon(parties))
 
-    def books(self, scene: Scene) -> Books:
-        return Books(scene.shop, scene.client, scene.trainer)
+    def books(self, parties: PaymentParties) -> Books:
+        return Books(parties.shop, parties.client, parties.trainer)
 
-    async def end(self, scene: Scene) -> None:
-        (one,) = await self.books(scene).check()
+    async def end(self, parties: PaymentParties) -> None:
+        (one,) = await self.books(parties).check()
         assert (one.status, one.credits_refunded) == ("refunded", 5)
-        assert await scene.shop.market.balance(scene.client, scene.trainer) == 0
+        assert await parties.shop.market.balance(parties.client, parties.trainer) == 0
 
 
 OPERATIONS: dict[str, type[Operation]] = {

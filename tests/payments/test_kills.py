@@ -15,7 +15,7 @@ from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
 from tests.payments.books import is_left, reconcile
 from tests.payments.killed_node import NodeToKill, Step, Ways, ways
-from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene, trainer_for
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, PaymentParties, trainer_for
 from tests.payments.shop import Shop
 
 # What a log may never hold: our secrets, what a payment is confirmed with, and anything like the number of a card.
@@ -42,28 +42,28 @@ async def one_kill(shop: Shop, ways: Ways, operation: Operation, step: Step, num
     market, endpoints = shop.market, shop.sandbox.delivery.endpoints
     market.clock.now = datetime.now(UTC).replace(microsecond=0) - operation.ago
     endpoints.clear()
-    scene = Scene(shop, trainer, await market.client(), await market.somebody("admin"), hour=number % 24)
-    await operation.prepare(scene)
+    parties = PaymentParties(shop, trainer, await market.client(), await market.somebody("admin"), hour=number % 24)
+    await operation.prepare(parties)
     async with ways.node(step, at_start=operation.at_start) as dying:
         if not operation.at_start:
             dying.arm()
-        died = await _dies(scene, operation, dying)
+        died = await _dies(parties, operation, dying)
         # Stripe goes on telling, to whoever is there.
         for endpoint in endpoints:
             endpoint.url = f"{market.urls[0]}/v1/webhooks/stripe"
     # After every claim that it had.
     market.clock.now = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
     await reconcile(shop)
-    await operation.again(scene)
+    await operation.again(parties)
     # Nobody need tell: it is found.
     market.clock.advance(minutes=2)
     await reconcile(shop)
-    await operation.end(scene)
+    await operation.end(parties)
     return died
 
 
-async def _dies(scene: Scene, operation: Operation, dying: NodeToKill) -> bool:
-    market, endpoints = scene.shop.market, scene.shop.sandbox.delivery.endpoints
+async def _dies(parties: PaymentParties, operation: Operation, dying: NodeToKill) -> bool:
+    market, endpoints = parties.shop.market, parties.shop.sandbox.delivery.endpoints
     if not dying.url:
         return dying.tap.struck
     market.urls.append(dying.url)
@@ -72,10 +72,10 @@ async def _dies(scene: Scene, operation: Operation, dying: NodeToKill) -> bool:
 
     async def is_done() -> bool:
         """And what follows the last thing that shows: the ends of the claims."""
-        return await operation.is_done(scene) and not await is_left(scene.shop)
+        return await operation.is_done(parties) and not await is_left(parties.shop)
 
     try:
-        return await dying.dies(lambda: operation.begin(scene), is_done)
+        return await dying.dies(lambda: operation.begin(parties), is_done)
     finally:
         market.urls.pop()
 

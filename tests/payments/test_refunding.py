@@ -14,15 +14,8 @@ from tests.bookings.market import Answer, Data, Somebody
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off
 from tests.payments.books import Books, reconcile
-from tests.payments.purchases import NET, has_earned, shows
+from tests.payments.purchases import NET, has_earned, paid, shows
 from tests.payments.shop import PRICES, Shop
-
-
-async def paid(shop: Shop, pack: str = "ten") -> tuple[Somebody, Somebody, Data]:
-    trainer, client = await shop.seller(), await shop.market.client()
-    purchase = await shop.bought(client, trainer, pack)
-    await shop.pay(purchase)
-    return trainer, client, await shop.purchase(client, purchase)
 
 
 async def refund(shop: Shop, admin: Somebody, purchase: Data, key: str, **body: Any) -> Answer:
@@ -36,7 +29,7 @@ async def at_stripe(shop: Shop, purchase: Data) -> list[Data]:
 
 
 async def test_the_parts_come_to_the_whole(shop: Shop) -> None:
-    trainer, client, purchase = await paid(shop)
+    trainer, client, purchase = await paid(shop, "ten")
     admin = await shop.market.somebody("admin")
     await shop.market.booked(client, trainer, shop.market.at(10))
     assert (await refund(shop, admin, purchase, "much", credits=10)).code == "conflict"

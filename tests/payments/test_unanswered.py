@@ -14,7 +14,7 @@ from sandbox.server import WEBHOOK_SECRET
 from server.payments import stripe_calls
 from tests.bookings.market import Answer, Somebody
 from tests.payments.books import reconcile
-from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, Scene, trainer_for
+from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, PaymentParties, trainer_for
 from tests.payments.shop import Shop
 
 # A request's whole budget is 10 s.
@@ -49,14 +49,14 @@ async def one_fault(
     market, endpoints, faults = shop.market, shop.sandbox.delivery.endpoints, shop.sandbox.faults
     market.clock.now = datetime.now(UTC).replace(microsecond=0)
     endpoints.clear()
-    scene = Scene(shop, trainer, await market.client(), await market.somebody("admin"), hour=hour % 24)
-    await operation.prepare(scene)
+    parties = PaymentParties(shop, trainer, await market.client(), await market.somebody("admin"), hour=hour % 24)
+    await operation.prepare(parties)
     if operation.events:
         endpoints.append(Endpoint(f"{market.urls[1]}/v1/webhooks/stripe", [WEBHOOK_SECRET], [*operation.events]))
     # What the test itself asks of Stripe is not Spotter's call.
     await shop.control("POST", "/faults", path=operation.calls, method=operation.method, skip=number, **fault)
     async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
-        answer = await operation.begin(scene)
+        answer = await operation.begin(parties)
     if isinstance(answer, Answer):
         assert answer.status in (200, 201) or answer.code == "unavailable", answer
     if operation.at_start:
@@ -64,10 +64,10 @@ async def one_fault(
     await reconcile(shop)
     hit = not faults.listed()
     faults.clear()
-    await operation.again(scene)
+    await operation.again(parties)
     market.clock.advance(minutes=2)
     await reconcile(shop)
-    await operation.end(scene)
+    await operation.end(parties)
     return hit
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import aiohttp
@@ -29,28 +28,13 @@ from server.security.secrets import ServerSecrets, SignedUrls
 from server.security.tokens import AccessTokens, Authenticator
 from store.database import Database
 from store.store import Store
+from tests.harness.clock import RunningClock
 
 SECRET = "a key that only these tests know, long enough"
 ORIGIN = "https://app.example.com"
 PASSWORD = "correct horse battery"
 TRUSTED_PROXIES = 1
 HERE = "203.0.113.1"
-
-
-class Clock:
-    """The time of day, moved ahead at will."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def advance(self, **by: float) -> None:
-        self._ahead += timedelta(**by)
-
-    def reset(self) -> None:
-        self._ahead = timedelta()
 
 
 class Mailbox:
@@ -150,7 +134,7 @@ class Surface:
     http: aiohttp.ClientSession
     database: Database
     context: Context
-    clock: Clock
+    clock: RunningClock
     mail: Mailbox
     passwords: CountedPasswords
     cuts: Cuts
@@ -235,7 +219,7 @@ class Surface:
 @asynccontextmanager
 async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cost = CHEAP) -> AsyncIterator[Surface]:
     limiter = MovingWindowLimiter(rate_limit_scale)
-    store, clock, mail, cuts = Store(database), Clock(), Mailbox(), Cuts()
+    store, clock, mail, cuts = Store(database), RunningClock(), Mailbox(), Cuts()
     await store.prepare()
     passwords, tokens = CountedPasswords(cost), AccessTokens(SECRET)
     context = Context(

@@ -16,7 +16,7 @@ HOME = "192.0.2.1"
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def strangers_have_ten_sign_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proofs, "STRANGERS_SIGN_INS", 10)
 
 

@@ -38,7 +38,7 @@ class NodeBehindProxies:
 
 
 @pytest.fixture
-async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeBehindProxies]:
+async def node_behind_proxies(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeBehindProxies]:
     async with (
         proxy(database_url) as mongo,
         proxy(redis_url) as redis,
@@ -48,44 +48,44 @@ async def behind(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIter
         yield NodeBehindProxies(running, mongo, redis, http)
 
 
-async def test_ready_with_both(behind: NodeBehindProxies) -> None:
-    assert await behind.get("/healthz") == (200, {"status": "ok"})
-    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
+async def test_ready_with_both(node_behind_proxies: NodeBehindProxies) -> None:
+    assert await node_behind_proxies.get("/healthz") == (200, {"status": "ok"})
+    assert await node_behind_proxies.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_redis_is_only_told_of(behind: NodeBehindProxies) -> None:
-    behind.redis.close()
-    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "down"})
-    await behind.redis.pass_through()
-    assert await behind.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
+async def test_redis_is_only_told_of(node_behind_proxies: NodeBehindProxies) -> None:
+    node_behind_proxies.redis.close()
+    assert await node_behind_proxies.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "down"})
+    await node_behind_proxies.redis.pass_through()
+    assert await node_behind_proxies.get("/readyz") == (200, {"status": "ready", "mongo": "up", "redis": "up"})
 
 
-async def test_without_mongodb_it_is_alive_but_not_ready(behind: NodeBehindProxies) -> None:
-    behind.mongo.close()
+async def test_without_mongodb_it_is_alive_but_not_ready(node_behind_proxies: NodeBehindProxies) -> None:
+    node_behind_proxies.mongo.close()
     loop = asyncio.get_running_loop()
     asked = loop.time()
-    assert await behind.get("/readyz") == (503, {"status": "unavailable", "mongo": "down", "redis": "up"})
+    assert await node_behind_proxies.get("/readyz") == (503, {"status": "unavailable", "mongo": "down", "redis": "up"})
     assert loop.time() - asked < 8
-    assert await behind.get("/healthz") == (200, {"status": "ok"})
-    await behind.mongo.pass_through()
+    assert await node_behind_proxies.get("/healthz") == (200, {"status": "ok"})
+    await node_behind_proxies.mongo.pass_through()
     async with asyncio.timeout(15):
         for _ in iter(lambda: None, 0):
-            if (await behind.get("/readyz"))[0] == 200:
+            if (await node_behind_proxies.get("/readyz"))[0] == 200:
                 break
 
 
-async def test_commands_say_unavailable_without_mongodb(behind: NodeBehindProxies) -> None:
-    node = behind.running.node
+async def test_commands_say_unavailable_without_mongodb(node_behind_proxies: NodeBehindProxies) -> None:
+    node = node_behind_proxies.running.node
     people = People(node.store, node.tokens, node.context.clock)
     client, _, conversation = await people.pair()
     late = await people.another_device(client)
-    async with device(behind.running.url, client) as phone:
-        behind.mongo.close()
-        async with raw_socket(behind.running.url) as raw:
+    async with device(node_behind_proxies.running.url, client) as phone:
+        node_behind_proxies.mongo.close()
+        async with raw_socket(node_behind_proxies.running.url) as raw:
             answer, refusal = await asyncio.gather(phone.ask("conversation:list", {}), raw.connect(late.token))
         assert answer["error"]["code"] == refusal["data"]["code"] == "unavailable"
         assert answer["error"]["retryAfterMs"] == refusal["data"]["retryAfterMs"] > 0
-        await behind.mongo.pass_through()
+        await node_behind_proxies.mongo.pass_through()
         async with asyncio.timeout(15):
             for _ in iter(lambda: None, 0):
                 if (await phone.ask("conversation:list", {}))["ok"]:

@@ -24,8 +24,9 @@ from domain.wire.bookings import BookingAnswer
 from handlers.bookings import outbox
 from handlers.context import PublishContext
 from server import embedded
-from tests.authorisation.world import World
-from tests.bookings.market import Clock, Data, Market
+from tests.authorisation.parties import Parties
+from tests.bookings.market import Data, Market
+from tests.harness.clock import StandingClock
 from tests.harness.databases import named, new_name
 from tests.harness.nodes import running_node
 from tests.stored.requests import Request, Surfaces, connected, new_key
@@ -36,8 +37,8 @@ CONVERSATIONS, BOOKINGS = "/conversations", "/bookings"
 
 
 class Recorder:
-    def __init__(self, world: World, surfaces: Surfaces) -> None:
-        self.world = world
+    def __init__(self, parties: Parties, surfaces: Surfaces) -> None:
+        self.parties = parties
         self.surfaces = surfaces
         self.recorded: list[Data] = []
 
@@ -51,9 +52,9 @@ class Recorder:
         return answer["data"] if "data" in answer else answer["body"]
 
     async def conversations(self) -> None:
-        world, here = self.world, {"conversationId": self.world.conversation}
-        other_user = {"userId": world.people["other trainer"].id}  # type: ignore[union-attr]
-        await self.do("client", f"{CONVERSATIONS} conversation:open", {"userId": world.trainer.id}, then=other_user)
+        parties, here = self.parties, {"conversationId": self.parties.conversation}
+        other_user = {"userId": parties.people["other trainer"].id}  # type: ignore[union-attr]
+        await self.do("client", f"{CONVERSATIONS} conversation:open", {"userId": parties.trainer.id}, then=other_user)
         await self.do("client", f"{CONVERSATIONS} conversation:mute", here, then={"until": None})
         until = "2026-12-24T20:00:00+02:00"
         then = {"until": "2026-12-24T20:00:00Z"}
@@ -61,68 +62,68 @@ class Recorder:
         said = {**here, "clientMessageId": "one", "text": "2026-12-24T20:00:00Z"}
         then = {"text": "2026-12-24T20:00:00.000Z", "clientMessageId": "another"}
         sent = await self.do("client", f"{CONVERSATIONS} message:send", said, then=then)
-        about, gone = {"messageId": sent["message"]["id"]}, {"messageId": await world.message()}
+        about, gone = {"messageId": sent["message"]["id"]}, {"messageId": await parties.message()}
         await self.do("client", f"{CONVERSATIONS} message:edit", {**about, "text": "new"}, then={"text": "newer"})
         await self.do("trainer", f"{CONVERSATIONS} message:react", {**about, "emoji": "👍"}, then={"remove": True})
         off = {**about, "emoji": "👍", "remove": True}
         await self.do("trainer", f"{CONVERSATIONS} message:react", off, then={"remove": False})
         await self.do("client", f"{CONVERSATIONS} message:delete", gone, then=about)
-        path = f"POST /conversations/{world.conversation}/messages"
+        path = f"POST /conversations/{parties.conversation}/messages"
         said = {"clientMessageId": "two", "text": "hello", "replyTo": about["messageId"]}
         await self.do("client", path, said, then={"replyTo": None, "clientMessageId": "third"})
 
     async def bookings(self) -> None:
-        world = self.world
-        new, note = world.new_booking(), {"note": "my knee"}
+        parties = self.parties
+        new, note = parties.new_booking(), {"note": "my knee"}
         one = await self.do("client", "POST /bookings", {**new, **note}, then={"note": "the other knee"})
-        new = world.new_booking()
+        new = parties.new_booking()
         start = datetime.fromisoformat(new["startsAt"]).isoformat().replace("+00:00", "Z")
         two = await self.do("client", f"{BOOKINGS} booking:create", {**new, "startsAt": start}, then=note)
-        three, four = [await self.do("client", "POST /bookings", world.new_booking(), then=note) for _ in range(2)]
+        three, four = [await self.do("client", "POST /bookings", parties.new_booking(), then=note) for _ in range(2)]
         path = f"POST /bookings/{one['id']}/cancel"
         await self.do("client", path, {"reason": "ill"}, then={"reason": "well"})
         said = {"bookingId": two["id"]}
         await self.do("trainer", f"{BOOKINGS} booking:cancel", said, then={"bookingId": three["id"]})
         path = f"POST /bookings/{three['id']}/reschedule"
-        await self.do("client", path, {"startsAt": world.free_start()}, then={"startsAt": world.free_start()})
-        said = {"bookingId": four["id"], "startsAt": world.free_start()}
-        await self.do("trainer", f"{BOOKINGS} booking:reschedule", said, then={"startsAt": world.free_start()})
-        missed, past = await world.session_over(), await world.session_over()
+        await self.do("client", path, {"startsAt": parties.free_start()}, then={"startsAt": parties.free_start()})
+        said = {"bookingId": four["id"], "startsAt": parties.free_start()}
+        await self.do("trainer", f"{BOOKINGS} booking:reschedule", said, then={"startsAt": parties.free_start()})
+        missed, past = await parties.session_over(), await parties.session_over()
         path = f"POST /bookings/{missed}/no-show"
         await self.do("trainer", path, {}, other=f"POST /bookings/{past}/no-show")
         path = f"POST /bookings/{past}/review"
         review = await self.do("client", path, {"rating": 4}, then={"comment": "Good."})
         await self.do("client", f"PATCH /reviews/{review['id']}", {"comment": None}, then={"rating": 3})
-        another = await world.review()
+        another = await parties.review()
         await self.do("client", f"DELETE /reviews/{another}", other=f"DELETE /reviews/{review['id']}")
 
     async def of_trainers(self) -> None:
-        world = self.world
+        parties = self.parties
         week = {"timeZone": "UTC", "sessionDurationInMins": 60, "breakBetweenSessionMins": 0}
         days = [{"day": "Monday", "startTime": "00:00", "endTime": "24:00"}]
         await self.do("trainer", "PUT /me/availability", {**week, "days": days}, then={"days": []})
-        path, day = "/me/availability/exceptions", world.market.clock() + timedelta(days=200)
+        path, day = "/me/availability/exceptions", parties.market.clock() + timedelta(days=200)
         off = {"date": day.date().isoformat(), "startTime": "09:00", "endTime": "12:00"}
         made = await self.do("trainer", f"POST {path}", off, then={"reason": "holidays"})
-        gone = await world.exception()
+        gone = await parties.exception()
         await self.do("trainer", f"DELETE {path}/{gone}", other=f"DELETE {path}/{made['id']}")
         path, certificate = "/me/certificates", {"certificateName": "Yoga"}
         made = await self.do("trainer", f"POST {path}", certificate, then={"aboutYou": "Yes."})
         await self.do("trainer", f"PATCH {path}/{made['id']}", {"aboutYou": "New."}, then={"aboutYou": None})
-        gone = await world.certificate()
+        gone = await parties.certificate()
         await self.do("trainer", f"DELETE {path}/{gone}", other=f"DELETE {path}/{made['id']}")
-        category = await world.category()
+        category = await parties.category()
         offered: Data = {"specializations": [{"sessionCategory": category}]}
         await self.do("trainer", "PUT /me/specializations", offered, then={"specializations": []})
         pricing = {"individualSessionPrice": 5000, "isIndividualSesionAvailable": True}
         await self.do("trainer", "PUT /me/pricing", pricing, then={"individualSessionPrice": 5100})
 
     async def of_everybody(self) -> None:
-        world = self.world
+        parties = self.parties
         await self.do("client", "PATCH /me", {"isActive": True}, then={"isActive": False})
         await self.do("client", "PATCH /me/profile", {"name": "Anna", "city": None}, then={"city": "Bonn"})
         await self.do("client", "POST /files", {}, then={"more": "\n"})
-        trainer, another = world.trainer.profile, world.people["other trainer"]
+        trainer, another = parties.trainer.profile, parties.people["other trainer"]
         assert another is not None
         path = "/me/bookmarks"
         await self.do("client", f"PUT {path}/{trainer}", other=f"PUT {path}/{another.profile}")
@@ -131,7 +132,7 @@ class Recorder:
     async def of_administrators(self) -> None:
         for path, body in (
             ("/admin/categories", {"name": "Yin"}),
-            ("/admin/subcategories", {"name": "Yang", "category": await self.world.category()}),
+            ("/admin/subcategories", {"name": "Yang", "category": await self.parties.category()}),
         ):
             made = await self.do("admin", f"POST {path}", body, then={"name": "Other"})
             await self.do("admin", f"PATCH {path}/{made['id']}", {"name": "Named"}, then={"name": "Renamed"})
@@ -147,19 +148,19 @@ async def _leave(context: PublishContext, booking_id: str, committed: int) -> di
 
 
 async def record(name: str, mongo_url: str, redis_url: str, folder: Path) -> None:
-    database, clock = new_name(), Clock()
+    database, clock = new_name(), StandingClock()
     async with AsyncExitStack() as stack:
         url = named(mongo_url, database)
         running = await stack.enter_async_context(running_node(url, redis_url, folder, clock))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         market = Market([running.node], [running.url], http, clock)
-        world = World(market)
-        await world.prepare()
+        parties = Parties(market)
+        await parties.prepare()
         outbox.publish_pending = _leave
-        people = {label: world.people[column] for label, column in LABELS.items()}
+        people = {label: parties.people[column] for label, column in LABELS.items()}
         surfaces = Surfaces(market, {label: who for label, who in people.items() if who is not None})
         await stack.enter_async_context(connected(surfaces))
-        recorder = Recorder(world, surfaces)
+        recorder = Recorder(parties, surfaces)
         await recorder.conversations()
         await recorder.bookings()
         await recorder.of_everybody()

@@ -21,7 +21,8 @@ from domain.wire.bookings import CreateBooking
 from handlers.bookings import outbox
 from handlers.request_digests import digest_of, first_version
 from store.outbox import FORMAT
-from tests.bookings.market import Clock, Data, Market, Somebody
+from tests.bookings.market import Data, Market, Somebody
+from tests.harness.clock import StandingClock
 from tests.harness.databases import own_database
 from tests.harness.nodes import running_node
 from tests.harness.people import Person
@@ -55,7 +56,7 @@ async def deployed(
     request: pytest.FixtureRequest, mongo_url: str, redis_url: str, tmp_path: Path
 ) -> AsyncIterator[Deployed]:
     kept = json_util.loads(request.param.read_text())
-    clock = Clock(kept["recordedAt"].astimezone(UTC) + timedelta(minutes=1))
+    clock = StandingClock(kept["recordedAt"].astimezone(UTC) + timedelta(minutes=1))
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(own_database(mongo_url))
         running = await stack.enter_async_context(running_node(url, redis_url, tmp_path, clock))

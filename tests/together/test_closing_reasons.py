@@ -13,7 +13,7 @@ from domain.wire.events import SyncRequired
 from server.app import utc_now
 from server.security.tokens import LIFETIME
 from tests.conversations.js_devices import JsDevices, js_devices
-from tests.server.sockets.clock import Clock
+from tests.harness.clock import RunningClock
 from tests.together.revocation_nodes import DEAD_REDIS, fleet
 from tests.together.session_ends import ENDS_OF_ALL_SESSIONS, ENDS_OF_ONE_SESSION
 
@@ -40,7 +40,7 @@ async def test_a_revocation_is_told(database_url: str, tmp_path: Path, devices: 
 
 
 async def test_expiry_is_told_and_is_no_revocation(database_url: str, tmp_path: Path, devices: JsDevices) -> None:
-    clock = Clock()
+    clock = RunningClock()
     async with fleet(database_url, DEAD_REDIS, tmp_path, clock) as alone:
         person = await alone.people.make()
         clock.advance(seconds=LIFETIME.total_seconds() - 3)

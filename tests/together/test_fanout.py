@@ -18,14 +18,14 @@ from tests.together.fanout_nodes import FanoutNodes, fanout_nodes
 
 
 @pytest.fixture
-async def three(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
+async def three_fanout_nodes(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
     async with fanout_nodes(database_url, tmp_path, 3) as made:
         yield made
 
 
-async def test_all_devices_of_both_receive_each_entry_once_in_order(three: FanoutNodes) -> None:
-    talk = await three.talk()
-    stranger = await three.join(await three.people.make("trainer"), 1)
+async def test_all_devices_of_both_receive_each_entry_once_in_order(three_fanout_nodes: FanoutNodes) -> None:
+    talk = await three_fanout_nodes.talk()
+    stranger = await three_fanout_nodes.join(await three_fanout_nodes.people.make("trainer"), 1)
     for number, phone in enumerate(talk.devices):
         for count in range(5):
             await talk.say(phone, f"{number}-{count}")
@@ -42,29 +42,29 @@ async def test_all_devices_of_both_receive_each_entry_once_in_order(three: Fanou
     assert stranger.received == []
 
 
-async def test_a_conversation_that_is_announced_again_late_is_not_new_again(three: FanoutNodes) -> None:
+async def test_a_conversation_that_is_announced_again_late_is_not_new_again(three_fanout_nodes: FanoutNodes) -> None:
     """A node filled the first entry from the log, because the one that wrote it was slow."""
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
     await talk.say(talk.devices[0], "first")
     await talk.everyone_received_everything()
     (told,) = talk.devices[0].events("conversation:new")
     packet = f'2/conversations,["conversation:new",{json.dumps(told)}]'.encode()
-    async with three.redis.client() as redis:
+    async with three_fanout_nodes.redis.client() as redis:
         for person in (talk.client, talk.trainer):
             late = envelope.first_entry_event(b"the node", talk.id, packet)
-            assert await redis.publish(channel(rooms.user(person.id)), late) == len(three.nodes)
+            assert await redis.publish(channel(rooms.user(person.id)), late) == len(three_fanout_nodes.nodes)
     await talk.say(talk.devices[0], "second")
     await talk.everyone_received_everything()
     assert [len(phone.events("conversation:new")) for phone in talk.devices] == [1] * len(talk.devices)
 
 
-async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -> None:
+async def test_who_answers_from_another_node_loses_no_race(three_fanout_nodes: FanoutNodes) -> None:
     """What a node receives of a conversation is where its next entry goes."""
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
     for number in (0, -1):
         await talk.say(talk.devices[number], f"hello {number}")
     await talk.everyone_received_everything()
-    appenders = [running.node.store.log.appender.counters for running in three.nodes]
+    appenders = [running.node.store.log.appender.counters for running in three_fanout_nodes.nodes]
     before = sum(counters.lost_races for counters in appenders)
     for count in range(10):
         for number in (0, -1):
@@ -74,9 +74,9 @@ async def test_who_answers_from_another_node_loses_no_race(three: FanoutNodes) -
     assert sum(counters.lost_races for counters in appenders) == before
 
 
-async def test_two_nodes_write_one_conversation_at_full_speed(three: FanoutNodes) -> None:
+async def test_two_nodes_write_one_conversation_at_full_speed(three_fanout_nodes: FanoutNodes) -> None:
     """Each message by itself is published by its writer; what arrives swapped is put in order."""
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
 
     async def write(number: int) -> None:
         for count in range(0, 60, 3):
@@ -93,24 +93,24 @@ async def test_two_nodes_write_one_conversation_at_full_speed(three: FanoutNodes
         assert phone.events("sync:required") == []
 
 
-async def test_a_device_that_comes_later_receives_only_what_comes_later(three: FanoutNodes) -> None:
+async def test_a_device_that_comes_later_receives_only_what_comes_later(three_fanout_nodes: FanoutNodes) -> None:
     """The first entry that a node receives of an old conversation is told apart from one that came too early."""
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
     late = talk.devices.pop()
     await late.io.disconnect()
     for count in range(5):
         await talk.say(talk.devices[count % 2], f"before {count}")
     await talk.everyone_received_everything(talk.devices[:2])
-    other_pair = await three.people.another_device(talk.trainer)
-    newcomer = await three.join(other_pair, 2)
+    other_pair = await three_fanout_nodes.people.another_device(talk.trainer)
+    newcomer = await three_fanout_nodes.join(other_pair, 2)
     for count in range(5):
         await talk.say(talk.devices[count % 2], f"after {count}")
     await talk.everyone_received_everything([newcomer])
     assert talk.received(newcomer) == [6, 7, 8, 9, 10]
 
 
-async def test_receipts_and_typing_cross_nodes(three: FanoutNodes) -> None:
-    talk = await three.talk()
+async def test_receipts_and_typing_cross_nodes(three_fanout_nodes: FanoutNodes) -> None:
+    talk = await three_fanout_nodes.talk()
     client, trainer = talk.devices[0], talk.devices[3]
     await talk.say(client, "a")
     await trainer.receive("message:new")
@@ -122,14 +122,14 @@ async def test_receipts_and_typing_cross_nodes(three: FanoutNodes) -> None:
         assert seen == {"conversationId": talk.id, "userId": talk.trainer.id, "seq": 1}
 
 
-async def test_channels_go_with_their_last_member(three: FanoutNodes) -> None:
-    for running in three.nodes:
+async def test_channels_go_with_their_last_member(three_fanout_nodes: FanoutNodes) -> None:
+    for running in three_fanout_nodes.nodes:
         running.node.room_subscriptions._linger = 0.05
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
     names = [channel(f"user:{person.id}") for person in (talk.client, talk.trainer)]
 
     async def listeners() -> list[int]:
-        async with three.redis.client() as client:
+        async with three_fanout_nodes.redis.client() as client:
             return [int(count) for _, count in await client.pubsub_numsub(*names)]
 
     assert await listeners() == [3, 3]
@@ -141,25 +141,25 @@ async def test_channels_go_with_their_last_member(three: FanoutNodes) -> None:
     async with asyncio.timeout(10):
         while await listeners() != [0, 0]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert [running.node.room_subscriptions.count for running in three.nodes] == [0, 0, 0]
+    assert [running.node.room_subscriptions.count for running in three_fanout_nodes.nodes] == [0, 0, 0]
 
 
-async def test_garbage_on_a_channel_is_ignored_and_counted(three: FanoutNodes) -> None:
-    talk = await three.talk()
-    async with three.redis.client() as client:
+async def test_garbage_on_a_channel_is_ignored_and_counted(three_fanout_nodes: FanoutNodes) -> None:
+    talk = await three_fanout_nodes.talk()
+    async with three_fanout_nodes.redis.client() as client:
         for garbage in ("", "x", "\x01" * 31, '2/conversations,["message:new",{}]', "x" * 100_000):
             await client.publish(channel(f"user:{talk.client.id}"), garbage)
         await client.publish("spotter:{everyone}", "x")
     await talk.say(talk.devices[0], "a")
     await talk.everyone_received_everything()
-    for running in three.nodes:
+    for running in three_fanout_nodes.nodes:
         assert running.node.delivery.counters.garbage == 6
     assert all(phone.events("sync:required") == [] for phone in talk.devices)
 
 
-async def test_delivery_between_nodes_is_quick(three: FanoutNodes) -> None:
+async def test_delivery_between_nodes_is_quick(three_fanout_nodes: FanoutNodes) -> None:
     """A figure rather than a promise: from the send on one node to the event on another."""
-    talk = await three.talk()
+    talk = await three_fanout_nodes.talk()
     far = talk.devices[3]
     await talk.say(talk.devices[0], "first")
     took = []

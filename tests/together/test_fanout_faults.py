@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from time import perf_counter
 
 import pytest
 
-from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes, fanout_nodes
+from tests.together.fanout_nodes import ConversationDevices, ConversationTraffic, FanoutNodes
 
 # 3 s are promised; tests allow three times as much.
 WHOLE_WITHIN_SECONDS = 9.0
-
-
-@pytest.fixture
-async def two(database_url: str, tmp_path: Path) -> AsyncIterator[FanoutNodes]:
-    async with fanout_nodes(database_url, tmp_path) as made:
-        yield made
 
 
 async def whole_again(
@@ -41,58 +33,58 @@ async def whole_again(
 
 
 @pytest.mark.parametrize("down", [1.0, pytest.param(10.0, marks=pytest.mark.soak)])
-async def test_redis_killed_and_restarted_empty_while_people_talk(two: FanoutNodes, down: float) -> None:
-    talk = await two.talk()
+async def test_redis_killed_and_restarted_empty_while_people_talk(two_fanout_nodes: FanoutNodes, down: float) -> None:
+    talk = await two_fanout_nodes.talk()
     chatter = ConversationTraffic(talk)
     await chatter.said(20)
-    await two.redis.killed()
-    newcomer = await two.join(await two.people.another_device(talk.client), 1)
+    await two_fanout_nodes.redis.killed()
+    newcomer = await two_fanout_nodes.join(await two_fanout_nodes.people.another_device(talk.client), 1)
     talk.devices.append(newcomer)
     await chatter.said(50)
     await asyncio.sleep(down)
-    await two.redis.start()
-    await whole_again(two, chatter, talk, f"down for {down:.0f} s")
+    await two_fanout_nodes.redis.start()
+    await whole_again(two_fanout_nodes, chatter, talk, f"down for {down:.0f} s")
     for phone in talk.devices:
         await phone.receive("sync:required")
     assert (await newcomer.do("sync", {"cursors": {}}))["conversations"]
 
 
-async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two: FanoutNodes) -> None:
-    talk = await two.talk()
+async def test_what_was_fetched_after_an_interruption_costs_no_race_either(two_fanout_nodes: FanoutNodes) -> None:
+    talk = await two_fanout_nodes.talk()
     here, there = talk.devices[0], talk.devices[-1]
     for phone in (here, there):
         await talk.say(phone, "before")
         await talk.everyone_received_everything()
-    await two.redis.killed()
+    await two_fanout_nodes.redis.killed()
     for count in range(3):
         await talk.say(there, f"not received {count}")
-    await two.redis.start()
+    await two_fanout_nodes.redis.start()
     await talk.everyone_received_everything()
-    counters = two.nodes[0].node.store.log.appender.counters
+    counters = two_fanout_nodes.nodes[0].node.store.log.appender.counters
     before = counters.lost_races
     await talk.say(here, "after")
     assert counters.lost_races == before
 
 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
-async def test_one_kind_of_connection_cut_while_people_talk(two: FanoutNodes, kind: str) -> None:
-    talk = await two.talk()
+async def test_one_kind_of_connection_cut_while_people_talk(two_fanout_nodes: FanoutNodes, kind: str) -> None:
+    talk = await two_fanout_nodes.talk()
     chatter = ConversationTraffic(talk, pause=0.002)
     await chatter.said(20)
-    async with two.redis.client() as client:
+    async with two_fanout_nodes.redis.client() as client:
         for _ in range(5):
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
             await chatter.said(20)
-    await whole_again(two, chatter, talk, f"{kind} connections cut")
-    assert all(running.node.bus.counters.reconnects > 0 for running in two.nodes)
+    await whole_again(two_fanout_nodes, chatter, talk, f"{kind} connections cut")
+    assert all(running.node.bus.counters.reconnects > 0 for running in two_fanout_nodes.nodes)
 
 
-async def test_the_last_words_before_a_publisher_is_cut(two: FanoutNodes) -> None:
+async def test_the_last_words_before_a_publisher_is_cut(two_fanout_nodes: FanoutNodes) -> None:
     """Nothing follows that would show the gap: the heads are republished."""
-    talk = await two.talk()
+    talk = await two_fanout_nodes.talk()
     await talk.say(talk.devices[0], "first")
     await talk.everyone_received_everything()
-    publisher = two.nodes[0].node.bus._topology.route(b"")._publisher  # type: ignore[union-attr]
+    publisher = two_fanout_nodes.nodes[0].node.bus._topology.route(b"")._publisher  # type: ignore[union-attr]
     publisher.abort()
     await talk.say(talk.devices[0], "last")
     began = perf_counter()
@@ -101,30 +93,30 @@ async def test_the_last_words_before_a_publisher_is_cut(two: FanoutNodes) -> Non
 
 
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(10.0, marks=pytest.mark.soak)])
-async def test_redis_frozen_while_people_talk(two: FanoutNodes, seconds: float) -> None:
-    talk = await two.talk()
+async def test_redis_frozen_while_people_talk(two_fanout_nodes: FanoutNodes, seconds: float) -> None:
+    talk = await two_fanout_nodes.talk()
     chatter = ConversationTraffic(talk)
     await chatter.said(20)
-    two.redis.freeze()
+    two_fanout_nodes.redis.freeze()
     try:
         began = perf_counter()
-        await two.join(await two.people.make(), 0)
+        await two_fanout_nodes.join(await two_fanout_nodes.people.make(), 0)
         connected = perf_counter() - began
-        talk.devices.append(await two.join(await two.people.another_device(talk.trainer), 0))
+        talk.devices.append(await two_fanout_nodes.join(await two_fanout_nodes.people.another_device(talk.trainer), 0))
         await chatter.said(50)
         await asyncio.sleep(max(0.0, seconds - (perf_counter() - began)))
     finally:
-        two.redis.thaw()
+        two_fanout_nodes.redis.thaw()
     print(f"\nconnected in {connected:.2f} s while Redis was frozen")
     assert connected < 4.5
-    await whole_again(two, chatter, talk, f"frozen for {seconds:.0f} s")
+    await whole_again(two_fanout_nodes, chatter, talk, f"frozen for {seconds:.0f} s")
 
 
-async def test_a_conversation_that_begins_while_redis_is_down(two: FanoutNodes) -> None:
-    talk = await two.talk()
-    await two.redis.killed()
+async def test_a_conversation_that_begins_while_redis_is_down(two_fanout_nodes: FanoutNodes) -> None:
+    talk = await two_fanout_nodes.talk()
+    await two_fanout_nodes.redis.killed()
     await talk.say(talk.devices[0], "not received elsewhere")
-    await two.redis.start()
+    await two_fanout_nodes.redis.start()
     await talk.everyone_received_everything()
     for phone in talk.devices:
         await phone.receive("conversation:new")

@@ -29,12 +29,6 @@ from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, s
 
 
 @pytest.fixture
-async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(database_url, redis_url, tmp_path) as nodes:
-        yield nodes
-
-
-@pytest.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
     """A Redis that only the test's nodes use."""
     async with redis_server(tmp_path / "redis") as server:
@@ -42,7 +36,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
 
 
 @pytest.fixture
-async def alone(database_url: str, redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fleet]:
+async def nodes_with_own_redis(database_url: str, redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fleet]:
     async with fleet(database_url, redis.url, tmp_path) as nodes:
         yield nodes
 
@@ -67,15 +61,15 @@ async def connecting(url: str, person: Person) -> AsyncIterator[asyncio.Task[Dev
         await coming
 
 
-async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_invisible_holds_for_the_person_on_all_devices(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with (
         watcher(here, trainer, client) as near,
         watcher(there, trainer, client) as far,
         device(here, client, (PRESENCE,)) as phone,
         device(here, client, (PRESENCE, CONVERSATIONS)) as tab,
-        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+        device(there, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as laptop,
     ):
         expected = ["online"]
         for seeing in (near, far):
@@ -87,18 +81,18 @@ async def test_invisible_holds_for_the_person_on_all_devices(two: Fleet) -> None
                 for seeing in (near, far):
                     await sees(seeing, client, *expected)
                 # A device that comes is as invisible as those that are there.
-                for url in two.urls:
-                    async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
+                for url in two_presence_nodes.urls:
+                    async with device(url, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as new:
                         # What others see is what one sees of oneself.
                         assert (await watch(new, client))[client.id]["status"] == seen
                 assert near.events(CHANGED)[-1]["status"] == seen
 
 
-async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> None:
+async def test_what_a_node_missed_it_reads_once_redis_is_back(two_presence_nodes: Fleet) -> None:
     """The person's choice is kept with the account; Redis carries it only."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    first, second = (running.node for running in two.nodes)
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    first, second = (running.node for running in two_presence_nodes.nodes)
     async with (
         watcher(there, trainer, client) as seeing,
         device(here, client, (PRESENCE,)) as phone,
@@ -118,15 +112,15 @@ async def test_what_a_node_missed_it_reads_once_redis_is_back(two: Fleet) -> Non
         assert (await watch(seeing, client))[client.id]["status"] == "offline"
 
 
-async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet) -> None:
+async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two_presence_nodes: Fleet) -> None:
     """A device has just connected there: it is registered with what its owner had chosen before."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    first, second = (running.node for running in two.nodes)
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    first, second = (running.node for running in two_presence_nodes.nodes)
     async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
         await sees(seeing, client, "online")
         second.presence.registrar.hold()
-        async with device(there, await two.people.another_device(client), (PRESENCE,)):
+        async with device(there, await two_presence_nodes.people.another_device(client), (PRESENCE,)):
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(first.bus, "publish", lambda channel, payload: None)
                 await say(phone, "invisible")
@@ -145,11 +139,13 @@ async def test_a_node_that_has_yet_to_receive_the_choice_shows_nobody(two: Fleet
             await sees(seeing, client, "online", "offline", "online")
 
 
-async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_received(two: Fleet) -> None:
+async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_received(
+    two_presence_nodes: Fleet,
+) -> None:
     """By whoever is not subscribed yet: what is read of the account comes after."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    second = two.nodes[1].node
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    second = two_presence_nodes.nodes[1].node
     asked, released = asyncio.Event(), asyncio.Event()
     subscribe = second.bus.subscribe
 
@@ -163,7 +159,7 @@ async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_r
         await sees(seeing, client, "online")
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(second.bus, "subscribe", held)
-            async with connecting(there, await two.people.another_device(client)) as laptop:
+            async with connecting(there, await two_presence_nodes.people.another_device(client)) as laptop:
                 await asked.wait()
                 await say(phone, "invisible")
                 await sees(seeing, client, "online", "offline")
@@ -175,13 +171,13 @@ async def test_a_choice_that_is_published_while_a_device_connects_elsewhere_is_r
 
 
 @pytest.mark.parametrize("says", ["invisible", "online"])
-async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: Status) -> None:
+async def test_the_socket_closes_while_the_choice_is_stored(two_presence_nodes: Fleet, says: Status) -> None:
     """The command runs to its end, and what is stored holds on every node."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    first = two.nodes[0].node
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    first = two_presence_nodes.nodes[0].node
     storing = CallGate(first.store.presences.choose, after=True)
-    laptop = await two.people.another_device(client)
+    laptop = await two_presence_nodes.people.another_device(client)
     async with watcher(there, trainer, client) as seeing, device(there, laptop, (PRESENCE,)):
         await sees(seeing, client, "online")
         async with device(here, client, (PRESENCE,)) as phone:
@@ -200,15 +196,15 @@ async def test_the_socket_closes_while_the_choice_is_stored(two: Fleet, says: St
                 await sees(seeing, client, *expected)
 
 
-async def test_the_namespace_is_connected_once_more_while_the_choice_is_stored(two: Fleet) -> None:
+async def test_the_namespace_is_connected_once_more_while_the_choice_is_stored(two_presence_nodes: Fleet) -> None:
     """As by a program that calls ``connect`` twice: another connection of the same device."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with (
         watcher(here, trainer, client) as near,
         watcher(there, trainer, client) as far,
         device(here, client, (PRESENCE,)) as phone,
-        device(there, await two.people.another_device(client), (PRESENCE,)) as laptop,
+        device(there, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as laptop,
     ):
         for seeing in (near, far):
             await sees(seeing, client, "online")
@@ -224,16 +220,16 @@ async def test_the_namespace_is_connected_once_more_while_the_choice_is_stored(t
             await sees(seeing, client, "online", "offline", "online")
 
 
-async def test_admitted_with_what_was_read_before_the_choice_ended(two: Fleet) -> None:
+async def test_admitted_with_what_was_read_before_the_choice_ended(two_presence_nodes: Fleet) -> None:
     """The device that hid its owner connects while another ends it: it says what the newest choice says."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    second = two.nodes[1].node
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    second = two_presence_nodes.nodes[1].node
     reading = CallGate(second.authenticator.authenticate, after=True)
     async with watcher(here, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
             await say(phone, "invisible")
-        async with device(here, await two.people.another_device(client), (PRESENCE,)) as tablet:
+        async with device(here, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as tablet:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(second.authenticator, "authenticate", reading)
                 async with connecting(there, client) as coming:
@@ -247,38 +243,38 @@ async def test_admitted_with_what_was_read_before_the_choice_ended(two: Fleet) -
 
 
 async def test_who_hides_by_what_a_connecting_device_brings_is_not_seen_typing(
-    two: Fleet, monkeypatch: pytest.MonkeyPatch
+    two_presence_nodes: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The node learns of the choice by reading the account, before it is published to it."""
     # It would end by itself as well.
     monkeypatch.setattr(server.sockets.typing, "ENDS_AFTER_SECONDS", 600.0)
-    client, trainer, conversation = await two.people.pair(begun=True)
-    here, there = two.urls
-    first, second = (running.node for running in two.nodes)
+    client, trainer, conversation = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    first, second = (running.node for running in two_presence_nodes.nodes)
     async with (
         device(there, trainer) as other,
         device(here, client, (PRESENCE,)) as phone,
-        device(there, await two.people.another_device(client), (PRESENCE, CONVERSATIONS)) as laptop,
+        device(there, await two_presence_nodes.people.another_device(client), (PRESENCE, CONVERSATIONS)) as laptop,
     ):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(first.bus, "publish", lambda channel, payload: None)
             await laptop.do("typing", {"conversationId": conversation, "active": True})
             await other.receive("typing")
             await say(phone, "invisible")
-        async with device(there, await two.people.another_device(client), (PRESENCE,)):
+        async with device(there, await two_presence_nodes.people.another_device(client), (PRESENCE,)):
             assert second.presence.hides(client.id)
             events = await other.receive("typing", 2)
             assert [event["active"] for event in events] == [True, False]
 
 
-async def test_redis_is_away_and_another_node_holds_the_user(redis: RedisServer, alone: Fleet) -> None:
+async def test_redis_is_away_and_another_node_holds_the_user(redis: RedisServer, nodes_with_own_redis: Fleet) -> None:
     """Whoever received the choice shows nobody, whatever the others have registered."""
-    client, trainer, _ = await alone.people.pair(begun=True)
-    here, there = alone.urls
+    client, trainer, _ = await nodes_with_own_redis.people.pair(begun=True)
+    here, there = nodes_with_own_redis.urls
     async with (
         watcher(here, trainer, client) as seeing,
         device(here, client, (PRESENCE,)) as phone,
-        device(there, await alone.people.another_device(client), (PRESENCE,)),
+        device(there, await nodes_with_own_redis.people.another_device(client), (PRESENCE,)),
     ):
         await sees(seeing, client, "online")
         await held_by_both(redis, client)
@@ -315,15 +311,17 @@ async def test_the_node_that_hid_them_was_cut_off_from_redis_and_ends(
 
 
 @pytest.mark.verify
-async def test_redis_comes_back_empty_and_the_other_node_is_first(redis: RedisServer, alone: Fleet) -> None:
+async def test_redis_comes_back_empty_and_the_other_node_is_first(
+    redis: RedisServer, nodes_with_own_redis: Fleet
+) -> None:
     """Chosen while Redis was away, and longer than a lease: the other node has yet to read it when it registers."""
-    client, trainer, _ = await alone.people.pair(begun=True)
-    here, there = alone.urls
-    first, second = (running.node for running in alone.nodes)
+    client, trainer, _ = await nodes_with_own_redis.people.pair(begun=True)
+    here, there = nodes_with_own_redis.urls
+    first, second = (running.node for running in nodes_with_own_redis.nodes)
     async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
         await sees(seeing, client, "online")
         await redis.killed()
-        async with device(there, await alone.people.another_device(client), (PRESENCE,)) as laptop:
+        async with device(there, await nodes_with_own_redis.people.another_device(client), (PRESENCE,)) as laptop:
             await say(phone, "invisible")
             await sees(seeing, client, "online", "offline")
             # The other node gives up waiting for what was chosen, and is first all the same.
@@ -335,7 +333,7 @@ async def test_redis_comes_back_empty_and_the_other_node_is_first(redis: RedisSe
                 return await read(user_ids)
 
             second.presence._choices = replace(second.presence._choices, read=late)
-            leases = [running.node.presence.lease for running in alone.nodes]
+            leases = [running.node.presence.lease for running in nodes_with_own_redis.nodes]
             await eventually(lambda: all(lease.deadline < time.time() * 1000 for lease in leases))
             assert not second.presence.hides(client.id)
             await redis.start()
@@ -347,11 +345,11 @@ async def test_redis_comes_back_empty_and_the_other_node_is_first(redis: RedisSe
 
 
 @pytest.mark.verify
-async def test_redis_comes_back_without_the_last_second(redis: RedisServer, alone: Fleet) -> None:
+async def test_redis_comes_back_without_the_last_second(redis: RedisServer, nodes_with_own_redis: Fleet) -> None:
     """With the lease as it was confirmed last, as a replica that lagged by less than a renewal."""
-    client, trainer, _ = await alone.people.pair(begun=True)
-    here, there = alone.urls
-    lease = alone.nodes[0].node.presence.lease
+    client, trainer, _ = await nodes_with_own_redis.people.pair(begun=True)
+    here, there = nodes_with_own_redis.urls
+    lease = nodes_with_own_redis.nodes[0].node.presence.lease
     async with (
         watcher(there, trainer, client) as far,
         watcher(here, trainer, client) as near,
@@ -387,17 +385,19 @@ async def test_redis_comes_back_without_the_last_second(redis: RedisServer, alon
         assert changes(far, client) == before
 
 
-async def test_nobody_is_kept_who_connects_while_redis_is_frozen(redis: RedisServer, alone: Fleet) -> None:
-    client, _, _ = await alone.people.pair(begun=True)
-    node = alone.nodes[0].node
-    tablet = await alone.people.another_device(client)
+async def test_nobody_is_kept_who_connects_while_redis_is_frozen(
+    redis: RedisServer, nodes_with_own_redis: Fleet
+) -> None:
+    client, _, _ = await nodes_with_own_redis.people.pair(begun=True)
+    node = nodes_with_own_redis.nodes[0].node
+    tablet = await nodes_with_own_redis.people.another_device(client)
 
     redis.freeze()
     try:
         async with asyncio.timeout(3 * 10.0):
             async with (
-                device(alone.urls[0], client, (PRESENCE,)),
-                device(alone.urls[0], tablet, (PRESENCE, CONVERSATIONS)),
+                device(nodes_with_own_redis.urls[0], client, (PRESENCE,)),
+                device(nodes_with_own_redis.urls[0], tablet, (PRESENCE, CONVERSATIONS)),
             ):
                 pass
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,18 +18,12 @@ from server.presence.devices import Devices
 from tests.harness.devices import TIMEOUT_SECONDS, Refused, device
 from tests.harness.nodes import running_node
 from tests.harness.waiting import eventually
-from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
+from tests.together.presence_nodes import CHANGED, Fleet, changes, say, sees, watch, watcher
 
 
-@pytest.fixture
-async def two(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(database_url, redis_url, tmp_path) as nodes:
-        yield nodes
-
-
-async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_coming_and_leaving_is_told_on_every_node(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with watcher(here, trainer) as near, watcher(there, trainer) as far:
         nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
         assert await watch(near, client) == await watch(far, client) == {client.id: nobody}
@@ -46,14 +39,14 @@ async def test_coming_and_leaving_is_told_on_every_node(two: Fleet) -> None:
         assert far.events(CHANGED)[1] == told
         # The same is answered to whoever asks now, and is durable.
         assert await watch(far, client) == {client.id: told}
-        await two.nodes[0].node.presence.last_seen.drain()
-        stored = await two.nodes[1].node.store.presences.last_seen([client.id])
+        await two_presence_nodes.nodes[0].node.presence.last_seen.drain()
+        stored = await two_presence_nodes.nodes[1].node.store.presences.last_seen([client.id])
         assert stored[client.id] is not None
 
 
-async def test_the_most_present_device_counts(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_the_most_present_device_counts(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with (
         watcher(there, trainer, client) as seeing,
         device(here, client, (PRESENCE,)) as phone,
@@ -69,9 +62,9 @@ async def test_the_most_present_device_counts(two: Fleet) -> None:
         await sees(seeing, client, "online", "away", "online")
 
 
-async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
-    client, trainer, conversation = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_nobody_sees_somebody_invisible_type(two_presence_nodes: Fleet) -> None:
+    client, trainer, conversation = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with (
         watcher(there, trainer, client) as seeing,
         device(there, trainer) as other,
@@ -95,23 +88,23 @@ async def test_nobody_sees_somebody_invisible_type(two: Fleet) -> None:
 
         async def is_seen_here() -> bool:
             """What the watcher was told is the other node's view."""
-            return not two.nodes[0].node.presence.hides(client.id)
+            return not two_presence_nodes.nodes[0].node.presence.hides(client.id)
 
         await eventually(is_seen_here)
         await phone.do("typing", typing)
         assert [event["active"] for event in await other.receive("typing", 3)] == [True, False, True]
 
 
-async def test_flapping_is_silent(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_flapping_is_silent(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with watcher(here, trainer, client) as seeing:
         for url in (here, there, here):
             async with device(url, client, (PRESENCE,)):
                 await sees(seeing, client, "online")
         async with device(there, client, (PRESENCE,)) as back:
             # Longer than the grace: what could be told has been.
-            for running in two.nodes:
+            for running in two_presence_nodes.nodes:
                 await grace_over(running.node.presence.devices)
             await watch(back, client)
             assert changes(seeing, client) == ["online"]
@@ -119,10 +112,10 @@ async def test_flapping_is_silent(two: Fleet) -> None:
 
 
 @pytest.mark.parametrize("status", ["invisible", pytest.param("away", marks=pytest.mark.verify)])
-async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None:
+async def test_a_status_outlasts_the_connection(two_presence_nodes: Fleet, status: str) -> None:
     """It is the session's: nobody sees a flash of somebody who is invisible, whichever node they come back to."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     seen = ["online", "offline"] if status == "invisible" else ["online", "away"]
     async with watcher(here, trainer, client) as near, watcher(there, trainer, client) as far:
         async with device(here, client, (CONVERSATIONS, PRESENCE)) as phone:
@@ -131,7 +124,7 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
         # At once, and when nobody remembers the earlier connection.
         for url in (there, here):
             async with device(url, client, (CONVERSATIONS, PRESENCE)) as back:
-                for running in two.nodes:
+                for running in two_presence_nodes.nodes:
                     await grace_over(running.node.presence.devices)
                     await running.node.presence.registrar.flushed(client.id)
                 await watch(back, client)
@@ -147,20 +140,20 @@ async def test_a_status_outlasts_the_connection(two: Fleet, status: str) -> None
             await near.until(lambda near: changes(near, client)[-1] == "online")
 
 
-async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_away_is_that_of_one_session_and_invisible_the_persons(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with watcher(there, trainer, client) as seeing:
         async with device(here, client, (PRESENCE,)) as phone:
             await say(phone, "away")
-        async with device(here, await two.people.another_device(client), (PRESENCE,)) as laptop:
+        async with device(here, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as laptop:
             await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["online"])
             await say(laptop, "invisible")
             await seeing.until(lambda seeing: changes(seeing, client)[-1:] == ["offline"])
         told = changes(seeing, client)
-        for url in two.urls:
-            async with device(url, await two.people.another_device(client), (PRESENCE,)) as new:
-                for running in two.nodes:
+        for url in two_presence_nodes.urls:
+            async with device(url, await two_presence_nodes.people.another_device(client), (PRESENCE,)) as new:
+                for running in two_presence_nodes.nodes:
                     await grace_over(running.node.presence.devices)
                 await watch(new, client)
         assert changes(seeing, client) == told
@@ -172,13 +165,13 @@ async def test_away_is_that_of_one_session_and_invisible_the_persons(two: Fleet)
                 pass
 
 
-async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:
+async def test_the_erased_are_seen_leaving_and_never_again(two_presence_nodes: Fleet) -> None:
     """Who may see somebody may do so for as long as there is somebody: a shared conversation does not end."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with watcher(there, trainer, client) as seeing, watcher(here, client, trainer) as erased:
         await sees(seeing, client, "online")
-        store = two.nodes[1].node.store
+        store = two_presence_nodes.nodes[1].node.store
         user = await store.users.by_id(client.id)
         assert user is not None
         await store.accounts.erase(user, whole_milliseconds(utc_now()))
@@ -187,7 +180,7 @@ async def test_the_erased_are_seen_leaving_and_never_again(two: Fleet) -> None:
         nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}
         async with watcher(here, trainer) as asking:
             assert await watch(asking, client) == {client.id: nobody}
-        assert two.nodes[0].node.presence.watches.users == 0
+        assert two_presence_nodes.nodes[0].node.presence.watches.users == 0
 
 
 async def grace_over(devices: Devices) -> None:
@@ -199,21 +192,21 @@ async def grace_over(devices: Devices) -> None:
     await eventually(over)
 
 
-async def test_another_device_elsewhere_keeps_somebody_online(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
+async def test_another_device_elsewhere_keeps_somebody_online(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
     async with watcher(there, trainer, client) as seeing, device(there, client, (PRESENCE,)) as laptop:
         async with device(here, client, (CONVERSATIONS,)):
             await sees(seeing, client, "online")
-        await grace_over(two.nodes[0].node.presence.devices)
+        await grace_over(two_presence_nodes.nodes[0].node.presence.devices)
         assert (await watch(laptop, client))[client.id]["status"] == "online"
         assert changes(seeing, client) == ["online"]
 
 
-async def test_outsiders_learn_nothing(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    outsider = await two.people.make("trainer")
-    here, there = two.urls
+async def test_outsiders_learn_nothing(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    outsider = await two_presence_nodes.people.make("trainer")
+    here, there = two_presence_nodes.urls
     nowhere = "f" * 24
     async with watcher(here, outsider) as stranger, watcher(here, trainer, client) as seeing:
         asked = {"userIds": [client.id, nowhere, outsider.id]}
@@ -225,7 +218,7 @@ async def test_outsiders_learn_nothing(two: Fleet) -> None:
         await watch(stranger, outsider)
         assert stranger.events(CHANGED) == []
     # A conversation that begins later opens eyes; to open one is not to begin it, whoever does.
-    other = await two.people.make("client")
+    other = await two_presence_nodes.people.make("client")
     async with (
         device(there, outsider, (CONVERSATIONS, PRESENCE)) as met,
         device(here, other, (CONVERSATIONS, PRESENCE)) as its,
@@ -240,10 +233,10 @@ async def test_outsiders_learn_nothing(two: Fleet) -> None:
         assert (await watch(met, other))[other.id]["status"] == "online"
 
 
-async def test_unwatching_and_leaving_forget_everything(two: Fleet) -> None:
-    client, trainer, _ = await two.people.pair(begun=True)
-    here, there = two.urls
-    node = two.nodes[0].node
+async def test_unwatching_and_leaving_forget_everything(two_presence_nodes: Fleet) -> None:
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    here, there = two_presence_nodes.urls
+    node = two_presence_nodes.nodes[0].node
     async with watcher(here, trainer, client) as seeing, watcher(here, trainer, client, trainer) as other:
         assert node.presence.watches.users == 2
         await seeing.do("presence:unwatch", {"userIds": [client.id]}, PRESENCE)
@@ -260,10 +253,10 @@ async def test_unwatching_and_leaving_forget_everything(two: Fleet) -> None:
         assert node.audience.watched == 0
 
 
-async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> None:
-    trainer = await two.people.make("trainer")
+async def test_a_connection_watches_a_thousand_people_at_most(two_presence_nodes: Fleet) -> None:
+    trainer = await two_presence_nodes.people.make("trainer")
     clients = [f"{number:024x}" for number in range(1, 1002)]
-    store, now = two.nodes[0].node.store, whole_milliseconds(utc_now())
+    store, now = two_presence_nodes.nodes[0].node.store, whole_milliseconds(utc_now())
     await store.database.collection("users").insert_many([{"_id": ObjectId(i), "email": i} for i in clients])
     for start in range(0, 1001, 100):
         batch = clients[start : start + 100]
@@ -271,7 +264,7 @@ async def test_a_connection_watches_a_thousand_people_at_most(two: Fleet) -> Non
     # As their first entries would have left them.
     begun = {"$set": {"head": 1}}
     await store.database.collection("conversations").update_many({"members": ObjectId(trainer.id)}, begun)
-    async with watcher(two.urls[0], trainer) as phone:
+    async with watcher(two_presence_nodes.urls[0], trainer) as phone:
 
         async def ask(*user_ids: str) -> int:
             answer = await phone.do("presence:watch", {"userIds": user_ids}, PRESENCE)
@@ -331,12 +324,15 @@ async def test_a_node_that_ends_as_it_starts_gives_up_its_lease(
                 await running.node.membership.stop()
 
 
-async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two: Fleet) -> None:
+async def test_who_left_while_their_node_was_taken_for_dead_is_not_registered_again(two_presence_nodes: Fleet) -> None:
     """Their last change is still to be written: what becomes of a write whose answer a frozen process did not read."""
-    client, trainer, _ = await two.people.pair(begun=True)
-    first, second = (running.node for running in two.nodes)
-    async with watcher(two.urls[1], trainer, client) as seeing, device(two.urls[1], trainer):
-        async with device(two.urls[0], client, (PRESENCE,)):
+    client, trainer, _ = await two_presence_nodes.people.pair(begun=True)
+    first, second = (running.node for running in two_presence_nodes.nodes)
+    async with (
+        watcher(two_presence_nodes.urls[1], trainer, client) as seeing,
+        device(two_presence_nodes.urls[1], trainer),
+    ):
+        async with device(two_presence_nodes.urls[0], client, (PRESENCE,)):
             await sees(seeing, client, "online")
             await first.presence.registrar.flushed(client.id)
 

@@ -48,7 +48,7 @@ async def durable(store: Store, person: Person) -> None:
 
 
 @pytest.fixture
-async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
+async def three_nodes(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Processes]:
     """With a Redis that only they use; those that live on are in this process."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(tmp_path / "redis"))
@@ -61,11 +61,11 @@ async def three(database: Database, database_url: str, tmp_path: Path) -> AsyncI
         yield Processes(doomed, urls, People(store, AccessTokens(SECRET), utc_now), store, redis)
 
 
-async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes) -> None:
-    client, trainer, _ = await three.people.pair(begun=True)
-    staying, friend, _ = await three.people.pair(begun=True)
-    outsider = await three.people.make("trainer")
-    doomed, (second, third) = three.doomed, three.urls
+async def test_the_people_of_a_killed_process_are_seen_leaving(three_nodes: Processes) -> None:
+    client, trainer, _ = await three_nodes.people.pair(begun=True)
+    staying, friend, _ = await three_nodes.people.pair(begun=True)
+    outsider = await three_nodes.people.make("trainer")
+    doomed, (second, third) = three_nodes.doomed, three_nodes.urls
     async with (
         watcher(second, trainer, client) as near,
         watcher(third, trainer, client) as far,
@@ -85,19 +85,19 @@ async def test_the_people_of_a_killed_process_are_seen_leaving(three: Processes)
         took = time.monotonic() - began
         print(f"seen leaving after {took:.1f} s")
         assert near.events(CHANGED)[-1]["lastSeenAt"] is not None
-        await durable(three.store, client)
+        await durable(three_nodes.store, client)
         # Another device elsewhere: nobody was told anything; nor was a stranger.
         assert (await watch(friendly, staying))[staying.id]["status"] == "online"
         assert changes(friendly, staying) == ["online"]
         assert await watch(stranger, client, staying) == {}
         assert stranger.events(CHANGED) == []
-        assert (await three.store.presences.last_seen([staying.id]))[staying.id] is None
+        assert (await three_nodes.store.presences.last_seen([staying.id]))[staying.id] is None
 
 
-async def test_a_frozen_process_that_thaws_resurrects_nobody_wrongly(three: Processes) -> None:
-    leaving, trainer, _ = await three.people.pair(begun=True)
-    staying, friend, _ = await three.people.pair(begun=True)
-    frozen, second = three.doomed, three.urls[0]
+async def test_a_frozen_process_that_thaws_resurrects_nobody_wrongly(three_nodes: Processes) -> None:
+    leaving, trainer, _ = await three_nodes.people.pair(begun=True)
+    staying, friend, _ = await three_nodes.people.pair(begun=True)
+    frozen, second = three_nodes.doomed, three_nodes.urls[0]
     async with (
         watcher(second, trainer, leaving) as seeing,
         watcher(second, friend, staying) as friendly,

@@ -34,7 +34,7 @@ class PresenceDeployment:
 
 
 @pytest.fixture
-async def place(database_url: str, tmp_path: Path) -> AsyncIterator[PresenceDeployment]:
+async def deployment(database_url: str, tmp_path: Path) -> AsyncIterator[PresenceDeployment]:
     """Two nodes with a Redis that only they use."""
     async with redis_server(tmp_path / "redis") as redis, fleet(database_url, redis.url, tmp_path) as nodes:
         yield PresenceDeployment(nodes, redis)
@@ -47,15 +47,15 @@ async def nothing_ends(phone: Device, seconds: float) -> None:
     assert not phone.disconnected.is_set()
 
 
-async def registered(place: PresenceDeployment, user_id: str) -> None:
+async def registered(deployment: PresenceDeployment, user_id: str) -> None:
     """Wait until Redis knows the user again."""
-    async with place.redis.client() as redis:
+    async with deployment.redis.client() as redis:
         await eventually(lambda: redis.hget(names.user(user_id), "s"))
 
 
-async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -> None:
-    people = place.nodes.people
-    here, there = place.nodes.urls
+async def test_redis_is_killed_and_comes_back_empty(deployment: PresenceDeployment) -> None:
+    people = deployment.nodes.people
+    here, there = deployment.nodes.urls
     staying, trainer, _ = await people.pair(begun=True)
     leaving, changing, coming = [await people.make("client") for _ in range(3)]
     for one in (leaving, changing, coming):
@@ -70,7 +70,7 @@ async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -
             for phone in (near, far):
                 for one in (staying, leaving, changing):
                     await sees(phone, one, "online")
-            await place.redis.killed()
+            await deployment.redis.killed()
             await nothing_ends(leaves, 2.0)
         async with device(here, coming, (PRESENCE,)):
             await say(changes_status, "away")
@@ -82,7 +82,7 @@ async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -
             assert [told[one.id]["status"] for one in (staying, leaving, changing, coming)] == [
                 "online", "online", "online", "offline",
             ]  # fmt: skip
-            await place.redis.start()
+            await deployment.redis.start()
             began = time.monotonic()
             await sees(far, changing, "online", "away")
             await sees(far, coming, "online")
@@ -96,26 +96,26 @@ async def test_redis_is_killed_and_comes_back_empty(place: PresenceDeployment) -
             assert changes(phone, changing) == ["online", "away"]
 
 
-async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: PresenceDeployment) -> None:
-    client, trainer, _ = await place.nodes.people.pair(begun=True)
-    here, _ = place.nodes.urls
-    node = place.nodes.nodes[0].node
+async def test_who_leaves_while_redis_is_frozen_leaves_nothing(deployment: PresenceDeployment) -> None:
+    client, trainer, _ = await deployment.nodes.people.pair(begun=True)
+    here, _ = deployment.nodes.urls
+    node = deployment.nodes.nodes[0].node
 
     async def is_watched() -> bool:
         return node.presence.watches.users > 0
 
     async def is_forgotten() -> bool:
-        async with place.redis.client() as redis:
+        async with deployment.redis.client() as redis:
             channels = await redis.pubsub_channels("{presence*")
         at_rest = not node.presence.registrar.pending and not node.presence.devices.users
         return at_rest and not channels and not await is_watched()
 
     async with watcher(here, trainer) as phone:
-        place.redis.freeze()
+        deployment.redis.freeze()
         asking = asyncio.create_task(watch(phone, client))
         await eventually(is_watched)
         await phone.io.disconnect()
-        place.redis.thaw()
+        deployment.redis.thaw()
         await asyncio.wait([asking])
         assert asking.exception() is not None
     await eventually(is_forgotten)
@@ -130,54 +130,54 @@ async def test_who_leaves_while_redis_is_frozen_leaves_nothing(place: PresenceDe
 @pytest.mark.parametrize(
     "what", ["emptied", *(pytest.param(what, marks=pytest.mark.verify) for what in ("frozen", "restarted"))]
 )
-async def test_nobody_notices_an_interruption(place: PresenceDeployment, what: str) -> None:
-    client, trainer, _ = await place.nodes.people.pair(begun=True)
-    here, there = place.nodes.urls
+async def test_nobody_notices_an_interruption(deployment: PresenceDeployment, what: str) -> None:
+    client, trainer, _ = await deployment.nodes.people.pair(begun=True)
+    here, there = deployment.nodes.urls
     async with watcher(there, trainer, client) as seeing, device(here, client, (PRESENCE,)) as phone:
         await sees(seeing, client, "online")
         # Each node has somebody whom the other watches: whichever is the first to be back, nobody takes over.
         assert (await watch(phone, trainer))[trainer.id]["status"] == "online"
         if what == "emptied":
-            async with place.redis.client() as redis:
+            async with deployment.redis.client() as redis:
                 await redis.flushall()
         elif what == "frozen":
-            place.redis.freeze()
+            deployment.redis.freeze()
             await nothing_ends(phone, 10.0)
-            place.redis.thaw()
+            deployment.redis.thaw()
         else:
-            await place.redis.killed()
-            await place.redis.start()
+            await deployment.redis.killed()
+            await deployment.redis.start()
         # Longer than a lease: whoever would take over wrongly has done it.
         await nothing_ends(phone, 12.0)
-        await registered(place, client.id)
+        await registered(deployment, client.id)
         assert changes(seeing, client) == ["online"]
         assert changes(phone, trainer) == []
         await say(phone, "away")
         await sees(seeing, client, "online", "away")
 
 
-async def test_redis_freezes_while_somebody_is_to_be_forgotten(place: PresenceDeployment) -> None:
+async def test_redis_freezes_while_somebody_is_to_be_forgotten(deployment: PresenceDeployment) -> None:
     """Nobody waits for its return who says something in the moment before it is noticed."""
-    here = place.nodes.urls[0]
-    client, trainer, conversation_id = await place.nodes.people.pair(begun=True)
+    here = deployment.nodes.urls[0]
+    client, trainer, conversation_id = await deployment.nodes.people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing, device(here, client, (CONVERSATIONS, PRESENCE)) as phone:
         await sees(seeing, client, "online")
-        place.redis.freeze()
+        deployment.redis.freeze()
         try:
             # One who left in that moment: registered elsewhere no more, and not yet off this node's list.
-            place.nodes.nodes[0].node.presence.registrar.forget_later(str(ObjectId()))
+            deployment.nodes.nodes[0].node.presence.registrar.forget_later(str(ObjectId()))
             async with asyncio.timeout(6):
                 await say(phone, "away")
                 await phone.send(conversation_id, "after")
             await sees(seeing, client, "online", "away")
         finally:
-            place.redis.thaw()
+            deployment.redis.thaw()
 
 
 @pytest.mark.parametrize("since", [0.5, pytest.param(12.0, marks=pytest.mark.soak)])
-async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployment, since: float) -> None:
+async def test_redis_comes_back_with_what_it_knew_before(deployment: PresenceDeployment, since: float) -> None:
     """A snapshot, or a replica that lagged behind: all leases stand in it, and so does who has left since."""
-    people, (here, there) = place.nodes.people, place.nodes.urls
+    people, (here, there) = deployment.nodes.people, deployment.nodes.urls
     leaving, trainer, _ = await people.pair(begun=True)
     coming, changing = [await people.make("client") for _ in range(2)]
     for one in (coming, changing):
@@ -189,7 +189,7 @@ async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployme
         async with device(here, leaving, (PRESENCE,)):
             await sees(far, leaving, "online")
             await sees(far, changing, "online")
-            async with place.redis.client() as redis:
+            async with deployment.redis.client() as redis:
                 await redis.save()
         await sees(far, leaving, "online", "offline")
         await say(changes_status, "away")
@@ -197,12 +197,12 @@ async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployme
             await sees(far, coming, "online")
             # Every node has renewed its lease since.
             await asyncio.sleep(STANDARD.renew_seconds + since)
-            await place.redis.killed()
-            await place.redis.start()
+            await deployment.redis.killed()
+            await deployment.redis.start()
             expected = {leaving.id: "offline", coming.id: "online", changing.id: "away"}
 
             async def known() -> bool:
-                async with place.redis.client() as redis:
+                async with deployment.redis.client() as redis:
                     found = [await redis.hget(names.user(user_id), "s") for user_id in expected]
                 return found == [*expected.values()]
 
@@ -220,53 +220,53 @@ async def test_redis_comes_back_with_what_it_knew_before(place: PresenceDeployme
             )
 
 
-async def was_seen(place: PresenceDeployment, user_id: str) -> bool:
+async def was_seen(deployment: PresenceDeployment, user_id: str) -> bool:
     """MongoDB knows when, as every node reads it."""
-    seen = (await place.nodes.nodes[1].node.store.presences.last_seen([user_id]))[user_id]
+    seen = (await deployment.nodes.nodes[1].node.store.presences.last_seen([user_id]))[user_id]
     return seen is not None and utc_now() - seen < timedelta(minutes=1)
 
 
-async def test_who_was_here_when_a_node_ends_without_redis_was_seen(place: PresenceDeployment) -> None:
-    people, here = place.nodes.people, place.nodes.urls[0]
+async def test_who_was_here_when_a_node_ends_without_redis_was_seen(deployment: PresenceDeployment) -> None:
+    people, here = deployment.nodes.people, deployment.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing, device(here, client, (PRESENCE,)):
         await sees(seeing, client, "online")
-        await place.redis.killed()
-        await place.nodes.nodes[0].node.stop()
-    assert await was_seen(place, client.id)
+        await deployment.redis.killed()
+        await deployment.nodes.nodes[0].node.stop()
+    assert await was_seen(deployment, client.id)
 
 
-async def test_who_came_without_redis_was_seen_when_the_node_ends(place: PresenceDeployment) -> None:
+async def test_who_came_without_redis_was_seen_when_the_node_ends(deployment: PresenceDeployment) -> None:
     """The user was never written to Redis: no other node knows."""
-    people, here = place.nodes.people, place.nodes.urls[0]
+    people, here = deployment.nodes.people, deployment.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:
-        await place.redis.killed()
+        await deployment.redis.killed()
         async with device(here, client, (PRESENCE,)):
             await sees(seeing, client, "online")
-            await place.nodes.nodes[0].node.stop()
-    assert await was_seen(place, client.id)
+            await deployment.nodes.nodes[0].node.stop()
+    assert await was_seen(deployment, client.id)
 
 
-async def test_who_came_and_left_without_redis_was_seen(place: PresenceDeployment) -> None:
-    people, here = place.nodes.people, place.nodes.urls[0]
+async def test_who_came_and_left_without_redis_was_seen(deployment: PresenceDeployment) -> None:
+    people, here = deployment.nodes.people, deployment.nodes.urls[0]
     client, trainer, _ = await people.pair(begun=True)
     async with watcher(here, trainer, client) as seeing:
-        await place.redis.killed()
+        await deployment.redis.killed()
         async with device(here, client, (PRESENCE,)):
             await sees(seeing, client, "online")
         await sees(seeing, client, "online", "offline")
-        await place.redis.start()
-        await eventually(partial(was_seen, place, client.id))
+        await deployment.redis.start()
+        await eventually(partial(was_seen, deployment, client.id))
 
 
-async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(place: PresenceDeployment) -> None:
-    people, here = place.nodes.people, place.nodes.urls[0]
+async def test_who_is_invisible_when_a_node_ends_without_redis_was_not_seen(deployment: PresenceDeployment) -> None:
+    people, here = deployment.nodes.people, deployment.nodes.urls[0]
     client, _, _ = await people.pair(begun=True)
     async with device(here, client, (PRESENCE,)) as phone:
         await say(phone, "invisible")
-        await eventually(partial(was_seen, place, client.id))
-        said = (await place.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id]
-        await place.redis.killed()
-        await place.nodes.nodes[0].node.stop()
-    assert (await place.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id] == said
+        await eventually(partial(was_seen, deployment, client.id))
+        said = (await deployment.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id]
+        await deployment.redis.killed()
+        await deployment.nodes.nodes[0].node.stop()
+    assert (await deployment.nodes.nodes[1].node.store.presences.last_seen([client.id]))[client.id] == said

@@ -18,6 +18,7 @@ from server.security import tokens
 from server.security.tokens import Claims
 from store import revocations as stored
 from store.revocations import Revocations
+from tests.harness.clock import RunningClock
 from tests.harness.light_sockets import all_gone, open_sockets
 from tests.harness.waiting import until
 from tests.together.revocation_nodes import DEAD_REDIS, PASSWORD, WITHIN_SECONDS, Fleet, fleet
@@ -32,14 +33,6 @@ class StalledChangeStream:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-class Clock:
-    def __init__(self, ahead: timedelta = timedelta()) -> None:
-        self.ahead = ahead
-
-    def __call__(self) -> datetime:
-        return utc_now() + self.ahead
 
 
 class Polls:
@@ -140,7 +133,7 @@ async def test_a_session_made_after_the_change_stays_whatever_the_clocks_say(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: timedelta
 ) -> None:
     polls = Polls(monkeypatch)
-    async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, Clock(-behind)) as together:
+    async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, RunningClock(-behind)) as together:
         person = await together.person()
         async with open_sockets(together.nodes[1].url, [person.token]) as (old,):
             change = {"currentPassword": PASSWORD, "newPassword": PASSWORD + "!"}
@@ -197,7 +190,7 @@ async def test_an_outage_longer_than_rows_are_kept(
     and the wall's may have been set back by as much."""
     polls = Polls(monkeypatch)
     monkeypatch.setattr(Revocations, "stream", lambda rows: StalledChangeStream())
-    clock = Clock()
+    clock = RunningClock()
     async with fleet(database_url, DEAD_REDIS, tmp_path, utc_now, clock) as together:
         person, other = await together.person(), await together.person()
         async with open_sockets(together.nodes[1].url, [person.token, other.token]) as (cut, kept):
@@ -205,7 +198,7 @@ async def test_an_outage_longer_than_rows_are_kept(
             assert (await together.post(0, "/auth/logout", token=person.token)).status == 204
             await together.nodes[0].node.database.collection(stored.NAME).delete_many({})
             if slept:
-                clock.ahead = timedelta(hours=1)
+                clock.advance(hours=1)
             else:
                 monkeypatch.setattr(watch, "monotonic", lambda: monotonic() + 3600)
             polls.open.set()

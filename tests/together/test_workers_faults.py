@@ -25,46 +25,52 @@ UPGRADE = ("polling", "websocket")
 
 
 @pytest.fixture(scope="module")
-async def made(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
+async def workers_service(mongo_url: str, redis_url: str) -> AsyncIterator[WorkersProgram]:
     async with workers_program(mongo_url, redis_url) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-async def standing(made: WorkersProgram, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Program]:
-    async with program(tmp_path_factory.mktemp("standing"), 2, **made.environ) as running:
+async def shared_program(
+    workers_service: WorkersProgram, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Program]:
+    async with program(tmp_path_factory.mktemp("standing"), 2, **workers_service.environ) as running:
         yield running
 
 
 @pytest.fixture
-async def whole(standing: Program) -> Program:
+async def recovered_program(shared_program: Program) -> Program:
     """Shared by tests after which it has all of its workers again; they end fewer of them than it puts up with."""
-    await eventually(lambda: len(standing.workers()) == 2)
-    await prepared(standing.url, 20)
-    return standing
+    await eventually(lambda: len(shared_program.workers()) == 2)
+    await prepared(shared_program.url, 20)
+    return shared_program
 
 
 @pytest.fixture
-async def spotter(made: WorkersProgram, tmp_path: Path) -> AsyncIterator[Program]:
-    async with program(tmp_path, 2, **made.environ) as running:
+async def spotter(workers_service: WorkersProgram, tmp_path: Path) -> AsyncIterator[Program]:
+    async with program(tmp_path, 2, **workers_service.environ) as running:
         yield running
 
 
-async def _on_each_worker(stack: AsyncExitStack, made: WorkersProgram, url: str) -> dict[int, list[tuple[Device, str]]]:
+async def _on_each_worker(
+    stack: AsyncExitStack, workers_service: WorkersProgram, url: str
+) -> dict[int, list[tuple[Device, str]]]:
     """At least two devices a worker, half of them polling, with a conversation each."""
     found: dict[int, list[tuple[Device, str]]] = {0: [], 1: []}
     while min(map(len, found.values())) < 2:
-        client, _, conversation = await made.people.pair()
+        client, _, conversation = await workers_service.people.pair()
         over = ("polling",) if sum(map(len, found.values())) % 2 else UPGRADE
         phone = await stack.enter_async_context(device(url, client, transports=over))
         found[worker_of(phone)].append((phone, conversation))
     return found
 
 
-async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(whole: Program, made: WorkersProgram) -> None:
-    spotter, ended = whole, whole.said().count("worker ended")
+async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(
+    recovered_program: Program, workers_service: WorkersProgram
+) -> None:
+    spotter, ended = recovered_program, recovered_program.said().count("worker ended")
     async with AsyncExitStack() as stack:
-        phones = await _on_each_worker(stack, made, spotter.url)
+        phones = await _on_each_worker(stack, workers_service, spotter.url)
         killed = spotter.workers()[0]
         os.kill(killed, signal.SIGKILL)
         for phone, _ in phones[0]:
@@ -73,16 +79,18 @@ async def test_a_killed_worker_comes_back_and_the_others_do_not_notice(whole: Pr
             assert (await phone.send(conversation, "after"))["text"] == "hello"
             assert not phone.disconnected.is_set()
         await eventually(lambda: spotter.workers().get(0, killed) != killed)
-        again = await _on_each_worker(stack, made, spotter.url)
+        again = await _on_each_worker(stack, workers_service, spotter.url)
         for phone, conversation in again[0] + again[1]:
             await phone.send(conversation, "anew")
         assert spotter.said().count("worker ended") > ended
 
 
-async def test_clients_that_reconnect_do_so_while_a_worker_is_away(whole: Program, made: WorkersProgram) -> None:
-    spotter = whole
+async def test_clients_that_reconnect_do_so_while_a_worker_is_away(
+    recovered_program: Program, workers_service: WorkersProgram
+) -> None:
+    spotter = recovered_program
     async with AsyncExitStack() as stack:
-        client, _, conversation = await made.people.pair()
+        client, _, conversation = await workers_service.people.pair()
         phone = await stack.enter_async_context(device(spotter.url, client, transports=UPGRADE))
         phone.io.reconnection = True
         phone.io.reconnection_delay = 0.1
@@ -93,10 +101,12 @@ async def test_clients_that_reconnect_do_so_while_a_worker_is_away(whole: Progra
         assert (await phone.send(conversation, "back"))["seq"] == 1
 
 
-async def test_a_worker_told_to_end_drains_and_is_replaced(whole: Program, made: WorkersProgram) -> None:
-    spotter = whole
+async def test_a_worker_told_to_end_drains_and_is_replaced(
+    recovered_program: Program, workers_service: WorkersProgram
+) -> None:
+    spotter = recovered_program
     async with AsyncExitStack() as stack:
-        phones = await _on_each_worker(stack, made, spotter.url)
+        phones = await _on_each_worker(stack, workers_service, spotter.url)
         old = spotter.workers()[1]
         os.kill(old, signal.SIGTERM)
         for phone, _ in phones[1]:
@@ -104,13 +114,13 @@ async def test_a_worker_told_to_end_drains_and_is_replaced(whole: Program, made:
         await eventually(lambda: spotter.workers().get(1, old) != old)
         for phone, conversation in phones[0]:
             await phone.send(conversation, "still here")
-        await _on_each_worker(stack, made, spotter.url)
+        await _on_each_worker(stack, workers_service, spotter.url)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_end(spotter: Program, made: WorkersProgram, number: signal.Signals) -> None:
+async def test_the_end(spotter: Program, workers_service: WorkersProgram, number: signal.Signals) -> None:
     async with AsyncExitStack() as stack:
-        phones = await _on_each_worker(stack, made, spotter.url)
+        phones = await _on_each_worker(stack, workers_service, spotter.url)
         workers = spotter.workers()
         assert len(workers) == 2
         assert await spotter.end(number) == 0
@@ -120,15 +130,15 @@ async def test_the_end(spotter: Program, made: WorkersProgram, number: signal.Si
     assert is_free(int(spotter.url.rpartition(":")[2]))
 
 
-async def test_workers_end_with_a_killed_parent(spotter: Program, made: WorkersProgram) -> None:
+async def test_workers_end_with_a_killed_parent(spotter: Program, workers_service: WorkersProgram) -> None:
     async with AsyncExitStack() as stack:
-        await _on_each_worker(stack, made, spotter.url)
+        await _on_each_worker(stack, workers_service, spotter.url)
         workers = spotter.workers()
         os.kill(spotter.pid, signal.SIGKILL)
         await eventually(lambda: not any(map(is_alive, workers.values())))
 
 
-async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, made: WorkersProgram) -> None:
+async def test_a_worker_that_hangs_is_killed_at_the_end(spotter: Program, workers_service: WorkersProgram) -> None:
     workers = spotter.workers()
     freeze(workers[0])
     assert await spotter.end() == 1
@@ -168,21 +178,23 @@ async def _failed_start(folder: Path, **environ: str) -> str:
     return said.read_text()
 
 
-async def test_a_port_in_use(made: WorkersProgram, tmp_path: Path) -> None:
+async def test_a_port_in_use(workers_service: WorkersProgram, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = await _failed_start(tmp_path, PORT=str(port), **made.environ)
+        said = await _failed_start(tmp_path, PORT=str(port), **workers_service.environ)
     assert said.strip() == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Set PORT."
 
 
-async def test_a_port_in_use_by_another_spotter(whole: Program, made: WorkersProgram, tmp_path: Path) -> None:
-    port = whole.url.rpartition(":")[2]
-    assert "Address already in use" in await _failed_start(tmp_path, PORT=port, **made.environ)
+async def test_a_port_in_use_by_another_spotter(
+    recovered_program: Program, workers_service: WorkersProgram, tmp_path: Path
+) -> None:
+    port = recovered_program.url.rpartition(":")[2]
+    assert "Address already in use" in await _failed_start(tmp_path, PORT=port, **workers_service.environ)
 
 
-async def test_a_database_that_can_never_do(made: WorkersProgram, tmp_path: Path) -> None:
+async def test_a_database_that_can_never_do(workers_service: WorkersProgram, tmp_path: Path) -> None:
     """One that is away is waited for: tests/faults/test_starting.py."""
-    url = made.environ["MONGO_URL"].replace("replicaSet=", "replicaSet=no-")
-    said = await _failed_start(tmp_path, **{**made.environ, "MONGO_URL": url})
+    url = workers_service.environ["MONGO_URL"].replace("replicaSet=", "replicaSet=no-")
+    said = await _failed_start(tmp_path, **{**workers_service.environ, "MONGO_URL": url})
     assert said.count("Look at MONGO_URL") == 1
     assert "Traceback" not in said

@@ -8,7 +8,8 @@ import pytest
 
 from server.webhooks.client import TIMEOUT_SECONDS
 from store.webhook_deliveries import NAME as DELIVERIES
-from tests.bookings.market import Clock, Market, served_market
+from tests.bookings.market import Market, served_market
+from tests.harness.clock import StandingClock
 from tests.harness.unread_errors import no_complaints
 from tests.webhooks.hooks import Hooks
 from tests.webhooks.receiver import Receiver, receiving
@@ -25,7 +26,7 @@ async def shared_market(
 
 @pytest.fixture
 async def market(shared_market: Market) -> AsyncIterator[Market]:
-    shared_market.clock.now = Clock().now
+    shared_market.clock.now = StandingClock().now
     with no_complaints():
         yield shared_market
 
@@ -48,6 +49,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def other() -> AsyncIterator[Receiver]:
+async def other_receiver() -> AsyncIterator[Receiver]:
     async with receiving(Receiver()) as found:
         yield found

@@ -90,15 +90,15 @@ async def test_accounts_that_come_and_go_are_told(hooks: Hooks, market: Market, 
 
 
 async def test_each_is_told_what_it_wants_by_one_id(
-    hooks: Hooks, market: Market, receiver: Receiver, other: Receiver
+    hooks: Hooks, market: Market, receiver: Receiver, other_receiver: Receiver
 ) -> None:
     one = await hooks.add(receiver.url, ["user.erased", "user.erased"])
-    await hooks.add(other.url, ["booking.created", "user.erased"])
+    await hooks.add(other_receiver.url, ["booking.created", "user.erased"])
     assert one["events"] == ["user.erased"]
     trainer = await market.trainer()
     await market.booked(await market.client(trainer), trainer, market.at(9, days=2))
     await hooks.happens()
-    at_one, at_other = await receiver.next(), [await other.next() for _ in range(2)]
+    at_one, at_other = await receiver.next(), [await other_receiver.next() for _ in range(2)]
     assert {got.id for got in at_other} > {at_one.id}
     assert receiver.tries == 1
     (same,) = [got for got in at_other if got.id == at_one.id]
@@ -139,16 +139,16 @@ class Elsewhere:
 
 
 async def test_no_more_is_kept_than_there_is_room_for(
-    hooks: Hooks, market: Market, receiver: Receiver, other: Receiver, monkeypatch: pytest.MonkeyPatch
+    hooks: Hooks, market: Market, receiver: Receiver, other_receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook_deliveries, "MAX_KEPT", 3)
     endpoint = await hooks.add(receiver.url, ["user.erased"])
-    await hooks.add(other.url, ["user.erased"])
+    await hooks.add(other_receiver.url, ["user.erased"])
     deliveries = market.nodes[0].store.webhook_deliveries
     receiver.replies = [(500, {})] * 100
     for _ in range(5):
         await hooks.happens()
-        await other.next()
+        await other_receiver.next()
         deliveries.look_again()
     assert len(await hooks.rows(endpoint)) == 3
     receiver.replies.clear()

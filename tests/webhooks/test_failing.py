@@ -50,12 +50,12 @@ async def test_what_fails_is_tried_again_under_one_id(hooks: Hooks, receiver: Re
 
 
 async def test_one_that_hangs_holds_no_other_up_and_may_answer_late(
-    hooks: Hooks, market: Market, receiver: Receiver, other: Receiver
+    hooks: Hooks, market: Market, receiver: Receiver, other_receiver: Receiver
 ) -> None:
-    slow, good = await hooks.add(receiver.url, EVENTS), await hooks.add(other.url, EVENTS)
+    slow, good = await hooks.add(receiver.url, EVENTS), await hooks.add(other_receiver.url, EVENTS)
     receiver.open.clear()
     users = set(await hooks.happens(6))
-    told = {(await other.next()).verified(good["secret"])["data"]["id"] for _ in users}
+    told = {(await other_receiver.next()).verified(good["secret"])["data"]["id"] for _ in users}
     # More than it is sent at a time hang meanwhile.
     assert told == users and receiver.taken.empty()
     held = [await receiver.held.get() for _ in range(4)]
@@ -82,12 +82,12 @@ async def test_what_is_answered_too_late_is_sent_again(hooks: Hooks, market: Mar
     await eventually(partial(hooks.has_none, endpoint))
 
 
-async def test_redirects_are_not_followed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
+async def test_redirects_are_not_followed(hooks: Hooks, receiver: Receiver, other_receiver: Receiver) -> None:
     endpoint = await hooks.add(receiver.url, EVENTS)
-    receiver.replies = [(307, {"Location": other.url})]
+    receiver.replies = [(307, {"Location": other_receiver.url})]
     await hooks.happens()
     shown = await hooks.failed(endpoint, "redirect")
-    assert (shown["lastFailure"]["status"], other.tries) == (307, 0)
+    assert (shown["lastFailure"]["status"], other_receiver.tries) == (307, 0)
     await hooks.try_again(endpoint)
     await receiver.next()
 
@@ -116,9 +116,9 @@ async def given_up(hooks: Hooks, *endpoints: Data) -> None:
         await eventually(partial(hooks.rows, one, **{"work.deadAt": {"$exists": True}}))
 
 
-async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
-    endpoint, another = await hooks.add(receiver.url, EVENTS), await hooks.add(other.url, EVENTS)
-    receiver.replies, other.replies = [(500, {})] * 2, [(500, {})] * 2
+async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, other_receiver: Receiver) -> None:
+    endpoint, another = await hooks.add(receiver.url, EVENTS), await hooks.add(other_receiver.url, EVENTS)
+    receiver.replies, other_receiver.replies = [(500, {})] * 2, [(500, {})] * 2
     await given_up(hooks, endpoint, another)
     for one in (endpoint, another):
         shown = await hooks.shown(one)
@@ -127,7 +127,7 @@ async def test_what_is_given_up_is_replayed(hooks: Hooks, receiver: Receiver, ot
     assert (changed["waiting"], changed["dead"], changed["secret"]) == (1, 0, None)
     await receiver.next()
     # Nobody else's are.
-    assert other.tries == 2 and (await hooks.shown(another))["dead"] == 1
+    assert other_receiver.tries == 2 and (await hooks.shown(another))["dead"] == 1
 
 
 async def test_a_repeat_replays_what_was_asked_for_and_no_more(
@@ -153,9 +153,11 @@ async def test_a_repeat_replays_what_was_asked_for_and_no_more(
     assert (await hooks.shown(endpoint))["dead"] == 1
 
 
-async def test_what_waits_for_an_endpoint_goes_with_it(hooks: Hooks, receiver: Receiver, other: Receiver) -> None:
-    paused, removed = await hooks.add(receiver.url, EVENTS), await hooks.add(other.url, EVENTS)
-    receiver.replies, other.replies = [(500, {})] * 4, [(500, {})] * 4
+async def test_what_waits_for_an_endpoint_goes_with_it(
+    hooks: Hooks, receiver: Receiver, other_receiver: Receiver
+) -> None:
+    paused, removed = await hooks.add(receiver.url, EVENTS), await hooks.add(other_receiver.url, EVENTS)
+    receiver.replies, other_receiver.replies = [(500, {})] * 4, [(500, {})] * 4
     await hooks.happens(2)
     for one in (paused, removed):
         await hooks.failed(one, "status")

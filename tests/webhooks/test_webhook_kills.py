@@ -17,7 +17,8 @@ from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from store.webhook_deliveries import NAME as DELIVERIES
-from tests.bookings.market import Clock, Market
+from tests.bookings.market import Market
+from tests.harness.clock import StandingClock
 from tests.harness.loud_server import loud
 from tests.harness.nodes import SECRET
 from tests.webhooks.receiver import Receiver, receiving
@@ -33,7 +34,7 @@ async def test_a_kill_loses_no_event(database: Database, database_url: str, redi
     environ = {"MONGO_URL": database_url, "REDIS_URL": redis_url, "WEBHOOKS_ALLOW_PRIVATE": "yes"}
     async with receiving(Receiver()) as receiver, aiohttp.ClientSession() as http:
         async with loud(tmp_path, **environ) as first:
-            market = Market([node], [first.url], http, cast(Clock, utc_now))
+            market = Market([node], [first.url], http, cast(StandingClock, utc_now))
             admin, trainer = await market.somebody("admin"), await market.trainer()
             client = await market.client(trainer)
             body = {"url": f"{receiver.url}?key={CANARY}", "events": ["booking.created", "booking.cancelled"]}

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.server.presence.conftest import empty, own_redis_url, redis
+from tests.server.presence.conftest import empty_redis, own_redis_url, redis
 
-__all__ = ["empty", "own_redis_url", "redis"]
+__all__ = ["empty_redis", "own_redis_url", "redis"]

@@ -32,7 +32,7 @@ class LostConnection(Connection):
 
 
 @pytest.fixture
-async def losing(own_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
+async def redis_losing_connections(own_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
     """Its connections are lost until the end of the test."""
     pool = ConnectionPool.from_url(own_redis_url, connection_class=LostConnection, socket_timeout=5.0)
     redis: Redis = Redis(connection_pool=pool)
@@ -45,15 +45,19 @@ async def losing(own_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     await pool.disconnect()
 
 
-async def test_a_connection_that_is_lost_under_a_script_is_a_redis_that_is_away(losing: Redis) -> None:
+async def test_a_connection_that_is_lost_under_a_script_is_a_redis_that_is_away(
+    redis_losing_connections: Redis,
+) -> None:
     with pytest.raises(UNREACHABLE):
-        await Scripts(losing).run(ECHO, ScriptCall((), ("x",)))
+        await Scripts(redis_losing_connections).run(ECHO, ScriptCall((), ("x",)))
 
 
-async def test_a_connection_that_is_lost_under_a_pipeline_is_a_redis_that_is_away(losing: Redis) -> None:
+async def test_a_connection_that_is_lost_under_a_pipeline_is_a_redis_that_is_away(
+    redis_losing_connections: Redis,
+) -> None:
     with pytest.raises(UNREACHABLE):
-        await Scripts(losing).pipeline([("PING",), ("PING",)])
+        await Scripts(redis_losing_connections).pipeline([("PING",), ("PING",)])
 
 
-async def test_a_redis_that_is_away_is_down(losing: Redis) -> None:
-    assert await RedisHealth(cast(Any, SimpleNamespace(redis=losing))).state() == "down"
+async def test_a_redis_that_is_away_is_down(redis_losing_connections: Redis) -> None:
+    assert await RedisHealth(cast(Any, SimpleNamespace(redis=redis_losing_connections))).state() == "down"

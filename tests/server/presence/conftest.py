@@ -26,5 +26,5 @@ async def redis(own_redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(autouse=True)
-async def empty(redis: Redis) -> None:
+async def empty_redis(redis: Redis) -> None:
     await redis.flushall()

@@ -26,13 +26,13 @@ async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
 
 
 @pytest.fixture
-async def one(redis: RedisServer) -> AsyncIterator[Bus]:
+async def one_bus(redis: RedisServer) -> AsyncIterator[Bus]:
     async with bus(redis.url) as made:
         yield made
 
 
 @pytest.fixture
-async def other(redis: RedisServer) -> AsyncIterator[Bus]:
+async def other_bus(redis: RedisServer) -> AsyncIterator[Bus]:
     async with bus(redis.url) as made:
         yield made
 
@@ -48,113 +48,113 @@ class Restorations:
         self.event.set()
 
 
-async def test_every_listener_receives_in_order(one: Bus, other: Bus) -> None:
+async def test_every_listener_receives_in_order(one_bus: Bus, other_bus: Bus) -> None:
     here, there, elsewhere = Receiver(), Receiver(), Receiver()
-    assert one.up
-    assert one.node != other.node
-    assert await one.subscribe("a", here)
-    assert await other.subscribe("a", there)
-    assert await other.subscribe("b", elsewhere)
+    assert one_bus.up
+    assert one_bus.node != other_bus.node
+    assert await one_bus.subscribe("a", here)
+    assert await other_bus.subscribe("a", there)
+    assert await other_bus.subscribe("b", elsewhere)
     sent = [b"%d\r\n" % number for number in range(1000)]
     for payload in sent:
-        one.publish("a", payload)
+        one_bus.publish("a", payload)
     assert await here.receive(1000) == sent
     assert await there.receive(1000) == sent
     assert elsewhere.received == []
-    assert one.counters.failures == 0
+    assert one_bus.counters.failures == 0
 
 
-async def test_nothing_is_received_after_unsubscribing(one: Bus, other: Bus, redis: RedisServer) -> None:
+async def test_nothing_is_received_after_unsubscribing(one_bus: Bus, other_bus: Bus, redis: RedisServer) -> None:
     receiver, again = Receiver(), Receiver()
-    await one.subscribe("a", receiver)
-    one.unsubscribe("a")
-    assert await one.subscribe("a", again)
-    other.publish("a", b"x")
+    await one_bus.subscribe("a", receiver)
+    one_bus.unsubscribe("a")
+    assert await one_bus.subscribe("a", again)
+    other_bus.publish("a", b"x")
     await again.receive(1)
-    one.unsubscribe("a")
-    one.unsubscribe("never")
+    one_bus.unsubscribe("a")
+    one_bus.unsubscribe("never")
     async with redis.client() as client:
         while dict(await client.pubsub_numsub("a"))["a"]:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert receiver.received == []
 
 
-async def test_ten_thousand_channels(one: Bus, other: Bus) -> None:
+async def test_ten_thousand_channels(one_bus: Bus, other_bus: Bus) -> None:
     receiver = Receiver()
     before = time.perf_counter()
-    await asyncio.gather(*(one.subscribe(f"room:{number}", receiver) for number in range(9_999)))
+    await asyncio.gather(*(one_bus.subscribe(f"room:{number}", receiver) for number in range(9_999)))
     # The last stands when all of them do.
-    await one.subscribe("room:9999", receiver)
+    await one_bus.subscribe("room:9999", receiver)
     took = time.perf_counter() - before
     print(f"\n10,000 channels in {took:.2f} s")
     assert took < 9
-    assert one.up
-    other.publish("room:7777", b"x")
+    assert one_bus.up
+    other_bus.publish("room:7777", b"x")
     assert await receiver.receive(1) == [b"x"]
 
 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
-async def test_one_connection_cut(one: Bus, other: Bus, redis: RedisServer, kind: str) -> None:
+async def test_one_connection_cut(one_bus: Bus, other_bus: Bus, redis: RedisServer, kind: str) -> None:
     receiver = Receiver()
-    restored = Restorations(one)
-    published, epoch = asyncio.Event(), one.epoch
-    one.on_publishing(published.set)
-    await one.subscribe("a", receiver)
+    restored = Restorations(one_bus)
+    published, epoch = asyncio.Event(), one_bus.epoch
+    one_bus.on_publishing(published.set)
+    await one_bus.subscribe("a", receiver)
     async with redis.client() as client:
         await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
     await asyncio.wait_for((published if kind == "normal" else restored.event).wait(), 9)
     assert restored.told == ([] if kind == "normal" else [{"a"}])
-    assert (one.epoch > epoch) is (kind == "normal")
+    assert (one_bus.epoch > epoch) is (kind == "normal")
     assert published.is_set() is (kind == "normal")
-    await eventually(lambda: one.up and other.up)
-    other.publish("a", b"from the other")
-    one.publish("a", b"from oneself")
+    await eventually(lambda: one_bus.up and other_bus.up)
+    other_bus.publish("a", b"from the other")
+    one_bus.publish("a", b"from oneself")
     assert sorted(await receiver.receive(2)) == [b"from oneself", b"from the other"]
 
 
-async def test_killed_and_back_empty(one: Bus, redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_killed_and_back_empty(one_bus: Bus, redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     early, late = Receiver(), Receiver()
-    restored = Restorations(one)
-    assert await one.subscribe("early", early)
+    restored = Restorations(one_bus)
+    assert await one_bus.subscribe("early", early)
     await redis.killed()
-    await eventually(lambda: not one.up)
+    await eventually(lambda: not one_bus.up)
     with monkeypatch.context() as patch:
         # No answer is waited for of what is known to be away.
         patch.setattr(bus_module, "ANSWER_WITHIN_SECONDS", 600.0)
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            assert not await one.subscribe("late", late)
-    one.publish("early", b"lost")
+            assert not await one_bus.subscribe("late", late)
+    one_bus.publish("early", b"lost")
     # At once, or with the loss of the other connection.
-    await eventually(lambda: one.counters.failures >= 1)
+    await eventually(lambda: one_bus.counters.failures >= 1)
     await redis.start()
     began = time.perf_counter()
     await asyncio.wait_for(restored.event.wait(), 9)
     assert restored.told == [{"early", "late"}]
-    await eventually(lambda: one.up)
+    await eventually(lambda: one_bus.up)
     print(f"\nup again {time.perf_counter() - began:.2f} s after Redis")
-    one.publish("early", b"1")
-    one.publish("late", b"2")
+    one_bus.publish("early", b"1")
+    one_bus.publish("late", b"2")
     assert (await early.receive(1), await late.receive(1)) == ([b"1"], [b"2"])
 
 
-async def test_frozen(one: Bus, redis: RedisServer) -> None:
+async def test_frozen(one_bus: Bus, redis: RedisServer) -> None:
     """Nothing hangs: a subscription is given up after a second, and the canary ends the connections."""
     receiver = Receiver()
-    restored = Restorations(one)
-    await one.subscribe("a", receiver)
+    restored = Restorations(one_bus)
+    await one_bus.subscribe("a", receiver)
     redis.freeze()
     began = time.perf_counter()
-    assert not await one.subscribe("b", receiver)
+    assert not await one_bus.subscribe("b", receiver)
     assert time.perf_counter() - began < 3
-    await eventually(lambda: not one.up)
+    await eventually(lambda: not one_bus.up)
     assert time.perf_counter() - began < 9
     redis.thaw()
     began = time.perf_counter()
     await asyncio.wait_for(restored.event.wait(), 9)
     print(f"\nreceives again {time.perf_counter() - began:.2f} s after the thaw")
     assert restored.told == [{"a", "b"}]
-    await eventually(lambda: one.up)
-    one.publish("b", b"x")
+    await eventually(lambda: one_bus.up)
+    one_bus.publish("b", b"x")
     await receiver.receive(1)
 
 
@@ -186,31 +186,31 @@ async def test_a_password_and_a_database(tmp_path: Path) -> None:
             assert not refused.up
 
 
-async def test_a_fault_of_one_receiver_is_its_own(one: Bus) -> None:
+async def test_a_fault_of_one_receiver_is_its_own(one_bus: Bus) -> None:
     def broken(_: bytes) -> None:
         raise RuntimeError
 
     receiver = Receiver()
-    await one.subscribe("broken", broken)
-    await one.subscribe("a", receiver)
-    one.publish("broken", b"x")
-    one.publish("a", b"x")
+    await one_bus.subscribe("broken", broken)
+    await one_bus.subscribe("a", receiver)
+    one_bus.publish("broken", b"x")
+    one_bus.publish("a", b"x")
     await receiver.receive(1)
-    assert one.up
+    assert one_bus.up
 
 
 @pytest.mark.parametrize("kind", ["normal", "pubsub"])
-async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis: RedisServer, kind: str) -> None:
+async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one_bus: Bus, redis: RedisServer, kind: str) -> None:
     """The others are told all the same, and the connection is made again after this loss and after the next."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("somebody's words")
 
-    one.on_publishing(broken)
-    one.on_restored(broken)
-    restored, published, receiver = Restorations(one), asyncio.Semaphore(0), Receiver()
-    one.on_publishing(published.release)
-    await one.subscribe("a", receiver)
+    one_bus.on_publishing(broken)
+    one_bus.on_restored(broken)
+    restored, published, receiver = Restorations(one_bus), asyncio.Semaphore(0), Receiver()
+    one_bus.on_publishing(published.release)
+    await one_bus.subscribe("a", receiver)
     for _ in range(2):
         async with redis.client() as client:
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
@@ -220,8 +220,8 @@ async def test_a_fault_of_one_who_is_told_of_a_return_is_its_own(one: Bus, redis
             else:
                 await restored.event.wait()
                 restored.event.clear()
-    await eventually(lambda: one.up)
-    one.publish("a", b"x")
+    await eventually(lambda: one_bus.up)
+    one_bus.publish("a", b"x")
     assert await receiver.receive(1) == [b"x"]
 
 

@@ -14,7 +14,7 @@ from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
 from tests.harness.unread_errors import no_complaints
 from tests.harness.waiting import until
-from tests.server.sockets.world import World, world
+from tests.server.sockets.raw_conversation import RawConversation, open_raw_conversation
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -47,9 +47,9 @@ def fresh_people(shared: RunningNode) -> People:
 
 
 @pytest.fixture(scope="module")
-async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[World]:
+async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[RawConversation]:
     """Two people in a conversation, for a module whose tests leave everything exactly as it was."""
-    async with world(shared, fresh_people) as made:
+    async with open_raw_conversation(shared, fresh_people) as made:
         before = await made.contents()
         yield made
         assert await made.contents() == before
@@ -57,7 +57,7 @@ async def unchanged(shared: RunningNode, fresh_people: People) -> AsyncIterator[
 
 
 @pytest.fixture
-async def here(shared: RunningNode, fresh_people: People) -> AsyncIterator[World]:
+async def raw_conversation(shared: RunningNode, fresh_people: People) -> AsyncIterator[RawConversation]:
     """Two people in a conversation of one message, for a test that may change what it likes of theirs."""
-    async with world(shared, fresh_people) as made:
+    async with open_raw_conversation(shared, fresh_people) as made:
         yield made

@@ -83,7 +83,7 @@ def _fitting(field: Field) -> str:
             return json.dumps(kind.values[0])
         if isinstance(kind, StrType) and kind.pattern is None:
             return json.dumps("x" * (kind.min_length or 1))
-    raise AssertionError(f"these tests need a sample for the field {field.encode_name}: see World.known")
+    raise AssertionError(f"these tests need a sample for the field {field.encode_name}: see RawConversation.known")
 
 
 def spoilt(field: Field) -> Iterator[InvalidValue]:

@@ -13,9 +13,9 @@ from tests.harness.people import People
 from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.invalid_values import DEEP, NESTED, as_object, fitting
 from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.raw_conversation import RawConversation
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
-from tests.server.sockets.world import World
 
 SHAPELESS = frozenset({"malformed"})
 INVALID = frozenset({"validation_failed"})
@@ -53,7 +53,9 @@ NO_EVENTS = (
 
 
 @every_command
-async def test_what_is_no_object(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+async def test_what_is_no_object(
+    unchanged: RawConversation, namespace: str, event: str, command: type[Command]
+) -> None:
     before = await unchanged.contents()
     for argument, codes in NO_OBJECT.items():
         assert_refused(await unchanged.speaker.ask(event, argument, namespace), codes)
@@ -62,7 +64,9 @@ async def test_what_is_no_object(unchanged: World, namespace: str, event: str, c
 
 
 @every_command
-async def test_no_argument_or_several(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+async def test_no_argument_or_several(
+    unchanged: RawConversation, namespace: str, event: str, command: type[Command]
+) -> None:
     good, before = as_object(fitting(command, unchanged.known)), await unchanged.contents()
     for arguments in ("", f",{good},{good}", f",{good},null", f',{good},"ack"', ",{}" * 100, f",null,{good}"):
         answer = await unchanged.speaker.acknowledged(f'["{event}"{arguments}]', namespace)
@@ -74,7 +78,7 @@ async def test_no_argument_or_several(unchanged: World, namespace: str, event: s
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-async def test_events_that_do_not_exist(unchanged: World, namespace: str) -> None:
+async def test_events_that_do_not_exist(unchanged: RawConversation, namespace: str) -> None:
     for name in NO_EVENTS:
         answer = await unchanged.speaker.acknowledged(json.dumps([name, {}]), namespace)
         assert_refused(answer, {"unknown_event"})
@@ -83,21 +87,21 @@ async def test_events_that_do_not_exist(unchanged: World, namespace: str) -> Non
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-async def test_event_names_that_are_no_strings(unchanged: World, namespace: str) -> None:
+async def test_event_names_that_are_no_strings(unchanged: RawConversation, namespace: str) -> None:
     for payload in ("[]", "[7,{}]", "[null,{}]", "[{},{}]", "[[],{}]", r'["\ud800",{}]', "[true]", "[NaN,{}]", "[,{}]"):
         assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
     assert_refused(await unchanged.speaker.acknowledged(f"[{NESTED},{{}}]", namespace), SHAPELESS)
     await unchanged.assert_nothing_sent()
 
 
-async def test_an_event_of_another_namespace_is_unknown(unchanged: World) -> None:
+async def test_an_event_of_another_namespace_is_unknown(unchanged: RawConversation) -> None:
     good = as_object({"conversationId": unchanged.known["conversationId"], "clientMessageId": '"x"', "text": '"hi"'})
     for namespace in ("/presence", "/bookings"):
         assert_refused(await unchanged.speaker.ask("message:send", good, namespace), {"unknown_event"})
     await unchanged.assert_nothing_sent()
 
 
-async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: World) -> None:
+async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: RawConversation) -> None:
     before = await unchanged.contents()
     for payload in ('["nonsense",{}]', '["message:send",{}]', '["message:send"]', "[]", f"[{NESTED}]"):
         await unchanged.speaker.send(f"2/conversations,{payload}")

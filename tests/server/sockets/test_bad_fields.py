@@ -6,15 +6,17 @@ import json
 
 from domain.wire.base import Command
 from tests.server.sockets.invalid_values import as_object, fields_of, fitting, spoilt
+from tests.server.sockets.raw_conversation import RawConversation
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
-from tests.server.sockets.world import World
 
 UNKNOWN = ("$where", "__proto__", "conversationid", "", "a.b", "é\\u0000")
 
 
 @every_command
-async def test_a_value_that_does_not_fit(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+async def test_a_value_that_does_not_fit(
+    unchanged: RawConversation, namespace: str, event: str, command: type[Command]
+) -> None:
     good, before = fitting(command, unchanged.known), await unchanged.contents()
     for field in fields_of(command):
         name = field.encode_name
@@ -27,7 +29,9 @@ async def test_a_value_that_does_not_fit(unchanged: World, namespace: str, event
 
 
 @every_command
-async def test_a_field_missing_or_unknown(unchanged: World, namespace: str, event: str, command: type[Command]) -> None:
+async def test_a_field_missing_or_unknown(
+    unchanged: RawConversation, namespace: str, event: str, command: type[Command]
+) -> None:
     good, before = fitting(command, unchanged.known), await unchanged.contents()
     for field in fields_of(command):
         if field.required:
@@ -49,7 +53,7 @@ async def test_a_field_missing_or_unknown(unchanged: World, namespace: str, even
 
 @every_command
 async def test_a_field_given_twice_is_refused_if_either_is_wrong(
-    unchanged: World, namespace: str, event: str, command: type[Command]
+    unchanged: RawConversation, namespace: str, event: str, command: type[Command]
 ) -> None:
     good, before = fitting(command, unchanged.known), await unchanged.contents()
     for field in fields_of(command):

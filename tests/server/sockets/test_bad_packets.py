@@ -12,8 +12,8 @@ from tests.conversations.js_devices import js_devices
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.raw import UNKNOWN_NAMESPACE, raw_socket
+from tests.server.sockets.raw_conversation import RawConversation
 from tests.server.sockets.refusals import assert_refused
-from tests.server.sockets.world import World
 
 ID = "1" * 17
 BAD = (
@@ -33,7 +33,7 @@ BAD = (
 
 
 @pytest.mark.parametrize("packet", BAD, ids=[f"{n} {packet[:12]!a}" for n, packet in enumerate(BAD)])
-async def test_it_closes_the_socket(unchanged: World, packet: str) -> None:
+async def test_it_closes_the_socket(unchanged: RawConversation, packet: str) -> None:
     gateway, before = unchanged.running.node.gateway, await unchanged.contents()
     counted = gateway.bad_packets
     async with raw_socket(unchanged.running.url) as raw:
@@ -47,7 +47,7 @@ async def test_it_closes_the_socket(unchanged: World, packet: str) -> None:
 
 
 @pytest.mark.parametrize("frame", ["", "x", "9", "0", "5", "2probe", "7{}"])
-async def test_what_is_no_engine_packet_closes_it_too(unchanged: World, frame: str) -> None:
+async def test_what_is_no_engine_packet_closes_it_too(unchanged: RawConversation, frame: str) -> None:
     engine = unchanged.running.node.gateway.eio
     counted = engine.counters.bad_packets
     async with raw_socket(unchanged.running.url) as raw:
@@ -57,7 +57,7 @@ async def test_what_is_no_engine_packet_closes_it_too(unchanged: World, frame: s
     assert engine.counters.bad_packets == counted + 1
 
 
-async def test_garbage_and_events_before_connect_close_it(unchanged: World) -> None:
+async def test_garbage_and_events_before_connect_close_it(unchanged: RawConversation) -> None:
     event = '2/conversations,1["conversation:list",{}]'
     for packet in ("abc", event, "3/conversations,1[]", "61-/presence,1[]", '50-/presence,1["x",{}]'):
         async with raw_socket(unchanged.running.url) as raw:
@@ -65,14 +65,14 @@ async def test_garbage_and_events_before_connect_close_it(unchanged: World) -> N
             assert await raw.closed() is not None
 
 
-async def test_an_event_after_a_refusal_closes_it(unchanged: World) -> None:
+async def test_an_event_after_a_refusal_closes_it(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         assert "data" in await raw.connect("garbage")
         await raw.submit('["conversation:list",{}]')
         await raw.closed()
 
 
-async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unchanged: World) -> None:
+async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unchanged: RawConversation) -> None:
     """The official client does so when its ``connect`` is called twice, or ``disconnect`` while it is pending."""
     before = unchanged.running.node.rooms.connections
     async with raw_socket(unchanged.running.url) as raw:
@@ -92,7 +92,9 @@ async def test_connecting_a_namespace_again_is_leaving_it_and_connecting_it(unch
         assert await raw.is_usable("/presence")
 
 
-async def test_what_a_namespace_was_connected_as_goes_on_until_it_is_connected_again(unchanged: World) -> None:
+async def test_what_a_namespace_was_connected_as_goes_on_until_it_is_connected_again(
+    unchanged: RawConversation,
+) -> None:
     """The client's program has been told that it is connected, and goes on while the second CONNECT is looked at."""
     before = unchanged.running.node.rooms.connections
     async with raw_socket(unchanged.running.url) as raw:
@@ -111,7 +113,9 @@ async def test_what_a_namespace_was_connected_as_goes_on_until_it_is_connected_a
 
 
 @pytest.mark.parametrize("transports", [("polling",), ("websocket",), ("polling", "websocket")])
-async def test_the_official_client_may_call_connect_twice(unchanged: World, transports: tuple[str, ...]) -> None:
+async def test_the_official_client_may_call_connect_twice(
+    unchanged: RawConversation, transports: tuple[str, ...]
+) -> None:
     async with js_devices() as devices:
         phone = await devices.connect(unchanged.running.url, unchanged.client, transports, "/presence")
         # It connects by itself, and a second time because it is told to.
@@ -121,7 +125,9 @@ async def test_the_official_client_may_call_connect_twice(unchanged: World, tran
         assert phone.events("disconnect") == other.events("disconnect") == []
 
 
-async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_with_a_code(unchanged: World) -> None:
+async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_with_a_code(
+    unchanged: RawConversation,
+) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         for packet, namespace in (("0/nowhere,", "/nowhere"), ("0/nowhere", "/nowhere"), ('0/x,{"token":"y"}', "/x")):
             await raw.send(packet)
@@ -133,13 +139,15 @@ async def test_an_unknown_namespace_is_refused_as_by_the_javascript_server_and_w
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-async def test_the_official_client_is_told_the_code_of_an_unknown_namespace(unchanged: World, transport: str) -> None:
+async def test_the_official_client_is_told_the_code_of_an_unknown_namespace(
+    unchanged: RawConversation, transport: str
+) -> None:
     async with js_devices() as devices:
         with pytest.raises(ConnectionError, match=r"^not_found$"):
             await devices.connect(unchanged.running.url, unchanged.client, (transport,), "/nowhere")
 
 
-async def test_leaving_a_namespace_leaves_the_others(unchanged: World) -> None:
+async def test_leaving_a_namespace_leaves_the_others(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         for namespace in NAMESPACES:
             await raw.connect(unchanged.client.token, namespace)
@@ -162,14 +170,14 @@ async def test_bad_packets_show_in_the_metrics(running: RunningNode, people: Peo
     assert found and float(found[1]) == 2
 
 
-async def test_acknowledgements_are_not_asked_for_and_ignored(unchanged: World) -> None:
+async def test_acknowledgements_are_not_asked_for_and_ignored(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.send('3/conversations,1[{"ok":true}]')
         assert await raw.is_usable()
 
 
-async def test_the_longest_message_that_is_announced_is_taken(unchanged: World) -> None:
+async def test_the_longest_message_that_is_announced_is_taken(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         start = '2/conversations,1["nonsense","'

@@ -8,14 +8,14 @@ import tracemalloc
 import pytest
 
 from tests.server.sockets.raw import raw_socket
+from tests.server.sockets.raw_conversation import RawConversation
 from tests.server.sockets.refusals import assert_refused
-from tests.server.sockets.world import World
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 
 
 @pytest.mark.parametrize("attachments", [0, 1, 2, 10])
-async def test_a_binary_event_is_refused_and_the_socket_works_on(unchanged: World, attachments: int) -> None:
+async def test_a_binary_event_is_refused_and_the_socket_works_on(unchanged: RawConversation, attachments: int) -> None:
     before = await unchanged.contents()
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
@@ -29,7 +29,7 @@ async def test_a_binary_event_is_refused_and_the_socket_works_on(unchanged: Worl
     await unchanged.assert_nothing_sent()
 
 
-async def test_without_an_acknowledgement_it_is_swallowed(unchanged: World) -> None:
+async def test_without_an_acknowledgement_it_is_swallowed(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.send(f'51-/conversations,["message:send",{PLACEHOLDER}]')
@@ -40,14 +40,14 @@ async def test_without_an_acknowledgement_it_is_swallowed(unchanged: World) -> N
         assert raw.received == []
 
 
-async def test_an_attachment_that_was_not_announced_closes_the_socket(unchanged: World) -> None:
+async def test_an_attachment_that_was_not_announced_closes_the_socket(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.websocket.send(b"x")
         await raw.closed()
 
 
-async def test_text_in_the_place_of_an_attachment_closes_the_socket(unchanged: World) -> None:
+async def test_text_in_the_place_of_an_attachment_closes_the_socket(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.send(f'52-/conversations,1["message:send",{PLACEHOLDER}]')
@@ -57,14 +57,14 @@ async def test_text_in_the_place_of_an_attachment_closes_the_socket(unchanged: W
         assert raw.received == []
 
 
-async def test_announcing_more_than_any_library_would_closes_the_socket(unchanged: World) -> None:
+async def test_announcing_more_than_any_library_would_closes_the_socket(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.send(f'511-/conversations,1["message:send",{PLACEHOLDER}]')
         await raw.closed()
 
 
-async def test_a_stream_of_attachments_is_not_kept(unchanged: World) -> None:
+async def test_a_stream_of_attachments_is_not_kept(unchanged: RawConversation) -> None:
     """40 MB in attachments of events that are never completed or are refused: none of it stays."""
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)

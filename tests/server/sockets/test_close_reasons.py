@@ -21,22 +21,22 @@ from server.security.tokens import LIFETIME
 from server.sockets import dispatcher
 from server.sockets.admission import Admission
 from server.sockets.rows import Rate
+from tests.harness.clock import RunningClock
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.sockets.clock import Clock
 from tests.server.sockets.raw import admitted, raw_socket
 
-Scenario = Callable[[RunningNode, People, Clock], Awaitable[None]]
+Scenario = Callable[[RunningNode, People, RunningClock], Awaitable[None]]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> RunningClock:
+    return RunningClock()
 
 
 @pytest.fixture
-async def node(database_url: str, redis_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[RunningNode]:
+async def node(database_url: str, redis_url: str, tmp_path: Path, clock: RunningClock) -> AsyncIterator[RunningNode]:
     async with running_node(database_url, redis_url, tmp_path, clock) as running:
         yield running
 
@@ -62,19 +62,19 @@ async def first_closes(running: RunningNode) -> Counter[str]:
     return found
 
 
-async def bad_packet(running: RunningNode, people: People, clock: Clock) -> None:
+async def bad_packet(running: RunningNode, people: People, clock: RunningClock) -> None:
     async with admitted(running.url, (await people.make()).token) as raw:
         await raw.send("x")
         await raw.closed()
 
 
-async def never_connected(running: RunningNode, people: People, clock: Clock) -> None:
+async def never_connected(running: RunningNode, people: People, clock: RunningClock) -> None:
     running.node.gateway.connect_within = 0.05
     async with raw_socket(running.url) as raw:
         await raw.closed()
 
 
-async def session_ended(running: RunningNode, people: People, clock: Clock) -> None:
+async def session_ended(running: RunningNode, people: People, clock: RunningClock) -> None:
     person = await people.make()
     async with admitted(running.url, person.token) as raw:
         headers = {"Authorization": f"Bearer {person.token}"}
@@ -84,26 +84,26 @@ async def session_ended(running: RunningNode, people: People, clock: Clock) -> N
         assert any(json.dumps("session:revoked") in packet for packet in raw.received)
 
 
-async def token_expired(running: RunningNode, people: People, clock: Clock) -> None:
+async def token_expired(running: RunningNode, people: People, clock: RunningClock) -> None:
     person = await people.make()
     clock.advance(seconds=(LIFETIME - timedelta(seconds=1)).total_seconds())
     async with admitted(running.url, person.token) as raw:
         await raw.closed()
 
 
-async def transport_close(running: RunningNode, people: People, clock: Clock) -> None:
+async def transport_close(running: RunningNode, people: People, clock: RunningClock) -> None:
     async with admitted(running.url, (await people.make()).token) as raw:
         assert await raw.is_usable()
 
 
 @pytest.mark.parametrize("scenario", [bad_packet, never_connected, session_ended, token_expired, transport_close])
-async def test_it_is_counted_under_its_name(node: RunningNode, clock: Clock, scenario: Scenario) -> None:
+async def test_it_is_counted_under_its_name(node: RunningNode, clock: RunningClock, scenario: Scenario) -> None:
     people = People(node.node.store, node.node.tokens, clock)
     await scenario(node, people, clock)
     assert await first_closes(node) == {scenario.__name__.replace("_", " "): 1}
 
 
-async def test_a_flood_of_nobody_s(node: RunningNode, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_of_nobody_s(node: RunningNode, clock: RunningClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is known already is only read more slowly."""
     monkeypatch.setattr(dispatcher, "UNNAMED_RATE", Rate(1e-6, 0))
     admitted_at_last = asyncio.Event()

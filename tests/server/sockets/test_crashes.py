@@ -15,9 +15,9 @@ from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.server.sockets.invalid_values import NUL, as_object, fields_of, fitting, takes_any_words
 from tests.server.sockets.raw import admitted, raw_socket
+from tests.server.sockets.raw_conversation import RawConversation
 from tests.server.sockets.refusals import assert_refused
 from tests.server.sockets.rows import every_command
-from tests.server.sockets.world import World
 
 SECRET_WORDS = "meet me at the old mill"
 
@@ -106,8 +106,10 @@ async def test_a_crash_in_the_gateway_itself_ends_the_socket_only(
 
 
 @every_command
-async def test_a_nul_in_free_words_is_no_crash(here: World, namespace: str, event: str, command: type[Command]) -> None:
-    good = fitting(command, here.known)
+async def test_a_nul_in_free_words_is_no_crash(
+    raw_conversation: RawConversation, namespace: str, event: str, command: type[Command]
+) -> None:
+    good = fitting(command, raw_conversation.known)
     for field in filter(takes_any_words, fields_of(command)):
-        answer = await here.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
+        answer = await raw_conversation.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
         assert answer["ok"] or answer["error"]["code"] != "internal", answer

@@ -15,9 +15,9 @@ from domain.times import from_wire
 from domain.wire.events import NAMESPACES
 from server.security.tokens import LIFETIME
 from server.sockets.admission import ASK_BEFORE
+from tests.harness.clock import RunningClock
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People, Person
-from tests.server.sockets.clock import Clock
 from tests.server.sockets.raw import Data, Raw, admitted
 from tests.server.sockets.refusals import assert_refused
 
@@ -30,7 +30,7 @@ class NodeWithClock:
 
     running: RunningNode
     people: People
-    clock: Clock
+    clock: RunningClock
     person: Person
 
     def age(self, *, left: float) -> None:
@@ -43,7 +43,7 @@ class NodeWithClock:
 
 @pytest.fixture
 async def ageing(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[NodeWithClock]:
-    clock = Clock()
+    clock = RunningClock()
     async with running_node(database_url, redis_url, tmp_path, clock) as running:
         people = People(running.node.store, running.node.tokens, clock)
         yield NodeWithClock(running, people, clock, await people.make())

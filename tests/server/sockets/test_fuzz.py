@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from tests.server.sockets.raw import admitted
-from tests.server.sockets.world import World
+from tests.server.sockets.raw_conversation import RawConversation
 
 PIECES = (
     *("0", "1", "2", "3", "4", "5", "6", "7", "50-", "51-", "52-", "12", "999999999999999", "-", ",", "e9"),
@@ -27,12 +27,12 @@ relaxed = settings(
 
 
 class Fuzzed:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, raw_conversation: RawConversation) -> None:
+        self._raw_conversation = raw_conversation
 
     async def survives(self, sent: list[str | bytes]) -> None:
-        counters = self._world.running.node.gateway.eio.counters
-        async with admitted(self._world.running.url, self._world.client.token) as raw:
+        counters = self._raw_conversation.running.node.gateway.eio.counters
+        async with admitted(self._raw_conversation.running.url, self._raw_conversation.client.token) as raw:
             try:
                 for frame in sent:
                     await (raw.send(frame) if isinstance(frame, str) else raw.websocket.send(frame))
@@ -41,12 +41,12 @@ class Fuzzed:
                 pass
         assert counters.failed_handlers == 0
         # Both are asked, so that both go on answering pings.
-        assert await self._world.speaker.is_usable()
-        assert await self._world.listener.is_usable()
+        assert await self._raw_conversation.speaker.is_usable()
+        assert await self._raw_conversation.listener.is_usable()
 
 
 @pytest.fixture
-async def fuzzed(unchanged: World) -> AsyncIterator[Fuzzed]:
+async def fuzzed(unchanged: RawConversation) -> AsyncIterator[Fuzzed]:
     before = await unchanged.contents()
     yield Fuzzed(unchanged)
     await unchanged.running.node.dispatcher.drain()

@@ -7,19 +7,19 @@ import json
 import pytest
 
 from tests.server.sockets.raw import raw_socket
-from tests.server.sockets.world import World
+from tests.server.sockets.raw_conversation import RawConversation
 
 LIMIT = "has to be a whole number from 1 to 100"
 
 
 @pytest.mark.parametrize("value", ["0", "101", "-1", '"abc"', "null", "1.5"])
-async def test_a_range_is_said(unchanged: World, value: str) -> None:
+async def test_a_range_is_said(unchanged: RawConversation, value: str) -> None:
     answer = await unchanged.speaker.ask("conversation:list", f'{{"limit":{value}}}', "/conversations")
     assert answer["error"]["errors"] == [{"field": "limit", "message": LIMIT}]
     assert answer["error"]["message"] == f"limit: {LIMIT}."
 
 
-async def test_every_field_at_fault_is_told_at_once(unchanged: World) -> None:
+async def test_every_field_at_fault_is_told_at_once(unchanged: RawConversation) -> None:
     wrong = {"conversationId": "x", "text": 7, "imageUrls": ["y"], "replyTo": {}, "colour": "red"}
     answer = await unchanged.speaker.ask("message:send", json.dumps(wrong), "/conversations")
     assert answer["error"]["code"] == "validation_failed"
@@ -29,7 +29,7 @@ async def test_every_field_at_fault_is_told_at_once(unchanged: World) -> None:
     assert told["clientMessageId"] == "is required"
 
 
-async def test_what_a_handler_refuses_is_told_with_the_rest(unchanged: World) -> None:
+async def test_what_a_handler_refuses_is_told_with_the_rest(unchanged: RawConversation) -> None:
     span = {"trainerId": unchanged.known["trainerId"].strip('"'), "from": "2026-02-30", "to": "2026-02-31"}
     answer = await unchanged.speaker.ask("slots:watch", json.dumps(span), "/bookings")
     assert {error["field"] for error in answer["error"]["errors"]} == {"from", "to"}
@@ -55,14 +55,14 @@ async def test_what_a_handler_refuses_is_told_with_the_rest(unchanged: World) ->
         ('["booking:create",{}]', "unknown_event", "is an event of /bookings"),
     ],
 )
-async def test_an_event_that_is_none(unchanged: World, payload: str, code: str, words: str) -> None:
+async def test_an_event_that_is_none(unchanged: RawConversation, payload: str, code: str, words: str) -> None:
     answer = await unchanged.speaker.acknowledged(payload, "/conversations")
     assert answer["error"]["code"] == code
     assert words in answer["error"]["message"]
     assert "truncated" not in answer["error"]["message"]
 
 
-async def test_binary_data_has_a_place_of_its_own(unchanged: World) -> None:
+async def test_binary_data_has_a_place_of_its_own(unchanged: RawConversation) -> None:
     async with raw_socket(unchanged.running.url) as raw:
         await raw.connect(unchanged.client.token)
         await raw.send('51-/conversations,7["message:send",{"_placeholder":true,"num":0}]')

@@ -18,7 +18,7 @@ Contents = dict[str, list[dict[str, Any]]]
 
 
 @dataclass
-class World:
+class RawConversation:
     running: RunningNode
     client: Person
     trainer: Person
@@ -45,7 +45,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
+async def open_raw_conversation(running: RunningNode, people: People) -> AsyncIterator[RawConversation]:
     client, trainer, conversation = await people.pair()
     async with (
         admitted(running.url, client.token, *NAMESPACES, kind=Attentive) as speaker,
@@ -83,4 +83,4 @@ async def world(running: RunningNode, people: People) -> AsyncIterator[World]:
             "to": '"2030-01-01"',
             "token": json.dumps(client.token),
         }
-        yield World(running, client, trainer, speaker, listener, conversation, message, known)
+        yield RawConversation(running, client, trainer, speaker, listener, conversation, message, known)

@@ -1,4 +1,4 @@
-"""A prepared world: a client and a trainer with everything there may be between them, and everybody else."""
+"""The parties: a client and a trainer with everything there may be between them, and everybody else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = "between the two of them"
 _PLENTY = 500
 
 
-class World(People):
+class Parties(People):
     """``secrets``: what no outsider's answer may hold."""
 
     def __init__(self, market: Market) -> None:
@@ -240,4 +240,4 @@ def a_file() -> aiohttp.FormData:
     return form
 
 
-Made = Callable[[World], Awaitable[str]]
+Made = Callable[[Parties], Awaitable[str]]
