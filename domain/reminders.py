@@ -26,6 +26,15 @@ class ReminderNotice(msgspec.Struct, frozen=True):
     def name(self) -> str:
         return f"{self.hours}h:{self.channel}"
 
+    @property
+    def is_mail(self) -> bool:
+        return self.channel.startswith("mail:")
+
+    def parties(self, booking: Booking) -> tuple[str, str]:
+        """The users: whom it is for, and whom that one meets."""
+        client, trainer = booking.user_ids
+        return (client, trainer) if self.channel.endswith(":client") else (trainer, client)
+
 
 def due_notices(booking: Booking, now: datetime) -> tuple[ReminderNotice, ...]:
     """What is to be given now. One that is overdue when the next is due is not given any more."""
@@ -35,6 +44,16 @@ def due_notices(booking: Booking, now: datetime) -> tuple[ReminderNotice, ...]:
         if begin <= now < end
         for notice in notices
         if notice.name not in booking.reminded
+    )
+
+
+def is_timely(booking: Booking, starts_at: datetime, hours: int, now: datetime) -> bool:
+    """Whether a reminder of that start that was given, so long before it, may still be told: the session is as it was,
+    and the next reminder is not due yet."""
+    return (
+        booking.starts_at == starts_at
+        and booking.erased_party is None
+        and any(now < end and notice.hours == hours for _, end, notices in _spans(booking) for notice in notices)
     )
 
 

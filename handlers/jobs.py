@@ -23,6 +23,7 @@ STRIPE_EVENTS = "Stripe events"
 TRAINER_PARTS = "trainers' parts of payments"
 FINAL_REFUNDS = "refunds of erased accounts"
 BOOKING_MAILS = "booking mails"
+REMINDER_MAILS = "reminder mails"
 # By service.
 PUSHES = {"apns": "pushes by APNs", "fcm": "pushes by FCM"}
 # By the number of the endpoint's queue.

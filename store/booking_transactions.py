@@ -5,7 +5,7 @@ The client's time is exclusive by claims of its own: who trains here cannot trai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Collection as Several
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -20,6 +20,7 @@ from domain.bookings import OCCUPYING, Booking, client_claims
 from domain.credits import Balance, CreditEntry
 from domain.errors import Code, DomainError
 from domain.owed_credits import taken_entry
+from domain.reminders import ReminderNotice
 from domain.stored import StoredFormat
 from domain.times import to_wire
 from domain.webhooks import of_booking
@@ -33,6 +34,7 @@ from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
 from store.owed_credits import OwedCreditRows
+from store.reminder_mails import ReminderMails
 from store.reviews import Reviews
 from store.webhook_deliveries import WebhookDeliveries
 
@@ -90,6 +92,7 @@ class BookingTransactions:
         idempotency: Idempotency,
         reviews: Reviews,
         mails: BookingMails,
+        reminders: ReminderMails,
         webhooks: WebhookDeliveries,
         owed: OwedCreditRows,
     ) -> None:
@@ -101,6 +104,7 @@ class BookingTransactions:
         self._idempotency = idempotency
         self._reviews = reviews
         self._mails = mails
+        self._reminders = reminders
         self._webhooks = webhooks
         self._owed = owed
         self._client_claims = ClientClaims(database)
@@ -157,6 +161,23 @@ class BookingTransactions:
             return await self._settle(before, change, settlement, claim, session)
 
         return await self._commit(body, _hot(change.booking, settlement))
+
+    async def remind(
+        self, booking: Booking, given: Sequence[ReminderNotice], now: datetime, due_at: datetime | None
+    ) -> bool:
+        """Note that these were given, with the mails that are owed of them, and when the booking wants attention next;
+        false when it was changed meanwhile, or another noted one of them."""
+        owed = [notice for notice in given if notice.is_mail]
+
+        async def body(session: ClientSession) -> bool:
+            names = [notice.name for notice in given]
+            if not await self._bookings.attended(booking, names, due_at, session=session):
+                return False
+            if owed:
+                await self._reminders.add(booking, owed, now, session=session)
+            return True
+
+        return await self._database.transaction(body)
 
     async def _settle(
         self,

@@ -295,18 +295,17 @@ class Bookings:
         """The booking that wants attention."""
         return booking_record(claimed.document)
 
-    async def remember_notices(self, booking: Booking, given: Collection[str]) -> None:
-        """Those given, unless the booking was changed meanwhile."""
-        update = {"$addToSet": {"reminded": {"$each": list(given)}}}
-        await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)
-
-    async def attended(self, booking: Booking, due_at: datetime | None) -> None:
-        """All that was due is done; ``due_at``: when it wants attention next, unless it was changed meanwhile."""
+    async def attended(
+        self, booking: Booking, given: Collection[str], due_at: datetime | None, *, session: ClientSession
+    ) -> bool:
+        """All that was due is done: these notices were given, and it wants attention next at ``due_at``. False when it
+        was changed meanwhile, or another noted one of them."""
+        unchanged = {"_id": ObjectId(booking.id), "version": booking.version, "reminded": {"$nin": list(given)}}
         gone = {WORK: ""} | ({"dueAt": ""} if due_at is None else {})
-        update: Document = {"$unset": gone}
+        update: Document = {"$addToSet": {"reminded": {"$each": list(given)}}, "$unset": gone}
         if due_at is not None:
             update["$set"] = {"dueAt": due_at}
-        await self._bookings.update_one({"_id": ObjectId(booking.id), "version": booking.version}, update)
+        return bool((await self._bookings.update_one(unchanged, update, session=session)).matched_count)
 
 
 def _changed(gone: str) -> Document:

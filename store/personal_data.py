@@ -132,6 +132,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "userBlockCounters": "a counter",
     "clientClaims": "a copy of the bookings' times",
     "bookingMails": "mails on their way, of what the bookings hold",
+    "reminderMails": "mails on their way, of what the bookings hold",
     "trialWeeks": "a counter of a trainer's",
     "paymentNotices": "entries on their way into the log",
     "receiptMails": "mails on their way, of what the transactions hold",

@@ -40,6 +40,7 @@ from store import (
     receipts,
     refunds,
     registrations,
+    reminder_mails,
     reports,
     respelling,
     reviews,
@@ -104,6 +105,7 @@ from store.reachability import require
 from store.receipts import Receipts
 from store.refunds import Refunds
 from store.registrations import Registrations
+from store.reminder_mails import ReminderMails
 from store.reports import Reports
 from store.respelling import Respelling
 from store.reviews import Reviews
@@ -148,6 +150,7 @@ SCHEMAS = (
     *booking_changes.SCHEMAS,
     *booking_transactions.SCHEMAS,
     *booking_mails.SCHEMAS,
+    *reminder_mails.SCHEMAS,
     *credits.SCHEMAS,
     *credits.TRIAL_SCHEMAS,
     *outbox.SCHEMAS,
@@ -248,10 +251,11 @@ class Store:
         self.personal_data = PersonalData(database)
         self.counts = Counts(database)
         self.booking_mails = BookingMails(database)
+        self.reminder_mails = ReminderMails(database)
         self.owed_credits = OwedCreditRows(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
-            self.booking_mails, self.webhook_deliveries, self.owed_credits,
+            self.booking_mails, self.reminder_mails, self.webhook_deliveries, self.owed_credits,
         )
         self.transactions = Transactions(database)
         self.receipts = Receipts(database)

@@ -1,4 +1,5 @@
-"""Mails about bookings: each is a row that was committed with its change, and goes when the mail server has it."""
+"""Mails about bookings: each is a row that was committed with its change, or with the note that the reminder was given,
+and goes when the mail server has it."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ from datetime import timedelta
 from functools import partial
 
 from domain.accounts import User, may_sign_in
+from domain.reminders import is_timely
 from handlers import mails
 from handlers.context import ReminderContext
-from handlers.jobs import BOOKING_MAILS, Job, Postponed
+from handlers.jobs import BOOKING_MAILS, REMINDER_MAILS, Job, Postponed
 from handlers.mails import Addressee
 from handlers.notifications.unsubscribing import unsubscribe_path
 from store.work_queue import WorkRow
@@ -20,12 +22,18 @@ def booking_mails_job(context: ReminderContext) -> Job:
     return Job(BOOKING_MAILS, queue, partial(_send, context), lease=timedelta(seconds=60), at_once=8)
 
 
+def reminder_mails_job(context: ReminderContext) -> Job:
+    """Many may be due in one moment: what is told of changes has places of its own. The lease as above."""
+    queue = context.store.reminder_mails.queue
+    return Job(REMINDER_MAILS, queue, partial(_remind, context), lease=timedelta(seconds=60), at_once=8)
+
+
 async def _send(context: ReminderContext, claimed: WorkRow) -> None:
     mail = context.store.booking_mails.row(claimed)
     if mail.ends_at < context.now():
         # The mail server was away for so long that there is nothing to be told any more.
         return
-    both = await addressees(context, mail.user_id, mail.other_id, mail.time_zone)
+    both = await _addressees(context, mail.user_id, mail.other_id, mail.time_zone)
     unsubscribe = await unsubscribe_path(context.store, context.secrets, mail.user_id, "booking")
     if both is None or unsubscribe is None:
         return
@@ -48,7 +56,21 @@ async def _send(context: ReminderContext, claimed: WorkRow) -> None:
         raise Postponed
 
 
-async def addressees(
+async def _remind(context: ReminderContext, claimed: WorkRow) -> None:
+    mail = context.store.reminder_mails.row(claimed)
+    booking = await context.store.bookings.by_id(mail.booking_id)
+    if booking is None or not is_timely(booking, mail.starts_at, mail.hours, context.now()):
+        return
+    other_id = next(one for one in booking.user_ids if one != mail.user_id)
+    both = await _addressees(context, mail.user_id, other_id, booking.time_zone)
+    unsubscribe = await unsubscribe_path(context.store, context.secrets, mail.user_id, "reminder")
+    if both is None or unsubscribe is None:
+        return
+    if not await context.mailer.deliver(mails.session_reminder(*both, booking, mail.hours, unsubscribe)):
+        raise Postponed
+
+
+async def _addressees(
     context: ReminderContext, user_id: str, other_id: str, session_zone: str
 ) -> tuple[Addressee, Addressee] | None:
     """Who gets a mail and whom it is about; nothing for whoever may not sign in."""

@@ -9,7 +9,7 @@ from handlers.accounts.exports import exports_job
 from handlers.accounts.me import erasures_job
 from handlers.accounts.sessions import sign_in_notices_job
 from handlers.bookings.due import due_bookings_job
-from handlers.bookings.mailing import booking_mails_job
+from handlers.bookings.mailing import booking_mails_job, reminder_mails_job
 from handlers.bookings.outbox import outbox_job
 from handlers.catalogue.reviews import ratings_job
 from handlers.context import Context
@@ -39,6 +39,7 @@ def durable_jobs(context: Context) -> tuple[Job, ...]:
         due_bookings_job(context),
         outbox_job(context),
         booking_mails_job(context),
+        reminder_mails_job(context),
         unapplied_changes_job(context),
         unpublished_entries_job(context),
         file_sweeps_job(context),

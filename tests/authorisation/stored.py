@@ -21,8 +21,8 @@ _EXPORT_SECONDS = 30.0
 # Durable work takes rows out, or their instants, whenever it gets to them, whoever asks for what meanwhile.
 _WORKED_OFF = frozenset(
     {
-        "bookingMails", "departures", "digests", "finalRefunds", "paymentNotices", "receiptMails", "stripeEvents",
-        "unheardScans", "webhookDeliveries",
+        "bookingMails", "departures", "digests", "finalRefunds", "paymentNotices", "receiptMails", "reminderMails",
+        "stripeEvents", "unheardScans", "webhookDeliveries",
     }
 )
 

@@ -15,7 +15,7 @@ from domain.reminders import due_notices, next_due
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.bookings import due
-from handlers.bookings.mailing import booking_mails_job
+from handlers.bookings.mailing import booking_mails_job, reminder_mails_job
 from tests.bookings.due_work import hold
 from tests.bookings.market import Data, Market, served_market
 from tests.bookings.phones import phone
@@ -57,11 +57,12 @@ async def market(mailed: Market, desk: Desk) -> Market:
 
 async def told(market: Market, desk: Desk, count: int = 2) -> None:
     """Once all mails of bookings made, moved and cancelled have gone, which are another module's subject: these, and
-    those that an earlier test left."""
+    those that an earlier test left, of its reminders too."""
     rows = market.store.database.collection("bookingMails")
     async with asyncio.timeout(10):
         while await rows.count_documents({}):
             await work_off(booking_mails_job(market.nodes[0].context), market.clock)
+    await mails_gone(market)
     assert desk.taken.qsize() >= count
     while not desk.taken.empty():
         desk.taken.get_nowait()
@@ -161,17 +162,105 @@ async def test_a_mail_server_that_is_down_gets_it_later(market: Market, desk: De
     await told(market, desk)
     desk.replies = ["451 later"]
     market.clock.now = start_of(booking) - DAY
-    await reminded(market, booking, GIVEN - 1)
-    assert desk.replies == []
-    ((first,), _) = await desk.taken.get()
-    # What failed stays claimed for a minute, and is then tried again; what went is not sent twice.
-    await work(market)
-    await market.at_rest()
-    assert desk.taken.empty()
-    market.clock.advance(seconds=61)
     await reminded(market, booking, GIVEN)
+    ((first,), _) = await desk.taken.get()
+    await mails_tried(market, desk)
+    assert desk.taken.empty()
+    # What went is not sent twice.
+    market.clock.advance(seconds=61)
     ((second,), _) = await desk.taken.get()
     assert {first, second} == {client.user.email, trainer.user.email}
+    await mails_gone(market)
+    assert desk.taken.empty()
+
+
+async def mails_tried(market: Market, desk: Desk) -> None:
+    """Once each that is due has been, and when it is tried again is known."""
+    rows = market.store.database.collection("reminderMails")
+    async with asyncio.timeout(10):
+        while desk.replies or await rows.count_documents({"dueAt": {"$lte": market.clock()}}):
+            await work_off(reminder_mails_job(market.nodes[0].context), market.clock)
+        await market.at_rest()
+
+
+async def mails_gone(market: Market) -> None:
+    """Once no mail of a reminder waits any more."""
+    rows = market.store.database.collection("reminderMails")
+    async with asyncio.timeout(10):
+        while await rows.count_documents({}):
+            await work_off(reminder_mails_job(market.nodes[0].context), market.clock)
+
+
+async def test_a_mail_server_that_hangs_holds_up_nothing_that_time_does(market: Market, desk: Desk) -> None:
+    """Its reminders wait for it elsewhere; once it is back each goes out, once."""
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9, days=3))
+    await told(market, desk)
+    desk.open.clear()
+    try:
+        market.clock.now = start_of(booking) - DAY
+        await reminded(market, booking, GIVEN)
+    finally:
+        desk.open.set()
+    letters = [await desk.taken.get() for _ in range(2)]
+    assert {to for (to,), _ in letters} == {client.user.email, trainer.user.email}
+    await mails_gone(market)
+    assert desk.taken.empty()
+
+
+@pytest.mark.parametrize("change", ["moved", "moved away and back", "cancelled", "overdue", "turned off"])
+async def test_a_reminder_that_waits_for_the_mail_server_is_not_sent_when_it_is_none_any_more(
+    market: Market, desk: Desk, change: str
+) -> None:
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9, days=3))
+    await told(market, desk)
+    desk.replies = ["451 later"] * 2
+    market.clock.now = start_of(booking) - DAY
+    await reminded(market, booking, GIVEN)
+    await mails_tried(market, desk)
+    if change == "cancelled":
+        assert (await market.cancel(booking, client)).status == 200
+    elif change.startswith("moved"):
+        moved = await market.move(booking, client, market.at(10, days=3))
+        assert moved.status == 200
+        if change.endswith("back"):
+            assert (await market.move(moved.body, client, start_of(booking))).status == 200
+    elif change == "overdue":
+        # The next one takes its place.
+        market.clock.now = start_of(booking) - HOUR
+        await reminded(market, booking, 2 * GIVEN)
+    else:
+        body = {"kinds": [{"kind": "reminder", "channels": {"mail": False}}], "quietHours": None}
+        for who in (client, trainer):
+            assert (await market.call("PUT", "/me/notifications", body, who)).status == 200
+    market.clock.advance(seconds=61)
+    await mails_gone(market)
+    await market.at_rest()
+    subjects = set()
+    while not desk.taken.empty():
+        subjects.add(desk.taken.get_nowait()[1]["Subject"])
+    assert "Your session tomorrow" not in subjects
+    assert ("Your session in an hour" in subjects) == (change == "overdue")
+
+
+async def test_what_the_version_before_had_not_mailed_yet_is(market: Market, desk: Desk) -> None:
+    """It noted a mail once the mail server had it, and left the rest of the notices due."""
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, market.at(9, days=3))
+    await told(market, desk)
+    given = ["24h:event", "24h:mail:client", "24h:push:client", "24h:push:trainer"]
+    await market.store.database.collection("bookings").update_one(
+        {"_id": ObjectId(booking["id"])}, {"$set": {"reminded": given}}
+    )
+    market.clock.now = start_of(booking) - DAY
+    await reminded(market, booking, GIVEN)
+    ((only,), _) = await desk.taken.get()
+    await mails_gone(market)
+    assert (only, desk.taken.empty()) == (trainer.user.email, True)
 
 
 async def test_it_is_completed_a_quarter_of_an_hour_after_its_end_once(market: Market) -> None:

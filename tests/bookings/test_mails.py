@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
-from handlers.bookings.mailing import booking_mails_job
+from handlers.bookings.due import due_bookings_job
+from handlers.bookings.mailing import booking_mails_job, reminder_mails_job
 from tests.bookings.due_work import hold
 from tests.bookings.market import Data, Market, Somebody, served_market
 from tests.faults.tap import tapped
@@ -233,6 +234,68 @@ async def test_a_kill_loses_no_mail_and_doubles_none(
             told.setdefault(to, set()).add(message["Message-ID"])
     # A mail whose answer was lost is handed in again, as the same message.
     assert {to: len(ids) for to, ids in told.items()} == {client.user.email: 1, trainer.user.email: 1}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("commitTransaction", ""),
+        pytest.param(("update", "bookings"), marks=pytest.mark.verify),
+        pytest.param(("insert", "reminderMails"), marks=pytest.mark.verify),
+        pytest.param("while they are handed in", marks=pytest.mark.verify),
+    ],
+)
+async def test_a_kill_loses_no_reminder_and_doubles_none(
+    market: Market, mongo_url: str, redis_url: str, tmp_path: Path, post: Post, step: tuple[str, str] | str
+) -> None:
+    # The process has a clock of its own: what is due by it is not for the other nodes.
+    now = StandingClock().now
+    market.clock.now = now - timedelta(days=2)
+    trainer = await market.trainer()
+    client = await market.client(trainer)
+    booking = await market.booked(client, trainer, now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=23))
+    await post.next(client, trainer)
+    row = {"_id": ObjectId(booking["id"])}
+    bookings = market.store.database.collection("bookings")
+    await bookings.update_one(row, {"$set": {"dueAt": now + timedelta(hours=1)}})
+    place = urlsplit(mongo_url)
+    async with tapped(place.hostname or "", place.port or 0, frozenset({"bookings", "reminderMails"})) as tap:
+        url = f"mongodb://127.0.0.1:{tap.port}/{market.nodes[0].database.db.name}?directConnection=true"
+        async with served(url, redis_url, tmp_path, SMTP_URL=post.url) as process:
+            if isinstance(step, tuple):
+                tap.arm(step, process.process.kill)
+            else:
+                post.desk.open.clear()
+                post.desk.tried.clear()
+            try:
+                await bookings.update_one(row, {"$set": {"dueAt": now}})
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    if isinstance(step, str):
+                        await post.desk.tried.wait()
+                        process.process.kill()
+                    await process.process.wait()
+            finally:
+                tap.disarm()
+                post.desk.open.set()
+    # As the nodes do by themselves after a minute.
+    market.clock.now = now + timedelta(minutes=2)
+    context, mine = market.nodes[0].context, {"booking": ObjectId(booking["id"])}
+    async with asyncio.timeout(2 * TIMEOUT_SECONDS):
+        while not await bookings.find_one({**row, "reminded": "24h:mail:client", "dueAt": {"$gt": market.clock()}}):
+            market.clock.advance(seconds=5)
+            await work_off(due_bookings_job(context), market.clock)
+        while await market.store.database.collection("reminderMails").count_documents(mine):
+            market.clock.advance(seconds=5)
+            await work_off(reminder_mails_job(context), market.clock)
+    told: dict[str, list[str]] = {client.user.email: [], trainer.user.email: []}
+    while not post.desk.taken.empty():
+        (to,), message = post.desk.taken.get_nowait()
+        if to in told:
+            assert message["Subject"] == "Your session tomorrow"
+            told[to].append(message["Message-ID"])
+    assert [len(set(ids)) for ids in told.values()] == [1, 1]
+    # A mail whose answer was lost is handed in again, as the same message.
+    assert isinstance(step, str) or [len(ids) for ids in told.values()] == [1, 1]
 
 
 async def test_whoever_is_gone_gets_none(market: Market, post: Post) -> None:

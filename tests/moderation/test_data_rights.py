@@ -19,7 +19,7 @@ from handlers.accounts.exports import exports_job
 from handlers.accounts.me import erasures_job
 from handlers.accounts.sessions import sign_in_notices_job
 from handlers.bookings.due import due_bookings_job
-from handlers.bookings.mailing import booking_mails_job
+from handlers.bookings.mailing import booking_mails_job, reminder_mails_job
 from handlers.files.uses import file_sweeps_job
 from handlers.notifications.digests import digests_job
 from handlers.notifications.receipts import receipts_job
@@ -199,7 +199,7 @@ async def test_an_export_has_it_all_and_an_erasure_leaves_nothing(
     printed.seek(0)
     printed.truncate()
     market.clock.advance(minutes=3)
-    of_mails = booking_mails_job, receipts_job, sign_in_notices_job, digests_job
+    of_mails = booking_mails_job, reminder_mails_job, receipts_job, sign_in_notices_job, digests_job
     for job in (erasures_job, file_sweeps_job, *of_mails, due_bookings_job):
         await worked(market, job)
     # Whatever was still to be mailed, to the other side too.
