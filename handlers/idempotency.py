@@ -152,7 +152,7 @@ async def _renew(context: ReadContext, claimed: Claim) -> None:
     while True:
         await asyncio.sleep(_RENEWED_EACH_SECONDS)
         try:
-            await context.store.idempotency.renew(claimed, context.now())
+            await context.store.idempotency.renew(claimed)
         except DomainError:
             # MongoDB is away: for whoever would take the claim over as well.
             continue

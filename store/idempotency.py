@@ -23,6 +23,11 @@ SCHEMAS = (
 )
 # A holder that lives renews its claim or commits with it; one that is older belongs to a node that died.
 CLAIM_LASTS = timedelta(seconds=4)
+_NOW: Document = {"$currentDate": {"claimedAt": True}}
+_ABANDONED: Document = {
+    "result": {"$exists": False},
+    "$expr": {"$lt": ["$claimedAt", {"$subtract": ["$$NOW", CLAIM_LASTS // timedelta(milliseconds=1)]}]},
+}
 # Of a row. The first had the names of classes for scopes, digests of our own encoding, and no version.
 VERSION = 2
 
@@ -78,7 +83,8 @@ class Idempotency:
     async def claim(self, scope: Scope, asked: Asked, now: datetime) -> Claim | StoredResult:
         """The caller's claim, which it then has to ``keep`` with a result or to ``release``; else what is stored.
 
-        A claim that was neither made nor renewed within ``CLAIM_LASTS`` counts as abandoned.
+        A claim that was neither made nor renewed within ``CLAIM_LASTS`` counts as abandoned. MongoDB's own clock says
+        so: those of two nodes may be apart by more.
         """
         claim = Claim(scope, str(ObjectId()))
         # Nodes of the first version, which may run beside this one, find a row by their name and compare their digest.
@@ -87,11 +93,12 @@ class Idempotency:
             "asked": asked.digest,
             "version": VERSION,
             "claim": ObjectId(claim.id),
-            "claimedAt": now,
         }
         named: Document = {"user": ObjectId(scope.user_id), "command": list(scope.names), "key": scope.key}
         try:
-            await self._keys.insert_one({**named, **row, "createdAt": now})
+            # Under an id that nothing has: it is an insert, which alone could not ask for MongoDB's time.
+            made = {"$set": {**named, **row, "createdAt": now}, **_NOW}
+            await self._keys.update_one({"_id": ObjectId()}, made, upsert=True)
         except DuplicateKeyError:
             pass
         else:
@@ -99,9 +106,8 @@ class Idempotency:
         same: Document = {
             "$or": [{"asked": asked.digest}, {"asked": {"$exists": False}, "digest": {"$in": list(asked.former)}}]
         }
-        abandoned = {"result": {"$exists": False}, "claimedAt": {"$lt": now - CLAIM_LASTS}}
         wanted = _document(scope)
-        if (await self._keys.update_one({**wanted, **same, **abandoned}, {"$set": row})).matched_count:
+        if (await self._keys.update_one({**wanted, **same, **_ABANDONED}, {"$set": row, **_NOW})).matched_count:
             return claim
         found = await self._keys.find_one(wanted)
         if found is None:
@@ -110,9 +116,9 @@ class Idempotency:
         is_same = found["asked"] == asked.digest if "asked" in found else found["digest"] in asked.former
         return StoredResult(is_same, found.get("result"), found.get("resultVersion", 1))
 
-    async def renew(self, claim: Claim, now: datetime) -> None:
+    async def renew(self, claim: Claim) -> None:
         """The holder is still at work."""
-        await self._keys.update_one(_claimed(claim), {"$set": {"claimedAt": now}})
+        await self._keys.update_one(_claimed(claim), _NOW)
 
     async def keep(self, claim: Claim, result: bytes, version: int = 1) -> None:
         """Keep a result when the work is done; ``unavailable`` when the claim was taken over meanwhile."""

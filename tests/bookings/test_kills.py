@@ -16,6 +16,7 @@ from bson import ObjectId
 from handlers.bookings import outbox
 from tests.bookings.market import Answer, Data, Market, Somebody
 from tests.faults.tap import Tap, tapped
+from tests.harness.claims import run_out_of_claims
 from tests.harness.clock import StandingClock
 from tests.harness.work import work_off
 from tests.together.processes import Served, served
@@ -75,6 +76,7 @@ async def settled(market: Market) -> None:
     """Another node finishes what was left, as it does by itself after some seconds."""
     context = market.nodes[0].context
     market.clock.advance(seconds=30)
+    await run_out_of_claims(market.store.database)
     rows = market.store.database.collection("outbox")
     async with asyncio.timeout(TIMEOUT_SECONDS):
         # What the node's own loop has claimed, that one finishes.

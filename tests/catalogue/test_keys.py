@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from tests.catalogue.service import CatalogueService, Member
+from tests.harness.claims import run_out_of_claims
 from tests.rest.surface import Answer
 
 KEY = {"Idempotency-Key": "k"}
-# Whoever claimed the key has died by then.
-LONG_AFTER = 61
 Body = Callable[[Any], Awaitable[Any]]
 
 
@@ -80,7 +79,7 @@ async def dying(catalogue: CatalogueService) -> AsyncIterator[None]:
         patch.setattr(keys, "keep", dies)
         patch.setattr(keys, "release", dies)
         yield
-    catalogue.surface.clock.advance(seconds=LONG_AFTER)
+    await run_out_of_claims(database)
 
 
 @asynccontextmanager
@@ -94,7 +93,7 @@ async def overtaken(
 
         async def stalls(body: Body, **how: Any) -> Any:
             patch.undo()
-            catalogue.surface.clock.advance(seconds=LONG_AFTER)
+            await run_out_of_claims(database)
             answers.append(await repeat())
             return await commit(body, **how)
 

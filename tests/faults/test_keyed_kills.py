@@ -20,7 +20,8 @@ from tests.together.processes import served
 COLLECTIONS = frozenset({"idempotency", MESSAGES, "conversationParticipants"})
 # Three times what is promised.
 SETTLED_WITHIN_SECONDS = 30.0
-CLAIMED, STORED, APPLIED = ("insert", "idempotency"), ("insert", MESSAGES), ("update", MESSAGES)
+# A claim is its collection's first write.
+CLAIMED, STORED, APPLIED = ("update", "idempotency"), ("insert", MESSAGES), ("update", MESSAGES)
 CHANGES: dict[str, Data] = {
     "message:edit": {"text": "keyed"},
     "message:react": {"emoji": "👍"},

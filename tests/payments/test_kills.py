@@ -13,6 +13,7 @@ import pytest
 from sandbox.delivery import Endpoint
 from sandbox.server import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET
 from tests.bookings.market import Somebody
+from tests.harness.claims import run_out_of_claims
 from tests.payments.books import is_left, reconcile
 from tests.payments.killed_node import NodeToKill, Step, Ways, ways
 from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, PaymentParties, trainer_for
@@ -52,6 +53,7 @@ async def one_kill(shop: Shop, ways: Ways, operation: Operation, step: Step, num
         for endpoint in endpoints:
             endpoint.url = f"{market.urls[0]}/v1/webhooks/stripe"
     # After every claim that it had.
+    await run_out_of_claims(market.store.database)
     market.clock.now = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
     await reconcile(shop)
     await operation.again(parties)
