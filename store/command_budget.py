@@ -19,9 +19,10 @@ from domain.errors import unavailable
 BUDGET_SECONDS = 10.0
 
 
-def stream_budget(owner: str, network: str, *, bulk: bool = False) -> Budget:
-    """Of what takes as long as the peer needs: each operation of ours is bounded, the whole is not."""
-    return Budget(owner, network, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
+def stream_budget(owner: str, network: str, *, bulk: bool = False, before: float = math.inf) -> Budget:
+    """Of what takes as long as the peer needs: each operation of ours is bounded, the whole is not. ``before``: seconds
+    until ``Budget.stream``."""
+    return Budget(owner, network, bulk=bulk, seconds=before, each=BUDGET_SECONDS)
 
 
 def _never() -> bool:
@@ -67,6 +68,10 @@ class Budget:
 
     def deadline(self, now: float, seconds: float) -> float:
         return min(self._deadline, now + min(self._each, seconds))
+
+    def stream(self) -> None:
+        """From here on only each operation is bounded."""
+        self._deadline = math.inf
 
     @contextmanager
     def paused(self) -> Iterator[None]:
