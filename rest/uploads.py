@@ -213,12 +213,6 @@ async def file_part(request: web.Request, place: Place) -> FilePart:
     return FilePart(reader, part, pace)
 
 
-async def _begun(budget: Budget, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    budget.stream()
-    async for chunk in chunks:
-        yield chunk
-
-
 def upload_handler(route: Route, services: Services) -> HttpHandler:
     turns = UploadLimiter(silent_for=services.mongo_silent_for)
 
@@ -234,7 +228,7 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
             # It takes as long as its sender may need; each step of ours is bounded, and those before the body together.
             arriving = stream_budget(owner_of(caller), network_of(caller.address), before=place.left)
             with command_budget.within(arriving):
-                content = _begun(arriving, part.chunks())
+                content = arriving.streamed(part.chunks())
                 answer = await route.handler(services.context, caller, Upload(part.name, content, key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 
