@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -37,6 +36,8 @@ Handler = Callable[[X, Actor, C], Awaitable[R]]
 # How long a repeat waits for a first one that is still at work.
 TIMEOUT_SECONDS = 8.0
 _PAUSE_SECONDS = 0.05
+# So that a repeat of what was refused need not wait for its key.
+_GIVEN_BACK_SECONDS = 1.0
 _RENEWED_EACH_SECONDS = CLAIM_LASTS.total_seconds() / 4
 
 
@@ -178,10 +179,10 @@ async def claim(context: ReadContext, scope: Scope, asked: Asked) -> Claim | Sto
 
 
 async def release(context: ReadContext, claimed: Claim) -> None:
-    """Give a claim back after a failure. It goes on by itself when the caller leaves or has no time left; a claim
-    that could not be given back runs out."""
+    """Give a claim back after a failure. It goes on by itself when the caller leaves or it takes long: the failure may
+    be that MongoDB does not answer. A claim that could not be given back runs out."""
     giving_back = detached(context.store.idempotency.release(claimed), BUDGET_SECONDS)
-    await asyncio.wait([giving_back], timeout=None if (left := remaining()) == math.inf else max(0.0, left))
+    await asyncio.wait([giving_back], timeout=max(0.0, min(remaining(), _GIVEN_BACK_SECONDS)))
 
 
 def idempotent_commit(

@@ -7,15 +7,16 @@ What is admitted waits for its sender: it has a place and some disk, and no turn
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
-from domain.errors import Code, DomainError, invalid, rate_limited
+from domain.errors import Code, DomainError, invalid, rate_limited, unavailable
 from domain.files import LARGEST
 from domain.networks import network_of, site_of
 from domain.wire import codec
@@ -40,14 +41,17 @@ OF_ONE_USER, OF_ONE_NETWORK, OF_ALL = 4, 48, 128
 TIMEOUT_SECONDS = 60.0
 # For so long nobody has to make room.
 CROWDED_SECONDS = 0.5
+# A MongoDB that answers is silent for less, and a node is busy now and then.
+_SILENT_SECONDS = 2.0
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """``pace``: of the body, once it arrives."""
+    """``left``: seconds until an answer is due, a body's time not counted. ``pace``: of the body, once it arrives."""
 
     owner: str
     site: str
+    left: float = math.inf
     pace: Pace | None = None
 
 
@@ -57,27 +61,62 @@ class UploadLimiter:
         of_one_user: int = OF_ONE_USER,
         of_all: int = OF_ALL,
         timeout: float = TIMEOUT_SECONDS,
+        silent_for: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """``silent_for``: of MongoDB, in seconds."""
         self._limiter = FairLimiter(of_one_user, of_all, _too_many, OF_ONE_NETWORK)
         self._timeout = timeout
+        self._silent_for = silent_for
         self._of_one_user, self._of_all = of_one_user, of_all
         self._places: dict[Place, None] = {}
 
     @asynccontextmanager
-    async def turn(self, user_id: str, address: str = "") -> AsyncIterator[Place]:
+    async def turn(self, user_id: str, address: str = "", left: float = math.inf) -> AsyncIterator[Place]:
         """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way;
-        and several networks', who together have all places, not for long."""
+        and several networks', who together have all places, not for long.
+
+        ``left``: seconds in which it has to be answered. Those before it take theirs for their bodies; while MongoDB is
+        silent, they take it for nothing, and it is refused in time: ``unavailable``.
+        """
         network = network_of(address)
-        place = Place(user_id, site_of(network))
-        looking = asyncio.get_running_loop().create_task(self._look_for(place))
-        try:
-            async with self._limiter.turn(user_id, self._timeout, network):
-                looking.cancel()
-                self._places[place] = None
+        place = Place(user_id, site_of(network), left)
+        async with AsyncExitStack() as held:
+            await self._wait(held, place, network)
+            self._places[place] = None
+            try:
                 yield place
+            finally:
+                self._places.pop(place, None)
+
+    async def _wait(self, held: AsyncExitStack, place: Place, network: str) -> None:
+        loop = asyncio.get_running_loop()
+        looking: list[asyncio.Task[None]] = []
+        began = loop.time()
+        try:
+            async with asyncio.timeout(None) as waiting:
+                looking += [loop.create_task(self._look_for(place)), loop.create_task(self._end(waiting, place, began))]
+                await held.enter_async_context(self._limiter.turn(place.owner, self._timeout, network))
+        except TimeoutError:
+            raise unavailable() from None
         finally:
-            looking.cancel()
-            self._places.pop(place, None)
+            for task in looking:
+                task.cancel()
+        in_vain = self._in_vain(began)
+        place.left -= in_vain if in_vain > _SILENT_SECONDS else 0.0
+
+    async def _end(self, waiting: asyncio.Timeout, place: Place, began: float) -> None:
+        """The wait, once all that it had left has passed in vain."""
+        while True:
+            seconds = max(_SILENT_SECONDS, place.left) - self._in_vain(began)
+            if seconds <= 0:
+                break
+            # Of what is left no second passes sooner.
+            await asyncio.sleep(seconds)
+        waiting.reschedule(asyncio.get_running_loop().time())
+
+    def _in_vain(self, began: float) -> float:
+        """For how long MongoDB has been silent since then."""
+        return min(self._silent_for(), asyncio.get_running_loop().time() - began)
 
     async def _look_for(self, place: Place) -> None:
         """While it waits and all places are taken: the slowest upload of the site that has the most makes room."""
@@ -175,19 +214,22 @@ async def file_part(request: web.Request, place: Place) -> FilePart:
 
 
 def upload_handler(route: Route, services: Services) -> HttpHandler:
-    turns = UploadLimiter()
+    turns = UploadLimiter(silent_for=services.mongo_silent_for)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[PACED] = True
-        caller = await answered_in_time(Budget(), lambda _: caller_of(request, services, public=False))
+        budget = Budget()
+        caller = await answered_in_time(budget, lambda _: caller_of(request, services, public=False))
         await Counting(services.limiter, request, caller).begin(route.rate)
         assert isinstance(caller, Actor)
         key = key_of(request)
-        async with turns.turn(caller.user_id, caller.address) as place:
+        async with turns.turn(caller.user_id, caller.address, budget.remaining()) as place:
             part = await file_part(request, place)
-            # It takes as long as its sender may need; each step of ours is bounded.
-            with command_budget.within(stream_budget(owner_of(caller), network_of(caller.address))):
-                answer = await route.handler(services.context, caller, Upload(part.name, part.chunks(), key))
+            # It takes as long as its sender may need; each step of ours is bounded, and those before the body together.
+            arriving = stream_budget(owner_of(caller), network_of(caller.address), before=place.left)
+            with command_budget.within(arriving):
+                content = arriving.streamed(part.chunks())
+                answer = await route.handler(services.context, caller, Upload(part.name, content, key))
         return web.Response(status=route.success, body=codec.encode(answer), content_type="application/json")
 
     return handle

@@ -9,7 +9,7 @@ unknown outcome, and what waits for the driver ends with the driver's own time-o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from time import monotonic
@@ -19,9 +19,10 @@ from domain.errors import unavailable
 BUDGET_SECONDS = 10.0
 
 
-def stream_budget(owner: str, network: str, *, bulk: bool = False) -> Budget:
-    """Of what takes as long as the peer needs: each operation of ours is bounded, the whole is not."""
-    return Budget(owner, network, bulk=bulk, seconds=math.inf, each=BUDGET_SECONDS)
+def stream_budget(owner: str, network: str, *, bulk: bool = False, before: float = math.inf) -> Budget:
+    """Of what takes as long as its content needs: each operation of ours is bounded, the whole is not. ``before``: the
+    seconds for what comes before ``Budget.streamed``."""
+    return Budget(owner, network, bulk=bulk, seconds=before, each=BUDGET_SECONDS)
 
 
 def _never() -> bool:
@@ -67,6 +68,12 @@ class Budget:
 
     def deadline(self, now: float, seconds: float) -> float:
         return min(self._deadline, now + min(self._each, seconds))
+
+    async def streamed(self, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Once it is begun, only each operation is bounded."""
+        self._deadline = math.inf
+        async for chunk in content:
+            yield chunk
 
     @contextmanager
     def paused(self) -> Iterator[None]:

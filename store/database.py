@@ -73,6 +73,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Raises ``Misconfigured`` for a URL that no server can be found by."""
         self.url = url
+        self._answered = monotonic()
         self._own: KeyedTurns[str] = KeyedTurns(TRANSACTIONS_OF_ONE_OWNER, _busy)
         self._hot: KeyedTurns[Hot] = KeyedTurns(1, _busy)
         self._all = FairLimiter(
@@ -104,13 +105,19 @@ class Database:
 
     async def answers(self) -> bool:
         """Whether there is a primary that answers now."""
+        asked = monotonic()
         try:
             # The driver's own limit: a thread of its pool is not left waiting for an answer that does not come.
             with pymongo.timeout(PING_SECONDS):
                 await asyncio.wait_for(self.db.command("ping"), PING_SECONDS)
         except (PyMongoError, TimeoutError):
             return False
+        self._answered = asked
         return True
+
+    def silent_for(self) -> float:
+        """How many seconds ago it was asked last by what it answered (``answers``): nodes ask each second."""
+        return monotonic() - self._answered
 
     async def transaction(self, body: Callable[[ClientSession], Awaitable[T]], *, hot: Several[Hot] = ()) -> T:
         """Run ``body`` in a transaction, again on a conflict; ``unavailable`` after 2 s of conflicts or 6 s of waiting.

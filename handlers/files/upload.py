@@ -30,7 +30,7 @@ from handlers.idempotency import claimed_once
 from handlers.ports import Picture, Pictures
 from handlers.request_digests import scope_of
 from store import command_budget
-from store.command_budget import BUDGET_SECONDS, Budget
+from store.command_budget import BUDGET_SECONDS, Budget, stream_budget
 from store.idempotency import Asked, Claim, StoredResult
 
 # Of what begins with a box, puremagic recognises some brands and guesses at others.
@@ -66,9 +66,12 @@ async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Sp
     frames, ``unavailable`` when its turn does not come in time."""
     network = network_of(actor.address)
     if KINDS[content_type] != "image":
+        # A large file is written as long as it takes; until that begins, the wait counts.
+        budget = stream_budget(actor.user_id, network, before=BUDGET_SECONDS)
         async with context.storing.turn(actor.user_id, BUDGET_SECONDS, network):
             await asyncio.to_thread(_require_sound, content_type, spool)
-            return await _keep_as_it_is(context, actor, name, spool, content_type)
+            with command_budget.within(budget):
+                return await _keep_as_it_is(context, actor, name, budget.streamed(spool.chunks()), spool, content_type)
     with command_budget.within(Budget(actor.user_id, network)):
         async with context.storing.turn(actor.user_id, command_budget.remaining(), network):
             await asyncio.to_thread(_require_sound, content_type, spool)
@@ -78,7 +81,12 @@ async def keep(context: UploadContext, actor: Actor, name: str | None, spool: Sp
 
 
 async def _keep_as_it_is(
-    context: UploadContext, actor: Actor, name: str | None, spool: Spool, content_type: str
+    context: UploadContext,
+    actor: Actor,
+    name: str | None,
+    content: AsyncIterator[bytes],
+    spool: Spool,
+    content_type: str,
 ) -> StoredFile:
     stored = StoredFile(
         id=context.store.files.new_id(),
@@ -90,7 +98,7 @@ async def _keep_as_it_is(
         name=display_name(name, content_type),
         created_at=context.now(),
     )
-    await context.store.files.write(stored, spool.chunks())
+    await context.store.files.write(stored, content)
     return stored
 
 

@@ -17,12 +17,14 @@ from socketio.exceptions import ConnectionError as NotConnected
 
 from domain.errors import Code, DomainError
 from domain.wire.events import BOOKINGS, CONVERSATIONS, PRESENCE
+from rest.uploads import OF_ONE_USER
 from server.app import utc_now
 from server.files.image_processes import PictureMaker
 from store.command_budget import Budget, within
 from store.log.documents import MESSAGES
 from tests.faults.conftest import OwnServers
-from tests.files.samples import image
+from tests.files.samples import image, mp4
+from tests.files.wire import line, post, whole
 from tests.harness.devices import Data, Device, device
 from tests.harness.freezing import freeze, frozen
 from tests.harness.nodes import RunningNode, running_node
@@ -35,6 +37,8 @@ T = TypeVar("T")
 # Three times what a command may take: ten seconds and two.
 ANSWERED_WITHIN_SECONDS = 36.0
 SENDS = 24
+# Sixteen times what one may have at a time, or as long as the last of them may wait for its turn.
+UPLOADS, WAITED_SECONDS = 64, 90.0
 
 
 @dataclass
@@ -143,6 +147,28 @@ async def test_everything_is_answered_in_time_while_mongodb_is_frozen(own_server
     synced = (await pair.tablet.do("sync", {"cursors": {pair.conversation: 0}}))["conversations"][0]["entries"]
     assert [entry["seq"] for entry in synced] == [entry["seq"] for entry in entries]
     assert pair.running.node.store.log.appender.waiting == 0
+
+
+async def test_uploads_are_answered_in_time_while_mongodb_is_frozen(own_servers: OwnServers, pair: Pair) -> None:
+    """However many of one user wait for their turns: not each after all that hang before it."""
+    body, sent = whole(mp4(20_000)), 2000
+    async with AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(line(pair.running.url)) for _ in range(UPLOADS)]
+        for one in lines:
+            await one.send(post(pair.client, len(body)) + body[:sent])
+        # Who has a turn hands on what came before what is coming.
+        while pair.running.node.context.spooling.taken < OF_ONE_USER * 1000:
+            for one in lines:
+                await one.send(body[sent : sent + 1])
+            sent += 1
+            await asyncio.sleep(0.01)
+        with frozen(own_servers.mongod):
+            began = monotonic()
+            for one in lines:
+                await one.send(body[sent:])
+            answers = [await one.problem(WAITED_SECONDS) for one in lines]
+            assert monotonic() - began < ANSWERED_WITHIN_SECONDS
+    assert [answer for answer in answers if answer[:2] != (503, "unavailable")] == []
 
 
 def received(tablet: Device) -> list[int]:

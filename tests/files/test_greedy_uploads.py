@@ -11,15 +11,20 @@ import aiohttp
 import pytest
 
 from domain.errors import Code, DomainError
+from domain.files import StoredFile
+from handlers.context import STORING_OF_ONE_USER
 from rest.pace import Pace
 from rest.uploads import OF_ALL, OF_ONE_NETWORK, OF_ONE_USER
 from server.files.decoder_seconds import Allowance, DecoderSeconds
 from server.files.image_processes import PictureMaker
+from store.command_budget import BUDGET_SECONDS, remaining
+from store.files import Files
 from tests.files import samples
 from tests.files.service import NOTHING, FileService
 from tests.files.wire import HEAD, UploadConnection, line, post, whole
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
+from tests.harness.waiting import until
 
 # Three times what is promised.
 SERVED_WITHIN_SECONDS = 6.0
@@ -169,6 +174,35 @@ async def test_what_is_on_disk_is_bounded_for_each(
     assert (await shelf.put(other, samples.PDF))[0] == 201
     # And nothing stays behind, of those that were refused either.
     assert space.taken == 0
+
+
+async def test_what_is_written_has_what_the_wait_for_its_turn_left(
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its content is written, which takes as long as it takes."""
+    person, context, left = await shelf.people.make(), shelf.running.node.context, list[float]()
+    write = Files.write
+
+    async def measured(self: Files, file: StoredFile, content: AsyncIterator[bytes]) -> None:
+        async def read() -> AsyncIterator[bytes]:
+            async for chunk in content:
+                left.append(remaining())
+                yield chunk
+
+        left.append(remaining())
+        await write(self, file, read())
+
+    monkeypatch.setattr(Files, "write", measured)
+    async with AsyncExitStack() as held:
+        for _ in range(STORING_OF_ONE_USER):
+            await held.enter_async_context(context.storing.turn(person.id, 1.0))
+        sending = asyncio.create_task(shelf.uploaded(person, samples.PDF))
+        await until(lambda: context.spooling.taken >= len(samples.PDF))
+        done, _ = await asyncio.wait([sending], timeout=1.0)
+        assert not done
+    await sending
+    assert left[0] < BUDGET_SECONDS - 0.5
+    assert set(left[1:]) == {BUDGET_SECONDS}
 
 
 async def test_a_decoder_s_seconds_are_charged(

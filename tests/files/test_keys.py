@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+import pytest
 
+from store.command_budget import BUDGET_SECONDS
+from store.idempotency import Claim, Idempotency
 from tests.files import samples
 from tests.files.service import Data, FileService
 from tests.harness.people import Person
@@ -41,6 +44,25 @@ async def test_only_successes_are_remembered(shelf: FileService) -> None:
     broken = samples.image()[:5000]
     for _ in range(2):
         assert (await put(shelf, person, broken, "k"))[0] == 415
+    assert (await put(shelf, person, samples.image(), "k"))[0] == 201
+
+
+async def test_a_refusal_does_not_wait_for_the_key_to_be_given_back(
+    shelf: FileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which MongoDB may not answer, as it did not answer the work that failed."""
+    person, thawed = await shelf.people.make(), asyncio.Event()
+    release = Idempotency.release
+
+    async def released(self: Idempotency, claim: Claim) -> None:
+        await thawed.wait()
+        await release(self, claim)
+
+    monkeypatch.setattr(Idempotency, "release", released)
+    # Of the ten seconds that one step may take.
+    async with asyncio.timeout(BUDGET_SECONDS / 2):
+        assert (await put(shelf, person, samples.image()[:5000], "k"))[0] == 415
+    thawed.set()
     assert (await put(shelf, person, samples.image(), "k"))[0] == 201
 
 

@@ -32,9 +32,9 @@ class UploadConnection:
             first = b""
         return int(first.split()[1]) if first else 0
 
-    async def problem(self) -> tuple[int, str, str]:
+    async def problem(self, within: float = 30) -> tuple[int, str, str]:
         """Status, code and words of the next answer, an error in our format."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(within):
             head = await self._reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].split()[0])
             told = json.loads(await self._reader.readexactly(length))

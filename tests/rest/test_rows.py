@@ -87,7 +87,7 @@ class Nobody:
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application()
-    services = Services(cast(Any, None), Nobody(), Unlimited(), lambda remote, forwarded: remote or "")
+    services = Services(cast(Any, None), Nobody(), Unlimited(), lambda remote, forwarded: remote or "", lambda: 0.0)
     attach(app, services, allowed_origins=[], secure=False, rows=ROWS)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

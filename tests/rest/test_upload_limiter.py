@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -60,6 +61,30 @@ async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None
     for user_id in ("one", "other"):
         async with turns.turn(user_id):
             pass
+
+
+async def test_who_waits_while_mongodb_is_silent_is_refused_in_time() -> None:
+    """And not for what it waited before, or for a silence that ended before it came."""
+    loop = asyncio.get_running_loop()
+    silent_since = loop.time() - 3600
+    turns = UploadLimiter(of_one_user=1, of_all=1, silent_for=lambda: loop.time() - silent_since)
+    callers = PendingUploads(turns)
+    await callers.come("one", 1)
+    began = loop.time()
+    with pytest.raises(DomainError) as refused:
+        async with turns.turn("one", left=2.5):
+            pass
+    assert refused.value.code is Code.UNAVAILABLE
+    assert loop.time() - began >= 2.5
+    # It answers again: who waits now has its time from then on.
+    silent_since = math.inf
+    waiting = asyncio.create_task(callers._upload("one"))
+    done, _ = await asyncio.wait([waiting], timeout=3.0)
+    assert not done
+    await callers.leave()
+    await waiting
+    async with turns.turn("one", left=9.0) as place:
+        assert place.left == 9.0
 
 
 async def test_who_gives_up_waiting_leaves_no_turn_behind() -> None:
