@@ -31,10 +31,11 @@ from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
 
-# Of a batch, and of what else is read and written for many: by another connection its entries are still in time. Twice
-# as long after each that was not answered: MongoDB may only be slow.
+# Of a batch, and of what else is read and written for many: by another connection its entries are still in time. Longer
+# where MongoDB is slow: as several of the slowest lately, and twice as long after each that was not answered.
 BATCH_SECONDS = 2.0
 LONGEST_BATCH_SECONDS = 5.0
+_OF_THE_SLOWEST = 4
 MAX_BATCH = 256
 MAX_IN_FLIGHT = 2
 # A submitter is answered `unavailable` after this long without a commit, or when its command's budget runs out; a
@@ -91,7 +92,7 @@ class Appender:
         self._loop = asyncio.get_running_loop()
         # What is written for many must not end with the time of the one who happened to begin it.
         self._context = shared_work(LONGEST_BATCH_SECONDS)
-        self._unanswered = 0
+        self._unanswered, self._slowest = 0, 0.0
         self.counters = AppendCounters()
 
     def append(self, document: Document, on_committed: OnCommitted) -> asyncio.Future[Appended]:
@@ -301,12 +302,14 @@ class Appender:
         }  # fmt: skip
         with self._limited():
             reply: Document = await self._db.command(command)
-        self._unanswered = 0
-        self._fairness.batch_written(self._loop.time() - started)
+        took = self._loop.time() - started
+        self._unanswered, self._slowest = 0, max(took, 0.9 * self._slowest)
+        self._fairness.batch_written(took)
         return reply
 
     def _limited(self) -> AbstractContextManager[None]:
-        return limited(min(BATCH_SECONDS * 2**self._unanswered, LONGEST_BATCH_SECONDS))
+        seconds = max(BATCH_SECONDS, _OF_THE_SLOWEST * self._slowest) * 2**self._unanswered
+        return limited(min(seconds, LONGEST_BATCH_SECONDS))
 
     def _written(self, batch: list[ConversationQueue], reply: Document) -> None:
         if "writeConcernError" in reply:

@@ -16,8 +16,8 @@ _LINGER = struct.pack("ii", 1, 0)
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:
-    end: socket.socket = writer.get_extra_info("socket")
-    if end.fileno() != -1:
+    end: socket.socket | None = writer.get_extra_info("socket")
+    if end is not None and end.fileno() != -1:
         # Else it has ended by itself meanwhile.
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     writer.transport.abort()

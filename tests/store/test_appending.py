@@ -139,7 +139,7 @@ async def test_outcomes_that_are_unknown_are_found_out(
             a_message(conversation, sender, key), lambda stored: announced[conversation].append(stored.seq)
         )
 
-    monkeypatch.setattr(store.log.appender, "BATCH_SECONDS", 0.001)
+    monkeypatch.setattr(store.log.appender, "LONGEST_BATCH_SECONDS", 0.001)
     sending = asyncio.gather(*(one(c, str(number)) for number in range(8) for c in conversations))
     await _until_one_is_unknown(log, sending)
     monkeypatch.undo()
@@ -156,7 +156,7 @@ async def test_changes_of_unknown_outcome_are_applied_once(
 ) -> None:
     log = Log(shared_database)
     message = await write(log, a_message(new_id(), new_id(), "1"))
-    monkeypatch.setattr(store.log.appender, "BATCH_SECONDS", 0.001)
+    monkeypatch.setattr(store.log.appender, "LONGEST_BATCH_SECONDS", 0.001)
     changing = asyncio.gather(*(apply(log, a_change(message, "edit", text=str(number))) for number in range(10)))
     await _until_one_is_unknown(log, changing)
     monkeypatch.undo()
