@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,16 +21,15 @@ from store.reachability import kind_of
 Logged = list[dict[str, object]]
 
 
-async def _logged(url: str, attempts: int, monkeypatch: pytest.MonkeyPatch) -> Logged:
-    """Of so many attempts in vain, before one that succeeds."""
+async def _logged(url: str, again: int, monkeypatch: pytest.MonkeyPatch) -> Logged:
+    """Until an attempt in vain has shown why, and so many more; then one succeeds."""
     monkeypatch.setattr(reachability, "REACH_SECONDS", 1.0)
     database = Database(url)
-    left = attempts
 
     async def prepare() -> None:
-        nonlocal left
-        left -= 1
-        if left >= 0:
+        nonlocal again
+        again -= any(map(_says_why, logs))
+        if again >= 0:
             await reachability.require(database.db)
 
     try:
@@ -36,7 +37,12 @@ async def _logged(url: str, attempts: int, monkeypatch: pytest.MonkeyPatch) -> L
             await prepare_when_it_answers(prepare)
     finally:
         database.close()
-    return [dict(entry) for entry in logs]
+    return [dict(entry) for entry in logs if _says_why(entry) or "cause" not in entry]
+
+
+def _says_why(entry: Mapping[str, Any]) -> bool:
+    """On a busy machine a second may be over before anything was tried."""
+    return " " in entry.get("cause", "")
 
 
 def _waits(cause: str) -> dict[str, object]:
@@ -51,12 +57,12 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     url = f"mongodb://user:hidden-word@127.0.0.1:{port}/spotter?replicaSet=spotter"
-    assert await _logged(url, 2, monkeypatch) == [_waits("ServerSelectionTimeoutError ECONNREFUSED"), ANSWERS]
+    assert await _logged(url, 1, monkeypatch) == [_waits("ServerSelectionTimeoutError ECONNREFUSED"), ANSWERS]
 
 
 async def test_tls_with_a_server_that_has_none(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place, kind = urlsplit(mongo_url), "ServerSelectionTimeoutError"
-    (waits, _) = await _logged(f"mongodb://{place.netloc}/spotter?replicaSet=spotter&tls=true", 1, monkeypatch)
+    (waits, _) = await _logged(f"mongodb://{place.netloc}/spotter?replicaSet=spotter&tls=true", 0, monkeypatch)
     # The server hangs up on what it does not understand.
     assert waits["cause"] in (f"{kind} UNEXPECTED_EOF_WHILE_READING", f"{kind} ECONNRESET")
 

@@ -6,7 +6,6 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -161,7 +160,8 @@ async def test_a_server_that_refuses_all_who_wait_has_their_further_tries_apart(
             for _ in range(count):
                 await desk.named.get()
             further = [await desk.named.get() for _ in range(5)]
-        assert all(later - earlier > apart / 2 for (_, earlier), (_, later) in pairwise(further))
+        # Altogether: what a busy machine delays one by brings it near the next.
+        assert further[-1][1] - further[0][1] > (len(further) - 1) * apart / 2
         # Once it takes one, the others go on.
         desk.domain = "grey.example"
         assert {(await taken(desk))[0][0] for _ in range(count)} == {f"{n}@example.com" for n in range(count)}
@@ -188,7 +188,8 @@ async def test_a_server_that_is_away_is_probed_by_one_mail_at_a_time_which_costs
         async with asyncio.timeout(10):
             begun = [await probes.get() for _ in range(count - 1)]
     # Until the first has failed nobody knows: each worker has one.
-    assert all(later - earlier > apart / 2 for earlier, later in pairwise(begun[timings.workers - 1 :]))
+    apart_by = begun[-1] - begun[timings.workers - 1]
+    assert apart_by > (len(begun) - timings.workers) * apart / 2
     async with await loop.create_server(lambda: SMTP(desk, loop=loop), "127.0.0.1", port):
         assert {(await taken(desk))[0][0] for _ in range(count)} == {f"{n}@example.com" for n in range(count)}
         await mailer.stop()
