@@ -20,8 +20,10 @@ REACH_SECONDS = 3.0
 # Unauthorized, AuthenticationFailed, UserNotFound, Atlas's word for both.
 _REFUSED = frozenset({13, 18, 11, 8000})
 
-# In the words of an error: of the system, of its resolver (negative), of OpenSSL.
-_SYSTEM_ERROR = re.compile(r"\[Errno (?P<number>-?\d{1,5})\]|\[SSL: (?P<tls>\w{1,60})\]|timed out")
+# In the words of an error: of the system, of its resolver (negative), of OpenSSL, of Python's ssl.
+_SYSTEM_ERROR = re.compile(
+    r"\[Errno (?P<number>-?\d{1,5})\]|\[SSL: (?P<tls>\w{1,60})\]|timed out|TLS/SSL connection has been closed"
+)
 
 
 class Misconfigured(Exception):
