@@ -9,6 +9,7 @@ from functools import partial
 
 from domain import rooms
 from domain.presence import Choice
+from server.callbacks import notify_all
 from server.fanout import envelope
 from server.fanout.delivery import Delivery
 from server.fanout.envelope import Envelope, EnvelopeKind
@@ -186,8 +187,7 @@ class RoomSubscriptions:
         except envelope.InvalidEnvelope:
             self._delivery.counters.garbage += 1
             return
-        for callback in self._choice:
-            callback(received.subject, choice)
+        notify_all(self._choice, received.subject, choice)
 
     def _everyone(self, payload: bytes) -> None:
         if payload[envelope.NODE] == self._node:
@@ -221,8 +221,7 @@ class RoomSubscriptions:
     def _resync_soon(self, subscription: RoomSubscription) -> None:
         """Once: who asks after it receives all that was missed until then."""
         if rooms.is_user(subscription.room):
-            for callback in self._missed:
-                callback(rooms.user_of(subscription.room))
+            notify_all(self._missed, rooms.user_of(subscription.room))
         if subscription.resync is None:
             delay = random.uniform(0.0, RESYNC_SPREAD_SECONDS)
             subscription.resync = self._loop.call_later(delay, self._resync, subscription)

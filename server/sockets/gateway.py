@@ -79,7 +79,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]
 
     async def emit(self, *_: Any, **__: Any) -> None:
         """Not for our rooms, which the library does not know: it would send nothing, and say nothing."""
-        raise NotImplementedError("events are published, to all nodes: server/fanout/publisher.py")
+        raise RuntimeError("events are published, to all nodes: server/fanout/publisher.py")
 
     # --- the life of a socket ---
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -22,17 +22,19 @@ from pymongo.errors import PyMongoError
 from domain.errors import unavailable
 from domain.messages import MessageRecord
 from store.backoff import ExponentialBackoff
-from store.command_budget import BUDGET_SECONDS, deadline, limited, shared_work
+from store.command_budget import BUDGET_SECONDS, Budget, deadline, limited, shared_work, within
 from store.concurrency import Tasks
 from store.database import Database, Document
-from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient
+from store.failures import DUPLICATE_KEY, NOT_NOW, is_transient, repeat_unanswered
 from store.log.conversation_queue import Appended, ConversationQueue, OnCommitted, PendingEntry
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
 
+T = TypeVar("T")
+
 # Of a batch, and of what else is read and written for many: by another connection its entries are still in time. Longer
-# where MongoDB is slow: as several of the slowest lately, and twice as long after each that was not answered.
+# where MongoDB is slow: as several of the slowest lately, those not answered among them.
 BATCH_SECONDS = 2.0
 LONGEST_BATCH_SECONDS = 5.0
 _OF_THE_SLOWEST = 4
@@ -92,7 +94,7 @@ class Appender:
         self._loop = asyncio.get_running_loop()
         # What is written for many must not end with the time of the one who happened to begin it.
         self._context = shared_work(LONGEST_BATCH_SECONDS)
-        self._unanswered, self._slowest = 0, 0.0
+        self._slowest = 0.0
         self.counters = AppendCounters()
 
     def append(self, document: Document, on_committed: OnCommitted) -> asyncio.Future[Appended]:
@@ -268,8 +270,7 @@ class Appender:
                 size = min(len(self._headless), MAX_HEADS_A_READ)
                 queues = [self._headless.pop() for _ in range(size)]
                 try:
-                    with self._limited():
-                        heads = await self._heads.of([queue.id for queue in queues])
+                    heads = await _read(partial(self._heads.of, [queue.id for queue in queues]))
                 except PyMongoError:
                     self._retry(queues)
                 else:
@@ -300,16 +301,14 @@ class Appender:
         command = {
             "insert": MESSAGES, "documents": documents, "ordered": False, "writeConcern": {"w": "majority", "j": True},
         }  # fmt: skip
-        with self._limited():
-            reply: Document = await self._db.command(command)
-        took = self._loop.time() - started
-        self._unanswered, self._slowest = 0, max(took, 0.9 * self._slowest)
+        try:
+            with limited(min(max(BATCH_SECONDS, _OF_THE_SLOWEST * self._slowest), LONGEST_BATCH_SECONDS)):
+                reply: Document = await self._db.command(command)
+        finally:
+            took = self._loop.time() - started
+            self._slowest = max(took, 0.9 * self._slowest)
         self._fairness.batch_written(took)
         return reply
-
-    def _limited(self) -> AbstractContextManager[None]:
-        seconds = max(BATCH_SECONDS, _OF_THE_SLOWEST * self._slowest) * 2**self._unanswered
-        return limited(min(seconds, LONGEST_BATCH_SECONDS))
 
     def _written(self, batch: list[ConversationQueue], reply: Document) -> None:
         if "writeConcernError" in reply:
@@ -352,7 +351,6 @@ class Appender:
 
     def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
         self.counters.unknown_outcomes += len(batch)
-        self._unanswered = min(self._unanswered + 1, 2)
         for queue in batch:
             queue.waiting[0].doubtful = True
         self._retry(batch)
@@ -430,8 +428,7 @@ class Appender:
         mine = queue.waiting[0].document
         queue.head = None
         try:
-            with self._limited():
-                found = await self._deduplication.first_of(mine)
+            found = await _read(partial(self._deduplication.first_of, mine))
         except PyMongoError:
             found = None
         if found is None:
@@ -454,8 +451,7 @@ class Appender:
         A queue that went on so may have lost a later ``seq`` since, which another call of this finds out.
         """
         try:
-            with self._limited():
-                heads = await self._heads.after(reply, [queue.id for queue in lost])
+            heads = await _read(partial(self._heads.after, reply, [queue.id for queue in lost]))
         except PyMongoError:
             heads = {}
         for queue, seq in lost.items():
@@ -463,6 +459,12 @@ class Appender:
                 queue.lost_seq = 0
                 queue.head = heads.get(queue.id)
                 self._next(queue)
+
+
+async def _read(read: Callable[[], Awaitable[T]]) -> T:
+    """Within the time that an entry has."""
+    with within(Budget(seconds=TIMEOUT_SECONDS)):
+        return await repeat_unanswered(read, BATCH_SECONDS)
 
 
 def _numbered(queue: ConversationQueue) -> Document:

@@ -14,6 +14,8 @@ from typing import Any
 import aiohttp
 
 from domain.accounts import Role, User
+from domain.booking_changes import NO_SETTLEMENT, BookingChange
+from domain.bookings import Booking, Status
 from domain.credits import CreditEntry, grant
 from domain.times import to_wire
 from server.app import Node
@@ -98,6 +100,33 @@ class Market:
             created_at=self.clock(),
         )
         await self.store.credits.record(entry)
+
+    async def commit(
+        self, client: Somebody, trainer: Somebody, start: datetime, status: Status, held_until: datetime | None = None
+    ) -> Booking:
+        """An hour that is paid by card, as by a node that dies right after."""
+        now = self.clock()
+        booking = Booking(
+            id=self.store.bookings.new_id(),
+            trainer_id=trainer.profile,
+            client_id=client.profile,
+            trainer_user_id=trainer.id,
+            client_user_id=client.id,
+            conversation_id="",
+            starts_at=start,
+            ends_at=start + timedelta(hours=1),
+            time_zone="UTC",
+            break_mins=0,
+            cancellation_policy="ALWAYS_FREE",
+            status=status,
+            paid_with="card",
+            held_until=held_until,
+            arranged_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        change = BookingChange(booking=booking, action="created", by="client", sender_id=client.id)
+        return (await self.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking
 
     async def trainer(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,33 +23,8 @@ HOUR = timedelta(hours=1)
 GARBAGE = b"\xc1"
 
 
-async def abandoned(market: Market, client: Somebody, trainer: Somebody, starts_at: datetime) -> Booking:
-    """Committed by a node that dies right after."""
-    now = market.clock()
-    booking = Booking(
-        id=market.store.bookings.new_id(),
-        trainer_id=trainer.profile,
-        client_id=client.profile,
-        trainer_user_id=trainer.id,
-        client_user_id=client.id,
-        conversation_id="",
-        starts_at=starts_at,
-        ends_at=starts_at + HOUR,
-        time_zone="UTC",
-        break_mins=0,
-        cancellation_policy="ALWAYS_FREE",
-        status="confirmed",
-        paid_with="card",
-        arranged_at=now,
-        created_at=now,
-        updated_at=now,
-    )
-    change = BookingChange(booking=booking, action="created", by="client", sender_id=client.id)
-    return (await market.store.booking_transactions.book(change, NO_SETTLEMENT, now, None)).booking
-
-
 async def cancelled(market: Market, booking: Booking) -> None:
-    """The same of its next version."""
+    """Its next version, committed by a node that dies right after."""
     now = market.clock()
     after = next_version(booking, now, status="cancelled", cancelled_by="client")
     change = BookingChange(
@@ -139,7 +114,7 @@ async def test_a_version_is_told_once_by_however_many_nodes_settle_it(market: Ma
     trainer = await market.trainer()
     client = await market.client(trainer)
     async with phone(market, trainer, 1) as hers:
-        booking = await abandoned(market, client, trainer, market.at(9))
+        booking = await market.commit(client, trainer, market.at(9), "confirmed")
         cancelling = [market.cancel({"id": booking.id}, client, node=node) for node in (0, 1)]
         # One of them is too late, and settles none the less.
         assert sorted(answer.status for answer in await asyncio.gather(*cancelling)) == [200, 409]
@@ -160,7 +135,7 @@ async def test_rows_that_cannot_be_processed_do_not_starve_the_others(market: Ma
     )
     try:
         async with phone(market, client) as his, phone(market, trainer, 1) as hers:
-            booking = await abandoned(market, client, trainer, market.at(9))
+            booking = await market.commit(client, trainer, market.at(9), "confirmed")
             market.clock.advance(seconds=10)
             for device in (his, hers):
                 (event,) = await device.receive("booking:created")
@@ -174,12 +149,12 @@ async def test_a_version_that_cannot_be_processed_holds_back_the_next_of_its_boo
     trainer = await market.trainer()
     client = await market.client(trainer, credits=2)
     async with phone(market, trainer, 1) as hers:
-        stuck = await abandoned(market, client, trainer, market.at(9))
+        stuck = await market.commit(client, trainer, market.at(9), "confirmed")
         good = await spoil(market, ObjectId(stuck.id))
         # The client has it cancelled, for that is committed.
         answer = await market.cancel({"id": stuck.id}, client)
         assert (answer.status, answer.body["status"], answer.body["version"]) == (200, "cancelled", 2)
-        other = await abandoned(market, client, trainer, market.at(11))
+        other = await market.commit(client, trainer, market.at(11), "confirmed")
         await cancelled(market, other)
         market.clock.advance(seconds=10)
         (event,) = await hers.receive("booking:cancelled")
@@ -199,7 +174,7 @@ async def test_rows_of_yesterday_s_nodes_are_settled(market: Market) -> None:
     trainer = await market.trainer()
     client = await market.client(trainer)
     rows = market.store.database.collection("outbox")
-    booking = await abandoned(market, client, trainer, market.at(9))
+    booking = await market.commit(client, trainer, market.at(9), "confirmed")
     keys = {"_id": 1, "booking": 1, "version": 1, "change": 1, "createdAt": 1}
     row = await rows.find_one_and_delete({"booking": ObjectId(booking.id)})
     assert row is not None

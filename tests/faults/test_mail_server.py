@@ -23,7 +23,8 @@ from aiosmtpd.smtp import SMTP
 from handlers.mail_rendering import Mail
 from server.app import utc_now
 from server.draining import DRAIN_SECONDS
-from server.mail.smtp import MailTimings, SmtpMailer, address_of, to_message
+from server.mail.message import address_of, to_message
+from server.mail.smtp import MailTimings, SmtpMailer
 from tests.faults.proxy import proxy
 from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.freezing import frozen

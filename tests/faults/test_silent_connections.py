@@ -11,11 +11,15 @@ from dataclasses import dataclass
 import pytest
 
 from server.app import utc_now
+from store.database import Database
+from store.log.log import Log
 from store.user_blocks import TRUSTED_SECONDS
 from tests.faults.conftest import Proxied
+from tests.faults.proxy import Proxy, mongo_through
 from tests.harness.devices import Device, device
 from tests.harness.people import People
 from tests.harness.waiting import eventually
+from tests.store.writing import a_message, new_id, write
 
 # What a command may take: ten seconds and two. A connection that is not given up before is noticed after twenty.
 ANSWERED_WITHIN_SECONDS = 12.0
@@ -79,7 +83,20 @@ async def test_what_many_wait_for_is_tried_by_another(
 ) -> None:
     proxied.mongo.silence(command.encode() + b"\0", collection.encode() + b"\0", count=count)
     await command_until_silenced(talkers, proxied)
-    assert all(talker.sent > 1 for talker in talkers)
+
+
+async def test_how_far_a_conversation_has_got_is_read_by_another(database_url: str, mongo_proxy: Proxy) -> None:
+    """Where no command's own reads come before it."""
+    database = Database(mongo_through(mongo_proxy, database_url))
+    log = Log(database)
+    await write(log, a_message(new_id(), new_id(), "1"))
+    mongo_proxy.silence(b"aggregate\0", b"messages\0", b"$first\0")
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        assert (await write(log, a_message(new_id(), new_id(), "1"))).seq == 1
+    assert not mongo_proxy.to_silence
+    await log.drain()
+    # It ends its sessions by way of the proxy, which this loop serves.
+    await asyncio.to_thread(database.close)
 
 
 async def test_connections_that_a_short_blackhole_leaves_behind(proxied: Proxied, talkers: list[Talker]) -> None:

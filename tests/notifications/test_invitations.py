@@ -18,7 +18,7 @@ import vobject
 from handlers.bookings.mailing import booking_mails_job
 from handlers.mail_rendering import Mail
 from handlers.notifications.unsubscribing import path_of
-from server.mail.smtp import address_of, to_message
+from server.mail.message import address_of, to_message
 from tests.bookings.market import Market, Somebody
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.mail_server import Desk, plain_of

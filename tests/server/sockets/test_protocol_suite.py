@@ -94,5 +94,5 @@ async def test_what_is_invalid_closes_at_once(unchanged: RawConversation, packet
 
 
 async def test_what_the_library_sends_to_its_own_rooms_is_refused_and_not_lost(unchanged: RawConversation) -> None:
-    with pytest.raises(NotImplementedError, match="published"):
+    with pytest.raises(RuntimeError, match="published"):
         await unchanged.running.node.gateway.emit("message:new", {}, namespace=CONVERSATIONS)
