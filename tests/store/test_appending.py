@@ -151,6 +151,17 @@ async def test_outcomes_that_are_unknown_are_found_out(
     assert log.appender.counters.appended + log.appender.counters.unknown_outcomes >= 80
 
 
+async def test_a_mongodb_that_is_slower_than_the_first_limits_is_waited_for(
+    shared_database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read, and each batch, has more time than the one before it that was cut."""
+    monkeypatch.setattr(store.log.appender, "BATCH_SECONDS", 0.0001)
+    conversation, sender = new_id(), new_id()
+    for number in range(3):
+        await write(log, a_message(conversation, sender, str(number)))
+    assert [entry["seq"] for entry in await entries(shared_database, conversation)] == upto(3)
+
+
 async def test_changes_of_unknown_outcome_are_applied_once(
     shared_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
