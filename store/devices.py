@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.notifications import MAX_DEVICES, Platform
 from store.database import ClientSession, CollectionSchema, Database, Document
-from store.failures import repository
+from store.failures import ChangedMeanwhile, decided_anew, repository
 
 NAME = "pushDevices"
 SCHEMAS = (
@@ -53,17 +53,19 @@ class PushDevices:
         """In place of the device's former token, of whoever had the token, and beyond ``MAX_DEVICES`` of the oldest."""
         own: Document = {"user": ObjectId(user_id), "deviceId": device_id}
         fields = {"platform": platform, "token": token, "session": ObjectId(session_id), "updatedAt": now}
-        for _ in range(3):
-            await self._rows.delete_many({"token": token, "$nor": [own]})
-            try:
-                await self._rows.update_one(own, {"$set": fields, "$setOnInsert": {"createdAt": now}}, upsert=True)
-                break
-            except DuplicateKeyError:
-                # The same device, or another with this token, at the same moment.
-                continue
+        await self._put(own, {"$set": fields, "$setOnInsert": {"createdAt": now}})
         beyond = self._rows.find({"user": own["user"]}, {"_id": 1}).sort("updatedAt", DESCENDING).skip(MAX_DEVICES)
         if old := [one["_id"] async for one in beyond]:
             await self._rows.delete_many({"_id": {"$in": old}})
+
+    @decided_anew
+    async def _put(self, own: Document, update: Document) -> None:
+        await self._rows.delete_many({"token": update["$set"]["token"], "$nor": [own]})
+        try:
+            await self._rows.update_one(own, update, upsert=True)
+        except DuplicateKeyError as error:
+            # The same device, or another with this token, at the same moment.
+            raise ChangedMeanwhile from error
 
     async def remove(self, user_id: str, device_id: str) -> None:
         await self._rows.delete_one({"user": ObjectId(user_id), "deviceId": device_id})

@@ -1,10 +1,11 @@
-"""Driver errors as domain errors."""
+"""Driver errors as domain errors, and what is tried again."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from pymongo.errors import (
@@ -23,6 +24,9 @@ from store.command_budget import limited, remaining
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
+
+# Of what is decided anew: more often in a row nobody is beaten to it but by a fault of ours.
+_MOST_DECISIONS = 10
 
 # Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
 # the server's words for "not now".
@@ -64,6 +68,24 @@ async def repeat_unanswered(work: Callable[[], Awaitable[R]], seconds: float = 1
 def _has_timed_out(error: BaseException) -> bool:
     cause = error.__cause__ if isinstance(error, DomainError) else error
     return isinstance(cause, PyMongoError) and cause.timeout
+
+
+class ChangedMeanwhile(Exception):
+    """What was read before the decision does not hold any more: somebody else has committed first."""
+
+
+def decided_anew(decide: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Decorator of what reads, decides and commits if nothing has changed: all of it again for each
+    ``ChangedMeanwhile``. Raises ``unavailable`` after ten of them."""
+
+    @functools.wraps(decide)
+    async def until_committed(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(_MOST_DECISIONS):
+            with suppress(ChangedMeanwhile):
+                return await decide(*args, **kwargs)
+        raise unavailable()
+
+    return until_committed
 
 
 def duplicate_of(error: DuplicateKeyError | BulkWriteError) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from domain.errors import Code, DomainError, not_found
 from domain.webhooks import MAX_ENDPOINTS, EventType, Failure, LastFailure, WebhookEndpoint
 from store.audit import AuditWriter
 from store.database import SHARED, ClientSession, CollectionSchema, Database, Document, Hot
-from store.failures import repository
+from store.failures import ChangedMeanwhile, decided_anew, repository
 from store.idempotency import Keep
 
 NAME = "webhookEndpoints"
@@ -26,7 +26,6 @@ QUEUE_NUMBER = "lane"
 SCHEMAS = (CollectionSchema(NAME, (IndexModel([(QUEUE_NUMBER, ASCENDING)], name="lane", unique=True),)),)
 # Whoever adds an endpoint waits for who does the same on this node.
 _HOT: Hot = (SHARED, NAME)
-_TRIES = 3
 
 
 @repository
@@ -48,6 +47,7 @@ class WebhookEndpoints:
         found = await self._rows.find_one({"_id": ObjectId(endpoint_id)})
         return None if found is None else endpoint_of(found)
 
+    @decided_anew
     async def add(
         self,
         endpoint_id: str,
@@ -72,13 +72,11 @@ class WebhookEndpoints:
             await keep(added)(session=session)
             return added
 
-        for _ in range(_TRIES - 1):
-            try:
-                return await self._database.transaction(body, hot=[_HOT])
-            except DuplicateKeyError:
-                # Another node has taken the number.
-                continue
-        return await self._database.transaction(body, hot=[_HOT])
+        try:
+            return await self._database.transaction(body, hot=[_HOT])
+        except DuplicateKeyError as error:
+            # Another node has taken the number.
+            raise ChangedMeanwhile from error
 
     async def change(
         self,

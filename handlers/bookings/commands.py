@@ -23,7 +23,7 @@ from domain.bookings import (
 )
 from domain.catalogue import Pricing
 from domain.conversations import UserSummary
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError
 from domain.moderation import Act
 from domain.slots import Slot
 from domain.times import from_wire, to_wire
@@ -42,29 +42,29 @@ from handlers.bookings.keyed import idempotent_booking
 from handlers.bookings.queries import own_booking
 from handlers.context import PublishContext
 from store.audit import AuditWriter
+from store.failures import ChangedMeanwhile, decided_anew
 from store.idempotency import Claim
 
 # What comes of a booking, decided anew for each version of it.
 Decide = Callable[[Booking, Party, datetime], Awaitable[tuple[BookingChange, Settlement]]]
-_TRIES = 10
 # The event that books; its keys are shared with what is paid by card.
 CREATE = "booking:create"
 
 
+@decided_anew
 async def alter(
     context: PublishContext, actor: Actor, booking_id: str, decide: Decide, claim: Claim | None
 ) -> Booking:
     """The booking as committed; raises what ``decide`` raises, ``slot_taken`` and ``own_conflict``."""
-    for _ in range(_TRIES):
-        booking, by = await own_booking(context, actor, booking_id)
-        now = context.now()
-        change, settlement = await decide(booking, by, now)
-        committed = await context.store.booking_transactions.alter(
-            booking, change, settlement, now, claim, _audit_writer(context, actor, change) if by == "admin" else None
-        )
-        if committed is not None:
-            return committed.booking
-    raise unavailable()
+    booking, by = await own_booking(context, actor, booking_id)
+    now = context.now()
+    change, settlement = await decide(booking, by, now)
+    committed = await context.store.booking_transactions.alter(
+        booking, change, settlement, now, claim, _audit_writer(context, actor, change) if by == "admin" else None
+    )
+    if committed is None:
+        raise ChangedMeanwhile
+    return committed.booking
 
 
 def _audit_writer(context: PublishContext, actor: Actor, change: BookingChange) -> AuditWriter:

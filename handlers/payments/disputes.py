@@ -10,17 +10,17 @@ from datetime import timedelta
 from functools import partial
 
 from domain.disputes import Dispute, DisputeAtStripe, next_state
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError
 from domain.payments import OPEN, Transaction
 from handlers.context import PaymentContext
 from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import outbox
 from handlers.payments.fulfilment import settle_if_erased
 from handlers.payments.refunds import of_payment
+from store.failures import ChangedMeanwhile, decided_anew
 from store.payment_transactions import Usable
 from store.work_queue import WorkRow
 
-_TRIES = 10
 # An open one lasts for weeks; events tell of its end.
 _LOOKS = timedelta(hours=1)
 
@@ -50,22 +50,27 @@ async def _process(context: PaymentContext, claimed: WorkRow) -> None:
 
 
 async def _follow(context: PaymentContext, transaction_id: str, found: DisputeAtStripe) -> None:
-    for _ in range(_TRIES):
-        transaction = await context.store.transactions.by_id(transaction_id)
-        assert transaction is not None
-        known = await context.store.disputes.by_id(found.id)
-        usable, now = await of_payment(context, transaction), context.now()
-        after, owes = next_state(transaction, known, found, usable.credits, now)
-        if (after == known and not owes) or await _step(context, transaction, known, after, owes, usable):
-            break
-    else:
-        raise unavailable()
+    transaction, after = await _commit(context, transaction_id, found)
     with suppress(DomainError):
         # What is not published now is by the durable work.
         await outbox.publish_pending(context, transaction_id)
     context.wake_ups.wake(TRAINER_PARTS)
     if after.status == "won":
         await settle_if_erased(context, transaction)
+
+
+@decided_anew
+async def _commit(
+    context: PaymentContext, transaction_id: str, found: DisputeAtStripe
+) -> tuple[Transaction, Dispute]:
+    transaction = await context.store.transactions.by_id(transaction_id)
+    assert transaction is not None
+    known = await context.store.disputes.by_id(found.id)
+    usable, now = await of_payment(context, transaction), context.now()
+    after, owes = next_state(transaction, known, found, usable.credits, now)
+    if after != known or owes:
+        await _step(context, transaction, known, after, owes, usable)
+    return transaction, after
 
 
 async def _step(
@@ -75,12 +80,14 @@ async def _step(
     after: Dispute,
     owes: int,
     usable: Usable,
-) -> bool:
+) -> None:
     step, now = context.store.payment_transactions.step_dispute, context.now()
     try:
-        return await step(transaction, known, after, owes, usable, now)
+        committed = await step(transaction, known, after, owes, usable, now)
     except DomainError as error:
-        # A credit was spent in between.
         if error.code is not Code.INSUFFICIENT_CREDIT:
             raise
-        return False
+        # A credit was spent in between.
+        raise ChangedMeanwhile from error
+    if not committed:
+        raise ChangedMeanwhile

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError
 from domain.payment_comparison import refund_refused
 from domain.payments import Transaction
 from domain.refunds import Refund
@@ -18,9 +18,9 @@ from handlers.jobs import FINAL_REFUNDS, Job, Postponed
 from handlers.payments import disputes, fulfilment
 from handlers.payments.refunds import commit, decide, drive
 from store.accounts import LONGEST_TRANSACTION
+from store.failures import ChangedMeanwhile, decided_anew
 from store.work_queue import WorkRow
 
-_TRIES = 10
 log = structlog.get_logger("payments")
 _OF_BANKS = timedelta(hours=1)
 
@@ -58,27 +58,25 @@ async def _refund_pair(context: PaymentContext, client_id: str, trainer_id: str)
         await _refund(context, transaction)
 
 
+@decided_anew
 async def _refund(context: PaymentContext, transaction: Transaction) -> None:
-    for _ in range(_TRIES):
-        current = await context.store.transactions.by_id(transaction.id)
-        assert current is not None
-        try:
-            refund = await decide(context, current, None, None)
-        except DomainError as error:
-            if error.code is not Code.CONFLICT:
-                raise
-            # Nothing is left of it, or a bank has it: then the end of the dispute brings us back.
-            return
-        if not await commit(context, current, refund):
-            continue
-        if await drive(context, refund):
-            return
-        # Refused for what is not known here yet, most likely: a dispute, or a refund made there.
-        await disputes.absorb(context, current)
-        if not await _is_changed(context, current):
-            await _report(context, current, refund)
-            return
-    raise unavailable()
+    current = await context.store.transactions.by_id(transaction.id)
+    assert current is not None
+    try:
+        refund = await decide(context, current, None, None)
+    except DomainError as error:
+        if error.code is not Code.CONFLICT:
+            raise
+        # Nothing is left of it, or a bank has it: then the end of the dispute brings us back.
+        return
+    await commit(context, current, refund)
+    if await drive(context, refund):
+        return
+    # Refused for what is not known here yet, most likely: a dispute, or a refund made there.
+    await disputes.absorb(context, current)
+    if await _is_changed(context, current):
+        raise ChangedMeanwhile
+    await _report(context, current, refund)
 
 
 async def _is_changed(context: PaymentContext, before: Transaction) -> bool:

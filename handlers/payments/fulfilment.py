@@ -13,15 +13,15 @@ import structlog
 
 from domain.booking_changes import BookingChange, expiry
 from domain.bookings import Booking, next_version
-from domain.errors import Code, DomainError, unavailable
+from domain.errors import Code, DomainError
 from domain.payments import OPEN_LASTS, Intent, StripeRefused, Transaction, fits, next_look
 from handlers.bookings import outbox as bookings_outbox
 from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, PAYMENTS, Job
 from handlers.payments import outbox
+from store.failures import ChangedMeanwhile, decided_anew
 from store.work_queue import WorkRow
 
-_TRIES = 10
 log = structlog.get_logger("payments")
 
 
@@ -79,20 +79,19 @@ async def _failed(context: PaymentContext, transaction: Transaction) -> Transact
     return await context.store.transactions.fail(transaction, context.now(), closed=True)
 
 
+@decided_anew
 async def _release(context: PaymentContext, transaction: Transaction) -> None:
     """What was held for it is free at once."""
     if transaction.booking_id is None:
         return
-    for _ in range(_TRIES):
-        booking = await context.store.bookings.by_id(transaction.booking_id)
-        if booking is None or booking.status != "held":
-            return
-        now = context.now()
-        committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
-        if committed is not None:
-            await _publish_booking(context, committed.booking)
-            return
-    raise unavailable()
+    booking = await context.store.bookings.by_id(transaction.booking_id)
+    if booking is None or booking.status != "held":
+        return
+    now = context.now()
+    committed = await context.store.booking_transactions.alter(booking, *expiry(booking, now), now, None)
+    if committed is None:
+        raise ChangedMeanwhile
+    await _publish_booking(context, committed.booking)
 
 
 async def begun(context: PaymentContext, transaction: Transaction) -> tuple[Transaction, Intent, str]:
@@ -167,19 +166,19 @@ async def _apply(context: PaymentContext, transaction: Transaction, intent: Inte
     return transaction
 
 
+@decided_anew
 async def _confirm(context: PaymentContext, transaction: Transaction, booking_id: str) -> bool:
     """The hold becomes a booking; false when it has ended: then what was paid is a credit."""
-    for _ in range(_TRIES):
-        booking = await context.store.bookings.by_id(booking_id)
-        if booking is None or booking.status != "held":
-            return False
-        now = context.now()
-        confirmed = next_version(booking, now, status="confirmed", held_until=None)
-        change = BookingChange(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
-        if await context.store.payment_transactions.confirm(transaction, booking, change, now):
-            await _publish_booking(context, confirmed)
-            return True
-    raise unavailable()
+    booking = await context.store.bookings.by_id(booking_id)
+    if booking is None or booking.status != "held":
+        return False
+    now = context.now()
+    confirmed = next_version(booking, now, status="confirmed", held_until=None)
+    change = BookingChange(booking=confirmed, action="confirmed", by="client", sender_id=booking.client_user_id)
+    if not await context.store.payment_transactions.confirm(transaction, booking, change, now):
+        raise ChangedMeanwhile
+    await _publish_booking(context, confirmed)
+    return True
 
 
 async def _publish_booking(context: PaymentContext, booking: Booking) -> None:

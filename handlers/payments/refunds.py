@@ -22,13 +22,13 @@ from handlers.idempotency import begun_once
 from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import outbox
 from store.audit import AuditWriter, unrecorded
+from store.failures import ChangedMeanwhile, decided_anew
 from store.idempotency import Claim
 from store.payment_transactions import Usable
 from store.work_queue import WorkRow
 
 log = structlog.get_logger("payments")
 _SCOPE = "transaction:refund"
-_TRIES = 10
 # Stripe keeps keys for 24 hours; later it is asked first whether it has done it.
 _KEY_LASTS = timedelta(hours=23)
 
@@ -48,18 +48,17 @@ async def refund_transaction(
     return await _finished(context, await begun_once(_SCOPE, context, actor, command, begin, known))
 
 
+@decided_anew
 async def _begin(
     context: PaymentContext, actor: Actor, command: RefundTransaction, claimed: Claim | None
 ) -> Refund:
+    transaction = await context.store.transactions.by_id(command.id)
+    if transaction is None:
+        raise not_found("transaction")
+    refund = await decide(context, transaction, command.credits, actor.user_id)
     audit = audit_writer(context, actor, "transaction.refund", "transaction", command.id)
-    for _ in range(_TRIES):
-        transaction = await context.store.transactions.by_id(command.id)
-        if transaction is None:
-            raise not_found("transaction")
-        refund = await decide(context, transaction, command.credits, actor.user_id)
-        if await commit(context, transaction, refund, claimed, audit):
-            return refund
-    raise unavailable()
+    await commit(context, transaction, refund, claimed, audit)
+    return refund
 
 
 async def decide(context: PaymentContext, transaction: Transaction, credits: int | None, by: str | None) -> Refund:
@@ -81,15 +80,17 @@ async def commit(
     refund: Refund,
     claimed: Claim | None = None,
     audit: AuditWriter = unrecorded,
-) -> bool:
-    """False when something changed since it was decided."""
+) -> None:
+    """Raises ``ChangedMeanwhile`` when something has since it was decided."""
     try:
-        return await context.store.payment_transactions.begin_refund(transaction, refund, claimed, audit)
+        committed = await context.store.payment_transactions.begin_refund(transaction, refund, claimed, audit)
     except DomainError as error:
-        # A credit was spent in between.
         if error.code is not Code.INSUFFICIENT_CREDIT:
             raise
-        return False
+        # A credit was spent in between.
+        raise ChangedMeanwhile from error
+    if not committed:
+        raise ChangedMeanwhile
 
 
 async def _finished(context: PaymentContext, refund: Refund) -> TransactionAnswer:
@@ -131,6 +132,7 @@ async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     await drive(context, context.store.refunds.row(claimed))
 
 
+@decided_anew
 async def drive(context: PaymentContext, refund: Refund) -> bool:
     """Ask Stripe and commit what it says, once; false when it refuses."""
     found = await context.store.refunds.by_id(refund.id)
@@ -139,18 +141,17 @@ async def drive(context: PaymentContext, refund: Refund) -> bool:
     refund, refused = found
     if refused or refund.stripe_id is not None:
         return not refused
-    for _ in range(_TRIES):
-        transaction = await context.store.transactions.by_id(refund.transaction_id)
-        assert transaction is not None
-        stripe_id = await _at_stripe(context, transaction, refund)
-        if await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
-            await _publish(context, refund.transaction_id)
-            context.wake_ups.wake(TRAINER_PARTS)
-            if stripe_id is None:
-                # Most likely it was refunded there meanwhile.
-                await absorb(context, transaction)
-            return stripe_id is not None
-    raise unavailable()
+    transaction = await context.store.transactions.by_id(refund.transaction_id)
+    assert transaction is not None
+    stripe_id = await _at_stripe(context, transaction, refund)
+    if not await context.store.payment_transactions.finish_refund(transaction, refund, stripe_id, context.now()):
+        raise ChangedMeanwhile
+    await _publish(context, refund.transaction_id)
+    context.wake_ups.wake(TRAINER_PARTS)
+    if stripe_id is None:
+        # Most likely it was refunded there meanwhile.
+        await absorb(context, transaction)
+    return stripe_id is not None
 
 
 async def _at_stripe(context: PaymentContext, transaction: Transaction, refund: Refund) -> str | None:
@@ -171,20 +172,16 @@ async def absorb(context: PaymentContext, transaction: Transaction) -> None:
     if transaction.intent_id is None or transaction.status in OPEN:
         return
     for one in await context.payments.refunds(transaction.intent_id):
-        for _ in range(_TRIES):
-            # Ours first: what is still asked for counts as refunded until Stripe has answered.
-            for ours in await context.store.refunds.open_of(transaction.id):
-                await drive(context, ours)
-            if await _follow(context, transaction.id, one):
-                break
-        else:
-            raise unavailable()
+        await _follow(context, transaction.id, one)
     await _publish(context, transaction.id)
     context.wake_ups.wake(TRAINER_PARTS)
 
 
-async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtStripe) -> bool:
-    """False when something changed meanwhile."""
+@decided_anew
+async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtStripe) -> None:
+    # Ours first: what is still asked for counts as refunded until Stripe has answered.
+    for ours in await context.store.refunds.open_of(transaction_id):
+        await drive(context, ours)
     known = await context.store.refunds.by_stripe_id(found.id)
     current = await context.store.transactions.by_id(transaction_id)
     assert current is not None
@@ -192,25 +189,25 @@ async def _follow(context: PaymentContext, transaction_id: str, found: RefundAtS
     if known is not None:
         refund, has_failed = known
         if not found.failed or has_failed:
-            return True
+            return
         log.warning("a client's bank refuses a refund", transaction=transaction_id)
         if not await context.store.payment_transactions.fail_refund(current, refund, now):
-            return False
+            raise ChangedMeanwhile
         if refund.reason == "erased":
             # The card takes nothing more, and nobody is there to name another: a person has to look.
             await context.store.payment_differences.report(refund_refused(current, refund.credits), now)
-        return True
+        return
     if found.failed or current.status not in REFUNDABLE:
-        return True
+        return
     if found.refund_id is not None and await _is_ours(context, found.refund_id, current):
-        return True
+        return
     usable = await of_payment(context, current)
     taken = absorbed(current, found, context.store.refunds.new_id(), usable.credits, now)
-    if taken is None:
-        return False
-    with suppress(DomainError):
-        return await context.store.payment_transactions.absorb_refund(current, taken, usable)
-    return False
+    if taken is not None:
+        with suppress(DomainError):
+            if await context.store.payment_transactions.absorb_refund(current, taken, usable):
+                return
+    raise ChangedMeanwhile
 
 
 async def _is_ours(context: PaymentContext, refund_id: str, transaction: Transaction) -> bool:

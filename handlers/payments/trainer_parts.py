@@ -17,10 +17,10 @@ from domain.trainer_parts import Move, next_move
 from handlers.context import PaymentContext
 from handlers.jobs import TRAINER_PARTS, Job
 from handlers.payments import disputes, refunds
+from store.failures import ChangedMeanwhile, decided_anew
 from store.work_queue import WorkRow
 
 log = structlog.get_logger("payments")
-_TRIES = 10
 
 
 class NotMoved(Exception):
@@ -32,18 +32,19 @@ def trainer_parts_job(context: PaymentContext) -> Job:
     return Job(TRAINER_PARTS, queue, partial(_process, context), poll=timedelta(seconds=10))
 
 
+@decided_anew
 async def _process(context: PaymentContext, claimed: WorkRow) -> None:
     transaction_id = str(claimed.id)
-    for _ in range(_TRIES):
-        part = await context.store.trainer_parts.by_id(transaction_id)
-        transaction = await context.store.transactions.by_id(transaction_id)
-        if part is None or transaction is None:
-            return
-        if part.under_way is not None:
-            await _make(context, transaction, part.under_way)
-        elif await _is_settled(context, transaction, part.moves):
-            return
-    raise unavailable()
+    part = await context.store.trainer_parts.by_id(transaction_id)
+    transaction = await context.store.transactions.by_id(transaction_id)
+    if part is None or transaction is None:
+        return
+    if part.under_way is not None:
+        await _make(context, transaction, part.under_way)
+    elif await _is_settled(context, transaction, part.moves):
+        return
+    # By us, or by others meanwhile: all is compared anew.
+    raise ChangedMeanwhile
 
 
 async def _is_settled(context: PaymentContext, transaction: Transaction, number: int) -> bool:
