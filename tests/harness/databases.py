@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import jwt
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
@@ -163,11 +164,14 @@ class ListenedDatabase(Database):
 
 
 @asynccontextmanager
-async def profiled(database: Database) -> AsyncIterator[Callable[[], Awaitable[list[Any]]]]:
-    """What it gives answers the reads of users and sessions that the server has made since, whoever asked.
+async def profiled(database: Database, *tokens: str) -> AsyncIterator[Callable[[], Awaitable[list[Any]]]]:
+    """What it gives answers the reads of the users and sessions of these tokens that the server has made since, whoever
+    asked. A node reads others meanwhile: those of a node that has died, which another test may have left.
 
     Durable work looks at sessions as well, every other second: it is left out.
     """
+    claims = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
+    names = {claim[name] for claim in claims for name in ("sub", "sid")}
     namespaces = [f"{database.db.name}.{name}" for name in ("users", "sessions")]
 
     async def reads() -> list[Any]:
@@ -180,7 +184,7 @@ async def profiled(database: Database) -> AsyncIterator[Callable[[], Awaitable[l
             "$expr": begun_since,
         }
         found = database.db["system.profile"].find(wanted, {"op": 1, "command": 1, "ts": 1, "millis": 1})
-        return await found.to_list(None)
+        return [read for read in await found.to_list(None) if any(name in str(read["command"]) for name in names)]
 
     await database.db.command({"profile": 2})
     began = (await database.db.command("hello"))["localTime"]

@@ -230,7 +230,7 @@ async def test_tokens_of_an_ended_session_are_limited_before_anything_is_read(li
 async def test_a_flood_of_bad_tokens_is_limited_and_keeps_no_good_one_of_its_network_out(limited: Surface) -> None:
     good = (await limited.sign_up())["accessToken"]
     bad = good[:-4] + "AAAA"
-    async with profiled(limited.database) as reads:
+    async with profiled(limited.database, good) as reads:
         statuses = [(await limited.get("/me", token=bad)).status for _ in range(601)]
         assert statuses == [401] * 600 + [429]
         assert await reads() == []

@@ -301,7 +301,7 @@ async def test_a_flood_of_bad_tokens_costs_no_read_and_keeps_no_good_one_out(
     bad = owner.token[:-4] + "AAAA"
     async with AsyncExitStack() as stack:
         flood = [await stack.enter_async_context(raw_socket(limited.url, HERE)) for _ in range(4)]
-        async with profiled(database) as reads:
+        async with profiled(database, owner.token) as reads:
             refusals = [(await raw.connect(bad))["data"] for _ in range(20) for raw in flood]
             assert [refusal["code"] for refusal in refusals] == ["unauthenticated"] * 60 + ["rate_limited"] * 20
             assert refusals[-1]["retryAfterMs"] == 10_000
@@ -325,7 +325,7 @@ async def test_a_session_that_ended_is_refused_by_itself(limited: Limited, datab
     async with raw_socket(limited.url, HERE) as raw, raw_socket(limited.url, THERE) as other:
         for _ in range(60):
             assert (await raw.connect(ended.token))["data"] == {"code": "unauthenticated"}
-        async with profiled(database) as reads:
+        async with profiled(database, ended.token) as reads:
             for socket in (raw, other):
                 assert (await socket.connect(ended.token))["data"] == {"code": "rate_limited", "retryAfterMs": 1000}
             assert await reads() == []
