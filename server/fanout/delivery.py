@@ -33,27 +33,36 @@ class DeliveryCounters:
 
 
 class Delivery:
-    """Nothing is written while ``freshness`` is not current; whoever listens to it then asks the members to sync."""
+    """Nothing is written while ``freshness`` is not current: those who are told of its return fetch the entries that
+    were withheld, and have the members sync for the rest."""
 
     def __init__(self, members: RoomMembers, freshness: Freshness) -> None:
         self._members = members.of
         self._freshness = freshness
         self.counters = DeliveryCounters()
 
-    def deliver(self, namespace: str, room: str, frame: Frame) -> None:
-        self.deliver_to(self._members(namespace, room), frame)
+    def serves(self) -> bool:
+        """Whether anything may be written now; if not, what is due is due again when it may."""
+        if monotonic() < self._freshness.expires_at:
+            return True
+        self._freshness.missed()
+        return False
 
-    def deliver_to(self, members: Collection[EngineSocket], frame: Frame) -> None:
-        if monotonic() >= self._freshness.expires_at:
-            if members:
-                self._freshness.missed()
-            return
+    def deliver(self, namespace: str, room: str, frame: Frame) -> bool:
+        """False when it was withheld from somebody."""
+        return self.deliver_to(self._members(namespace, room), frame)
+
+    def deliver_to(self, members: Collection[EngineSocket], frame: Frame) -> bool:
+        """The same, to some."""
+        if members and not self.serves():
+            return False
         self.counters.delivered += len(members)
         for socket in members:
             try:
                 socket.send_frame(frame)
             except Exception as error:
                 _log_failure(error)
+        return True
 
     def resync(self, room: str) -> None:
         """Whoever is in the room has to ask what it missed."""

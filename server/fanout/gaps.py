@@ -101,6 +101,10 @@ class GapFiller:
         in_vain = 0
         try:
             while self._wanted:
+                if not self._delivery.serves():
+                    # It would be withheld; ``catch_up`` wants all of it again.
+                    self._wanted.clear()
+                    break
                 batch = {i: self._wanted.pop(i) for i in tuple(self._wanted)[:MAX_CONVERSATIONS_A_READ]}
                 try:
                     progressed = await self._fill(batch)

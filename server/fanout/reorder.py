@@ -1,7 +1,8 @@
 """The order in which a room receives its conversations: by ``seq``, each entry once, from wherever it comes.
 
 A cursor is the last entry that the room's members were given. What is next passes; what comes early is held
-until the entries before it arrive, or are fetched from the log; what was given before is dropped.
+until the entries before it arrive, or are fetched from the log; what was given before is dropped. What is withheld
+while the node may write nothing to sockets was not given: it is fetched afterwards, and what comes later waits for it.
 """
 
 from __future__ import annotations
@@ -92,13 +93,15 @@ class ReorderBuffer:
         cursor = self._cursors.get(conversation_id)
         if cursor is None:
             if certain or seq == 1:
-                self._cursors[conversation_id] = DeliveryCursor(seq, seq - 1, seq)
-                self._delivery.deliver(CONVERSATIONS, self.room, frame)
+                cursor = self._cursors[conversation_id] = DeliveryCursor(seq - 1, seq - 1, seq)
+                if self._delivery.deliver(CONVERSATIONS, self.room, frame):
+                    cursor.seq = seq
             else:
                 self._add_unlocated(conversation_id, seq).held[seq] = frame
         elif seq == cursor.seq + 1:
+            if not self._delivery.deliver(CONVERSATIONS, self.room, frame):
+                return
             cursor.seq = seq
-            self._delivery.deliver(CONVERSATIONS, self.room, frame)
             if cursor.target <= seq:
                 cursor.target = seq
             else:
@@ -111,19 +114,23 @@ class ReorderBuffer:
     def first_entry_event(self, conversation_id: str, frame: Frame) -> None:
         """What comes before a conversation's first entry, from wherever it comes: once, and never after that entry."""
         cursor = self._cursors.get(conversation_id)
-        if conversation_id not in self._begun and (cursor is None or cursor.seq < 1):
+        if (
+            conversation_id not in self._begun
+            and (cursor is None or cursor.seq < 1)
+            and self._delivery.deliver(CONVERSATIONS, self.room, frame)
+        ):
             self._begun.add(conversation_id)
-            self._delivery.deliver(CONVERSATIONS, self.room, frame)
 
     def head(self, conversation_id: str, seq: int) -> None:
         """The conversation has got this far."""
         cursor = self._cursors.get(conversation_id)
         if cursor is None:
             self._add_unlocated(conversation_id, seq)
-        elif seq > cursor.target:
-            cursor.target = seq
-            if cursor.seq != UNKNOWN:
-                self._filler.fill(self, conversation_id)
+            return
+        cursor.target = max(cursor.target, seq)
+        # Also where it was known before: of what was withheld nothing is on its way any more.
+        if cursor.seq != UNKNOWN and cursor.seq < seq:
+            self._filler.fill(self, conversation_id)
 
     # --- for the filler ---
 
@@ -200,9 +207,11 @@ class ReorderBuffer:
 
     def _advance(self, cursor: DeliveryCursor) -> None:
         """Give what was held and is next now."""
-        while (frame := cursor.held.pop(cursor.seq + 1, None)) is not None:
+        while (frame := cursor.held.get(cursor.seq + 1)) is not None:
+            if not self._delivery.deliver(CONVERSATIONS, self.room, frame):
+                return
             cursor.seq += 1
-            self._delivery.deliver(CONVERSATIONS, self.room, frame)
+            del cursor.held[cursor.seq]
         if cursor.seq >= cursor.target:
             cursor.target = cursor.seq
             cursor.held.clear()

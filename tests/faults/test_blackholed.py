@@ -16,7 +16,7 @@ from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from tests.faults.conftest import Proxied
-from tests.harness.devices import Device, device
+from tests.harness.devices import Data, Device, device
 from tests.harness.nodes import SECRET, RunningNode, running_node
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
@@ -33,7 +33,7 @@ class Pair:
     """The client's devices are at the node that is cut off, the trainer's at another."""
 
     conversation: str
-    token: str
+    client: Person
     revoked: Device
     staying: Device
     trainer: Device
@@ -54,7 +54,7 @@ async def pair(proxied: Proxied, database_url: str, redis_url: str, tmp_path: Pa
     ):
         await trains.send(conversation, "before")
         await asyncio.gather(revoked.receive("message:new"), staying.receive("message:new"))
-        yield Pair(conversation, client.token, revoked, staying, trains, other)
+        yield Pair(conversation, client, revoked, staying, trains, other)
     database.close()
 
 
@@ -69,7 +69,7 @@ async def ready(proxied: Proxied, status: int, within: float) -> dict[str, objec
 
 async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxied, pair: Pair) -> None:
     proxied.mongo.blackhole()
-    headers = {"Authorization": f"Bearer {pair.token}"}
+    headers = {"Authorization": f"Bearer {pair.client.token}"}
     async with aiohttp.ClientSession() as http, http.post(f"{pair.other.url}/v1/auth/logout", headers=headers) as done:
         assert done.status == 204
     loop = asyncio.get_running_loop()
@@ -94,6 +94,57 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
     assert "secret" in {entry["message"]["text"] for entry in synced["conversations"][0]["entries"]}
     await pair.trainer.send(pair.conversation, "after", "after")
     await pair.staying.until(lambda phone: "after" in {one["message"]["text"] for one in phone.events("message:new")})
+
+
+async def served_again(proxied: Proxied) -> None:
+    proxied.mongo.reset()
+    await proxied.mongo.pass_through()
+    async with asyncio.timeout(RECOVERED_WITHIN_SECONDS):
+        await eventually(lambda: proxied.running.node.freshness.current)
+
+
+def sequence(phone: Device, conversation: str) -> list[int]:
+    return [event["seq"] for event in phone.events("message:new") if event["conversationId"] == conversation]
+
+
+async def test_what_was_withheld_is_received_before_what_comes_later(proxied: Proxied, pair: Pair) -> None:
+    """Also by who takes the last message that arrived for how far it has got, where the conversation is new, and where
+    it had begun and this node had received nothing of it."""
+    node = proxied.running.node
+    people = People(pair.other.node.store, AccessTokens(SECRET), utc_now)
+    trainer, third = await people.make("trainer"), await people.make("trainer")
+    new, begun = await people.open(pair.client.id, trainer.id), await people.acquaint(pair.client.id, third.id)
+    async with (
+        device(pair.other.url, trainer) as introduced,
+        device(pair.other.url, third) as returning,
+        device(proxied.running.url, await people.another_device(pair.client)) as staying,
+    ):
+        proxied.mongo.blackhole()
+        await eventually(lambda: not node.freshness.current)
+        sending = {pair.conversation: pair.trainer, new: introduced, begun: returning}
+        for number in range(5):
+            for conversation, phone in sending.items():
+                await phone.send(conversation, f"withheld {number}")
+        await served_again(proxied)
+        for number in range(5):
+            for conversation, phone in sending.items():
+                await phone.send(conversation, f"after {number}")
+        last = {pair.conversation: 11, new: 10, begun: 11}
+        await staying.until(
+            lambda phone: all(seq in sequence(phone, conversation) for conversation, seq in last.items()),
+            RECOVERED_WITHIN_SECONDS,
+        )
+        await staying.receive("sync:required")
+    for conversation, seq in last.items():
+        # The device came when one had been received; the others began while its user was there already.
+        first = 2 if conversation == pair.conversation else 1
+        assert sequence(staying, conversation) == [*range(first, seq + 1)]
+    names = [name for name, data in staying.received if new in (data.get("conversationId"), _begun(data))]
+    assert names == ["conversation:new"] + ["message:new"] * 10
+
+
+def _begun(data: Data) -> str | None:
+    return data["conversation"]["id"] if "conversation" in data else None
 
 
 async def is_online(phone: Device, person: Person) -> bool:

@@ -85,11 +85,11 @@ class People:
     async def pair(self, *, begun: bool = False) -> tuple[Person, Person, str]:
         """A client, a trainer and the id of their conversation, which both have opened; ``begun``: with an entry."""
         client, trainer = await self.make("client"), await self.make("trainer")
-        return client, trainer, await (self.acquaint if begun else self._open)(client.id, trainer.id)
+        return client, trainer, await (self.acquaint if begun else self.open)(client.id, trainer.id)
 
     async def acquaint(self, one_id: str, other_id: str) -> str:
         """The id of a conversation of theirs that has begun: they share it, and see each other's presence."""
-        conversation, now = await self._open(one_id, other_id), whole_milliseconds(self._clock())
+        conversation, now = await self.open(one_id, other_id), whole_milliseconds(self._clock())
         hello = MessageRecord(
             id=self._store.log.new_id(),
             conversation_id=conversation,
@@ -102,7 +102,8 @@ class People:
         await self._store.log.append_message(hello, lambda record: None)
         return conversation
 
-    async def _open(self, one_id: str, other_id: str) -> str:
+    async def open(self, one_id: str, other_id: str) -> str:
+        """The id of their conversation, which both have opened."""
         now = whole_milliseconds(self._clock())
         await self._store.conversations.open(other_id, one_id, now)
         return (await self._store.conversations.open(one_id, other_id, now)).membership.conversation_id

@@ -20,15 +20,18 @@ TALK = "a" * 24
 
 
 class RecordingDelivery(Delivery):
-    """Remembers what a room was given."""
+    """Remembers what a room was given; ``withholds``: everything, for as long."""
 
     def __init__(self) -> None:
         super().__init__(RoomMembers(), Freshness())
         self.given: list[int] = []
         self.resyncs = 0
+        self.withholds = False
 
-    def deliver(self, namespace: str, room: str, frame: Frame) -> None:
-        self.given.append(int(frame.polled[1:]))
+    def deliver(self, namespace: str, room: str, frame: Frame) -> bool:
+        if not self.withholds:
+            self.given.append(int(frame.polled[1:]))
+        return not self.withholds
 
     def resync(self, room: str) -> None:
         self.resyncs += 1
@@ -60,6 +63,17 @@ class Room:
 
     def entry(self, seq: int, certain: bool = False) -> None:
         self.buffer.entry(TALK, seq, frames.text(b"%d" % seq), certain)
+
+    def serve_again(self, head: int) -> None:
+        """What follows when entries were withheld: the log is read as far as it goes."""
+        self.written.withholds = False
+        self.buffer.head(TALK, head)
+        cursor = self.buffer.cursor(TALK)
+        assert cursor is not None
+        if cursor.seq == UNKNOWN:
+            self.buffer.start_at(TALK, 0)
+        while cursor.seq < cursor.target:
+            self.entry(cursor.seq + 1)
 
 
 @pytest.fixture
@@ -201,3 +215,48 @@ async def test_never_out_of_order_never_twice(arrivals: list[tuple[int, bool, bo
     assert given == sorted(set(given))
     assert not given or given == [*range(given[0], given[-1] + 1)]
     room.buffer.close()
+
+
+Arrivals = st.lists(
+    st.one_of(st.booleans(), st.tuples(st.integers(1, 12), st.sampled_from(["entry", "head", "begins"]))), max_size=60
+)
+
+
+@given(Arrivals)
+async def test_what_is_withheld_comes_before_what_is_later(arrivals: list[bool | tuple[int, str]]) -> None:
+    """A boolean: whether sockets are served from here on."""
+    room = Room()
+    for arrival in arrivals:
+        if isinstance(arrival, bool):
+            room.written.withholds = not arrival
+        elif arrival[1] == "entry":
+            room.entry(arrival[0])
+        elif arrival[1] == "head":
+            room.buffer.head(TALK, arrival[0])
+        else:
+            room.buffer.first_entry_event(TALK, frames.text(b"0"))
+    room.serve_again(12)
+    assert [seq for seq in room.written.given if seq] == [*range(1, 13)]
+    assert room.written.given.count(0) <= 1 and 0 not in room.written.given[1:]
+    room.buffer.close()
+
+
+async def test_what_begins_a_conversation_is_withheld_with_its_first_entry(room: Room) -> None:
+    begins = frames.text(b"0")
+    room.written.withholds = True
+    room.buffer.first_entry_event(TALK, begins)
+    room.entry(1, certain=True)
+    room.entry(2)
+    room.written.withholds = False
+    room.buffer.first_entry_event(TALK, begins)
+    room.serve_again(2)
+    assert room.written.given == [0, 1, 2]
+
+
+async def test_the_place_of_an_old_conversation_is_kept_where_its_first_is_withheld(room: Room) -> None:
+    room.written.withholds = True
+    room.entry(7, certain=True)
+    room.entry(8)
+    assert room.written.given == []
+    room.serve_again(9)
+    assert room.written.given == [7, 8, 9]
