@@ -50,6 +50,9 @@ DEFAULT_NAME = "spotter"
 TRANSACTION_TIMEOUT_SECONDS = 2.0
 # Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
 TURN_TIMEOUT_SECONDS = 6.0
+# Of one operation of a transaction that others wait for: they still wait when a connection that has fallen silent is
+# given up.
+HOT_OPERATION_SECONDS = 3.0
 PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
 # Transactions of commands: each holds a connection and, again and again, a thread of the driver's. Half of the threads
@@ -138,6 +141,9 @@ class Database:
             if owner:
                 # The server's own work has bounds of its own.
                 await held.enter_async_context(self._all.turn(owner, give_up - monotonic(), network))
+            if hot:
+                with command_budget.limited(HOT_OPERATION_SECONDS):
+                    return await self._transaction(body)
             return await self._transaction(body)
 
     @staticmethod

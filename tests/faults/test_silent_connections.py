@@ -17,7 +17,7 @@ from store.user_blocks import TRUSTED_SECONDS
 from tests.faults.conftest import Proxied
 from tests.faults.proxy import Proxy, mongo_through
 from tests.harness.devices import Device, device
-from tests.harness.people import People
+from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
 from tests.store.writing import a_message, new_id, write
 
@@ -97,6 +97,29 @@ async def test_how_far_a_conversation_has_got_is_read_by_another(database_url: s
     await log.drain()
     # It ends its sessions by way of the proxy, which this loop serves.
     await asyncio.to_thread(database.close)
+
+
+@pytest.mark.parametrize(
+    "step", [(b"findAndModify\0", b"userBlockCounters\0"), (b"commitTransaction\0",)], ids=["write", "commit"]
+)
+async def test_a_transaction_that_others_wait_for_is_given_up_before_they_are(
+    proxied: Proxied, step: tuple[bytes, ...]
+) -> None:
+    """Whoever blocks somebody waits for who did so before."""
+    people = People(proxied.running.node.store, proxied.running.node.tokens, utc_now)
+    pairs = [await people.pair(begun=True) for _ in range(2)]
+
+    async def block(blocking: Person, blocked: Person) -> int:
+        url = f"{proxied.running.url}/v1/me/blocks/{blocked.id}"
+        async with proxied.http.put(url, headers={"Authorization": f"Bearer {blocking.token}"}) as answer:
+            return answer.status
+
+    proxied.mongo.silence(*step)
+    first = asyncio.create_task(block(*pairs[0][:2]))
+    await eventually(lambda: not proxied.mongo.to_silence)
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        assert await block(*pairs[1][:2]) == 204
+        assert await first in (204, 503)
 
 
 async def test_connections_that_a_short_blackhole_leaves_behind(proxied: Proxied, talkers: list[Talker]) -> None:
