@@ -75,7 +75,7 @@ async def _notify(context: NotifyContext, claimed: WorkRow) -> None:
     record = side.record
     user = await context.store.users.by_id(record.user_id)
     wanted = await context.store.notification_preferences.of(record.user_id)
-    head = (await context.store.log.read.heads([record.conversation_id]))[record.conversation_id]
+    head = await _head(context, record.conversation_id)
     newest: MessageRecord | None = None
     if user is not None and may_sign_in(user) and not is_muted(record, now):
         last = await context.store.log.read.before(record.conversation_id, None, _NEWEST)
@@ -89,6 +89,13 @@ async def _notify(context: NotifyContext, claimed: WorkRow) -> None:
     elif side.shown_seq and await _is_taken_back(context, side):
         await _take_back(context, side)
     await context.store.undelivered.looked_at(side, head, None if newest is None else newest.seq)
+    if await _head(context, record.conversation_id) > head:
+        # A scan that came by in the meantime found the row waiting, and does not come back for the same message.
+        await context.store.undelivered.queue.reschedule(claimed, now + context.push_delays.push)
+
+
+async def _head(context: NotifyContext, conversation_id: str) -> int:
+    return (await context.store.log.read.heads([conversation_id]))[conversation_id]
 
 
 async def _to_show(

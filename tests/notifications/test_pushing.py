@@ -19,7 +19,8 @@ from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
 from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.work import work_off
-from tests.notifications.pushed import Pushed
+from tests.notifications.pushed import AFTER, Pushed
+from tests.server.sockets.call_gates import CallGate
 
 
 async def test_what_no_device_confirms_is_pushed_to_each(pushed: Pushed) -> None:
@@ -49,6 +50,28 @@ async def test_what_no_device_confirms_is_pushed_to_each(pushed: Pushed) -> None
     await pushed.send(client, conversation, "third")
     await pushed.pass_time()
     assert (await pushed.next(pushed.apns, phone)).said == "third"
+
+
+async def test_what_is_sent_while_one_is_being_pushed_is_pushed_as_well(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scans of that moment find the participant claimed, and look at the conversation once."""
+    client, trainer, conversation = await pushed.pair()
+    phone = await pushed.register(trainer)
+    node = pushed.market.nodes[0]
+    await pushed.send(client, conversation, "first")
+    await pushed.scan()
+    pushed.market.clock.advance(seconds=AFTER.total_seconds())
+    gate = CallGate(node.store.undelivered.looked_at)
+    monkeypatch.setattr(node.store.undelivered, "looked_at", gate)
+    pushing = asyncio.create_task(work_off(undelivered_messages_job(node.context), pushed.market.clock))
+    await gate.entered.wait()
+    await pushed.send(client, conversation, "second")
+    await pushed.scan()
+    gate.opened.set()
+    await pushing
+    await pushed.pass_time()
+    assert [(await pushed.next(pushed.apns, phone)).said for _ in range(2)] == ["first", "second"]
 
 
 async def test_what_a_device_confirmed_is_not(pushed: Pushed) -> None:
