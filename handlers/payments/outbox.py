@@ -6,10 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 from domain import rooms
-from domain.messages import MessageRecord, effect_key, to_message
+from domain.messages import Message, MessageRecord, effect_key, to_message
 from domain.payments import PaymentNote, PaymentNotice
 from domain.webhooks import OF_PAYMENT
-from domain.wire.events import CreditChanged
+from domain.wire.events import BookingsSyncRequired, CreditChanged
 from handlers.context import PublishContext
 from handlers.jobs import Job
 from handlers.messages.publishing import entry_publisher
@@ -17,10 +17,13 @@ from handlers.webhooks.delivering import wake
 from store.work_queue import WorkRow
 
 
-async def publish_pending(context: PublishContext, transaction_id: str) -> None:
-    """Bring the log and the parties up to date with a payment, whatever another node left behind first."""
+async def publish_pending(context: PublishContext, transaction_id: str) -> bool:
+    """Bring the log and the parties up to date with a payment, whatever another node left behind first. False when
+    another has appended some of it."""
+    appended = True
     for notice in await context.store.payment_notices.of_transaction(transaction_id):
-        await _publish_notice(context, notice)
+        appended &= await _publish_notice(context, notice)
+    return appended
 
 
 def payment_notices_job(context: PublishContext) -> Job:
@@ -31,17 +34,22 @@ def payment_notices_job(context: PublishContext) -> Job:
 
 
 async def _publish_left(context: PublishContext, claimed: WorkRow) -> None:
-    await publish_pending(context, context.store.payment_notices.row(claimed).transaction_id)
+    notice = context.store.payment_notices.row(claimed)
+    if not await publish_pending(context, notice.transaction_id):
+        # Whoever did may have died before the balance was published, but it is not to be received twice: the client can
+        # look.
+        context.publisher.publish(BookingsSyncRequired(), rooms.user(notice.client_user_id))
 
 
-async def _publish_notice(context: PublishContext, notice: PaymentNotice) -> None:
+async def _publish_notice(context: PublishContext, notice: PaymentNotice) -> bool:
     wake(context, OF_PAYMENT[notice.action])
-    await _append(context, notice)
+    appended = await _append(context, notice)
     await context.store.payment_notices.done(notice)
+    return appended
 
 
-async def _append(context: PublishContext, notice: PaymentNotice) -> None:
-    """Whoever appended it publishes it; a balance may be published again, its version says which one holds."""
+async def _append(context: PublishContext, notice: PaymentNotice) -> bool:
+    """Whoever appended it publishes it, with the balance, and nobody else: each once."""
     member = await context.store.conversations.members(notice.conversation_id)
     assert member is not None
     publish_entry = await entry_publisher(context, member, partial(to_message, seen=False))
@@ -49,8 +57,12 @@ async def _append(context: PublishContext, notice: PaymentNotice) -> None:
         trainer_id=notice.trainer_id, amount_of_credit=notice.balance, version=notice.version
     )
 
-    await context.store.log.append_message(_record(context, notice), publish_entry)
-    context.publisher.publish(credit, rooms.user(notice.client_user_id))
+    def on_committed(record: MessageRecord) -> Message:
+        message = publish_entry(record)
+        context.publisher.publish(credit, rooms.user(notice.client_user_id))
+        return message
+
+    return isinstance(await context.store.log.append_message(_record(context, notice), on_committed), Message)
 
 
 def _record(context: PublishContext, notice: PaymentNotice) -> MessageRecord:
