@@ -12,7 +12,7 @@ from handlers.context import NotifyContext
 from handlers.jobs import Job, Postponed
 from handlers.notifications.unread import unread_of
 from handlers.notifications.unsubscribing import unsubscribe_path
-from store.digests import user_of
+from store.digests import PAUSE, user_of
 from store.work_queue import WorkRow
 
 
@@ -58,3 +58,7 @@ async def _digest(context: NotifyContext, claimed: WorkRow) -> None:
     if not await context.mailer.deliver(mail):
         raise Postponed
     await context.store.digests.sent(claimed, heads, now)
+    later = (await unread_of(context, user_id, context.now())).heads
+    if any(head > unread.heads.get(conversation_id, 0) for conversation_id, head in later.items()):
+        # While the mail was handed in, a scan found the row waiting, and does not come back for the same message.
+        await context.store.digests.queue.reschedule(claimed, now + PAUSE)

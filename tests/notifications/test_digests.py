@@ -15,6 +15,7 @@ from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.mail_server import plain_of
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
+from tests.server.sockets.call_gates import CallGate
 
 
 class Digests(Pushed):
@@ -65,6 +66,32 @@ async def test_unread_messages_are_told_once_and_not_quoted(digests: Digests) ->
     await digests.pass_hours(20)
     (mail,) = digests.mails(trainer)
     assert mail["Subject"] == "3 unread messages for you"
+
+
+async def test_what_is_sent_while_a_digest_is_handed_in_is_told_by_the_next(
+    digests: Digests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan of that moment finds the row claimed, and looks at the conversation once."""
+    client, trainer, conversation = await digests.pair()
+    node = digests.market.nodes[0]
+    await digests.send(client, conversation, "first")
+    digests.market.clock.advance(seconds=EACH["digest"].total_seconds())
+    await digests.scan()
+    digests.market.clock.advance(hours=2)
+    gate = CallGate(node.context.mailer.deliver)
+    monkeypatch.setattr(node.context.mailer, "deliver", gate)
+    mailing = asyncio.create_task(work_off(digests_job(node.context), digests.market.clock))
+    await gate.entered.wait()
+    await digests.send(client, conversation, "second")
+    digests.market.clock.advance(seconds=EACH["digest"].total_seconds())
+    await digests.scan()
+    gate.opened.set()
+    await mailing
+    (mail,) = digests.mails(trainer)
+    assert mail["Subject"] == "1 unread message for you"
+    await digests.pass_hours(24)
+    (mail,) = digests.mails(trainer)
+    assert mail["Subject"] == "2 unread messages for you"
 
 
 async def test_who_has_read_or_muted_or_does_not_want_it_gets_none(digests: Digests) -> None:
