@@ -30,6 +30,10 @@ class ReminderNotice(msgspec.Struct, frozen=True):
     def is_mail(self) -> bool:
         return self.channel.startswith("mail:")
 
+    @property
+    def is_push(self) -> bool:
+        return self.channel.startswith("push:")
+
     def parties(self, booking: Booking) -> tuple[str, str]:
         """The users: whom it is for, and whom that one meets."""
         client, trainer = booking.user_ids

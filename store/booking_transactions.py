@@ -34,6 +34,7 @@ from store.failures import duplicate_of, repository
 from store.idempotency import Claim, Idempotency
 from store.outbox import Outbox
 from store.owed_credits import OwedCreditRows
+from store.pushes import DuePush, Pushes
 from store.reminder_mails import ReminderMails
 from store.reviews import Reviews
 from store.webhook_deliveries import WebhookDeliveries
@@ -93,6 +94,7 @@ class BookingTransactions:
         reviews: Reviews,
         mails: BookingMails,
         reminders: ReminderMails,
+        pushes: Pushes,
         webhooks: WebhookDeliveries,
         owed: OwedCreditRows,
     ) -> None:
@@ -105,6 +107,7 @@ class BookingTransactions:
         self._reviews = reviews
         self._mails = mails
         self._reminders = reminders
+        self._pushes = pushes
         self._webhooks = webhooks
         self._owed = owed
         self._client_claims = ClientClaims(database)
@@ -163,10 +166,15 @@ class BookingTransactions:
         return await self._commit(body, _hot(change.booking, settlement))
 
     async def remind(
-        self, booking: Booking, given: Sequence[ReminderNotice], now: datetime, due_at: datetime | None
+        self,
+        booking: Booking,
+        given: Sequence[ReminderNotice],
+        pushes: Sequence[DuePush],
+        now: datetime,
+        due_at: datetime | None,
     ) -> bool:
-        """Note that these were given, with the mails that are owed of them, and when the booking wants attention next;
-        false when it was changed meanwhile, or another noted one of them."""
+        """Note that these were given, with the mails and pushes that are owed of them, and when the booking wants
+        attention next; false when it was changed meanwhile, or another noted one of them."""
         owed = [notice for notice in given if notice.is_mail]
 
         async def body(session: ClientSession) -> bool:
@@ -175,6 +183,7 @@ class BookingTransactions:
                 return False
             if owed:
                 await self._reminders.add(booking, owed, now, session=session)
+            await self._pushes.add_all(pushes, now, session=session)
             return True
 
         return await self._database.transaction(body)

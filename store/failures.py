@@ -13,6 +13,7 @@ from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
@@ -31,6 +32,7 @@ _MOST_DECISIONS = 10
 # Interrupted, shut down, stepped down, not enough data-bearing nodes, lock time-out, write conflict:
 # the server's words for "not now".
 NOT_NOW = frozenset({24, 50, 64, 91, 100, 112, 189, 202, 225, 246, 262, 290, 10107, 11600, 11602, 13435, 13436})
+_CLOSED = "after close"
 # A unique index refused the write.
 DUPLICATE_KEY = 11000
 
@@ -39,6 +41,9 @@ def is_transient(error: BaseException) -> bool:
     """Whether a repeat of the operation may succeed, because only the deployment was at fault."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError):
         return True
+    if isinstance(error, InvalidOperation):
+        # This node is ending. Any other of this kind is a fault of ours; the driver tells them apart by words alone.
+        return str(error).endswith(_CLOSED)
     return isinstance(error, OperationFailure) and (
         error.code in NOT_NOW or error.has_error_label("TransientTransactionError")
     )

@@ -5,8 +5,9 @@ What they say is not kept here: it is read when they go, so that nothing is said
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from bson import ObjectId
@@ -14,7 +15,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from domain.notifications import Platform
-from store.database import ClientSession, CollectionSchema, Database, Document
+from store.database import ClientSession, Collection, CollectionSchema, Database, Document
 from store.devices import PushDevice
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
@@ -50,6 +51,14 @@ class PendingPush(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
+class DuePush(NamedTuple):
+    """``at``: not to be handed in before then."""
+
+    device: PushDevice
+    push: PendingPush
+    at: datetime
+
+
 def provider_of(platform: Platform) -> Provider:
     return "apns" if platform == "ios" else "fcm"
 
@@ -65,24 +74,24 @@ class Pushes:
     async def add(self, device: PushDevice, push: PendingPush, now: datetime, at: datetime | None = None) -> None:
         """In place of an older one of its key; nothing where there is a newer one, or the same.
         ``at``: not before then."""
-        rows = self._rows[provider_of(device.platform)]
-        key: Document = {"device": ObjectId(device.id), "key": push.key}
-        said: Document = {
-            "user": ObjectId(push.user_id),
-            "order": push.order,
-            "kind": push.kind,
-            "about": ObjectId(push.about),
-            "subject": push.subject,
-            "endsAt": push.ends_at,
-            "createdAt": now,
-            "dueAt": at or now,
-        }
+        key = _key(device, push)
         try:
-            await rows.update_one(
-                {**key, "order": {"$lt": push.order}}, {"$set": said, "$unset": {WORK: ""}}, upsert=True
+            await self._rows_of(device).update_one(
+                {**key, "order": {"$lt": push.order}}, _said(push, now, at or now), upsert=True
             )
         except DuplicateKeyError:
             return
+
+    async def add_all(self, due: Iterable[DuePush], now: datetime, *, session: ClientSession) -> None:
+        """The same in a transaction, which a key that is there would end."""
+        for device, push, at in due:
+            rows, key = self._rows_of(device), _key(device, push)
+            known = await rows.find_one(key, {"order": 1}, session=session)
+            if known is None or known["order"] < push.order:
+                await rows.update_one(key, _said(push, now, at), upsert=True, session=session)
+
+    def _rows_of(self, device: PushDevice) -> Collection:
+        return self._rows[provider_of(device.platform)]
 
     @staticmethod
     def row(claimed: WorkRow) -> PendingPush:
@@ -101,3 +110,22 @@ class Pushes:
     async def forget(self, user_id: str, *, session: ClientSession | None = None) -> None:
         for rows in self._rows.values():
             await rows.delete_many({"user": ObjectId(user_id)}, session=session)
+
+
+def _key(device: PushDevice, push: PendingPush) -> Document:
+    return {"device": ObjectId(device.id), "key": push.key}
+
+
+def _said(push: PendingPush, now: datetime, at: datetime) -> Document:
+    """The update that makes it what is pushed next, whatever was tried before."""
+    fields = {
+        "user": ObjectId(push.user_id),
+        "order": push.order,
+        "kind": push.kind,
+        "about": ObjectId(push.about),
+        "subject": push.subject,
+        "endsAt": push.ends_at,
+        "createdAt": now,
+        "dueAt": at,
+    }
+    return {"$set": fields, "$unset": {WORK: ""}}

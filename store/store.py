@@ -255,7 +255,7 @@ class Store:
         self.owed_credits = OwedCreditRows(database)
         self.booking_transactions = BookingTransactions(
             database, self.bookings, self.conversations, self.credits, self.outbox, self.idempotency, self.reviews,
-            self.booking_mails, self.reminder_mails, self.webhook_deliveries, self.owed_credits,
+            self.booking_mails, self.reminder_mails, self.pushes, self.webhook_deliveries, self.owed_credits,
         )
         self.transactions = Transactions(database)
         self.receipts = Receipts(database)

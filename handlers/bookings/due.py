@@ -1,6 +1,7 @@
 """What time does to bookings: reminders, completions, holds that run out. Any node may do it, each thing once.
 
-Nothing here waits for a mail server: the mails of reminders are rows of their own (``mailing``).
+Nothing here waits for a mail server or for Apple and Google: mails and pushes of reminders are rows of their own
+(``mailing``, ``pushing``).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from domain.reminders import ReminderNotice, due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers.bookings import outbox, queries
 from handlers.context import ReminderContext
-from handlers.jobs import DUE_BOOKINGS, REMINDER_MAILS, Job, Postponed
-from handlers.notifications.pushing import remind
+from handlers.jobs import DUE_BOOKINGS, PUSHES, REMINDER_MAILS, Job, Postponed
+from handlers.notifications.pushing import reminders
+from store.pushes import DuePush, provider_of
 from store.work_queue import WorkRow
 
 
@@ -38,20 +40,23 @@ async def _process(context: ReminderContext, claimed: WorkRow) -> None:
 
 
 async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> None:
+    """Told by whoever commits that it is: a retry after a failure would tell it again. Only the event can then be lost,
+    with a node that dies in that moment; mails and pushes are committed as rows."""
     due = due_notices(booking, now)
-    for notice in due:
-        await _give(context, booking, notice)
+    told = [notice for notice in due if notice.channel == "event"]
+    event = BookingReminder(booking=await queries.booking_view(context, booking)) if told else None
+    pushes = [push for notice in due if notice.is_push for push in await _pushes(context, booking, notice)]
     reminded = msgspec.structs.replace(booking, reminded=(*booking.reminded, *(notice.name for notice in due)))
-    if not await context.store.booking_transactions.remind(booking, due, now, next_due(reminded, now)):
+    attention = next_due(reminded, now)
+    if not await context.store.booking_transactions.remind(booking, due, pushes, now, attention):
         # What changed it gave it an instant of its own, which this leaves alone; else it is looked at again.
         raise Postponed
-    context.wake_ups.wake(REMINDER_MAILS)
-
-
-async def _give(context: ReminderContext, booking: Booking, notice: ReminderNotice) -> None:
-    """All but the mails, which are committed with the note that they were given."""
-    if notice.channel == "event":
-        event = BookingReminder(booking=await queries.booking_view(context, booking))
+    if event is not None:
         context.publisher.publish(event, *map(rooms.user, booking.user_ids))
-    elif not notice.is_mail:
-        await remind(context, notice.parties(booking)[0], booking, notice.hours)
+    context.wake_ups.wake(REMINDER_MAILS)
+    for provider in {provider_of(push.device.platform) for push in pushes}:
+        context.wake_ups.wake(PUSHES[provider])
+
+
+async def _pushes(context: ReminderContext, booking: Booking, notice: ReminderNotice) -> list[DuePush]:
+    return await reminders(context, notice.parties(booking)[0], booking, notice.hours)

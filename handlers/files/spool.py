@@ -9,8 +9,11 @@ import asyncio
 import errno
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
+
+import structlog
 
 from domain.errors import unavailable
 from domain.file_formats import HEAD_BYTES
@@ -19,6 +22,8 @@ from store.fair_space import FairSpace
 # In memory before it is written: as many wait for their senders as there are places.
 _AT_ONCE = 256 * 1024
 _CHUNK_BYTES = 256 * 1024
+
+log = structlog.get_logger("files")
 
 
 class Spool:
@@ -31,7 +36,8 @@ class Spool:
         self._space = space
         self._owner = owner
         self._network = network
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
+        with _no_room():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
         self._hash = hashlib.sha256()
         self._waiting = bytearray()
         self.head = b""
@@ -41,16 +47,18 @@ class Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
         self._space.give_back(self._owner, self._network, self.size)
+        # It tries once more to write what the disk has refused.
+        with suppress(OSError):
+            self._file.close()
 
     async def write(self, chunk: bytes) -> None:
         """Raises ``rate_limited`` when there is no room for more, ``unavailable`` when the disk has none."""
         self._space.take(self._owner, self._network, len(chunk))
+        self.size += len(chunk)
         if len(self.head) < HEAD_BYTES:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
         self._waiting += chunk
-        self.size += len(chunk)
         if len(self._waiting) >= _AT_ONCE:
             await self.flush()
 
@@ -61,12 +69,10 @@ class Spool:
 
     def _append(self, data: bytearray) -> None:
         self._hash.update(data)
-        try:
+        with _no_room():
             self._file.write(data)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise unavailable("There is no room for uploads right now; try again later.") from None
-            raise
+            # The file has a buffer: a disk that is full is noticed here, and not by whoever reads.
+            self._file.flush()
 
     @property
     def digest(self) -> str:
@@ -82,3 +88,17 @@ class Spool:
         while chunk := await asyncio.to_thread(self.part, position, _CHUNK_BYTES):
             position += len(chunk)
             yield chunk
+
+
+@contextmanager
+def _no_room() -> Iterator[None]:
+    """A disk that is full is ``unavailable``."""
+    try:
+        yield
+    except OSError as error:
+        if tempfile.tempdir is None:
+            # No directory took the few bytes that each is tried with: full, or none that can be written to.
+            log.error("no directory for uploads", error=type(error).__name__)
+        elif error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise unavailable("There is no room for uploads right now; try again later.") from None

@@ -15,7 +15,7 @@ from handlers.jobs import PUSHES, Job, Postponed
 from handlers.notifications.unread import badge_of, is_muted
 from handlers.pushes import Push, push_id
 from store.devices import PushDevice
-from store.pushes import PendingPush, Provider, provider_of
+from store.pushes import DuePush, PendingPush, Provider
 from store.work_queue import WorkRow
 
 
@@ -29,12 +29,12 @@ def push_jobs(context: NotifyContext) -> tuple[Job, ...]:
     )
 
 
-async def remind(context: ReminderContext, user_id: str, booking: Booking, hours: int) -> None:
+async def reminders(context: ReminderContext, user_id: str, booking: Booking, hours: int) -> list[DuePush]:
     """Of a session, on the devices of whoever wants it there: past quiet hours, unless it would have begun by then."""
     wanted, now = await context.store.notification_preferences.of(user_id), context.now()
     user = await context.store.users.by_id(user_id)
     if user is None or not context.pusher.providers or not wanted.wants("reminder", "push"):
-        return
+        return []
     starts_at = to_wire(booking.starts_at)
     push = PendingPush(
         user_id=user_id,
@@ -48,9 +48,7 @@ async def remind(context: ReminderContext, user_id: str, booking: Booking, hours
         ends_at=booking.starts_at,
     )
     at = not_before(wanted, user.time_zone, now, booking.starts_at)
-    for device in await context.store.devices.of(user_id):
-        await context.store.pushes.add(device, push, now, at)
-        context.wake_ups.wake(PUSHES[provider_of(device.platform)])
+    return [DuePush(device, push, at) for device in await context.store.devices.of(user_id)]
 
 
 async def _send(context: NotifyContext, provider: Provider, claimed: WorkRow) -> None:

@@ -11,7 +11,9 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import NoReturn
 
 import structlog
 
@@ -84,10 +86,19 @@ async def _refused(node: Node, stop: asyncio.Event) -> str | None:
 
 
 def _end_for_certain() -> None:
-    """Whatever hangs, a thread of the driver's for one: the process is gone by then."""
+    """Whatever hangs: the process is gone by then."""
     timer = threading.Timer(DRAIN_SECONDS - 0.3, os._exit, (1,))
     timer.daemon = True
     timer.start()
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """To be called when all is done. Python's own end waits for every thread of a pool: with those that wait for a
+    MongoDB that is frozen, longer than the process has."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 @reported
@@ -99,7 +110,8 @@ async def run(settings: Settings, options: argparse.Namespace) -> int:
     loop.set_exception_handler(log_loop_error)
     async with beside(settings) as sandbox, servers(settings) as urls:
         await sandbox.wait()
-        return await live(settings, urls, stop, _serves, _cannot)
+        code = await live(settings, urls, stop, _serves, _cannot)
+    _end_at_once(code)
 
 
 def _serves(url: str, operations_url: str | None) -> None:
@@ -126,7 +138,7 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
     loop.add_reader(control, _orphaned, loop, control, stop)
     senders = [_own_socket(sender) for sender in configuration.senders]
     ipc = IpcSockets(configuration.index, _own_socket(configuration.receiver), senders)
-    return await live(
+    code = await live(
         replace(settings, port=configuration.port, operations_port=configuration.operations_port),
         ServerUrls(configuration.mongo_url, configuration.redis_url),
         stop,
@@ -134,6 +146,7 @@ async def run_worker(settings: Settings, descriptor: int) -> int:
         lambda reason: _report(control, WorkerReport(reason=reason)),
         ipc,
     )
+    _end_at_once(code)
 
 
 def _orphaned(loop: asyncio.AbstractEventLoop, control: socket.socket, stop: asyncio.Event) -> None:

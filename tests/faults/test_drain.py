@@ -16,13 +16,16 @@ from server.draining import DRAIN_SECONDS
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
+from tests.faults.conftest import OwnServers
 from tests.faults.phones import Phone, phone
 from tests.faults.served import Served, serving
+from tests.harness.devices import device
 from tests.harness.freezing import frozen
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import raw_socket
+from tests.together.processes import prepared
 
 
 @pytest.fixture
@@ -124,6 +127,34 @@ async def test_those_who_answer_nothing_hold_nobody_up(server: Served, people: P
         code, seconds = await server.terminate()
         assert (code, seconds < DRAIN_SECONDS) == (0, True)
         await asyncio.gather(polling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.verify)])
+async def test_a_database_that_hangs_in_the_middle_of_commands_is_not_waited_for(
+    own_servers: OwnServers, tmp_path: Path, workers: str
+) -> None:
+    """What was asked of it is given up in its time: the end is as orderly as any, and waits for no thread."""
+    environ = {"MONGO_URL": own_servers.mongo_url, "REDIS_URL": own_servers.redis_url, "WORKERS": workers}
+    database = Database(own_servers.mongo_url)
+    try:
+        async with serving(tmp_path, **environ) as server, AsyncExitStack() as stack:
+            people = People(Store(database), AccessTokens(SECRET), utc_now)
+            client, _, conversation = await people.pair()
+            await prepared(server.url, 10 * int(workers))
+            one = await stack.enter_async_context(device(server.url, client))
+            await one.send(conversation, "before")
+            with frozen(own_servers.mongod):
+                sending = asyncio.create_task(one.send(conversation, "meanwhile"))
+                async with aiohttp.ClientSession() as http, http.get(f"{server.url}/readyz") as response:
+                    # It takes a moment to say so: by then the message has arrived.
+                    assert response.status == 503
+                code, seconds = await server.terminate()
+                await one.disconnected.wait()
+            sending.cancel()
+            assert (code, seconds < DRAIN_SECONDS) == (0, True)
+            assert "[error" not in server.logged
+    finally:
+        database.close()
 
 
 @pytest.mark.soak
