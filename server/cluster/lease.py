@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from uuid import uuid4
 
+from server.cluster.known_leases import KnownLeases, node_of
 from server.cluster.scripts import Script, ScriptCall, Scripts
 
 # What one script touches shares a hash tag, and so a slot of a cluster.
@@ -65,6 +67,8 @@ end
 return {held and 1 or 0, deadline, redis.call('ZRANGE', dead, 0, -1, 'WITHSCORES')}
 """)
 
+LISTED = Script("return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')")
+
 # A node that leaves in an orderly way is dead a little later: until then its people reach another.
 RESIGN = Script("""
 local time = redis.call('TIME')
@@ -75,12 +79,15 @@ return redis.call('ZADD', KEYS[1], 'XX', string.format('%.0f', now + tonumber(AR
 
 class Lease:
     """``incarnation``: the node's name, another one after it was found dead, or Redis has lost what it wrote since;
-    ``lost`` is called then."""
+    ``lost`` is called then. ``others`` are the leases that Redis listed."""
 
-    def __init__(self, scripts: Scripts, timing: LeaseTiming, lost: Callable[[], None]) -> None:
+    def __init__(self, scripts: Scripts, timing: LeaseTiming, others: KnownLeases, lost: Callable[[], None]) -> None:
         self._scripts = scripts
         self._timing = timing
+        self._others = others
         self._lost = lost
+        self._node = uuid4().hex
+        self._taken = count(1)
         self._registered = False
         self._lock = asyncio.Lock()
         self._names: list[str] = []
@@ -102,8 +109,12 @@ class Lease:
         Raises one of ``UNREACHABLE``.
         """
         async with self._lock:
+            self._others.before(await self._listed())
             held, dead = await self._renew(create=not self._registered)
-            if not held:
+            if held:
+                self._others.kept()
+            else:
+                self._others.lost()
                 self._take_name()
                 _, dead = await self._renew(create=True)
                 self._registered = True
@@ -135,8 +146,16 @@ class Lease:
         held, deadline, dead = await self._scripts.run(RENEW, ScriptCall(_KEYS, arguments))
         if held:
             self.deadline = int(deadline)
-        return bool(held), {name.decode(): int(at) for name, at in zip(dead[::2], dead[1::2], strict=True)}
+        return bool(held), _deadlines(dead)
+
+    async def _listed(self) -> dict[str, int]:
+        listed = _deadlines(await self._scripts.run(LISTED, ScriptCall((LEASES,), ())))
+        return {name: deadline for name, deadline in listed.items() if node_of(name) != self._node}
 
     def _take_name(self) -> None:
-        self._names = [*self._names[1 - _REMEMBERED :], uuid4().hex]
+        self._names = [*self._names[1 - _REMEMBERED :], f"{self._node}.{next(self._taken)}"]
         self.deadline = 0
+
+
+def _deadlines(scores: list[bytes]) -> dict[str, int]:
+    return {name.decode(): int(at) for name, at in zip(scores[::2], scores[1::2], strict=True)}

@@ -74,7 +74,7 @@ class UnpublishedRecovery:
         self._answered_at, self._answered = clock(), elapsed()
         # When it last answered before it was away, and when it was back.
         self._away: tuple[datetime, float] | None = None
-        # By incarnation, until it is noted.
+        # By row, until it is noted.
         self._since: dict[str, datetime] = {}
 
     async def ask(self) -> None:
@@ -87,12 +87,19 @@ class UnpublishedRecovery:
 
     async def on_node_dead(self, dead: DeadNode) -> None:
         """Returns when the row is written; raises ``unavailable``."""
-        ran_out = datetime.fromtimestamp(dead.ran_out / 1000, UTC)
-        since = self._since.setdefault(dead.incarnation, min(ran_out, self._answered_before()))
-        await self._outages.note_dead(dead.incarnation, since, ran_out, self._clock())
-        del self._since[dead.incarnation]
+        row, latest = dead.incarnation, dead.ran_out
+        if dead.latest is not None:
+            # An earlier state of Redis may have told of the same death, with an end that was too early.
+            row, latest = f"{dead.incarnation} forgotten", dead.latest
+        since = self._since.setdefault(row, min(_instant(dead.ran_out), self._answered_before()))
+        await self._outages.note_dead(row, since, _instant(latest), self._clock())
+        del self._since[row]
 
     def _answered_before(self) -> datetime:
         if self._away is not None and self._elapsed() - self._away[1] < _REMEMBERED_SECONDS:
             return self._away[0]
         return self._answered_at
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from bson import ObjectId
 
 from handlers.messages import recovery as unannounced
 from server.app import utc_now
-from server.cluster.lease import LEASES, QUIET
+from server.cluster.lease import LEASES, QUIET, STANDARD
 from server.cluster.membership import DeadNode
 from server.cluster.recovery import UnpublishedRecovery
 from store import publish_outages
@@ -29,6 +30,9 @@ from tests.harness.waiting import eventually
 from tests.store.writing import a_change, a_message, abandon
 from tests.together.fanout_nodes import ENTRIES, ConversationDevices, FanoutNodes
 from tests.together.processes import served
+
+# Three times what it takes to know that a lease is gone, and not only late.
+TOLD_WITHIN_SECONDS = 3 * (STANDARD.lease_ms + STANDARD.margin_ms + 2_000 * STANDARD.renew_seconds) / 1000
 
 
 async def died(two_fanout_nodes: FanoutNodes) -> None:
@@ -136,6 +140,59 @@ async def test_it_is_not_forgotten_while_the_database_is_away(
             await tried.acquire()
     for phone in talk.devices:
         await phone.receive("message:new", 2)
+
+
+async def test_it_is_not_forgotten_when_redis_forgets_the_death(
+    two_fanout_nodes: FanoutNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database takes no row of it for now, and Redis, which knows of the death, is emptied meanwhile."""
+    talk = await two_fanout_nodes.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_received_everything()
+    tried = asyncio.Semaphore(0)
+
+    async def fail(*_: object, **__: object) -> None:
+        tried.release()
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        for running in two_fanout_nodes.nodes:
+            broken.setattr(running.node.store.publish_outages, "note_dead", fail)
+        await last_words(two_fanout_nodes, talk, 2, talk.client)
+        await died(two_fanout_nodes)
+        await tried.acquire()
+        async with two_fanout_nodes.redis.client() as redis:
+            await redis.flushall()
+    for phone in talk.devices:
+        await phone.until(told_of(2), within=TOLD_WITHIN_SECONDS)
+
+
+async def test_who_is_killed_when_redis_was_just_emptied_is_published_for(
+    two_fanout_nodes: FanoutNodes, database_url: str, tmp_path: Path
+) -> None:
+    """Redis has forgotten that the node ever was; those who saw its lease have not."""
+    talk = await two_fanout_nodes.talk()
+    async with (
+        served(database_url, two_fanout_nodes.redis.url, tmp_path / "third") as third,
+        device(third.url, await two_fanout_nodes.people.another_device(talk.client)) as phone,
+    ):
+        await talk.say(phone, "first")
+        await talk.everyone_received_everything()
+        await eventually(lambda: all(running.node.membership.alive == 3 for running in two_fanout_nodes.nodes))
+        async with two_fanout_nodes.redis.client() as redis:
+            await redis.flushall()
+        await third.kill()
+    last = await last_words(two_fanout_nodes, talk, 2, talk.client)
+    # As its sender repeats it at another node, and is acknowledged: it is in the log.
+    repeating = await two_fanout_nodes.join(talk.client, 0)
+    repeated = await repeating.send(talk.id, "last words 2", "unannounced")
+    assert (repeated["id"], repeated["seq"]) == (str(last["_id"]), 2)
+    for phone in talk.devices:
+        await phone.until(told_of(2), within=TOLD_WITHIN_SECONDS)
+
+
+def told_of(seq: int) -> Callable[[Device], bool]:
+    return lambda phone: bool(phone.events("sync:required")) or any(number == seq for _, number in entries(phone))
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -249,3 +306,19 @@ async def test_a_death_is_noted_from_when_the_database_last_answered(
         assert abs(row["since"] - began) < timedelta(seconds=1)
         answers = True
         await recovery.ask()
+
+
+async def test_a_lease_that_redis_lost_may_have_been_renewed_since_it_was_seen(two_fanout_nodes: FanoutNodes) -> None:
+    """Whatever an earlier state of Redis has already told of that death."""
+    talk = await two_fanout_nodes.talk()
+    await talk.say(talk.devices[0], "first")
+    await talk.everyone_received_everything()
+    await last_words(two_fanout_nodes, talk, 2, talk.client)
+    node = two_fanout_nodes.nodes[0].node
+    now, dead = int(time.time() * 1000), uuid4().hex
+    rows = node.database.collection(publish_outages.NAME)
+    await node.recovery.on_node_dead(DeadNode(dead, now - 600_000))
+    await eventually(lambda: rows.find_one({"looks": {"$gte": 1}}))
+    await node.recovery.on_node_dead(DeadNode(dead, now - 600_000, now))
+    for phone in talk.devices:
+        await phone.receive("message:new", 2)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
 from server.cluster.lease import DEAD, LEASES, QUIET, LeaseTiming
 from server.cluster.membership import ClusterMembership, DeadNode
+from tests.harness.waiting import until
 
 # Leases run out when a test says so, no clocks differ, and Redis was never away.
 BY_HAND = LeaseTiming(lease_ms=600_000, margin_ms=0, quiet_after_ms=10**13)
+
+# A killed node is soon known to be dead, though one of a busy machine may be late.
+FORGETFUL = LeaseTiming(lease_ms=2_000, margin_ms=500, renew_seconds=0.1, quiet_after_ms=1_000, resign_seconds=0.6)
 
 
 class Subscriber:
@@ -155,3 +160,67 @@ async def test_after_redis_was_emptied_nobody_is_declared_dead_for_one_lease(red
     await redis.hset(QUIET, "until", "0")
     await hand_out(other)
     assert subscriber.told == [name]
+
+
+async def test_a_death_in_hand_is_looked_after_though_redis_has_forgotten_it(redis: Redis) -> None:
+    gone, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
+    subscriber, other = Subscriber(), Subscriber()
+    living.on_node_dead(subscriber)
+    living.on_node_dead(other)
+    await living.lease.renew()
+    name = await expire(redis, gone)
+    subscriber.failing = True
+    living.start()
+    await until(lambda: bool(subscriber.told))
+    await redis.flushall()
+    before = len(subscriber.told)
+    subscriber.failing = False
+    await until(lambda: len(subscriber.told) > before)
+    await living.stop()
+    assert set(subscriber.told) == set(other.told) == {name}
+
+
+async def test_who_was_known_when_redis_was_emptied_and_does_not_come_back_is_dead(redis: Redis) -> None:
+    """And nobody else: those who live come back, if under another name."""
+    gone, *living = [ClusterMembership(redis, FORGETFUL) for _ in range(4)]
+    subscribers = await started(living)
+    await gone.lease.renew()
+    await until(lambda: all(node.alive == 4 for node in living))
+    await redis.flushall()
+    await until(lambda: all(subscriber.told for subscriber in subscribers))
+    # What is known of all lasts equally long: whoever else was to be taken for dead would be by now.
+    await until(lambda: all(node.alive == 3 for node in living))
+    assert [subscriber.told for subscriber in subscribers] == [[gone.lease.incarnation]] * 3
+    assert [node.losses for node in living] == [1, 1, 1]
+    await stopped(living)
+
+
+async def test_who_resigned_is_not_dead_once_more_when_redis_is_emptied(redis: Redis) -> None:
+    leaving, gone, *living = [ClusterMembership(redis, FORGETFUL) for _ in range(4)]
+    subscribers = await started(living)
+    await leaving.lease.renew()
+    await until(lambda: all(node.alive == 3 for node in living))
+    assert await leaving.stop()
+    await until(lambda: all(node.alive == 2 for node in living))
+    await gone.lease.renew()
+    await until(lambda: all(node.alive == 3 for node in living))
+    told = [name for subscriber in subscribers for name in subscriber.told]
+    assert set(told) == {leaving.lease.incarnation}
+    await redis.flushall()
+    await until(lambda: all(gone.lease.incarnation in subscriber.told for subscriber in subscribers))
+    again = [name for subscriber in subscribers for name in subscriber.told if name != gone.lease.incarnation]
+    assert again == told
+    await stopped(living)
+
+
+async def started(living: Sequence[ClusterMembership]) -> list[Subscriber]:
+    subscribers = [Subscriber() for _ in living]
+    for node, subscriber in zip(living, subscribers, strict=True):
+        node.on_node_dead(subscriber)
+        node.start()
+    return subscribers
+
+
+async def stopped(living: Sequence[ClusterMembership]) -> None:
+    for node in living:
+        await node.stop()

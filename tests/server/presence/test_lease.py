@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from domain.presence import Choice
 from server.cluster.lease import DEAD, LEASES, QUIET
+from server.cluster.membership import DeadNode
 from server.cluster.scripts import Scripts
 from server.presence import redis_scripts as names
 from server.presence.redis_scripts import CHANGE
@@ -69,6 +70,21 @@ async def test_the_dead_take_another_name_and_register_again(redis: Redis) -> No
     assert await status(redis, "u1") == "away"
     assert await redis.hkeys(names.user("u1")) != []
     assert not await redis.hexists(names.user("u1"), f"n:{incarnation}")
+
+
+async def test_who_is_taken_for_dead_after_redis_lost_leases_takes_another_name(redis: Redis) -> None:
+    """Its own was not lost, and would be renewed."""
+    one, other = PresenceNode(redis), PresenceNode(redis)
+    await one.renew()
+    one.put("u1", "online")
+    await one.flush()
+    incarnation, deadline = one.lease.incarnation, one.lease.deadline
+    await other.membership.hand_out(DeadNode(incarnation, deadline, deadline))
+    assert await status(redis, "u1") == "offline"
+    await one.renew()
+    assert one.lease.incarnation != incarnation
+    await one.flush()
+    assert await status(redis, "u1") == "online"
 
 
 async def test_nobody_takes_over_after_an_interruption(redis: Redis) -> None:
