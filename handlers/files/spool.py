@@ -96,7 +96,7 @@ def _no_room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if tempfile.tempdir is None:
+        if error.errno == errno.ENOENT and tempfile.tempdir is None:
             # No directory took the few bytes that each is tried with: full, or none that can be written to.
             log.error("no directory for uploads", error=type(error).__name__)
         elif error.errno not in (errno.ENOSPC, errno.EDQUOT):
