@@ -14,13 +14,13 @@ import msgspec
 from domain import rooms
 from domain.booking_changes import ending
 from domain.bookings import Booking
-from domain.reminders import ReminderNotice, due_notices, next_due
+from domain.reminders import due_notices, next_due
 from domain.wire.events import BookingReminder
 from handlers.bookings import outbox, queries
 from handlers.context import ReminderContext
 from handlers.jobs import DUE_BOOKINGS, PUSHES, REMINDER_MAILS, Job, Postponed
 from handlers.notifications.pushing import reminders
-from store.pushes import DuePush, provider_of
+from store.pushes import provider_of
 from store.work_queue import WorkRow
 
 
@@ -45,7 +45,7 @@ async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> 
     due = due_notices(booking, now)
     told = [notice for notice in due if notice.channel == "event"]
     event = BookingReminder(booking=await queries.booking_view(context, booking)) if told else None
-    pushes = [push for notice in due if notice.is_push for push in await _pushes(context, booking, notice)]
+    pushes = [push for notice in due if notice.is_push for push in await reminders(context, booking, notice)]
     reminded = msgspec.structs.replace(booking, reminded=(*booking.reminded, *(notice.name for notice in due)))
     attention = next_due(reminded, now)
     if not await context.store.booking_transactions.remind(booking, due, pushes, now, attention):
@@ -56,7 +56,3 @@ async def _remind(context: ReminderContext, booking: Booking, now: datetime) -> 
     context.wake_ups.wake(REMINDER_MAILS)
     for provider in {provider_of(push.device.platform) for push in pushes}:
         context.wake_ups.wake(PUSHES[provider])
-
-
-async def _pushes(context: ReminderContext, booking: Booking, notice: ReminderNotice) -> list[DuePush]:
-    return await reminders(context, notice.parties(booking)[0], booking, notice.hours)

@@ -8,6 +8,7 @@ from functools import partial
 from domain.accounts import User, may_sign_in
 from domain.bookings import Booking
 from domain.notifications import not_before
+from domain.reminders import ReminderNotice
 from domain.times import to_wire
 from handlers import pushes
 from handlers.context import NotifyContext, ReminderContext
@@ -29,9 +30,10 @@ def push_jobs(context: NotifyContext) -> tuple[Job, ...]:
     )
 
 
-async def reminders(context: ReminderContext, user_id: str, booking: Booking, hours: int) -> list[DuePush]:
+async def reminders(context: ReminderContext, booking: Booking, notice: ReminderNotice) -> list[DuePush]:
     """Of a session, on the devices of whoever wants it there: past quiet hours, unless it would have begun by then."""
-    wanted, now = await context.store.notification_preferences.of(user_id), context.now()
+    user_id, now = notice.parties(booking)[0], context.now()
+    wanted = await context.store.notification_preferences.of(user_id)
     user = await context.store.users.by_id(user_id)
     if user is None or not context.pusher.providers or not wanted.wants("reminder", "push"):
         return []
@@ -41,10 +43,10 @@ async def reminders(context: ReminderContext, user_id: str, booking: Booking, ho
         device="",
         key=f"booking:{booking.id}",
         # A later start, and of one start the later reminder.
-        order=int(booking.starts_at.timestamp()) * 100 - hours,
+        order=int(booking.starts_at.timestamp()) * 100 - notice.hours,
         kind="reminder",
         about=booking.id,
-        subject=f"{starts_at} {hours}",
+        subject=f"{starts_at} {notice.hours}",
         ends_at=booking.starts_at,
     )
     at = not_before(wanted, user.time_zone, now, booking.starts_at)

@@ -99,8 +99,7 @@ async def test_a_revoked_session_receives_nothing_past_the_bound(proxied: Proxie
 async def served_again(proxied: Proxied) -> None:
     proxied.mongo.reset()
     await proxied.mongo.pass_through()
-    async with asyncio.timeout(RECOVERED_WITHIN_SECONDS):
-        await eventually(lambda: proxied.running.node.freshness.current)
+    await eventually(lambda: proxied.running.node.freshness.current, RECOVERED_WITHIN_SECONDS)
 
 
 def sequence(phone: Device, conversation: str) -> list[int]:

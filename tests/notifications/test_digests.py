@@ -11,11 +11,11 @@ import pytest
 from handlers.notifications.digests import digests_job
 from store.undelivered import EACH
 from tests.bookings.market import Somebody
+from tests.harness.call_gates import CallGate
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.harness.mail_server import plain_of
 from tests.harness.work import work_off
 from tests.notifications.pushed import PUBLIC, Pushed
-from tests.server.sockets.call_gates import CallGate
 
 
 class Digests(Pushed):

@@ -17,10 +17,10 @@ from handlers.notifications.pushing import push_jobs
 from handlers.notifications.undelivered import undelivered_messages_job
 from handlers.notifications.unread import badge_of
 from tests.bookings.market import Somebody
+from tests.harness.call_gates import CallGate
 from tests.harness.devices import TIMEOUT_SECONDS, device
 from tests.harness.work import work_off
 from tests.notifications.pushed import AFTER, Pushed
-from tests.server.sockets.call_gates import CallGate
 
 
 async def test_what_no_device_confirms_is_pushed_to_each(pushed: Pushed) -> None:

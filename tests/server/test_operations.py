@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.operations import Operations, operations_app
 from tests.faults.proxy import Proxy, mongo_through, proxy, redis_through
+from tests.harness.call_gates import CallGate
 from tests.harness.devices import Refused, device
 from tests.harness.nodes import RunningNode, running_node
 from tests.harness.people import People
-from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.raw import raw_socket
 
 

@@ -19,12 +19,12 @@ from domain.wire.events import CONVERSATIONS, PRESENCE
 from server.app import utc_now
 from server.presence import redis_scripts as names
 from tests.faults.proxy import Proxy, proxy, redis_through
+from tests.harness.call_gates import CallGate
 from tests.harness.devices import Device, device
 from tests.harness.nodes import running_node
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
 from tests.server.pubsub.redis_servers import RedisServer, redis_server
-from tests.server.sockets.call_gates import CallGate
 from tests.together.presence_nodes import CHANGED, Fleet, changes, fleet, say, sees, watch, watcher
 
 

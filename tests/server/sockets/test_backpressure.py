@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from server.sockets.dispatcher import MAX_IN_FLIGHT, RESUME_BELOW
+from tests.harness.call_gates import CallGate
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.harness.waiting import until
-from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import admitted
 

@@ -8,9 +8,9 @@ import pytest
 
 from domain.wire.base import Command
 from domain.wire.events import NAMESPACES
+from tests.harness.call_gates import CallGate
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
-from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.invalid_values import DEEP, NESTED, as_object, fitting
 from tests.server.sockets.raw import raw_socket
 from tests.server.sockets.raw_conversation import RawConversation

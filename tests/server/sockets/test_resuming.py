@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from handlers.context import SYNCS_AT_ONCE, SYNCS_OF_ONE_USER
+from tests.harness.call_gates import CallGate
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.harness.waiting import until
-from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.raw import admitted
 
 COUNT = 24

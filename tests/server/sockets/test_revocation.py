@@ -11,10 +11,10 @@ import pytest
 
 from domain.wire.events import NAMESPACES
 from server.app import utc_now
+from tests.harness.call_gates import CallGate
 from tests.harness.nodes import RunningNode
 from tests.harness.people import People
 from tests.harness.waiting import until
-from tests.server.sockets.call_gates import CallGate
 from tests.server.sockets.phones import PASSWORD, Account, Tokens
 from tests.server.sockets.raw import UNKNOWN_NAMESPACE, Raw, admitted, raw_socket
 
