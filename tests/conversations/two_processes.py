@@ -87,15 +87,14 @@ class TwoProcessService(ConversationService):
         packet = f'2{CONVERSATIONS},["{_MARK}",{{"number":{mark}}}]'
         await self._redis.publish(channel(rooms.user(person.id)), envelope.event(b"the test", packet.encode()))
         heads = await self._heads(person)
-        one, other = await asyncio.gather(
-            *(self._received(device, mark, heads) for device in self._devices[person.id])
-        )
+        await asyncio.gather(*(self._received(device, mark, heads) for device in self._devices[person.id]))
+        one, other = self._compared(person)
         # What has no number may still be overtaken by the mark on its way between processes.
         with suppress(TimeoutError):
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 while _parts(one) != _parts(other):
                     await asyncio.sleep(0.02)
-                    one, other = (_said(device) for device in self._devices[person.id])
+                    one, other = self._compared(person)
         assert _parts(one) == _parts(other), f"{one}\n{other}"
         return one if mark % NODES else other
 
@@ -103,13 +102,16 @@ class TwoProcessService(ConversationService):
         heads = await self.store.log.read.heads(await self.store.conversations.all_ids(person.id))
         return {conversation: head for conversation, head in heads.items() if head}
 
-    async def _received(self, device: Device, mark: int, heads: dict[str, int]) -> list[Received]:
+    def _compared(self, person: Person) -> tuple[list[Received], list[Received]]:
+        one, other = (_said(device) for device in self._devices[person.id])
+        return as_published(one, other), as_published(other, one)
+
+    async def _received(self, device: Device, mark: int, heads: dict[str, int]) -> None:
         def complete(device: Device) -> bool:
             marks = [data["number"] for name, data in device.received if name == _MARK]
             return mark in marks and all(_head_of(device, i) >= head for i, head in heads.items())
 
         await device.until(complete)
-        return _said(device)
 
     async def _behind(self) -> bool:
         ids = [i for person_id in self._devices for i in await self.store.conversations.all_ids(person_id)]
@@ -155,6 +157,38 @@ def _head_of(device: Device, conversation_id: str) -> int:
         if name in ENTRIES and data["conversationId"] == conversation_id:
             return int(data["seq"])
     return 0
+
+
+def as_published(received: Sequence[Received], elsewhere: Sequence[Received]) -> list[Received]:
+    """What was received, with the other device's state of a message where this device has a later one.
+
+    An entry that is held up for longer than ``HOLD_SECONDS`` between the nodes, as it may be on a busy machine, is
+    fetched from the log, and shows its message as that is by then: changed as a later entry shows it, or seen.
+    """
+    published = {(data["conversationId"], data["seq"]): data for name, data in elsewhere if name in ENTRIES}
+    changed, seen = [], Counter[str]()
+    for name, data in (*received, *elsewhere):
+        if name in ENTRIES:
+            changed.append((data["seq"], _unseen(data["message"])))
+        elif name == "conversation:seen":
+            seen[data["conversationId"]] = max(seen[data["conversationId"]], data["seq"])
+
+    def entry(data: Data) -> Data:
+        mine = data["message"]
+        theirs = published.get((data["conversationId"], data["seq"]), data)["message"]
+        if mine == theirs or mine["id"] != theirs["id"]:
+            return data
+        later = _unseen(mine) == _unseen(theirs) or any(
+            seq > data["seq"] and message == _unseen(mine) for seq, message in changed
+        )
+        seen_since = mine["seen"] == theirs["seen"] or (mine["seen"] and mine["seq"] <= seen[data["conversationId"]])
+        return {**data, "message": theirs} if later and seen_since else data
+
+    return [(name, entry(data) if name in ENTRIES else data) for name, data in received]
+
+
+def _unseen(message: Data) -> Data:
+    return {**message, "seen": False}
 
 
 def _parts(received: Sequence[Received]) -> tuple[dict[str, list[Received]], list[str]]:
