@@ -20,62 +20,14 @@ from store.log.log import Log
 from tests.harness.devices import TIMEOUT_SECONDS
 from tests.store.writing import a_message, new_id, send
 
-SLOW_READS = 3 * threads.BULK_THREADS
-_SECONDS = 0.4
-
-
-async def slow_read(database: Database, owner: str, *, bulk: bool = True) -> None:
-    """As a search through much: the server works on it for a while."""
-    with within(Budget(owner, bulk=bulk)):
-        await database.collection("slow").find_one({"$where": f"sleep({_SECONDS * 1000}) || true"})
-
-
-async def some_document(database: Database) -> None:
-    await database.collection("slow").insert_one({"_id": ObjectId()})
-
-
-async def test_appends_and_look_ups_do_not_wait_for_bulky_reads(shared_database: Database, log: Log) -> None:
-    await some_document(shared_database)
-    reads = [asyncio.create_task(slow_read(shared_database, str(number))) for number in range(SLOW_READS)]
-    await asyncio.sleep(0)
-    sender = new_id()
-    for number in range(10):
-        await send(log, a_message(new_id(), sender, str(number)))
-        await shared_database.collection("users").find_one({"_id": ObjectId()})
-    # The last of them have not even begun.
-    assert not any(read.done() for read in reads[-threads.BULK_THREADS :])
-    await asyncio.gather(*reads)
-
-
-async def test_one_users_bulky_reads_wait_for_each_other_and_not_before_anothers(shared_database: Database) -> None:
-    await some_document(shared_database)
-    greedy = [asyncio.create_task(slow_read(shared_database, "greedy")) for _ in range(SLOW_READS)]
-    await asyncio.sleep(0)
-    await slow_read(shared_database, "quiet")
-    assert not all(read.done() for read in greedy)
-    assert sum(read.done() for read in greedy) <= 2 * threads.BULK_THREADS
-    await asyncio.gather(*greedy)
-
-
-@pytest.mark.parametrize("beside", ["there", "here"])
-async def test_one_users_bulky_reads_leave_a_thread_to_the_others(beside: str) -> None:
-    pools, held = threads._Pools(), threading.Event()
-
-    def submit(owner: str, network: str, work: Callable[[], bool]) -> Future[bool]:
-        with within(Budget(owner, network, bulk=True)):
-            return pools.bulk.submit(work)
-
-    greedy = [submit("greedy", "there", held.wait) for _ in range(SLOW_READS)]
-    try:
-        assert submit("quiet", beside, lambda: True).result(timeout=TIMEOUT_SECONDS)
-        assert not any(one.done() for one in greedy)
-    finally:
-        held.set()
-        assert all(one.result() for one in greedy)
+# More than there are threads of all kinds together.
+MUCH = threads.THREADS + threads.BULK_THREADS + 4
 
 
 @asynccontextmanager
-async def held_up(database: Database, asking: Iterable[tuple[str, str]]) -> AsyncIterator[None]:
+async def held_up(
+    database: Database, asking: Iterable[tuple[str, str]], *, bulk: bool = False
+) -> AsyncIterator[None]:
     """Meanwhile these, an owner and a network each, have operations under way that do not end: what they write is
     held by a transaction."""
     key = {"_id": ObjectId()}
@@ -83,7 +35,7 @@ async def held_up(database: Database, asking: Iterable[tuple[str, str]]) -> Asyn
     await rows.insert_one({**key, "written": 0})
 
     async def write(owner: str, network: str) -> None:
-        with within(Budget(owner, network)):
+        with within(Budget(owner, network, bulk=bulk)):
             await rows.update_one(key, {"$inc": {"written": 1}})
 
     async with await database.client.start_session() as session:
@@ -99,18 +51,48 @@ async def held_up(database: Database, asking: Iterable[tuple[str, str]]) -> Asyn
     assert row is not None and row["written"] == len(writing)
 
 
-async def read(database: Database, owner: str, network: str) -> None:
-    with within(Budget(owner, network)):
+async def read(database: Database, owner: str, network: str, *, bulk: bool = False) -> None:
+    with within(Budget(owner, network, bulk=bulk)):
         await database.collection("users").find_one({"_id": ObjectId()})
 
 
+async def test_appends_and_look_ups_do_not_wait_for_bulky_work(shared_database: Database, log: Log) -> None:
+    sender = new_id()
+    async with held_up(shared_database, [(f"{number}", f"{number}") for number in range(MUCH)], bulk=True):
+        for number in range(10):
+            await send(log, a_message(new_id(), sender, str(number)))
+            await shared_database.collection("users").find_one({"_id": ObjectId()})
+
+
+async def test_one_users_bulky_work_leaves_room_for_anothers(shared_database: Database) -> None:
+    async with held_up(shared_database, [("greedy", "there")] * MUCH, bulk=True):
+        await read(shared_database, "quiet", "there", bulk=True)
+
+
+@pytest.mark.parametrize("beside", ["there", "here"])
+async def test_one_users_bulky_reads_leave_a_thread_to_the_others(beside: str) -> None:
+    pools, held = threads._Pools(), threading.Event()
+
+    def submit(owner: str, network: str, work: Callable[[], bool]) -> Future[bool]:
+        with within(Budget(owner, network, bulk=True)):
+            return pools.bulk.submit(work)
+
+    greedy = [submit("greedy", "there", held.wait) for _ in range(MUCH)]
+    try:
+        assert submit("quiet", beside, lambda: True).result(timeout=TIMEOUT_SECONDS)
+        assert not any(one.done() for one in greedy)
+    finally:
+        held.set()
+        assert all(one.result() for one in greedy)
+
+
 async def test_an_account_leaves_threads_to_the_others_of_its_network(shared_database: Database) -> None:
-    async with held_up(shared_database, [("greedy", "there")] * (threads.THREADS + 8)):
+    async with held_up(shared_database, [("greedy", "there")] * (MUCH)):
         await read(shared_database, "quiet", "there")
 
 
 async def test_a_network_leaves_threads_to_other_networks(shared_database: Database) -> None:
-    async with held_up(shared_database, [(f"greedy {number % 10}", "there") for number in range(threads.THREADS + 8)]):
+    async with held_up(shared_database, [(f"greedy {number % 10}", "there") for number in range(MUCH)]):
         await read(shared_database, "quiet", "here")
 
 
@@ -118,7 +100,7 @@ async def test_all_leave_threads_to_the_log_and_to_transactions(shared_database:
     async def write(session: ClientSession) -> None:
         await shared_database.collection("slow").insert_one({"_id": ObjectId()}, session=session)
 
-    each = [(f"greedy {number % 10}", f"network {number % 10}") for number in range(threads.THREADS + 8)]
+    each = [(f"greedy {number % 10}", f"network {number % 10}") for number in range(MUCH)]
     async with held_up(shared_database, each):
         await send(log, a_message(new_id(), new_id(), "meanwhile"))
         with within(Budget("greedy 0", "network 0")):
