@@ -166,10 +166,10 @@ def as_published(received: Sequence[Received], elsewhere: Sequence[Received]) ->
     fetched from the log, and shows its message as that is by then: changed as a later entry shows it, or seen.
     """
     published = {(data["conversationId"], data["seq"]): data for name, data in elsewhere if name in ENTRIES}
-    changed, seen = [], Counter[str]()
+    shown, seen = [], Counter[str]()
     for name, data in (*received, *elsewhere):
         if name in ENTRIES:
-            changed.append((data["seq"], _unseen(data["message"])))
+            shown.append((data["seq"], _unseen(data["message"])))
         elif name == "conversation:seen":
             seen[data["conversationId"]] = max(seen[data["conversationId"]], data["seq"])
 
@@ -179,7 +179,7 @@ def as_published(received: Sequence[Received], elsewhere: Sequence[Received]) ->
         if mine == theirs or mine["id"] != theirs["id"]:
             return data
         later = _unseen(mine) == _unseen(theirs) or any(
-            seq > data["seq"] and message == _unseen(mine) for seq, message in changed
+            seq > data["seq"] and message == _unseen(mine) for seq, message in shown
         )
         seen_since = mine["seen"] == theirs["seen"] or (mine["seen"] and mine["seq"] <= seen[data["conversationId"]])
         return {**data, "message": theirs} if later and seen_since else data

@@ -25,9 +25,7 @@ MUCH = threads.THREADS + threads.BULK_THREADS + 4
 
 
 @asynccontextmanager
-async def held_up(
-    database: Database, asking: Iterable[tuple[str, str]], *, bulk: bool = False
-) -> AsyncIterator[None]:
+async def held_up(database: Database, asking: Iterable[tuple[str, str]], *, bulk: bool = False) -> AsyncIterator[None]:
     """Meanwhile these, an owner and a network each, have operations under way that do not end: what they write is
     held by a transaction."""
     key = {"_id": ObjectId()}
@@ -87,7 +85,7 @@ async def test_one_users_bulky_reads_leave_a_thread_to_the_others(beside: str) -
 
 
 async def test_an_account_leaves_threads_to_the_others_of_its_network(shared_database: Database) -> None:
-    async with held_up(shared_database, [("greedy", "there")] * (MUCH)):
+    async with held_up(shared_database, [("greedy", "there")] * MUCH):
         await read(shared_database, "quiet", "there")
 
 
