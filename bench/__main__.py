@@ -1,9 +1,9 @@
 """Acknowledged sends a second, and the server's CPU for each, over real MongoDB and Redis.
 
-Each server runs as one process and as two, with the members of every conversation at different ones.
-Rounds alternate between the contestants, so that a slow minute of the machine hits all of them; the medians
-and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server as well;
-``--against`` another checkout of ours.
+Each server runs as one process and as two, with the members of every conversation at different ones. Rounds alternate
+between the contestants, so that a slow minute of the machine hits all of them, and each measurement has databases of
+its own; the medians and the ratios count, single figures do not. ``--peer`` needs Node.js and measures the Node server
+as well; ``--against`` another checkout of ours.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import socket
 import statistics
 import subprocess
 import tempfile
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.contestants import PEER, ROOT, Contestant, Server, node, pinned, seed, spotter, twice
-from server import embedded
+from bench.contestants import PEER, ROOT, Contestant, Server, fresh_databases, node, pinned, spotter, twice
 
 Figures = dict[str, Any]
 SHOWN = ("cpu_us", "acks_s", "ack_p50", "ack_p99", "del_p99")
@@ -43,42 +43,25 @@ def options() -> argparse.Namespace:
 async def measure(chosen: argparse.Namespace, data: Path) -> dict[str, list[Figures]]:
     """The figures of every round, by contestant."""
     mine, others = ("0", "1") if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else (None, None)
+    contestants = [Contestant(partial(spotter, processors=mine), ROOT)]
+    if chosen.against:
+        before = partial(spotter, processors=mine, name="spotter, before", root=chosen.against)
+        contestants.append(Contestant(before, chosen.against))
+    if chosen.peer:
+        contestants += [Contestant(partial(node, processors=mine, batch=batch)) for batch in (False, True)]
     results: dict[str, list[Figures]] = {}
-    async with embedded.servers(data) as urls:
-        assert urls.mongo_url is not None
-        assert urls.redis_url is not None
-        environment = {
-            "MONGO_URL": urls.mongo_url,
-            "REDIS_URL": urls.redis_url,
-            "DATA_DIR": str(data),
-            "RATE_LIMIT_SCALE": "100000",
-        }
-        seats = data / "seats.json"
-        contestants: list[Contestant] = [lambda port: spotter(port, environment, seats, mine)]
-        if chosen.against:
-            before = data / "seats-before.json"
-            contestants.append(
-                lambda port: spotter(port, environment, before, mine, name="spotter, before", root=chosen.against)
-            )
-        if chosen.peer:
-            contestants += [
-                lambda port: node(port, environment, batch=False, processors=mine),
-                lambda port: node(port, environment, batch=True, processors=mine),
-            ]
-        for _ in range(chosen.rounds):
-            await seed(environment, chosen.pairs, seats)
-            if chosen.against:
-                await seed(environment, chosen.pairs, before, chosen.against)
-            # Whoever comes first in one round comes last in the next.
-            contestants.reverse()
-            for contestant, doubled in product(contestants, (False,) if chosen.single else (False, True)):
-                serving = twice(contestant, (free_port(), free_port())) if doubled else contestant(free_port())
-                async with serving as server:
+    for _ in range(chosen.rounds):
+        # Whoever comes first in one round comes last in the next.
+        contestants.reverse()
+        for contestant, doubled in product(contestants, (False,) if chosen.single else (False, True)):
+            async with fresh_databases(contestant, chosen.pairs, data) as databases:
+                start = contestant.start if not doubled else partial(twice, contestant, free_port())
+                async with start(free_port(), databases) as server:
                     figures = await load(server, chosen, others)
-                if figures["acks_s"]:
-                    # Otherwise the machine was too busy for a single acknowledgement, and there is nothing to count.
-                    results.setdefault(server.name, []).append(figures)
-                print(server.name, json.dumps({name: figures[name] for name in SHOWN}), flush=True)
+            if figures["acks_s"]:
+                # Otherwise the machine was too busy for a single acknowledgement, and there is nothing to count.
+                results.setdefault(server.name, []).append(figures)
+            print(server.name, json.dumps({name: figures[name] for name in SHOWN}), flush=True)
     return results
 
 

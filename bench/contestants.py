@@ -11,6 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from server import embedded
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / "bench" / "peer"
@@ -27,47 +30,71 @@ class Server:
     arguments: tuple[str, ...] = ()
 
 
-Contestant = Callable[[int], AbstractAsyncContextManager[Server]]
-"""A server on a port."""
+@dataclass(frozen=True)
+class Databases:
+    """Fresh ones, for one measurement: ``environment`` has their addresses, ``seats`` who talks to whom there."""
+
+    environment: Mapping[str, str]
+    seats: Path
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """``start`` has it serve on a port; ``root`` is the checkout whose accounts its seats are, if it has accounts."""
+
+    start: Callable[[int, Databases], AbstractAsyncContextManager[Server]]
+    root: Path | None = None
 
 
 @asynccontextmanager
-async def twice(contestant: Contestant, ports: tuple[int, int]) -> AsyncIterator[Server]:
+async def fresh_databases(contestant: Contestant, pairs: int, data: Path) -> AsyncIterator[Databases]:
+    """MongoDB and Redis that nobody has used. A server that starts on databases another has just left first recovers
+    what that one may not have published, and its figures are of both."""
+    with TemporaryDirectory(dir=data) as folder:
+        async with embedded.servers(Path(folder)) as urls:
+            assert urls.mongo_url is not None
+            assert urls.redis_url is not None
+            environment = {
+                "MONGO_URL": urls.mongo_url,
+                "REDIS_URL": urls.redis_url,
+                "DATA_DIR": folder,
+                "RATE_LIMIT_SCALE": "100000",
+            }
+            databases = Databases(environment, Path(folder) / "seats.json")
+            if contestant.root is not None:
+                await _seed(databases, pairs, contestant.root)
+            yield databases
+
+
+@asynccontextmanager
+async def twice(contestant: Contestant, second: int, first: int, databases: Databases) -> AsyncIterator[Server]:
     """Two processes that have the databases in common; each conversation has a member at both."""
-    async with contestant(ports[0]) as one, contestant(ports[1]) as other:
-        second = ("--port2", str(other.port), "--pid2", str(other.pid))
-        yield Server(f"{one.name}, 2 processes", one.pid, one.port, (*one.arguments, *second))
+    async with contestant.start(first, databases) as one, contestant.start(second, databases) as other:
+        as_well = ("--port2", str(other.port), "--pid2", str(other.pid))
+        yield Server(f"{one.name}, 2 processes", one.pid, one.port, (*one.arguments, *as_well))
 
 
 @asynccontextmanager
 async def spotter(
-    port: int,
-    environment: Mapping[str, str],
-    seats: Path,
-    processors: str | None,
-    *,
-    name: str = "spotter",
-    root: Path = ROOT,
+    port: int, databases: Databases, *, processors: str | None, name: str = "spotter", root: Path = ROOT
 ) -> AsyncIterator[Server]:
-    command = [sys.executable, "run.py"]
-    async with _running(command, {**environment, "PORT": str(port)}, "serves at", processors, root) as process:
-        yield Server(name, process.pid, port, ("--ns", "/conversations", "--auth", str(seats)))
+    command, environment = [sys.executable, "run.py"], {**databases.environment, "PORT": str(port)}
+    async with _running(command, environment, "serves at", processors, root) as process:
+        yield Server(name, process.pid, port, ("--ns", "/conversations", "--auth", str(databases.seats)))
 
 
 @asynccontextmanager
-async def node(
-    port: int, environment: Mapping[str, str], *, batch: bool, processors: str | None
-) -> AsyncIterator[Server]:
+async def node(port: int, databases: Databases, *, processors: str | None, batch: bool) -> AsyncIterator[Server]:
     extra = {"PORT": str(port), "ADAPTER": "redis", **({"BATCH": "1"} if batch else {})}
-    async with _running(["node", str(PEER / "server.cjs")], {**environment, **extra}, "READY", processors) as process:
+    command, environment = ["node", str(PEER / "server.cjs")], {**databases.environment, **extra}
+    async with _running(command, environment, "READY", processors) as process:
         yield Server("node, coalesced" if batch else "node, plain", process.pid, port)
 
 
-async def seed(environment: Mapping[str, str], pairs: int, seats: Path, root: Path = ROOT) -> None:
-    """Fresh pairs for a round: their tokens last 15 minutes."""
+async def _seed(databases: Databases, pairs: int, root: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "run.py", "seed-load", "--pairs", str(pairs), "--out", str(seats),
-        env={**os.environ, **environment}, cwd=root, stdout=PIPE,
+        sys.executable, "run.py", "seed-load", "--pairs", str(pairs), "--out", str(databases.seats),
+        env={**os.environ, **databases.environment}, cwd=root, stdout=PIPE,
     )
     await process.communicate()
     if process.returncode:
