@@ -24,7 +24,7 @@ EXPECTATION = web.RequestKey("expectation", str)
 
 
 async def go_on(request: web.BaseRequest) -> None:
-    """The body is wanted: said just before it is read, once nothing speaks against it any more (RFC 9110, 10.1.1)."""
+    """The body is wanted: said just before it is read, once nothing refuses it any more (RFC 9110, 10.1.1)."""
     if EXPECTATION in request:
         del request[EXPECTATION]
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -33,12 +33,12 @@ async def go_on(request: web.BaseRequest) -> None:
 
 
 class Pace:
-    """Never long for nothing; no slower than a slow phone needs; all of it within ten minutes.
+    """Never stalled for long; no slower than a slow phone needs; all of it within ten minutes.
 
     100 MB have to come at 175 kB a second, 10 MB and less at 16 KiB.
     """
 
-    SILENCE_SECONDS = 20.0
+    STALL_SECONDS = 20.0
     GRACE_SECONDS = 30.0
     LONGEST_SECONDS = 600.0
     BYTES_A_SECOND = 16 * 1024
@@ -73,7 +73,7 @@ class Pace:
     async def read(self, reading: Awaitable[T]) -> T:
         """Raises ``malformed`` for what does not come in time, or breaks off."""
         now = asyncio.get_running_loop().time()
-        until = now if self._crowded_out is not None else min(now + self.SILENCE_SECONDS, self.due)
+        until = now if self._crowded_out is not None else min(now + self.STALL_SECONDS, self.due)
         try:
             async with asyncio.timeout_at(until) as self._reading:
                 got = await reading

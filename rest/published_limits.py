@@ -44,7 +44,7 @@ BOUNDS = (
         for kind, most in FILE_BYTES.items()
     ),
     Bound(name="uploadTime", most=int(Pace.LONGEST_SECONDS), unit="seconds", description="an upload arrives within"),
-    Bound(name="uploadPause", most=int(Pace.SILENCE_SECONDS), unit="seconds", description="an upload may pause for"),
+    Bound(name="uploadPause", most=int(Pace.STALL_SECONDS), unit="seconds", description="an upload may pause for"),
     Bound(name="uploadsOfUser", most=uploads.OF_ONE_USER, unit="items", description="uploads of a user at a time"),
     Bound(
         name="uploadsOfNetwork", most=uploads.OF_ONE_NETWORK, unit="items", description="uploads of a network at a time"

@@ -36,15 +36,15 @@ HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Services:
     """What the adapter is given by the root.
 
-    ``client_address(remote, x_forwarded_for)`` knows which proxies are ours; ``mongo_silent_for()`` for how many
-    seconds MongoDB has not answered, one or two while it does.
+    ``client_address(remote, x_forwarded_for)`` knows which proxies are ours; ``mongo_unanswered_seconds()`` for how
+    many seconds MongoDB has not answered, one or two while it does.
     """
 
     context: Context
     authenticator: Authenticator
     limiter: Limiter
     client_address: ClientAddress
-    mongo_silent_for: Callable[[], float]
+    mongo_unanswered_seconds: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ OF_ONE_USER, OF_ONE_NETWORK, OF_ALL = 4, 48, 128
 TIMEOUT_SECONDS = 60.0
 # For so long nobody has to make room.
 CROWDED_SECONDS = 0.5
-# A MongoDB that answers is silent for less, and a node is busy now and then.
-_SILENT_SECONDS = 2.0
+# A MongoDB that is well answers sooner, and a node is busy now and then.
+_UNANSWERED_SECONDS = 2.0
 
 
 @dataclass(slots=True, eq=False)
@@ -61,12 +61,12 @@ class UploadLimiter:
         of_one_user: int = OF_ONE_USER,
         of_all: int = OF_ALL,
         timeout: float = TIMEOUT_SECONDS,
-        silent_for: Callable[[], float] = lambda: 0.0,
+        unanswered_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """``silent_for``: of MongoDB, in seconds."""
+        """``unanswered_seconds``: for how long MongoDB has answered nothing."""
         self._limiter = FairLimiter(of_one_user, of_all, _too_many, OF_ONE_NETWORK)
         self._timeout = timeout
-        self._silent_for = silent_for
+        self._unanswered_seconds = unanswered_seconds
         self._of_one_user, self._of_all = of_one_user, of_all
         self._places: dict[Place, None] = {}
 
@@ -75,8 +75,8 @@ class UploadLimiter:
         """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way;
         and several networks', who together have all places, not for long.
 
-        ``left``: seconds in which it has to be answered. Those before it take theirs for their bodies; while MongoDB is
-        silent, they take it for nothing, and it is refused in time: ``unavailable``.
+        ``left``: seconds in which it has to be answered. Those before it take theirs for their bodies; while MongoDB
+        does not answer, they take it for nothing, and it is refused in time: ``unavailable``.
         """
         network = network_of(address)
         place = Place(user_id, site_of(network), left)
@@ -102,12 +102,12 @@ class UploadLimiter:
             for task in looking:
                 task.cancel()
         in_vain = self._in_vain(began)
-        place.left -= in_vain if in_vain > _SILENT_SECONDS else 0.0
+        place.left -= in_vain if in_vain > _UNANSWERED_SECONDS else 0.0
 
     async def _end(self, waiting: asyncio.Timeout, place: Place, began: float) -> None:
         """The wait, once all that it had left has passed in vain."""
         while True:
-            seconds = max(_SILENT_SECONDS, place.left) - self._in_vain(began)
+            seconds = max(_UNANSWERED_SECONDS, place.left) - self._in_vain(began)
             if seconds <= 0:
                 break
             # Of what is left no second passes sooner.
@@ -115,8 +115,8 @@ class UploadLimiter:
         waiting.reschedule(asyncio.get_running_loop().time())
 
     def _in_vain(self, began: float) -> float:
-        """For how long MongoDB has been silent since then."""
-        return min(self._silent_for(), asyncio.get_running_loop().time() - began)
+        """For how long MongoDB has not answered since then."""
+        return min(self._unanswered_seconds(), asyncio.get_running_loop().time() - began)
 
     async def _look_for(self, place: Place) -> None:
         """While it waits and all places are taken: the slowest upload of the site that has the most makes room."""
@@ -214,7 +214,7 @@ async def file_part(request: web.Request, place: Place) -> FilePart:
 
 
 def upload_handler(route: Route, services: Services) -> HttpHandler:
-    turns = UploadLimiter(silent_for=services.mongo_silent_for)
+    turns = UploadLimiter(unanswered_seconds=services.mongo_unanswered_seconds)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[PACED] = True

@@ -276,7 +276,7 @@ class Node:
             authenticator=self.authenticator,
             limiter=self.limiter,
             client_address=lambda remote, forwarded: client_address(remote, forwarded, self.settings.trusted_proxies),
-            mongo_silent_for=self.database.silent_for,
+            mongo_unanswered_seconds=self.database.unanswered_seconds,
         )
         attach_rest(app, services, allowed_origins=self.settings.allowed_origins, secure=self.settings.production)
         app.router.add_get("/asyncapi.json", generated(self._asyncapi))

@@ -1,4 +1,4 @@
-"""The command line: serve, and the commands that look after a deployment."""
+"""The command line: serve, and the commands that maintain a deployment."""
 
 from __future__ import annotations
 

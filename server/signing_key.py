@@ -40,7 +40,7 @@ _PLACEHOLDERS = (
 
 
 def is_weak(secret: str) -> str | None:
-    """Why a key must not sign anything in production; None when nothing speaks against it."""
+    """Why a key must not sign anything in production; None for one that may."""
     if len(secret.encode()) < LEAST_BYTES:
         return f"must have at least {LEAST_BYTES} bytes"
     if len(set(secret)) < _LEAST_DISTINCT or secret in (secret + secret)[1:-1] or _is_run(secret):

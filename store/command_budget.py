@@ -161,8 +161,8 @@ def no_budget() -> Context:
 
 
 def shared_work(seconds: float) -> Context:
-    """As ``no_budget``, but each operation of the driver has so long: many wait for it, and of a connection that has
-    fallen silent the driver itself learns after 20 s (``socketTimeoutMS``)."""
+    """As ``no_budget``, but each operation of the driver has so long: many wait for it, and of a connection that
+    has stalled the driver itself learns after 20 s (``socketTimeoutMS``)."""
     context = no_budget()
     context.run(begin, Budget(seconds=math.inf, each=seconds))
     return context

@@ -239,8 +239,8 @@ class Conversations:
 
     async def _loaded(self, documents: Sequence[Document]) -> list[_Loaded]:
         # A node that died between an entry and its projection leaves a head of 0 for a while.
-        silent = [document["_id"] for document in documents if not document.get("head")]
-        heads = await self._heads.of(silent) if silent else {}
+        headless = [document["_id"] for document in documents if not document.get("head")]
+        heads = await self._heads.of(headless) if headless else {}
         loaded = []
         for document in documents:
             begun = bool(document.get("head") or heads.get(document["_id"]))

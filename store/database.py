@@ -50,8 +50,7 @@ DEFAULT_NAME = "spotter"
 TRANSACTION_TIMEOUT_SECONDS = 2.0
 # Nothing that others wait for is held meanwhile; of a command's ten seconds it leaves enough to be tried.
 TURN_TIMEOUT_SECONDS = 6.0
-# Of one operation of a transaction that others wait for: they still wait when a connection that has fallen silent is
-# given up.
+# Of one operation of a transaction that others wait for: they still wait when a stalled connection is given up.
 HOT_OPERATION_SECONDS = 3.0
 PING_SECONDS = 2.0
 _INDEX_NOT_FOUND = 27
@@ -118,7 +117,7 @@ class Database:
         self._answered = asked
         return True
 
-    def silent_for(self) -> float:
+    def unanswered_seconds(self) -> float:
         """How many seconds ago it was asked last by what it answered (``answers``): nodes ask each second."""
         return monotonic() - self._answered
 

@@ -56,7 +56,7 @@ def to_domain(error: PyMongoError) -> DomainError | None:
 
 async def repeat_unanswered(work: Callable[[], Awaitable[R]], seconds: float = 1.0) -> R:
     """What several wait for, and may be done twice: after ``seconds``, and twice as long each time, it is tried by
-    another connection, in case this one has fallen silent. Of a server that is only slow the later tries have the time.
+    another connection, in case this one has stalled. Of a server that is only slow the later tries have the time.
 
     Raises what the last one raised, when the budget has run out, and at once whatever is no time-out.
     """

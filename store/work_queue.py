@@ -218,7 +218,7 @@ class WorkQueue:
             {"$set": {f"{WORK}.error": error, f"{WORK}.deadAt": now}, "$unset": {self._due: ""}},
         )
 
-    # --- looking after all rows ---
+    # --- maintenance of all rows ---
 
     async def date_undated(self) -> None:
         """Give an instant to rows of earlier versions, which may still be running beside this one."""

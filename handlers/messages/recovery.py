@@ -118,7 +118,7 @@ async def _recover(context: PublishContext, claimed: WorkRow) -> None:
     outages, now = context.store.publish_outages, context.clock()
     row = outages.row(claimed)
     if not row.dead and now < row.at + OUTAGE_OVER_AFTER:
-        # It lives, and an earlier version of this program does not say when its word is due.
+        # It lives, and an earlier version of this program does not write when the row is due.
         await outages.look_again(claimed, row.at + OUTAGE_OVER_AFTER, 0)
         return
     until = row.at + (AFTER if row.dead else OUTAGE_OVER_AFTER + AFTER)

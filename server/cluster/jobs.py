@@ -78,6 +78,6 @@ class _RowsAlone:
 
 
 def durable_queues(store: Store) -> dict[str, WorkQueue]:
-    """The rows of every job by its name, whatever a node's settings are; for who looks after rows and does no work."""
+    """The rows of every job by its name, whatever a node's settings are; for commands that list rows and do no work."""
     context = _RowsAlone(store, _EveryPushService())
     return {job.name: job.queue for job in durable_jobs(cast(Context, context))}

@@ -28,7 +28,7 @@ log = structlog.get_logger("cluster")
 
 # A Redis that does not answer must leave time for what else is to be done at the end.
 _RESIGN_SECONDS = 0.3
-# A death that could not be looked after: MongoDB is away, as a rule.
+# A death that was not handled: MongoDB is away, as a rule.
 _AGAIN = ExponentialBackoff(first=0.5, longest=4.0)
 
 
@@ -103,7 +103,7 @@ class ClusterMembership:
         failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in failed:
             if isinstance(error, Exception) and not isinstance(error, UNREACHABLE):
-                log.warning("looking after a dead node failed", **safe_traceback(error))
+                log.warning("handling a dead node failed", **safe_traceback(error))
         if failed:
             return False
         # Of several nodes one has removed it.
@@ -137,7 +137,7 @@ class ClusterMembership:
             self._hand_out_soon(DeadNode(incarnation, seen, self.lease.deadline))
 
     def _hand_out_soon(self, dead: DeadNode) -> None:
-        """Each in a task of its own, so that one that cannot be looked after does not hold up the others."""
+        """Each in a task of its own, so that one that cannot be handled does not hold up the others."""
         # An earlier state of Redis may tell of the death as well, with an earlier end.
         key = (dead.incarnation, dead.latest is None)
         if key not in self._handing_out:
@@ -153,7 +153,7 @@ class ClusterMembership:
             except UNREACHABLE:
                 pass
             except Exception as error:
-                log.error("handling a dead node failed", **safe_traceback(error))
+                log.error("handing out a dead node failed", **safe_traceback(error))
             await asyncio.sleep(_AGAIN.pause(attempt))
 
     def _lost(self) -> None:

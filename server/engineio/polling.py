@@ -166,7 +166,7 @@ class PollingTransport:
     async def _wait(self, request: web.Request) -> bytes | None:
         poll: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._poll = poll
-        # Whoever moves waits for its last poll to return; one whose new transport is silent goes on polling.
+        # Whoever moves waits for its last poll to return; one whose new transport has stalled goes on polling.
         pacing = asyncio.get_running_loop().call_later(_UPGRADE_CHECK_SECONDS, self._pace) if self._upgrading else None
         try:
             with PollGuard(request, self._given_up):

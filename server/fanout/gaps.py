@@ -33,7 +33,7 @@ MAX_GAP = 1000
 MAX_BACK = 100
 MAX_LOCATING = 8
 TIMEOUT_SECONDS = 10.0
-# Of one read: within the time-out there are others, by another connection if this one has fallen silent.
+# Of one read: within the time-out there are others, by another connection if this one has stalled.
 READ_SECONDS = 3.0
 JOIN_SECONDS = 1.0
 # MongoDB keeps 300 s of history (minSnapshotHistoryWindowInSeconds) unless it is set otherwise.

@@ -102,7 +102,7 @@ def change(
 
 
 # Before a user is registered it is noted who is about to, so that a crash in between leaves a trace;
-# refused to an incarnation that nobody would look after.
+# refused to an incarnation that nobody would take users off for.
 ENTER = Script("""
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 for i = 2, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end

@@ -1,4 +1,4 @@
-"""Every row of the REST surface, asked by everybody: what each hears, and that a refusal changes nothing."""
+"""Every row of the REST surface, asked by everybody: what each is answered, and that a refusal changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_table_has_every_row() -> None:
 
 
 def asked(*outcomes: str) -> pytest.MarkDecorator:
-    """Every case with everybody who hears one of these."""
+    """Every case with everybody who is answered one of these."""
     pairs = [(case, column) for case in CASES for column in REST_COLUMNS if case.outcomes[column] in outcomes]
     return pytest.mark.parametrize(("case", "column"), pairs, ids=[f"{case} by {column}" for case, column in pairs])
 

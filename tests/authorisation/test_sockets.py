@@ -1,4 +1,4 @@
-"""Every event of every namespace, sent by everybody: what each hears, and that a refusal changes nothing."""
+"""Every event of every namespace, sent by everybody: what each receives, and that a refusal changes nothing."""
 
 from __future__ import annotations
 

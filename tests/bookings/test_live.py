@@ -1,4 +1,4 @@
-"""What both phones and the watchers hear, on the other node, and who hears nothing."""
+"""What both phones and the watchers receive, on the other node, and who receives nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_both_parties_receive_every_change_and_nobody_else(market: Market)
         assert [one["amountOfCredit"] for one in await his.receive("credit:changed", 2)] == [1, 2]
         assert [m["seq"] for m in await hers.receive("message:new", 3)] == [1, 2, 3]
         assert await his.do("booking:list", {}, BOOKINGS) == {"items": [gone], "nextCursor": None}
-        # What the stranger would have heard was said before this.
+        # What the stranger would have received was sent before this.
         await other.do("booking:list", {}, BOOKINGS)
         assert other.received == []
         assert hers.events("credit:changed") == []

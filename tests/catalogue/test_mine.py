@@ -78,7 +78,7 @@ async def test_a_review_and_its_booking_name_each_other(catalogue: CatalogueServ
 
 
 async def test_a_review_is_a_new_version_of_its_booking(catalogue: CatalogueService) -> None:
-    """A device that has heard of the later one ignores the one before."""
+    """A device that has received the later one ignores the one before."""
     trainer, client = await catalogue.trainer(), await catalogue.make("client")
     booking = await catalogue.booking(client, trainer)
 

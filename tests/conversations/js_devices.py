@@ -64,7 +64,7 @@ class JsDevice:
 
 
 class JsDevices:
-    """The Node process. Commands are answered by number; what devices hear arrives in between."""
+    """The Node process. Commands are answered by number; what devices receive arrives in between."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

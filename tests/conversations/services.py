@@ -45,10 +45,10 @@ class Recorder:
         """Nobody watches."""
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
-        """Without gates everybody has heard everything."""
+        """Without gates everybody has received everything."""
 
     def to(self, person: Person, name: str | None = None) -> list[tuple[str, Data]]:
-        """What each device of the person heard."""
+        """What each device of the person received."""
         room = rooms.user(person.id)
         return [(event, data) for to, event, data in self.said if to == room and name in (None, event)]
 
@@ -71,7 +71,7 @@ class Caller(ABC):
 
     @abstractmethod
     async def told(self) -> list[Received]:
-        """What every device of the person has heard, once all that was said has arrived; in order."""
+        """What every device of the person has received, once all that was said has arrived; in order."""
 
     async def do(self, event: str, data: Data | None = None) -> Data:
         """What a successful command answers; raises ``Refused``."""

@@ -1,4 +1,4 @@
-"""Two people talk: what each of their devices hears, and what an outsider does not."""
+"""Two people talk: what each of their devices receives, and what an outsider does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one socket sends without waiting is stored and acknowledged in that order, and each sender hears it first."""
+"""What one socket sends without waiting is stored and acknowledged in that order, and each sender receives it first."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ async def test_a_page_never_passes_a_change_by(shared_database: Database, rounds
 
 @ROUNDS
 async def test_unread_and_last_message_are_those_of_the_head(shared_database: Database, rounds: int) -> None:
-    """A device counts on from there as it hears of what is past the head."""
+    """A device counts on from there as it receives what is past the head."""
     writing, reading = OneNodeService(shared_database), OneNodeService(shared_database)
     client, trainer, conversation = await writing.people.pair()
     phone = writing.device(client)

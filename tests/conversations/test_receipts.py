@@ -29,7 +29,7 @@ async def _mark(device: Caller, conversation: str, kind: str, seq: int) -> None:
 
 
 async def _told(device: Caller) -> list[tuple[str, int]]:
-    """The receipts that a device heard."""
+    """The receipts that a device received."""
     receipts = ("conversation:seen", "conversation:delivered")
     return [
         (name.removeprefix("conversation:"), data["seq"])

@@ -15,7 +15,7 @@ from tests.harness.people import Person
 
 @dataclass
 class TrainerWithClients:
-    """A trainer with several clients; ``stayed`` is the trainer's device that hears everything."""
+    """A trainer with several clients; ``stayed`` is the trainer's device that receives everything."""
 
     trainer: Person
     device: Caller

@@ -169,7 +169,7 @@ class ModelledConversations:
         ]
 
     def _received(self, talk: ConversationModel, *nodes: int) -> dict[str, list[tuple[str, Data]]]:
-        """What the members heard since, in the order in which a device is told it."""
+        """What the members received since, in the order in which a device is told it."""
         received: dict[str, list[tuple[str, Data]]] = {member: [] for member in talk.members}
         for node in nodes:
             said, self.nodes[node].recorder.said = self.nodes[node].recorder.said, []

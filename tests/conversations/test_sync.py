@@ -74,14 +74,14 @@ def _people(told: Data) -> list[Data]:
 
 
 async def test_what_is_not_named_starts_with_its_newest_20(messaging: ConversationService) -> None:
-    device, (long, short, silent) = await _talks(messaging, 23, 3, 0)
+    device, (long, short, empty) = await _talks(messaging, 23, 3, 0)
     answer = await device.do("sync", {"cursors": {}})
     told = _by_id(answer)
     assert _texts(told[long]) == [str(n) for n in range(4, 24)]
     assert _texts(told[short]) == ["1", "2", "3"]
-    assert _texts(told[silent]) == []
+    assert _texts(told[empty]) == []
     assert all(each["reset"] is True for each in told.values())
-    assert [(told[i]["cursor"], told[i]["hasMore"]) for i in (long, short, silent)] == [
+    assert [(told[i]["cursor"], told[i]["hasMore"]) for i in (long, short, empty)] == [
         (23, False), (3, False), (0, False),
     ]  # fmt: skip
     assert answer["hasMore"] is False

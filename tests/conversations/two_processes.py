@@ -152,7 +152,7 @@ def _said(device: Device) -> list[Received]:
 
 
 def _head_of(device: Device, conversation_id: str) -> int:
-    """Entries come in order: the last one heard is the highest."""
+    """Entries come in order: the last one received is the highest."""
     for name, data in reversed(device.received):
         if name in ENTRIES and data["conversationId"] == conversation_id:
             return int(data["seq"])

@@ -22,7 +22,7 @@ _AGAIN = frozenset({"unavailable", "rate_limited"})
 
 
 class Phone:
-    """The official Python client with its reconnection, a log of what it heard, and a cursor."""
+    """The official Python client with its reconnection, a log of what it received, and a cursor."""
 
     def __init__(self, name: str, token: str, conversation: str) -> None:
         self.name = name

@@ -24,7 +24,7 @@ def _abort(writer: asyncio.StreamWriter) -> None:
 
 
 class _Connection:
-    """``lost``: bytes were swallowed, so that what follows them means nothing; it stays silent until it is closed."""
+    """``lost``: bytes were swallowed, so that what follows them means nothing; it stays stalled until it is closed."""
 
     def __init__(self, writers: tuple[asyncio.StreamWriter, ...]) -> None:
         self.writers = writers
@@ -41,13 +41,13 @@ class Proxy:
         self._mode: Mode = "pass"
         self._seconds = 0.0
         self.port = 0
-        self._silencing: tuple[bytes, ...] = ()
-        self._to_silence = 0
+        self._stalling: tuple[bytes, ...] = ()
+        self._to_stall = 0
         self.accepted = 0
         self.swallowed = 0
 
     async def pass_through(self) -> None:
-        """As it should be; connections that lost bytes meanwhile stay silent."""
+        """As it should be; connections that lost bytes meanwhile stay stalled."""
         self._mode = "pass"
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -73,19 +73,19 @@ class Proxy:
             self._server = None
         self.reset()
 
-    def silence(self, *words: bytes, count: int = 1) -> None:
-        """The next connections that are asked for what has all of these words stay silent from there on."""
-        self._silencing, self._to_silence = words, count
+    def stall(self, *words: bytes, count: int = 1) -> None:
+        """The next connections that are asked for what has all of these words stall from there on."""
+        self._stalling, self._to_stall = words, count
 
     @property
-    def to_silence(self) -> int:
+    def to_stall(self) -> int:
         """How many are still to come."""
-        return self._to_silence
+        return self._to_stall
 
-    def _is_silenced(self, asked: bytes) -> bool:
-        if not self._to_silence or not all(word in asked for word in self._silencing):
+    def _is_stalled(self, asked: bytes) -> bool:
+        if not self._to_stall or not all(word in asked for word in self._stalling):
             return False
-        self._to_silence -= 1
+        self._to_stall -= 1
         return True
 
     def reset(self) -> None:
@@ -108,7 +108,7 @@ class Proxy:
         self._connections.add(connection)
         try:
             await asyncio.gather(
-                self._pump(connection, reader, back, self._is_silenced),
+                self._pump(connection, reader, back, self._is_stalled),
                 self._pump(connection, there, writer, lambda answer: False),
             )
         finally:

@@ -41,7 +41,7 @@ class Tap:
         self.seen: list[tuple[str, str]] = []
 
     def arm(self, step: int | tuple[str, str], act: Callable[[], None]) -> None:
-        """Act when a command has been answered, before anybody hears the answer: the first of that name and
+        """Act when a command has been answered, before anybody receives the answer: the first of that name and
         collection, or the one of that number, from now on.
         """
         self.seen.clear()

@@ -58,7 +58,7 @@ class MessageTraffic:
             await self._assert_resumes(each, entries)
 
     async def _assert_resumes(self, each: Phone, entries: list[dict[str, object]]) -> None:
-        """What was heard live came once and in order, and a cursor in the middle of it leads to the same end."""
+        """What was received live came once and in order, and a cursor in the middle of it leads to the same end."""
         received = [data["seq"] for event, data in each.received if event == "message:new"]
         assert all(earlier < later for earlier, later in pairwise(received))
         middle = received[len(received) // 2]

@@ -38,7 +38,7 @@ async def test_connections_that_die_midway_leave_nothing(shelf: FileService) -> 
 async def test_a_sender_that_falls_silent_is_not_waited_for(
     shelf: FileService, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(Pace, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(Pace, "STALL_SECONDS", 0.3)
     async with line(shelf.running.url) as phone:
         # It says more than it has.
         await phone.send(post(await shelf.people.make(), 10_000) + sent)
@@ -50,7 +50,7 @@ async def test_a_sender_that_dawdles_is_not_waited_for(shelf: FileService, monke
     monkeypatch.setattr(Pace, "GRACE_SECONDS", 0.5)
     async with line(shelf.running.url) as phone:
         await phone.send(post(await shelf.people.make(), 1_000_000) + HEAD + b"%PDF-1.4\n")
-        # Long before it would count as silent.
+        # Long before it would count as stalled.
         assert await phone.problem() == (400, "malformed", "The body did not arrive in time.")
 
 

@@ -71,7 +71,7 @@ BEYOND_SCHEMAS: tuple[tuple[str, str], ...] = (
     # Only Stripe can sign.
     (r"POST /v1/webhooks/stripe", r"The signature does not verify"),
 )
-# The codes that speak of a request's form; all others speak of the state of things.
+# The codes that are about a request's form; all others are about the state of things.
 OF_FORM = ("malformed", "validation_failed", "unsupported_media")
 # Of every answer, whatever it answers.
 GENERAL_HEADERS = {

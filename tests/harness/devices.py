@@ -1,4 +1,4 @@
-"""A phone: an official Python Socket.IO client that remembers what it heard."""
+"""A phone: an official Python Socket.IO client that keeps what it received."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Device:
         return [data for event, data in self.received if event == name]
 
     async def until(self, condition: Callable[[Device], bool], within: float = TIMEOUT_SECONDS) -> None:
-        """Wait until what was heard fulfils the condition."""
+        """Wait until what was received fulfils the condition."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: condition(self))
 

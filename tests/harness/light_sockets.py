@@ -39,7 +39,7 @@ class Light(asyncio.Protocol):
         self._frame(_TEXT, b"4" + packet.encode())
 
     async def until(self, start: str) -> str:
-        """What follows ``start`` in the first packet, heard or to come, that begins with it."""
+        """What follows ``start`` in the first packet, received or to come, that begins with it."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not (found := [packet for packet in self.received if packet.startswith(start)]):
                 waiting = self._waiting[start] = asyncio.get_running_loop().create_future()

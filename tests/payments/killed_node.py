@@ -1,7 +1,7 @@
 """A node in a process of its own that dies at a chosen write: one of the database, or one at Stripe.
 
 Between it and both lies a way of ours, which counts what has been written when that is done, and kills before the node
-hears of it. Writes within a transaction count once, with their commit: until then there are none.
+learns of it. Writes within a transaction count once, with their commit: until then there are none.
 """
 
 from __future__ import annotations

@@ -247,7 +247,7 @@ async def serve(database: Database, *, rate_limit_scale: float = 1000, cost: Cos
         authenticator=Authenticator(store.users, store.sessions, tokens, clock),
         limiter=limiter,
         client_address=lambda remote, forwarded: client_address(remote, forwarded, TRUSTED_PROXIES),
-        mongo_silent_for=lambda: 0.0,
+        mongo_unanswered_seconds=lambda: 0.0,
     )
     app = web.Application()
     attach(app, services, allowed_origins=[ORIGIN], secure=True)

@@ -63,11 +63,11 @@ async def test_who_waits_too_long_is_refused_and_leaves_no_turn_behind() -> None
             pass
 
 
-async def test_who_waits_while_mongodb_is_silent_is_refused_in_time() -> None:
-    """And not for what it waited before, or for a silence that ended before it came."""
+async def test_who_waits_while_mongodb_does_not_answer_is_refused_in_time() -> None:
+    """And not for what it waited before, or for an outage that ended before it came."""
     loop = asyncio.get_running_loop()
-    silent_since = loop.time() - 3600
-    turns = UploadLimiter(of_one_user=1, of_all=1, silent_for=lambda: loop.time() - silent_since)
+    last_answer = loop.time() - 3600
+    turns = UploadLimiter(of_one_user=1, of_all=1, unanswered_seconds=lambda: loop.time() - last_answer)
     callers = PendingUploads(turns)
     await callers.come("one", 1)
     began = loop.time()
@@ -77,7 +77,7 @@ async def test_who_waits_while_mongodb_is_silent_is_refused_in_time() -> None:
     assert refused.value.code is Code.UNAVAILABLE
     assert loop.time() - began >= 2.5
     # It answers again: who waits now has its time from then on.
-    silent_since = math.inf
+    last_answer = math.inf
     waiting = asyncio.create_task(callers._upload("one"))
     done, _ = await asyncio.wait([waiting], timeout=3.0)
     assert not done

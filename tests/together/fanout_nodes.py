@@ -42,7 +42,7 @@ class ConversationDevices:
         return max(self.sent, default=0)
 
     async def everyone_received_everything(self, devices: Sequence[Device] | None = None) -> None:
-        """Wait for the last entry; then each was heard once, in order, by all."""
+        """Wait for the last entry; then each was received once, in order, by all."""
         await asyncio.gather(*(self._received(phone) for phone in devices or self.devices))
 
     async def _received(self, phone: Device) -> None:

@@ -1,4 +1,4 @@
-"""Redis dies, freezes, forgets, hangs up: people go on talking, and in the end everybody has heard everything."""
+"""Redis dies, freezes, forgets, hangs up: people go on talking, and in the end everybody has received everything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE_WITHIN_SECONDS = 9.0
 async def whole_again(
     fanout_nodes: FanoutNodes, chatter: ConversationTraffic, talk: ConversationDevices, what: str
 ) -> None:
-    """From now on it takes less than 9 s until all have heard what was said until now, and what is said after."""
+    """From now on it takes less than 9 s until all have received what was said until now, and what is said after."""
     began = perf_counter()
     said = talk.head
     await asyncio.gather(

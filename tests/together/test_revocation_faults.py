@@ -150,7 +150,7 @@ async def test_a_session_made_after_the_change_stays_whatever_the_clocks_say(
 async def test_a_row_received_late_ends_nothing_newer(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Blocked, unblocked and signed in again while the node with the sockets hears nothing."""
+    """Blocked, unblocked and signed in again while the node with the sockets receives nothing."""
     polls = Polls(monkeypatch)
     monkeypatch.setattr(Revocations, "stream", lambda rows: StalledChangeStream())
     async with fleet(database_url, DEAD_REDIS, tmp_path) as together:

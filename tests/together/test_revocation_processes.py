@@ -1,4 +1,4 @@
-"""Revocations between real processes: Redis falls silent, a node is frozen, the workers of one port."""
+"""Revocations between real processes: Redis stops answering, a node is frozen, the workers of one port."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ async def test_the_conversation_shows_it(two_fanout_nodes: FanoutNodes) -> None:
 async def test_it_is_not_forgotten_while_the_database_is_away(
     two_fanout_nodes: FanoutNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dead stay on the list until all that they left is looked after."""
+    """The dead stay on the list until all that they left is handled."""
     talk = await two_fanout_nodes.talk()
     await talk.say(talk.devices[0], "first")
     tried = asyncio.Semaphore(0)

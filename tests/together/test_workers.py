@@ -24,7 +24,7 @@ from tests.together.workers_service import workers_program
 
 POLLING, UPGRADE, WEBSOCKET = ("polling",), ("polling", "websocket"), ("websocket",)
 ROUNDS = 20
-# With what is heard of them, no more packets than the Python client takes from one poll (16).
+# With what is received of them, no more packets than the Python client takes from one poll (16).
 AT_ONCE = 7
 
 _WORKERS = [pytest.param(2, marks=pytest.mark.verify, id="2 workers"), pytest.param(3, id="3 workers")]
@@ -53,7 +53,7 @@ async def spotter(
 
 
 async def _talk(phone: Device | JsDevice, conversation: str, mark: str) -> None:
-    """Many round trips, each acknowledged and heard."""
+    """Many round trips, each acknowledged and received."""
     for number in range(ROUNDS):
         message = await phone.send(conversation, f"{mark}-{number}", f"{mark} {number}")
         assert message["text"] == f"{mark} {number}"

@@ -1,4 +1,4 @@
-"""Deaths are handed out until they are looked after, each by itself; a lost lease is told of."""
+"""Deaths are handed out until they are handled, each by itself; a lost lease is reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Subscriber:
     async def __call__(self, dead: DeadNode) -> None:
         self.told.append(dead.incarnation)
         if self.failing:
-            raise RuntimeError("cannot be looked after now")
+            raise RuntimeError("cannot be handled now")
         await self.may_return.wait()
 
 

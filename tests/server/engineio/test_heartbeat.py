@@ -1,4 +1,4 @@
-"""Pings, pongs and silence."""
+"""Pings, pongs, and peers that answer neither."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ async def test_a_post_that_is_never_finished_ends_with_the_last_packets(echo: Ha
 
 
 async def test_last_packets_reach_a_client_that_is_about_to_move(echo: Harness) -> None:
-    """It has heard of the probe and polls no more."""
+    """It has the answer to its probe and polls no more."""
     sid = await echo.open_polling()
     socket = await echo.socket()
     websocket = await echo.websocket(sid)

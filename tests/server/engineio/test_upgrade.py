@@ -22,7 +22,7 @@ async def test_an_upgrade(echo: Harness) -> None:
     assert await text(websocket) == "3probe"
     assert await poll == (200, "6")
     assert await echo.poll(sid) == (200, "6")
-    # The client may not have heard of it: polls serve it as before.
+    # The client may not know of it: polls serve it as before.
     socket.send_text("said")
     assert await echo.post(sid, "4posted") == (200, "ok")
     assert await echo.poll(sid) == (200, "4said\x1e4posted")
@@ -145,7 +145,7 @@ async def test_a_poll_opened_while_an_upgrade_is_pending_is_answered_at_once(ech
 
 
 async def poll_on(server: Harness, sid: str, received: list[str], probed: asyncio.Event) -> None:
-    """As the JavaScript client: its last poll is the one that is open when it hears of the probe."""
+    """As the JavaScript client: its last poll is the one that is open when the probe is answered."""
     while not probed.is_set():
         packets = (await server.poll(sid))[1].split("\x1e")
         received.extend(packet for packet in packets if packet != "6")
@@ -157,7 +157,7 @@ async def test_nothing_is_lost_or_doubled_under_load(echo: Harness) -> None:
         sid = await echo.open_polling()
         socket = await echo.socket()
 
-        async def speak(pause: int = pause, socket: object = socket) -> None:
+        async def send(pause: int = pause, socket: object = socket) -> None:
             for n in range(total):
                 socket.send_text(str(n))  # type: ignore[attr-defined]
                 if n % pause == 0:
@@ -166,7 +166,7 @@ async def test_nothing_is_lost_or_doubled_under_load(echo: Harness) -> None:
         received: list[str] = []
         probed = asyncio.Event()
         polling = asyncio.create_task(poll_on(echo, sid, received, probed))
-        speaking = asyncio.create_task(speak())
+        sending = asyncio.create_task(send())
         websocket = await echo.websocket(sid)
         await websocket.send_str("2probe")
         assert await text(websocket) == "3probe"
@@ -175,6 +175,6 @@ async def test_nothing_is_lost_or_doubled_under_load(echo: Harness) -> None:
         await websocket.send_str("5")
         while len(received) < total:
             received.append(await text(websocket))
-        await speaking
+        await sending
         assert received == [f"4{n}" for n in range(total)]
         socket.close()

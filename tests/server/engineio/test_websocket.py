@@ -157,7 +157,7 @@ async def test_the_close_handshake_echoes_the_code(echo: Harness) -> None:
     assert await echo.ended() == "transport close"
 
 
-async def test_a_connection_that_ends_without_a_word(echo: Harness) -> None:
+async def test_a_connection_that_ends_without_a_close_frame(echo: Harness) -> None:
     raw = await echo.raw_websocket()
     raw.close()
     assert await echo.ended() == "transport close"

@@ -43,7 +43,7 @@ class Watched:
 
 @asynccontextmanager
 async def sentinels(folder: Path) -> AsyncIterator[Watched]:
-    """One master, one replica, three sentinels that give a silent master one second."""
+    """One master, one replica, three sentinels that give a master one second to answer."""
     async with AsyncExitStack() as stack:
         master = await stack.enter_async_context(redis_server(folder / "master"))
         replica = await stack.enter_async_context(

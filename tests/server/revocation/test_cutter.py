@@ -1,4 +1,4 @@
-"""What a node does with the rows it hears, without a database: whom it cuts, and how it goes on when it cannot ask."""
+"""What a node does with the rows it receives, without a database: whom it cuts, and what when it cannot ask."""
 
 from __future__ import annotations
 

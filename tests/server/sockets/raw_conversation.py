@@ -22,8 +22,8 @@ class RawConversation:
     running: RunningNode
     client: Person
     trainer: Person
-    speaker: Raw
-    listener: Raw
+    sender: Raw
+    receiver: Raw
     conversation: str
     message: str
     known: dict[str, str]
@@ -38,26 +38,26 @@ class RawConversation:
         return await contents(self.running.node.database, "silences", "respellings")
 
     async def assert_nothing_sent(self) -> None:
-        """The listener was told nothing so far: what it would have been told comes before an answer to it."""
+        """The receiver was told nothing so far: what it would have been told comes before an answer to it."""
         for namespace in NAMESPACES:
-            assert await self.listener.is_usable(namespace)
-        assert self.listener.received == []
+            assert await self.receiver.is_usable(namespace)
+        assert self.receiver.received == []
 
 
 @asynccontextmanager
 async def open_raw_conversation(running: RunningNode, people: People) -> AsyncIterator[RawConversation]:
     client, trainer, conversation = await people.pair()
     async with (
-        admitted(running.url, client.token, *NAMESPACES, kind=Attentive) as speaker,
-        admitted(running.url, trainer.token, *NAMESPACES, kind=Attentive) as listener,
+        admitted(running.url, client.token, *NAMESPACES, kind=Attentive) as sender,
+        admitted(running.url, trainer.token, *NAMESPACES, kind=Attentive) as receiver,
     ):
         first = {"conversationId": conversation, "clientMessageId": "first", "text": "hello"}
-        message = (await speaker.ask("message:send", json.dumps(first)))["data"]["message"]["id"]
-        await listener.until(f'2{CONVERSATIONS},["message:new"')
+        message = (await sender.ask("message:send", json.dumps(first)))["data"]["message"]["id"]
+        await receiver.until(f'2{CONVERSATIONS},["message:new"')
         trainer_user = await running.node.store.users.by_id(trainer.id)
         trainer_id = trainer_user.profile_id if trainer_user else ""
-        speaker.received.clear()
-        listener.received.clear()
+        sender.received.clear()
+        receiver.received.clear()
         known = {
             "query": '"hi"',
             "conversationId": json.dumps(conversation),
@@ -83,4 +83,4 @@ async def open_raw_conversation(running: RunningNode, people: People) -> AsyncIt
             "to": '"2030-01-01"',
             "token": json.dumps(client.token),
         }
-        yield RawConversation(running, client, trainer, speaker, listener, conversation, message, known)
+        yield RawConversation(running, client, trainer, sender, receiver, conversation, message, known)

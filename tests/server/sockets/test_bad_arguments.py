@@ -58,7 +58,7 @@ async def test_what_is_no_object(
 ) -> None:
     before = await unchanged.contents()
     for argument, codes in NO_OBJECT.items():
-        assert_refused(await unchanged.speaker.ask(event, argument, namespace), codes)
+        assert_refused(await unchanged.sender.ask(event, argument, namespace), codes)
     assert await unchanged.contents() == before
     await unchanged.assert_nothing_sent()
 
@@ -69,10 +69,10 @@ async def test_no_argument_or_several(
 ) -> None:
     good, before = as_object(fitting(command, unchanged.known)), await unchanged.contents()
     for arguments in ("", f",{good},{good}", f",{good},null", f',{good},"ack"', ",{}" * 100, f",null,{good}"):
-        answer = await unchanged.speaker.acknowledged(f'["{event}"{arguments}]', namespace)
+        answer = await unchanged.sender.acknowledged(f'["{event}"{arguments}]', namespace)
         assert_refused(answer, SHAPELESS)
     for payload in (f'["{event}",{good}', f'["{event}",{good}]]', f'["{event}",{good}] {{}}', f'["{event}"{good}]'):
-        assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
+        assert_refused(await unchanged.sender.acknowledged(payload, namespace), SHAPELESS)
     assert await unchanged.contents() == before
     await unchanged.assert_nothing_sent()
 
@@ -80,7 +80,7 @@ async def test_no_argument_or_several(
 @pytest.mark.parametrize("namespace", NAMESPACES)
 async def test_events_that_do_not_exist(unchanged: RawConversation, namespace: str) -> None:
     for name in NO_EVENTS:
-        answer = await unchanged.speaker.acknowledged(json.dumps([name, {}]), namespace)
+        answer = await unchanged.sender.acknowledged(json.dumps([name, {}]), namespace)
         assert_refused(answer, {"unknown_event"})
         assert len(answer["error"]["message"]) < 200
     await unchanged.assert_nothing_sent()
@@ -89,24 +89,24 @@ async def test_events_that_do_not_exist(unchanged: RawConversation, namespace: s
 @pytest.mark.parametrize("namespace", NAMESPACES)
 async def test_event_names_that_are_no_strings(unchanged: RawConversation, namespace: str) -> None:
     for payload in ("[]", "[7,{}]", "[null,{}]", "[{},{}]", "[[],{}]", r'["\ud800",{}]', "[true]", "[NaN,{}]", "[,{}]"):
-        assert_refused(await unchanged.speaker.acknowledged(payload, namespace), SHAPELESS)
-    assert_refused(await unchanged.speaker.acknowledged(f"[{NESTED},{{}}]", namespace), SHAPELESS)
+        assert_refused(await unchanged.sender.acknowledged(payload, namespace), SHAPELESS)
+    assert_refused(await unchanged.sender.acknowledged(f"[{NESTED},{{}}]", namespace), SHAPELESS)
     await unchanged.assert_nothing_sent()
 
 
 async def test_an_event_of_another_namespace_is_unknown(unchanged: RawConversation) -> None:
     good = as_object({"conversationId": unchanged.known["conversationId"], "clientMessageId": '"x"', "text": '"hi"'})
     for namespace in ("/presence", "/bookings"):
-        assert_refused(await unchanged.speaker.ask("message:send", good, namespace), {"unknown_event"})
+        assert_refused(await unchanged.sender.ask("message:send", good, namespace), {"unknown_event"})
     await unchanged.assert_nothing_sent()
 
 
 async def test_without_an_acknowledgement_it_is_refused_in_outage(unchanged: RawConversation) -> None:
     before = await unchanged.contents()
     for payload in ('["nonsense",{}]', '["message:send",{}]', '["message:send"]', "[]", f"[{NESTED}]"):
-        await unchanged.speaker.send(f"2/conversations,{payload}")
-    assert await unchanged.speaker.is_usable()
-    assert unchanged.speaker.received == []
+        await unchanged.sender.send(f"2/conversations,{payload}")
+    assert await unchanged.sender.is_usable()
+    assert unchanged.sender.received == []
     assert await unchanged.contents() == before
 
 

@@ -21,10 +21,10 @@ async def test_a_value_that_does_not_fit(
     for field in fields_of(command):
         name = field.encode_name
         for bad in spoilt(field):
-            answer = await unchanged.speaker.ask(event, as_object({**good, name: bad.value}), namespace)
+            answer = await unchanged.sender.ask(event, as_object({**good, name: bad.value}), namespace)
             assert_refused(answer, bad.codes, name)
     assert await unchanged.contents() == before
-    assert unchanged.speaker.received == []
+    assert unchanged.sender.received == []
     await unchanged.assert_nothing_sent()
 
 
@@ -36,16 +36,16 @@ async def test_a_field_missing_or_unknown(
     for field in fields_of(command):
         if field.required:
             rest = {name: value for name, value in good.items() if name != field.encode_name}
-            answer = await unchanged.speaker.ask(event, as_object(rest), namespace)
+            answer = await unchanged.sender.ask(event, as_object(rest), namespace)
             assert_refused(answer, {"validation_failed"}, field.encode_name)
             # Another one given twice does not make up for it.
             for other, value in rest.items():
                 text = as_object(rest)[:-1] + f",{json.dumps(other)}:{value}}}"
-                answer = await unchanged.speaker.ask(event, text, namespace)
+                answer = await unchanged.sender.ask(event, text, namespace)
                 assert_refused(answer, {"validation_failed"}, field.encode_name)
     for unknown in UNKNOWN:
         text = as_object(good)[:-1] + f',"{unknown}":{{"$ne":null}}}}'
-        answer = await unchanged.speaker.ask(event, text, namespace)
+        answer = await unchanged.sender.ask(event, text, namespace)
         assert_refused(answer, {"validation_failed"})
     assert await unchanged.contents() == before
     await unchanged.assert_nothing_sent()
@@ -62,6 +62,6 @@ async def test_a_field_given_twice_is_refused_if_either_is_wrong(
         rest = as_object({key: value for key, value in good.items() if key != name})[1:-1]
         for first, second in ((good[name], bad.value), (bad.value, good[name])):
             text = "{" + ",".join(filter(None, [f'"{name}":{first}', rest, f'"{name}":{second}'])) + "}"
-            assert_refused(await unchanged.speaker.ask(event, text, namespace), bad.codes, name)
+            assert_refused(await unchanged.sender.ask(event, text, namespace), bad.codes, name)
     assert await unchanged.contents() == before
     await unchanged.assert_nothing_sent()

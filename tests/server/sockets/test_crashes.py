@@ -111,5 +111,5 @@ async def test_a_nul_in_free_words_is_no_crash(
 ) -> None:
     good = fitting(command, raw_conversation.known)
     for field in filter(takes_any_words, fields_of(command)):
-        answer = await raw_conversation.speaker.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
+        answer = await raw_conversation.sender.ask(event, as_object({**good, field.encode_name: NUL}), namespace)
         assert answer["ok"] or answer["error"]["code"] != "internal", answer

@@ -41,8 +41,8 @@ class Fuzzed:
                 pass
         assert counters.failed_handlers == 0
         # Both are asked, so that both go on answering pings.
-        assert await self._raw_conversation.speaker.is_usable()
-        assert await self._raw_conversation.listener.is_usable()
+        assert await self._raw_conversation.sender.is_usable()
+        assert await self._raw_conversation.receiver.is_usable()
 
 
 @pytest.fixture

@@ -37,12 +37,12 @@ class ConnectedPair:
 Visit = Callable[[ConnectedPair], Awaitable[None]]
 
 
-async def politely(here: ConnectedPair) -> None:
+async def with_a_close_frame(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token, *NAMESPACES) as raw:
         assert await raw.is_usable()
 
 
-async def without_a_word(here: ConnectedPair) -> None:
+async def by_an_abort(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         raw.websocket.transport.abort()
 
@@ -55,7 +55,7 @@ async def by_the_protocol(here: ConnectedPair) -> None:
         await raw.closed()
 
 
-async def in_one_breath(here: ConnectedPair) -> None:
+async def before_the_token_is_checked(here: ConnectedPair) -> None:
     """Connects, asks and closes before the server has looked at the token."""
     async with raw_socket(here.running.url) as raw:
         at_once(raw, f'40/conversations,{{"token":"{here.client.token}"}}', "1")
@@ -85,7 +85,7 @@ async def cut(here: ConnectedPair) -> None:
         await raw.closed()
 
 
-async def without_ever_arriving(here: ConnectedPair) -> None:
+async def during_the_handshake(here: ConnectedPair) -> None:
     """The connection is gone when the handshake is answered."""
     target = urlsplit(here.running.url)
     _, writer = await asyncio.open_connection(target.hostname, target.port)
@@ -96,15 +96,15 @@ async def without_ever_arriving(here: ConnectedPair) -> None:
     writer.transport.abort()
 
 
-async def with_rubbish(here: ConnectedPair) -> None:
+async def with_a_malformed_packet(here: ConnectedPair) -> None:
     async with admitted(here.running.url, here.client.token) as raw:
         await raw.send("2{}")
         await raw.closed()
 
 
 VISITS: tuple[Visit, ...] = (
-    *(politely, without_a_word, by_the_protocol, in_one_breath),
-    *(in_the_middle, refused, cut, without_ever_arriving, with_rubbish),
+    *(with_a_close_frame, by_an_abort, by_the_protocol, before_the_token_is_checked),
+    *(in_the_middle, refused, cut, during_the_handshake, with_a_malformed_packet),
 )
 
 

@@ -1,4 +1,4 @@
-"""Peers that stop reading, fall silent, come in numbers or leave in numbers: none of them costs the node much."""
+"""Peers that stop reading, stop answering, come in numbers or leave in numbers: none of them costs the node much."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ async def test_a_half_open_connection_is_noticed(
         people = People(running.node.store, running.node.tokens, running.node.context.clock)
         dead, alive = await people.make(), await people.make()
         async with (
-            open_sockets(running.url, [dead.token]) as (silent,),
+            open_sockets(running.url, [dead.token]) as (stalled,),
             open_sockets(running.url, [alive.token]) as (good,),
         ):
-            assert silent.transport is not None
-            silent.transport.pause_reading()
+            assert stalled.transport is not None
+            stalled.transport.pause_reading()
             started = asyncio.get_running_loop().time()
             await until(lambda: dead.id not in running.node.registry._of_user)
             assert asyncio.get_running_loop().time() - started < 5

@@ -17,7 +17,7 @@ from tests.harness.people import People
 from tests.harness.waiting import until
 from tests.server.sockets.raw import Raw, admitted
 
-# 16 KB in UTF-8: with the kernel's buffers filled, some hundred of them are more than a socket may owe.
+# 16 KB in UTF-8: with the kernel's buffers filled, some hundred of them are more than may wait for a socket.
 TEXT = "😀" * 4000
 MOST = 2000
 

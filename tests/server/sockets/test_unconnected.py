@@ -125,7 +125,7 @@ def large() -> str:
 async def test_who_is_connected_sends_large_messages(running: RunningNode, people: People, large: str) -> None:
     person = await people.make()
     async with raw_socket(running.url) as raw:
-        # As long a token as may be is not too long to be refused politely.
+        # As long a token as may be is not too long to be answered with a refusal.
         assert "message" in await raw.connect("x" * 4096)
         assert "sid" in await raw.connect(person.token)
         assert (await raw.ask("no:such:event", large))["error"]["code"] == "unknown_event"

@@ -14,14 +14,14 @@ LIMIT = "has to be a whole number from 1 to 100"
 
 @pytest.mark.parametrize("value", ["0", "101", "-1", '"abc"', "null", "1.5"])
 async def test_a_range_is_said(unchanged: RawConversation, value: str) -> None:
-    answer = await unchanged.speaker.ask("conversation:list", f'{{"limit":{value}}}', "/conversations")
+    answer = await unchanged.sender.ask("conversation:list", f'{{"limit":{value}}}', "/conversations")
     assert answer["error"]["errors"] == [{"field": "limit", "message": LIMIT}]
     assert answer["error"]["message"] == f"limit: {LIMIT}."
 
 
 async def test_every_field_at_fault_is_told_at_once(unchanged: RawConversation) -> None:
     wrong = {"conversationId": "x", "text": 7, "imageUrls": ["y"], "replyTo": {}, "colour": "red"}
-    answer = await unchanged.speaker.ask("message:send", json.dumps(wrong), "/conversations")
+    answer = await unchanged.sender.ask("message:send", json.dumps(wrong), "/conversations")
     assert answer["error"]["code"] == "validation_failed"
     told = {error["field"]: error["message"] for error in answer["error"]["errors"]}
     assert told.keys() == {*wrong, "clientMessageId", "imageUrls[0]"} - {"imageUrls"}
@@ -31,7 +31,7 @@ async def test_every_field_at_fault_is_told_at_once(unchanged: RawConversation) 
 
 async def test_what_a_handler_refuses_is_told_with_the_rest(unchanged: RawConversation) -> None:
     span = {"trainerId": unchanged.known["trainerId"].strip('"'), "from": "2026-02-30", "to": "2026-02-31"}
-    answer = await unchanged.speaker.ask("slots:watch", json.dumps(span), "/bookings")
+    answer = await unchanged.sender.ask("slots:watch", json.dumps(span), "/bookings")
     assert {error["field"] for error in answer["error"]["errors"]} == {"from", "to"}
 
 
@@ -56,7 +56,7 @@ async def test_what_a_handler_refuses_is_told_with_the_rest(unchanged: RawConver
     ],
 )
 async def test_an_event_that_is_none(unchanged: RawConversation, payload: str, code: str, words: str) -> None:
-    answer = await unchanged.speaker.acknowledged(payload, "/conversations")
+    answer = await unchanged.sender.acknowledged(payload, "/conversations")
     assert answer["error"]["code"] == code
     assert words in answer["error"]["message"]
     assert "truncated" not in answer["error"]["message"]

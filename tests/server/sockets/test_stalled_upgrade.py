@@ -1,4 +1,4 @@
-"""An upgrade that is probed and then goes silent: a middlebox lets the handshake through and swallows the frames."""
+"""An upgrade that is probed and then stalls: a middlebox lets the handshake through and swallows the frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_POLLS_A_SECOND = 30
 
 @dataclass
 class Pending:
-    """The official client, whose upgrade the server has answered and it has not heard of."""
+    """The official client, whose upgrade the server has answered and it has not received the answer."""
 
     running: RunningNode
     box: Middlebox

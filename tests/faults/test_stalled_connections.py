@@ -1,4 +1,4 @@
-"""Connections to MongoDB fall silent and are not reset, as when a firewall forgets them: nobody waits for their end."""
+"""Connections to MongoDB stall and are not reset, as when a firewall forgets them: nobody waits for their end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def command_until_silenced(talkers: list[Talker], proxied: Proxied) -> Non
     loop = asyncio.get_running_loop()
     until = math.inf
     while loop.time() < until:
-        if not proxied.mongo.to_silence:
+        if not proxied.mongo.to_stall:
             until = min(until, loop.time() + REMEMBERED_SECONDS)
         async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
             await asyncio.gather(*(talker.say() for talker in talkers))
@@ -81,7 +81,7 @@ async def command_until_silenced(talkers: list[Talker], proxied: Proxied) -> Non
 async def test_what_many_wait_for_is_tried_by_another(
     proxied: Proxied, talkers: list[Talker], command: str, collection: str, count: int
 ) -> None:
-    proxied.mongo.silence(command.encode() + b"\0", collection.encode() + b"\0", count=count)
+    proxied.mongo.stall(command.encode() + b"\0", collection.encode() + b"\0", count=count)
     await command_until_silenced(talkers, proxied)
 
 
@@ -90,10 +90,10 @@ async def test_how_far_a_conversation_has_got_is_read_by_another(database_url: s
     database = Database(mongo_through(mongo_proxy, database_url))
     log = Log(database)
     await write(log, a_message(new_id(), new_id(), "1"))
-    mongo_proxy.silence(b"aggregate\0", b"messages\0", b"$first\0")
+    mongo_proxy.stall(b"aggregate\0", b"messages\0", b"$first\0")
     async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
         assert (await write(log, a_message(new_id(), new_id(), "1"))).seq == 1
-    assert not mongo_proxy.to_silence
+    assert not mongo_proxy.to_stall
     await log.drain()
     # It ends its sessions by way of the proxy, which this loop serves.
     await asyncio.to_thread(database.close)
@@ -114,9 +114,9 @@ async def test_a_transaction_that_others_wait_for_is_given_up_before_they_are(
         async with proxied.http.put(url, headers={"Authorization": f"Bearer {blocking.token}"}) as answer:
             return answer.status
 
-    proxied.mongo.silence(*step)
+    proxied.mongo.stall(*step)
     first = asyncio.create_task(block(*pairs[0][:2]))
-    await eventually(lambda: not proxied.mongo.to_silence)
+    await eventually(lambda: not proxied.mongo.to_stall)
     async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
         assert await block(*pairs[1][:2]) == 204
         assert await first in (204, 503)
