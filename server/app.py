@@ -335,7 +335,7 @@ class Node:
         A database that does not answer is waited for beside: ``preparation`` ends when all is served, and raises what
         ``prepare`` does. Raises ``CannotListen`` or ``Misconfigured``.
         """
-        preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self.store.prepare))
+        preparing = asyncio.get_running_loop().create_task(prepare_when_it_answers(self._prepare))
         done, _ = await asyncio.wait([preparing], timeout=LISTEN_AFTER_SECONDS)
         self.preparation = asyncio.get_running_loop().create_task(self._begin(preparing))
         if done:
@@ -347,28 +347,27 @@ class Node:
     async def _begin(self, preparing: asyncio.Task[None]) -> None:
         await preparing
         await self.mailer.start()
-        await self.store.compared_events.begin(self.context.now())
-        await self.store.compared_payments.begin(self.context.now())
         self.freshness.start()
         self.revocations.start()
         await self.bus.start()
         await self.room_subscriptions.start()
         self.membership.start()
         self.presence.start()
-        await self.blocked_watches.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
         self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
         self.background.every(DROP_MAILS_SECONDS, "drop mails of who is gone", self.mailer.drop_unwanted)
         self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
-        await self._begin_scans()
         self.durable_work.start()
         self.prepared = True
 
-    async def _begin_scans(self) -> None:
-        names: tuple[ScanName, ...] = ("fresh", "late", "digest") if self.pusher.providers else ("digest",)
-        await self.store.undelivered.begin(names, self.context.now())
+    async def _prepare(self) -> None:
+        """All of the start that needs MongoDB, which may leave at any step: then it is done again from the first."""
+        await self.store.prepare()
+        scans: tuple[ScanName, ...] = ("fresh", "late", "digest") if self.pusher.providers else ("digest",)
+        await self.store.begin_recurring(self.context.now(), scans)
+        await self.blocked_watches.start()
 
     async def stop(self) -> None:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from store import (
     accounts,
@@ -119,7 +120,7 @@ from store.stripe_events import StripeEvents
 from store.stripe_lists import StripeListCursor
 from store.trainer_parts import TrainerParts
 from store.transactions import Transactions
-from store.undelivered import UndeliveredMessages
+from store.undelivered import ScanName, UndeliveredMessages
 from store.user_blocks import UserBlocks
 from store.users import Users
 from store.watermarks import Watermarks
@@ -319,6 +320,12 @@ class Store:
         await self.listings.repair()
         await self.respelling.begin()
         await self.user_blocks.prepare()
+
+    async def begin_recurring(self, now: datetime, scans: Collection[ScanName]) -> None:
+        """The rows of work that recurs for ever, where there are none yet."""
+        await self.compared_events.begin(now)
+        await self.compared_payments.begin(now)
+        await self.undelivered.begin(scans, now)
 
     async def drain(self) -> None:
         await self.log.drain()

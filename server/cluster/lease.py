@@ -88,7 +88,7 @@ class Lease:
         self._lost = lost
         self._node = uuid4().hex
         self._taken = count(1)
-        self._registered = False
+        self._registered = self._renamed = False
         self._lock = asyncio.Lock()
         self._names: list[str] = []
         self.deadline = 0
@@ -116,10 +116,13 @@ class Lease:
             else:
                 self._others.lost()
                 self._take_name()
+                self._renamed = True
                 _, dead = await self._renew(create=True)
-                self._registered = True
-                self._lost()
             self._registered = True
+            if self._renamed:
+                # Maybe one renewal later: Redis can have taken the name, and its answer been lost.
+                self._renamed = False
+                self._lost()
             return dead
 
     async def resign(self) -> bool:

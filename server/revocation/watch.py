@@ -18,15 +18,19 @@ import structlog
 from domain.accounts import User, may_sign_in
 from domain.bounded_map import BoundedMap
 from domain.sessions import KEPT, Reason, Revocation, Session, is_live
+from store.command_budget import Budget, within
 from store.concurrency import cancelled
+from store.failures import repeat_unanswered
 
 log = structlog.get_logger("revocation")
 
 # Rows that are remembered as acted on.
 MOST = 20_000
 AGAIN_SECONDS = 0.5
-# Sessions asked for at once.
+# Sessions asked for at once; the first try by one connection is short, later ones last longer.
 _CHUNK = 1000
+_LOOK_UP_TRY_SECONDS = 0.5
+_LOOK_UP_SECONDS = 5.0
 POLL_SECONDS = 1.0
 # How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
 # only when its transaction commits.
@@ -155,7 +159,9 @@ class Cutter:
 
     async def _live(self, session_ids: list[str]) -> set[str]:
         now = self._clock()
-        found = await self._holders(session_ids)
+        # Until it is answered the node vouches for nobody's sockets.
+        with within(Budget(seconds=_LOOK_UP_SECONDS)):
+            found = await repeat_unanswered(lambda: self._holders(session_ids), _LOOK_UP_TRY_SECONDS)
         return {session.id for user, session in found if may_sign_in(user) and is_live(session, user, now)}
 
 
@@ -192,7 +198,7 @@ class RevocationWatch:
         self._stopping = True
         await cancelled(self._tasks)
         if self._following is not None:
-            # Cancelled, it would leave a thread of the driver's behind; as a rule it ends by itself in a moment.
+            # Cancelled, it would leave a read of its connection unfinished; as a rule it ends by itself in a moment.
             await asyncio.wait([self._following], timeout=STOP_SECONDS)
             self._following.cancel()
         await self._rows.close()

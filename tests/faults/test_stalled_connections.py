@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import pytest
 
 from server.app import utc_now
+from server.revocation.freshness import BOUND_SECONDS
 from store.database import Database
 from store.log.log import Log
+from store.store import Store
 from store.user_blocks import TRUSTED_SECONDS
 from tests.faults.conftest import Proxied
 from tests.faults.proxy import Proxy, mongo_through
@@ -31,6 +33,7 @@ REMEMBERED_SECONDS = 1.5 * TRUSTED_SECONDS
 class Talker:
     """A client's device, and its conversation."""
 
+    person: Person
     device: Device
     conversation: str
     sent: int = 0
@@ -52,7 +55,7 @@ async def talkers(proxied: Proxied) -> AsyncIterator[list[Talker]]:
         for _ in range(PAIRS):
             client, _, conversation = await people.pair()
             phone = await stack.enter_async_context(device(proxied.running.url, client))
-            made.append(Talker(phone, conversation))
+            made.append(Talker(client, phone, conversation))
         await asyncio.gather(*(talker.say() for talker in made))
         yield made
 
@@ -97,6 +100,24 @@ async def test_how_far_a_conversation_has_got_is_read_by_another(database_url: s
     await log.drain()
     # It ends its sessions by way of the proxy, which this loop serves.
     await asyncio.to_thread(database.close)
+
+
+@pytest.mark.parametrize("collection", ["sessions", "users"])
+async def test_whose_sessions_have_ended_is_looked_up_by_another(
+    proxied: Proxied, talkers: list[Talker], database_url: str, collection: str
+) -> None:
+    """Meanwhile the node could vouch for nobody's sockets."""
+    ended, other = talkers[0], talkers[1]
+    database = Database(database_url)
+    proxied.mongo.stall(b"find\0", collection.encode() + b"\0", b"$in\0")
+    await Store(database).accounts.end_all_sessions(ended.person.id, "logout_all", utc_now())
+    async with asyncio.timeout(3 * BOUND_SECONDS):
+        await ended.device.disconnected.wait()
+    assert not proxied.mongo.to_stall
+    async with asyncio.timeout(3 * BOUND_SECONDS):
+        await eventually(lambda: proxied.running.node.freshness.current)
+        await other.say()
+    database.close()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from store.store import Store
 from tests.faults.lone_mongod import lone_mongod
 from tests.faults.proxy import Proxy, mongo_through
 from tests.faults.served import Served, run, serving
+from tests.faults.tap import tapped
 from tests.harness.devices import device
 from tests.harness.nodes import SECRET
 from tests.harness.people import People
@@ -79,6 +80,25 @@ async def test_it_listens_and_serves_when_mongodb_comes(
         finally:
             database.close()
         assert (await served.terminate())[0] == 0
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.verify)])
+async def test_a_mongodb_that_leaves_again_during_the_start_is_waited_for(
+    database_url: str, redis_url: str, mongo_proxy: Proxy, tmp_path: Path, workers: str
+) -> None:
+    """Its indexes are made, and the last of its first reads and writes are still to come."""
+    begins = ("update", "stripeEventGaps")
+    async with tapped("127.0.0.1", mongo_proxy.port, frozenset({begins[1]})) as tap:
+        tap.arm(begins, mongo_proxy.refuse)
+        url = mongo_through(mongo_proxy, database_url).replace(str(mongo_proxy.port), str(tap.port))
+        async with (
+            serving(tmp_path, MONGO_URL=url, REDIS_URL=redis_url, WORKERS=workers) as served,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
+        ):
+            assert begins in tap.seen
+            assert (await get(http, f"{served.url}/readyz"))[0] == 503
+            await mongo_proxy.pass_through()
+            await ready(http, served)
 
 
 async def test_it_ends_while_it_waits(mongo_proxy: Proxy, database_url: str, redis_url: str, tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 
+import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from server.cluster.lease import DEAD, LEASES, QUIET, LeaseTiming
+from server.cluster.lease import DEAD, LEASES, QUIET, RENEW, LeaseTiming
 from server.cluster.membership import ClusterMembership, DeadNode
+from server.cluster.scripts import Script, ScriptCall, Scripts
 from tests.harness.waiting import until
 
 # Leases run out when a test says so, no clocks differ, and Redis was never away.
@@ -47,7 +51,7 @@ async def hand_out(membership: ClusterMembership) -> list[bool]:
     return [await membership.hand_out(DeadNode(name, ran_out)) for name, ran_out in dead.items()]
 
 
-async def test_a_death_is_handed_out_until_all_have_looked_after_it(redis: Redis) -> None:
+async def test_a_death_is_handed_out_until_all_have_handled_it(redis: Redis) -> None:
     gone, living, other = [ClusterMembership(redis, BY_HAND) for _ in range(3)]
     willing, failing = Subscriber(), Subscriber()
     failing.failing = True
@@ -84,7 +88,7 @@ async def test_a_node_that_ends_between_noticing_and_doing_loses_nothing(redis: 
     assert await redis.zcard(DEAD) == 0
 
 
-async def test_two_that_look_after_a_death_at_once_count_it_once(redis: Redis) -> None:
+async def test_two_that_handle_a_death_at_once_count_it_once(redis: Redis) -> None:
     gone, *both = [ClusterMembership(redis, BY_HAND) for _ in range(3)]
     subscribers = [Subscriber(), Subscriber()]
     for membership, subscriber in zip(both, subscribers, strict=True):
@@ -96,7 +100,7 @@ async def test_two_that_look_after_a_death_at_once_count_it_once(redis: Redis) -
     assert sum(membership.deaths for membership in both) == 1
 
 
-async def test_a_death_that_cannot_be_looked_after_does_not_hold_up_another(redis: Redis) -> None:
+async def test_a_death_that_cannot_be_handled_does_not_hold_up_another(redis: Redis) -> None:
     living = ClusterMembership(redis, BY_HAND)
     concluded: list[str] = []
     await living.lease.renew()
@@ -132,6 +136,33 @@ async def test_a_frozen_node_that_was_declared_dead_goes_by_a_new_name(redis: Re
     assert frozen.losses == 1
 
 
+async def test_a_new_name_is_reported_though_the_answer_to_it_was_lost(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis has it: the next renewal finds nothing wrong."""
+    node, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
+    names: list[str] = []
+    node.on_lease_lost(lambda: names.append(node.lease.incarnation))
+    before = await expire(redis, node)
+    await hand_out(living)
+    run, renewals = Scripts.run, count(1)
+
+    async def losing_an_answer(scripts: Scripts, script: Script, call: ScriptCall) -> object:
+        answer = await run(scripts, script, call)
+        if script is RENEW and next(renewals) == 2:
+            raise RedisConnectionError
+        return answer
+
+    monkeypatch.setattr(Scripts, "run", losing_an_answer)
+    with pytest.raises(RedisConnectionError):
+        await node.lease.renew()
+    await node.lease.renew()
+    await node.lease.renew()
+    assert names == [node.lease.incarnation] and names != [before]
+    assert node.losses == 1
+    assert await redis.zscore(LEASES, names[0]) is not None
+
+
 async def test_who_resigns_is_handed_out_when_that_time_is_over(redis: Redis) -> None:
     leaving, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
     subscriber = Subscriber()
@@ -162,7 +193,7 @@ async def test_after_redis_was_emptied_nobody_is_declared_dead_for_one_lease(red
     assert subscriber.told == [name]
 
 
-async def test_a_death_in_hand_is_looked_after_though_redis_has_forgotten_it(redis: Redis) -> None:
+async def test_a_death_in_hand_is_handled_though_redis_has_forgotten_it(redis: Redis) -> None:
     gone, living = ClusterMembership(redis, BY_HAND), ClusterMembership(redis, BY_HAND)
     subscriber, other = Subscriber(), Subscriber()
     living.on_node_dead(subscriber)
