@@ -34,8 +34,9 @@ log = structlog.get_logger("durable work")
 BACKLOG_SECONDS = 60.0
 FIRST_BACKLOG_SECONDS = 5.0
 _NOTHING_LEFT = WorkBacklog(0, None, 0)
-# Claims are shorter than leases by this part, so that work is over before another node may begin.
-_OF_LEASE = 0.9
+# Work ends with this part of the lease, so that it is over before another node may begin. A claim that took more than
+# the other part leaves too little.
+_OF_LEASE, _OF_LEASE_TO_CLAIM = 0.9, 0.5
 _RELEASE_SECONDS = 1.0
 _POLL_BACKOFF = ExponentialBackoff(first=1.0, longest=5.0, jitter=(0.8, 1.2))
 # So often a poll may fail because the database is away before it may be one collection's fault.
@@ -73,9 +74,10 @@ class JobRunner:
 
     async def next(self) -> bool:
         """Work on the next row that is due; false when there is none."""
+        asked = monotonic()
         row = await self._claim()
         if row is not None:
-            await self._process(row)
+            await self._process(row, asked)
         return row is not None
 
     async def run(self) -> None:
@@ -84,7 +86,7 @@ class JobRunner:
         await self._rest()
         while not self._stopping:
             await self._places.acquire()
-            row = None
+            row, asked = None, monotonic()
             try:
                 row = None if self._stopping else await self._claim()
             except Exception as error:
@@ -97,7 +99,7 @@ class JobRunner:
                 if row is None:
                     self._places.release()
             if row is not None:
-                self._tasks.spawn(self._attend_in_place(row))
+                self._tasks.spawn(self._attend_in_place(row, asked))
             else:
                 await self._rest()
 
@@ -135,14 +137,20 @@ class JobRunner:
             self._alone_until = monotonic() + _ALONE_SECONDS
         return await queue.claim(now, lease)
 
-    async def _attend_in_place(self, row: WorkRow) -> None:
+    async def _attend_in_place(self, row: WorkRow, asked: float) -> None:
         try:
-            await self._process(row)
+            await self._process(row, asked)
         finally:
             self._places.release()
 
-    async def _process(self, row: WorkRow) -> None:
+    async def _process(self, row: WorkRow, asked: float) -> None:
+        """``asked``: when it was claimed, by the monotonic clock. Its lease is as old as that, not as the answer."""
         job, queue = self.job, self.job.queue
+        lease, took = job.lease.total_seconds(), monotonic() - asked
+        if took > _OF_LEASE_TO_CLAIM * lease:
+            self.counters.postponed += 1
+            await self._note(queue.release(row))
+            return
         self.counters.attempts += 1
         self.counters.in_hand += 1
         if row.owner is not None:
@@ -152,7 +160,7 @@ class JobRunner:
                 # Each time whoever worked on it died of it, or could not even record the outcome.
                 await self._set_aside(row, "LeaseExpired")
                 return
-            async with asyncio.timeout(job.lease.total_seconds() * _OF_LEASE):
+            async with asyncio.timeout(_OF_LEASE * lease - took):
                 await job.work(row)
         except asyncio.CancelledError:
             if _is_cancelled():

@@ -24,6 +24,7 @@ from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
 from store.backoff import ExponentialBackoff
+from store.command_budget import shared_work
 from store.concurrency import Tasks
 
 log = structlog.get_logger("slots")
@@ -36,6 +37,8 @@ MAX_HINTS = 500
 # Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
 MAX_SCHEDULES = 8
 TIMEOUT_SECONDS = 10.0
+# Of one read: within the time-out there are others, by another connection if this one has stalled.
+READ_SECONDS = 3.0
 _BACKOFF = ExponentialBackoff(first=0.1, longest=1.0)
 
 
@@ -52,6 +55,8 @@ class SlotNotifier:
         # By trainer, hints that no look has answered yet; there is a task as long as there is an entry.
         self._hints: dict[str, list[SlotHint]] = {}
         self._tasks = Tasks()
+        # It is read for all who watch, not in the time of who changed something.
+        self._reading = shared_work(READ_SECONDS)
         self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
@@ -63,10 +68,12 @@ class SlotNotifier:
             return
         hints = self._hints.get(trainer_id)
         if hints is not None:
-            hints.append(hint)
+            if len(hints) <= MAX_HINTS:
+                # With one more than that the watchers have to ask, whatever the others hint at.
+                hints.append(hint)
             return
         self._hints[trainer_id] = [hint]
-        self._tasks.spawn(self._answer_hints(trainer_id))
+        self._tasks.spawn(self._answer_hints(trainer_id), self._reading.copy())
 
     async def _answer_hints(self, trainer_id: str) -> None:
         try:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from domain.presence import Choice, Status, View
+from server.callbacks import notify_all
 from server.cluster.membership import ClusterMembership
 from server.cluster.scripts import Scripts
 from server.observability.logging import safe_traceback
@@ -174,8 +175,7 @@ class Presence:
         if not self.devices.choose(user_id, choice):
             return False
         if choice.hides:
-            for callback in self._hidden:
-                callback(user_id)
+            notify_all(self._hidden, user_id)
         return True
 
     def invalidate(self, user_id: str) -> None:

@@ -10,6 +10,7 @@ from time import monotonic
 import structlog
 
 from domain.errors import unavailable
+from server.callbacks import notify_all
 
 log = structlog.get_logger("revocation")
 
@@ -67,8 +68,7 @@ class Freshness:
         if self._missed:
             self._missed = self._logged = False
             log.info("sockets are served again")
-            for callback in self._restored:
-                callback()
+            notify_all(self._restored)
 
     async def wait(self) -> None:
         """Return when it is current; those who wait go on in the order in which they came. Raises ``unavailable``."""

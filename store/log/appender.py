@@ -83,6 +83,8 @@ class Appender:
         # Every conversation with something waiting, which a BoundedMap might forget, and the heads of those used last.
         self._queues: OrderedDict[ObjectId, ConversationQueue] = OrderedDict()
         self._ready: deque[ConversationQueue] = deque()
+        # Those whose batch was refused as a whole: each is written alone.
+        self._apart: deque[ConversationQueue] = deque()
         self._headless: set[ConversationQueue] = set()
         self._busy: set[ConversationQueue] = set()
         self._waiting = 0
@@ -239,19 +241,20 @@ class Appender:
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        while self._ready and self._in_flight < MAX_IN_FLIGHT:
-            batch: list[ConversationQueue] = []
-            while self._ready and len(batch) < MAX_BATCH:
-                queue = self._ready.popleft()
-                # A deadline may have passed since.
-                if not queue.waiting[0].expired or self._has_work(queue):
-                    batch.append(queue)
+        while (self._apart or self._ready) and self._in_flight < MAX_IN_FLIGHT:
+            batch = self._take(self._apart, 1) or self._take(self._ready, MAX_BATCH)
             if batch:
-                self._start(batch)
+                self._in_flight += 1
+                self._spawn(self._write(batch))
 
-    def _start(self, batch: list[ConversationQueue]) -> None:
-        self._in_flight += 1
-        self._spawn(self._write(batch))
+    def _take(self, queues: deque[ConversationQueue], most: int) -> list[ConversationQueue]:
+        taken: list[ConversationQueue] = []
+        while queues and len(taken) < most:
+            queue = queues.popleft()
+            # A deadline may have passed since.
+            if not queue.waiting[0].expired or self._has_work(queue):
+                taken.append(queue)
+        return taken
 
     def _retry(self, queues: list[ConversationQueue]) -> None:
         """After a pause, from the head as it then is; the entry's ``_id`` and key keep it single."""
@@ -271,7 +274,8 @@ class Appender:
                 queues = [self._headless.pop() for _ in range(size)]
                 try:
                     heads = await _read(partial(self._heads.of, [queue.id for queue in queues]))
-                except PyMongoError:
+                except Exception:
+                    # Of whatever kind: nobody else schedules these again. Their entries' deadlines end it.
                     self._retry(queues)
                 else:
                     for queue in queues:
@@ -325,7 +329,7 @@ class Appender:
                 # The server has said no, and will again: nobody waits for ever.
                 queue.waiting[0].doubtful &= error["code"] in NOT_NOW
                 self._retry([queue])
-            elif "seq" in error["keyPattern"]:
+            elif "seq" in error.get("keyPattern", ()):
                 queue.losses += 1
                 if queue.head is not None and queue.head >= queue.waiting[0].document["seq"]:
                     # The faster node's entry was received already.
@@ -346,8 +350,7 @@ class Appender:
             self._fail(batch[0], error)
         else:
             # One entry that cannot be encoded must not take the others with it.
-            for queue in batch:
-                self._start([queue])
+            self._apart.extend(batch)
 
     def _outcome_unknown(self, batch: list[ConversationQueue]) -> None:
         self.counters.unknown_outcomes += len(batch)
@@ -416,8 +419,8 @@ class Appender:
         while not queue.waiting[0].expired:
             try:
                 await self._begin(document)
-            except PyMongoError as error:
-                if is_transient(error):
+            except Exception as error:
+                if isinstance(error, PyMongoError) and is_transient(error):
                     await asyncio.sleep(0.1)
                     continue
             break
@@ -429,7 +432,7 @@ class Appender:
         queue.head = None
         try:
             found = await _read(partial(self._deduplication.first_of, mine))
-        except PyMongoError:
+        except Exception:
             found = None
         if found is None:
             # Not known yet, or another node's that no majority has committed yet.
@@ -452,7 +455,7 @@ class Appender:
         """
         try:
             heads = await _read(partial(self._heads.after, reply, [queue.id for queue in lost]))
-        except PyMongoError:
+        except Exception:
             heads = {}
         for queue, seq in lost.items():
             if queue.lost_seq == seq:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from domain import rooms
 from domain.errors import unavailable
-from domain.slots import SlotHint
+from domain.slots import BookingHint, SlotHint
 from domain.times import to_wire
 from domain.wire.events import BOOKINGS
 from handlers.context import Context
@@ -18,6 +19,7 @@ from handlers.slots.changes import SlotStatus, slot_status
 from server.fanout import slot_notifier
 from server.fanout.subscriptions import channel
 from server.pubsub.bus import Bus
+from store import command_budget
 from tests.bookings.market import Market, Somebody
 from tests.bookings.phones import phone
 from tests.harness.devices import Device
@@ -121,6 +123,48 @@ async def test_a_database_that_fails_for_a_moment_is_asked_again(
         monkeypatch.setattr(slot_notifier, "slot_status", look)
         await market.booked(client, trainer, market.at(9))
         await screen.device.receive("slots:changed")
+        await screen.shows_the_truth()
+
+
+async def test_a_look_is_limited_and_takes_no_bookers_time(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the booker's own node as on another: it is read for all who watch."""
+    budgets = []
+
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
+        budgets.append(command_budget.current())
+        return await slot_status(context, trainer_id, hints)
+
+    async with watched(market) as (screen, trainer, client):
+        monkeypatch.setattr(slot_notifier, "slot_status", look)
+        for node in (0, 1):
+            await market.booked(client, trainer, market.at(9 + node), node=node)
+            await screen.device.receive("slots:changed", 1 + node)
+    assert len(budgets) >= 2
+    for budget in budgets:
+        assert budget is not None
+        assert (budget.owner, budget.remaining()) == ("", slot_notifier.READ_SECONDS)
+
+
+async def test_no_more_hints_wait_for_a_look_than_it_takes(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_look = asyncio.Event(), asyncio.Event()
+
+    async def look(context: Context, trainer_id: str, hints: Collection[SlotHint]) -> SlotStatus:
+        begun.set()
+        await may_look.wait()
+        return await slot_status(context, trainer_id, hints)
+
+    async with watched(market) as (screen, trainer, client):
+        monkeypatch.setattr(slot_notifier, "slot_status", look)
+        booking = await market.booked(client, trainer, market.at(9), node=1)
+        await begun.wait()
+        notifier = market.nodes[1].slot_notifier
+        for _ in range(3 * slot_notifier.MAX_HINTS):
+            notifier.take(trainer.profile, BookingHint(()))
+        assert len(notifier._hints[trainer.profile]) == slot_notifier.MAX_HINTS + 1
+        await market.cancel(booking, client, node=1)
+        may_look.set()
+        await screen.device.receive("sync:required")
+        await screen.watch()
         await screen.shows_the_truth()
 
 

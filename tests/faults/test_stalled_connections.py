@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import pytest
 
+from domain.errors import Code, DomainError
 from server.app import utc_now
 from server.revocation.freshness import BOUND_SECONDS
+from store import watermarks
 from store.database import Database
 from store.log.log import Log
 from store.store import Store
 from store.user_blocks import TRUSTED_SECONDS
+from store.watermarks import Marks, Watermarks
 from tests.faults.conftest import Proxied
 from tests.faults.proxy import Proxy, mongo_through
 from tests.harness.devices import Device, device
@@ -86,6 +89,24 @@ async def test_what_many_wait_for_is_tried_by_another(
 ) -> None:
     proxied.mongo.stall(command.encode() + b"\0", collection.encode() + b"\0", count=count)
     await command_until_silenced(talkers, proxied)
+
+
+async def test_marks_that_cannot_be_written_are_given_up(
+    database_url: str, mongo_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come later have a batch of their own."""
+    monkeypatch.setattr(watermarks, "FIRST_TRY_SECONDS", 0.3)
+    monkeypatch.setattr(watermarks, "BATCH_SECONDS", 1.0)
+    database = Database(mongo_through(mongo_proxy, database_url))
+    marks, participant = Watermarks(database), new_id()
+    await marks.raise_to(participant, Marks(1, 1))
+    mongo_proxy.blackhole()
+    async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+        with pytest.raises(DomainError) as refused:
+            await marks.raise_to(participant, Marks(2, 2))
+    assert refused.value.code is Code.UNAVAILABLE
+    await mongo_proxy.pass_through()
+    await asyncio.to_thread(database.close)
 
 
 async def test_how_far_a_conversation_has_got_is_read_by_another(database_url: str, mongo_proxy: Proxy) -> None:

@@ -14,8 +14,9 @@ from domain.errors import Code, DomainError
 from domain.messages import MessageRecord
 from store.command_budget import Budget, within
 from store.database import Database, Document
-from store.log.appender import Appender
+from store.log.appender import MAX_IN_FLIGHT, Appender
 from store.log.documents import message_document
+from store.log.heads import Heads
 from store.log.log import Log
 from tests.store.writing import a_change, a_message, apply, entries, keys, new_id, numbers, send, upto, write
 
@@ -63,6 +64,47 @@ async def test_what_cannot_be_stored_is_refused_alone(shared_database: Database,
     for conversation in conversations:
         assert keys(await entries(shared_database, conversation)) == ["fine"]
     assert not any(isinstance(answer, BaseException) for answer in answers)
+
+
+async def test_entries_that_are_written_alone_are_two_at_a_time(
+    shared_database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as batches: one entry that cannot be stored does not bring a flood upon MongoDB."""
+    insert, at_once, most = Appender._insert, 0, 0
+
+    async def counted(appender: Appender, documents: list[Document]) -> Document:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await insert(appender, documents)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(Appender, "_insert", counted)
+    sender = new_id()
+    spoilt = msgspec.structs.replace(a_message(new_id(), sender, "spoilt"), text="\ud800")
+    sending = [send(log, spoilt), *(send(log, a_message(new_id(), sender, "fine")) for _ in range(20))]
+    refused, *stored = await asyncio.gather(*sending, return_exceptions=True)
+    assert isinstance(refused, Exception)
+    assert [one.record.seq for one in stored if not isinstance(one, BaseException)] == [1] * 20
+    assert most == MAX_IN_FLIGHT
+
+
+async def test_a_head_whose_reading_fails_in_an_unknown_way_is_read_again(
+    shared_database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would: the conversation would take nothing any more."""
+    of, fails = Heads.of, [RuntimeError("unforeseen")]
+
+    async def failing(heads: Heads, *arguments: Any) -> dict[ObjectId, int]:
+        if fails:
+            raise fails.pop()
+        return await of(heads, *arguments)
+
+    monkeypatch.setattr(Heads, "of", failing)
+    assert (await write(log, a_message(new_id(), new_id(), "1"))).seq == 1
+    assert not fails
 
 
 async def test_more_than_can_wait_is_refused_at_once(

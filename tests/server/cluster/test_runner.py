@@ -528,6 +528,27 @@ async def test_work_that_takes_longer_than_its_lease_ends_with_it(rows: Rows) ->
     assert left["work"]["error"] == "TimeoutError"
 
 
+async def test_a_row_whose_claim_took_long_is_left_to_others(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease counts from when it was asked for: another node may begin soon."""
+    now, claim = 0.0, WorkQueue.claim
+
+    async def slow(queue: WorkQueue, *arguments: Any, **more: Any) -> WorkRow | None:
+        nonlocal now
+        row = await claim(queue, *arguments, **more)
+        now += 0.6 * LEASE.total_seconds()
+        return row
+
+    monkeypatch.setattr(runner_module, "monotonic", lambda: now)
+    monkeypatch.setattr(WorkQueue, "claim", slow)
+    row = await rows.add()
+    assert await JobRunner(rows.job(), rows.clock).next()
+    assert rows.done == {}
+    monkeypatch.undo()
+    claimed = await rows.queue.claim(rows.now, LEASE)
+    assert claimed is not None
+    assert (claimed.id, claimed.faults) == (row, 1)
+
+
 async def test_only_queues_with_a_backlog_are_counted(rows: Rows) -> None:
     lanes = ("due", "begun", "set aside", "later", "none")
     queues = {lane: WorkQueue(rows.database, rows.name, shared={"lane": lane}) for lane in lanes}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from domain.accounts import User
 from domain.sessions import Revocation, Session
 from server.revocation import watch as cutting
+from server.revocation.freshness import Freshness
 from server.revocation.watch import Cutter, Seen
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -137,3 +139,14 @@ async def test_many_in_doubt_are_asked_for_in_few_questions() -> None:
 def test_what_was_seen_is_bounded() -> None:
     seen = Seen(most=2)
     assert [seen.is_new(one) for one in "aabca"] == [True, False, True, True, True]
+
+
+def test_a_callback_that_raises_keeps_nobody_from_sending_what_was_withheld() -> None:
+    freshness = Freshness()
+    sent: list[float] = []
+    freshness.start()
+    freshness.on_restored(lambda: sent.append(1 / 0))
+    freshness.on_restored(lambda: sent.append(1))
+    freshness.missed()
+    freshness.confirm(monotonic())
+    assert sent == [1]
