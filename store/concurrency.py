@@ -11,7 +11,7 @@ from contextvars import Context
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
-from store.command_budget import BUDGET_SECONDS, Budget, begin, limited, no_budget
+from store.command_budget import BUDGET_SECONDS, Budget, begin, no_budget, within
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 _CANCEL_AGAIN_SECONDS = 0.05
-# Of an operation that writes what many have noted: one that is never answered must not hold up the rest for longer.
+# Of all tries to write what many have noted: what is never answered must not hold up the rest for longer.
 WRITE_SECONDS = 5.0
 
 
@@ -127,7 +127,7 @@ class WriteBehind(Generic[K, V]):
 
     async def _written(self, batch: Mapping[K, V]) -> bool:
         try:
-            with limited(WRITE_SECONDS):
+            with within(Budget(seconds=WRITE_SECONDS)):
                 await self._write(batch)
         except Exception as error:
             self._failed(error)

@@ -16,7 +16,6 @@ from pymongo.errors import PyMongoError
 
 from domain.bounded_map import BoundedMap
 from domain.errors import unavailable
-from store.command_budget import Budget, within
 from store.concurrency import SingleFlight, WriteBehind
 from store.conversations import PARTICIPANTS
 from store.database import Database, Document
@@ -25,8 +24,6 @@ from store.failures import repeat_unanswered, repository, to_domain
 MAX_REMEMBERED = 100_000
 MAX_BATCH = 512
 FIRST_TRY_SECONDS = 2.0
-# Of all tries of a batch: whoever waits for it has a command's ten seconds.
-BATCH_SECONDS = 8.0
 
 
 @dataclass(slots=True)
@@ -107,8 +104,7 @@ class Watermarks:
         error: Exception | None = None
         try:
             # Forward only, and so as often as one likes.
-            with within(Budget(seconds=BATCH_SECONDS)):
-                reply = await repeat_unanswered(partial(self._db.command, _command(batch)), FIRST_TRY_SECONDS)
+            reply = await repeat_unanswered(partial(self._db.command, _command(batch)), FIRST_TRY_SECONDS)
             if "writeErrors" in reply or "writeConcernError" in reply:
                 error = unavailable()
         except PyMongoError as failure:

@@ -84,10 +84,12 @@ async def _apply(context: PublishContext, claimed: WorkRow) -> None:
     change, applied = await context.store.log.redrive(claimed)
     (message,) = await views.seen_messages(context, [applied.target])
     member = await context.store.conversations.membership(change.conversation_id, change.sender_id)
-    if member is None:
-        return
-    event = MessageUpdated(conversation_id=change.conversation_id, seq=applied.seq, change=change.kind, message=message)
-    context.publisher.publish(event, *map(rooms.user, member.user_ids))
+    if member is not None:
+        event = MessageUpdated(
+            conversation_id=change.conversation_id, seq=applied.seq, change=change.kind, message=message
+        )
+        context.publisher.publish(event, *map(rooms.user, member.user_ids))
+    await context.store.log.settle(claimed)
 
 
 # Entries are found by the time of their submission, which is in their ids; they may be committed much later. A node

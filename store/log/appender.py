@@ -397,14 +397,18 @@ class Appender:
     # --- what did not go straight through ---
 
     async def _apply_change(self, queue: ConversationQueue, document: Document, *, fresh: bool = True) -> None:
-        """The conversation waits for the change to reach its target, so that it is published in order."""
+        """The conversation waits for the change to reach its target, so that it is published in order.
+
+        Also when its submitter has been answered: it is stored, and where the answer to the last step was lost nothing
+        shows any more that it was not published.
+        """
         while True:
             try:
                 target = await self._apply(document)
             except Exception as error:
                 if not (isinstance(error, PyMongoError) and is_transient(error)):
                     self._fail(queue, error)
-                elif queue.waiting[0].expired:
+                elif queue.waiting[0].expired and not fresh:
                     self._fail(queue, unavailable())
                 else:
                     await asyncio.sleep(0.1)

@@ -29,12 +29,21 @@ class Changes:
 
     async def apply(self, document: Document) -> MessageRecord:
         """Fold the change into its target, then take its mark away; returns the target's present state."""
+        target = await self.fold(document)
+        await self.unmark(document)
+        return target
+
+    async def fold(self, document: Document) -> MessageRecord:
+        """Fold the change into its target, which is returned in its present state; the mark stays."""
         change = change_record(document)
         target = await self._fold(change.target, [*await self._earlier(change), change])
         if target.deleted_at is not None:
             await self._scrub(change.target)
-        await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": "", "dueAt": "", WORK: ""}})
         return target
+
+    async def unmark(self, document: Document) -> None:
+        """The change is applied, and nobody need do so again."""
+        await self._messages.update_one({"_id": document["_id"]}, {"$unset": {"unapplied": "", "dueAt": "", WORK: ""}})
 
     async def _earlier(self, change: MessageChange) -> list[MessageChange]:
         """What other nodes have stored and not applied yet: a message changes in the order of the log."""

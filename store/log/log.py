@@ -108,9 +108,14 @@ class Log:
         return AppendedChange(first.seq, target)
 
     async def redrive(self, claimed: WorkRow) -> tuple[MessageChange, AppendedChange]:
-        """Apply a change that a dead node left unapplied; answers it and what became of its target."""
-        target = await self.changes.apply(claimed.document)
+        """Fold in a change that a dead node left unapplied; answers it and what became of its target. Its mark is taken
+        away (``settle``) when it was published, or nobody would publish it should that fail."""
+        target = await self.changes.fold(claimed.document)
         return change_record(claimed.document), AppendedChange(claimed.document["seq"], target)
+
+    async def settle(self, claimed: WorkRow) -> None:
+        """The change was published."""
+        await self.changes.unmark(claimed.document)
 
     async def drain(self) -> None:
         await self.appender.drain()

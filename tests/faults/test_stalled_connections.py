@@ -7,24 +7,28 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
 
 from domain.errors import Code, DomainError
 from server.app import utc_now
 from server.revocation.freshness import BOUND_SECONDS
-from store import watermarks
+from store import concurrency, watermarks
+from store.command_budget import Budget, within
 from store.database import Database
+from store.log.documents import MESSAGES
 from store.log.log import Log
 from store.store import Store
 from store.user_blocks import TRUSTED_SECONDS
 from store.watermarks import Marks, Watermarks
 from tests.faults.conftest import Proxied
-from tests.faults.proxy import Proxy, mongo_through
+from tests.faults.proxy import Proxy, mongo_through, proxy
+from tests.faults.tap import tapped
 from tests.harness.devices import Device, device
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
-from tests.store.writing import a_message, new_id, write
+from tests.store.writing import a_change, a_message, new_id, write
 
 # What a command may take: ten seconds and two. A connection that is not given up before is noticed after twenty.
 ANSWERED_WITHIN_SECONDS = 12.0
@@ -91,12 +95,40 @@ async def test_what_many_wait_for_is_tried_by_another(
     await command_until_silenced(talkers, proxied)
 
 
+async def test_a_change_whose_last_answer_was_lost_is_announced(database_url: str) -> None:
+    """It is stored and applied, and nothing shows that it was not announced; its submitter was answered."""
+    target = urlsplit(database_url)
+    async with (
+        tapped(target.hostname or "", target.port or 0, frozenset({MESSAGES})) as tap,
+        proxy(f"mongodb://127.0.0.1:{tap.port}") as way,
+    ):
+        database = Database(mongo_through(way, database_url))
+        await Store(database).prepare()
+        log, announced = Log(database), asyncio.Event()
+        message = await write(log, a_message(new_id(), new_id(), "1"))
+        # The second update takes the mark away.
+        updates = ("update", MESSAGES)
+        tap.arm(updates, lambda: tap.arm(updates, way.blackhole))
+        with within(Budget(seconds=1.0)), pytest.raises(DomainError) as refused:
+            await log.append_change(a_change(message, "edit", text="edited"), lambda _: announced.set())
+        assert refused.value.code is Code.UNAVAILABLE
+        assert not announced.is_set()
+        # Once more in vain, after the submitter was answered.
+        swallowed = way.swallowed
+        await eventually(lambda: way.swallowed > swallowed)
+        await way.pass_through()
+        async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+            await announced.wait()
+        await log.drain()
+        await asyncio.to_thread(database.close)
+
+
 async def test_marks_that_cannot_be_written_are_given_up(
     database_url: str, mongo_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that come later have a batch of their own."""
     monkeypatch.setattr(watermarks, "FIRST_TRY_SECONDS", 0.3)
-    monkeypatch.setattr(watermarks, "BATCH_SECONDS", 1.0)
+    monkeypatch.setattr(concurrency, "WRITE_SECONDS", 1.0)
     database = Database(mongo_through(mongo_proxy, database_url))
     marks, participant = Watermarks(database), new_id()
     await marks.raise_to(participant, Marks(1, 1))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from domain.errors import unavailable
 from domain.messages import ChangeKind, MessageChange, MessageRecord
+from handlers.context import ReadContext
 from handlers.jobs import Job
+from handlers.messages import views
 from handlers.messages.recovery import unapplied_changes_job
 from store.database import Database, Document
 from store.log.documents import ABANDONED_AFTER, MESSAGES
@@ -32,6 +36,7 @@ async def redriven_by(log: Log, at: datetime) -> list[tuple[MessageChange, Appen
 
     async def apply_one(row: WorkRow) -> None:
         redriven.append(await log.redrive(row))
+        await log.settle(row)
 
     await work_off(Job("changes", log.changes.queue, apply_one), lambda: at)
     return redriven
@@ -173,6 +178,28 @@ async def test_what_was_applied_is_announced_to_both(abandoned: AbandonedChanges
     assert told[0][-1]["message"] == (await _readings(abandoned))[0]
     await work_off(unapplied_changes_job(abandoned.one_node.context), now)
     assert len(await abandoned.device(abandoned.client).received("message:updated")) == 2
+
+
+async def test_what_could_not_be_announced_is_announced_later(
+    abandoned: AbandonedChanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever of it was done before."""
+    await abandoned.abandoned("edit", text="second words")
+    seen_messages, fails = views.seen_messages, [unavailable()]
+
+    async def failing(context: ReadContext, records: Sequence[MessageRecord]) -> Any:
+        if fails:
+            raise fails.pop()
+        return await seen_messages(context, records)
+
+    monkeypatch.setattr(views, "seen_messages", failing)
+    job, device = unapplied_changes_job(abandoned.one_node.context), abandoned.device(abandoned.client)
+    await work_off(job, now)
+    assert await device.received("message:updated") == []
+    await work_off(job, lambda: now() + timedelta(minutes=1))
+    assert [event["seq"] for event in await device.received("message:updated")] == [2]
+    await work_off(job, lambda: now() + timedelta(hours=1))
+    assert len(await device.received("message:updated")) == 1
 
 
 async def test_two_nodes_may_apply_it_at_once(abandoned: AbandonedChanges) -> None:
