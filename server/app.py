@@ -373,14 +373,14 @@ class Node:
         """Take nothing new, finish what was taken, send everybody away to reconnect: within ``DRAIN_SECONDS``."""
         self.draining = True
         self.gateway.stop_reading()
-        self.freshness.stop()
         if self.preparation is not None:
             await cancelled([self.preparation])
         await self._listener.close()
         await asyncio.gather(
             self.background.stop(),
-            self.durable_work.stop(draining.COMMANDS_SECONDS),
-            self.revocations.stop(),
+            draining.within(
+                draining.WORK_SECONDS, self.durable_work.stop(draining.COMMANDS_SECONDS), "durable work"
+            ),
             draining.within(draining.COMMANDS_SECONDS, self.dispatcher.drain(), "commands"),
         )
         await asyncio.gather(
@@ -388,29 +388,41 @@ class Node:
             draining.within(draining.SOCKETS_SECONDS, self.mailer.stop(), "mails"),
         )
         await self.gateway.eio.shutdown()
-        await self._listener.stop()
-        await draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes")
-        self.passwords.close()
-        await self.pictures.stop()
-        await self.pusher.stop()
-        await self.webhooks.stop()
-        await self.payments.close()
-        await draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence")
-        await draining.within(draining.OUTAGE_SECONDS, self.outages.stop(), "publish outage")
+        await asyncio.gather(
+            draining.within(draining.REQUESTS_SECONDS, self._listener.stop(), "requests"),
+            # Until here there were sockets whose sessions may end.
+            draining.within(draining.REQUESTS_SECONDS, self.revocations.stop(), "revocations"),
+        )
+        await asyncio.gather(
+            draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes"),
+            draining.within(draining.WRITES_SECONDS, self._stop_services(), "services"),
+        )
+        await asyncio.gather(
+            draining.within(draining.PRESENCE_SECONDS, self._leave_cluster(), "presence"),
+            draining.within(draining.PRESENCE_SECONDS, self.outages.stop(), "publish outage"),
+        )
         self.room_subscriptions.stop()
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()
         # The driver ends its sessions at MongoDB, and waits for an answer. Operators may see until then that it drains.
         await asyncio.gather(
-            draining.within(draining.WRITES_SECONDS, asyncio.to_thread(self.database.close), "database"),
+            draining.within(draining.DATABASE_SECONDS, asyncio.to_thread(self.database.close), "database"),
             self._stop_operations(),
         )
+
+    async def _stop_services(self) -> None:
+        """What this node asks of others: image processes, push services, webhooks, Stripe."""
+        self.passwords.close()
+        await self.pictures.stop()
+        await self.pusher.stop()
+        await self.webhooks.stop()
+        await self.payments.close()
 
     async def _stop_operations(self) -> None:
         if self._operations_listener is not None:
             await self._operations_listener.close()
-            await draining.within(draining.WRITES_SECONDS, self._operations_listener.stop(), "operations")
+            await draining.within(draining.DATABASE_SECONDS, self._operations_listener.stop(), "operations")
 
     async def _leave_cluster(self) -> None:
         await self.presence.stop_registering()

@@ -9,15 +9,18 @@ import structlog
 
 log = structlog.get_logger("node")
 
-# The whole of it; requests have their time with the listener.
+# The whole of it, after which the process ends whatever hangs.
 DRAIN_SECONDS = 10.0
-COMMANDS_SECONDS = 2.5
-SOCKETS_SECONDS = 3.0
+BROKEN_OFF_SECONDS = DRAIN_SECONDS - 0.3
+# One after the other. Durable work has what commands have, and then releases its rows.
+COMMANDS_SECONDS, WORK_SECONDS = 2.5, 3.0
+SOCKETS_SECONDS = 2.5
 # Beside the sockets; what is then given up is counted, which takes a moment.
-MAILS_SECONDS = 2.5
-WRITES_SECONDS = 1.2
+MAILS_SECONDS = 2.0
+REQUESTS_SECONDS = 1.5
+WRITES_SECONDS = 1.0
 PRESENCE_SECONDS = 0.8
-OUTAGE_SECONDS = 0.5
+DATABASE_SECONDS = 0.5
 
 
 async def within(seconds: float, work: Awaitable[None], what: str) -> None:

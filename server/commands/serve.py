@@ -20,7 +20,7 @@ import structlog
 from server.app import Node
 from server.commands.environment import ServerUrls, reported, servers
 from server.commands.stripe_sandbox import beside
-from server.draining import DRAIN_SECONDS
+from server.draining import BROKEN_OFF_SECONDS
 from server.observability.logging import log_loop_error
 from server.settings import Settings
 from server.workers.configuration import WorkerReport, read_configuration
@@ -87,7 +87,7 @@ async def _refused(node: Node, stop: asyncio.Event) -> str | None:
 
 def _end_for_certain() -> None:
     """Whatever hangs: the process is gone by then."""
-    timer = threading.Timer(DRAIN_SECONDS - 0.3, os._exit, (1,))
+    timer = threading.Timer(BROKEN_OFF_SECONDS, os._exit, (1,))
     timer.daemon = True
     timer.start()
 

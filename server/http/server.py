@@ -228,7 +228,7 @@ class HttpRunner(web.AppRunner):
 
 _KEEP_ALIVE_SECONDS = 75.0
 # What requests are given at the end, twice: to finish, and to be cancelled.
-_REQUESTS_SECONDS = 0.75
+_REQUESTS_SECONDS = 0.6
 
 
 class CannotListen(OSError):

@@ -24,7 +24,7 @@ class Freshness:
     """``current``: every revocation older than the bound has been acted on; so it is before ``expires_at``.
 
     It is asked at each use and not by a timer: after a stall of the process, what lies unread in its sockets would
-    otherwise be served before the timer is run. Always current until ``start`` and after ``stop``.
+    otherwise be served before the timer is run. Always current until ``start``.
     """
 
     __slots__ = ("_confirmed", "_logged", "_missed", "_restored", "expires_at")
@@ -39,10 +39,6 @@ class Freshness:
 
     def start(self) -> None:
         self.expires_at = monotonic() + BOUND_SECONDS
-
-    def stop(self) -> None:
-        self.expires_at = math.inf
-        self._wake()
 
     @property
     def current(self) -> bool:

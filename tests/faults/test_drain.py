@@ -11,18 +11,22 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from domain.wire.events import CONVERSATIONS
+from server import draining
 from server.app import utc_now
-from server.draining import DRAIN_SECONDS
+from server.draining import BROKEN_OFF_SECONDS, DRAIN_SECONDS
 from server.security.tokens import AccessTokens
 from store.database import Database
 from store.store import Store
 from tests.faults.conftest import OwnServers
 from tests.faults.phones import Phone, phone
+from tests.faults.proxy import Proxy, mongo_through
 from tests.faults.served import Served, serving
 from tests.harness.devices import device
 from tests.harness.freezing import frozen
-from tests.harness.nodes import SECRET
+from tests.harness.nodes import SECRET, running_node
 from tests.harness.people import People
+from tests.harness.waiting import eventually
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import raw_socket
 from tests.together.processes import prepared
@@ -155,6 +159,60 @@ async def test_a_database_that_hangs_in_the_middle_of_commands_is_not_waited_for
             assert "[error" not in server.logged
     finally:
         database.close()
+
+
+def test_the_parts_of_an_end_are_over_before_it_is_broken_off() -> None:
+    one_after_the_other = (
+        max(draining.WORK_SECONDS, draining.COMMANDS_SECONDS),
+        max(draining.SOCKETS_SECONDS, draining.MAILS_SECONDS),
+        draining.REQUESTS_SECONDS,
+        draining.WRITES_SECONDS,
+        draining.PRESENCE_SECONDS,
+        draining.DATABASE_SECONDS,
+    )
+    assert sum(one_after_the_other) <= BROKEN_OFF_SECONDS - 0.3
+
+
+async def test_whose_session_has_ended_receives_nothing_while_the_node_ends(
+    people: People, database_url: str, redis_url: str, mongo_proxy: Proxy, tmp_path: Path
+) -> None:
+    """It could not know of it, and served nobody: that goes on until the last socket is closed."""
+    client, trainer, conversation = await people.pair(begun=True)
+    here = {"MONGO_URL": mongo_through(mongo_proxy, database_url), "REDIS_URL": redis_url}
+    async with (
+        serving(tmp_path, **here) as ending,
+        running_node(database_url, redis_url, tmp_path / "staying") as staying,
+        device(staying.url, trainer) as sender,
+        AsyncExitStack() as stack,
+    ):
+        revoked = [await stack.enter_async_context(device(ending.url, client)) for _ in range(4)]
+        # The node knows then from where on they receive the conversation.
+        await sender.send(conversation, "before")
+        for each in revoked:
+            await each.receive("message:new")
+            each.received.clear()
+        mongo_proxy.blackhole()
+        assert await staying.node.store.accounts.end_all_sessions(client.id, "logout_all", utc_now())
+        async with aiohttp.ClientSession() as http:
+            await eventually(lambda: vouches_for_nobody(http, ending.url))
+        # Keeps the node for as long as it gives its commands.
+        command = {"conversationId": conversation, "clientMessageId": "m", "text": "held"}
+        await revoked[0].io.emit("message:send", command, namespace=CONVERSATIONS)
+        terminating = asyncio.create_task(ending.terminate())
+        number = 0
+        while not terminating.done():
+            await sender.send(conversation, f"secret {number}")
+            number += 1
+        code, _ = await terminating
+        assert code == 0
+        assert number > 10
+        assert [each.events("message:new") for each in revoked] == [[]] * 4
+
+
+async def vouches_for_nobody(http: aiohttp.ClientSession, url: str) -> bool:
+    """It takes two seconds to say that MongoDB does not answer: as many as revocations may be behind."""
+    async with http.get(f"{url}/readyz") as response:
+        return bool((await response.json())["mongo"] == "down")
 
 
 @pytest.mark.soak
