@@ -40,9 +40,10 @@ SHARDED = PubSubCommands("SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"smessage"
 
 
 class Subscription:
-    """``confirmed`` while the server has it; ``missed`` if messages may have been missed since it was wanted."""
+    """``confirmed`` while the server has it; ``missed`` if messages may have been missed since it was wanted.
+    ``asked_at``: when the server was last asked for it, by the loop's time."""
 
-    __slots__ = ("awaited", "channel", "confirmed", "missed", "name", "receive", "waiters")
+    __slots__ = ("asked_at", "awaited", "channel", "confirmed", "missed", "name", "receive", "waiters")
 
     def __init__(self, name: str, receive: Receive) -> None:
         self.name = name
@@ -50,6 +51,7 @@ class Subscription:
         self.receive = receive
         # Confirmations on their way: a channel may be left and wanted again before the first arrives.
         self.awaited = 0
+        self.asked_at = 0.0
         self.confirmed = False
         self.missed = False
         self.waiters: list[asyncio.Future[bool]] = []
@@ -111,6 +113,7 @@ class Listening(RedisConnection):
 
     def subscribe(self, subscription: Subscription) -> None:
         subscription.awaited += 1
+        subscription.asked_at = self._loop.time()
         self.write(command(self._commands.subscribe, subscription.channel))
 
     def unsubscribe(self, channel: bytes) -> None:

@@ -1,6 +1,7 @@
 """Our two connections to one Redis server, one that publishes and one that listens.
 
-A canary is published each second: if it does not come back, one of the two is dead though neither was closed.
+A canary is published each second: if it does not come back, one of the two is dead though neither was closed. And a
+subscription that is not confirmed in time, as it was refused perhaps, has the connection that listens made anew.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from server.pubsub.connection import Locate, ReconnectingConnection
 
 EVERY_SECONDS = 1.0
 BACK_WITHIN_SECONDS = 1.5
+CONFIRMED_WITHIN_SECONDS = 2.0
 _LOOK_EVERY_SECONDS = 0.25
 
 
 class Canary:
-    """Sent while ``ready``; ``lost`` is called when one did not come back."""
+    """Sent while ``ready``; ``lost`` is called when one did not come back. ``looked``: at each look, but after we stood
+    still."""
 
     def __init__(
         self,
@@ -26,11 +29,13 @@ class Canary:
         publish: Callable[[bytes, bytes], None],
         ready: Callable[[], bool],
         lost: Callable[[], None],
+        looked: Callable[[], None],
     ) -> None:
         self.subscription = Subscription(channel, self._back)
         self._publish = publish
         self._ready = ready
         self._lost = lost
+        self._looked = looked
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
@@ -58,6 +63,8 @@ class Canary:
         late = now - self._looked_at - _LOOK_EVERY_SECONDS
         self._looked_at = now
         self._timer = self._loop.call_later(_LOOK_EVERY_SECONDS, self._look)
+        if late <= _LOOK_EVERY_SECONDS:
+            self._looked()
         if self._sent_since is not None and late > _LOOK_EVERY_SECONDS:
             # We were the ones who stood still; the answer may lie unread in the socket.
             self._sent_since = now
@@ -107,7 +114,9 @@ class ConnectionPair:
         self._listener = ReconnectingConnection(
             locate, self._new_listener, self._can_listen, self._interrupted, self._out_of_reach
         )
-        self._canary = Canary(canary_channel, self.publish, self._can_send_canary, self.abort)
+        self._canary = Canary(
+            canary_channel, self.publish, self._can_send_canary, self.abort, self._give_up_unconfirmed
+        )
         self.add(self._canary.subscription)
 
     def start(self) -> None:
@@ -209,6 +218,13 @@ class ConnectionPair:
         self._canary.reset()
         for subscription in self._subscriptions.values():
             subscription.interrupt()
+
+    def _give_up_unconfirmed(self) -> None:
+        """Which of them a refusal was of is not known, and what was not answered is not asked for again: so all are."""
+        if self._missing and self._listener.connection is not None:
+            asked_at = min(subscription.asked_at for subscription in self._missing)
+            if asyncio.get_running_loop().time() - asked_at > CONFIRMED_WITHIN_SECONDS:
+                self._listener.abort()
 
     def _found(self, subscription: Subscription) -> None:
         """Confirmed, or not wanted any more; once none is missing, the owner is called with those that missed some."""

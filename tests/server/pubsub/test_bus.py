@@ -37,6 +37,10 @@ async def other_bus(redis: RedisServer) -> AsyncIterator[Bus]:
         yield made
 
 
+# 3 s are promised; tests allow three times as much.
+WHOLE_WITHIN_SECONDS = 9.0
+
+
 class Restorations:
     def __init__(self, of: Bus) -> None:
         self.told: list[set[str]] = []
@@ -156,6 +160,25 @@ async def test_frozen(one_bus: Bus, redis: RedisServer) -> None:
     await eventually(lambda: one_bus.up)
     one_bus.publish("b", b"x")
     await receiver.receive(1)
+
+
+async def test_subscriptions_that_are_refused_for_a_while(one_bus: Bus, redis: RedisServer) -> None:
+    """A server that loads its users, or whose operator mistook a right: the connection stands, and receives nothing."""
+    receiver, restorations = Receiver(), Restorations(one_bus)
+    assert await one_bus.subscribe("a", receiver)
+    async with redis.client() as client:
+        await client.execute_command("ACL", "SETUSER", "default", "-subscribe")  # type: ignore[no-untyped-call]
+        await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+        await eventually(lambda: client.acl_log())
+        async with asyncio.timeout(WHOLE_WITHIN_SECONDS):
+            assert not await one_bus.subscribe("b", Receiver())
+        await client.execute_command("ACL", "SETUSER", "default", "+subscribe")  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(WHOLE_WITHIN_SECONDS):
+            await restorations.event.wait()
+    assert one_bus.up
+    assert restorations.told == [{"a", "b"}]
+    one_bus.publish("a", b"x")
+    assert await receiver.receive(1) == [b"x"]
 
 
 async def test_without_redis_from_the_start(redis: RedisServer) -> None:
