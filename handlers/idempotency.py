@@ -30,7 +30,7 @@ C = TypeVar("C", bound=Command)
 R = TypeVar("R")
 K = TypeVar("K")
 # Given what the command will have answered; the store is handed what keeps it.
-Keeper = Callable[[object], Keep]
+KeepResult = Callable[[object], Keep]
 Handler = Callable[[X, Actor, C], Awaitable[R]]
 
 # How long a repeat waits for a first one that is still at work.
@@ -187,7 +187,7 @@ async def release(context: ReadContext, claimed: Claim) -> None:
 
 def idempotent_commit(
     name: str,
-) -> Callable[[Callable[[X, Actor, C, Keeper], Awaitable[R]]], Handler[X, C, R | msgspec.Raw]]:
+) -> Callable[[Callable[[X, Actor, C, KeepResult], Awaitable[R]]], Handler[X, C, R | msgspec.Raw]]:
     """For commands that done again would come to something else: they make a row, or find none any more.
 
     The handler commits with what keeps its answer; a repeat is answered that. Raises ``idempotency_conflict`` when
@@ -197,7 +197,7 @@ def idempotent_commit(
     async def recall(context: ReadContext, stored: StoredResult) -> msgspec.Raw:
         return as_answered(stored)
 
-    def decorate(handler: Callable[[X, Actor, C, Keeper], Awaitable[R]]) -> Handler[X, C, R | msgspec.Raw]:
+    def decorate(handler: Callable[[X, Actor, C, KeepResult], Awaitable[R]]) -> Handler[X, C, R | msgspec.Raw]:
         async def commit(context: X, actor: Actor, command: C, claimed: Claim | None) -> R:
             def keep(answer: object) -> Keep:
                 if claimed is None:

@@ -46,7 +46,7 @@ _UNANSWERED_SECONDS = 2.0
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class AdmittedUpload:
     """``left``: seconds until an answer is due, a body's time not counted. ``pace``: of the body, once it arrives."""
 
     owner: str
@@ -68,10 +68,10 @@ class UploadLimiter:
         self._timeout = timeout
         self._unanswered_seconds = unanswered_seconds
         self._of_one_user, self._of_all = of_one_user, of_all
-        self._places: dict[Place, None] = {}
+        self._admitted: dict[AdmittedUpload, None] = {}
 
     @asynccontextmanager
-    async def turn(self, user_id: str, address: str = "", left: float = math.inf) -> AsyncIterator[Place]:
+    async def turn(self, user_id: str, address: str = "", left: float = math.inf) -> AsyncIterator[AdmittedUpload]:
         """Raises ``rate_limited`` for who waits too long. One user's, and one network's, stand in nobody else's way;
         and several networks', who together have all places, not for long.
 
@@ -79,35 +79,35 @@ class UploadLimiter:
         does not answer, they take it for nothing, and it is refused in time: ``unavailable``.
         """
         network = network_of(address)
-        place = Place(user_id, site_of(network), left)
+        upload = AdmittedUpload(user_id, site_of(network), left)
         async with AsyncExitStack() as held:
-            await self._wait(held, place, network)
-            self._places[place] = None
+            await self._wait(held, upload, network)
+            self._admitted[upload] = None
             try:
-                yield place
+                yield upload
             finally:
-                self._places.pop(place, None)
+                self._admitted.pop(upload, None)
 
-    async def _wait(self, held: AsyncExitStack, place: Place, network: str) -> None:
+    async def _wait(self, held: AsyncExitStack, upload: AdmittedUpload, network: str) -> None:
         loop = asyncio.get_running_loop()
         looking: list[asyncio.Task[None]] = []
         began = loop.time()
         try:
             async with asyncio.timeout(None) as waiting:
-                looking += [loop.create_task(self._look_for(place)), loop.create_task(self._end(waiting, place, began))]
-                await held.enter_async_context(self._limiter.turn(place.owner, self._timeout, network))
+                looking += map(loop.create_task, (self._look_for(upload), self._end(waiting, upload, began)))
+                await held.enter_async_context(self._limiter.turn(upload.owner, self._timeout, network))
         except TimeoutError:
             raise unavailable() from None
         finally:
             for task in looking:
                 task.cancel()
         in_vain = self._in_vain(began)
-        place.left -= in_vain if in_vain > _UNANSWERED_SECONDS else 0.0
+        upload.left -= in_vain if in_vain > _UNANSWERED_SECONDS else 0.0
 
-    async def _end(self, waiting: asyncio.Timeout, place: Place, began: float) -> None:
+    async def _end(self, waiting: asyncio.Timeout, upload: AdmittedUpload, began: float) -> None:
         """The wait, once all that it had left has passed in vain."""
         while True:
-            seconds = max(_UNANSWERED_SECONDS, place.left) - self._in_vain(began)
+            seconds = max(_UNANSWERED_SECONDS, upload.left) - self._in_vain(began)
             if seconds <= 0:
                 break
             # Of what is left no second passes sooner.
@@ -118,20 +118,20 @@ class UploadLimiter:
         """For how long MongoDB has not answered since then."""
         return min(self._unanswered_seconds(), asyncio.get_running_loop().time() - began)
 
-    async def _look_for(self, place: Place) -> None:
+    async def _look_for(self, upload: AdmittedUpload) -> None:
         """While it waits and all places are taken: the slowest upload of the site that has the most makes room."""
         while True:
             await asyncio.sleep(CROWDED_SECONDS)
-            held = Counter(other.site for other in self._places)
-            own = sum(other.owner == place.owner for other in self._places)
-            if len(self._places) < self._of_all or own >= self._of_one_user:
+            held = Counter(other.site for other in self._admitted)
+            own = sum(other.owner == upload.owner for other in self._admitted)
+            if len(self._admitted) < self._of_all or own >= self._of_one_user:
                 continue
             greediest, most = held.most_common(1)[0]
-            if most <= held[place.site] + 1:
+            if most <= held[upload.site] + 1:
                 continue
             arriving = [
                 other.pace
-                for other in self._places
+                for other in self._admitted
                 if other.site == greediest and other.pace is not None and not other.pace.is_over
             ]
             if arriving:
@@ -191,7 +191,7 @@ class FilePart:
         self._pace.is_over = True
 
 
-async def file_part(request: web.Request, place: Place) -> FilePart:
+async def file_part(request: web.Request, upload: AdmittedUpload) -> FilePart:
     """Raises ``unsupported_media`` for another kind of body, ``payload_too_large`` for what says that it is,
     ``malformed`` or ``validation_failed``."""
     if request.content_type != "multipart/form-data":
@@ -199,7 +199,7 @@ async def file_part(request: web.Request, place: Place) -> FilePart:
     require_no_content_coding(request)
     if (request.content_length or 0) > LARGEST + _FRAME_BYTES:
         raise DomainError(Code.PAYLOAD_TOO_LARGE, f"A file has at most {LARGEST // 1_000_000} MB.")
-    pace = place.pace = Pace(request.content_length)
+    pace = upload.pace = Pace(request.content_length)
     await go_on(request)
     try:
         reader = MultipartReader(request.headers, cast("StreamReader", _FewLines(request.content)))
@@ -223,10 +223,10 @@ def upload_handler(route: Route, services: Services) -> HttpHandler:
         await Counting(services.limiter, request, caller).begin(route.rate)
         assert isinstance(caller, Actor)
         key = key_of(request)
-        async with turns.turn(caller.user_id, caller.address, budget.remaining()) as place:
-            part = await file_part(request, place)
+        async with turns.turn(caller.user_id, caller.address, budget.remaining()) as upload:
+            part = await file_part(request, upload)
             # It takes as long as its sender may need; each step of ours is bounded, and those before the body together.
-            arriving = stream_budget(owner_of(caller), network_of(caller.address), before=place.left)
+            arriving = stream_budget(owner_of(caller), network_of(caller.address), before=upload.left)
             with command_budget.within(arriving):
                 content = arriving.streamed(part.chunks())
                 answer = await route.handler(services.context, caller, Upload(part.name, content, key))

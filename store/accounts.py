@@ -24,7 +24,6 @@ from store.audit import AuditWriter
 from store.bookings import Bookings
 from store.calendars import Calendars
 from store.database import OWN, ClientSession, CollectionSchema, Database, Hot
-from store.database import ClientSession as DatabaseSession
 from store.devices import PushDevices
 from store.digests import Digests
 from store.exports import Exports
@@ -106,7 +105,7 @@ class Accounts:
         files: Files,
         calendars: Calendars,
         registrations: Registrations,
-        departures: PendingErasures,
+        pending_erasures: PendingErasures,
         user_blocks: UserBlocks,
         reports: Reports,
         notification_preferences: NotificationPreferences,
@@ -131,7 +130,7 @@ class Accounts:
         self._files = files
         self._calendars = calendars
         self._registrations = registrations
-        self._departures = departures
+        self._pending_erasures = pending_erasures
         self._user_blocks = user_blocks
         self._reports = reports
         self._notification_preferences = notification_preferences
@@ -147,7 +146,7 @@ class Accounts:
     async def create(self, user: User, profile: NewProfile, audit: AuditWriter) -> bool:
         """An administrator's user and profile, both or none; false when the address is taken."""
 
-        async def body(session: DatabaseSession) -> None:
+        async def body(session: ClientSession) -> None:
             await self._insert(user, profile, session)
             await audit(None, {"role": user.role}, session=session)
 
@@ -161,7 +160,7 @@ class Accounts:
         """User and profile in place of the registration and all others of its address; false when it was used or
         renewed, or the address proved, meanwhile."""
 
-        async def body(session: DatabaseSession) -> bool:
+        async def body(session: ClientSession) -> bool:
             if not await self._registrations.use(registration, session=session):
                 return False
             former = await self._users.remove_unproved(user.email, session=session)
@@ -178,7 +177,7 @@ class Accounts:
         except DuplicateKeyError:
             return False
 
-    async def _insert(self, user: User, profile: NewProfile, session: DatabaseSession) -> None:
+    async def _insert(self, user: User, profile: NewProfile, session: ClientSession) -> None:
         await self._users.insert(user, session=session)
         await self._profiles.insert(user.role, profile, session=session)
         await self._list(user.role, user.profile_id, session)
@@ -197,7 +196,7 @@ class Accounts:
     async def _set_password(
         self, user: User, password: str, changed_at: datetime, proof: dict[str, Any], new: Session | None
     ) -> list[str] | None:
-        async def body(session: DatabaseSession) -> list[str] | None:
+        async def body(session: ClientSession) -> list[str] | None:
             if not await self._users.set_password(user, password, changed_at, proof=proof, session=session):
                 return None
             ended = await self._end_all(user.id, "password_changed", changed_at, session)
@@ -210,7 +209,7 @@ class Accounts:
     async def end_session(self, user_id: str, session_id: str, reason: Reason, now: datetime) -> bool:
         """False when the user has no such live session."""
 
-        async def body(session: DatabaseSession) -> bool:
+        async def body(session: ClientSession) -> bool:
             if not await self._sessions.revoke(user_id, session_id, reason, now, session=session):
                 return False
             await self._revocations.add(user_id, session_id, reason, now, session=session)
@@ -221,7 +220,7 @@ class Accounts:
     async def end_all_sessions(self, user_id: str, reason: Reason, now: datetime) -> list[str]:
         """Ids of the sessions that stood until now."""
 
-        async def body(session: DatabaseSession) -> list[str]:
+        async def body(session: ClientSession) -> list[str]:
             return await self._end_all(user_id, reason, now, session)
 
         return await self._database.transaction(body)
@@ -232,7 +231,7 @@ class Accounts:
         """The user paused, back or elsewhere; nothing when it was erased meanwhile. A client's profile says where it is
         as well; a trainer's has the zone of its week."""
 
-        async def body(session: DatabaseSession) -> User | None:
+        async def body(session: ClientSession) -> User | None:
             changed = await self._users.change(user.id, active, time_zone, now, session=session)
             if time_zone is not None and user.role == "client":
                 zone = {"timeZone": time_zone}
@@ -250,7 +249,7 @@ class Accounts:
         Unblocking ends sessions as well: a sign-in that overlapped the block may have begun one.
         """
 
-        async def body(session: DatabaseSession) -> list[str] | None:
+        async def body(session: ClientSession) -> list[str] | None:
             before = await self._users.set_blocked(user.id, block, now, session=session)
             if before is None:
                 return None
@@ -264,7 +263,7 @@ class Accounts:
     async def erase(self, user: User, now: datetime) -> list[str] | None:
         """Forget who the user was; ids of the sessions ended, nothing when it was erased meanwhile."""
 
-        async def body(session: DatabaseSession) -> list[str] | None:
+        async def body(session: ClientSession) -> list[str] | None:
             if not await self._users.erase(user, now, session=session):
                 return None
             # Before the profile forgets who that is at Stripe.
@@ -284,7 +283,7 @@ class Accounts:
                 await self._reviews.forget(user.profile_id, now, session=session)
             await self._sessions.forget(user.id, session=session)
             await self._bookings.leave(user.role, user.profile_id, now, session=session)
-            await self._departures.add(user, now, session=session)
+            await self._pending_erasures.add(user, now, session=session)
             await self._webhooks.add(of_user("user.erased", user, now), session=session)
             await self._list(user.role, user.profile_id, session)
             return await self._end_all(user.id, "erased", now, session)
@@ -296,7 +295,7 @@ class Accounts:
                 await self._bookings.leave(user.role, user.profile_id, now)
         return ended
 
-    async def forget_notifications(self, user_id: str, *, session: DatabaseSession | None = None) -> None:
+    async def forget_notifications(self, user_id: str, *, session: ClientSession | None = None) -> None:
         """What the user wanted to be told, where, and what was on its way."""
         await self._notification_preferences.forget(user_id, session=session)
         await self._devices.forget(user_id, session=session)
@@ -309,12 +308,12 @@ class Accounts:
         users = {user.id: user for user in await self._users.by_ids({one.user_id for one in sessions})}
         return [(users[one.user_id], one) for one in sessions if one.user_id in users]
 
-    async def _list(self, role: Role, profile_id: str, session: DatabaseSession) -> None:
+    async def _list(self, role: Role, profile_id: str, session: ClientSession) -> None:
         """Trainers come and go in search with the state of their accounts."""
         if role == "trainer":
             await self._listings.refresh(profile_id, session=session)
 
-    async def _end_all(self, user_id: str, reason: Reason, now: datetime, session: DatabaseSession) -> list[str]:
+    async def _end_all(self, user_id: str, reason: Reason, now: datetime, session: ClientSession) -> list[str]:
         ended = await self._sessions.revoke_all(user_id, reason, now, session=session)
         # Even when none stood: one may just be beginning, under what was true of the user until now.
         await self._revocations.add(user_id, None, reason, now, session=session)

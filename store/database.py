@@ -70,7 +70,7 @@ def filtered(array: str, condition: Document) -> Document:
 
 
 class Database:
-    """One client per process; collections read and write with majority concern."""
+    """A process has one, and revocations a client of their own; collections read and write with majority concern."""
 
     def __init__(self, url: str) -> None:
         """Raises ``Misconfigured`` for a URL that no server can be found by."""

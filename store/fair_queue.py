@@ -102,7 +102,7 @@ class _Network(Generic[V]):
         self.site = site
         self.at_work = 0
         self.present = 0
-        # Lines whose first may begin.
+        # Backlogs whose first may begin.
         self.ready: _Order[Backlog[V]] = _Order()
 
 

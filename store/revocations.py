@@ -16,8 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from domain.errors import unavailable
 from domain.sessions import Reason, Revocation
-from store.database import ClientSession as DatabaseSession
-from store.database import CollectionSchema, Database, Document
+from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 
 NAME = "revocations"
@@ -54,7 +53,7 @@ class Revocations:
         self._client: AsyncMongoClient[Document] | None = None
 
     async def add(
-        self, user_id: str, session_id: str | None, reason: Reason, at: datetime, *, session: DatabaseSession
+        self, user_id: str, session_id: str | None, reason: Reason, at: datetime, *, session: ClientSession
     ) -> None:
         document: Document = {"_id": ObjectId(), "user": ObjectId(user_id), "reason": reason, "at": at}
         if session_id is not None:

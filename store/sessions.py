@@ -10,8 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from domain.presence import Status
 from domain.sessions import Reason, Session
-from store.database import ClientSession as DatabaseSession
-from store.database import CollectionSchema, Database, Document
+from store.database import ClientSession, CollectionSchema, Database, Document
 from store.failures import repository
 from store.work_queue import WORK, WorkQueue, WorkRow, work_indexes
 
@@ -46,7 +45,7 @@ class Sessions:
         return str(ObjectId())
 
     async def insert(
-        self, new: Session, *, notify_from: str | None = None, session: DatabaseSession | None = None
+        self, new: Session, *, notify_from: str | None = None, session: ClientSession | None = None
     ) -> None:
         """``notify_from``: the kind of device, if the owner is to be notified, by whichever node takes it up."""
         notice = {} if notify_from is None else {_NOTICE_DUE: new.created_at, "kindOfDevice": notify_from}
@@ -106,7 +105,7 @@ class Sessions:
         await self._sessions.update_one({"_id": ObjectId(session_id)}, {"$set": {"presence": status}})
 
     async def revoke(
-        self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: DatabaseSession | None = None
+        self, user_id: str, session_id: str, reason: Reason, now: datetime, *, session: ClientSession | None = None
     ) -> bool:
         """False when the user has no such live session. The announcement is the caller's."""
         result = await self._sessions.update_one(
@@ -116,7 +115,7 @@ class Sessions:
         )
         return bool(result.matched_count)
 
-    async def revoke_all(self, user_id: str, reason: Reason, now: datetime, *, session: DatabaseSession) -> list[str]:
+    async def revoke_all(self, user_id: str, reason: Reason, now: datetime, *, session: ClientSession) -> list[str]:
         """Ids of the sessions that stood until now. The announcement is the caller's."""
         standing: Document = {"userId": ObjectId(user_id), "revokedAt": None, "expiresAt": {"$gt": now}}
         cursor = self._sessions.find(standing, {"_id": 1}, session=session)
@@ -128,7 +127,7 @@ class Sessions:
         )
         return [str(one) for one in ids]
 
-    async def forget(self, user_id: str, *, session: DatabaseSession) -> None:
+    async def forget(self, user_id: str, *, session: ClientSession) -> None:
         """What an erased user's devices were called, and where they were; that they were there, nodes ask until they
         would have expired."""
         nothing = {"$set": {"device": None}, "$unset": {"kindOfDevice": "", "networks": "", _NOTICE_DUE: "", WORK: ""}}

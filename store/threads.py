@@ -28,7 +28,7 @@ from store.fair_queue import FairQueue, Turn
 T = TypeVar("T")
 
 _begun: ContextVar[bool] = ContextVar("transaction_begun", default=False)
-# Waiting for MongoDB costs a thread and little else. The change stream keeps one.
+# Waiting for MongoDB costs a thread and little else.
 THREADS = 32
 # Of those, for what commands ask: the rest stays for the server's own work, appends and revocations among it, and for
 # transactions that have begun. One account, and one network, leave some to the others however slow their reads are.

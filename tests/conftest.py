@@ -25,7 +25,7 @@ from pymongo import AsyncMongoClient
 from server import embedded
 from server.app import utc_now
 from server.commands.serve import COLLECTOR_THRESHOLD
-from server.embedded.programs import Places
+from server.embedded.programs import EmbeddedPaths
 from server.revocation import freshness
 from store.database import Database
 from tests.harness import described
@@ -107,7 +107,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """What was in memory is given back, by the run that ends last."""
     if hasattr(config, "workerinput") or _MEMORY not in TEST_DATA.parents:
         return
-    with contextlib.suppress(OSError), Places.under(TEST_DATA).lock.open("a") as lock:
+    with contextlib.suppress(OSError), EmbeddedPaths.under(TEST_DATA).lock.open("a") as lock:
         # Whoever kept the servers says that they have ended, and then ends; another run keeps them for long.
         deadline = time.monotonic() + _KEEPER_ENDS_WITHIN_SECONDS
         while time.monotonic() < deadline:

@@ -54,7 +54,8 @@ RELIED_ON: list[tuple[Any, str, str]] = [
 ]
 PRIVATE_MODULES = {"aiohttp._websocket.reader"}
 # By distribution: what we lean on is this version's, and no later one's untried.
-CAPPED = ("aiohttp", "python-engineio", "python-socketio")
+# Of motor a function is replaced; of pymongo and uvloop errors are told apart by their words.
+CAPPED = ("aiohttp", "motor", "pymongo", "python-engineio", "python-socketio", "uvloop")
 
 
 @pytest.mark.parametrize(("holder", "name", "purpose"), RELIED_ON, ids=[f"{h.__name__}.{n}" for h, n, _ in RELIED_ON])

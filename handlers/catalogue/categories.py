@@ -25,7 +25,7 @@ from domain.wire.pages import decode_cursor, page_of
 from handlers.access import Actor, Visitor, require_role
 from handlers.audit import audit_writer
 from handlers.context import ReadContext
-from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from handlers.idempotency import KeepResult, idempotent, idempotent_commit
 
 
 class _PageCursor(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ async def list_categories(context: ReadContext, visitor: Visitor, command: ListC
 
 
 @idempotent_commit("category:add")
-async def add_category(context: ReadContext, actor: Actor, command: AddCategory, keep: Keeper) -> CategoryAnswer:
+async def add_category(context: ReadContext, actor: Actor, command: AddCategory, keep: KeepResult) -> CategoryAnswer:
     """Raises ``conflict`` for a name that is taken."""
     require_role(actor, *ADMINISTRATORS)
     now = context.now()
@@ -70,7 +70,7 @@ async def update_category(context: ReadContext, actor: Actor, command: UpdateCat
 
 
 @idempotent_commit("category:delete")
-async def delete_category(context: ReadContext, actor: Actor, command: DeleteCategory, keep: Keeper) -> None:
+async def delete_category(context: ReadContext, actor: Actor, command: DeleteCategory, keep: KeepResult) -> None:
     """With its subcategories; raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     audit = audit_writer(context, actor, "category.delete", "category", command.id)
@@ -79,7 +79,7 @@ async def delete_category(context: ReadContext, actor: Actor, command: DeleteCat
 
 @idempotent_commit("subcategory:add")
 async def add_sub_category(
-    context: ReadContext, actor: Actor, command: AddSubCategory, keep: Keeper
+    context: ReadContext, actor: Actor, command: AddSubCategory, keep: KeepResult
 ) -> SubCategoryAnswer:
     """Raises ``conflict`` for a name that is taken in its category."""
     require_role(actor, *ADMINISTRATORS)
@@ -109,7 +109,7 @@ async def update_sub_category(context: ReadContext, actor: Actor, command: Updat
 
 
 @idempotent_commit("subcategory:delete")
-async def delete_sub_category(context: ReadContext, actor: Actor, command: DeleteSubCategory, keep: Keeper) -> None:
+async def delete_sub_category(context: ReadContext, actor: Actor, command: DeleteSubCategory, keep: KeepResult) -> None:
     """Raises ``conflict`` while a trainer offers it."""
     require_role(actor, *ADMINISTRATORS)
     audit = audit_writer(context, actor, "subcategory.delete", "subcategory", command.id)

@@ -20,7 +20,7 @@ from handlers.audit import audit_writer
 from handlers.catalogue.cards import listed_trainer
 from handlers.context import PublishContext, ReadContext
 from handlers.files.access import url_or_none
-from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from handlers.idempotency import KeepResult, idempotent, idempotent_commit
 from handlers.jobs import Job
 from handlers.webhooks.delivering import wake
 from store.reviews import not_completed
@@ -28,7 +28,7 @@ from store.work_queue import WorkRow
 
 
 @idempotent_commit("review:add")
-async def add_review(context: PublishContext, actor: Actor, command: AddReview, keep: Keeper) -> ReviewAnswer:
+async def add_review(context: PublishContext, actor: Actor, command: AddReview, keep: KeepResult) -> ReviewAnswer:
     """Raises ``not_found`` for another's booking, ``conflict`` for one that did not take place or has its review."""
     require_role(actor, "client")
     booking = await context.store.bookings.by_id(command.booking_id)
@@ -75,7 +75,7 @@ async def update_review(context: ReadContext, actor: Actor, command: UpdateRevie
 
 
 @idempotent_commit("review:delete")
-async def delete_review(context: ReadContext, actor: Actor, command: DeleteReview, keep: Keeper) -> None:
+async def delete_review(context: ReadContext, actor: Actor, command: DeleteReview, keep: KeepResult) -> None:
     """By its author or an administrator; raises ``not_found`` or ``forbidden``."""
     if not actor.is_admin:
         await _require_author(context, actor, command.id)

@@ -57,24 +57,24 @@ async def _sync(context: ReadContext, actor: Actor, command: Sync) -> SyncAnswer
     mine = await context.store.conversations.memberships(command.cursors, actor.user_id)
     gone = [i for i in command.cursors if i not in mine]
     ids = [i for i in command.cursors if i in mine]
-    room = _Room(command.limit, ANSWER_BYTES - _GONE_BYTES * len(gone))
+    space = _AnswerSpace(command.limit, ANSWER_BYTES - _GONE_BYTES * len(gone))
     heads, both = await asyncio.gather(
         context.store.log.read.heads(ids), views.sides(context, (mine[i] for i in ids))
     )
     named = _Named(actor.user_id, command.cursors, ids, heads, both)
-    told = await _changed(context, named, room)
-    unnamed = [] if command.only else await _unnamed(context, actor, command, room)
+    told = await _changed(context, named, space)
+    unnamed = [] if command.only else await _unnamed(context, actor, command, space)
     # Whoever names by seq alone is told all the same, but takes nobody's place: with a state it would be left out.
-    told |= await _unchanged(context, named, room, told)
+    told |= await _unchanged(context, named, space, told)
     return SyncAnswer(
         conversations=[*(told[i] for i in ids if i in told), *unnamed],
         gone=gone or msgspec.UNSET,
-        has_more=room.has_more,
+        has_more=space.has_more,
     )
 
 
 @dataclass(slots=True)
-class _Room:
+class _AnswerSpace:
     """How many entries and bytes an answer still takes. Its first conversation always fits: an answer must move on."""
 
     entries: int
@@ -137,42 +137,42 @@ class _Named:
         return max((one.updated_at.timestamp() for one in people), default=0.0)
 
 
-async def _changed(context: ReadContext, named: _Named, room: _Room) -> dict[str, SyncedConversation]:
+async def _changed(context: ReadContext, named: _Named, space: _AnswerSpace) -> dict[str, SyncedConversation]:
     """Those with something new: entries first, then those that start over, then new states."""
     behind, beyond = named.behind, named.beyond
     entries: dict[str, list[Entry]] = {}
-    for entry in await context.store.log.read.between(behind, room.entries, room.size):
+    for entry in await context.store.log.read.between(behind, space.entries, space.size):
         entries.setdefault(entry.conversation_id, []).append(entry)
     states = [i for i in named.ids if named.names_state(i) and not named.knows_state(i) and i not in entries]
-    candidates = list(dict.fromkeys([*entries, *beyond, *states]))[: room.size // SMALLEST_CONVERSATION]
+    candidates = list(dict.fromkeys([*entries, *beyond, *states]))[: space.size // SMALLEST_CONVERSATION]
     found = await _views(context, named, candidates)
-    newest = await _newest(context, {i: named.heads[i] for i in beyond if i in found}, room)
+    newest = await _newest(context, {i: named.heads[i] for i in beyond if i in found}, space)
     records = [entry.record for each in entries.values() for entry in each]
     files = await views.files_of(context, [*records, *(record for each in newest.values() for record in each)])
     told: dict[str, SyncedConversation] = {}
     for i, view in found.items():
         if i in beyond:
-            synced = _started(context, view, named.states[i], newest[i], files, room) if i in newest else None
-            synced = synced or _put_off(view, named.states[i], room)
+            synced = _started(context, view, named.states[i], newest[i], files, space) if i in newest else None
+            synced = synced or _put_off(view, named.states[i], space)
         else:
-            synced = _continued(context, view, named.states[i], named.seqs[i], entries.get(i, ()), files, room)
+            synced = _continued(context, view, named.states[i], named.seqs[i], entries.get(i, ()), files, space)
         if synced is not None:
             told[i] = synced
-    room.has_more |= any(i not in told for i in (*behind, *beyond, *states))
+    space.has_more |= any(i not in told for i in (*behind, *beyond, *states))
     return told
 
 
 async def _unchanged(
-    context: ReadContext, named: _Named, room: _Room, told: Mapping[str, SyncedConversation]
+    context: ReadContext, named: _Named, space: _AnswerSpace, told: Mapping[str, SyncedConversation]
 ) -> dict[str, SyncedConversation]:
     """Those named by ``seq`` alone, whatever is new; when not all fit, the ones that changed last."""
     bare = [i for i in named.ids if i not in told and not named.names_state(i) and named.seqs[i] <= named.heads[i]]
-    most = max(0, room.size // SMALLEST_CONVERSATION)
+    most = max(0, space.size // SMALLEST_CONVERSATION)
     if len(bare) > most:
         bare = sorted(bare, key=named.changed_at, reverse=True)[:most]
     unchanged: dict[str, SyncedConversation] = {}
     for i, view in (await _views(context, named, bare)).items():
-        synced = _continued(context, view, named.states[i], named.seqs[i], (), {}, room)
+        synced = _continued(context, view, named.states[i], named.seqs[i], (), {}, space)
         if synced is not None:
             unchanged[i] = synced
     return unchanged
@@ -193,20 +193,20 @@ def _continued(
     cursor: int,
     entries: Sequence[Entry],
     files: views.Files,
-    room: _Room,
+    space: _AnswerSpace,
 ) -> SyncedConversation | None:
     """As many entries as fit; nothing where not even the conversation does."""
     # At most so large: its cursor gets as far as the head.
     synced = SyncedConversation(conversation=view, entries=[], cursor=view.head, state=state, has_more=False)
     taken = size(synced)
-    if not room.fits(0, taken):
+    if not space.fits(0, taken):
         return None
     for entry in entries:
         answer = _entry(context, view, entry, files)
         more = size(answer)
         # The first of an answer's entries is told whatever its size; one alone is far below the cap.
-        alone = room.empty and not synced.entries
-        if not alone and (len(synced.entries) >= room.entries or taken + more > room.size):
+        alone = space.empty and not synced.entries
+        if not alone and (len(synced.entries) >= space.entries or taken + more > space.size):
             break
         synced.entries.append(answer)
         taken += more
@@ -214,7 +214,7 @@ def _continued(
         return None
     reached = synced.entries[-1].seq if synced.entries else cursor
     synced = msgspec.structs.replace(synced, cursor=reached, has_more=reached < view.head)
-    return room.take(synced, taken)
+    return space.take(synced, taken)
 
 
 def _started(
@@ -223,32 +223,32 @@ def _started(
     state: str,
     records: Sequence[MessageRecord],
     files: views.Files,
-    room: _Room,
+    space: _AnswerSpace,
 ) -> SyncedConversation | None:
     """Start over: the newest messages, and the cursor at the head that the view was made with.
 
-    All of them or, in the next answer, all of them again; fewer only where an answer has no room for more.
+    All of them or, in the next answer, all of them again; fewer only where an answer has no space for more.
     """
     newest = [_entry(context, view, Entry(view.id, record.seq, None, record), files) for record in records]
     synced = SyncedConversation(
         conversation=view, entries=newest, cursor=view.head, state=state, has_more=False, reset=True
     )
     taken = size(synced)
-    if not room.fits(len(newest), taken):
+    if not space.fits(len(newest), taken):
         return None
-    if taken > room.size:
+    if taken > space.size:
         around = size(msgspec.structs.replace(synced, entries=[]))
-        fitting = take_within_size(reversed(newest), budget=room.size - around)[::-1]
+        fitting = take_within_size(reversed(newest), budget=space.size - around)[::-1]
         synced = msgspec.structs.replace(synced, entries=fitting)
         taken = size(synced)
-    return room.take(synced, taken)
+    return space.take(synced, taken)
 
 
-def _put_off(view: Conversation, state: str, room: _Room) -> SyncedConversation | None:
+def _put_off(view: Conversation, state: str, space: _AnswerSpace) -> SyncedConversation | None:
     """It starts over in the next answer: the device asks again with a cursor that no head catches up with meanwhile."""
     synced = SyncedConversation(conversation=view, entries=[], cursor=MAX_SEQ, state=state, has_more=True)
     taken = size(synced)
-    return room.take(synced, taken) if room.fits(0, taken) else None
+    return space.take(synced, taken) if space.fits(0, taken) else None
 
 
 def _entry(context: ReadContext, view: Conversation, entry: Entry, files: views.Files) -> LogEntry:
@@ -260,32 +260,32 @@ def _entry(context: ReadContext, view: Conversation, entry: Entry, files: views.
     )
 
 
-async def _unnamed(context: ReadContext, actor: Actor, command: Sync, room: _Room) -> list[SyncedConversation]:
+async def _unnamed(context: ReadContext, actor: Actor, command: Sync, space: _AnswerSpace) -> list[SyncedConversation]:
     """In their order, as many as fit."""
     records = await context.store.conversations.page(actor.user_id, None, UNNAMED + 1, leaving_out=command.cursors)
-    page = records[:UNNAMED] if room.entries > 0 else []
+    page = records[:UNNAMED] if space.entries > 0 else []
     heads = await context.store.log.read.heads([record.membership.conversation_id for record in page])
-    newest = await _newest(context, heads, room)
+    newest = await _newest(context, heads, space)
     wanted = page[: len(newest)]
     both = await views.sides(context, [record.membership for record in wanted])
     files = await views.files_of(context, [record for each in newest.values() for record in each])
     started: list[SyncedConversation] = []
     for view in await views.conversation_views(context, actor.user_id, wanted, heads, both):
-        synced = _started(context, view, both.state(actor.user_id, view.id), newest[view.id], files, room)
+        synced = _started(context, view, both.state(actor.user_id, view.id), newest[view.id], files, space)
         if synced is None:
             break
         started.append(synced)
-    room.has_more |= len(records) > len(started)
+    space.has_more |= len(records) > len(started)
     return started
 
 
 async def _newest(
-    context: ReadContext, heads: Mapping[str, int], room: _Room
+    context: ReadContext, heads: Mapping[str, int], space: _AnswerSpace
 ) -> dict[str, list[MessageRecord]]:
-    """The newest messages of the conversations, in their order, until they take up the room."""
-    if room.entries <= 0 or room.size <= 0:
+    """The newest messages of the conversations, in their order, until they take up the space."""
+    if space.entries <= 0 or space.size <= 0:
         return {}
-    entries, texts = room.entries, room.size
+    entries, texts = space.entries, space.size
 
     def enough(records: Sequence[MessageRecord]) -> bool:
         nonlocal entries, texts
@@ -293,4 +293,4 @@ async def _newest(
         texts -= SMALLEST_CONVERSATION + sum(len((record.text or "").encode()) for record in records)
         return entries <= 0 or texts <= 0
 
-    return await context.store.log.read.newest(heads, room.start, enough)
+    return await context.store.log.read.newest(heads, space.start, enough)

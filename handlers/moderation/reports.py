@@ -20,11 +20,11 @@ from handlers import access
 from handlers.access import Actor, require_role
 from handlers.audit import audit_writer
 from handlers.context import ReadContext
-from handlers.idempotency import Keeper, idempotent_commit
+from handlers.idempotency import KeepResult, idempotent_commit
 
 
 @idempotent_commit("report:create")
-async def make_report(context: ReadContext, actor: Actor, command: MakeReport, keep: Keeper) -> ReportAnswer:
+async def make_report(context: ReadContext, actor: Actor, command: MakeReport, keep: KeepResult) -> ReportAnswer:
     """Raises ``not_found``, or ``conflict`` when too many of the actor's wait."""
     require_role(actor, "client", "trainer")
     if command.user_id == actor.user_id:
@@ -63,7 +63,7 @@ async def list_reports(context: ReadContext, actor: Actor, command: ListReports)
 
 
 @idempotent_commit("report:resolve")
-async def resolve_report(context: ReadContext, actor: Actor, command: ResolveReport, keep: Keeper) -> ReportDetails:
+async def resolve_report(context: ReadContext, actor: Actor, command: ResolveReport, keep: KeepResult) -> ReportDetails:
     """Raises ``not_found``, or ``conflict`` for one that is resolved."""
     require_role(actor, *ADMINISTRATORS)
     audit = audit_writer(context, actor, "report.resolve", "report", command.id)

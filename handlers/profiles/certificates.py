@@ -11,7 +11,7 @@ from domain.wire.profiles import AddCertificate, DeleteCertificate, ListCertific
 from handlers.access import Actor, require_role
 from handlers.catalogue.trainers import certificate_answer
 from handlers.context import ReadContext
-from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from handlers.idempotency import KeepResult, idempotent, idempotent_commit
 
 
 async def list_certificates(context: ReadContext, actor: Actor, command: ListCertificates) -> CertificatePage:
@@ -26,7 +26,7 @@ async def list_certificates(context: ReadContext, actor: Actor, command: ListCer
 
 @idempotent_commit("certificate:add")
 async def add_certificate(
-    context: ReadContext, actor: Actor, command: AddCertificate, keep: Keeper
+    context: ReadContext, actor: Actor, command: AddCertificate, keep: KeepResult
 ) -> CertificateAnswer:
     """Raises ``conflict`` when there are as many as there may be."""
     require_role(actor, "trainer")
@@ -60,7 +60,7 @@ async def update_certificate(context: ReadContext, actor: Actor, command: Update
 
 
 @idempotent_commit("certificate:delete")
-async def delete_certificate(context: ReadContext, actor: Actor, command: DeleteCertificate, keep: Keeper) -> None:
+async def delete_certificate(context: ReadContext, actor: Actor, command: DeleteCertificate, keep: KeepResult) -> None:
     """Raises ``not_found`` for another's."""
     require_role(actor, "trainer")
     now = context.now()

@@ -24,7 +24,7 @@ from domain.wire.availability import (
 from domain.wire.pages import decode_cursor, page_of
 from handlers.access import Actor, require_role
 from handlers.context import PublishContext
-from handlers.idempotency import Keeper, idempotent, idempotent_commit
+from handlers.idempotency import KeepResult, idempotent, idempotent_commit
 from handlers.slots import changes
 
 # How far ahead a day off can be planned.
@@ -85,7 +85,9 @@ async def list_exceptions(context: PublishContext, actor: Actor, command: ListEx
 
 
 @idempotent_commit("exception:add")
-async def add_exception(context: PublishContext, actor: Actor, command: AddException, keep: Keeper) -> ExceptionAnswer:
+async def add_exception(
+    context: PublishContext, actor: Actor, command: AddException, keep: KeepResult
+) -> ExceptionAnswer:
     """A day or some hours off; bookings stay as they are."""
     require_role(actor, "trainer")
     now = context.now()
@@ -107,7 +109,7 @@ async def add_exception(context: PublishContext, actor: Actor, command: AddExcep
 
 
 @idempotent_commit("exception:remove")
-async def remove_exception(context: PublishContext, actor: Actor, command: RemoveException, keep: Keeper) -> None:
+async def remove_exception(context: PublishContext, actor: Actor, command: RemoveException, keep: KeepResult) -> None:
     require_role(actor, "trainer")
     now = context.now()
     before = await context.store.availability.remove_exception(actor.profile_id, command.id, now, keep(None))

@@ -33,7 +33,7 @@ from domain.wire.webhooks import (
 from handlers.access import Actor, require_role
 from handlers.audit import audit_writer
 from handlers.context import WebhookContext
-from handlers.idempotency import Keeper, committed_once, idempotent_commit
+from handlers.idempotency import KeepResult, committed_once, idempotent_commit
 from handlers.jobs import WEBHOOKS
 from handlers.webhooks.signing import secret_of
 from store.idempotency import Claim, Keep, StoredResult, nothing
@@ -79,7 +79,7 @@ async def update_webhook(context: WebhookContext, actor: Actor, command: UpdateW
 
 
 @idempotent_commit("webhook:delete")
-async def delete_webhook(context: WebhookContext, actor: Actor, command: DeleteWebhook, keep: Keeper) -> None:
+async def delete_webhook(context: WebhookContext, actor: Actor, command: DeleteWebhook, keep: KeepResult) -> None:
     """With all that waits for it."""
     require_role(actor, *ADMINISTRATORS)
     audit = audit_writer(context, actor, "webhook.delete", "webhook", command.id)

@@ -16,8 +16,8 @@ def node_of(incarnation: str) -> str:
 
 
 class KnownLeases:
-    """Told of each renewal: what was listed ``before`` it, then whether ours was as we had left it (``kept``), or Redis
-    had gone back to an earlier state, an empty one as a rule (``lost``).
+    """Notified of each renewal: what was listed ``before`` it, then whether ours was as we had left it (``kept``), or
+    Redis had gone back to an earlier state, an empty one as a rule (``lost``).
 
     The order makes it certain. What Redis loses is what was written last: where it has lost a lease that we saw, it has
     lost our own renewal as well, which came after. Whoever lives has a later deadline soon, under this name or another;
@@ -34,7 +34,7 @@ class KnownLeases:
         self._known: BoundedMap[str, int] = BoundedMap(MOST)
         # With the deadline and when it was missed first.
         self._missing: BoundedMap[str, tuple[int, float]] = BoundedMap(MOST)
-        self._heard = self._resumed = elapsed()
+        self._listed_at = self._resumed = elapsed()
 
     @property
     def count(self) -> int:
@@ -44,10 +44,10 @@ class KnownLeases:
     def before(self, listed: Mapping[str, int]) -> None:
         """The others' leases, with their deadlines."""
         now = self._elapsed()
-        if now - self._heard > self._interrupted_after:
+        if now - self._listed_at > self._interrupted_after:
             # Redis was away, or we were: others may need as long to be back.
             self._resumed = now
-        self._heard = now
+        self._listed_at = now
         self._listed = listed
         for name, deadline in listed.items():
             self._known[name] = max(deadline, self._known.get(name, 0))

@@ -260,7 +260,7 @@ class Runner:
         while True:
             await asyncio.sleep(min(next_at.values()) - monotonic())
             now = monotonic()
-            # Whoever's turn is near goes along, so that most turns are one.
+            # Jobs whose poll is near go along, so that most polls are one.
             asked = [name for name, poll in polls.items() if next_at[name] <= now + poll / 3]
             try:
                 due = await self._due.names(asked, whole_milliseconds(self._clock()))

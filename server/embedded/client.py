@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from server.embedded import programs
-from server.embedded.programs import REPLICA_SET, EmbeddedError, Places, short_address
+from server.embedded.programs import REPLICA_SET, EmbeddedError, EmbeddedPaths, short_address
 
 _READY_WITHIN_SECONDS = 90.0
 _STOPPED_WITHIN_SECONDS = 20.0
@@ -39,13 +39,13 @@ async def servers(data_dir: Path, *, mongo: bool = True, redis: bool = True) -> 
 
     Raises EmbeddedError when they cannot run here.
     """
-    places = Places.under(data_dir)
+    paths = EmbeddedPaths.under(data_dir)
     wanted: dict[str, list[str]] = {}
     if mongo:
-        wanted["mongod"] = programs.mongod(places.binaries)
+        wanted["mongod"] = programs.mongod(paths.binaries)
     if redis:
-        wanted["redis"] = programs.redis_server(places.binaries)
-    hold = Hold(places, wanted)
+        wanted["redis"] = programs.redis_server(paths.binaries)
+    hold = Hold(paths, wanted)
     try:
         yield _urls(await hold.take())
     finally:
@@ -63,8 +63,8 @@ def _urls(ports: Mapping[str, int]) -> Urls:
 class Hold:
     """A connection to the daemon, made again should the daemon be killed."""
 
-    def __init__(self, places: Places, wanted: Mapping[str, list[str]]) -> None:
-        self._places = places
+    def __init__(self, paths: EmbeddedPaths, wanted: Mapping[str, list[str]]) -> None:
+        self._paths = paths
         self._wanted = wanted
         self._writer: StreamWriter | None = None
         self._reader: StreamReader | None = None
@@ -76,7 +76,7 @@ class Hold:
             async with asyncio.timeout(_READY_WITHIN_SECONDS):
                 ports = await self._connected()
         except TimeoutError:
-            raise EmbeddedError(f"The embedded servers did not start; see {self._places.root}.") from None
+            raise EmbeddedError(f"The embedded servers did not start; see {self._paths.root}.") from None
         self._renewal = asyncio.create_task(self._renew(ports))
         return ports
 
@@ -107,7 +107,7 @@ class Hold:
         while True:
             answer = await self._ask()
             if answer is None:
-                await asyncio.to_thread(_start_daemon, self._places)
+                await asyncio.to_thread(_start_daemon, self._paths)
                 await asyncio.sleep(0.02)
                 continue
             if "failed" in answer:
@@ -124,7 +124,7 @@ class Hold:
     async def _ask(self) -> dict[str, Any] | None:
         """The daemon's answer; None when there is none, or one that is about to end."""
         try:
-            self._reader, self._writer = await _connect(self._places)
+            self._reader, self._writer = await _connect(self._paths)
             self._writer.write(json.dumps({"start": self._wanted}).encode() + b"\n")
             line = await self._reader.readline()
         except OSError:
@@ -136,10 +136,10 @@ class Hold:
         return answer
 
 
-async def _connect(places: Places) -> tuple[StreamReader, StreamWriter]:
+async def _connect(paths: EmbeddedPaths) -> tuple[StreamReader, StreamWriter]:
     connection = socket.socket(socket.AF_UNIX)
     try:
-        with short_address(places.socket) as address:
+        with short_address(paths.socket) as address:
             connection.connect(address)
         connection.setblocking(False)
         return await asyncio.open_unix_connection(sock=connection)
@@ -148,10 +148,10 @@ async def _connect(places: Places) -> tuple[StreamReader, StreamWriter]:
         raise
 
 
-def _start_daemon(places: Places) -> None:
+def _start_daemon(paths: EmbeddedPaths) -> None:
     """In a session of its own, out of reach of Ctrl-C; without site-packages, which it does not need."""
-    command = [sys.executable, "-E", "-S", "-m", "server.embedded.daemon", str(places.root.parent)]
-    log_file = places.daemon_log
+    command = [sys.executable, "-E", "-S", "-m", "server.embedded.daemon", str(paths.root.parent)]
+    log_file = paths.daemon_log
     mode = "ab" if log_file.exists() and log_file.stat().st_size < _DAEMON_LOG_LIMIT_BYTES else "wb"
     with log_file.open(mode) as log:
         subprocess.run(

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from server.embedded.process import StartFailed, Supervised
-from server.embedded.programs import COMMANDS, Places, short_address
+from server.embedded.programs import COMMANDS, EmbeddedPaths, short_address
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 1.0
@@ -36,8 +36,8 @@ _LOG_CHECK_SECONDS = 30.0
 
 
 class Daemon:
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, paths: EmbeddedPaths) -> None:
+        self._paths = paths
         self._servers: dict[str, Supervised] = {}
         self._starting = asyncio.Lock()
         self._holders: set[StreamWriter] = set()
@@ -53,7 +53,7 @@ class Daemon:
         logs = asyncio.create_task(self._bound_logs())
         await self._over.wait()
         # Newcomers must not find this daemon any more; the next one waits for the lock.
-        self._places.socket.unlink(missing_ok=True)
+        self._paths.socket.unlink(missing_ok=True)
         server.close()
         logs.cancel()
         async with self._starting:
@@ -103,7 +103,7 @@ class Daemon:
             running = self._servers.get(name)
             if running and running.port is not None:
                 return running.port
-            server = Supervised(name, COMMANDS[name], self._places)
+            server = Supervised(name, COMMANDS[name], self._paths)
             port = await server.start(candidates)
             self._servers[name] = server
             return port
@@ -115,15 +115,15 @@ class Daemon:
                 server.bound_log()
 
 
-def _take_lock(places: Places) -> bool:
+def _take_lock(paths: EmbeddedPaths) -> bool:
     """True when the lock is ours; false when a daemon is at work already. The lock lasts as long as the process."""
-    lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _LOCK_WITHIN_SECONDS
     while time.monotonic() < deadline:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if _somebody_serves(places):
+            if _somebody_serves(paths):
                 return False
             time.sleep(0.02)
         else:
@@ -131,17 +131,17 @@ def _take_lock(places: Places) -> bool:
     return False
 
 
-def _somebody_serves(places: Places) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe, short_address(places.socket) as address:
+def _somebody_serves(paths: EmbeddedPaths) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe, short_address(paths.socket) as address:
         return probe.connect_ex(address) == 0
 
 
-def _listener(places: Places) -> socket.socket:
-    places.socket.unlink(missing_ok=True)
+def _listener(paths: EmbeddedPaths) -> socket.socket:
+    paths.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     # By a relative name, which fits into an address however deep the folder lies.
-    os.chdir(places.root)
-    listener.bind(places.socket.name)
+    os.chdir(paths.root)
+    listener.bind(paths.socket.name)
     listener.listen(64)
     return listener
 
@@ -155,14 +155,14 @@ def _allow_many_files() -> None:
 
 
 def main() -> None:
-    places = Places.under(Path(sys.argv[1]))
+    paths = EmbeddedPaths.under(Path(sys.argv[1]))
     # The program that started us waits for this parent only, and never has a child to bury.
     if os.fork():
         os._exit(0)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     _allow_many_files()
-    if _take_lock(places):
-        asyncio.run(Daemon(places).run(_listener(places)))
+    if _take_lock(paths):
+        asyncio.run(Daemon(paths).run(_listener(paths)))
 
 
 if __name__ == "__main__":

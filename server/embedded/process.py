@@ -15,7 +15,8 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from server.embedded.programs import CommandLine, Places
+from server.embedded.programs import CommandLine, EmbeddedPaths
+from store.backoff import ExponentialBackoff
 
 # Below the range from which the kernel draws the ports of outgoing connections.
 _FIRST, _LAST = 20000, 32000
@@ -63,7 +64,7 @@ _PR_SET_PDEATHSIG = 1
 _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 10.0
 # Not by store/backoff.py: the daemon imports only the standard library, and one server has nobody to collide with.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_BACKOFF = ExponentialBackoff(first=0.1, longest=2.0)
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -72,13 +73,13 @@ class StartFailed(Exception):
 
 
 class Supervised:
-    def __init__(self, name: str, command: CommandLine, places: Places) -> None:
+    def __init__(self, name: str, command: CommandLine, paths: EmbeddedPaths) -> None:
         self.name = name
         self.port: int | None = None
         self._command = command
-        self._data = places.data(name)
-        self._log = places.log(name)
-        self._remembered_port = places.port(name)
+        self._data = paths.data(name)
+        self._log = paths.log(name)
+        self._remembered_port = paths.port(name)
         self._process: Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -112,13 +113,13 @@ class Supervised:
 
     async def _bring_back(self, process: Process | None, program: str, port: int) -> None:
         clock = asyncio.get_running_loop().time
-        pause = _FIRST_PAUSE
+        attempt = 0
         while True:
             since = clock()
             code = await process.wait() if process else "no process"
-            pause = _FIRST_PAUSE if clock() - since > 10 else min(pause * 2, _LONGEST_PAUSE)
+            attempt = 1 if clock() - since > 10 else attempt + 1
             _log.warning("%s ended (%s); starting it again", self.name, code)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(_BACKOFF.pause(attempt))
             process = self._process = await self._spawn(program, port)
 
     async def _spawn(self, program: str, port: int) -> Process | None:

@@ -1,4 +1,4 @@
-"""The programs of MongoDB and Redis that can be run here, their command lines, and their places under DATA_DIR."""
+"""The programs of MongoDB and Redis that can be run here, their command lines, and their paths under DATA_DIR."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ _LONGEST_ADDRESS = 103
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class EmbeddedPaths:
     root: Path
 
     @classmethod
-    def under(cls, data_dir: Path) -> Places:
+    def under(cls, data_dir: Path) -> EmbeddedPaths:
         """The folder is made at once, for its owner only: nothing in it asks for a password."""
         root = data_dir.absolute() / "embedded"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

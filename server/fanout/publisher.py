@@ -85,7 +85,7 @@ class ClusterPublisher:
         self._delivery = delivery
         self._slot_notifier = slot_notifier
         self._node = bytes.fromhex(bus.node)
-        self._recent = ReplayWindow()
+        self._replay_window = ReplayWindow()
         # By conversation: the last entry announced here, and the bus's epoch in which it was.
         self._announced: dict[str, tuple[int, int]] = {}
         self.published = 0
@@ -103,7 +103,7 @@ class ClusterPublisher:
         else:
             message = envelope.event(self._node, packet)
             frame = frames.text(packet)
-            self._recent.event(rooms)
+            self._replay_window.event(rooms)
             for room in rooms:
                 self._delivery.deliver(event.namespace, room, frame)
         for room in rooms:
@@ -111,14 +111,14 @@ class ClusterPublisher:
 
     def hint_slots(self, trainer_id: str, hint: SlotHint) -> None:
         room = slots(trainer_id)
-        self._recent.event((room,))
+        self._replay_window.event((room,))
         self._slot_notifier.take(trainer_id, hint)
         self._bus.publish(channel(room), envelope.slots(self._node, trainer_id, hint))
 
     def publish_choice(self, user_id: str, choice: Choice) -> None:
         """Have every node with devices of the person know what holds for all of them; never raises, never waits."""
         room = user(user_id)
-        self._recent.event((room,))
+        self._replay_window.event((room,))
         self._bus.publish(channel(room), envelope.choice(self._node, user_id, choice))
 
     def announce_head(self, conversation_id: str, seq: int, *rooms: str) -> None:
@@ -136,7 +136,7 @@ class ClusterPublisher:
         follows = announced == seq - 1
         if announced < seq:
             self._announce(conversation_id, seq)
-        self._recent.entry(conversation_id, seq, rooms)
+        self._replay_window.entry(conversation_id, seq, rooms)
         frame = None
         for room in rooms:
             buffer = self._subscriptions.buffer(room)
@@ -149,7 +149,7 @@ class ClusterPublisher:
 
     def _first_entry_event(self, conversation_id: str, packet: bytes, rooms: tuple[str, ...]) -> bytes:
         """Deliver here what comes before a conversation's first entry; answers what to publish."""
-        self._recent.event(rooms)
+        self._replay_window.event(rooms)
         frame = frames.text(packet)
         for room in rooms:
             if (buffer := self._subscriptions.buffer(room)) is not None:
@@ -167,13 +167,13 @@ class ClusterPublisher:
     async def rotate(self) -> None:
         """Called every few seconds, so that what has arrived can be forgotten."""
         if self._bus.publishing:
-            self._recent.rotate()
+            self._replay_window.rotate()
         else:
-            self._recent.bound()
+            self._replay_window.bound()
 
     def _republish(self) -> None:
         """Publish how far each conversation got: whoever lacks entries fetches them from the log."""
-        heads, rooms, overflown = self._recent.all()
+        heads, rooms, overflown = self._replay_window.all()
         if overflown:
             self._bus.publish(EVERYONE, envelope.resync(self._node))
         message = envelope.resync(self._node)
@@ -190,7 +190,7 @@ class ClusterPublisher:
         self._timers = [loop.call_later(delay, self._again) for delay in delays]
 
     def _again(self) -> None:
-        self._publish_heads(self._recent.all().heads)
+        self._publish_heads(self._replay_window.all().heads)
 
     def _publish_heads(self, heads: Heads) -> None:
         self.republished += len(heads)

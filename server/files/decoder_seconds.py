@@ -30,7 +30,11 @@ _MOST_REMEMBERED = 100_000
 
 
 class DecoderSeconds:
-    """What each has left; whoever is not remembered has all. ``scale`` multiplies the allowance."""
+    """What each has left; whoever is not remembered has all. ``scale`` multiplies the allowance.
+
+    Other than the tokens of commands (``server/sockets/rows.py``) these are charged when the work is over and its cost
+    known, and may be overdrawn.
+    """
 
     def __init__(self, allowance: Allowance, scale: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
         self._most = allowance.seconds * scale

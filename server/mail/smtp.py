@@ -71,7 +71,7 @@ _QUIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class SmtpPlace:
+class MailServer:
     """Where mail is handed in. ``smtps`` is TLS at once; ``smtp`` upgrades by STARTTLS when the server offers it, and
     insists on it where a password would else be sent in the clear: whoever is in between can take the offer away."""
 
@@ -89,7 +89,7 @@ class SmtpPlace:
         return True if self.password is not None and not is_loopback_host(self.host) else None
 
     @classmethod
-    def from_url(cls, url: str) -> SmtpPlace:
+    def from_url(cls, url: str) -> MailServer:
         """``smtp[s]://[user:password@]host[:port]``; raises ValueError, without repeating the URL."""
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -124,7 +124,7 @@ class MailTimings:
 
 
 # Of each mail, whether its owner is still there.
-Wanted = Callable[[Sequence[Mail]], Awaitable[Sequence[bool]]]
+AreWanted = Callable[[Sequence[Mail]], Awaitable[Sequence[bool]]]
 
 
 async def _all_wanted(waiting: Sequence[Mail]) -> Sequence[bool]:
@@ -156,9 +156,9 @@ class SmtpMailer:
         sender: str,
         timings: MailTimings | None = None,
         public_url: str | None = None,
-        wanted: Wanted = _all_wanted,
+        wanted: AreWanted = _all_wanted,
     ) -> None:
-        self._place = SmtpPlace.from_url(url)
+        self._place = MailServer.from_url(url)
         self._sender = address_of(sender)
         self._timings = timings or MailTimings()
         self._public_url = public_url

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
@@ -12,6 +13,7 @@ import structlog
 from domain.errors import DomainError, unavailable
 from domain.payments import StripeRefused
 from store import command_budget
+from store.fair_limiter import FairLimiter
 
 if TYPE_CHECKING:
     import stripe
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("stripe")
 
 T = TypeVar("T")
+# Calls of commands at a time, so that whoever asks much while Stripe is slow leaves some to the others. The client's
+# connections are a few more, which are durable work's.
+CALLS_AT_ONCE, CALLS_OF_NETWORK, CALLS_OF_ONE = 24, 16, 4
 # A purchase makes four calls within its budget of 10 s.
 CALL_SECONDS = 6.0
 _AWAY = "Payments cannot be reached right now; try again."
@@ -32,12 +37,13 @@ class StripeCalls:
     def __init__(self) -> None:
         self.made = 0
         self.failed = 0
+        self._turns = FairLimiter(CALLS_OF_ONE, CALLS_AT_ONCE, _no_turn, CALLS_OF_NETWORK)
 
     async def make(
         self,
         kind: str,
         intent_id: str,
-        create: Callable[[dict[str, Any]], Awaitable[Any]],
+        create: Callable[[dict[str, Any]], Coroutine[Any, Any, Any]],
         made: Callable[[], Awaitable[Any]] | None = None,
     ) -> Any:
         """What follows from the intent, once. A fault of Stripe's own is kept as the answer to the key for a day,
@@ -52,13 +58,14 @@ class StripeCalls:
                     return found
         raise unavailable(_AWAY)
 
-    async def call(self, call: Awaitable[T]) -> T:
+    async def call(self, call: Coroutine[Any, Any, T]) -> T:
         """Raises ``unavailable`` when Stripe can't answer now, and ``StripeRefused`` for what it will never do."""
         import stripe
 
-        self.made += 1
+        seconds = max(0.0, min(CALL_SECONDS, command_budget.remaining()))
         try:
-            async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
+            async with asyncio.timeout(seconds), self._turn(seconds):
+                self.made += 1
                 return await call
         except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
             self._note(error)
@@ -73,12 +80,28 @@ class StripeCalls:
                 # Ours to mend: nobody who buys is told which of our keys is wrong.
                 raise unavailable() from error
             raise StripeRefused(error.code or "") from error
+        finally:
+            # Where it was not begun.
+            call.close()
+
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncIterator[None]:
+        budget = command_budget.current()
+        if budget is None or not budget.owner:
+            yield
+        else:
+            async with self._turns.turn(budget.owner, seconds, budget.network):
+                yield
 
     def _note(self, error: Exception) -> None:
         """Without the message, which may quote what was sent."""
         self.failed += 1
         status, code = getattr(error, "http_status", None), getattr(error, "code", None)
         log.warning("a call to Stripe failed", error=type(error).__name__, status=status, code=code)
+
+
+def _no_turn(_: float) -> DomainError:
+    return unavailable(_AWAY)
 
 
 class _Kept(Exception):

@@ -198,7 +198,7 @@ class RevocationWatch:
         self._stopping = True
         await cancelled(self._tasks)
         if self._following is not None:
-            # Cancelled, it would leave a read of its connection unfinished; as a rule it ends by itself in a moment.
+            # Cancelled in the middle of a read it would cost that connection; as a rule it ends by itself in a moment.
             await asyncio.wait([self._following], timeout=STOP_SECONDS)
             self._following.cancel()
         await self._rows.close()

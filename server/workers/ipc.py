@@ -53,11 +53,11 @@ class IpcSender:
         if len(data) <= _INLINE_BYTES:
             await self._send(_HERE + data, files)
             return
-        paper = _written(data)
+        memfd = _written(data)
         try:
-            await self._send(_IN_FILE, [*files, paper])
+            await self._send(_IN_FILE, [*files, memfd])
         finally:
-            os.close(paper)
+            os.close(memfd)
 
     async def _send(self, message: bytes, files: Sequence[int]) -> None:
         try:
@@ -128,14 +128,14 @@ class IpcReceiver:
 
 def _written(data: bytes) -> int:
     """A file in memory; only its descriptor has to fit into a message."""
-    paper = os.memfd_create("message")
-    with os.fdopen(paper, "wb", closefd=False) as writing:
+    memfd = os.memfd_create("message")
+    with os.fdopen(memfd, "wb", closefd=False) as writing:
         writing.write(data)
-    return paper
+    return memfd
 
 
-def _read(paper: int) -> bytes:
-    with os.fdopen(paper, "rb") as reading:
+def _read(memfd: int) -> bytes:
+    with os.fdopen(memfd, "rb") as reading:
         # The position is the writer's.
         reading.seek(0)
         return reading.read()

@@ -4,15 +4,20 @@ time, nothing is half done, and in the end all agree."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from domain.errors import Code, DomainError
 from sandbox.delivery import Endpoint
 from sandbox.server import WEBHOOK_SECRET
 from server.payments import stripe_calls
+from server.payments.stripe_calls import CALLS_OF_ONE, StripeCalls
+from store.command_budget import Budget, within
 from tests.bookings.market import Answer, Somebody
+from tests.harness.waiting import until
 from tests.payments.books import reconcile
 from tests.payments.operations import NEW_TRAINER, OPERATIONS, Operation, PaymentParties, trainer_for
 from tests.payments.shop import Shop
@@ -134,3 +139,32 @@ async def test_who_waits_for_a_stripe_that_hangs_is_answered_in_time(untold: Sho
     # The slot is anybody's.
     answer = await shop.market.book(await shop.market.client(), trainer, shop.market.at(10, days=2), pay_with="card")
     assert answer.status == 201, answer
+
+
+async def test_one_account_that_asks_much_leaves_calls_to_others() -> None:
+    """While Stripe is slow; and a call that had no turn was not begun."""
+    calls, slow, begun = StripeCalls(), asyncio.Event(), 0
+
+    async def answered_late() -> str:
+        nonlocal begun
+        begun += 1
+        await slow.wait()
+        return "late"
+
+    async def answered() -> str:
+        return "at once"
+
+    async def asks(owner: str, network: str, seconds: float, call: Coroutine[Any, Any, str]) -> str:
+        with within(Budget(owner, network, seconds=seconds)):
+            return await calls.call(call)
+
+    patient = [asyncio.create_task(asks("greedy", "there", 10.0, answered_late())) for _ in range(40)]
+    hurried = [asyncio.create_task(asks("greedy", "there", 0.2, answered_late())) for _ in range(40)]
+    await until(lambda: begun > 0)
+    assert await asks("other", "there", 5.0, answered()) == "at once"
+    assert begun == CALLS_OF_ONE
+    for one in await asyncio.gather(*hurried, return_exceptions=True):
+        assert isinstance(one, DomainError) and one.code is Code.UNAVAILABLE
+    slow.set()
+    assert await asyncio.gather(*patient) == ["late"] * 40
+    assert begun == calls.made - 1 == 40

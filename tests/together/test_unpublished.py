@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from bson import ObjectId
 
-from handlers.messages import recovery as unannounced
+from handlers.messages import recovery
 from server.app import utc_now
 from server.cluster.lease import LEASES, QUIET, STANDARD
 from server.cluster.membership import DeadNode
@@ -220,7 +220,7 @@ async def test_who_ends_while_cut_off_from_redis_is_published_for(
         third.process.send_signal(end)
         await third.process.wait()
         # As if the time had passed in which it could have said that it lives.
-        monkeypatch.setattr(unannounced, "OUTAGE_OVER_AFTER", timedelta(0))
+        monkeypatch.setattr(recovery, "OUTAGE_OVER_AFTER", timedelta(0))
         rows = two_fanout_nodes.nodes[0].node.database.collection(publish_outages.NAME)
         await rows.update_many({}, {"$set": {"dueAt": utc_now()}})
         await talk.everyone_received_everything()

@@ -9,7 +9,7 @@ import pytest
 
 from server.embedded import EmbeddedError, programs
 from server.embedded.process import StartFailed, Supervised
-from server.embedded.programs import Places, redis_command
+from server.embedded.programs import EmbeddedPaths, redis_command
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_without_any_program_it_is_said_what_to_do(tmp_path: Path, monkeypatch: 
 
 async def test_a_program_that_does_not_run_here_is_passed_over(package: Path, tmp_path: Path) -> None:
     package.chmod(0o755)
-    server = Supervised("redis", redis_command, Places.under(tmp_path))
+    server = Supervised("redis", redis_command, EmbeddedPaths.under(tmp_path))
     with pytest.raises(StartFailed, match="cannot load library"):
         await server.start([str(package)])
 
@@ -72,7 +72,7 @@ async def test_a_program_that_does_not_run_here_is_passed_over(package: Path, tm
 
 
 def test_a_log_is_cut_but_its_last_part_is_kept(tmp_path: Path) -> None:
-    places = Places.under(tmp_path)
+    places = EmbeddedPaths.under(tmp_path)
     places.log("redis").write_bytes(b"x" * (9 * 1024 * 1024))
     Supervised("redis", redis_command, places).bound_log()
     assert places.log("redis").stat().st_size == 0

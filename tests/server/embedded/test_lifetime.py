@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from server import embedded
-from server.embedded.programs import Places
+from server.embedded.programs import EmbeddedPaths
 from tests.server.embedded.observed import (
     ProcessEnd,
     Program,
@@ -101,4 +101,4 @@ async def test_folders_may_lie_deeper_than_a_socket_address_can_say(tmp_path: Pa
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     async with embedded.servers(deep, mongo=False) as urls:
         assert urls.redis_url
-        assert Places.under(deep).socket.is_socket()
+        assert EmbeddedPaths.under(deep).socket.is_socket()

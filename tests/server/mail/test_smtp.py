@@ -15,7 +15,7 @@ from domain.errors import DomainError, unavailable
 from handlers.mail_rendering import Mail
 from handlers.mails import Codes, reset_code
 from server.mail import smtp
-from server.mail.smtp import MailTimings, PrintedMailer, SmtpMailer, SmtpPlace
+from server.mail.smtp import MailServer, MailTimings, PrintedMailer, SmtpMailer
 from tests.harness.mail_server import SENDER, Desk, a_mail, plain_of, served, taken
 from tests.harness.waiting import until
 
@@ -310,14 +310,14 @@ async def test_a_mail_that_waits_for_its_next_try_is_forgotten_with_its_owner() 
 
 
 def test_urls_are_read() -> None:
-    assert SmtpPlace.from_url("smtp://mail.example") == SmtpPlace("mail.example", 25, False)
-    assert SmtpPlace.from_url("smtps://u%40x:p%3Aw@mail.example:4465") == SmtpPlace(
+    assert MailServer.from_url("smtp://mail.example") == MailServer("mail.example", 25, False)
+    assert MailServer.from_url("smtps://u%40x:p%3Aw@mail.example:4465") == MailServer(
         "mail.example", 4465, True, "u@x", "p:w"
     )
-    assert "p:w" not in repr(SmtpPlace("mail.example", 25, False, "u", "p:w"))
+    assert "p:w" not in repr(MailServer("mail.example", 25, False, "u", "p:w"))
     for url in ("http://mail.example", "smtp://", "mail.example"):
         with pytest.raises(ValueError, match="SMTP_URL"):
-            SmtpPlace.from_url(url)
+            MailServer.from_url(url)
 
 
 async def test_a_password_is_sent_to_no_server_that_hides_its_starttls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,4 +353,4 @@ async def test_a_password_is_sent_to_no_server_that_hides_its_starttls(monkeypat
     ],
 )
 def test_when_starttls_is_insisted_on(url: str, how: bool | None) -> None:
-    assert SmtpPlace.from_url(url).start_tls is how
+    assert MailServer.from_url(url).start_tls is how
