@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from store import (
-    accounts,
     audit,
     availability,
     booking_changes,
@@ -22,6 +21,7 @@ from store import (
     devices,
     digests,
     disputes,
+    erasures,
     exports,
     files,
     final_refunds,
@@ -60,7 +60,7 @@ from store import (
     webhook_deliveries,
     webhook_endpoints,
 )
-from store.accounts import Accounts, PendingErasures
+from store.accounts import Accounts
 from store.audit import Audit
 from store.availability import Availability
 from store.booking_changes import BookingChanges
@@ -78,6 +78,7 @@ from store.devices import PushDevices
 from store.digests import Digests
 from store.disputes import Disputes
 from store.earnings import Earnings
+from store.erasures import Erasures, PendingErasures
 from store.exports import Exports
 from store.failures import repository
 from store.file_fields import FileFields
@@ -157,7 +158,7 @@ SCHEMAS = (
     *outbox.SCHEMAS,
     *files.SCHEMAS,
     *calendars.SCHEMAS,
-    *accounts.SCHEMAS,
+    *erasures.SCHEMAS,
     *publish_outages.SCHEMAS,
     *respelling.SCHEMAS,
     *user_blocks.SCHEMAS,
@@ -291,22 +292,31 @@ class Store:
             self.profiles,
             self.sessions,
             self.revocations,
-            self.offers,
             self.listings,
+            self.registrations,
+            self.webhook_deliveries,
+        )
+        self.erasures = Erasures(
+            database,
+            self.accounts,
+            self.pending_erasures,
+            self.users,
+            self.profiles,
+            self.sessions,
+            self.offers,
             self.idempotency,
             self.bookings,
             self.files,
             self.calendars,
             self.registrations,
-            self.pending_erasures,
             self.user_blocks,
             self.reports,
+            self.reviews,
             self.notification_preferences,
             self.devices,
             self.digests,
             self.pushes,
             self.exports,
-            self.reviews,
             self.stripe_accounts,
             self.final_refunds,
             self.webhook_deliveries,

@@ -21,7 +21,7 @@ from handlers.mail_rendering import Mail
 from handlers.messages.retracting import retract
 from handlers.slots import changes
 from handlers.webhooks.delivering import wake
-from store.accounts import LONGEST_TRANSACTION
+from store.erasures import LONGEST_TRANSACTION
 from store.store import Store
 from store.work_queue import WorkRow
 
@@ -68,7 +68,7 @@ async def erase_me(context: AccountContext, actor: Actor, command: EraseMe) -> N
     if not await context.passwords.verify(user.password, command.password):
         raise invalid_credentials()
     async with changes.of_account(context, user):
-        ended = await context.store.accounts.erase(user, context.now())
+        ended = await context.store.erasures.erase(user, context.now())
     if ended is None:
         raise invalid_credentials()
     await forget_networks(context, user.email)
@@ -106,7 +106,7 @@ async def _look_again(context: AccountContext, claimed: WorkRow) -> None:
     erasures = context.store.pending_erasures
     gone = erasures.row(claimed)
     await context.store.bookings.leave(gone.role, gone.profile_id, context.now())
-    await context.store.accounts.forget_notifications(gone.user_id)
+    await context.store.erasures.forget_notifications(gone.user_id)
     context.wake_ups.wake(DUE_BOOKINGS)
     room, after = RETRACTED_AT_ONCE, gone.after
     for conversation_id in sorted(await context.store.conversations.all_ids(gone.user_id)):

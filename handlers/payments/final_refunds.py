@@ -17,7 +17,7 @@ from handlers.context import PaymentContext
 from handlers.jobs import FINAL_REFUNDS, Job, Postponed
 from handlers.payments import disputes, fulfilment
 from handlers.payments.refunds import commit, decide, drive
-from store.accounts import LONGEST_TRANSACTION
+from store.erasures import LONGEST_TRANSACTION
 from store.failures import ChangedMeanwhile, decided_anew
 from store.work_queue import WorkRow
 

@@ -187,7 +187,7 @@ async def test_what_was_let_in_before_an_erasure_does_not_come_after_it(
     change = catalogue.store.availability._change
 
     async def late(*arguments: Any) -> Any:
-        assert await catalogue.store.accounts.erase(erased, catalogue.surface.clock()) is not None
+        assert await catalogue.store.erasures.erase(erased, catalogue.surface.clock()) is not None
         return await change(*arguments)
 
     monkeypatch.setattr(catalogue.store.availability, "_change", late)

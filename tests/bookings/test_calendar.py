@@ -117,7 +117,7 @@ async def test_the_tag_follows_everything_that_the_feed_shows(market: Market) ->
     await changed()
     await market.cancel(booking, client)
     await changed()
-    assert await market.store.accounts.erase(other.user, market.clock()) is not None
+    assert await market.store.erasures.erase(other.user, market.clock()) is not None
     await changed()
     # Of another: it shows the same sessions with other people.
     assert await tag_of(market, await feed_of(market, client)) not in tags
@@ -139,7 +139,7 @@ async def test_a_feed_that_has_ended_is_not_there(market: Market, end: str) -> N
         answer = await market.call("POST", f"/admin/users/{client.id}/block", {"reason": "test"}, admin)
         assert answer.status == 204
     elif end == "erased":
-        assert await market.store.accounts.erase(client.user, market.clock()) is not None
+        assert await market.store.erasures.erase(client.user, market.clock()) is not None
     else:
         url = url[:-5] + ("a" if url[-5] != "a" else "b") + ".ics"
     async with market.http.get(market.urls[1] + url) as response:

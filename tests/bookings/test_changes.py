@@ -144,7 +144,7 @@ async def test_what_an_erasure_takes_away_is_told(market: Market) -> None:
     await market.cancel(noted, client)
     cursor = (await changes(market, trainer))["changes"]
     market.clock.advance(days=2)
-    await market.store.accounts.erase(client.user, market.clock())
+    await market.store.erasures.erase(client.user, market.clock())
     told = await changes(market, trainer, cursor)
     (item,) = (item for item in told["items"] if item["id"] == noted["id"])
     assert (item["note"], item["version"]) == (None, 3)
@@ -157,7 +157,7 @@ async def test_whoever_read_a_booking_before_an_erasure_brings_nothing_back(mark
     await market.cancel(noted, client)
     before = await market.store.bookings.by_id(noted["id"])
     assert before is not None and before.note == "knee"
-    await market.store.accounts.erase(client.user, market.clock())
+    await market.store.erasures.erase(client.user, market.clock())
 
     async def replace(session: ClientSession) -> bool:
         later = next_version(before, market.clock())

@@ -35,7 +35,7 @@ async def test_what_lies_ahead_is_cancelled_in_the_name_of_who_left(market: Mark
     if late:
         market.clock.now = datetime.fromisoformat(booking["startsAt"]) - timedelta(hours=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
-    assert await market.store.accounts.erase(gone.user, market.clock()) is not None
+    assert await market.store.erasures.erase(gone.user, market.clock()) is not None
     found = await until_status(market, booking, stays, "cancelled")
     assert found["cancelledBy"] == leaves
     assert found["parties"][leaves]["name"] == "Erased account"
@@ -79,7 +79,7 @@ async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
     trainer = await market.trainer()
     client = await market.client(trainer, credits=1)
     gone, stays = (client, trainer) if leaves == "client" else (trainer, client)
-    leave = market.store.accounts._bookings.leave
+    leave = market.store.erasures._bookings.leave
     made: list[Data] = []
 
     async def book_first(role: Role, profile_id: str, *arguments: Any, **how: Any) -> None:
@@ -93,8 +93,8 @@ async def test_what_was_booked_within_an_erasure_is_cancelled_as_well(
         await leave(role, profile_id, *arguments, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(market.store.accounts._bookings, "leave", book_first)
-        assert await market.store.accounts.erase(gone.user, market.clock()) is not None
+        patch.setattr(market.store.erasures._bookings, "leave", book_first)
+        assert await market.store.erasures.erase(gone.user, market.clock()) is not None
     if interrupted:
         assert (await market.call("GET", f"/bookings/{made[0]['id']}", None, stays)).body["status"] == "confirmed"
         market.clock.advance(minutes=3)
@@ -131,7 +131,7 @@ async def test_why_somebody_cancelled_goes_with_them(market: Market, leaves: str
                 assert error.code is Code.CONFLICT
     else:
         assert (await _cancelled(market, both[0], gone, "My leg is broken.")).status == 200
-        assert await market.store.accounts.erase(gone.user, market.clock()) is not None
+        assert await market.store.erasures.erase(gone.user, market.clock()) is not None
     found = [(await market.call("GET", f"/bookings/{one['id']}", None, stays)).body for one in both]
     assert [one.get("reason") for one in found] == [None, "The gym is shut."]
 
@@ -151,7 +151,7 @@ class _ErasesFirst:
         (change,) = (one for one in arguments if isinstance(one, BookingChange))
         if not self._erased and self._user.id in (change.booking.client_user_id, change.booking.trainer_user_id):
             self._erased = True
-            assert await self._store.accounts.erase(self._user, self._market.clock()) is not None
+            assert await self._store.erasures.erase(self._user, self._market.clock()) is not None
         return await self._commit(*arguments)
 
 
@@ -160,7 +160,7 @@ async def test_what_has_begun_takes_its_course(market: Market) -> None:
     client = await market.client(trainer, credits=1)
     booking = await market.booked(client, trainer, market.at(9))
     market.clock.now = datetime.fromisoformat(booking["startsAt"]) + timedelta(minutes=5)
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     await work_off(due.due_bookings_job(market.nodes[0].context), market.clock)
     path = f"/bookings/{booking['id']}"
     assert (await market.call("GET", path, None, trainer)).body["status"] == "confirmed"

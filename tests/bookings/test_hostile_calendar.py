@@ -89,7 +89,7 @@ async def test_the_token_is_kept_nowhere(market: Market) -> None:
 async def test_nothing_is_left_of_an_erased_owners_feed(market: Market) -> None:
     client = await market.somebody("client")
     await feed_of(market, client)
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     feeds = market.store.database.collection("calendarFeeds")
     assert await feeds.find_one({"user": ObjectId(client.id)}) is None
 
@@ -98,7 +98,7 @@ async def test_whoever_is_erased_has_no_name_in_the_others_feed(market: Market) 
     trainer = await market.trainer()
     client = await market.client(trainer)
     await market.booked(client, trainer, market.at(9))
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     (event,) = await read_feed(market, await feed_of(market, trainer))
     assert str(event["summary"]) == "Training with Erased account"
 

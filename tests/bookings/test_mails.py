@@ -303,7 +303,7 @@ async def test_whoever_is_gone_gets_none(market: Market, post: Post) -> None:
     client = await market.client(trainer)
     booking = await market.booked(client, trainer, market.at(9))
     await post.next(client, trainer)
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     mails = await post.next(trainer)
     assert text_of(mails[trainer.user.email]).count("cancelled") == 1
     found: Data = (await market.call("GET", f"/bookings/{booking['id']}", None, trainer)).body

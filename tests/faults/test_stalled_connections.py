@@ -13,7 +13,6 @@ import pytest
 
 from domain.errors import Code, DomainError
 from server.app import utc_now
-from server.revocation.freshness import BOUND_SECONDS
 from store import concurrency, watermarks
 from store.command_budget import Budget, within
 from store.database import Database
@@ -26,6 +25,7 @@ from tests.faults.conftest import Proxied
 from tests.faults.proxy import Proxy, mongo_through, proxy
 from tests.faults.tap import tapped
 from tests.harness.devices import Device, device
+from tests.harness.nodes import PROMISED_SECONDS
 from tests.harness.people import People, Person
 from tests.harness.waiting import eventually
 from tests.store.writing import a_change, a_message, new_id, write
@@ -164,10 +164,10 @@ async def test_whose_sessions_have_ended_is_looked_up_by_another(
     database = Database(database_url)
     proxied.mongo.stall(b"find\0", collection.encode() + b"\0", b"$in\0")
     await Store(database).accounts.end_all_sessions(ended.person.id, "logout_all", utc_now())
-    async with asyncio.timeout(3 * BOUND_SECONDS):
+    async with asyncio.timeout(3 * PROMISED_SECONDS):
         await ended.device.disconnected.wait()
     assert not proxied.mongo.to_stall
-    async with asyncio.timeout(3 * BOUND_SECONDS):
+    async with asyncio.timeout(3 * PROMISED_SECONDS):
         await eventually(lambda: proxied.running.node.freshness.current)
         await other.say()
     database.close()

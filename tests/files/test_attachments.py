@@ -194,7 +194,7 @@ async def test_who_is_erased_takes_the_files_along(shelf: FileService) -> None:
     store = shelf.running.node.store
     user = await store.users.by_id(client.id)
     assert user is not None
-    assert await store.accounts.erase(user, whole_milliseconds(utc_now())) is not None
+    assert await store.erasures.erase(user, whole_milliseconds(utc_now())) is not None
     for url in (image["url"], image["thumbnailUrl"], unused["url"]):
         assert (await shelf.get(url))[0].status == 404
         assert (await shelf.get(url.partition("?")[0], trainer))[0].status == 404

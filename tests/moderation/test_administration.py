@@ -172,7 +172,7 @@ async def test_nobody_changes_what_was_recorded(market: Market, method: str) -> 
 
 async def test_the_erased_are_listed_without_an_address(market: Market) -> None:
     admin, client = await market.somebody("admin"), await market.somebody("client")
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     listed = (await market.call("GET", "/admin/users", None, admin, query={"role": "client"})).body["items"]
     (erased,) = [one for one in listed if one["id"] == client.id]
     assert (erased["isDeleted"], erased["email"], erased["name"]) == (True, None, "Erased account")

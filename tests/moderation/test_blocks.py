@@ -201,5 +201,5 @@ async def test_an_erased_user_blocks_nobody(market: Market) -> None:
     assert await market.store.user_blocks.among(other.id, [client.id]) == {client.id}
     user = await market.store.users.by_id(client.id)
     assert user is not None
-    await market.store.accounts.erase(user, market.clock())
+    await market.store.erasures.erase(user, market.clock())
     assert await market.store.user_blocks.among(other.id, [client.id]) == set()

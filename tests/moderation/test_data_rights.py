@@ -195,7 +195,7 @@ async def test_an_export_has_it_all_and_an_erasure_leaves_nothing(
     before = await sequence(market, conversation)
     # The walk does find them where they are.
     assert canaries.found_in("".join((await everything(market)).values())) == set(canaries.words.values())
-    assert await market.store.accounts.erase(who.user, market.clock()) is not None
+    assert await market.store.erasures.erase(who.user, market.clock()) is not None
     printed.seek(0)
     printed.truncate()
     market.clock.advance(minutes=3)
@@ -260,7 +260,7 @@ async def test_an_export_that_an_erasure_overtakes_leaves_nothing(market: Market
     client = await market.somebody("client")
     store = market.store
     assert await store.exports.request(client.id, market.clock(), timedelta(days=1))
-    assert await store.accounts.erase(client.user, market.clock()) is not None
+    assert await store.erasures.erase(client.user, market.clock()) is not None
     await worked(market, exports_job)
     files = market.nodes[0].database.collection("files")
     async with asyncio.timeout(30):

@@ -100,6 +100,6 @@ async def test_words_of_the_erased_go(market: Market) -> None:
     for who in (trainer, client):
         user = await market.store.users.by_id(who.id)
         assert user is not None
-        await market.store.accounts.erase(user, market.clock())
+        await market.store.erasures.erase(user, market.clock())
     found = await newest(market, admin)
     assert (found["id"], found["messageText"], found["reason"]) == (report, None, None)

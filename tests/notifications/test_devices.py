@@ -49,7 +49,7 @@ async def test_an_erased_user_has_none(market: Market) -> None:
     await register(market, ann, "phone", secrets.token_hex(32))
     quiet = {"quietHours": {"startTime": "22:00", "endTime": "07:00"}}
     assert (await market.call("PUT", "/me/notifications", quiet, ann)).status == 200
-    assert await market.store.accounts.erase(ann.user, market.clock()) is not None
+    assert await market.store.erasures.erase(ann.user, market.clock()) is not None
     assert await of(market, ann) == {}
     database = market.nodes[0].database
     for name in await database.db.list_collection_names():

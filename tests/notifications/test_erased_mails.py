@@ -52,7 +52,7 @@ async def test_what_waits_in_memory_is_dropped(pushed: Pushed) -> None:
                     await desk.tried.wait()
         await asked(pushed, address)
         await registered(pushed, address)
-        assert await market.store.accounts.erase(who.user, market.clock()) is not None
+        assert await market.store.erasures.erase(who.user, market.clock()) is not None
         # Somebody else may be of this address from here on.
         await registered(pushed, address)
         await asked(pushed, others[2].user.email)
@@ -73,7 +73,7 @@ async def test_rows_of_mails_go_without_a_mail(pushed: Pushed) -> None:
     await market.booked(client, trainer, market.at(9, days=2))
     rows = market.nodes[0].database.collection("bookingMails")
     own = {"user": ObjectId(client.id)}
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while await rows.find_one(own):
             market.clock.advance(seconds=1)

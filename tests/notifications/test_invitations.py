@@ -141,7 +141,7 @@ async def test_a_link_that_is_none_ends_nothing(mailed: tuple[Market, Post], met
     for path in ("/v1/unsubscribe/x", good + "0"):
         async with market.http.request(method, market.urls[0] + path) as answer:
             assert answer.status == 422
-    assert await market.store.accounts.erase(client.user, market.clock()) is not None
+    assert await market.store.erasures.erase(client.user, market.clock()) is not None
     async with market.http.request(method, market.urls[0] + good) as answer:
         assert answer.status == 200
     kept = await market.nodes[0].database.collection("notificationPreferences").find_one({"_id": client.id})

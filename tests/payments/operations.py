@@ -477,7 +477,7 @@ class ErasedClient(Refund):
         await self.erase(parties)
 
     async def erase(self, parties: PaymentParties) -> None:
-        await parties.shop.market.store.accounts.erase(parties.client.user, soon(parties))
+        await parties.shop.market.store.erasures.erase(parties.client.user, soon(parties))
 
     async def begin(self, parties: PaymentParties) -> object:
         return None
@@ -501,7 +501,7 @@ class ErasedClient(Refund):
 
 class ErasedTrainer(ErasedClient):
     async def erase(self, parties: PaymentParties) -> None:
-        await parties.shop.market.store.accounts.erase(parties.trainer.user, soon(parties))
+        await parties.shop.market.store.erasures.erase(parties.trainer.user, soon(parties))
 
     def books(self, parties: PaymentParties) -> Books:
         return Books(parties.shop, parties.client, parties.trainer)

@@ -199,7 +199,7 @@ async def test_an_erased_client_can_pay_nothing_any_more(untold: Shop) -> None:
     shop = untold
     trainer, client = await shop.seller(), await shop.market.client()
     purchase = await shop.bought(client, trainer, "single")
-    await shop.market.store.accounts.erase(client.user, shop.market.clock())
+    await shop.market.store.erasures.erase(client.user, shop.market.clock())
     shop.market.clock.advance(minutes=5)
     await work_off(payments_job(shop.market.nodes[0].context), shop.market.clock)
     (intent,) = await shop.intents(purchase)

@@ -166,7 +166,7 @@ class Trade:
         # The log is read by who is left.
         if not self.erased:
             self.erased.add(somebody.id)
-            await self.shop.market.store.accounts.erase(somebody.user, self.shop.market.clock())
+            await self.shop.market.store.erasures.erase(somebody.user, self.shop.market.clock())
 
     # --- the end ---
 

@@ -10,7 +10,7 @@ from bson import ObjectId
 from domain.credits import CreditEntry, consume
 from domain.errors import unavailable
 from handlers.payments.final_refunds import final_refunds_job
-from store.accounts import LONGEST_TRANSACTION
+from store.erasures import LONGEST_TRANSACTION
 from tests.bookings.market import Data, Somebody
 from tests.harness.waiting import eventually
 from tests.harness.work import work_off

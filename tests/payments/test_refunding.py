@@ -217,7 +217,7 @@ async def test_who_is_erased_after_a_refund_elsewhere_that_nobody_told_of(untold
     shop = untold
     trainer, client, purchase = await paid(shop, "five")
     await shop.stripe("POST", "/refunds", payment_intent=purchase["transactionId"])
-    await shop.market.store.accounts.erase(client.user, shop.market.clock())
+    await shop.market.store.erasures.erase(client.user, shop.market.clock())
     await reconcile(shop)
     (one,) = await Books(shop, client, trainer, reader=trainer).check()
     assert (one.status, one.credits_refunded) == ("refunded", 5)

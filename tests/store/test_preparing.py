@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from pymongo import ASCENDING, IndexModel
 
-from store import accounts, outbox, publish_outages, revocations
+from store import erasures, outbox, publish_outages, revocations
 from store.database import CollectionSchema, Database, prepare
 
 # What found rows before they had an instant.
-OLD = {outbox.NAME: "createdAt", accounts.NAME: "at", publish_outages.NAME: "at"}
+OLD = {outbox.NAME: "createdAt", erasures.NAME: "at", publish_outages.NAME: "at"}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def _names(database: Database, collection: str) -> set[str]:
 
 
 async def test_indexes_that_nothing_reads_go(kept_database: Database, collections: list[str]) -> None:
-    schemas = [*outbox.SCHEMAS, *accounts.SCHEMAS, *publish_outages.SCHEMAS]
+    schemas = [*outbox.SCHEMAS, *erasures.SCHEMAS, *publish_outages.SCHEMAS]
     for _ in range(2):
         await prepare(kept_database, schemas)
         for name in collections:

@@ -174,7 +174,7 @@ async def test_the_erased_are_seen_leaving_and_never_again(two_presence_nodes: F
         store = two_presence_nodes.nodes[1].node.store
         user = await store.users.by_id(client.id)
         assert user is not None
-        await store.accounts.erase(user, whole_milliseconds(utc_now()))
+        await store.erasures.erase(user, whole_milliseconds(utc_now()))
         await erased.disconnected.wait()
         await sees(seeing, client, "online", "offline")
         nobody = {"userId": client.id, "status": "offline", "lastSeenAt": None}

@@ -54,7 +54,7 @@ class Hooks:
     async def erased(self) -> str:
         node, somebody = self.market.nodes[0], await self.market.somebody("client")
         user = await node.store.users.by_id(somebody.id)
-        assert user is not None and await node.store.accounts.erase(user, self.market.clock()) is not None
+        assert user is not None and await node.store.erasures.erase(user, self.market.clock()) is not None
         self.look()
         return somebody.id
 
