@@ -105,6 +105,9 @@ class ConnectionPair:
         self.canary_channel = canary_channel
         self._subscriptions: dict[bytes, Subscription] = {}
         self._missing: set[Subscription] = set()
+        # Those that the server was asked for, the first asked for first; and what was confirmed last.
+        self._unconfirmed: dict[Subscription, None] = {}
+        self._confirmed_at = self._confirmed_asked_at = 0.0
         self._restored: list[Subscription] = []
         self._published = self._listened = False
         self._commands = commands
@@ -186,7 +189,7 @@ class ConnectionPair:
         if subscription.missed:
             self._missing.add(subscription)
         if connection is not None:
-            connection.subscribe(subscription)
+            self._subscribe(connection, subscription)
 
     def remove(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.channel, None)
@@ -212,23 +215,38 @@ class ConnectionPair:
         self._restored.clear()
         self._missing.update(self._subscriptions.values())
         for subscription in self._subscriptions.values():
-            connection.subscribe(subscription)
+            self._subscribe(connection, subscription)
+
+    def _subscribe(self, connection: Listening, subscription: Subscription) -> None:
+        connection.subscribe(subscription)
+        # In the order in which they were asked for last.
+        self._unconfirmed.pop(subscription, None)
+        self._unconfirmed[subscription] = None
 
     def _interrupted(self, connection: Listening) -> None:
         self._canary.reset()
+        self._unconfirmed.clear()
         for subscription in self._subscriptions.values():
             subscription.interrupt()
 
     def _give_up_unconfirmed(self) -> None:
-        """Which of them a refusal was of is not known, and what was not answered is not asked for again: so all are."""
-        if self._missing and self._listener.connection is not None:
-            asked_at = min(subscription.asked_at for subscription in self._missing)
-            if asyncio.get_running_loop().time() - asked_at > CONFIRMED_WITHIN_SECONDS:
+        """Which of them a refusal was of is not known, and what was not answered is not asked for again: so all are.
+
+        The server confirms in the order in which it was asked: many may take longer, while it goes on confirming.
+        """
+        first = next(iter(self._unconfirmed), None)
+        due = asyncio.get_running_loop().time() - CONFIRMED_WITHIN_SECONDS
+        if first is not None and first.asked_at < due:
+            overtaken = first.asked_at < self._confirmed_asked_at
+            if overtaken or self._confirmed_at < due:
                 self._listener.abort()
 
     def _found(self, subscription: Subscription) -> None:
         """Confirmed, or not wanted any more; once none is missing, the owner is called with those that missed some."""
+        self._unconfirmed.pop(subscription, None)
         if subscription.confirmed:
+            self._confirmed_at = asyncio.get_running_loop().time()
+            self._confirmed_asked_at = subscription.asked_at
             if subscription.missed:
                 self._restored.append(subscription)
             subscription.wake(True)

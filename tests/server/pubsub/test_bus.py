@@ -181,6 +181,21 @@ async def test_subscriptions_that_are_refused_for_a_while(one_bus: Bus, redis: R
     assert await receiver.receive(1) == [b"x"]
 
 
+async def test_one_subscription_that_is_refused_beside_others(one_bus: Bus, redis: RedisServer) -> None:
+    """On a connection that stands, and goes on confirming what is asked for later."""
+    refused, granted, restorations = Receiver(), Receiver(), Restorations(one_bus)
+    async with redis.client() as client:
+        await client.execute_command("ACL", "SETUSER", "default", "resetchannels", "&spotter:*", "&granted")  # type: ignore[no-untyped-call]
+        assert not await one_bus.subscribe("refused", refused)
+        assert await one_bus.subscribe("granted", granted)
+        await client.execute_command("ACL", "SETUSER", "default", "allchannels")  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(WHOLE_WITHIN_SECONDS):
+            await restorations.event.wait()
+    assert restorations.told == [{"refused", "granted"}]
+    one_bus.publish("refused", b"x")
+    assert await refused.receive(1) == [b"x"]
+
+
 async def test_without_redis_from_the_start(redis: RedisServer) -> None:
     await redis.killed()
     async with bus(redis.url) as made:
