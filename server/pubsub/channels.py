@@ -43,14 +43,12 @@ class Subscription:
     """``confirmed`` while the server has it; ``missed`` if messages may have been missed since it was wanted.
     ``asked_at``: when the server was last asked for it, by the loop's time."""
 
-    __slots__ = ("asked_at", "awaited", "channel", "confirmed", "missed", "name", "receive", "waiters")
+    __slots__ = ("asked_at", "channel", "confirmed", "missed", "name", "receive", "waiters")
 
     def __init__(self, name: str, receive: Receive) -> None:
         self.name = name
         self.channel = name.encode()
         self.receive = receive
-        # Confirmations on their way: a channel may be left and wanted again before the first arrives.
-        self.awaited = 0
         self.asked_at = 0.0
         self.confirmed = False
         self.missed = False
@@ -64,7 +62,6 @@ class Subscription:
 
     def interrupt(self) -> None:
         """The server does not have it any more."""
-        self.awaited = 0
         self.confirmed = False
         self.missed = True
         self.wake(False)
@@ -94,14 +91,16 @@ class Publishing(RedisConnection):
 
 
 class Listening(RedisConnection):
-    """``on_confirmed`` gets each confirmed subscription; ``refused`` is called when the server refuses or drops one."""
+    """``on_confirmed`` gets each confirmed subscription; ``refused`` is called when the server refuses one, which it
+    does not name, and with each that it drops. ``answered_at``: when it last answered what it was asked for, by the
+    loop's time; ``refusals``: how often it refused or dropped one, until somebody resets it."""
 
     def __init__(
         self,
         commands: PubSubCommands,
         subscriptions: Mapping[bytes, Subscription],
         on_confirmed: Callable[[Subscription], None],
-        refused: Callable[[], None],
+        refused: Callable[[Subscription | None], None],
     ) -> None:
         super().__init__()
         self._commands = commands
@@ -109,10 +108,15 @@ class Listening(RedisConnection):
         self._subscriptions = subscriptions
         self._on_confirmed = on_confirmed
         self._refused = refused
+        # Answers on their way: a channel may be left and wanted again before the first arrives.
+        self._asked: Counter[bytes] = Counter()
         self._leaving: Counter[bytes] = Counter()
+        self.answered_at = 0.0
+        self.refusals = 0
 
-    def subscribe(self, subscription: Subscription) -> None:
-        subscription.awaited += 1
+    def subscribe(self, subscription: Subscription, *, again: bool = False) -> None:
+        """``again``: what was asked for before may have been refused; if it was not, nothing changes."""
+        self._asked[subscription.channel] = 1 if again else self._asked[subscription.channel] + 1
         subscription.asked_at = self._loop.time()
         self.write(command(self._commands.subscribe, subscription.channel))
 
@@ -123,7 +127,9 @@ class Listening(RedisConnection):
     def replied(self, reply: Any) -> None:
         if isinstance(reply, hiredis.ReplyError):
             # A channel that moved to another server of the cluster, or one we may not listen to.
-            self._refused()
+            self.answered_at = self._loop.time()
+            self.refusals += 1
+            self._refused(None)
             return
         kind, channel, value = reply
         subscription = self._subscriptions.get(channel)
@@ -131,13 +137,14 @@ class Listening(RedisConnection):
             if subscription is not None:
                 self._deliver(subscription, value)
         elif kind == self._subscribed:
-            if subscription is not None:
-                self._confirm(subscription)
+            self.answered_at = self._loop.time()
+            self._confirm(channel, subscription)
         elif self._leaving[channel] > 1:
             self._leaving[channel] -= 1
         elif not self._leaving.pop(channel, 0):
             # The server ended it by itself: the slot is another's now.
-            self._refused()
+            self.refusals += 1
+            self._refused(subscription)
 
     @staticmethod
     def _deliver(subscription: Subscription, payload: bytes) -> None:
@@ -147,8 +154,11 @@ class Listening(RedisConnection):
             # One receiver's fault must not end the connection of all others.
             log.error("receiving failed", **safe_traceback(error))
 
-    def _confirm(self, subscription: Subscription) -> None:
-        subscription.awaited -= 1
-        if subscription.awaited == 0:
+    def _confirm(self, channel: bytes, subscription: Subscription | None) -> None:
+        if self._asked[channel] > 1:
+            self._asked[channel] -= 1
+            return
+        self._asked.pop(channel, None)
+        if subscription is not None and not subscription.confirmed:
             subscription.confirmed = True
             self._on_confirmed(subscription)

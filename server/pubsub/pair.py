@@ -1,7 +1,8 @@
 """Our two connections to one Redis server, one that publishes and one that listens.
 
-A canary is published each second: if it does not come back, one of the two is dead though neither was closed. And a
-subscription that is not confirmed in time, as it was refused perhaps, has the connection that listens made anew.
+A canary is published each second: if it does not come back, one of the two is dead though neither was closed.
+Subscriptions that the server refuses are asked for again, as rights and slots come back; where it answers nothing, the
+connection is made anew.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+import structlog
+
 from server.pubsub.channels import Listening, Publishing, PubSubCommands, Subscription
 from server.pubsub.connection import Locate, ReconnectingConnection
+
+log = structlog.get_logger("fanout")
 
 EVERY_SECONDS = 1.0
 BACK_WITHIN_SECONDS = 1.5
@@ -105,9 +110,9 @@ class ConnectionPair:
         self.canary_channel = canary_channel
         self._subscriptions: dict[bytes, Subscription] = {}
         self._missing: set[Subscription] = set()
-        # Those that the server was asked for, the first asked for first; and what was confirmed last.
+        # Those that the server was asked for, the first asked for first.
         self._unconfirmed: dict[Subscription, None] = {}
-        self._confirmed_at = self._confirmed_asked_at = 0.0
+        self._logged = False
         self._restored: list[Subscription] = []
         self._published = self._listened = False
         self._commands = commands
@@ -118,7 +123,7 @@ class ConnectionPair:
             locate, self._new_listener, self._can_listen, self._interrupted, self._out_of_reach
         )
         self._canary = Canary(
-            canary_channel, self.publish, self._can_send_canary, self.abort, self._give_up_unconfirmed
+            canary_channel, self.publish, self._can_send_canary, self.abort, self._look_at_unconfirmed
         )
         self.add(self._canary.subscription)
 
@@ -217,8 +222,8 @@ class ConnectionPair:
         for subscription in self._subscriptions.values():
             self._subscribe(connection, subscription)
 
-    def _subscribe(self, connection: Listening, subscription: Subscription) -> None:
-        connection.subscribe(subscription)
+    def _subscribe(self, connection: Listening, subscription: Subscription, *, again: bool = False) -> None:
+        connection.subscribe(subscription, again=again)
         # In the order in which they were asked for last.
         self._unconfirmed.pop(subscription, None)
         self._unconfirmed[subscription] = None
@@ -229,37 +234,58 @@ class ConnectionPair:
         for subscription in self._subscriptions.values():
             subscription.interrupt()
 
-    def _give_up_unconfirmed(self) -> None:
-        """Which of them a refusal was of is not known, and what was not answered is not asked for again: so all are.
-
-        The server confirms in the order in which it was asked: many may take longer, while it goes on confirming.
-        """
-        first = next(iter(self._unconfirmed), None)
+    def _look_at_unconfirmed(self) -> None:
+        connection, first = self._listener.connection, next(iter(self._unconfirmed), None)
+        if connection is None:
+            return
+        if first is None:
+            self._logged, connection.refusals = False, 0
+            return
         due = asyncio.get_running_loop().time() - CONFIRMED_WITHIN_SECONDS
-        if first is not None and first.asked_at < due:
-            overtaken = first.asked_at < self._confirmed_asked_at
-            if overtaken or self._confirmed_at < due:
-                self._listener.abort()
+        if connection.refusals:
+            if first.asked_at < due:
+                self._ask_again(connection)
+        elif max(first.asked_at, connection.answered_at) < due:
+            # It answers in the order in which it was asked: many may take longer, if it goes on answering.
+            self._listener.abort()
+
+    def _ask_again(self, connection: Listening) -> None:
+        """Which of them was refused is not known."""
+        if not self._logged:
+            self._logged = True
+            log.warning("Redis refuses subscriptions; asking again", count=len(self._unconfirmed))
+        connection.refusals = 0
+        for subscription in tuple(self._unconfirmed):
+            self._subscribe(connection, subscription, again=True)
+        # Those that are whole again do not wait for these.
+        self._hand_out_restored()
 
     def _found(self, subscription: Subscription) -> None:
         """Confirmed, or not wanted any more; once none is missing, the owner is called with those that missed some."""
         self._unconfirmed.pop(subscription, None)
         if subscription.confirmed:
-            self._confirmed_at = asyncio.get_running_loop().time()
-            self._confirmed_asked_at = subscription.asked_at
             if subscription.missed:
                 self._restored.append(subscription)
             subscription.wake(True)
         self._missing.discard(subscription)
-        if not self._missing and self._restored:
-            restored, self._restored = self._restored, []
-            for each in restored:
-                each.missed = False
-            names = [each.name for each in restored if each is not self._canary.subscription]
-            if names:
-                self._owner.restored(names)
+        if not self._missing:
+            self._hand_out_restored()
 
-    def _elsewhere(self) -> None:
+    def _hand_out_restored(self) -> None:
+        restored, self._restored = self._restored, []
+        for each in restored:
+            each.missed = False
+        names = [each.name for each in restored if each is not self._canary.subscription]
+        if names:
+            self._owner.restored(names)
+
+    def _elsewhere(self, dropped: Subscription | None) -> None:
+        if dropped is not None:
+            # Its channel is another server's now, or this one's once more before that was looked at.
+            dropped.interrupt()
+            dropped.asked_at = asyncio.get_running_loop().time()
+            self._missing.add(dropped)
+            self._unconfirmed[dropped] = None
         self._owner.moved(unpublished=False)
 
     def _out_of_reach(self) -> None:
