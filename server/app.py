@@ -167,7 +167,8 @@ class Node:
             connections = HttpConnections(_OPERATORS_CONNECTIONS)
             self._operations_listener = Listener(operations, connections, place, shared=shared)
         self.operations_url: str | None = None
-        self.background = Background()
+        # The second for as long as there are sockets.
+        self.background, self.socket_chores = Background(), Background()
 
     def _make_fanout(self, clock: Callable[[], datetime]) -> None:
         """What is published reaches the sockets in a room, of this node and of others."""
@@ -354,10 +355,10 @@ class Node:
         self.membership.start()
         self.presence.start()
         self.background.every(ROTATE_SECONDS, "forget what was published", self.publisher.rotate)
-        self.background.every(LOOK_SECONDS, "note publish outage", self.outages.note)
+        self.socket_chores.every(LOOK_SECONDS, "note publish outage", self.outages.note)
         self.background.every(FORGET_SECONDS, "forget what is kept no longer", self._forget)
         self.background.every(DROP_MAILS_SECONDS, "drop mails of who is gone", self.mailer.drop_unwanted)
-        self.background.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
+        self.socket_chores.every(BLOCKS_LOOK_SECONDS, "part who is blocked", self.blocked_watches.look)
         self.background.every(ASK_SECONDS, "ask whether MongoDB answers", self.recovery.ask)
         self.durable_work.start()
         self.prepared = True
@@ -390,8 +391,9 @@ class Node:
         await self.gateway.eio.shutdown()
         await asyncio.gather(
             draining.within(draining.REQUESTS_SECONDS, self._listener.stop(), "requests"),
-            # Until here there were sockets whose sessions may end.
+            # Until here there were sockets whose sessions may end, or who may be blocked.
             draining.within(draining.REQUESTS_SECONDS, self.revocations.stop(), "revocations"),
+            self.socket_chores.stop(),
         )
         await asyncio.gather(
             draining.within(draining.WRITES_SECONDS, self.store.drain(), "writes"),
@@ -402,6 +404,7 @@ class Node:
             draining.within(draining.PRESENCE_SECONDS, self.outages.stop(), "publish outage"),
         )
         self.room_subscriptions.stop()
+        await self.store.log.stop()
         await self.filler.stop()
         await self.slot_notifier.stop()
         await self.bus.stop()

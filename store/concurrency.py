@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _CANCEL_AGAIN_SECONDS = 0.05
 # Of all tries to write what many have noted: what is never answered must not hold up the rest for longer.
-WRITE_SECONDS = 5.0
+WRITE_SECONDS = 8.0
 
 
 async def cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:

@@ -66,7 +66,7 @@ class JobRunner:
         self._clock = clock
         self._woken = (wake_ups or WakeUps()).of(job.name)
         self._places = asyncio.Semaphore(job.at_once)
-        self._tasks = Tasks()
+        self._tasks, self._releases = Tasks(), Tasks()
         self._stopping = False
         # Rows in hand by owner; and until when nobody else is looked for, as there was nobody.
         self._owners: Counter[Any] = Counter()
@@ -118,6 +118,7 @@ class JobRunner:
     async def abandon(self) -> None:
         """Cancel what is in hand, and release its rows."""
         await self._tasks.stop()
+        await self._releases.wait()
 
     async def look(self, *, has_rows: bool = True) -> None:
         """Read how much there is to do."""
@@ -164,8 +165,8 @@ class JobRunner:
                 await job.work(row)
         except asyncio.CancelledError:
             if _is_cancelled():
-                with suppress(Exception, TimeoutError):
-                    await asyncio.wait_for(queue.release(row), _RELEASE_SECONDS)
+                # In a task of its own: this one is cancelled until it has ended.
+                self._releases.spawn(self._release(row))
                 raise
             await self._failed(row, "CancelledError")
         except Exception as error:
@@ -182,6 +183,10 @@ class JobRunner:
                 self._owners[row.owner] -= 1
                 if not self._owners[row.owner]:
                     del self._owners[row.owner]
+
+    async def _release(self, row: WorkRow) -> None:
+        with suppress(Exception):
+            await asyncio.wait_for(self.job.queue.release(row), _RELEASE_SECONDS)
 
     async def _failed(self, row: WorkRow, error: str) -> None:
         self.counters.failures += 1

@@ -63,7 +63,6 @@ _PR_SET_PDEATHSIG = 1
 # Recovery from the journal after a crash takes its time on a slow disk.
 _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 10.0
-# Not by store/backoff.py: the daemon imports only the standard library, and one server has nobody to collide with.
 _BACKOFF = ExponentialBackoff(first=0.1, longest=2.0)
 _LOG_LIMIT_BYTES = 8 * 1024 * 1024
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("stripe")
 
 T = TypeVar("T")
-# Calls of commands at a time, so that whoever asks much while Stripe is slow leaves some to the others. The client's
-# connections are a few more, which are durable work's.
+# Calls of commands at a time, fewer than the client has connections: whoever asks much while Stripe is slow leaves some
+# to the others, and all together some to durable work.
 CALLS_AT_ONCE, CALLS_OF_NETWORK, CALLS_OF_ONE = 24, 16, 4
 # A purchase makes four calls within its budget of 10 s.
 CALL_SECONDS = 6.0
@@ -62,11 +62,11 @@ class StripeCalls:
         """Raises ``unavailable`` when Stripe can't answer now, and ``StripeRefused`` for what it will never do."""
         import stripe
 
-        seconds = max(0.0, min(CALL_SECONDS, command_budget.remaining()))
         try:
-            async with asyncio.timeout(seconds), self._turn(seconds):
+            async with self._turn():
                 self.made += 1
-                return await call
+                async with asyncio.timeout(max(0.0, min(CALL_SECONDS, command_budget.remaining()))):
+                    return await call
         except (TimeoutError, aiohttp.ClientError, stripe.APIConnectionError) as error:
             self._note(error)
             raise unavailable(_AWAY) from error
@@ -85,12 +85,12 @@ class StripeCalls:
             call.close()
 
     @asynccontextmanager
-    async def _turn(self, seconds: float) -> AsyncIterator[None]:
+    async def _turn(self) -> AsyncIterator[None]:
         budget = command_budget.current()
         if budget is None or not budget.owner:
             yield
         else:
-            async with self._turns.turn(budget.owner, seconds, budget.network):
+            async with self._turns.turn(budget.owner, max(0.0, budget.remaining()), budget.network):
                 yield
 
     def _note(self, error: Exception) -> None:

@@ -27,10 +27,10 @@ log = structlog.get_logger("revocation")
 # Rows that are remembered as acted on.
 MOST = 20_000
 AGAIN_SECONDS = 0.5
-# Sessions asked for at once; the first try by one connection is short, later ones last longer.
+# Sessions asked for at once: by one connection after the other, for 0.5, 1, 2 and 4 s.
 _CHUNK = 1000
 _LOOK_UP_TRY_SECONDS = 0.5
-_LOOK_UP_SECONDS = 5.0
+_LOOK_UP_SECONDS = 7.5
 POLL_SECONDS = 1.0
 # How far back each poll reads again: nodes' clocks differ (a token may be 30 s ahead), and a row becomes visible
 # only when its transaction commits.

@@ -88,7 +88,7 @@ class Appender:
         self._headless: set[ConversationQueue] = set()
         self._busy: set[ConversationQueue] = set()
         self._waiting = 0
-        self._in_flight = 0
+        self._in_flight = self._alone_in_flight = 0
         self._learning = False
         self._watching_deadlines = False
         self._flush_scheduled = False
@@ -161,6 +161,10 @@ class Appender:
                 await asyncio.wait(pending)
             # Of those left whose submitters were answered, or have gone, nothing shows when they are done.
             await asyncio.sleep(0 if pending else 0.005)
+
+    async def stop(self) -> None:
+        """Carry nothing on any more: the database is about to be closed."""
+        await self._tasks.stop()
 
     # --- what waits ---
 
@@ -242,10 +246,13 @@ class Appender:
     def _flush(self) -> None:
         self._flush_scheduled = False
         while (self._apart or self._ready) and self._in_flight < MAX_IN_FLIGHT:
-            batch = self._take(self._apart, 1) or self._take(self._ready, MAX_BATCH)
+            # While there are batches as well, one of the two places at most is theirs.
+            alone = bool(self._apart) and not (self._ready and self._alone_in_flight)
+            batch = self._take(self._apart, 1) if alone else self._take(self._ready, MAX_BATCH)
             if batch:
                 self._in_flight += 1
-                self._spawn(self._write(batch))
+                self._alone_in_flight += alone
+                self._spawn(self._write(batch, alone=alone))
 
     def _take(self, queues: deque[ConversationQueue], most: int) -> list[ConversationQueue]:
         taken: list[ConversationQueue] = []
@@ -286,7 +293,7 @@ class Appender:
 
     # --- writing ---
 
-    async def _write(self, batch: list[ConversationQueue]) -> None:
+    async def _write(self, batch: list[ConversationQueue], *, alone: bool) -> None:
         try:
             try:
                 reply = await self._insert([_numbered(queue) for queue in batch])
@@ -296,6 +303,7 @@ class Appender:
                 self._written(batch, reply)
         finally:
             self._in_flight -= 1
+            self._alone_in_flight -= alone
             self._flush()
 
     async def _insert(self, documents: list[Document]) -> Document:

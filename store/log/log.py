@@ -121,6 +121,10 @@ class Log:
         await self.appender.drain()
         await self.projections.flush()
 
+    async def stop(self) -> None:
+        """What could not be drained is left to other nodes."""
+        await self.appender.stop()
+
 
 def _applied(appended: Appended) -> AppendedChange:
     assert appended.target is not None

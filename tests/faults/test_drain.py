@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from domain.wire.events import CONVERSATIONS
+from domain.wire.events import CONVERSATIONS, PRESENCE
 from server import draining
 from server.app import utc_now
 from server.draining import BROKEN_OFF_SECONDS, DRAIN_SECONDS
@@ -26,9 +26,10 @@ from tests.harness.devices import device
 from tests.harness.freezing import frozen
 from tests.harness.nodes import SECRET, running_node
 from tests.harness.people import People
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, until
 from tests.server.sockets.polling import Poller
 from tests.server.sockets.raw import raw_socket
+from tests.together.presence_nodes import changes, watch
 from tests.together.processes import prepared
 
 
@@ -207,6 +208,30 @@ async def test_whose_session_has_ended_receives_nothing_while_the_node_ends(
         assert code == 0
         assert number > 10
         assert [each.events("message:new") for each in revoked] == [[]] * 4
+
+
+async def test_who_is_blocked_is_seen_no_more_while_the_node_ends(
+    people: People, database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, trainer, _ = await people.pair(begun=True)
+    async with (
+        running_node(database_url, redis_url, tmp_path / "staying") as staying,
+        running_node(database_url, redis_url, tmp_path / "ending") as ending,
+        device(staying.url, client, (PRESENCE,)),
+        device(ending.url, trainer, (PRESENCE,)) as watching,
+    ):
+        await watch(watching, client)
+        await watching.until(lambda phone: changes(phone, client)[-1:] in ([], ["online"]))
+        # For as long as a command is at work.
+        finished = asyncio.Event()
+        monkeypatch.setattr(draining, "COMMANDS_SECONDS", 3 * DRAIN_SECONDS)
+        monkeypatch.setattr(ending.node.dispatcher, "drain", finished.wait)
+        stopping = asyncio.create_task(ending.node.stop())
+        await until(lambda: ending.node.draining)
+        assert await staying.node.store.user_blocks.add(client.id, trainer.id, None, utc_now())
+        await watching.until(lambda phone: changes(phone, client)[-1:] == ["offline"])
+        finished.set()
+        await stopping
 
 
 async def vouches_for_nobody(http: aiohttp.ClientSession, url: str) -> bool:

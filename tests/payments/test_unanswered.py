@@ -165,6 +165,7 @@ async def test_one_account_that_asks_much_leaves_calls_to_others() -> None:
     assert begun == CALLS_OF_ONE
     for one in await asyncio.gather(*hurried, return_exceptions=True):
         assert isinstance(one, DomainError) and one.code is Code.UNAVAILABLE
+    assert (calls.made, calls.failed) == (CALLS_OF_ONE + 1, 0)
     slow.set()
     assert await asyncio.gather(*patient) == ["late"] * 40
     assert begun == calls.made - 1 == 40

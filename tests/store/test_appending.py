@@ -18,7 +18,7 @@ from store.log.appender import MAX_IN_FLIGHT, Appender
 from store.log.documents import message_document
 from store.log.heads import Heads
 from store.log.log import Log
-from tests.store.writing import a_change, a_message, apply, entries, keys, new_id, numbers, send, upto, write
+from tests.store.writing import Sent, a_change, a_message, apply, entries, keys, new_id, numbers, send, upto, write
 
 
 async def test_an_announcement_that_fails_does_not_stop_what_follows(shared_database: Database, log: Log) -> None:
@@ -69,26 +69,36 @@ async def test_what_cannot_be_stored_is_refused_alone(shared_database: Database,
 async def test_entries_that_are_written_alone_are_two_at_a_time(
     shared_database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as batches: one entry that cannot be stored does not bring a flood upon MongoDB."""
-    insert, at_once, most = Appender._insert, 0, 0
+    """As many as batches: one entry that cannot be stored does not bring a flood upon MongoDB, nor hold up others'."""
+    insert, at_once, most, conversation, sender = Appender._insert, 0, 0, new_id(), new_id()
+    # Of this one the head is known.
+    await write(log, a_message(conversation, sender, "first"))
+    following = a_message(conversation, sender, "following")
+    written: list[list[str]] = []
+    answers: list[asyncio.Task[Sent]] = []
 
     async def counted(appender: Appender, documents: list[Document]) -> Document:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
+        written.append([document["clientMessageId"] for document in documents])
+        if len(written) == 2:
+            answers.append(asyncio.create_task(send(log, following)))
         try:
             return await insert(appender, documents)
         finally:
             at_once -= 1
 
     monkeypatch.setattr(Appender, "_insert", counted)
-    sender = new_id()
     spoilt = msgspec.structs.replace(a_message(new_id(), sender, "spoilt"), text="\ud800")
     sending = [send(log, spoilt), *(send(log, a_message(new_id(), sender, "fine")) for _ in range(20))]
     refused, *stored = await asyncio.gather(*sending, return_exceptions=True)
     assert isinstance(refused, Exception)
     assert [one.record.seq for one in stored if not isinstance(one, BaseException)] == [1] * 20
     assert most == MAX_IN_FLIGHT
+    assert (await answers[0]).record.seq == 2
+    # After the batch that was refused, and two that were in flight then.
+    assert written.index(["following"]) <= 3
 
 
 async def test_a_head_whose_reading_fails_in_an_unknown_way_is_read_again(

@@ -500,8 +500,15 @@ async def test_the_end_finishes_what_is_in_hand(rows: Rows) -> None:
     assert [left["_id"] for left in await rows.left()] == [late]
 
 
-async def test_the_end_releases_what_cannot_be_finished(rows: Rows) -> None:
-    begun = asyncio.Event()
+async def test_the_end_releases_what_cannot_be_finished(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when MongoDB takes longer for that than the work for its end."""
+    begun, release = asyncio.Event(), WorkQueue.release
+
+    async def slow(queue: WorkQueue, row: WorkRow) -> None:
+        await asyncio.sleep(0.2)
+        await release(queue, row)
+
+    monkeypatch.setattr(WorkQueue, "release", slow)
 
     async def work(row: WorkRow) -> None:
         begun.set()
