@@ -20,6 +20,7 @@ from handlers.slots.changes import SlotStatus, slot_status
 from server.callbacks import notify
 from server.engineio.socket import EngineSocket
 from server.fanout.delivery import Delivery
+from server.fanout.gaps import READ_SECONDS
 from server.observability.logging import safe_traceback
 from server.protocol import frames
 from server.protocol.packets import encode
@@ -37,8 +38,6 @@ MAX_HINTS = 500
 # Each costs all slots up to the horizon, some 20 ms for who offers the most there can be.
 MAX_SCHEDULES = 8
 TIMEOUT_SECONDS = 10.0
-# Of one read: within the time-out there are others, by another connection if this one has stalled.
-READ_SECONDS = 3.0
 _BACKOFF = ExponentialBackoff(first=0.1, longest=1.0)
 
 

@@ -25,8 +25,8 @@ _LOOK_EVERY_SECONDS = 0.25
 
 
 class Canary:
-    """Sent while ``ready``; ``lost`` is called when one did not come back. ``looked``: at each look, but after we stood
-    still."""
+    """Sent while ``ready``; ``lost`` is called when one did not come back. ``on_look`` is called at each look, unless
+    we stood still before it."""
 
     def __init__(
         self,
@@ -34,13 +34,13 @@ class Canary:
         publish: Callable[[bytes, bytes], None],
         ready: Callable[[], bool],
         lost: Callable[[], None],
-        looked: Callable[[], None],
+        on_look: Callable[[], None],
     ) -> None:
         self.subscription = Subscription(channel, self._back)
         self._publish = publish
         self._ready = ready
         self._lost = lost
-        self._looked = looked
+        self._on_look = on_look
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
@@ -69,7 +69,7 @@ class Canary:
         self._looked_at = now
         self._timer = self._loop.call_later(_LOOK_EVERY_SECONDS, self._look)
         if late <= _LOOK_EVERY_SECONDS:
-            self._looked()
+            self._on_look()
         if self._sent_since is not None and late > _LOOK_EVERY_SECONDS:
             # We were the ones who stood still; the answer may lie unread in the socket.
             self._sent_since = now

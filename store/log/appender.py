@@ -16,6 +16,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
+import structlog
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
@@ -30,6 +31,8 @@ from store.log.conversation_queue import Appended, ConversationQueue, OnCommitte
 from store.log.documents import MESSAGES
 from store.log.fairness import Fairness
 from store.log.heads import Deduplication, Heads
+
+log = structlog.get_logger("log")
 
 T = TypeVar("T")
 
@@ -281,8 +284,9 @@ class Appender:
                 queues = [self._headless.pop() for _ in range(size)]
                 try:
                     heads = await _read(partial(self._heads.of, [queue.id for queue in queues]))
-                except Exception:
+                except Exception as error:
                     # Of whatever kind: nobody else schedules these again. Their entries' deadlines end it.
+                    _note(error)
                     self._retry(queues)
                 else:
                     for queue in queues:
@@ -435,6 +439,7 @@ class Appender:
                 if isinstance(error, PyMongoError) and is_transient(error):
                     await asyncio.sleep(0.1)
                     continue
+                _note(error)
             break
         self._succeed(queue, Appended(document, True))
 
@@ -444,7 +449,8 @@ class Appender:
         queue.head = None
         try:
             found = await _read(partial(self._deduplication.first_of, mine))
-        except Exception:
+        except Exception as error:
+            _note(error)
             found = None
         if found is None:
             # Not known yet, or another node's that no majority has committed yet.
@@ -467,13 +473,20 @@ class Appender:
         """
         try:
             heads = await _read(partial(self._heads.after, reply, [queue.id for queue in lost]))
-        except Exception:
+        except Exception as error:
+            _note(error)
             heads = {}
         for queue, seq in lost.items():
             if queue.lost_seq == seq:
                 queue.lost_seq = 0
                 queue.head = heads.get(queue.id)
                 self._next(queue)
+
+
+def _note(error: Exception) -> None:
+    """What is not the driver's is a fault of ours, and its entries are answered all the same."""
+    if not isinstance(error, PyMongoError):
+        log.error("appending met an unforeseen error", error=type(error).__name__)
 
 
 async def _read(read: Callable[[], Awaitable[T]]) -> T:

@@ -17,6 +17,7 @@ from domain.wire.events import BOOKINGS
 from handlers.context import Context
 from handlers.slots.changes import SlotStatus, slot_status
 from server.fanout import slot_notifier
+from server.fanout.gaps import READ_SECONDS
 from server.fanout.subscriptions import channel
 from server.pubsub.bus import Bus
 from store import command_budget
@@ -142,7 +143,7 @@ async def test_a_look_is_limited_and_takes_no_bookers_time(market: Market, monke
     assert len(budgets) >= 2
     for budget in budgets:
         assert budget is not None
-        assert (budget.owner, budget.remaining()) == ("", slot_notifier.READ_SECONDS)
+        assert (budget.owner, budget.remaining()) == ("", READ_SECONDS)
 
 
 async def test_no_more_hints_wait_for_a_look_than_it_takes(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:

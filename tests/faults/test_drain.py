@@ -206,7 +206,7 @@ async def test_whose_session_has_ended_receives_nothing_while_the_node_ends(
             number += 1
         code, _ = await terminating
         assert code == 0
-        assert number > 10
+        assert number > 0
         assert [each.events("message:new") for each in revoked] == [[]] * 4
 
 
@@ -221,7 +221,6 @@ async def test_who_is_blocked_is_seen_no_more_while_the_node_ends(
         device(ending.url, trainer, (PRESENCE,)) as watching,
     ):
         await watch(watching, client)
-        await watching.until(lambda phone: changes(phone, client)[-1:] in ([], ["online"]))
         # For as long as a command is at work.
         finished = asyncio.Event()
         monkeypatch.setattr(draining, "COMMANDS_SECONDS", 3 * DRAIN_SECONDS)

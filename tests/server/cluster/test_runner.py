@@ -22,6 +22,7 @@ from handlers.jobs import Backoff, Job, Postponed, WakeUps
 from server.cluster import runner as runner_module
 from server.cluster.runner import JobRunner, Runner
 from server.observability.metrics import Metrics
+from store import concurrency
 from store.backoff import ExponentialBackoff
 from store.database import CollectionSchema, Database, prepare
 from store.work_queue import DueRows, Undated, WorkBacklog, WorkQueue, WorkRow, work_indexes
@@ -502,13 +503,9 @@ async def test_the_end_finishes_what_is_in_hand(rows: Rows) -> None:
 
 async def test_the_end_releases_what_cannot_be_finished(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when MongoDB takes longer for that than the work for its end."""
-    begun, release = asyncio.Event(), WorkQueue.release
-
-    async def slow(queue: WorkQueue, row: WorkRow) -> None:
-        await asyncio.sleep(0.2)
-        await release(queue, row)
-
-    monkeypatch.setattr(WorkQueue, "release", slow)
+    begun = asyncio.Event()
+    # Whatever is cancelled is cancelled again at once, for as long as it goes on.
+    monkeypatch.setattr(concurrency, "_CANCEL_AGAIN_SECONDS", 0.0)
 
     async def work(row: WorkRow) -> None:
         begun.set()
